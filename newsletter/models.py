@@ -1,0 +1,400 @@
+"""The pipeline's rows, in the order papers flow through them.
+
+A paper is seen by sources (Sighting) and measured (Signal); an edition lists papers (EditionItem) and is frozen
+(Compiled); each reader's digest is one Delivery; what comes back is a DeliveryEvent or a Verdict.
+The database is the record of truth and the queue: everything else may be lost at any moment.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from subscriptions.models import Subscriber, Topic
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+
+
+class PaperQuerySet(models.QuerySet["Paper"]):
+    def published(self) -> PaperQuerySet:
+        """What the public may see: not merged into another row and not hidden. Every page and feed uses this gate."""
+        return self.filter(merged_into__isnull=True, is_hidden=False)
+
+    def listed_on(self, day: date) -> PaperQuerySet:
+        return self.published().filter(listed_on=day)
+
+
+class Paper(models.Model):
+    """One research paper, whatever its versions and however many sources saw it."""
+
+    arxiv_id = models.CharField(max_length=32, unique=True, null=True, blank=True, help_text=_("Without version."))
+    title = models.CharField(max_length=500)
+    title_key = models.CharField(max_length=500, db_index=True, editable=False, help_text=_("Normalised, for merging."))
+    abstract = models.TextField(blank=True)
+    authors = models.JSONField(default=list, blank=True)
+    published_on = models.DateField(null=True, blank=True, help_text=_("First version. Empty when no source says."))
+    listed_on = models.DateField(null=True, blank=True, db_index=True, help_text=_("The daily list it appeared on."))
+    first_seen_at = models.DateTimeField()
+    url = models.URLField(max_length=300, blank=True)
+    code_url = models.URLField(max_length=300, blank=True)
+    project_url = models.URLField(max_length=300, blank=True)
+    thumbnail_url = models.URLField(max_length=300, blank=True)
+    organization = models.CharField(max_length=200, blank=True)
+    categories = models.JSONField(default=list, blank=True, help_text=_("arXiv categories, primary first."))
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    is_hidden = models.BooleanField(default=False, help_text=_("Kept out of listings and editions by a curator."))
+    merged_into = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="merged")
+    topics: models.ManyToManyField[Topic, PaperTopic] = models.ManyToManyField(Topic, through="PaperTopic")
+    upvotes = models.PositiveIntegerField(default=0, help_text=_("Latest count, for showing."))
+    github_stars = models.PositiveIntegerField(default=0, help_text=_("Latest count, for showing."))
+    # Trend scores per cadence, written by ranking; zero for papers no source measures.
+    score_daily = models.FloatField(default=0.0)
+    score_weekly = models.FloatField(default=0.0)
+    score_monthly = models.FloatField(default=0.0)
+    score_parts = models.JSONField(default=dict, blank=True, help_text=_("The numbers behind the scores."))
+    scored_at = models.DateTimeField(null=True, blank=True)
+
+    objects = PaperQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["-score_daily", "-id"], name="papers_by_daily_trend"),
+            models.Index(fields=["-score_weekly", "-id"], name="papers_by_weekly_trend"),
+            models.Index(fields=["-score_monthly", "-id"], name="papers_by_monthly_trend"),
+            models.Index(fields=["listed_on", "-score_daily"], name="papers_of_a_day"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def get_absolute_url(self) -> str:
+        return reverse("newsletter:paper", args=[self.pk])
+
+    @property
+    def home_url(self) -> str:
+        """Where to read it: the source's page, else arXiv's, else ours."""
+        if self.url:
+            return self.url
+        if self.arxiv_id:
+            return f"https://arxiv.org/abs/{self.arxiv_id}"
+        return settings.SITE_URL + self.get_absolute_url()
+
+    @property
+    def pdf_url(self) -> str:
+        return f"https://arxiv.org/pdf/{self.arxiv_id}" if self.arxiv_id else ""
+
+
+class Sighting(models.Model):
+    """A source showed this paper: where, at which rank, and when for the first time."""
+
+    paper = models.ForeignKey(Paper, on_delete=models.CASCADE, related_name="sightings")
+    source = models.CharField(max_length=32)
+    key = models.CharField(max_length=128, help_text=_("The source's own key: an id, or the content hash of a page."))
+    rank = models.PositiveIntegerField(null=True, blank=True)
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["source", "key", "paper"], name="one_sighting_per_source_key_and_paper")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.key} #{self.rank}"
+
+
+class PaperTopic(models.Model):
+    """How much a paper belongs to a topic, and who said so."""
+
+    class Origin(models.TextChoices):
+        CLASSIFIER = "classifier", _("classifier")
+        CURATOR = "curator", _("curator")
+
+    paper = models.ForeignKey(Paper, on_delete=models.CASCADE, related_name="paper_topics")
+    topic = models.ForeignKey(Topic, on_delete=models.CASCADE, related_name="paper_topics")
+    score = models.FloatField()
+    is_assigned = models.BooleanField(default=True, help_text=_("Shown as a topic of the paper."))
+    is_primary = models.BooleanField(default=False)
+    origin = models.CharField(max_length=10, choices=Origin, default=Origin.CLASSIFIER)
+
+    class Meta:
+        ordering = ["-is_primary", "-score"]
+        constraints = [
+            models.UniqueConstraint(fields=["paper", "topic"], name="one_score_per_paper_and_topic"),
+            models.UniqueConstraint(fields=["paper"], condition=Q(is_primary=True), name="one_primary_topic_per_paper"),
+        ]
+        indexes = [models.Index(fields=["topic", "paper"], condition=Q(is_assigned=True), name="papers_of_a_topic")]
+
+    def __str__(self) -> str:
+        return f"{self.topic_id} {self.score:.2f}"
+
+
+class Signal(models.Model):
+    """The value of one metric at one moment. Only the gain between two of them counts; the first is a baseline."""
+
+    paper = models.ForeignKey(Paper, on_delete=models.CASCADE, related_name="signals")
+    source = models.CharField(max_length=32)
+    metric = models.CharField(max_length=32, help_text=_("upvotes, stars, verdicts …"))
+    value = models.IntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["paper", "source", "metric", "at"], name="one_value_per_metric_and_moment")
+        ]
+        indexes = [models.Index(fields=["at"], name="signals_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.metric}={self.value} {self.at:%Y-%m-%d %H:%M}"
+
+
+class EditionQuerySet(models.QuerySet["Edition"]):
+    def sendable(self) -> EditionQuerySet:
+        """Frozen editions that nobody paused: the only ones deliveries may be planned for or sent from."""
+        return self.filter(state__in=[Edition.State.FROZEN, Edition.State.SENDING], paused_at__isnull=True)
+
+
+class Edition(models.Model):
+    """The papers of one day, week or month, from which each reader's digest is chosen."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", _("draft")
+        APPROVED = "approved", _("approved")
+        FROZEN = "frozen", _("frozen")
+        SENDING = "sending", _("sending")
+        DONE = "done", _("done")
+        SKIPPED = "skipped", _("skipped")
+        CANCELLED = "cancelled", _("cancelled")
+
+    Cadence = Subscriber.Cadence
+
+    cadence = models.CharField(max_length=8, choices=Subscriber.Cadence)
+    period_on = models.DateField(help_text=_("The day; the Monday of the week; the first of the month."))
+    state = models.CharField(max_length=9, choices=State, default=State.DRAFT)
+    window_start_at = models.DateTimeField(help_text=_("Cut-off of the edition before."))
+    cutoff_at = models.DateTimeField(help_text=_("Papers after this belong to the next edition."))
+    editor_note = models.TextField(blank=True, help_text=_("Plain text above the papers. Blank lines part paragraphs."))
+    created_at = models.DateTimeField(auto_now_add=True)
+    approved_at = models.DateTimeField(null=True, blank=True)
+    approved_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True)
+    frozen_at = models.DateTimeField(null=True, blank=True)
+    closes_at = models.DateTimeField(null=True, blank=True, help_text=_("No reader is planned for it after this."))
+    done_at = models.DateTimeField(null=True, blank=True)
+    paused_at = models.DateTimeField(null=True, blank=True)
+    pause_reason = models.CharField(max_length=200, blank=True)
+
+    objects = EditionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-period_on", "cadence"]
+        constraints = [
+            models.UniqueConstraint(fields=["cadence", "period_on"], name="one_edition_per_cadence_and_period"),
+            models.CheckConstraint(
+                name="edition_state_is_known",
+                condition=Q(state__in=["draft", "approved", "frozen", "sending", "done", "skipped", "cancelled"]),
+            ),
+            models.CheckConstraint(
+                name="frozen_editions_have_a_moment",
+                condition=~Q(state__in=["frozen", "sending", "done"])
+                | Q(frozen_at__isnull=False, closes_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_cadence_display()} {self.period_on:%Y-%m-%d}"
+
+    @property
+    def is_editable(self) -> bool:
+        return self.state in {self.State.DRAFT, self.State.APPROVED}
+
+
+class EditionItem(models.Model):
+    """One paper's place in one edition, with the numbers that put it there."""
+
+    class Lane(models.TextChoices):
+        TRENDING = "trending", _("trending")
+        PICK = "pick", _("editor's pick")
+
+    class Standing(models.TextChoices):
+        LISTED = "listed", _("listed")
+        PINNED = "pinned", _("pinned")
+        EXCLUDED = "excluded", _("excluded")
+
+    edition = models.ForeignKey(Edition, on_delete=models.CASCADE, related_name="items")
+    paper = models.ForeignKey(Paper, on_delete=models.PROTECT, related_name="edition_items")
+    position = models.PositiveSmallIntegerField()
+    lane = models.CharField(max_length=8, choices=Lane, default=Lane.TRENDING)
+    standing = models.CharField(max_length=8, choices=Standing, default=Standing.LISTED)
+    score = models.FloatField(default=0.0)
+    parts = models.JSONField(default=dict, blank=True, help_text=_("The components of the score when drafted."))
+    note = models.CharField(max_length=300, blank=True, help_text=_("A curator's line under the title."))
+
+    class Meta:
+        ordering = ["edition", "position"]
+        constraints = [models.UniqueConstraint(fields=["edition", "paper"], name="one_place_per_edition_and_paper")]
+
+    def __str__(self) -> str:
+        return f"{self.position}. {self.paper_id}"
+
+
+class Compiled(models.Model):
+    """A frozen edition's fragments, rendered and encoded once. Retries and late readers get these same bytes."""
+
+    edition = models.OneToOneField(Edition, on_delete=models.CASCADE, related_name="compiled")
+    fragments = models.JSONField()
+    compiled_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"compiled {self.edition_id}"
+
+
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    def claimable(self, now: datetime) -> DeliveryQuerySet:
+        """Rows that a worker may take at ``now``: owed, due, and of an edition nobody paused."""
+        return self.filter(
+            state__in=[Delivery.State.QUEUED, Delivery.State.RETRY],
+            not_before__lte=now,
+            edition__in=Edition.objects.sendable(),
+        )
+
+    def remembered(self) -> DeliveryQuerySet:
+        """Rows whose papers the reader has had, or may have had, or is about to get: never sent twice."""
+        return self.exclude(state__in=[Delivery.State.SKIPPED, Delivery.State.FAILED])
+
+
+class Delivery(models.Model):
+    """One reader's digest of one edition: what was chosen and why, and how the sending went."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("queued")
+        CLAIMED = "claimed", _("claimed")
+        SENDING = "sending", _("sending")
+        SENT = "sent", _("sent")
+        RETRY = "retry", _("retry")
+        FAILED = "failed", _("failed")
+        SKIPPED = "skipped", _("skipped")
+        UNKNOWN = "unknown", _("unknown")
+
+    class Skip(models.TextChoices):
+        EMPTY = "empty", _("no new paper in the followed topics")
+        UNSUBSCRIBED = "unsubscribed", _("the reader left")
+        SUPPRESSED = "suppressed", _("the address is suppressed")
+        PAUSED = "paused", _("the reader paused")
+        LATE = "late", _("too late to be news")
+        CANCELLED = "cancelled", _("the edition was cancelled")
+
+    edition = models.ForeignKey(Edition, on_delete=models.PROTECT, related_name="deliveries")
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.PROTECT, related_name="deliveries")
+    state = models.CharField(max_length=8, choices=State, default=State.QUEUED)
+    skip_reason = models.CharField(max_length=12, choices=Skip, blank=True)
+    local_on = models.DateField(help_text=_("The reader's local day it is for."))
+    due_at = models.DateTimeField()
+    not_before = models.DateTimeField()
+    expires_at = models.DateTimeField(help_text=_("News gets stale: after this it is skipped, not sent."))
+    domain = models.CharField(max_length=255, blank=True, help_text=_("Recipient's domain, for pacing."))
+    picks = models.JSONField(default=list, help_text=_("Ordered [edition item, lane, reason] of what is sent."))
+    claim = models.CharField(max_length=32, blank=True, help_text=_("The claim that holds the row."))
+    lease_until = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    size = models.PositiveIntegerField(default=0, help_text=_("Bytes on the wire."))
+    reply = models.CharField(max_length=300, blank=True, help_text=_("The relay's last answer."))
+
+    objects = DeliveryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        constraints = [
+            models.UniqueConstraint(fields=["edition", "subscriber"], name="one_delivery_per_edition_and_reader"),
+            models.UniqueConstraint(
+                fields=["subscriber", "local_on"],
+                condition=~Q(state="skipped"),
+                name="one_digest_per_reader_and_local_day",
+            ),
+            models.CheckConstraint(
+                name="delivery_state_is_known",
+                condition=Q(
+                    state__in=["queued", "claimed", "sending", "sent", "retry", "failed", "skipped", "unknown"]
+                ),
+            ),
+            models.CheckConstraint(
+                name="skipped_says_why",
+                condition=(Q(state="skipped") & ~Q(skip_reason="")) | (~Q(state="skipped") & Q(skip_reason="")),
+            ),
+            models.CheckConstraint(
+                name="held_rows_have_a_lease",
+                condition=~Q(state__in=["claimed", "sending"]) | Q(lease_until__isnull=False),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["not_before"], condition=Q(state__in=["queued", "retry"]), name="deliveries_owed"),
+            models.Index(fields=["lease_until"], condition=Q(state__in=["claimed", "sending"]), name="deliveries_held"),
+            models.Index(fields=["edition", "state"], name="deliveries_by_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.edition_id} to {self.subscriber_id}: {self.state}"
+
+
+class DeliveryEvent(models.Model):
+    """Something that happened to a delivery, ours or reported back. Append-only; repeats carry the same event id."""
+
+    class Kind(models.TextChoices):
+        DEFERRED = "deferred", _("deferred")
+        REJECTED = "rejected", _("rejected")
+        FAILED = "failed", _("failed")
+        UNKNOWN = "unknown", _("unknown")
+        DELIVERED = "delivered", _("delivered")
+        BOUNCED = "bounced", _("bounced")
+        COMPLAINED = "complained", _("complained")
+        SETTLED = "settled", _("settled by hand or log")
+
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="events")
+    kind = models.CharField(max_length=10, choices=Kind)
+    at = models.DateTimeField()
+    source = models.CharField(max_length=32, help_text=_("smtp, dsn, arf, webhook, relay log, operator …"))
+    event_id = models.CharField(max_length=200, unique=True, null=True, blank=True)
+    code = models.CharField(max_length=16, blank=True, help_text=_("Reply and enhanced status code."))
+    phase = models.CharField(max_length=12, blank=True)
+    text = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ["at", "pk"]
+        indexes = [models.Index(fields=["delivery", "at"], name="events_of_a_delivery")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.code}"
+
+
+class Verdict(models.Model):
+    """A reader's word on one paper: more like this, or less."""
+
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="verdicts")
+    paper = models.ForeignKey(Paper, on_delete=models.CASCADE, related_name="verdicts")
+    value = models.SmallIntegerField(help_text=_("+1 more like this, -1 less."))
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["subscriber", "paper"], name="one_verdict_per_reader_and_paper"),
+            models.CheckConstraint(name="verdict_is_up_or_down", condition=Q(value__in=[-1, 1])),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subscriber_id} {self.value:+d} {self.paper_id}"
+
+
+class Heartbeat(models.Model):
+    """When a part of the machine last did its work: the health page turns red when one falls silent."""
+
+    name = models.CharField(max_length=64, primary_key=True)
+    at = models.DateTimeField()
+    detail = models.CharField(max_length=300, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.at:%Y-%m-%d %H:%M:%S}"

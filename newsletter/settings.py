@@ -1,0 +1,267 @@
+"""Every setting of Paperboy, read from the environment (and from `.env` beside manage.py).
+
+With DEBUG on, everything has a safe local default: SQLite, a mail catcher on port 2525, no broker.
+With DEBUG off, a missing secret or postal address stops the start with a sentence that says what to set.
+"""
+
+from __future__ import annotations
+
+import sys
+from email.utils import parseaddr
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+if (BASE_DIR / ".env").is_file():
+    env.read_env(BASE_DIR / ".env")
+
+VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
+VAR_DIR.mkdir(parents=True, exist_ok=True)
+
+
+def _required(name: str, default: str, why: str) -> str:
+    """The setting, its default when DEBUG is on, or a stop that says what to set."""
+    value: str = env.str(name, default="")
+    if value:
+        return value
+    if DEBUG:
+        return default
+    raise ImproperlyConfigured(f"Set {name} ({why}). See .env.example; for a local try-out set DEBUG=1 instead.")
+
+
+# --- the site -------------------------------------------------------------------------------------------------------
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = _required("SECRET_KEY", "insecure-development-key-never-for-a-real-site", "a long random string")
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+# Suppression and erasure recognise an address by this key. It must never change: rotating SECRET_KEY leaves it alone.
+ADDRESS_HASH_KEY = _required(
+    "ADDRESS_HASH_KEY", "development-address-key", "a second long random string, never changed"
+)
+SITE_URL = _required("SITE_URL", "http://localhost:8000", "the public address, such as https://papers.example.org")
+SITE_URL = SITE_URL.rstrip("/")
+SITE_NAME = env.str("SITE_NAME", default="Paperboy")
+_site = urlsplit(SITE_URL)
+if _site.scheme not in {"http", "https"} or not _site.hostname:
+    raise ImproperlyConfigured(f"SITE_URL must be a full address such as https://papers.example.org, not {SITE_URL!r}.")
+if not DEBUG and _site.scheme != "https":
+    raise ImproperlyConfigured(f"SITE_URL must start with https:// when DEBUG is off, not {SITE_URL!r}.")
+SITE_HOST = _site.hostname
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[SITE_HOST, *(["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])])
+POSTAL_ADDRESS = _required(
+    "POSTAL_ADDRESS", "Paperboy, 1 Example Street, Example Town", "the postal address the law wants in every digest"
+)
+# How many reverse proxies stand in front: 0 means the address of the connection is the reader's own.
+TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
+ADMIN_PATH = env.str("ADMIN_PATH", default="admin").strip("/") + "/"
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "csp",
+    "subscriptions",
+    "newsletter",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "newsletter.urls"
+WSGI_APPLICATION = "newsletter.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- data -----------------------------------------------------------------------------------------------------------
+DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'paperboy.sqlite3'}")}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # The site and `work` write side by side: write-ahead log, write locks taken at BEGIN, a wait instead of an error.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+    }
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+
+REDIS_URL = env.str("REDIS_URL", default="")  # empty: no broker, `manage.py work` does everything in one process
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    if REDIS_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
+
+# --- mail -----------------------------------------------------------------------------------------------------------
+vars().update(env.email_url("EMAIL_URL", default="smtp://127.0.0.1:2525"))
+EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=60)
+EMAIL_SUBJECT_PREFIX = ""
+
+
+def _mailbox(name: str, default: str) -> str:
+    value: str = env.str(name, default=default)
+    if "@" not in parseaddr(value)[1]:
+        raise ImproperlyConfigured(
+            f"{name} must be a mail address such as 'Paperboy <digest@example.org>', not {value!r}."
+        )
+    return value
+
+
+_mail_host = SITE_HOST if "." in SITE_HOST else "paperboy.example"
+# Digests and confirmations leave from different addresses, so that trouble with one stream does not touch the other.
+DIGEST_FROM_EMAIL = _mailbox("DIGEST_FROM_EMAIL", f"{SITE_NAME} <digest@{_mail_host}>")
+DEFAULT_FROM_EMAIL = _mailbox("DEFAULT_FROM_EMAIL", f"{SITE_NAME} <hello@{_mail_host}>")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+REPLY_TO_EMAIL = _mailbox("REPLY_TO_EMAIL", DEFAULT_FROM_EMAIL)
+MAIL_DOMAIN = parseaddr(DIGEST_FROM_EMAIL)[1].rpartition("@")[2]
+BOUNCE_DOMAIN = env.str("BOUNCE_DOMAIN", default=MAIL_DOMAIN)  # bounces come back to b+<id>@BOUNCE_DOMAIN
+UNSUBSCRIBE_MAILBOX = env.str("UNSUBSCRIBE_MAILBOX", default="")  # set only when that mailbox is really read
+LIST_ID = env.str("LIST_ID", default=f"digest.{MAIL_DOMAIN}")
+EHLO_NAME = env.str("EHLO_NAME", default=MAIL_DOMAIN)
+FEEDBACK_SENDER_ID = env.str("FEEDBACK_SENDER_ID", default="paperboy")
+MAIL_DRY_RUN_TO = env.list("MAIL_DRY_RUN_TO", default=[])  # when set, only these addresses are mailed
+
+# --- the pipeline ---------------------------------------------------------------------------------------------------
+EDITION_AUTO_APPROVE = env.bool("EDITION_AUTO_APPROVE", default=False)
+EDITION_CUTOFF_HOUR = env.int("EDITION_CUTOFF_HOUR", default=4)  # UTC; arXiv has announced by then
+EDITION_SIZE = env.int("EDITION_SIZE", default=60)  # candidate papers in one edition
+DIGEST_MIN_PAPERS = env.int("DIGEST_MIN_PAPERS", default=1)
+DELIVERY_GRACE_HOURS = env.int("DELIVERY_GRACE_HOURS", default=6)  # a digest later than this is skipped, not sent
+DELIVERY_CHUNK = env.int("DELIVERY_CHUNK", default=500)
+DELIVERY_LEASE_SECONDS = env.int("DELIVERY_LEASE_SECONDS", default=300)
+DELIVERY_MAX_ATTEMPTS = env.int("DELIVERY_MAX_ATTEMPTS", default=8)
+SMTP_CONNECTIONS = env.int("SMTP_CONNECTIONS", default=8)  # per worker process
+DIGEST_TRANSPORT = env.str("DIGEST_TRANSPORT", default="smtp")  # smtp (fast lane) or backend (any EMAIL_BACKEND)
+SEND_JITTER_SECONDS = env.int("SEND_JITTER_SECONDS", default=600)
+
+# --- Celery: wakes only; rows in the database drive (docs/decisions) -----------------------------------------------
+CELERY_BROKER_URL = REDIS_URL or "memory://"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SOFT_TIME_LIMIT = 300
+CELERY_TASK_TIME_LIMIT = 360
+CELERY_VISIBILITY_TIMEOUT = 3600  # must exceed the hard limit times (prefetch + 1), or a task runs twice at once
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": CELERY_VISIBILITY_TIMEOUT,
+    "socket_timeout": 30,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 25,
+    "unacked_restore_interval": 10,
+    "unacked_restore_throttle": 1,
+    "global_keyprefix": "paperboy:",
+}
+CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {"visibility_timeout": CELERY_VISIBILITY_TIMEOUT}
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 30
+CELERY_WORKER_ENABLE_SOFT_SHUTDOWN_ON_IDLE = True
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 256_000  # KiB
+CELERY_WORKER_ETA_TASK_LIMIT = 1000
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TASK_DEFAULT_QUEUE = "maintenance"
+CELERY_TASK_ROUTES = {
+    "subscriptions.tasks.send_notices": {"queue": "confirm"},
+    "newsletter.tasks.deliver": {"queue": "digest"},
+    "newsletter.tasks.plan": {"queue": "digest"},
+    "newsletter.tasks.ingest": {"queue": "ingest"},
+}
+CELERY_BEAT_SCHEDULE = {
+    "tick": {"task": "newsletter.tasks.tick", "schedule": 60.0, "options": {"expires": 55}},
+}
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
+CELERY_TIMEZONE = "UTC"
+
+# --- language, time, static files -----------------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English")]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = DEBUG
+
+# --- safety ---------------------------------------------------------------------------------------------------------
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+SECURE_SSL_REDIRECT = False  # the proxy redirects; a redirect here could hit the one-click POST (RFC 8058)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY_COUNT else None
+SECURE_HSTS_SECONDS = 0 if DEBUG else env.int("SECURE_HSTS_SECONDS", default=31_536_000)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=False)
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+SESSION_COOKIE_AGE = 12 * 3600
+CSRF_COOKIE_HTTPONLY = True
+CSRF_TRUSTED_ORIGINS = [SITE_URL]
+X_FRAME_OPTIONS = "SAMEORIGIN"
+CONTENT_SECURITY_POLICY = {
+    "EXCLUDE_URL_PREFIXES": [f"/{ADMIN_PATH}"],
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [SELF],
+    },
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+}
+UNFOLD = {"SITE_TITLE": SITE_NAME, "SITE_HEADER": SITE_NAME, "SITE_URL": "/", "SHOW_HISTORY": True}

@@ -1,0 +1,1 @@
+"""People: topics, subscribers, consent and suppression. Imports nothing of newsletter."""

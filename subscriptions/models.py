@@ -1,0 +1,265 @@
+"""People: what topics there are, who reads, what they agreed to, and whom we must never write to again.
+
+In: forms and lifecycle. Out: rows that the pipeline reads. The state of a subscriber changes only in lifecycle.py.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+EVERY_DAY = 0b1111111
+WEEKDAYS = 0b0011111  # bit 0 is Monday
+
+
+class Topic(models.Model):
+    """A field of research that readers follow and papers are sorted into. Curators edit these."""
+
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=80, unique=True)
+    description = models.CharField(max_length=400, help_text=_("One line a reader understands."))
+    keywords = models.JSONField(default=list, blank=True, help_text=_("Phrases that papers of this topic use."))
+    position = models.PositiveSmallIntegerField(default=0)
+    is_active = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["position", "name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SubscriberQuerySet(models.QuerySet["Subscriber"]):
+    def mailable(self) -> SubscriberQuerySet:
+        """Confirmed readers whose address is not suppressed: the only ones a digest may go to."""
+        live = Suppression.objects.in_force().filter(address_hash=models.OuterRef("address_hash"))
+        return self.filter(state=Subscriber.State.CONFIRMED).exclude(models.Exists(live))
+
+    def due(self, now: datetime) -> SubscriberQuerySet:
+        """Mailable readers whose next digest is due at ``now`` or was due before."""
+        return self.mailable().filter(next_due_at__lte=now)
+
+
+class Subscriber(models.Model):
+    """One reader: an address, a state, and the wishes about rhythm, hour and length."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", _("pending")
+        CONFIRMED = "confirmed", _("confirmed")
+        PAUSED = "paused", _("paused")
+        UNSUBSCRIBED = "unsubscribed", _("unsubscribed")
+        SUPPRESSED = "suppressed", _("suppressed")
+        ERASED = "erased", _("erased")
+
+    class Cadence(models.TextChoices):
+        DAILY = "daily", _("daily")
+        WEEKLY = "weekly", _("weekly")
+        MONTHLY = "monthly", _("monthly")
+
+    class MailFormat(models.TextChoices):
+        HTML = "html", _("HTML with a text part")
+        TEXT = "text", _("text only")
+
+    class ThinPolicy(models.TextChoices):
+        SEND = "send", _("send it, however short")
+        SKIP = "skip", _("skip it")
+        WIDEN = "widen", _("fill it from my other topics")
+        HOLD = "hold", _("keep the papers for the next one")
+
+    email = models.EmailField(  # noqa: DJ001  (null, so that many erased readers can share "no address")
+        unique=True, null=True, help_text=_("As written to; empty after erasure.")
+    )
+    address_key = models.CharField(max_length=320, unique=True, null=True, editable=False)  # noqa: DJ001
+    address_hash = models.CharField(max_length=64, db_index=True, editable=False)
+    domain = models.CharField(max_length=255, blank=True, editable=False)
+    state = models.CharField(max_length=12, choices=State, default=State.PENDING)
+    cadence = models.CharField(max_length=8, choices=Cadence, default=Cadence.DAILY)
+    weekdays = models.PositiveSmallIntegerField(default=WEEKDAYS, help_text=_("Bit 0 is Monday; daily digests only."))
+    hour = models.PositiveSmallIntegerField(default=8, help_text=_("Local hour, 0 to 23."))
+    time_zone = models.CharField(max_length=64, default="UTC", help_text=_("IANA name."))
+    max_papers = models.PositiveSmallIntegerField(default=10)
+    thin_policy = models.CharField(max_length=5, choices=ThinPolicy, default=ThinPolicy.SEND)
+    wants_outside = models.BooleanField(default=True, help_text=_("One paper outside the followed topics."))
+    mail_format = models.CharField(max_length=4, choices=MailFormat, default=MailFormat.HTML)
+    language = models.CharField(max_length=8, default="en")
+    topics: models.ManyToManyField[Topic, TopicPreference] = models.ManyToManyField(Topic, through="TopicPreference")
+    next_due_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    paused_until = models.DateTimeField(null=True, blank=True)
+    # Random, never expires, in every digest; looked up by its hash so that the lookup leaks no timing (SS6).
+    unsubscribe_token = models.CharField(max_length=24, editable=False)
+    unsubscribe_hash = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    left_at = models.DateTimeField(null=True, blank=True)
+
+    objects = SubscriberQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="subscriber_state_is_known",
+                condition=Q(state__in=["pending", "confirmed", "paused", "unsubscribed", "suppressed", "erased"]),
+            ),
+            models.CheckConstraint(
+                name="only_the_erased_have_no_address",
+                condition=Q(state="erased", email__isnull=True, address_key__isnull=True)
+                | (~Q(state="erased") & Q(email__isnull=False, address_key__isnull=False)),
+            ),
+            models.CheckConstraint(
+                name="confirmed_readers_confirmed",
+                condition=~Q(state__in=["confirmed", "paused"]) | Q(confirmed_at__isnull=False),
+            ),
+            models.CheckConstraint(name="hour_of_a_day", condition=Q(hour__lte=23)),
+            models.CheckConstraint(name="weekdays_of_a_week", condition=Q(weekdays__gte=1, weekdays__lte=127)),
+            models.CheckConstraint(name="papers_one_to_fifty", condition=Q(max_papers__gte=1, max_papers__lte=50)),
+        ]
+        indexes = [
+            models.Index(fields=["next_due_at"], condition=Q(state="confirmed"), name="confirmed_by_due"),
+        ]
+
+    def __str__(self) -> str:
+        return self.email or f"erased reader {self.pk}"
+
+
+class TopicPreference(models.Model):
+    """What one reader thinks of one topic. No row: neither followed nor muted."""
+
+    class Stance(models.TextChoices):
+        MORE = "more", _("more of this")
+        FOLLOW = "follow", _("follow")
+        MUTE = "mute", _("mute")
+
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="preferences")
+    topic = models.ForeignKey(Topic, on_delete=models.CASCADE, related_name="preferences")
+    stance = models.CharField(max_length=6, choices=Stance, default=Stance.FOLLOW)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["subscriber", "topic"], name="one_stance_per_reader_and_topic"),
+            models.CheckConstraint(name="stance_is_known", condition=Q(stance__in=["more", "follow", "mute"])),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subscriber_id} {self.stance} {self.topic_id}"
+
+
+class ConsentEvent(models.Model):
+    """One step of what a reader agreed to or took back. Append-only: the proof that GDPR Art. 7(1) asks for (PL1)."""
+
+    class Kind(models.TextChoices):
+        REQUESTED = "requested", _("asked to subscribe")
+        CONFIRMED = "confirmed", _("confirmed the address")
+        CHANGED = "changed", _("changed preferences")
+        PAUSED = "paused", _("paused")
+        RESUMED = "resumed", _("resumed")
+        UNSUBSCRIBED = "unsubscribed", _("unsubscribed")
+        COMPLAINED = "complained", _("marked a mail as spam")
+        SUPPRESSED = "suppressed", _("suppressed")
+        IMPORTED = "imported", _("imported by an operator")
+        EXPORTED = "exported", _("took their data")
+        ERASED = "erased", _("erased")
+
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="consent_events")
+    kind = models.CharField(max_length=12, choices=Kind)
+    at = models.DateTimeField()
+    method = models.CharField(
+        max_length=32, help_text=_("Where it happened: banner, page, api, one-click, mail, admin …")
+    )
+    form_version = models.CharField(max_length=32, blank=True, help_text=_("Version of the words the reader saw."))
+    source_url = models.CharField(max_length=300, blank=True)
+    ip_address = models.GenericIPAddressField(null=True, blank=True)
+    user_agent = models.CharField(max_length=300, blank=True)
+    detail = models.JSONField(default=dict, blank=True, help_text=_("Topics and wishes at that moment, reason …"))
+
+    class Meta:
+        ordering = ["at", "pk"]
+        indexes = [models.Index(fields=["subscriber", "kind", "at"], name="consent_by_reader")]
+
+    def __str__(self) -> str:
+        return f"{self.subscriber_id} {self.kind} {self.at:%Y-%m-%d %H:%M}"
+
+
+class SuppressionQuerySet(models.QuerySet["Suppression"]):
+    def in_force(self) -> SuppressionQuerySet:
+        return self.filter(lifted_at__isnull=True)
+
+
+class Suppression(models.Model):
+    """An address nobody may write to, kept as a keyed hash only, so that it outlives erasure (BN6)."""
+
+    class Reason(models.TextChoices):
+        BOUNCE = "bounce", _("the address does not exist")
+        COMPLAINT = "complaint", _("marked as spam")
+        ADMIN = "admin", _("by an operator")
+        ERASED = "erased", _("erased at the reader's wish")
+
+    address_hash = models.CharField(max_length=64, unique=True)
+    reason = models.CharField(max_length=10, choices=Reason)
+    source = models.CharField(max_length=64, blank=True)
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    lifted_at = models.DateTimeField(null=True, blank=True)
+
+    objects = SuppressionQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="suppression_reason_is_known", condition=Q(reason__in=["bounce", "complaint", "admin", "erased"])
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reason} {self.address_hash[:8]}…"
+
+
+class Notice(models.Model):
+    """One mail to one person that is not a digest: confirmation, a fresh link, a goodbye. Owed until settled.
+
+    Committed with its cause, sent by the `confirm` queue or by the next tick, so a signup succeeds with Redis away.
+    """
+
+    class Kind(models.TextChoices):
+        CONFIRM = "confirm", _("please confirm")
+        ALREADY = "already", _("you are already subscribed")
+        MANAGE = "manage", _("your preferences link")
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("queued")
+        SENDING = "sending", _("sending")
+        SENT = "sent", _("sent")
+        FAILED = "failed", _("failed")
+        SKIPPED = "skipped", _("skipped")
+        UNKNOWN = "unknown", _("unknown")
+
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="notices")
+    kind = models.CharField(max_length=16, choices=Kind)
+    state = models.CharField(max_length=8, choices=State, default=State.QUEUED)
+    created_at = models.DateTimeField()
+    not_before = models.DateTimeField()
+    lease_until = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    settled_at = models.DateTimeField(null=True, blank=True)
+    error = models.CharField(max_length=300, blank=True)
+    context = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="notice_state_is_known",
+                condition=Q(state__in=["queued", "sending", "sent", "failed", "skipped", "unknown"]),
+            )
+        ]
+        indexes = [
+            models.Index(fields=["not_before"], condition=Q(state="queued"), name="notices_owed"),
+            models.Index(fields=["subscriber", "kind", "created_at"], name="notices_of_a_reader"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} to {self.subscriber_id}: {self.state}"

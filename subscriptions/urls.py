@@ -1,0 +1,6 @@
+"""The readers' pages."""
+
+from django.urls import URLPattern
+
+app_name = "subscriptions"
+urlpatterns: list[URLPattern] = []

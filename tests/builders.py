@@ -1,0 +1,58 @@
+"""Rows for tests: every builder makes a valid row and takes the fields that matter as keywords."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime
+from typing import Any
+
+from newsletter.models import Paper
+from subscriptions import links
+from subscriptions.models import Subscriber, Topic
+
+NOON = datetime(2026, 3, 18, 12, 0, tzinfo=UTC)  # a Wednesday
+_numbers = itertools.count(1)
+
+
+def make_topic(slug: str = "", **over: Any) -> Topic:
+    """A topic; an existing one of that slug is returned as it is (the default topics come with the migrations)."""
+    slug = slug or f"topic-{next(_numbers)}"
+    fields = {"name": slug.replace("-", " ").title(), "description": f"All about {slug}.", "keywords": [slug]} | over
+    return Topic.objects.get_or_create(slug=slug, defaults=fields)[0]
+
+
+def make_paper(**over: Any) -> Paper:
+    number = next(_numbers)
+    title = over.pop("title", f"A study of subject {number}")
+    fields: dict[str, Any] = {
+        "arxiv_id": f"2603.{number:05d}",
+        "title": title,
+        "title_key": " ".join(title.casefold().split()),
+        "abstract": f"We study subject {number}. It turns out to be interesting. Code is available.",
+        "authors": ["Ada Lovelace", "Alan Turing"],
+        "published_on": NOON.date(),
+        "listed_on": NOON.date(),
+        "first_seen_at": NOON,
+    }
+    return Paper.objects.create(**(fields | over))
+
+
+def make_reader(email: str = "", *, follows: tuple[str, ...] = (), **over: Any) -> Subscriber:
+    """A confirmed reader (as lifecycle leaves one), due at NOON, following the topics of the slugs given."""
+    email = email or f"reader{next(_numbers)}@example.net"
+    token, token_hash = links.new_unsubscribe_token()
+    fields: dict[str, Any] = {
+        "email": email,
+        "address_key": email.casefold(),
+        "address_hash": links.address_hash(email.casefold()),
+        "domain": email.rpartition("@")[2],
+        "state": Subscriber.State.CONFIRMED,
+        "confirmed_at": NOON,
+        "next_due_at": NOON,
+        "unsubscribe_token": token,
+        "unsubscribe_hash": token_hash,
+    }
+    reader = Subscriber.objects.create(**(fields | over))
+    for slug in follows:
+        reader.preferences.create(topic=make_topic(slug))
+    return reader
