@@ -230,6 +230,7 @@ class EditionItem(models.Model):
     position = models.PositiveSmallIntegerField()
     lane = models.CharField(max_length=8, choices=Lane, default=Lane.TRENDING)
     standing = models.CharField(max_length=8, choices=Standing, default=Standing.LISTED)
+    is_moved = models.BooleanField(default=False, help_text=_("A curator chose the position."))
     score = models.FloatField(default=0.0)
     parts = models.JSONField(default=dict, blank=True, help_text=_("The components of the score when drafted."))
     note = models.CharField(max_length=300, blank=True, help_text=_("A curator's line under the title."))
@@ -285,6 +286,7 @@ class Delivery(models.Model):
         UNSUBSCRIBED = "unsubscribed", _("the reader left")
         SUPPRESSED = "suppressed", _("the address is suppressed")
         PAUSED = "paused", _("the reader paused")
+        THIN = "thin", _("fewer papers than the reader wants a mail for")
         LATE = "late", _("too late to be news")
         CANCELLED = "cancelled", _("the edition was cancelled")
 
@@ -362,10 +364,14 @@ class DeliveryEvent(models.Model):
     code = models.CharField(max_length=16, blank=True, help_text=_("Reply and enhanced status code."))
     phase = models.CharField(max_length=12, blank=True)
     text = models.CharField(max_length=300, blank=True)
+    handled_at = models.DateTimeField(null=True, blank=True, help_text=_("When feedback acted on it."))
 
     class Meta:
         ordering = ["at", "pk"]
-        indexes = [models.Index(fields=["delivery", "at"], name="events_of_a_delivery")]
+        indexes = [
+            models.Index(fields=["delivery", "at"], name="events_of_a_delivery"),
+            models.Index(fields=["id"], condition=Q(handled_at__isnull=True), name="events_to_handle"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.code}"
@@ -387,6 +393,32 @@ class Verdict(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subscriber_id} {self.value:+d} {self.paper_id}"
+
+
+class Stream(models.Model):
+    """The switch of one stream of mail (digest, confirm): paused by an operator, or by the circuit breaker."""
+
+    name = models.CharField(max_length=32, primary_key=True)
+    paused_at = models.DateTimeField(null=True, blank=True)
+    pause_reason = models.CharField(max_length=200, blank=True)
+    failures = models.PositiveIntegerField(default=0, help_text=_("Infrastructure errors in a row."))
+    probe_at = models.DateTimeField(null=True, blank=True, help_text=_("The breaker lets one worker try again then."))
+
+    def __str__(self) -> str:
+        return f"{self.name}: {'paused' if self.paused_at else 'running'}"
+
+
+class PaceBucket(models.Model):
+    """Send allowance shared by all workers: for everything ("*") or for one recipient domain (SM11)."""
+
+    scope = models.CharField(max_length=255, primary_key=True)
+    tokens = models.FloatField()
+    refilled_at = models.DateTimeField()
+    day_on = models.DateField(help_text=_("The UTC day that sent_today counts."))
+    sent_today = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.scope}: {self.tokens:.1f}"
 
 
 class Heartbeat(models.Model):

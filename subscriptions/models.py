@@ -89,7 +89,7 @@ class Subscriber(models.Model):
     mail_format = models.CharField(max_length=4, choices=MailFormat, default=MailFormat.HTML)
     language = models.CharField(max_length=8, default="en")
     topics: models.ManyToManyField[Topic, TopicPreference] = models.ManyToManyField(Topic, through="TopicPreference")
-    next_due_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    next_due_at = models.DateTimeField(null=True, blank=True)
     paused_until = models.DateTimeField(null=True, blank=True)
     # Random, never expires, in every digest; looked up by its hash so that the lookup leaks no timing (SS6).
     unsubscribe_token = models.CharField(max_length=24, editable=False)
@@ -120,7 +120,9 @@ class Subscriber(models.Model):
             models.CheckConstraint(name="papers_one_to_fifty", condition=Q(max_papers__gte=1, max_papers__lte=50)),
         ]
         indexes = [
-            models.Index(fields=["next_due_at"], condition=Q(state="confirmed"), name="confirmed_by_due"),
+            models.Index(
+                fields=["cadence", "next_due_at"], condition=Q(state="confirmed"), name="confirmed_by_due"
+            ),
         ]
 
     def __str__(self) -> str:

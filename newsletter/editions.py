@@ -1,0 +1,271 @@
+"""An edition's life up to its freezing: draft from the ranking, curate, approve, freeze; later pause, cancel, finish.
+
+In: papers with trend scores, a cadence and a moment. Out: an Edition with its items, and once frozen its compiled
+fragments, from which every digest is joined. All of it may run twice: each change of state is a conditional UPDATE,
+drafting is unique per cadence and period, and a draft is refreshed without touching what a curator decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from newsletter import fragments
+from newsletter.models import Compiled, Delivery, Edition, EditionItem, Paper, PaperTopic, Sighting
+from subscriptions.models import Subscriber
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser
+
+Cadence = Subscriber.Cadence
+DRAFT_LEAD = timedelta(hours=6)  # curators see the draft this long before the cut-off
+WEEK_LEAD = timedelta(hours=14)  # weekly and monthly editions close when the day begins furthest east
+CANDIDATE_DAYS = {Cadence.DAILY: 7, Cadence.WEEKLY: 21, Cadence.MONTHLY: 62}
+
+
+class EditionStateError(Exception):
+    """The edition is not in a state that allows this; the message says what to do instead."""
+
+
+def period_of(cadence: str, day: date) -> date:
+    """The day itself, the Monday of its week, or the first of its month."""
+    if cadence == Cadence.WEEKLY:
+        return day - timedelta(days=day.weekday())
+    if cadence == Cadence.MONTHLY:
+        return day.replace(day=1)
+    return day
+
+
+def next_period(cadence: str, period_on: date) -> date:
+    return period_of(cadence, period_on + timedelta(days={Cadence.WEEKLY: 7, Cadence.MONTHLY: 31}.get(cadence, 1)))
+
+
+def cutoff_of(cadence: str, period_on: date) -> datetime:
+    """When the edition of that period closes for papers (UTC)."""
+    midnight = datetime.combine(period_on, time(0), tzinfo=UTC)
+    if cadence == Cadence.DAILY:
+        return midnight + timedelta(hours=settings.EDITION_CUTOFF_HOUR)
+    return midnight - WEEK_LEAD
+
+
+def latest_period(cadence: str, now: datetime) -> date:
+    """The newest period whose cut-off has passed at ``now`` or passes within the drafting lead."""
+    period = period_of(cadence, (now + timedelta(days=1)).date())
+    while cutoff_of(cadence, period) > now + DRAFT_LEAD:
+        period = period_of(cadence, period - timedelta(days=1))
+    return period
+
+
+def draft_due(*, now: datetime) -> list[Edition]:
+    """Draft the latest period of every cadence, or refresh the draft that is open."""
+    return [draft(cadence=cadence, period_on=latest_period(cadence, now), now=now) for cadence in Cadence.values]
+
+
+def draft(*, cadence: str, period_on: date, now: datetime) -> Edition:
+    """Create the draft of a period, or refresh its ranking while nobody approved it."""
+    before = (
+        Edition.objects.filter(cadence=cadence, period_on__lt=period_on)
+        .exclude(state__in=[Edition.State.SKIPPED, Edition.State.CANCELLED])
+        .order_by("-period_on")
+        .first()
+    )
+    cutoff_at = max(cutoff_of(cadence, period_on), now)  # a late draft misses nothing that came meanwhile
+    period_before = period_of(cadence, period_on - timedelta(days=1))
+    edition, _ = Edition.objects.get_or_create(
+        cadence=cadence,
+        period_on=period_on,
+        defaults={"cutoff_at": cutoff_at, "window_start_at": before.cutoff_at if before else cutoff_of(cadence, period_before)},
+    )
+    if edition.state == Edition.State.DRAFT:
+        refresh(edition)
+    return edition
+
+
+def candidates(edition: Edition) -> list[Paper]:
+    """The papers an edition may list, best first: trending ones, then new ones that nobody has measured yet.
+
+    Papers known from saved listing pages only are never counted as trending and are left to the curator.
+    """
+    score = f"score_{edition.cadence}"
+    real_source = Sighting.objects.filter(paper=OuterRef("pk")).exclude(source="listing_page")
+    return list(
+        Paper.objects.published()
+        .filter(withdrawn_at__isnull=True, first_seen_at__lte=edition.cutoff_at)
+        .filter(first_seen_at__gt=edition.cutoff_at - timedelta(days=CANDIDATE_DAYS[Cadence(edition.cadence)]))
+        .filter(Q(**{f"{score}__gt": 0}) | Q(first_seen_at__gt=edition.window_start_at))
+        .filter(Exists(real_source))
+        .order_by(f"-{score}", "-first_seen_at", "-id")[: settings.EDITION_SIZE]
+    )
+
+
+@transaction.atomic
+def refresh(edition: Edition) -> None:
+    """Rank the draft anew. What a curator pinned, excluded, noted or picked stays as it is."""
+    if Edition.objects.select_for_update().get(pk=edition.pk).state != Edition.State.DRAFT:
+        return
+    kept = {
+        item.paper_id: item
+        for item in edition.items.exclude(
+            standing=EditionItem.Standing.LISTED, lane=EditionItem.Lane.TRENDING, note="", is_moved=False
+        )
+    }
+    ranked = [paper for paper in candidates(edition) if paper.pk not in kept]
+    primary = dict(
+        PaperTopic.objects.filter(paper__in=ranked, is_primary=True).values_list("paper_id", "topic__slug")
+    )
+    edition.items.exclude(pk__in=[item.pk for item in kept.values()]).delete()
+    taken = {item.position for item in kept.values()}
+    places = (position for position in range(1, len(ranked) + len(kept) + 2) if position not in taken)
+    EditionItem.objects.bulk_create(
+        EditionItem(
+            edition=edition,
+            paper=paper,
+            position=place,
+            score=getattr(paper, f"score_{edition.cadence}"),
+            parts=(paper.score_parts.get(edition.cadence) or {}) | {"topic": primary.get(paper.pk, "")},
+        )
+        for paper, place in zip(ranked, places, strict=False)
+    )
+
+
+def add_pick(edition: Edition, *, paper: Paper, note: str = "") -> EditionItem:
+    """Put an editor's pick at the top, in its own lane: labelled as such, never a hidden boost of the ranking."""
+    _require_editable(edition)
+    item, _ = EditionItem.objects.update_or_create(
+        edition=edition,
+        paper=paper,
+        defaults={"position": 0, "lane": EditionItem.Lane.PICK, "standing": EditionItem.Standing.PINNED, "note": note},
+    )
+    return item
+
+
+def approve(edition: Edition, *, by: AbstractBaseUser | None, now: datetime) -> None:
+    """A curator says yes (``by`` None: the operator's setting does). Only a draft with papers can be approved."""
+    if not listed_items(edition).exists():
+        raise EditionStateError("This edition has no papers. Import papers or add picks before you approve it.")
+    changed = Edition.objects.filter(pk=edition.pk, state=Edition.State.DRAFT).update(
+        state=Edition.State.APPROVED, approved_at=now, approved_by=by
+    )
+    if not changed:
+        raise EditionStateError("Only a draft can be approved. Reload the page to see the edition's present state.")
+    edition.refresh_from_db()
+
+
+def approve_due(*, now: datetime) -> int:
+    """Approve drafts whose cut-off has passed, when the operator lets editions go out by themselves."""
+    if not settings.EDITION_AUTO_APPROVE:
+        return 0
+    approved = 0
+    for edition in Edition.objects.filter(state=Edition.State.DRAFT, cutoff_at__lte=now, paused_at__isnull=True):
+        if listed_items(edition).exists():
+            approve(edition, by=None, now=now)
+            approved += 1
+    return approved
+
+
+def skip_stale(*, now: datetime) -> int:
+    """Drafts and approvals that were overtaken by the next period are skipped: old news is not sent."""
+    skipped = 0
+    open_states = [Edition.State.DRAFT, Edition.State.APPROVED]
+    for edition in Edition.objects.filter(state__in=open_states):
+        if closing_of(edition) <= now:
+            skipped += Edition.objects.filter(pk=edition.pk, state__in=open_states).update(
+                state=Edition.State.SKIPPED, done_at=now
+            )
+    return skipped
+
+
+def closing_of(edition: Edition) -> datetime:
+    """When the edition after this one closes: from then on no reader is planned for this one."""
+    return cutoff_of(edition.cadence, next_period(edition.cadence, edition.period_on))
+
+
+def listed_items(edition: Edition) -> QuerySet[EditionItem]:
+    """What readers may get, in order; excluded items stay visible to the curator only."""
+    return edition.items.exclude(standing=EditionItem.Standing.EXCLUDED).order_by("position", "pk")
+
+
+def freeze_due(*, now: datetime) -> list[Edition]:
+    """Freeze the approved editions whose cut-off has passed."""
+    due = Edition.objects.filter(state=Edition.State.APPROVED, cutoff_at__lte=now, paused_at__isnull=True)
+    return [edition for edition in due if freeze(edition, now=now)]
+
+
+@transaction.atomic
+def freeze(edition: Edition, *, now: datetime) -> bool:
+    """Render, inline and encode every fragment once and close the edition for changes.
+
+    A fragment that cannot be rendered raises here, before anything is sent. False: another process froze it first.
+    """
+    locked = Edition.objects.select_for_update().get(pk=edition.pk)
+    if locked.state != Edition.State.APPROVED:
+        return False
+    compiled = fragments.compile_edition(locked, now=now)
+    Compiled.objects.update_or_create(edition=locked, defaults={"fragments": compiled, "compiled_at": now})
+    Edition.objects.filter(pk=locked.pk).update(
+        state=Edition.State.FROZEN,
+        frozen_at=now,
+        cutoff_at=min(locked.cutoff_at, now),
+        closes_at=max(closing_of(locked), now + timedelta(hours=1)),
+    )
+    edition.refresh_from_db()
+    return True
+
+
+def pause(edition: Edition, *, reason: str, now: datetime) -> None:
+    """Nothing further of this edition is claimed; what is on the wire finishes. Harmless when already paused."""
+    Edition.objects.filter(pk=edition.pk, paused_at__isnull=True).update(paused_at=now, pause_reason=reason[:200])
+    edition.refresh_from_db()
+
+
+def resume(edition: Edition) -> None:
+    Edition.objects.filter(pk=edition.pk).update(paused_at=None, pause_reason="")
+    edition.refresh_from_db()
+
+
+@transaction.atomic
+def cancel(edition: Edition, *, now: datetime) -> int:
+    """Stop an edition for good: what is not on the wire is skipped. Returns how many deliveries that were."""
+    open_states = [Edition.State.DONE, Edition.State.CANCELLED, Edition.State.SKIPPED]
+    if not Edition.objects.filter(pk=edition.pk).exclude(state__in=open_states).update(
+        state=Edition.State.CANCELLED, done_at=now
+    ):
+        raise EditionStateError("This edition is already finished; there is nothing left to cancel.")
+    owed = [Delivery.State.QUEUED, Delivery.State.RETRY, Delivery.State.CLAIMED]
+    skipped = Delivery.objects.filter(edition=edition, state__in=owed).update(
+        state=Delivery.State.SKIPPED, skip_reason=Delivery.Skip.CANCELLED, claim="", lease_until=None
+    )
+    edition.refresh_from_db()
+    return skipped
+
+
+def finish_due(*, now: datetime) -> int:
+    """Close editions that are past their closing and owe nothing any more."""
+    open_states = [Delivery.State.QUEUED, Delivery.State.RETRY, Delivery.State.CLAIMED, Delivery.State.SENDING]
+    owed = Delivery.objects.filter(edition=OuterRef("pk"), state__in=open_states)
+    return (
+        Edition.objects.filter(state__in=[Edition.State.FROZEN, Edition.State.SENDING], closes_at__lte=now)
+        .exclude(Exists(owed))
+        .update(state=Edition.State.DONE, done_at=now)
+    )
+
+
+def reorder(edition: Edition, *, paper_ids: Iterable[int]) -> None:
+    """Give the items the order of the ids; items not named keep their order after them."""
+    _require_editable(edition)
+    wanted = {paper_id: place for place, paper_id in enumerate(paper_ids, start=1)}
+    items = sorted(edition.items.all(), key=lambda item: (wanted.get(item.paper_id, len(wanted) + 1), item.position))
+    for place, item in enumerate(items, start=1):
+        item.is_moved = item.is_moved or item.position != place
+        item.position = place
+    EditionItem.objects.bulk_update(items, ["position", "is_moved"])
+
+
+def _require_editable(edition: Edition) -> None:
+    if not edition.is_editable:
+        raise EditionStateError("A frozen edition cannot be changed: readers may have it already.")
