@@ -20,6 +20,7 @@ from subscriptions.models import Subscriber, Topic
 if TYPE_CHECKING:
     from datetime import date, datetime
 
+WEB = ("https://", "http://")
 
 class PaperQuerySet(models.QuerySet["Paper"]):
     def published(self) -> PaperQuerySet:
@@ -29,6 +30,25 @@ class PaperQuerySet(models.QuerySet["Paper"]):
     def listed_on(self, day: date) -> PaperQuerySet:
         return self.published().filter(listed_on=day)
 
+    def about(self, topic: Topic) -> PaperQuerySet:
+        return self.filter(pk__in=PaperTopic.objects.filter(topic=topic, is_assigned=True).values("paper"))
+
+    def with_topics(self) -> PaperQuerySet:
+        """Each paper with ``shown_topics``: its assigned topics, primary first, in one further query."""
+        shown = PaperTopic.objects.filter(is_assigned=True, topic__is_active=True).select_related("topic")
+        return self.prefetch_related(models.Prefetch("paper_topics", queryset=shown, to_attr="shown_topics"))
+
+    def newest_day(self) -> date | None:
+        return self.published().aggregate(day=models.Max("listed_on"))["day"]
+
+    def day_before(self, day: date) -> date | None:
+        """The nearest earlier day that has papers."""
+        return self.published().filter(listed_on__lt=day).aggregate(day=models.Max("listed_on"))["day"]
+
+    def day_after(self, day: date) -> date | None:
+        """The nearest later day that has papers."""
+        return self.published().filter(listed_on__gt=day).aggregate(day=models.Min("listed_on"))["day"]
+
 
 class Paper(models.Model):
     """One research paper, whatever its versions and however many sources saw it."""
@@ -36,6 +56,9 @@ class Paper(models.Model):
     arxiv_id = models.CharField(max_length=32, unique=True, null=True, blank=True, help_text=_("Without version."))
     title = models.CharField(max_length=500)
     title_key = models.CharField(max_length=500, db_index=True, editable=False, help_text=_("Normalised, for merging."))
+    # The two ends of the key: near-duplicates are looked for only among papers that share one of them.
+    title_head = models.CharField(max_length=24, db_index=True, editable=False, blank=True)
+    title_tail = models.CharField(max_length=24, db_index=True, editable=False, blank=True)
     abstract = models.TextField(blank=True)
     authors = models.JSONField(default=list, blank=True)
     published_on = models.DateField(null=True, blank=True, help_text=_("First version. Empty when no source says."))
@@ -79,7 +102,7 @@ class Paper(models.Model):
     @property
     def home_url(self) -> str:
         """Where to read it: the source's page, else arXiv's, else ours."""
-        if self.url:
+        if self.url.startswith(WEB):
             return self.url
         if self.arxiv_id:
             return f"https://arxiv.org/abs/{self.arxiv_id}"
@@ -88,6 +111,15 @@ class Paper(models.Model):
     @property
     def pdf_url(self) -> str:
         return f"https://arxiv.org/pdf/{self.arxiv_id}" if self.arxiv_id else ""
+
+    @property
+    def code_link(self) -> str:
+        """The code's address when it is one a page may link to: never a ``javascript:`` or ``data:`` one (SS15)."""
+        return self.code_url if self.code_url.startswith(WEB) else ""
+
+    @property
+    def project_link(self) -> str:
+        return self.project_url if self.project_url.startswith(WEB) else ""
 
 
 class Sighting(models.Model):

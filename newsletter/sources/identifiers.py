@@ -1,0 +1,45 @@
+"""Names of papers: arXiv identifiers in all their spellings, and titles made comparable.
+
+In: whatever a source, a person or a file calls a paper. Out: the one form we store and join on. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_ARXIV_ID = re.compile(
+    r"""(?: arxiv: | oai:arxiv\.org:
+          | https?://(?:[a-z0-9-]+\.)*arxiv\.org/(?:abs|pdf|html)/
+          | https?://(?:www\.)?(?:huggingface\.co|hf\.co)/papers/
+          | (?:https?://(?:dx\.)?doi\.org/)?10\.48550/arxiv\.
+        )?
+        (?P<id> \d{4}\.\d{4,5} | [a-z-]+(?:\.[a-z]{2})?/\d{7} )
+        (?: v(?P<version>[1-9]\d*) )?
+        (?: \.pdf )? /? (?: [?\#].* )?
+    """,
+    re.IGNORECASE | re.VERBOSE | re.ASCII,
+)
+_SUBJECT_CLASS = re.compile(r"\.[a-z]{2}(?=/)")
+_NOT_IN_A_KEY = re.compile(r"[^\w+#*]+|_")
+_TITLE_KEY_LENGTH = 500
+
+
+def arxiv_id(text: str) -> tuple[str, int | None] | None:
+    """The identifier without version, and the version when one is named; None when `text` is not exactly one.
+
+    Old identifiers lose their subject class (math.GT/0309136 is math/0309136) but never their archive:
+    hep-th/9901001 and gr-qc/9901001 are two papers.
+    """
+    match = _ARXIV_ID.fullmatch(text.strip())
+    if match is None:
+        return None
+    version = match["version"]
+    return _SUBJECT_CLASS.sub("", match["id"].lower()), int(version) if version else None
+
+
+def title_key(title: str) -> str:
+    """A title without case, accents' spelling, punctuation and spacing. A title of nothing but signs keeps them."""
+    folded = unicodedata.normalize("NFKC", title).casefold()
+    key = _NOT_IN_A_KEY.sub(" ", folded).strip() or " ".join(folded.split())
+    return key[:_TITLE_KEY_LENGTH]

@@ -1,0 +1,41 @@
+"""What one source said about one paper, at one moment.
+
+In: the fields a parser found, already cleaned. Out: an immutable value that `ingest` merges into the catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+
+class SourceError(ValueError):
+    """A source's answer cannot be trusted: nothing of it may be stored. `line` is where a person should look."""
+
+    def __init__(self, reason: str, *, line: int | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    source: str
+    key: str  # the source's own name for what it showed: an id, or the content hash of a page
+    title: str
+    abstract: str = ""
+    rank: int | None = None
+    arxiv_id: str | None = None  # without version
+    authors: tuple[str, ...] = ()
+    published_on: date | None = None  # first version
+    listed_on: date | None = None  # the daily list it was on
+    url: str = ""
+    code_url: str = ""
+    project_url: str = ""
+    thumbnail_url: str = ""
+    organization: str = ""
+    categories: tuple[str, ...] = ()  # arXiv's, primary first
+    withdrawn: bool = False
+    metrics: Mapping[str, int] = field(default_factory=dict)  # counters at `seen_at`; empty when the source has none
+    seen_at: datetime | None = None  # empty: the moment of ingestion
