@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 WEB = ("https://", "http://")
 
+
 class PaperQuerySet(models.QuerySet["Paper"]):
     def published(self) -> PaperQuerySet:
         """What the public may see: not merged into another row and not hidden. Every page and feed uses this gate."""
@@ -102,8 +103,8 @@ class Paper(models.Model):
     @property
     def home_url(self) -> str:
         """Where to read it: the source's page, else arXiv's, else ours."""
-        if self.url.startswith(WEB):
-            return self.url
+        if self.source_link:
+            return self.source_link
         if self.arxiv_id:
             return f"https://arxiv.org/abs/{self.arxiv_id}"
         return settings.SITE_URL + self.get_absolute_url()
@@ -111,6 +112,10 @@ class Paper(models.Model):
     @property
     def pdf_url(self) -> str:
         return f"https://arxiv.org/pdf/{self.arxiv_id}" if self.arxiv_id else ""
+
+    @property
+    def source_link(self) -> str:
+        return self.url if self.url.startswith(WEB) else ""
 
     @property
     def code_link(self) -> str:

@@ -1,0 +1,32 @@
+// Small comforts; every page works without them.
+"use strict";
+
+// A form that asks for a time zone starts from the browser's own: <select data-browser-zone> (or an input).
+// A choice the reader already made (the server rendered it: data-browser-zone="keep") stays.
+for (const field of document.querySelectorAll("[data-browser-zone]")) {
+  if (field.dataset.browserZone === "keep") continue;
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (!zone) continue;
+  const known = field.tagName !== "SELECT" || [...field.options].some((option) => option.value === zone);
+  if (known) field.value = zone;
+}
+
+// "All" and "none" for a group of checkboxes: <button data-check="all|none" data-check-in="#id" hidden>.
+for (const button of document.querySelectorAll("button[data-check]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    for (const box of document.querySelectorAll(`${button.dataset.checkIn} input[type=checkbox]`)) {
+      box.checked = button.dataset.check === "all";
+      box.dispatchEvent(new Event("change", { bubbles: true }));
+    }
+  });
+}
+
+// Left and right arrow keys turn the days, as in a paper; never while somebody types.
+document.addEventListener("keydown", (event) => {
+  if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || event.defaultPrevented) return;
+  if (event.target.closest("input, select, textarea, summary, [contenteditable]")) return;
+  const rel = { ArrowLeft: "prev", ArrowRight: "next" }[event.key];
+  const link = rel && document.querySelector(`a[data-turn][rel="${rel}"]`);
+  if (link) link.click();
+});
