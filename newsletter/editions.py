@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 Cadence = Subscriber.Cadence
 DRAFT_LEAD = timedelta(hours=6)  # curators see the draft this long before the cut-off
 WEEK_LEAD = timedelta(hours=14)  # weekly and monthly editions close when the day begins furthest east
-CANDIDATE_DAYS = {Cadence.DAILY: 7, Cadence.WEEKLY: 21, Cadence.MONTHLY: 62}
+PERIOD_DAYS: dict[str, int] = {Cadence.DAILY: 1, Cadence.WEEKLY: 7, Cadence.MONTHLY: 31}
+CANDIDATE_DAYS: dict[str, int] = {Cadence.DAILY: 7, Cadence.WEEKLY: 21, Cadence.MONTHLY: 62}
 
 
 class EditionStateError(Exception):
@@ -42,7 +43,7 @@ def period_of(cadence: str, day: date) -> date:
 
 
 def next_period(cadence: str, period_on: date) -> date:
-    return period_of(cadence, period_on + timedelta(days={Cadence.WEEKLY: 7, Cadence.MONTHLY: 31}.get(cadence, 1)))
+    return period_of(cadence, period_on + timedelta(days=PERIOD_DAYS[cadence]))
 
 
 def cutoff_of(cadence: str, period_on: date) -> datetime:
@@ -79,7 +80,10 @@ def draft(*, cadence: str, period_on: date, now: datetime) -> Edition:
     edition, _ = Edition.objects.get_or_create(
         cadence=cadence,
         period_on=period_on,
-        defaults={"cutoff_at": cutoff_at, "window_start_at": before.cutoff_at if before else cutoff_of(cadence, period_before)},
+        defaults={
+            "cutoff_at": cutoff_at,
+            "window_start_at": before.cutoff_at if before else cutoff_of(cadence, period_before),
+        },
     )
     if edition.state == Edition.State.DRAFT:
         refresh(edition)
@@ -96,7 +100,7 @@ def candidates(edition: Edition) -> list[Paper]:
     return list(
         Paper.objects.published()
         .filter(withdrawn_at__isnull=True, first_seen_at__lte=edition.cutoff_at)
-        .filter(first_seen_at__gt=edition.cutoff_at - timedelta(days=CANDIDATE_DAYS[Cadence(edition.cadence)]))
+        .filter(first_seen_at__gt=edition.cutoff_at - timedelta(days=CANDIDATE_DAYS[edition.cadence]))
         .filter(Q(**{f"{score}__gt": 0}) | Q(first_seen_at__gt=edition.window_start_at))
         .filter(Exists(real_source))
         .order_by(f"-{score}", "-first_seen_at", "-id")[: settings.EDITION_SIZE]
@@ -115,22 +119,25 @@ def refresh(edition: Edition) -> None:
         )
     }
     ranked = [paper for paper in candidates(edition) if paper.pk not in kept]
-    primary = dict(
-        PaperTopic.objects.filter(paper__in=ranked, is_primary=True).values_list("paper_id", "topic__slug")
-    )
-    edition.items.exclude(pk__in=[item.pk for item in kept.values()]).delete()
+    primary = dict(PaperTopic.objects.filter(paper__in=ranked, is_primary=True).values_list("paper_id", "topic__slug"))
     taken = {item.position for item in kept.values()}
     places = (position for position in range(1, len(ranked) + len(kept) + 2) if position not in taken)
     EditionItem.objects.bulk_create(
-        EditionItem(
-            edition=edition,
-            paper=paper,
-            position=place,
-            score=getattr(paper, f"score_{edition.cadence}"),
-            parts=(paper.score_parts.get(edition.cadence) or {}) | {"topic": primary.get(paper.pk, "")},
-        )
-        for paper, place in zip(ranked, places, strict=False)
+        [
+            EditionItem(
+                edition=edition,
+                paper=paper,
+                position=place,
+                score=getattr(paper, f"score_{edition.cadence}"),
+                parts=(paper.score_parts.get(edition.cadence) or {}) | {"topic": primary.get(paper.pk, "")},
+            )
+            for paper, place in zip(ranked, places, strict=False)
+        ],
+        update_conflicts=True,
+        unique_fields=["edition", "paper"],
+        update_fields=["position", "score", "parts"],
     )
+    edition.items.exclude(paper__in=[*kept, *(paper.pk for paper in ranked)]).delete()
 
 
 def add_pick(edition: Edition, *, paper: Paper, note: str = "") -> EditionItem:
@@ -232,8 +239,10 @@ def resume(edition: Edition) -> None:
 def cancel(edition: Edition, *, now: datetime) -> int:
     """Stop an edition for good: what is not on the wire is skipped. Returns how many deliveries that were."""
     open_states = [Edition.State.DONE, Edition.State.CANCELLED, Edition.State.SKIPPED]
-    if not Edition.objects.filter(pk=edition.pk).exclude(state__in=open_states).update(
-        state=Edition.State.CANCELLED, done_at=now
+    if (
+        not Edition.objects.filter(pk=edition.pk)
+        .exclude(state__in=open_states)
+        .update(state=Edition.State.CANCELLED, done_at=now)
     ):
         raise EditionStateError("This edition is already finished; there is nothing left to cancel.")
     owed = [Delivery.State.QUEUED, Delivery.State.RETRY, Delivery.State.CLAIMED]

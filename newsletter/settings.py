@@ -160,10 +160,17 @@ EDITION_SIZE = env.int("EDITION_SIZE", default=60)  # candidate papers in one ed
 DIGEST_MIN_PAPERS = env.int("DIGEST_MIN_PAPERS", default=1)
 DELIVERY_GRACE_HOURS = env.int("DELIVERY_GRACE_HOURS", default=6)  # a digest later than this is skipped, not sent
 DELIVERY_CHUNK = env.int("DELIVERY_CHUNK", default=500)
-DELIVERY_LEASE_SECONDS = env.int("DELIVERY_LEASE_SECONDS", default=300)
+DELIVERY_LEASE_SECONDS = env.int("DELIVERY_LEASE_SECONDS", default=60)
 DELIVERY_MAX_ATTEMPTS = env.int("DELIVERY_MAX_ATTEMPTS", default=8)
 SMTP_CONNECTIONS = env.int("SMTP_CONNECTIONS", default=8)  # per worker process
 DIGEST_TRANSPORT = env.str("DIGEST_TRANSPORT", default="smtp")  # smtp (fast lane) or backend (any EMAIL_BACKEND)
+DELIVERY_RATE = env.float("DELIVERY_RATE", default=0.0)  # messages a second over all workers; 0: no limit
+DELIVERY_DOMAIN_RATES = env.dict("DELIVERY_DOMAIN_RATES", cast={"value": float}, default={})  # gmail.com=20,default=50
+# Warm-up of a new sending domain: a cap per recipient domain and day that grows until WARMUP_DAYS have passed.
+DELIVERY_WARMUP_START_ON = env.str("DELIVERY_WARMUP_START_ON", default="")
+DELIVERY_WARMUP_FIRST_DAY = env.int("DELIVERY_WARMUP_FIRST_DAY", default=200)
+DELIVERY_WARMUP_GROWTH = env.float("DELIVERY_WARMUP_GROWTH", default=1.5)
+DELIVERY_WARMUP_DAYS = env.int("DELIVERY_WARMUP_DAYS", default=21)
 SEND_JITTER_SECONDS = env.int("SEND_JITTER_SECONDS", default=600)
 
 # --- Celery: wakes only; rows in the database drive (docs/decisions) -----------------------------------------------

@@ -5,6 +5,7 @@ In: a subscriber or a token from a URL. Out: a URL under SITE_URL, or who the to
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -31,3 +32,25 @@ def address_hash(address_key: str, *, key: str = "") -> str:
 def unsubscribe_url(token: str) -> str:
     """At most 60 characters for a usual host, so that List-Unsubscribe is never folded (MF17)."""
     return f"{settings.SITE_URL}/u/{token}"
+
+
+def row_token(scope: str, pk: int) -> str:
+    """24 URL-safe characters that stand for one row in one scope: its number and 80 bits of proof, nothing stored."""
+    return base64.urlsafe_b64encode(pk.to_bytes(8) + _row_proof(settings.SECRET_KEY, scope, pk)).decode()
+
+
+def row_of_token(scope: str, token: str) -> int | None:
+    """The row a token stands for, or None. Tokens of an older SECRET_KEY count while it is among the fallbacks."""
+    try:
+        raw = base64.b64decode(token.encode("ascii"), altchars=b"-_", validate=True)
+    except ValueError:
+        return None
+    pk = int.from_bytes(raw[:8])
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    if len(raw) == 18 and any(hmac.compare_digest(raw[8:], _row_proof(key, scope, pk)) for key in keys):
+        return pk
+    return None
+
+
+def _row_proof(secret: str, scope: str, pk: int) -> bytes:
+    return hmac.digest(secret.encode(), f"{scope}:{pk}".encode(), "sha256")[:10]

@@ -1,0 +1,162 @@
+"""Taking rows: chunks that are due become ours by a lease, and single rows become `sending` before their body leaves.
+
+In: rows in `queued` or `retry`. Out: rows in `claimed`, then `sending`. Whether the reader may still be mailed is asked
+twice: when the chunk is claimed, and again for each row in the very UPDATE that lets its body go.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Case, Exists, OuterRef, Q, Value, When
+
+from newsletter.delivery import pace
+from newsletter.models import Delivery, Edition, Stream
+from subscriptions.models import Subscriber, Suppression, TopicPreference
+
+STREAM = "digest"
+State = Delivery.State
+
+
+class Claimed(NamedTuple):
+    """One row we hold, with what its message needs."""
+
+    pk: int
+    edition: int
+    subscriber: int
+    attempts: int
+    picks: list[list[Any]]
+    domain: str
+    expires_at: datetime
+    email: str
+    unsubscribe_token: str
+    mail_format: str
+    confirmed_at: datetime | None
+    topics: tuple[str, ...] = ()
+
+    @property
+    def confirmed_on(self) -> date | None:
+        return self.confirmed_at.date() if self.confirmed_at else None
+
+
+def lease() -> timedelta:
+    return timedelta(seconds=settings.DELIVERY_LEASE_SECONDS)
+
+
+def is_open(*, now: datetime) -> bool:
+    """False while an operator or the circuit breaker holds the stream."""
+    return not Stream.objects.filter(Q(paused_at__isnull=False) | Q(probe_at__gt=now), name=STREAM).exists()
+
+
+def claim_due(*, token: str, limit: int, now: datetime) -> list[Claimed]:
+    """Claim up to ``limit`` rows that are due. Rows that must not go (reader left, too late) are skipped at once.
+
+    Rows beyond the pace of their domain are put back for later, so a slow domain never holds up the others.
+    """
+    if not is_open(now=now):
+        return []
+    with transaction.atomic():
+        due = Delivery.objects.claimable(now).order_by("not_before", "pk").select_for_update(skip_locked=True)
+        pks = list(due.values_list("pk", flat=True)[:limit])
+        if not pks:
+            return []
+        Delivery.objects.filter(pk__in=pks, state__in=[State.QUEUED, State.RETRY]).update(
+            state=State.CLAIMED, claim=token, lease_until=now + lease()
+        )
+        skip_unmailable(pks, now=now)
+        rows = _load(pks, token=token)
+        allowed = pace.allow(rows, now=now)
+    return _with_topics(allowed)
+
+
+def _load(pks: Sequence[int], *, token: str) -> list[Claimed]:
+    ours = Delivery.objects.filter(pk__in=pks, state=State.CLAIMED, claim=token).order_by("not_before", "pk")
+    return [
+        Claimed(*row)  # type: ignore[arg-type]  # a held row's reader has an address: erased ones are skipped before
+        for row in ours.values_list(
+            "pk",
+            "edition_id",
+            "subscriber_id",
+            "attempts",
+            "picks",
+            "domain",
+            "expires_at",
+            "subscriber__email",
+            "subscriber__unsubscribe_token",
+            "subscriber__mail_format",
+            "subscriber__confirmed_at",
+        )
+    ]
+
+
+def _with_topics(rows: Sequence[Claimed]) -> list[Claimed]:
+    topics: dict[int, list[str]] = defaultdict(list)
+    for subscriber, slug in (
+        TopicPreference.objects.filter(subscriber__in={row.subscriber for row in rows})
+        .exclude(stance=TopicPreference.Stance.MUTE)
+        .order_by("topic__position", "topic_id")
+        .values_list("subscriber_id", "topic__slug")
+    ):
+        topics[subscriber].append(slug)
+    return [row._replace(topics=tuple(topics[row.subscriber])) for row in rows]
+
+
+def skip_unmailable(pks: Sequence[int], *, now: datetime) -> None:
+    """Settle as skipped the held rows whose reader may not be mailed any more or whose news is stale."""
+    held = Delivery.objects.filter(pk__in=pks, state=State.CLAIMED)
+    reader = Subscriber.objects.filter(pk=OuterRef("subscriber_id"))
+    suppressed = Suppression.objects.in_force().filter(address_hash=OuterRef("subscriber__address_hash"))
+    for rows, reason in (
+        (held.filter(expires_at__lte=now), Delivery.Skip.LATE),
+        (held.filter(pk__in=held.filter(Exists(suppressed)).values("pk")), Delivery.Skip.SUPPRESSED),
+        (held.filter(Exists(reader.filter(state=Subscriber.State.SUPPRESSED))), Delivery.Skip.SUPPRESSED),
+        (held.filter(Exists(reader.filter(state=Subscriber.State.PAUSED))), Delivery.Skip.PAUSED),
+        (held.filter(~Exists(reader.filter(state=Subscriber.State.CONFIRMED))), Delivery.Skip.UNSUBSCRIBED),
+    ):
+        rows.update(state=State.SKIPPED, skip_reason=reason, claim="", lease_until=None)
+
+
+def mark_sending(pks: Collection[int], *, token: str, now: datetime) -> set[int]:
+    """Make rows `sending`, committed before a byte of their bodies may leave. Returns those that may go.
+
+    Consent, suppression and the switches are asked here, in the same UPDATE. The rest is skipped, or put back when
+    only the edition is paused. Running it again for the same rows (a commit whose answer was lost) is harmless.
+    """
+    if not pks:
+        return set()
+    mine = Delivery.objects.filter(pk__in=pks, state__in=[State.CLAIMED, State.SENDING], claim=token)
+    going = mine.filter(
+        Exists(Edition.objects.sendable().filter(pk=OuterRef("edition_id"))),
+        Exists(Subscriber.objects.mailable().filter(pk=OuterRef("subscriber_id"))),
+    )
+    if going.update(state=State.SENDING, lease_until=now + lease()) == len(pks):
+        return set(pks)
+    marked = set(mine.filter(state=State.SENDING).values_list("pk", flat=True))
+    held = [pk for pk in pks if pk not in marked]
+    skip_unmailable(held, now=now)
+    give_back(held, token=token)
+    return marked
+
+
+def give_back(pks: Collection[int], *, token: str, not_before: datetime | None = None) -> int:
+    """Return claimed rows to the queue, untouched. Nothing of them was on the wire and no attempt is spent."""
+    later = {"not_before": not_before} if not_before else {}
+    return Delivery.objects.filter(pk__in=pks, state=State.CLAIMED, claim=token).update(
+        state=_owed_state(), claim="", lease_until=None, **later
+    )
+
+
+def keep_alive(*, token: str, now: datetime) -> None:
+    """Renew the lease of everything we hold."""
+    held = Delivery.objects.filter(claim=token, state__in=[State.CLAIMED, State.SENDING])
+    held.update(lease_until=now + lease())
+
+
+def _owed_state() -> Case:
+    """What a row goes back to: `retry` when it was tried before."""
+    return Case(When(Q(attempts=0), then=Value(State.QUEUED)), default=Value(State.RETRY))

@@ -1,0 +1,117 @@
+"""From a claimed row to the message that leaves: addresses, ids and tokens of this one delivery, bytes by rendering.
+
+In: a row we hold and its edition's compiled fragments. Out: a transport Message. Composing twice gives the same
+Message-ID and links: they are derived from the row and the secret key, nothing is stored.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections import OrderedDict
+from datetime import datetime
+from email.utils import format_datetime, parseaddr
+
+from django.conf import settings
+
+from newsletter.delivery.claim import Claimed
+from newsletter.models import Compiled
+from newsletter.rendering import Composer, Identity, Recipient
+from newsletter.transports import Message
+from subscriptions import links
+from subscriptions.models import Subscriber
+
+EDITIONS_KEPT = 4
+SCOPE = "delivery"
+
+
+def message_id(pk: int) -> str:
+    """The same on every try of a delivery, different for every delivery (MF2)."""
+    return f"{pk}.{_proof('message-id', pk)[:20]}@{settings.MAIL_DOMAIN}"
+
+
+def bounce_address(pk: int) -> str:
+    """Envelope sender: says which delivery bounced, and cannot be made up by others (VERP, BN1)."""
+    return f"b+{pk:x}.{_proof('bounce', pk)}@{settings.BOUNCE_DOMAIN}"
+
+
+def delivery_of_bounce_address(address: str) -> int | None:
+    """The delivery a bounce address stands for; None when it is not one of ours or was tampered with."""
+    local, _, domain = address.strip("<> ").lower().rpartition("@")
+    number, dot, proof = local.removeprefix("b+").partition(".")
+    if not dot or not local.startswith("b+") or domain != settings.BOUNCE_DOMAIN.lower():
+        return None
+    try:
+        pk = int(number, 16)
+    except ValueError:
+        return None
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    genuine = any(hmac.compare_digest(proof, _proof("bounce", pk, secret=key)) for key in keys)
+    return pk if genuine else None
+
+
+def delivery_of_message_id(value: str) -> int | None:
+    """The delivery a Message-ID of ours stands for."""
+    local, _, domain = value.strip("<> ").rpartition("@")
+    number, _, proof = local.partition(".")
+    if domain.lower() != settings.MAIL_DOMAIN.lower() or not number.isdecimal():
+        return None
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    pk = int(number)
+    genuine = any(hmac.compare_digest(proof, _proof("message-id", pk, secret=key)[:20]) for key in keys)
+    return pk if genuine else None
+
+
+def identity() -> Identity:
+    """Who we are in every digest, from the settings."""
+    return Identity(
+        site_url=settings.SITE_URL,
+        site_name=settings.SITE_NAME,
+        sender=settings.DIGEST_FROM_EMAIL,
+        reply_to=settings.REPLY_TO_EMAIL,
+        mail_domain=settings.MAIL_DOMAIN,
+        bounce_domain=settings.BOUNCE_DOMAIN,
+        list_id=settings.LIST_ID,
+        list_help_url=f"{settings.SITE_URL}/preferences/",
+        list_subscribe_url=f"{settings.SITE_URL}/subscribe/",
+        list_owner=parseaddr(settings.REPLY_TO_EMAIL)[1],
+        list_archive_url=f"{settings.SITE_URL}/",
+        feedback_sender_id=settings.FEEDBACK_SENDER_ID,
+        unsubscribe_mailbox=settings.UNSUBSCRIBE_MAILBOX,
+    )
+
+
+class Composers:
+    """The composers of the editions being sent, each loaded once per process; the oldest gives way."""
+
+    def __init__(self) -> None:
+        self._of: OrderedDict[int, Composer] = OrderedDict()
+        self._identity = identity()
+
+    def message(self, row: Claimed, *, now: datetime) -> Message:
+        """The finished message of a row. ValueError: this one cannot be composed (MF12)."""
+        recipient = Recipient(
+            delivery_id=row.pk,
+            email=row.email,
+            message_id=message_id(row.pk),
+            unsubscribe_token=row.unsubscribe_token,
+            delivery_token=links.row_token(SCOPE, row.pk),
+            picks=row.picks,
+            wants_html=row.mail_format == Subscriber.MailFormat.HTML,
+            date_header=format_datetime(now),
+            topics=row.topics,
+            confirmed_on=row.confirmed_on,
+        )
+        data = self._composer(row.edition).compose(recipient)
+        return Message(key=row.pk, sender=bounce_address(row.pk), recipient=row.email, data=data)
+
+    def _composer(self, edition: int) -> Composer:
+        if edition not in self._of:
+            compiled = Compiled.objects.values_list("fragments", flat=True).get(edition=edition)
+            self._of[edition] = Composer(compiled, self._identity)
+            if len(self._of) > EDITIONS_KEPT:
+                self._of.popitem(last=False)
+        return self._of[edition]
+
+
+def _proof(scope: str, pk: int, *, secret: str = "") -> str:
+    return hmac.digest((secret or settings.SECRET_KEY).encode(), f"{scope}:{pk}".encode(), "sha256").hex()[:20]

@@ -1,0 +1,102 @@
+"""How fast mail may leave: token buckets in the database, shared by all workers, for everything and per domain.
+
+In: rows just claimed. Out: those that may go now; the others are put back with a later `not_before`, never slept on,
+so a slow domain holds up nobody else. Without limits in the settings this costs no query.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db.models import Case, Q, Value, When
+
+from newsletter.models import Delivery, PaceBucket
+
+if TYPE_CHECKING:
+    from newsletter.delivery.claim import Claimed
+
+EVERYTHING = "*"
+BURST_SECONDS = 10  # a bucket holds this much of its rate, so idle time is not saved up into a flood
+
+
+def rate_of(scope: str) -> float:
+    """Messages per second that a scope allows; 0 means no limit."""
+    if scope == EVERYTHING:
+        return float(settings.DELIVERY_RATE)
+    rates = settings.DELIVERY_DOMAIN_RATES
+    return float(rates.get(scope, rates.get("default", 0)))
+
+
+def daily_cap(today: date) -> int | None:
+    """Warm-up of a new sending domain: messages per recipient domain on this day, growing daily (BS10)."""
+    start_on = settings.DELIVERY_WARMUP_START_ON
+    if not start_on:
+        return None
+    day = (today - date.fromisoformat(start_on)).days
+    if day < 0 or day >= settings.DELIVERY_WARMUP_DAYS:
+        return None
+    return int(settings.DELIVERY_WARMUP_FIRST_DAY * settings.DELIVERY_WARMUP_GROWTH**day)
+
+
+def allow(rows: Sequence[Claimed], *, now: datetime) -> list[Claimed]:
+    """The rows whose domain and whose total pace allow them now, in order; the rest goes back to the queue."""
+    cap = daily_cap(now.date())
+    if not settings.DELIVERY_RATE and not settings.DELIVERY_DOMAIN_RATES and cap is None:
+        return list(rows)
+    allowed: list[Claimed] = []
+    by_domain: dict[str, list[Claimed]] = defaultdict(list)
+    for row in rows:
+        by_domain[row.domain].append(row)
+    for domain in sorted(by_domain):  # one order for all workers: no deadlock on the buckets
+        waiting = by_domain[domain]
+        granted = _take(domain, len(waiting), cap=cap, now=now)
+        allowed += waiting[:granted]
+        _put_back(waiting[granted:], rate=rate_of(domain), now=now, cap_reached=cap is not None and not rate_of(domain))
+    granted = _take(EVERYTHING, len(allowed), cap=None, now=now)
+    _put_back(allowed[granted:], rate=rate_of(EVERYTHING), now=now, cap_reached=False)
+    order = {row.pk: place for place, row in enumerate(rows)}
+    return sorted(allowed[:granted], key=lambda row: order[row.pk])
+
+
+def _take(scope: str, wanted: int, *, cap: int | None, now: datetime) -> int:
+    """Take up to ``wanted`` tokens of a bucket, refilled to ``now``. Called inside the claim's transaction."""
+    rate = rate_of(scope)
+    if wanted == 0 or (not rate and cap is None):
+        return wanted
+    bucket, _ = PaceBucket.objects.select_for_update().get_or_create(
+        scope=scope, defaults={"tokens": rate * BURST_SECONDS, "refilled_at": now, "day_on": now.date()}
+    )
+    if bucket.day_on != now.date():
+        bucket.day_on, bucket.sent_today = now.date(), 0
+    granted = wanted
+    if rate:
+        elapsed = max(0.0, (now - bucket.refilled_at).total_seconds())
+        bucket.tokens = min(max(1.0, rate * BURST_SECONDS), bucket.tokens + elapsed * rate)
+        granted = min(granted, int(bucket.tokens))
+        bucket.tokens -= granted
+    if cap is not None:
+        granted = min(granted, max(0, cap - bucket.sent_today))
+    bucket.sent_today += granted
+    bucket.refilled_at = now
+    bucket.save()
+    return granted
+
+
+def _put_back(rows: Sequence[Claimed], *, rate: float, now: datetime, cap_reached: bool) -> None:
+    """Spread the rows over the time their bucket needs to refill, or to the next UTC day when the cap is reached."""
+    if not rows:
+        return
+    tomorrow = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    by_moment: dict[datetime, list[int]] = defaultdict(list)
+    for place, row in enumerate(rows):
+        wait = tomorrow if cap_reached or not rate else now + timedelta(seconds=max(1, round((place + 1) / rate)))
+        by_moment[wait].append(row.pk)
+    back = Case(When(Q(attempts=0), then=Value(Delivery.State.QUEUED)), default=Value(Delivery.State.RETRY))
+    for moment, pks in by_moment.items():
+        Delivery.objects.filter(pk__in=pks, state=Delivery.State.CLAIMED).update(
+            state=back, claim="", lease_until=None, not_before=moment
+        )

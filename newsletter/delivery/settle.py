@@ -1,0 +1,118 @@
+"""Recording what became of each message, in batches, and deciding when to try again.
+
+In: outcomes of a transport for rows we hold. Out: rows in their next state and a DeliveryEvent for all that went
+wrong. Settling twice is harmless: a row moves only while it still bears our claim.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from newsletter.delivery.claim import State, give_back
+from newsletter.models import Delivery, DeliveryEvent
+from newsletter.transports import Kind, Outcome
+
+FIRST_RETRY = timedelta(minutes=5)  # greylisting wants more than that; a relay retries further by itself
+LONGEST_RETRY = timedelta(hours=1)
+INFRASTRUCTURE_WAIT = timedelta(seconds=30)
+SETTLED = {
+    Kind.BOUNCED: (State.FAILED, DeliveryEvent.Kind.BOUNCED),
+    Kind.REJECTED: (State.FAILED, DeliveryEvent.Kind.REJECTED),
+    Kind.UNKNOWN: (State.UNKNOWN, DeliveryEvent.Kind.UNKNOWN),
+}
+
+
+def backoff(attempts: int, *, chance: float) -> timedelta:
+    """Wait before the next try: doubling from five minutes to an hour, with full jitter above half. 0 <= chance < 1."""
+    longest: timedelta = min(FIRST_RETRY * 2 ** max(0, attempts - 1), LONGEST_RETRY)
+    return longest * (1 + chance / 2) if attempts <= 1 else longest * (0.5 + chance / 2)
+
+
+@transaction.atomic
+def settle(outcomes: Sequence[Outcome], *, token: str, now: datetime, sizes: Mapping[int, int]) -> None:
+    """Record outcomes. The common one, sent, is a single statement for the whole batch."""
+    sent = [outcome for outcome in outcomes if outcome.kind is Kind.SENT]
+    if sent:
+        _settle_sent(sent, token=token, now=now, sizes=sizes)
+    untouched = [outcome.key for outcome in outcomes if outcome.kind is Kind.INFRASTRUCTURE]
+    if untouched:
+        Delivery.objects.filter(pk__in=untouched, claim=token, state=State.SENDING).update(state=State.CLAIMED)
+        give_back(untouched, token=token, not_before=now + INFRASTRUCTURE_WAIT)
+    troubled = [outcome for outcome in outcomes if outcome.kind not in {Kind.SENT, Kind.INFRASTRUCTURE}]
+    if troubled:
+        _settle_troubled(troubled, token=token, now=now)
+
+
+def _settle_sent(outcomes: Iterable[Outcome], *, token: str, now: datetime, sizes: Mapping[int, int]) -> None:
+    """`sent`, also for a row the reaper took for lost meanwhile: the relay said yes."""
+    rows = [(outcome.key, reply_line(outcome), sizes.get(outcome.key, 0)) for outcome in outcomes]
+    table = Delivery._meta.db_table
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                f"UPDATE {table} d SET state='sent', sent_at=%s, lease_until=NULL, attempts=d.attempts+1, "  # noqa: S608
+                "reply=v.reply, size=v.size FROM unnest(%s::bigint[], %s::text[], %s::int[]) AS v(id, reply, size) "
+                "WHERE d.id=v.id AND d.claim=%s AND d.state IN ('claimed', 'sending', 'unknown')",
+                [now, *(list(column) for column in zip(*rows, strict=True)), token],
+            )
+        else:
+            cursor.executemany(
+                f"UPDATE {table} SET state='sent', sent_at=%s, lease_until=NULL, attempts=attempts+1, "  # noqa: S608
+                "reply=%s, size=%s WHERE id=%s AND claim=%s AND state IN ('claimed', 'sending', 'unknown')",
+                [(now, reply, size, pk, token) for pk, reply, size in rows],
+            )
+
+
+def _settle_troubled(outcomes: Sequence[Outcome], *, token: str, now: datetime) -> None:
+    held = {
+        row.pk: row
+        for row in Delivery.objects.filter(
+            pk__in=[outcome.key for outcome in outcomes], claim=token, state__in=[State.CLAIMED, State.SENDING]
+        ).only("pk", "attempts", "expires_at", "state")
+    }
+    events = []
+    for outcome in outcomes:
+        row = held.get(outcome.key)
+        if row is None:
+            continue
+        row.attempts += 1
+        row.lease_until = None
+        row.reply = reply_line(outcome)
+        if outcome.kind is Kind.RETRY:
+            row.state, kind = _retry_or_give_up(row, now=now), DeliveryEvent.Kind.DEFERRED
+            if row.state == State.FAILED:
+                kind = DeliveryEvent.Kind.FAILED
+        else:
+            row.state, kind = SETTLED[outcome.kind]
+        events.append(event_of(outcome, kind=kind, now=now))
+        row.save(update_fields=["state", "attempts", "lease_until", "reply", "not_before"])
+    DeliveryEvent.objects.bulk_create(events)
+
+
+def _retry_or_give_up(row: Delivery, *, now: datetime) -> str:
+    """Try again while it is still news; a daily digest is not sent tomorrow."""
+    row.not_before = now + backoff(row.attempts, chance=random.random())  # noqa: S311
+    too_often = row.attempts >= settings.DELIVERY_MAX_ATTEMPTS
+    return State.FAILED if too_often or row.not_before >= row.expires_at else State.RETRY
+
+
+def event_of(outcome: Outcome, *, kind: str, now: datetime) -> DeliveryEvent:
+    return DeliveryEvent(
+        delivery_id=outcome.key,
+        kind=kind,
+        at=now,
+        source="smtp",
+        code=f"{outcome.code or ''} {outcome.enhanced}".strip(),
+        phase=outcome.phase.value,
+        text=outcome.text[:300],
+    )
+
+
+def reply_line(outcome: Outcome) -> str:
+    """The relay's answer in one line; a relay's own id for the message is in here (SM12)."""
+    return f"{outcome.code or ''} {outcome.enhanced} {outcome.text}".strip()[:300]
