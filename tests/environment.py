@@ -1,9 +1,80 @@
-"""Loaded before the settings (`-p tests.environment`): the suite has local defaults and its own var folder."""
+"""Loaded before the settings (`-p tests.environment`): which database the suite runs on, and a folder of its own.
 
+`--db sqlite` (the default) runs everything that is not marked `services`; `--db postgres` runs everything, on a server
+the suite starts (tests/services.py) or on TEST_DATABASE_URL. The developer's own .env and variables never reach the
+tests.
+"""
+
+from __future__ import annotations
+
+import atexit
 import os
+import re
+import shutil
 import tempfile
+from collections.abc import Generator
+from pathlib import Path
 
-os.environ["DEBUG"] = "1"
-os.environ["SITE_URL"] = "https://papers.example.org"
-os.environ["SITE_NAME"] = "Paperboy"
-os.environ.setdefault("VAR_DIR", tempfile.mkdtemp(prefix="paperboy-tests-"))
+import pytest
+
+from tests.services import PostgresServer, ServiceMissing
+
+_IN_XDIST_WORKER = "PYTEST_XDIST_WORKER" in os.environ  # a worker inherits what the controller has prepared
+_postgres: PostgresServer | None = None
+
+if not _IN_XDIST_WORKER:
+    _template = Path(__file__).parent.parent / ".env.example"
+    for _name in re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=", _template.read_text(), flags=re.MULTILINE):
+        os.environ.pop(_name, None)
+    os.environ["ENV_FILE"] = os.devnull
+    os.environ["DEBUG"] = "1"
+    os.environ["SITE_URL"] = "https://papers.example.org"
+    os.environ["SITE_NAME"] = "Paperboy"
+    os.environ["VAR_DIR"] = tempfile.mkdtemp(prefix="paperboy-tests-")
+    atexit.register(shutil.rmtree, os.environ["VAR_DIR"], ignore_errors=True)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--db",
+        choices=["sqlite", "postgres"],
+        default="sqlite",
+        help="sqlite: all but the service tests; postgres: everything, with servers the suite starts itself",
+    )
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
+    """Before pytest-django reads the settings: a wrapper runs ahead of every plain hook."""
+    global _postgres
+    if not _IN_XDIST_WORKER and early_config.known_args_namespace.db == "postgres":
+        url = os.environ.get("TEST_DATABASE_URL")
+        if not url:
+            try:
+                _postgres = PostgresServer()
+                _postgres.start()
+            except ServiceMissing as missing:
+                raise pytest.UsageError(str(missing)) from missing
+            url = _postgres.url
+        os.environ["DATABASE_URL"] = url
+    return (yield)
+
+
+def pytest_unconfigure() -> None:
+    if _postgres is not None:
+        _postgres.close()
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    if config.getoption("db") == "postgres":
+        return "database: PostgreSQL; everything runs"
+    return "database: SQLite; the tests marked `services` are left to --db postgres"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("db") == "postgres":
+        return
+    left_out = [item for item in items if item.get_closest_marker("services")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("services")]
