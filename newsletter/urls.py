@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, include, path, register_converter
 
-from newsletter import views
+from newsletter import digest_pages, views
 
 
 class DayConverter:
@@ -27,6 +27,8 @@ pages: list[URLPattern] = [
     path("topics/", views.topics, name="topics"),
     path("topic/<slug:slug>/", views.topic, name="topic"),
     path("paper/<int:pk>/", views.paper, name="paper"),
+    path("d/<str:token>", digest_pages.digest, name="digest"),
+    path("d/<str:token>/<int:item>", digest_pages.item, name="digest_item"),
 ]
 
 urlpatterns = [

@@ -1,0 +1,116 @@
+"""A reader's own digest on the web: what was sent, why, and "more like this / less like this" for each paper.
+
+In: the token of one delivery, from the mail. Out: pages that change nothing on GET, whoever fetches them; the buttons
+POST. The token shows one digest and takes its reader's word on its papers; it opens no preferences, export or erasure.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from newsletter import feedback
+from newsletter.delivery.compose import SCOPE
+from newsletter.models import Delivery, EditionItem, Paper, Verdict
+from newsletter.ranking import why_trending
+from subscriptions import links
+from subscriptions.models import Topic, TopicPreference
+
+KEPT = timedelta(days=90)
+VERDICTS = {"more": 1, "less": -1}
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD"])
+def digest(request: HttpRequest, token: str) -> HttpResponse:
+    """The whole digest."""
+    delivery = _delivery(token)
+    return _private(render(request, "newsletter/digest.html", _context(delivery, token, _items(delivery))))
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def item(request: HttpRequest, token: str, item: int) -> HttpResponse:
+    """One paper of the digest with its buttons; POST takes the reader's word."""
+    delivery = _delivery(token)
+    entries = [entry for entry in _items(delivery) if entry["item"].pk == item]
+    if not entries:
+        raise Http404("This paper is not in this digest.")
+    if request.method == "POST":
+        _act(request, delivery, entries[0]["paper"], now=timezone.now())
+        return redirect("newsletter:digest_item", token=token, item=item)
+    return _private(render(request, "newsletter/digest_item.html", _context(delivery, token, entries)))
+
+
+def _act(request: HttpRequest, delivery: Delivery, paper: Paper, *, now: datetime) -> None:
+    word = request.POST.get("word", "")
+    if word in VERDICTS:
+        feedback.give_verdict(delivery, paper=paper, value=VERDICTS[word], now=now)
+    elif word == "take-back":
+        feedback.take_back_verdict(delivery, paper=paper)
+    elif word in {"mute", "unmute"}:
+        topic = get_object_or_404(Topic, slug=request.POST.get("topic", ""))
+        (feedback.mute_topic if word == "mute" else feedback.unmute_topic)(delivery, topic=topic)
+
+
+def _delivery(token: str) -> Delivery:
+    pk = links.row_of_token(SCOPE, token)
+    delivery = Delivery.objects.select_related("edition", "subscriber").filter(pk=pk).first() if pk else None
+    if delivery is None or timezone.now() - delivery.due_at > KEPT:
+        raise Http404("This digest is not here any more: a digest stays for 90 days.")
+    return delivery
+
+
+def _items(delivery: Delivery) -> list[dict[str, Any]]:
+    rows = EditionItem.objects.select_related("paper").prefetch_related("paper__paper_topics__topic")
+    by_pk = rows.in_bulk([pk for pk, *_ in delivery.picks])
+    names = dict(Topic.objects.values_list("slug", "name"))
+    words = dict(
+        Verdict.objects.filter(
+            subscriber=delivery.subscriber_id, paper__in=[row.paper_id for row in by_pk.values()]
+        ).values_list("paper_id", "value")
+    )
+    return [
+        {
+            "item": by_pk[pk],
+            "paper": by_pk[pk].paper,
+            "lane": lane,
+            "why": why_trending(by_pk[pk].parts, None),
+            "followed": names.get(reason.removeprefix("topic:"), ""),
+            "word": words.get(by_pk[pk].paper_id, 0),
+        }
+        for pk, lane, reason in delivery.picks
+        if pk in by_pk
+    ]
+
+
+def _context(delivery: Delivery, token: str, entries: list[dict[str, Any]]) -> dict[str, Any]:
+    muted = set(
+        TopicPreference.objects.filter(
+            subscriber=delivery.subscriber_id, stance=TopicPreference.Stance.MUTE
+        ).values_list("topic__slug", flat=True)
+    )
+    return {
+        "delivery": delivery,
+        "edition": delivery.edition,
+        "entries": entries,
+        "token": token,
+        "muted": muted,
+        "unsubscribe_url": links.unsubscribe_url(delivery.subscriber.unsubscribe_token),
+        "site_name": settings.SITE_NAME,
+    }
+
+
+def _private(response: HttpResponse) -> HttpResponse:
+    """Token pages: no referrer, no index, no store (SS7)."""
+    response["Referrer-Policy"] = "no-referrer"
+    response["X-Robots-Tag"] = "noindex, nofollow"
+    response["Cache-Control"] = "no-store"
+    return response

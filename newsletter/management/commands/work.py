@@ -1,0 +1,55 @@
+"""`manage.py work`: the whole pipeline in one plain process, without Redis. Ctrl-C or SIGTERM ends it cleanly."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from argparse import ArgumentParser
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import OperationalError, connection
+from django.utils import timezone
+
+from newsletter import planning, tasks
+from subscriptions import mail
+
+log = logging.getLogger(__name__)
+TICK = timedelta(seconds=60)
+SLICE = timedelta(seconds=20)  # confirmations never wait longer than this behind digests
+
+
+class Command(BaseCommand):
+    help = "Run every step in this process: draft, freeze, plan, deliver, confirm. No Redis needed."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--once", action="store_true", help="One round of every step, then end.")
+
+    def handle(self, *args: Any, once: bool, **options: Any) -> None:
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        work(stop, once=once)
+
+
+def work(stop: threading.Event, *, once: bool = False) -> None:
+    """Notices and deliveries every second, the other steps once a minute, until told to stop."""
+    next_tick = timezone.now()
+    while not stop.is_set():
+        try:
+            now = timezone.now()
+            mail.send_due_notices(now=now)
+            if now >= next_tick:
+                next_tick = now + TICK
+                tasks.score_if_due(now=now)
+                tasks.keep_house(now=now)
+                planning.plan_due(now=now)
+            tasks.deliver_due(deadline=now + SLICE, should_stop=stop.is_set)
+        except OperationalError:
+            log.exception("The database is away; trying again")
+            connection.close()
+        if once:
+            return
+        stop.wait(1)

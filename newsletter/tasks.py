@@ -1,0 +1,102 @@
+"""What wakes the steps: Celery tasks, and the same steps for `manage.py work` in one plain process.
+
+In: nothing but the clock; every task asks the database what is due. Out: whatever the steps do. Any task may be lost,
+late, doubled or run on ten machines at once: rows drive, tasks only wake.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from celery import shared_task
+from django.conf import settings
+from django.db import OperationalError
+from django.utils import timezone
+
+from newsletter import delivery, editions, planning, trends
+from newsletter.delivery.outlet import open_transport
+from newsletter.models import Delivery, Heartbeat
+from subscriptions.tasks import send_notices
+
+log = logging.getLogger(__name__)
+SCORE_EVERY = timedelta(minutes=15)
+SLICE = timedelta(seconds=240)  # a task is a bounded loop; the next tick goes on
+
+
+@shared_task(name="newsletter.tasks.tick")
+def tick() -> None:
+    """Each minute: move editions on, clean up after the dead, and ring for whatever is due."""
+    now = timezone.now()
+    keep_house(now=now)
+    for task in (send_notices, score, plan, deliver):
+        task.apply_async(expires=55)
+
+
+@shared_task(name="newsletter.tasks.score")
+def score() -> None:
+    score_if_due(now=timezone.now())
+
+
+@shared_task(name="newsletter.tasks.plan")
+def plan() -> None:
+    """Plan who is due, then ring for their delivery."""
+    now = timezone.now()
+    planning.plan_due(now=now, deadline=now + SLICE)
+    if Delivery.objects.claimable(timezone.now()).exists():
+        deliver.apply_async(expires=55)
+
+
+@shared_task(name="newsletter.tasks.deliver")
+def deliver() -> None:
+    deliver_due(deadline=timezone.now() + SLICE)
+
+
+def keep_house(*, now: datetime) -> None:
+    """The quick steps of one tick. One that fails is logged and does not hold up the others."""
+    for step in (
+        editions.skip_stale,
+        editions.draft_due,
+        editions.approve_due,
+        editions.freeze_due,
+        editions.finish_due,
+        delivery.reap_expired,
+        delivery.skip_expired,
+    ):
+        _attempt(step, now=now)
+    beat("tick", now=now)
+
+
+def score_if_due(*, now: datetime) -> bool:
+    """Score the young papers four times an hour."""
+    last = Heartbeat.objects.filter(name="score").values_list("at", flat=True).first()
+    if last and now - last < SCORE_EVERY:
+        return False
+    trends.score_papers(now=now)
+    beat("score", now=now)
+    return True
+
+
+def deliver_due(*, deadline: datetime, should_stop: Callable[[], bool] = lambda: False) -> delivery.Run | None:
+    """Send what is due until ``deadline``; None when nothing was. Opens no connection when there is nothing to send."""
+    now = timezone.now()
+    if not Delivery.objects.claimable(now).exists():
+        return None
+    run = delivery.deliver(transport=open_transport(), deadline=deadline, should_stop=should_stop)
+    beat("deliver", now=timezone.now(), detail=f"{run.sent} of {run.claimed} sent")
+    return run
+
+
+def beat(name: str, *, now: datetime, detail: str = "") -> None:
+    """Say that this part of the machine is alive."""
+    Heartbeat.objects.update_or_create(name=name, defaults={"at": now, "detail": detail[:300]})
+
+
+def _attempt(step: Callable[..., object], *, now: datetime) -> None:
+    try:
+        step(now=now)
+    except OperationalError:
+        raise
+    except Exception:
+        log.exception("Step %s failed; the other steps go on", step.__name__)
