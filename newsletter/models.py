@@ -40,15 +40,18 @@ class PaperQuerySet(models.QuerySet["Paper"]):
         return self.prefetch_related(models.Prefetch("paper_topics", queryset=shown, to_attr="shown_topics"))
 
     def newest_day(self) -> date | None:
-        return self.published().aggregate(day=models.Max("listed_on"))["day"]
+        newest: date | None = self.published().aggregate(day=models.Max("listed_on"))["day"]
+        return newest
 
     def day_before(self, day: date) -> date | None:
         """The nearest earlier day that has papers."""
-        return self.published().filter(listed_on__lt=day).aggregate(day=models.Max("listed_on"))["day"]
+        before: date | None = self.published().filter(listed_on__lt=day).aggregate(day=models.Max("listed_on"))["day"]
+        return before
 
     def day_after(self, day: date) -> date | None:
         """The nearest later day that has papers."""
-        return self.published().filter(listed_on__gt=day).aggregate(day=models.Min("listed_on"))["day"]
+        after: date | None = self.published().filter(listed_on__gt=day).aggregate(day=models.Min("listed_on"))["day"]
+        return after
 
 
 class Paper(models.Model):

@@ -1,4 +1,4 @@
-"""The public pages: a day of papers, a topic, one paper. Read-only, the same for everybody, safe to cache and to repeat.
+"""The public pages: a day of papers, a topic, one paper. Read-only, the same for everybody, harmless to repeat.
 
 In: the address asked for. Out: pages made of rows behind the ``published()`` gate, in a number of queries that does
 not grow with the papers shown. Paper data is text: templates escape it, links out of the site are http(s) only.
@@ -52,13 +52,13 @@ def home(request: HttpRequest) -> HttpResponse:
     """The newest day that has papers; before there is one, the catalogue."""
     day = Paper.objects.newest_day()
     if day is not None:
-        return _day_page(request, day, canonical=settings.SITE_URL + "/")
+        return _day_page(request, day, nav="home")
     leaf = _leaf(request, Paper.objects.published().order_by("-first_seen_at", "id"))
     return render(request, "newsletter/catalogue.html", {"leaf": leaf, "nav": "home"} | _frame(request))
 
 
 def day(request: HttpRequest, day: date) -> HttpResponse:
-    return _day_page(request, day, canonical=settings.SITE_URL + request.path)
+    return _day_page(request, day, nav="")
 
 
 def topic(request: HttpRequest, slug: str) -> HttpResponse:
@@ -80,7 +80,7 @@ def paper(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "newsletter/paper.html", {"paper": found} | _frame(request))
 
 
-def _day_page(request: HttpRequest, day: date, *, canonical: str) -> HttpResponse:
+def _day_page(request: HttpRequest, day: date, *, nav: str) -> HttpResponse:
     papers = Paper.objects.listed_on(day).order_by("-score_daily", "-upvotes", "-id")
     context = {
         "day": day,
@@ -89,9 +89,9 @@ def _day_page(request: HttpRequest, day: date, *, canonical: str) -> HttpRespons
         "later": Paper.objects.day_after(day),
         "is_future": day > timezone.now().date(),
         "is_weekend": day.weekday() >= 5,
-        "nav": "home",
+        "nav": nav,
     }
-    return render(request, "newsletter/day.html", context | _frame(request) | {"canonical": canonical})
+    return render(request, "newsletter/day.html", context | _frame(request))
 
 
 def _frame(request: HttpRequest) -> dict[str, object]:
