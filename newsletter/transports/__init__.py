@@ -73,7 +73,7 @@ class Turn:
 
 
 class Transport(Protocol):
-    """Used by one thread. Opens its connections at the first `enqueue`, so it may be made before a fork."""
+    """Used by one thread of one process: made after any fork. Connections are opened when there is mail for them."""
 
     def capacity(self) -> int:
         """How many more messages it wants queued now; 0 once drained."""
@@ -85,13 +85,13 @@ class Transport(Protocol):
         """Move bytes for at most ``timeout`` seconds; returns as soon as there is something to tell."""
 
     def release(self, keys: Iterable[int]) -> None:
-        """The rows are marked `sending`: these bodies may go out. A key that was settled meanwhile is ignored."""
+        """The rows are marked `sending`: these bodies may go out. Keys settled meanwhile are ignored."""
 
     def withhold(self, keys: Iterable[int]) -> None:
         """These bodies must not go out (the reader left): forgotten, no outcome follows. Not after `release`."""
 
     def drain(self) -> list[int]:
-        """Stop: gives back every key not yet released, for which no outcome follows; the released ones end by `poll`."""
+        """Stop: gives back the keys not released, for which no outcome follows; the released ones end by `poll`."""
 
     def close(self) -> None:
         """Leave politely where possible. What was released and not settled is lost track of: drain and poll first."""
