@@ -1,0 +1,184 @@
+"""A mailbox for development: real SMTP in, one .eml file per message out, and a web page to look at them.
+
+Comes in: whatever is handed over by SMTP, kept byte for byte with its envelope. Goes out: `messages`, files in the
+folder and a page that runs nothing and fetches nothing on behalf of a mail. A folder that holds messages already is
+shown with them. For development only: whoever reaches it reads every mail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import email.policy
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
+from email.message import EmailMessage
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from aiosmtpd.smtp import SMTP
+
+from newsletter.management.mail_pages import MailPages
+
+Address = tuple[str, int]
+_LARGEST_MESSAGE = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class CaughtMail:
+    number: int
+    caught_at: datetime
+    mail_from: str
+    recipients: tuple[str, ...]
+    subject: str
+    size: int
+    path: Path
+
+    @property
+    def raw(self) -> bytes:
+        return self.path.read_bytes()
+
+    @cached_property
+    def parsed(self) -> EmailMessage:
+        return email.message_from_bytes(self.raw, policy=email.policy.default)
+
+    @property
+    def headers(self) -> Iterator[tuple[str, str]]:
+        """Every header in its order, decoded; one that cannot be decoded is given as it stands."""
+        for name, value in self.parsed.raw_items():
+            yield name, readable(str(value))
+
+    def header(self, wanted: str) -> str:
+        return next((value for name, value in self.headers if name.casefold() == wanted.casefold()), "")
+
+    @property
+    def html(self) -> str:
+        return self._body("html")
+
+    @property
+    def text(self) -> str:
+        return self._body("plain")
+
+    def _body(self, kind: str) -> str:
+        part = self.parsed.get_body((kind,))
+        if part is None:
+            return ""
+        content = part.get_payload(decode=True)
+        if not isinstance(content, bytes):
+            return ""
+        try:
+            return content.decode(part.get_content_charset("utf-8"), "replace")
+        except LookupError:
+            return content.decode("utf-8", "replace")
+
+
+def readable(value: str) -> str:
+    """A header's value unfolded and decoded (RFC 2047)."""
+    value = "".join(value.splitlines())
+    try:
+        return str(make_header(decode_header(value)))
+    except (HeaderParseError, LookupError, UnicodeError, ValueError):
+        return value
+
+
+class MailCatcher:
+    """Catches between start() and stop(). Port 0 takes a free one; `smtp_address` and `http_address` say which."""
+
+    def __init__(
+        self, folder: Path, smtp_address: Address, http_address: Address | None = None, *, any_host: bool = False
+    ) -> None:
+        self.folder = folder
+        self.smtp_address = smtp_address
+        self.http_address = http_address
+        self._any_host = any_host
+        self._messages: list[CaughtMail] = []
+        self._lock = threading.Lock()
+        self._loop = asyncio.new_event_loop()
+        self._smtp_thread = threading.Thread(target=self._loop.run_forever, name="catch-mail-smtp", daemon=True)
+        self._pages: MailPages | None = None
+
+    @property
+    def messages(self) -> list[CaughtMail]:
+        """Everything caught so far, oldest first."""
+        with self._lock:
+            return list(self._messages)
+
+    @property
+    def url(self) -> str:
+        """Where a browser finds the mails; empty without a web page."""
+        return "http://{}:{}/".format(*self.http_address) if self.http_address else ""
+
+    def start(self) -> None:
+        """Raises OSError when an address is taken."""
+        logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd tells every command otherwise
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._lock:
+            self._messages = [_load(path) for path in sorted(self.folder.glob("*.json"))]
+        self._smtp_thread.start()
+        listening = asyncio.run_coroutine_threadsafe(self._listen(), self._loop)
+        try:
+            self.smtp_address = listening.result(timeout=10)
+            if self.http_address:
+                self._pages = MailPages(self, self.http_address, any_host=self._any_host)
+                self.http_address = self._pages.start()
+        except OSError:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        if self._pages:
+            self._pages.stop()
+        if self._smtp_thread.is_alive():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._smtp_thread.join()
+        self._loop.close()
+
+    async def _listen(self) -> Address:
+        def protocol() -> SMTP:
+            return SMTP(self, enable_SMTPUTF8=True, data_size_limit=_LARGEST_MESSAGE, ident="Paperboy mail catcher")
+
+        host, port = self.smtp_address
+        self._server = await self._loop.create_server(protocol, host, port)
+        return host, self._server.sockets[0].getsockname()[1]
+
+    async def handle_DATA(self, server: SMTP, session: Any, envelope: Any) -> str:
+        self._keep(envelope.original_content, str(envelope.mail_from or ""), tuple(envelope.rcpt_tos))
+        return "250 2.0.0 Caught"
+
+    def _keep(self, raw: bytes, mail_from: str, recipients: tuple[str, ...]) -> None:
+        with self._lock:
+            number = self._messages[-1].number + 1 if self._messages else 1
+            path = self.folder / f"{number:06d}.eml"
+            path.write_bytes(raw)
+            parsed = email.message_from_bytes(raw, policy=email.policy.compat32)
+            caught = CaughtMail(
+                number=number,
+                caught_at=datetime.now(UTC),
+                mail_from=mail_from,
+                recipients=recipients,
+                subject=readable(str(parsed.get("Subject", ""))),
+                size=len(raw),
+                path=path,
+            )
+            _save(caught)
+            self._messages.append(caught)
+
+
+def _save(mail: CaughtMail) -> None:
+    envelope = asdict(mail) | {"caught_at": mail.caught_at.isoformat(), "path": mail.path.name}
+    mail.path.with_suffix(".json").write_text(json.dumps(envelope, indent=1))
+
+
+def _load(path: Path) -> CaughtMail:
+    envelope = json.loads(path.read_text())
+    envelope["caught_at"] = datetime.fromisoformat(envelope["caught_at"])
+    envelope["recipients"] = tuple(envelope["recipients"])
+    envelope["path"] = path.with_name(envelope["path"])
+    return CaughtMail(**envelope)
