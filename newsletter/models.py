@@ -232,6 +232,10 @@ class Edition(models.Model):
 
     class Meta:
         ordering = ["-period_on", "cadence"]
+        permissions = [
+            ("approve_edition", "Can approve and freeze editions"),
+            ("send_edition", "Can send, pause and cancel editions"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["cadence", "period_on"], name="one_edition_per_cadence_and_period"),
             models.CheckConstraint(

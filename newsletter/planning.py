@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -95,16 +95,13 @@ class EditionPlan:
             fit[self.column_of_paper[paper], self.topic_column[topic]] = score
             if is_primary:
                 primary[self.column_of_paper[paper]] = self.topic_column[topic]
-        scores = np.array([score for _, _, score, *_ in items], dtype=np.float32)
-        top = scores.max() if len(scores) and scores.max() > 0 else np.float32(1)
         self.candidates = matching.Candidates(
             item_ids=np.array([pk for pk, *_ in items], dtype=np.int64),
             paper_ids=np.array([paper for _, paper, *_ in items], dtype=np.int64),
-            trend=scores / top,
+            trend=matching.trend_scale(np.array([score for _, _, score, *_ in items], dtype=np.float64)),
             topics=fit,
             primary=primary,
             picks=np.array([lane == EditionItem.Lane.PICK for *_, lane, _ in items], dtype=bool),
-            similarity=None,
         )
         self._earlier = self._earlier_items()
 
@@ -119,8 +116,11 @@ class EditionPlan:
             for edition, item, paper, merged_into in shared.filter(**condition).values_list(
                 "edition_id", "pk", "paper_id", "paper__merged_into_id"
             ):
-                canonical = paper if paper in self.column_of_paper else merged_into
-                earlier[edition][item] = self.column_of_paper[canonical]
+                column = self.column_of_paper.get(paper)
+                if column is None and merged_into is not None:
+                    column = self.column_of_paper[merged_into]
+                if column is not None:
+                    earlier[edition][item] = column
         return earlier
 
     def seen_by(self, readers: Sequence[int]) -> dict[int, list[int]]:
@@ -140,26 +140,27 @@ class EditionPlan:
 
     def choose(self, readers: Sequence[Due]) -> Iterator[list[list[Any]]]:
         """Each reader's picks, in the order of the readers: ordered [item id, lane, reason]."""
-        yield from matching.picks_of(
-            matching.choose(self.candidates, self._reader_block(readers), matching.Rules()),
-            self.candidates,
-            [slug for _, slug in self.topics],
+        preferences = TopicPreference.objects.filter(subscriber__in=[reader.pk for reader in readers])
+        return self.choose_by(
+            readers,
+            preferences.values_list("subscriber_id", "topic_id", "stance"),
+            seen=self.seen_by([reader.pk for reader in readers]),
         )
 
-    def _reader_block(self, readers: Sequence[Due]) -> matching.Readers:
+    def choose_by(
+        self, readers: Sequence[Due], preferences: Iterable[tuple[int, int, str]], *, seen: Mapping[int, Sequence[int]]
+    ) -> Iterator[list[list[Any]]]:
+        """The same from values: (reader, topic, stance) triples, and per reader the candidate columns they had."""
         row_of = {reader.pk: row for row, reader in enumerate(readers)}
         weights = np.zeros((len(readers), len(self.topics)), dtype=np.float32)
         mutes = np.zeros((len(readers), len(self.topics)), dtype=bool)
-        for reader, topic, stance in TopicPreference.objects.filter(subscriber__in=row_of).values_list(
-            "subscriber_id", "topic_id", "stance"
-        ):
+        for reader, topic, stance in preferences:
             if stance == TopicPreference.Stance.MUTE:
                 mutes[row_of[reader], self.topic_column[topic]] = True
             else:
                 weights[row_of[reader], self.topic_column[topic]] = 2 if stance == TopicPreference.Stance.MORE else 1
-        seen = self.seen_by(list(row_of))
-        lists = [seen.get(reader.pk, []) for reader in readers]
-        return matching.Readers(
+        lists = [seen.get(reader.pk, ()) for reader in readers]
+        block = matching.Readers(
             weights=weights,
             mutes=mutes,
             limits=np.array([reader.max_papers for reader in readers], dtype=np.int16),
@@ -168,7 +169,19 @@ class EditionPlan:
             blend=None,
             seen_indptr=np.cumsum([0, *map(len, lists)], dtype=np.int64),
             seen_indices=np.array([column for columns in lists for column in columns], dtype=np.int64),
+            widen=np.array([reader.thin_policy == Subscriber.ThinPolicy.WIDEN for reader in readers], dtype=bool),
         )
+        chosen = matching.choose(self.candidates, block, matching.Rules())
+        return matching.picks_of(chosen, self.candidates, [slug for _, slug in self.topics])
+
+
+def picks_for(edition: Edition, *, follows: Collection[str], mutes: Collection[str], limit: int) -> list[list[Any]]:
+    """What a made-up reader with these topic slugs would get of an edition. For previews; writes nothing."""
+    plan = EditionPlan(edition)
+    someone = Due(0, edition.cutoff_at, edition.cadence, EVERY_DAY, 8, "UTC", limit, True, "send", "")
+    stances = [(0, pk, "follow") for pk, slug in plan.topics if slug in follows]
+    stances += [(0, pk, "mute") for pk, slug in plan.topics if slug in mutes]
+    return next(iter(plan.choose_by([someone], stances, seen={})))
 
 
 def plan_due(

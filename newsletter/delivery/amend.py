@@ -1,0 +1,61 @@
+"""What an operator decides about rows: try the failed again, say what became of the unknown.
+
+In: rows in `failed` or `unknown`. Out: rows queued again or settled, with an event that says who decided.
+Conditional UPDATEs: deciding twice changes nothing the second time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Count, Exists, F, OuterRef, QuerySet
+from django.db.models.functions import Greatest
+
+from newsletter.delivery.claim import State
+from newsletter.models import Delivery, DeliveryEvent, Edition
+from subscriptions.models import Subscriber
+
+SECOND_CHANCE = timedelta(hours=6)
+
+
+def counts(edition: Edition) -> dict[str, int]:
+    """Deliveries of an edition by state; together they are all that were planned."""
+    rows = Delivery.objects.filter(edition=edition).order_by()
+    return dict(rows.values("state").annotate(number=Count("pk")).values_list("state", "number"))
+
+
+def retry_failed(edition: Edition, *, now: datetime) -> int:
+    """Queue an edition's failed deliveries again and reopen it. Returns how many."""
+    with transaction.atomic():
+        count = retry_rows(Delivery.objects.filter(edition=edition), now=now)
+        if count:
+            Edition.objects.filter(pk=edition.pk, state=Edition.State.DONE).update(
+                state=Edition.State.SENDING, done_at=None
+            )
+    return count
+
+
+def retry_rows(rows: QuerySet[Delivery], *, now: datetime) -> int:
+    """Queue those of the rows again that failed and whose reader may still be mailed."""
+    mailable = Subscriber.objects.mailable().filter(pk=OuterRef("subscriber_id"))
+    return rows.filter(Exists(mailable), state=State.FAILED).update(
+        state=State.QUEUED, attempts=0, not_before=now, expires_at=Greatest(F("expires_at"), now + SECOND_CHANCE)
+    )
+
+
+@transaction.atomic
+def settle_unknown(pks: Sequence[int], *, state: str, source: str, text: str, now: datetime) -> int:
+    """Say what became of unknown deliveries: they were `sent`, or `failed` and may be retried. Returns how many."""
+    if state not in {State.SENT, State.FAILED}:
+        raise ValueError(f"An unknown delivery is settled as sent or failed, not {state}.")
+    unknown = Delivery.objects.filter(pk__in=pks, state=State.UNKNOWN).select_for_update()
+    settled = list(unknown.values_list("pk", flat=True))
+    when = {"sent_at": now} if state == State.SENT else {}
+    Delivery.objects.filter(pk__in=settled).update(state=state, **when)
+    DeliveryEvent.objects.bulk_create(
+        DeliveryEvent(delivery_id=pk, kind=DeliveryEvent.Kind.SETTLED, at=now, source=source, text=text[:300])
+        for pk in settled
+    )
+    return len(settled)

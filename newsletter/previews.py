@@ -1,0 +1,67 @@
+"""The very mail a reader would get of an edition, before anybody gets it.
+
+In: an edition in any state and a made-up reader's wishes. Out: message bytes, composed by the same code that sends.
+Writes nothing; may run at any time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from email.utils import format_datetime
+
+from newsletter import fragments, planning
+from newsletter.delivery.compose import identity
+from newsletter.models import Edition, PaperTopic
+from newsletter.rendering import Composer, Recipient
+
+TOKEN = "preview-of-this-digest-00"[:24]
+
+
+@dataclass(frozen=True)
+class Persona:
+    """A made-up reader: a name for the curator, and wishes."""
+
+    name: str
+    follows: tuple[str, ...] = ()  # topic slugs
+    mutes: tuple[str, ...] = ()
+    max_papers: int = 10
+    wants_html: bool = True
+
+
+def sample_personas(edition: Edition) -> list[Persona]:
+    """Three readers who show the edition from different sides: a specialist, one with two interests, one with none."""
+    counts: dict[str, int] = {}
+    for slug in PaperTopic.objects.filter(paper__edition_items__edition=edition, is_primary=True).values_list(
+        "topic__slug", flat=True
+    ):
+        counts[slug] = counts.get(slug, 0) + 1
+    common = sorted(counts, key=lambda slug: (-counts[slug], slug))
+    return [
+        Persona("Follows one topic", follows=tuple(common[:1])),
+        Persona("Follows two topics, five papers", follows=tuple(common[1:3]), max_papers=5),
+        Persona("Follows nothing in particular"),
+    ]
+
+
+def preview(edition: Edition, *, persona: Persona, now: datetime) -> EmailMessage:
+    """The parsed message. FragmentError when a fragment of the edition cannot be rendered."""
+    compiled = getattr(edition, "compiled", None)
+    composer = Composer(compiled.fragments if compiled else fragments.compile_edition(edition, now=now), identity())
+    data = composer.compose(
+        Recipient(
+            delivery_id=0,
+            email="reader@example.net",
+            message_id="preview@example.net",
+            unsubscribe_token=TOKEN,
+            delivery_token=TOKEN,
+            picks=planning.picks_for(edition, follows=persona.follows, mutes=persona.mutes, limit=persona.max_papers),
+            wants_html=persona.wants_html,
+            date_header=format_datetime(now),
+            topics=persona.follows,
+            confirmed_on=now.date(),
+        )
+    )
+    return message_from_bytes(data, policy=policy.default)
