@@ -9,8 +9,20 @@ import base64
 import hashlib
 import hmac
 import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.core.signing import BadSignature, Signer
+from django.urls import reverse
+
+if TYPE_CHECKING:
+    from subscriptions.models import Subscriber
+
+CONFIRM_HOURS = 72
+MANAGE_HOURS = 24
+_FINGERPRINT = 16  # characters of the address hash: a link dies with the address it was mailed to
 
 
 def new_unsubscribe_token() -> tuple[str, str]:
@@ -54,3 +66,68 @@ def row_of_token(scope: str, token: str) -> int | None:
 
 def _row_proof(secret: str, scope: str, pk: int) -> bytes:
     return hmac.digest(secret.encode(), f"{scope}:{pk}".encode(), "sha256")[:10]
+
+
+@dataclass(frozen=True)
+class ManageLink:
+    """Whom a preferences link was mailed to."""
+
+    subscriber_id: int
+    fingerprint: str
+
+    def fits(self, subscriber: Subscriber) -> bool:
+        """False once the address was changed or erased: the link was mailed to somebody else's mailbox."""
+        return hmac.compare_digest(subscriber.address_hash[:_FINGERPRINT], self.fingerprint)
+
+
+def confirm_token(request_id: int, *, now: datetime) -> str:
+    """Stands for one request to subscribe (a ConsentEvent), so that the proof says which request was confirmed."""
+    return _sign("confirm", str(request_id), now=now)
+
+
+def read_confirm_token(token: str, *, now: datetime) -> int | None:
+    value = _unsign("confirm", token, now=now, max_age=timedelta(hours=CONFIRM_HOURS))
+    return int(value) if value is not None else None
+
+
+def manage_token(subscriber: Subscriber, *, now: datetime) -> str:
+    return _sign("manage", f"{subscriber.pk}.{subscriber.address_hash[:_FINGERPRINT]}", now=now)
+
+
+def read_manage_token(token: str, *, now: datetime) -> ManageLink | None:
+    value = _unsign("manage", token, now=now, max_age=timedelta(hours=MANAGE_HOURS))
+    if value is None:
+        return None
+    pk, _dot, fingerprint = value.partition(".")
+    return ManageLink(int(pk), fingerprint)
+
+
+def confirm_url(request_id: int, *, now: datetime) -> str:
+    return settings.SITE_URL + reverse("subscriptions:confirm", args=[confirm_token(request_id, now=now)])
+
+
+def manage_url(subscriber: Subscriber, *, now: datetime) -> str:
+    return settings.SITE_URL + reverse("subscriptions:preferences", args=[manage_token(subscriber, now=now)])
+
+
+def privacy_url() -> str:
+    return settings.SITE_URL + reverse("subscriptions:privacy")
+
+
+def _sign(scope: str, value: str, *, now: datetime) -> str:
+    return _signer(scope).sign(f"{value}.{int(now.timestamp()):x}")
+
+
+def _unsign(scope: str, token: str, *, now: datetime, max_age: timedelta) -> str | None:
+    """What was signed for this scope; None when it was not, or too long ago, or is dated in the future."""
+    try:
+        value, _dot, seconds = _signer(scope).unsign(token).rpartition(".")
+    except BadSignature:
+        return None
+    age = now - datetime.fromtimestamp(int(seconds, 16), UTC)
+    return value if timedelta(minutes=-5) <= age <= max_age else None
+
+
+def _signer(scope: str) -> Signer:
+    """One salt per scope: a token of one never passes for another. SECRET_KEY_FALLBACKS count."""
+    return Signer(salt=f"subscriptions.links.{scope}", sep="~")

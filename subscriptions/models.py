@@ -120,9 +120,7 @@ class Subscriber(models.Model):
             models.CheckConstraint(name="papers_one_to_fifty", condition=Q(max_papers__gte=1, max_papers__lte=50)),
         ]
         indexes = [
-            models.Index(
-                fields=["cadence", "next_due_at"], condition=Q(state="confirmed"), name="confirmed_by_due"
-            ),
+            models.Index(fields=["cadence", "next_due_at"], condition=Q(state="confirmed"), name="confirmed_by_due"),
         ]
 
     def __str__(self) -> str:
@@ -265,3 +263,13 @@ class Notice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} to {self.subscriber_id}: {self.state}"
+
+
+class Allowance(models.Model):
+    """How much somebody may still ask of us: a bucket that is full again at ``full_at`` (see limits.py)."""
+
+    name = models.CharField(max_length=100, unique=True, help_text=_("What is limited, and a keyed hash of whom."))
+    full_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.name

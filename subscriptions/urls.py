@@ -1,6 +1,16 @@
-"""The readers' pages."""
+"""The readers' pages. The unsubscribe address takes both spellings: a redirect would break one-click (RFC 8058)."""
 
-from django.urls import URLPattern
+from django.urls import path, re_path
+
+from subscriptions import views
 
 app_name = "subscriptions"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("subscribe/", views.subscribe, name="subscribe"),
+    path("subscribe/sent/", views.sent, name="sent"),
+    path("confirm/<str:token>/", views.confirm, name="confirm"),
+    path("preferences/", views.ask_link, name="ask_link"),
+    path("preferences/<str:token>/", views.preferences, name="preferences"),
+    re_path(r"^u/(?P<token>[A-Za-z0-9_-]{24})/?$", views.unsubscribe, name="unsubscribe"),
+    path("privacy/", views.privacy, name="privacy"),
+]

@@ -1,0 +1,252 @@
+"""What readers fill in: signing up, preferences, asking for a link, pausing.
+
+In: POST data. Out: an Address, Wishes, a date: values for lifecycle. Addresses are normalised here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from functools import lru_cache
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.conf import settings
+from django.core.signing import BadSignature, SignatureExpired, TimestampSigner
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_lazy as _
+
+from subscriptions import schedule
+from subscriptions.addresses import Address, parse_address
+from subscriptions.lifecycle import Wishes
+from subscriptions.models import WEEKDAYS, Subscriber, Topic, TopicPreference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+
+# Change the version with the words below or with the privacy page: the consent record keeps both (PL1).
+FORM_VERSION = "2026-11-22"
+HOURS = [(hour, f"{hour:02}:00") for hour in range(24)]
+DAYS = [
+    (0, _("Monday")),
+    (1, _("Tuesday")),
+    (2, _("Wednesday")),
+    (3, _("Thursday")),
+    (4, _("Friday")),
+    (5, _("Saturday")),
+    (6, _("Sunday")),
+]
+REGIONS = ("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
+LONGEST_PAUSE_DAYS = 366
+_STARTED_SALT = "subscriptions.forms.started"
+
+
+def consent_words() -> str:
+    """What a reader agrees to by signing up, word for word as shown."""
+    return gettext(
+        "I want %(site)s to mail me digests of research papers. I can leave at any time with one click in every mail."
+    ) % {"site": settings.SITE_NAME}
+
+
+def zone_options(selected: str) -> SafeString:
+    """The options of a time zone list. Five hundred options are put together once, not per request."""
+    known, html = _zone_options()
+    mark = f'value="{escape(selected)}"'
+    if selected in known:
+        return mark_safe(html.replace(mark, f"{mark} selected", 1))  # noqa: S308  (made of tzdata's names)
+    return mark_safe(f"<option {mark} selected>{escape(selected)}</option>{html}")  # noqa: S308  (escaped)
+
+
+@lru_cache(maxsize=1)
+def _zone_options() -> tuple[frozenset[str], str]:
+    names = sorted(name for name in schedule.zone_names() if name.partition("/")[0] in REGIONS and "/" in name)
+    parts = ['<option value="UTC">UTC</option>']
+    for region, zones in groupby(names, key=lambda name: name.partition("/")[0]):
+        parts.append(f'<optgroup label="{region}">')
+        for name in zones:
+            label = name.partition("/")[2].replace("_", " ")
+            parts.append(f'<option value="{name}">{label}</option>')
+        parts.append("</optgroup>")
+    return frozenset(["UTC", *names]), "".join(parts)
+
+
+class AddressField(forms.CharField):
+    """A mail address, as an Address."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=254, label=_("Your mail address"), **kwargs)
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        try:
+            return parse_address(text)
+        except ValueError as error:
+            raise forms.ValidationError(str(error), code="address") from None
+
+
+class RhythmForm(forms.Form):
+    """Which topics and when. Everything has a default, so that an address alone is enough."""
+
+    cadence = forms.ChoiceField(label=_("How often"), choices=Subscriber.Cadence.choices, required=False)
+    hour = forms.TypedChoiceField(label=_("At what time"), choices=HOURS, coerce=int, required=False)
+    time_zone = forms.CharField(label=_("Time zone"), max_length=64, required=False)
+
+    def clean_cadence(self) -> str:
+        return self.cleaned_data["cadence"] or Subscriber.Cadence.DAILY
+
+    def clean_hour(self) -> int:
+        hour = self.cleaned_data["hour"]
+        return 8 if hour == "" else int(hour)
+
+    def clean_time_zone(self) -> str:
+        zone: str = self.cleaned_data["time_zone"] or "UTC"
+        if not schedule.is_zone(zone):
+            raise forms.ValidationError(_("We do not know this time zone."), code="zone")
+        return zone
+
+    @property
+    def zones(self) -> SafeString:
+        return zone_options(self["time_zone"].value() or "UTC")
+
+    @property
+    def hours(self) -> list[tuple[int, str, bool]]:
+        chosen = str(self["hour"].value() or "8") if self["hour"].value() != 0 else "0"
+        return [(hour, label, str(hour) == chosen) for hour, label in HOURS]
+
+    @property
+    def cadences(self) -> list[tuple[str, str, bool]]:
+        chosen = self["cadence"].value() or Subscriber.Cadence.DAILY
+        return [(value, str(label), value == chosen) for value, label in Subscriber.Cadence.choices]
+
+
+class TopicsForm(RhythmForm):
+    """Rhythm and topics to follow, as ticks. Nothing is ticked beforehand (PL2)."""
+
+    topics = forms.MultipleChoiceField(label=_("Topics"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.known_topics = list(Topic.objects.filter(is_active=True).only("slug", "name", "description"))
+        self.fields["topics"].choices = [(topic.slug, topic.name) for topic in self.known_topics]  # type: ignore[attr-defined]
+
+    @property
+    def cards(self) -> list[tuple[Topic, bool]]:
+        ticked = set(self["topics"].value() or ())
+        return [(topic, topic.slug in ticked) for topic in self.known_topics]
+
+    def wishes(self, base: Wishes) -> Wishes:
+        data = self.cleaned_data
+        return replace(
+            base,
+            cadence=data["cadence"],
+            hour=data["hour"],
+            time_zone=data["time_zone"],
+            language=(get_language() or "en")[:8],
+            stances=dict.fromkeys(data["topics"], TopicPreference.Stance.FOLLOW.value),
+        )
+
+
+class SignupForm(TopicsForm):
+    """Signing up. ``website`` is hidden from people; ``started`` says when a person first saw the form (SS8)."""
+
+    email = AddressField(widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+    website = forms.CharField(required=False)
+    started = forms.CharField(required=False)
+
+    @property
+    def address(self) -> Address:
+        found: Address = self.cleaned_data["email"]
+        return found
+
+    @property
+    def has_seen_form(self) -> bool:
+        """False for the banner and other forms that ask for the address only."""
+        return bool(self.cleaned_data["started"])
+
+    @property
+    def is_by_machine(self) -> bool:
+        """Filled in what nobody sees, or faster than anybody reads."""
+        if self.cleaned_data["website"]:
+            return True
+        started = self.cleaned_data["started"]
+        if not started:
+            return False
+        signer = TimestampSigner(salt=_STARTED_SALT)
+        try:
+            signer.unsign(started, max_age=settings.SIGNUP_SECONDS_MIN)
+        except SignatureExpired:
+            return False
+        except BadSignature:
+            return True
+        return bool(settings.SIGNUP_SECONDS_MIN)
+
+    @staticmethod
+    def new_start() -> str:
+        return TimestampSigner(salt=_STARTED_SALT).sign("seen")
+
+
+class LinkForm(forms.Form):
+    email = AddressField(widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+
+
+class PauseForm(forms.Form):
+    until = forms.DateField(label=_("Pause until"))
+
+    def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.first, self.last = today + timedelta(days=1), today + timedelta(days=LONGEST_PAUSE_DAYS)
+
+    def clean_until(self) -> date:
+        until: date = self.cleaned_data["until"]
+        if not self.first <= until <= self.last:
+            raise forms.ValidationError(_("Choose a day from tomorrow on, within a year."), code="range")
+        return until
+
+
+class PreferencesForm(RhythmForm):
+    """Everything a reader can wish for."""
+
+    weekdays = forms.TypedMultipleChoiceField(label=_("On which days"), choices=DAYS, coerce=int, required=False)
+    max_papers = forms.IntegerField(label=_("Papers in one digest, at most"), min_value=1, max_value=50)
+    thin_policy = forms.ChoiceField(label=_("When few papers fit"), choices=Subscriber.ThinPolicy.choices)
+    wants_outside = forms.BooleanField(label=_("One paper from outside my topics"), required=False)
+    mail_format = forms.ChoiceField(label=_("Format"), choices=Subscriber.MailFormat.choices)
+
+    def __init__(self, *args: Any, wishes: Wishes, **kwargs: Any) -> None:
+        self.before = wishes
+        self.known_topics = list(Topic.objects.filter(is_active=True).only("slug", "name", "description"))
+        initial = wishes.columns | {"weekdays": [day for day, _label in DAYS if wishes.weekdays >> day & 1]}
+        initial |= {f"topic-{topic.slug}": wishes.stances.get(topic.slug, "") for topic in self.known_topics}
+        kwargs["initial"] = initial
+        super().__init__(*args, **kwargs)
+        for topic in self.known_topics:
+            stances = [("", _("neither")), *TopicPreference.Stance.choices]
+            self.fields[f"topic-{topic.slug}"] = forms.ChoiceField(label=topic.name, choices=stances, required=False)
+
+    def clean_weekdays(self) -> int:
+        return sum(1 << day for day in set(self.cleaned_data["weekdays"])) or WEEKDAYS
+
+    @property
+    def stance_rows(self) -> Iterator[tuple[Topic, str, list[tuple[str, str, bool]]]]:
+        """Topic, field name, and its options with the chosen one marked."""
+        options = [("", gettext("neither")), *TopicPreference.Stance.choices]
+        for topic in self.known_topics:
+            name = f"topic-{topic.slug}"
+            chosen = self[name].value() or ""
+            yield topic, name, [(value, str(label), value == chosen) for value, label in options]
+
+    @property
+    def days(self) -> list[tuple[int, str, bool]]:
+        chosen = {str(day) for day in self["weekdays"].value() or ()}
+        return [(day, str(label), str(day) in chosen) for day, label in DAYS]
+
+    def wishes(self) -> Wishes:
+        data = dict(self.cleaned_data)
+        chosen = {topic.slug: data.pop(f"topic-{topic.slug}") for topic in self.known_topics}
+        retired = {slug: stance for slug, stance in self.before.stances.items() if slug not in chosen}
+        stances = retired | {slug: stance for slug, stance in chosen.items() if stance}
+        return replace(self.before, stances=stances, **data)

@@ -1,0 +1,414 @@
+"""Everything that changes what a reader is to us: the only module that writes a subscriber's state.
+
+In: a reader or an address, `now`, how it came about (`method`) and from where (`origin`). Out: the new state, a line
+in the consent record, a Notice that is owed. Each change is one conditional UPDATE in one transaction with its
+consequences: doing it twice, or by two at once, changes and records it once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.db.models import CASCADE, CharField, JSONField, TextField
+
+from subscriptions import limits, links, schedule
+from subscriptions.mail import SILENT, owe_notice
+from subscriptions.models import (
+    WEEKDAYS,
+    ConsentEvent,
+    Notice,
+    Subscriber,
+    Suppression,
+    Topic,
+    TopicPreference,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from django.db.models import Model, QuerySet
+
+    from subscriptions.addresses import Address
+
+ACTIVE = (Subscriber.State.CONFIRMED, Subscriber.State.PAUSED)
+UNDO_WINDOW = timedelta(minutes=10)
+RHYTHM = ("cadence", "weekdays", "hour", "time_zone")
+# A suppression for one of these ends when the reader asks again and confirms afresh (BN7).
+FORGIVABLE = (Suppression.Reason.BOUNCE, Suppression.Reason.ERASED)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a wish came from: the part of the consent record that is kept for a short time only (PL1, PL7)."""
+
+    ip: str = ""
+    user_agent: str = ""
+    source_url: str = ""
+    form_version: str = ""
+    words: str = ""  # what the reader agreed to, word for word
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a reader wants to get, and when. ``stances``: topic slug to follow, more or mute."""
+
+    cadence: str = Subscriber.Cadence.DAILY
+    weekdays: int = WEEKDAYS
+    hour: int = 8
+    time_zone: str = "UTC"
+    max_papers: int = 10
+    thin_policy: str = Subscriber.ThinPolicy.SEND
+    wants_outside: bool = True
+    mail_format: str = Subscriber.MailFormat.HTML
+    language: str = "en"
+    stances: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "stances"}
+
+
+def wishes_of(subscriber: Subscriber) -> Wishes:
+    """What the reader's rows say now."""
+    stances = dict(subscriber.preferences.order_by("topic__slug").values_list("topic__slug", "stance"))
+    columns = {name: getattr(subscriber, name) for name in Wishes().columns}
+    return Wishes(**columns, stances=stances)
+
+
+# --- coming ---------------------------------------------------------------------------------------------------------
+
+
+def request(address: Address, *, wishes: Wishes, now: datetime, method: str, origin: Origin) -> Notice | None:
+    """Somebody wants this address subscribed. Returns the one mail that is owed; None when a limit forbids it.
+
+    A stranger may have typed the address: nothing a confirmed reader has changes, and the caller must show the same
+    whatever comes back (SS10).
+    """
+    if not limits.may_mail(address, about="signup", client=origin.ip, now=now):
+        return None
+    with transaction.atomic():
+        reader = _reader_at(address)
+        if reader.state in ACTIVE:
+            return owe_notice(reader, kind=Notice.Kind.ALREADY, now=now, context={})
+        _store(reader, wishes)
+        asked = _record(reader, ConsentEvent.Kind.REQUESTED, now=now, method=method, origin=origin, detail=wishes)
+        return owe_notice(reader, kind=Notice.Kind.CONFIRM, now=now, context={"request": asked.pk})
+
+
+def confirm(asked: ConsentEvent, *, wishes: Wishes | None, now: datetime, method: str, origin: Origin) -> bool:
+    """The reader followed the link that answers this request. ``wishes``: what they chose on the way, if anything.
+
+    True when the reader is confirmed, the first time or again; only the first time has effects. False when the
+    request is void: left, erased or suppressed since.
+    """
+    with transaction.atomic():
+        reader = Subscriber.objects.select_for_update().get(pk=asked.subscriber_id)
+        if reader.state in ACTIVE:
+            return True
+        if not _still_holds(asked, reader):
+            return False
+        if wishes is not None:
+            _store(reader, wishes)
+        due = _next_due(reader, after=now)
+        _move(reader, to=Subscriber.State.CONFIRMED, confirmed_at=now, next_due_at=due, left_at=None)
+        Suppression.objects.in_force().filter(address_hash=reader.address_hash, reason__in=FORGIVABLE).update(
+            lifted_at=now
+        )
+        _record(
+            reader,
+            ConsentEvent.Kind.CONFIRMED,
+            now=now,
+            method=method,
+            origin=origin,
+            detail=wishes_of(reader),
+            request=asked.pk,
+        )
+    return True
+
+
+def ask_link(address: Address, *, now: datetime, origin: Origin) -> Notice | None:
+    """Somebody wants the preferences link of this address. It goes to the address itself, or nowhere."""
+    if not limits.may_mail(address, about="link", client=origin.ip, now=now):
+        return None
+    reader = Subscriber.objects.filter(address_key=address.key).exclude(state=Subscriber.State.PENDING).first()
+    return owe_notice(reader, kind=Notice.Kind.MANAGE, now=now, context={}) if reader else None
+
+
+# --- staying --------------------------------------------------------------------------------------------------------
+
+
+def change(subscriber: Subscriber, *, wishes: Wishes, now: datetime, method: str, origin: Origin) -> bool:
+    """Other topics, another rhythm. False when nothing is different."""
+    with transaction.atomic():
+        reader = Subscriber.objects.select_for_update().get(pk=subscriber.pk)
+        before = wishes_of(reader)
+        if reader.state == Subscriber.State.ERASED or before == wishes:
+            return False
+        _store(reader, wishes)
+        has_new_rhythm = any(getattr(before, name) != getattr(wishes, name) for name in RHYTHM)
+        is_owed = reader.next_due_at is not None and reader.next_due_at <= now  # stays: planning moves it on
+        if reader.state == Subscriber.State.CONFIRMED and has_new_rhythm and not is_owed:
+            reader.next_due_at = _next_due(reader, after=now)
+            reader.save(update_fields=["next_due_at"])
+        _record(reader, ConsentEvent.Kind.CHANGED, now=now, method=method, origin=origin, detail=wishes)
+    return True
+
+
+def pause(subscriber: Subscriber, *, until: datetime, now: datetime, method: str, origin: Origin) -> bool:
+    """No digests before ``until``. Pausing again moves the date."""
+    with transaction.atomic():
+        reader = Subscriber.objects.select_for_update().get(pk=subscriber.pk)
+        if reader.state not in ACTIVE or reader.paused_until == until:
+            return False
+        _move(reader, to=Subscriber.State.PAUSED, paused_until=until, next_due_at=None)
+        _record(reader, ConsentEvent.Kind.PAUSED, now=now, method=method, origin=origin, until=until.date().isoformat())
+    return True
+
+
+def resume(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin) -> bool:
+    with transaction.atomic():
+        reader = Subscriber.objects.select_for_update().get(pk=subscriber.pk)
+        if reader.state != Subscriber.State.PAUSED:
+            return False
+        _move(reader, to=Subscriber.State.CONFIRMED, paused_until=None, next_due_at=_next_due(reader, after=now))
+        _record(reader, ConsentEvent.Kind.RESUMED, now=now, method=method, origin=origin)
+    return True
+
+
+def resume_rested(*, now: datetime, limit: int = 500) -> int:
+    """Take up again with every reader whose pause is over; returns how many. A step for the tick."""
+    rested = Subscriber.objects.filter(state=Subscriber.State.PAUSED, paused_until__lte=now).order_by("paused_until")
+    return sum(resume(reader, now=now, method="pause over", origin=Origin()) for reader in rested[:limit])
+
+
+# --- leaving --------------------------------------------------------------------------------------------------------
+
+
+def unsubscribe(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin, reason: str = "") -> bool:
+    """No more digests, at once: what is queued is checked against the state when it is claimed."""
+    with transaction.atomic():
+        reader = Subscriber.objects.select_for_update().get(pk=subscriber.pk)
+        if reader.state not in (*ACTIVE, Subscriber.State.PENDING):
+            return False
+        _move(reader, to=Subscriber.State.UNSUBSCRIBED, left_at=now, next_due_at=None, paused_until=None)
+        _record(reader, ConsentEvent.Kind.UNSUBSCRIBED, now=now, method=method, origin=origin, reason=reason[:300])
+    return True
+
+
+def can_undo(subscriber: Subscriber, *, now: datetime) -> bool:
+    """Whether the reader left only minutes ago, after having been confirmed."""
+    return (
+        subscriber.state == Subscriber.State.UNSUBSCRIBED
+        and subscriber.confirmed_at is not None
+        and subscriber.left_at is not None
+        and now - UNDO_WINDOW <= subscriber.left_at
+    )
+
+
+def undo(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin) -> bool:
+    """Leaving was a slip: as it was before. Only for a few minutes; later it takes a new confirmation."""
+    with transaction.atomic():
+        reader = Subscriber.objects.select_for_update().get(pk=subscriber.pk)
+        barred = Suppression.objects.in_force().filter(address_hash=reader.address_hash)
+        if not can_undo(reader, now=now) or barred.exists():
+            return False
+        _move(reader, to=Subscriber.State.CONFIRMED, left_at=None, next_due_at=_next_due(reader, after=now))
+        _record(reader, ConsentEvent.Kind.RESUMED, now=now, method=method, origin=origin, undo=True)
+    return True
+
+
+def suppress(subscriber: Subscriber, *, reason: str, source: str, now: datetime) -> bool:
+    """Never write to this address again: it bounced, complained, or an operator said so (BN3, BN5).
+
+    True when the reader's state changed. The suppression itself is kept up to date every time.
+    """
+    with transaction.atomic():
+        reader = Subscriber.objects.select_for_update().get(pk=subscriber.pk)
+        if reader.state == Subscriber.State.ERASED:
+            return False
+        bar_address(reader.address_hash, reason=reason, source=source, now=now)
+        if reader.state == Subscriber.State.SUPPRESSED:
+            return False
+        _move(reader, to=Subscriber.State.SUPPRESSED, left_at=now, next_due_at=None, paused_until=None)
+        complained = reason == Suppression.Reason.COMPLAINT
+        kind = ConsentEvent.Kind.COMPLAINED if complained else ConsentEvent.Kind.SUPPRESSED
+        _record(reader, kind, now=now, method=source[:32], origin=Origin(), reason=reason)
+    return True
+
+
+def bar_address(address_hash: str, *, reason: str, source: str, now: datetime) -> None:
+    """Put the hash of an address on the suppression list. A graver reason replaces a lesser one, never the reverse."""
+    row, is_new = Suppression.objects.select_for_update().get_or_create(
+        address_hash=address_hash,
+        defaults={"reason": reason, "source": source[:64], "first_at": now, "last_at": now},
+    )
+    if is_new:
+        return
+    if row.lifted_at is not None or reason in SILENT or row.reason not in SILENT:
+        row.reason, row.source = reason, source[:64]
+    row.lifted_at = None
+    row.last_at = max(row.last_at, now)
+    row.save(update_fields=["reason", "source", "lifted_at", "last_at"])
+
+
+def lift(suppression: Suppression, *, now: datetime) -> bool:
+    """An operator takes an address off the list. Its reader is not subscribed by that: it takes a new confirmation."""
+    return Suppression.objects.in_force().filter(pk=suppression.pk).update(lifted_at=now) == 1
+
+
+# --- rights over one's data -----------------------------------------------------------------------------------------
+
+
+def export(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin) -> dict[str, Any]:
+    """Everything we hold about the reader, for `DjangoJSONEncoder` (PL6). The record says that it was taken."""
+    with transaction.atomic():
+        _record(subscriber, ConsentEvent.Kind.EXPORTED, now=now, method=method, origin=origin)
+        secret = {"unsubscribe_token", "unsubscribe_hash"}
+        reader = Subscriber.objects.filter(pk=subscriber.pk).values().get()
+        return {
+            "exported_at": now,
+            "subscriber": {name: value for name, value in reader.items() if name not in secret},
+            "topics": dict(wishes_of(subscriber).stances),
+            **{rows.model._meta.model_name: list(rows.values()) for rows in _rows_about(subscriber)},
+        }
+
+
+def erase(subscriber: Subscriber, *, now: datetime, method: str) -> bool:
+    """Forget who this was (PL6). What stays: numbers without a name, and the keyed hash on the suppression list.
+
+    Whatever belongs to the reader (CASCADE) is deleted; the accounts of what was sent (PROTECT) stay, cleared of the
+    address. The consent record keeps what happened when, not from where.
+    """
+    with transaction.atomic():
+        reader = Subscriber.objects.select_for_update().get(pk=subscriber.pk)
+        if reader.email is None:
+            return False
+        bar_address(reader.address_hash, reason=Suppression.Reason.ERASED, source=method, now=now)
+        for rows in _rows_about(reader):
+            if rows.model is ConsentEvent:
+                rows.update(ip_address=None, user_agent="", source_url="", detail={})
+            elif _relation(rows.model).remote_field.on_delete is CASCADE:
+                rows.delete()
+            else:
+                _clear_address(rows, reader.email)
+        _token, unknown_hash = links.new_unsubscribe_token()
+        unset = {**Wishes().columns, "address_hash": "", "domain": "", "unsubscribe_token": ""}
+        unset |= {"email": None, "address_key": None, "unsubscribe_hash": unknown_hash}
+        _move(
+            reader,
+            to=Subscriber.State.ERASED,
+            next_due_at=None,
+            paused_until=None,
+            left_at=reader.left_at or now,
+            **unset,
+        )
+        _record(reader, ConsentEvent.Kind.ERASED, now=now, method=method, origin=Origin())
+    return True
+
+
+def _rows_about(subscriber: Subscriber) -> list[QuerySet[Any]]:
+    """The reader's rows in every table that points to one, whichever app it is of."""
+    return [
+        relation.related_model._default_manager.filter(**{relation.field.name: subscriber})
+        for relation in Subscriber._meta.related_objects
+    ]
+
+
+def _relation(model: type[Model]) -> Any:
+    return next(one.field for one in Subscriber._meta.related_objects if one.related_model is model)
+
+
+def _clear_address(rows: QuerySet[Any], email: str) -> None:
+    """Empty every text that quotes the address, here and in the rows that hang on these."""
+    for column in rows.model._meta.concrete_fields:
+        if isinstance(column, (CharField, TextField)) and not isinstance(column, JSONField) and not column.choices:
+            rows.filter(**{f"{column.name}__icontains": email}).update(**{column.name: ""})
+    for relation in rows.model._meta.related_objects:
+        _clear_address(relation.related_model._default_manager.filter(**{f"{relation.field.name}__in": rows}), email)
+
+
+# --- shared ---------------------------------------------------------------------------------------------------------
+
+
+def _reader_at(address: Address) -> Subscriber:
+    """The row of this address, locked; a pending one when there is none. Two at once get the same."""
+    token, token_hash = links.new_unsubscribe_token()
+    reader, _is_new = Subscriber.objects.select_for_update().get_or_create(
+        address_key=address.key,
+        defaults={
+            "email": address.email,
+            "address_hash": links.address_hash(address.key),
+            "domain": address.domain,
+            "unsubscribe_token": token,
+            "unsubscribe_hash": token_hash,
+        },
+    )
+    return reader
+
+
+def _still_holds(asked: ConsentEvent, reader: Subscriber) -> bool:
+    """Whether the request is younger than whatever ended the reader's consent before."""
+    if reader.state == Subscriber.State.ERASED or (reader.left_at is not None and reader.left_at >= asked.at):
+        return False
+    barred = Suppression.objects.filter(address_hash=reader.address_hash)
+    return not (barred.filter(last_at__gte=asked.at) | barred.in_force().filter(reason__in=SILENT)).exists()
+
+
+def _store(reader: Subscriber, wishes: Wishes) -> None:
+    for name, value in wishes.columns.items():
+        setattr(reader, name, value)
+    reader.save(update_fields=list(wishes.columns))
+    wanted = {topic.pk: wishes.stances[topic.slug] for topic in Topic.objects.filter(slug__in=wishes.stances)}
+    reader.preferences.exclude(topic__in=wanted).delete()
+    TopicPreference.objects.bulk_create(
+        [TopicPreference(subscriber=reader, topic_id=pk, stance=stance) for pk, stance in wanted.items()],
+        update_conflicts=True,
+        unique_fields=["subscriber", "topic"],
+        update_fields=["stance"],
+    )
+
+
+def _next_due(reader: Subscriber, *, after: datetime) -> datetime:
+    return schedule.next_due(
+        cadence=reader.cadence, weekdays=reader.weekdays, hour=reader.hour, zone=reader.time_zone, after=after
+    )
+
+
+def _move(reader: Subscriber, *, to: str, **columns: Any) -> None:
+    """From the state that was read to the next. The row is locked, so a miss is a programming error."""
+    changed = Subscriber.objects.filter(pk=reader.pk, state=reader.state).update(state=to, **columns)
+    if changed != 1:
+        raise RuntimeError(f"Subscriber {reader.pk} was not {reader.state}")
+    reader.state = to
+
+
+def _record(
+    reader: Subscriber,
+    kind: str,
+    *,
+    now: datetime,
+    method: str,
+    origin: Origin,
+    detail: Wishes | None = None,
+    **more: Any,
+) -> ConsentEvent:
+    content: dict[str, Any] = {name: value for name, value in more.items() if value}
+    if detail is not None:
+        content["wishes"] = asdict(detail)
+    if origin.words:
+        content["words"] = origin.words
+    return ConsentEvent.objects.create(
+        subscriber=reader,
+        kind=kind,
+        at=now,
+        method=method[:32],
+        form_version=origin.form_version[:32],
+        source_url=origin.source_url[:300],
+        ip_address=origin.ip or None,
+        user_agent=origin.user_agent[:300],
+        detail=content,
+    )

@@ -1,0 +1,318 @@
+"""One lawful message to one person. The only module that touches django.core.mail.
+
+In: texts and headers, or the Notices that are owed. Out: a message that is safe on the wire, or a settled Notice row.
+Everything here may run twice and side by side: a Notice is claimed by a conditional UPDATE before it is sent, keeps
+its Message-ID over retries, and one whose sender died is `unknown` and left for the reader to ask again.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import secrets
+import smtplib
+import unicodedata
+from contextlib import suppress
+from datetime import timedelta
+from email import charset
+from typing import TYPE_CHECKING, Any, cast
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives, get_connection
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
+from django.utils.crypto import salted_hmac
+
+from subscriptions import links
+from subscriptions.models import Notice, Subscriber, Suppression
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from email.mime.base import MIMEBase
+
+    from django.core.mail.backends.base import BaseEmailBackend
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(minutes=5)  # longer than any one mail can take: the relay's time-outs are well below
+MAX_ATTEMPTS = 8
+GIVE_UP_AFTER = timedelta(hours=24)  # a link somebody asked for yesterday is no help today
+INFRASTRUCTURE_PAUSE = timedelta(seconds=60)
+SUBJECT_LIMIT = 200
+ERROR_LIMIT = 250
+
+# Whoever complained, or was blocked by an operator, gets nothing at all, not even the mail that asks (BN6).
+SILENT = (Suppression.Reason.COMPLAINT, Suppression.Reason.ADMIN)
+
+_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_ADDRESS = re.compile(r"<?[^\s<>@]+@[^\s<>@]+>?")
+_LINE = 78
+
+
+def clean_header(value: str, limit: int) -> str:
+    """``value`` as one line that no header can be split with, at most ``limit`` characters (MF11, X4)."""
+    unsafe = ("Cc", "Cs", "Zl", "Zp")
+    spaced = "".join(" " if unicodedata.category(char) in unsafe or char in _BIDI else char for char in value)
+    line = " ".join(spaced.split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def open_connection() -> BaseEmailBackend:
+    """A connection of the configured backend, open. Raises when the relay cannot be reached."""
+    connection: BaseEmailBackend = get_connection(fail_silently=False)
+    connection.open()
+    return connection
+
+
+def build_message(
+    *,
+    subject: str,
+    text: str,
+    html: str,
+    sender: str,
+    recipient: str,
+    headers: Mapping[str, str],
+    envelope: str = "",
+) -> EmailMultiAlternatives:
+    """A multipart/alternative message, or text only when ``html`` is empty; 7-bit whatever it says (MF1 to MF12).
+
+    ``sender`` is the visible From; the envelope sender is ``envelope`` when given, else the same. A Message-ID is
+    made here unless ``headers`` has one; whoever may send again passes its own, the same each time.
+    """
+    safe = {name: clean_header(value, 998 - len(name) - 2) for name, value in headers.items()}
+    if not any(name.casefold() == "message-id" for name in safe):
+        safe["Message-ID"] = f"<{secrets.token_hex(12)}@{settings.MAIL_DOMAIN}>"
+    if envelope:
+        safe["From"] = clean_header(sender, 320)
+    message = _SevenBitMessage(
+        subject=clean_header(subject, SUBJECT_LIMIT),
+        body=text,
+        from_email=envelope or clean_header(sender, 320),
+        to=[recipient],
+        headers=safe,
+    )
+    if html:
+        message.attach_alternative(html, "text/html")
+    return message
+
+
+class _SevenBitMessage(EmailMultiAlternatives):
+    """Django sends non-ASCII text as 8bit and never asks whether the next relay takes it (X6): DKIM breaks there."""
+
+    def message(self, *args: Any, **options: Any) -> Any:
+        message = super().message(*args, **options)
+        for part in message.walk():
+            if part.get_content_maintype() == "text":
+                _encode_shorter(cast("MIMEBase", part))
+        return message
+
+
+def _encode_shorter(part: MIMEBase) -> None:
+    """Plain when it is plain, else whichever of quoted-printable and base64 is shorter (MF7)."""
+    body = cast("bytes", part.get_payload(decode=True)).decode()
+    encodings: tuple[int | None, ...] = (charset.QP, charset.BASE64)
+    if body.isascii() and all(len(line) <= _LINE for line in body.splitlines()):
+        encodings = (None,)
+    best: tuple[int, str, charset.Charset] | None = None
+    for encoding in encodings:
+        chosen = charset.Charset("utf-8")
+        chosen.body_encoding = encoding  # type: ignore[assignment]
+        size = len(chosen.body_encode(body)) if encoding else len(body)
+        if best is None or size < best[0]:
+            best = (size, body, chosen)
+    assert best is not None  # noqa: S101  (there is always at least one encoding)
+    del part["Content-Transfer-Encoding"]
+    part.set_payload(best[1], charset=best[2])
+
+
+# --- notices --------------------------------------------------------------------------------------------------------
+
+
+def owe_notice(subscriber: Subscriber, *, kind: Notice.Kind, now: datetime, context: dict[str, str | int]) -> Notice:
+    """Put one mail into the queue. Committed with its cause; sent by whoever looks next."""
+    return Notice.objects.create(subscriber=subscriber, kind=kind, created_at=now, not_before=now, context=context)
+
+
+def send_due_notices(*, now: datetime, limit: int = 200, deadline: datetime | None = None) -> int:
+    """Send up to ``limit`` owed notices, stop after ``deadline``; returns how many were settled.
+
+    Two of these side by side share the work: each notice goes to whoever claims it first.
+    """
+    Notice.objects.filter(state=Notice.State.SENDING, lease_until__lt=now).update(
+        state=Notice.State.UNKNOWN, settled_at=now, error="The sender died; it may have arrived."
+    )
+    owed = Notice.objects.filter(state=Notice.State.QUEUED, not_before__lte=now).order_by("not_before", "pk")
+    due = list(owed.values_list("pk", flat=True)[:limit])
+    settled = 0
+    connection: BaseEmailBackend | None = None
+    try:
+        for pk in due:
+            if deadline is not None and timezone.now() >= deadline:
+                break
+            try:
+                connection = _ready(connection)
+            except Exception as error:  # the relay is away: no notice is to blame, none loses an attempt
+                log.warning("No connection to the mail relay: %s", type(error).__name__)
+                owed.update(not_before=now + INFRASTRUCTURE_PAUSE)
+                break
+            notice = _claim(pk, now=now)
+            if notice is None:
+                continue
+            settled += 1
+            if not _send_one(notice, connection=connection, now=now):
+                _close(connection)  # after any error the connection may be dead and look alive (X5)
+                connection = None
+    finally:
+        _close(connection)
+    return settled
+
+
+def _claim(pk: int, *, now: datetime) -> Notice | None:
+    notice = Notice.objects.select_related("subscriber").filter(pk=pk, state=Notice.State.QUEUED).first()
+    if notice is None:
+        return None
+    taken = Notice.objects.filter(pk=pk, state=Notice.State.QUEUED, attempts=notice.attempts).update(
+        state=Notice.State.SENDING, lease_until=now + LEASE, attempts=notice.attempts + 1
+    )
+    notice.attempts += 1
+    return notice if taken == 1 else None
+
+
+def _send_one(notice: Notice, *, connection: BaseEmailBackend, now: datetime) -> bool:
+    """Send and settle one claimed notice. False when the connection must not be used again."""
+    why_not = _why_not(notice)
+    if why_not:
+        _settle(notice, Notice.State.SKIPPED, now=now, error=why_not)
+        return True
+    try:
+        message = build_notice(notice, now=now)
+        message.message()
+    except Exception as error:  # a mail that cannot be built must not hold up the others (MF12)
+        log.exception("Notice %s cannot be built", notice.pk)
+        _settle(notice, Notice.State.FAILED, now=now, error=f"Cannot be built: {type(error).__name__}")
+        return True
+    try:
+        connection.send_messages([message])
+    except Exception as error:
+        _settle_error(notice, error, now=now)
+        return False
+    _settle(notice, Notice.State.SENT, now=now, error="")
+    return True
+
+
+def _why_not(notice: Notice) -> str:
+    """Why this notice must not go out any more; empty when it may."""
+    reader = notice.subscriber
+    if reader.email is None:
+        return "The reader was erased."
+    if settings.MAIL_DRY_RUN_TO and reader.email not in settings.MAIL_DRY_RUN_TO:
+        return "Dry run: not one of MAIL_DRY_RUN_TO."
+    is_active = reader.state in {Subscriber.State.CONFIRMED, Subscriber.State.PAUSED}
+    if notice.kind == Notice.Kind.CONFIRM and is_active:
+        return "Confirmed meanwhile."
+    if notice.kind == Notice.Kind.ALREADY and not is_active:
+        return "Left meanwhile."
+    barred = Suppression.objects.in_force().filter(address_hash=reader.address_hash)
+    if notice.kind == Notice.Kind.CONFIRM:  # an address that bounced, or was erased, may ask to come back (BN7)
+        barred = barred.filter(reason__in=SILENT)
+    return "The address is suppressed." if barred.exists() else ""
+
+
+def _settle_error(notice: Notice, error: Exception, *, now: datetime) -> None:
+    code = _reply_code(error)
+    text = _ADDRESS.sub("<…>", f"{type(error).__name__}: {error}")[:ERROR_LIMIT]
+    if code == 0:  # no answer: it may have been handed over (SM5). The reader can ask for another.
+        _settle(notice, Notice.State.UNKNOWN, now=now, error=text)
+    elif code >= 500 or notice.attempts >= MAX_ATTEMPTS or now - notice.created_at > GIVE_UP_AFTER:
+        _settle(notice, Notice.State.FAILED, now=now, error=text)
+    else:
+        delay = retry_delay(notice.attempts, chance=random.random())  # noqa: S311  (jitter, not a secret)
+        Notice.objects.filter(pk=notice.pk, state=Notice.State.SENDING).update(
+            state=Notice.State.QUEUED, not_before=now + delay, lease_until=None, error=text
+        )
+
+
+def retry_delay(attempts: int, *, chance: float) -> timedelta:
+    """Doubling from a minute to an hour, half of it by chance: greylisting relents after five minutes (SM6)."""
+    ceiling = min(60 * 2**attempts, 3600)
+    return timedelta(seconds=ceiling * (0.5 + chance / 2))
+
+
+def _reply_code(error: Exception) -> int:
+    """The relay's answer; 0 when there was none."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return max((code for code, _text in error.recipients.values()), default=0)
+    if isinstance(error, smtplib.SMTPServerDisconnected):
+        return 0
+    if isinstance(error, smtplib.SMTPResponseException):
+        return error.smtp_code
+    return 0
+
+
+def _settle(notice: Notice, state: Notice.State, *, now: datetime, error: str) -> None:
+    Notice.objects.filter(pk=notice.pk, state=Notice.State.SENDING).update(
+        state=state, settled_at=now, lease_until=None, error=error
+    )
+
+
+def _ready(connection: BaseEmailBackend | None) -> BaseEmailBackend:
+    """The connection, asked whether it still lives; a new one when it does not."""
+    smtp = getattr(connection, "connection", None)
+    if connection is not None and isinstance(smtp, smtplib.SMTP):
+        with suppress(smtplib.SMTPException, OSError):
+            if smtp.noop()[0] == 250:
+                return connection
+        _close(connection)
+        connection = None
+    return connection or open_connection()
+
+
+def _close(connection: BaseEmailBackend | None) -> None:
+    if connection is not None:
+        with suppress(smtplib.SMTPException, OSError):
+            connection.close()
+
+
+def build_notice(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
+    """The mail of one notice in the reader's language. It says nothing that a stranger could have typed (SS9)."""
+    reader = notice.subscriber
+    stem = f"emails/{notice.kind}"
+    context = {
+        "site_name": settings.SITE_NAME,
+        "site_url": settings.SITE_URL,
+        "postal_address": settings.POSTAL_ADDRESS,
+        "privacy_url": links.privacy_url(),
+        "confirm_hours": links.CONFIRM_HOURS,
+        "manage_hours": links.MANAGE_HOURS,
+        **_links_of(notice, now=now),
+    }
+    with translation.override(reader.language):
+        return build_message(
+            subject=render_to_string(f"{stem}.subject.txt", context),
+            text=render_to_string(f"{stem}.txt", context).strip() + "\n",
+            html=render_to_string(f"{stem}.html", context),
+            sender=settings.DEFAULT_FROM_EMAIL,
+            recipient=cast("str", reader.email),
+            headers={
+                "Message-ID": f"<n{notice.pk}.{_fingerprint(notice)}@{settings.MAIL_DOMAIN}>",
+                "Reply-To": settings.REPLY_TO_EMAIL,
+                "Auto-Submitted": "auto-generated",
+                "List-Help": f"<{links.privacy_url()}>",
+            },
+        )
+
+
+def _links_of(notice: Notice, *, now: datetime) -> dict[str, str]:
+    if notice.kind == Notice.Kind.CONFIRM:
+        return {"confirm_url": links.confirm_url(notice.context["request"], now=now)}
+    return {
+        "manage_url": links.manage_url(notice.subscriber, now=now),
+        "unsubscribe_url": links.unsubscribe_url(notice.subscriber.unsubscribe_token),
+    }
+
+
+def _fingerprint(notice: Notice) -> str:
+    """Not to be guessed, and the same on every retry (MF2)."""
+    return salted_hmac("subscriptions.notice", str(notice.pk), algorithm="sha256").hexdigest()[:16]

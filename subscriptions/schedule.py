@@ -1,0 +1,87 @@
+"""When a reader's next digest is due.
+
+In: cadence, weekdays, a wall-clock hour and an IANA zone. Out: an instant in UTC. Only the wall clock is stored with
+the reader, so digests keep their local hour when the clocks change (SC1). Pure: the same question has the same answer.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo, available_timezones
+
+MONDAY = 0
+FARTHEST = 64  # days to look ahead: the longest wait is a month, and a zone may have dropped a day
+
+
+def next_due(*, cadence: str, weekdays: int, hour: int, zone: str, after: datetime) -> datetime:
+    """The first due instant strictly after ``after``, in UTC.
+
+    ``daily``: on the days of the ``weekdays`` bitmask (bit 0 is Monday). ``weekly``: on Monday, when the week that
+    the digest tells about is complete (ISO 8601 weeks end on Sunday). ``monthly``: on the first.
+    An hour the clocks jump over becomes the first instant after the jump; an hour that comes twice counts once, the
+    first time (SC2). A day that has no such instant at all (Samoa's 30 December 2011) has no digest.
+    """
+    here = zone_named(zone)
+    start = after.astimezone(here).date() - timedelta(days=1)
+    for offset in range(FARTHEST):
+        day = start + timedelta(days=offset)
+        if not _is_digest_day(day, cadence=cadence, weekdays=weekdays):
+            continue
+        due = _instant(day, hour=hour, zone=here)
+        if due > after and due.astimezone(here).date() == day:
+            return due
+    raise ValueError(f"no digest day in {FARTHEST} days: cadence {cadence!r}, weekdays {weekdays!r}")
+
+
+def local_day(instant: datetime, zone: str) -> date:
+    """The reader's calendar day at ``instant``."""
+    return instant.astimezone(zone_named(zone)).date()
+
+
+def local_midnight(day: date, zone: str) -> datetime:
+    """The instant in UTC at which ``day`` begins for the reader."""
+    return _instant(day, hour=0, zone=zone_named(zone))
+
+
+@lru_cache(maxsize=1024)
+def zone_named(name: str) -> tzinfo:
+    """The zone of that IANA name; UTC for a name nobody knows, so that one bad row cannot stop a batch (SC12)."""
+    return ZoneInfo(name) if is_zone(name) else UTC
+
+
+def is_zone(name: str) -> bool:
+    return name in zone_names()
+
+
+@lru_cache(maxsize=1)
+def zone_names() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _is_digest_day(day: date, *, cadence: str, weekdays: int) -> bool:
+    if cadence == "daily":
+        return bool(weekdays >> day.weekday() & 1)
+    if cadence == "weekly":
+        return day.weekday() == MONDAY
+    if cadence == "monthly":
+        return day.day == 1
+    raise ValueError(f"unknown cadence {cadence!r}")
+
+
+def _instant(day: date, *, hour: int, zone: tzinfo) -> datetime:
+    """``hour`` o'clock of ``day`` in UTC; when the clocks jump over it, the moment of the jump."""
+    wall = datetime(day.year, day.month, day.day, hour, tzinfo=zone)  # fold=0: the first of two
+    due = wall.astimezone(UTC)
+    if due.astimezone(zone).replace(tzinfo=None) == wall.replace(tzinfo=None):
+        return due
+    # Read with the offset of after the jump, a missing hour lies before the jump; with that of before, not before it.
+    early, late = wall.replace(fold=1).astimezone(UTC), due
+    offset_after = late.astimezone(zone).utcoffset()
+    while late - early > timedelta(seconds=1):
+        middle = early + (late - early) // 2
+        if middle.astimezone(zone).utcoffset() == offset_after:
+            late = middle
+        else:
+            early = middle
+    return late.replace(microsecond=0)

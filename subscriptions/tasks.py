@@ -1,0 +1,83 @@
+"""Wakes the sending of notices. The rows say what is owed; a task that is lost, late or doubled changes nothing.
+
+In: a ring of the doorbell after a commit, or the tick. Out: notices sent. Ringing never waits for the broker.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from datetime import timedelta
+from typing import Any
+
+from celery import current_app, shared_task
+from django.conf import settings
+from django.utils import timezone
+
+from subscriptions.mail import send_due_notices
+
+__all__ = ["ring", "send_due_notices", "send_notices"]
+
+log = logging.getLogger(__name__)
+
+RUN_FOR = timedelta(seconds=50)
+CHUNK = 100
+BROKER_SECONDS = 2.0
+
+
+@shared_task(name="subscriptions.tasks.send_notices")
+def send_notices() -> int:
+    """Send what is owed, in chunks, for less than a minute."""
+    deadline = timezone.now() + RUN_FOR
+    total = 0
+    while (now := timezone.now()) < deadline:
+        settled = send_due_notices(now=now, limit=CHUNK, deadline=deadline)
+        total += settled
+        if settled == 0:
+            break
+    return total
+
+
+class Doorbell:
+    """Publishes the task from a thread of its own: a broker that is away or hangs costs the web request nothing.
+
+    Rings that come while one is being published count as one, so a hung broker never piles anything up.
+    """
+
+    def __init__(self) -> None:
+        self._rung = threading.Event()
+        self._lock = threading.Lock()
+        self._owner = 0
+
+    def ring(self) -> None:
+        self._rung.set()
+        if self._owner != os.getpid():  # the first ring, or the first after a fork: threads stay with the parent
+            with self._lock:
+                if self._owner != os.getpid():
+                    self._owner = os.getpid()
+                    threading.Thread(target=self._answer, name="doorbell", daemon=True).start()
+
+    def _answer(self) -> None:
+        while True:
+            self._rung.wait()
+            self._rung.clear()
+            try:
+                self._publish()
+            except Exception as error:  # the next tick sends what is owed
+                log.warning("Doorbell not heard: %s", type(error).__name__)
+
+    def _publish(self) -> None:
+        short = {"socket_timeout": BROKER_SECONDS, "socket_connect_timeout": BROKER_SECONDS, "max_retries": 0}
+        with current_app.connection_for_write(connect_timeout=BROKER_SECONDS, transport_options=short) as connection:
+            options: dict[str, Any] = {"connection": connection, "retry": False, "ignore_result": True, "expires": 60}
+            send_notices.apply_async(**options)
+
+
+_doorbell = Doorbell()
+
+
+def ring() -> None:
+    """Tell the workers that a notice is owed. Returns at once, never raises; without a broker it does nothing."""
+    if settings.REDIS_URL:
+        _doorbell.ring()
