@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from newsletter.models import Paper
+from newsletter import editions
+from newsletter.models import Edition, EditionItem, Paper, PaperTopic
 from subscriptions import links
 from subscriptions.models import Subscriber, Topic
 
@@ -56,3 +58,33 @@ def make_reader(email: str = "", *, follows: tuple[str, ...] = (), **over: Any) 
     for slug in follows:
         reader.preferences.create(topic=make_topic(slug))
     return reader
+
+
+def make_edition(*, papers: Sequence[Paper] = (), **over: Any) -> Edition:
+    """A daily edition of NOON's day with the papers in order; states from `frozen` on are really frozen."""
+    state = over.pop("state", Edition.State.DRAFT)
+    fields: dict[str, Any] = {
+        "cadence": Edition.Cadence.DAILY,
+        "period_on": NOON.date(),
+        "window_start_at": NOON - timedelta(days=1),
+        "cutoff_at": NOON - timedelta(hours=1),
+    }
+    fields |= over
+    frozen = state in {Edition.State.FROZEN, Edition.State.SENDING, Edition.State.DONE}
+    edition = Edition.objects.create(**fields, state=Edition.State.APPROVED if frozen else state)
+    EditionItem.objects.bulk_create(
+        EditionItem(edition=edition, paper=paper, position=place, score=paper.score_daily, parts=paper.score_parts)
+        for place, paper in enumerate(papers, start=1)
+    )
+    if frozen:
+        editions.freeze(edition, now=over.get("frozen_at", NOON - timedelta(minutes=30)))
+        Edition.objects.filter(pk=edition.pk).update(state=state)
+        edition.refresh_from_db()
+    return edition
+
+
+def assign(paper: Paper, *slugs: str) -> Paper:
+    """Give the paper these topics, the first as its primary one."""
+    for place, slug in enumerate(slugs):
+        PaperTopic.objects.create(paper=paper, topic=make_topic(slug), score=0.9 - place / 10, is_primary=place == 0)
+    return paper

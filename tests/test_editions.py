@@ -1,0 +1,171 @@
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from django.contrib.auth.models import User
+
+from newsletter import editions
+from newsletter.models import Edition, EditionItem, Paper, Sighting
+from tests.builders import NOON, make_edition, make_paper
+
+pytestmark = pytest.mark.django_db
+DAILY = Edition.Cadence.DAILY
+TODAY = NOON.date()
+
+
+def trending(score: float, **over: object) -> Paper:
+    paper = make_paper(score_daily=score, first_seen_at=NOON - timedelta(hours=20), **over)
+    Sighting.objects.create(paper=paper, source="hf_daily", key=str(paper.pk), seen_at=NOON)
+    return paper
+
+
+def titles(edition: Edition) -> list[str]:
+    return [item.paper.title for item in editions.listed_items(edition)]
+
+
+@pytest.mark.parametrize(
+    ("cadence", "day", "period"),
+    [
+        ("daily", date(2026, 3, 18), date(2026, 3, 18)),
+        ("weekly", date(2026, 3, 18), date(2026, 3, 16)),
+        ("weekly", date(2027, 1, 1), date(2026, 12, 28)),
+        ("monthly", date(2028, 2, 29), date(2028, 2, 1)),
+    ],
+)
+def test_a_period_is_the_day_its_monday_or_the_first(cadence: str, day: date, period: date) -> None:
+    assert editions.period_of(cadence, day) == period
+
+
+@pytest.mark.parametrize(
+    ("cadence", "period", "after"),
+    [
+        ("daily", date(2026, 2, 28), date(2026, 3, 1)),
+        ("weekly", date(2026, 12, 28), date(2027, 1, 4)),
+        ("monthly", date(2027, 1, 1), date(2027, 2, 1)),
+        ("monthly", date(2026, 12, 1), date(2027, 1, 1)),
+    ],
+)
+def test_the_next_period_follows_without_gap(cadence: str, period: date, after: date) -> None:
+    assert editions.next_period(cadence, period) == after
+
+
+def test_weekly_editions_close_before_monday_begins_anywhere() -> None:
+    assert editions.cutoff_of("weekly", date(2026, 3, 16)) == datetime(2026, 3, 15, 10, tzinfo=UTC)
+
+
+def test_a_draft_lists_the_best_trending_first() -> None:
+    low, high = trending(1.0), trending(3.0)
+    edition = editions.draft(cadence=DAILY, period_on=TODAY, now=NOON)
+    assert titles(edition) == [high.title, low.title]
+
+
+def test_papers_seen_only_on_saved_pages_are_never_counted_as_trending() -> None:
+    paper = make_paper(first_seen_at=NOON - timedelta(hours=2))
+    Sighting.objects.create(paper=paper, source="listing_page", key="hash", seen_at=NOON)
+    assert titles(editions.draft(cadence=DAILY, period_on=TODAY, now=NOON)) == []
+
+
+def test_withdrawn_hidden_and_merged_papers_are_left_out() -> None:
+    kept = trending(1.0)
+    trending(9.0, withdrawn_at=NOON)
+    trending(9.0, is_hidden=True)
+    trending(9.0, merged_into=kept)
+    assert titles(editions.draft(cadence=DAILY, period_on=TODAY, now=NOON)) == [kept.title]
+
+
+def test_drafting_twice_makes_one_edition() -> None:
+    trending(1.0)
+    editions.draft(cadence=DAILY, period_on=TODAY, now=NOON)
+    editions.draft(cadence=DAILY, period_on=TODAY, now=NOON)
+    assert Edition.objects.count() == 1
+    assert EditionItem.objects.count() == 1
+
+
+def test_the_window_starts_where_the_edition_before_ended() -> None:
+    yesterday = editions.draft(cadence=DAILY, period_on=TODAY - timedelta(days=1), now=NOON - timedelta(days=1))
+    assert editions.draft(cadence=DAILY, period_on=TODAY, now=NOON).window_start_at == yesterday.cutoff_at
+
+
+def test_a_refresh_follows_the_ranking_but_keeps_what_the_curator_decided() -> None:
+    first, second, third = trending(3.0), trending(2.0), trending(1.0)
+    edition = editions.draft(cadence=DAILY, period_on=TODAY, now=NOON)
+    edition.items.filter(paper=third).update(standing=EditionItem.Standing.PINNED, position=1)
+    edition.items.filter(paper=second).update(standing=EditionItem.Standing.EXCLUDED)
+    newcomer = trending(9.0)
+    editions.refresh(edition)
+    assert titles(edition)[0] == third.title
+    assert set(titles(edition)) == {third.title, newcomer.title, first.title}
+
+
+def test_an_editors_pick_stands_first_in_its_own_lane() -> None:
+    trending(3.0)
+    edition = editions.draft(cadence=DAILY, period_on=TODAY, now=NOON)
+    pick = make_paper(title="Chosen by hand")
+    editions.add_pick(edition, paper=pick)
+    editions.refresh(edition)
+    assert titles(edition)[0] == "Chosen by hand"
+    assert edition.items.get(paper=pick).lane == EditionItem.Lane.PICK
+
+
+def test_an_empty_draft_cannot_be_approved() -> None:
+    edition = editions.draft(cadence=DAILY, period_on=TODAY, now=NOON)
+    with pytest.raises(editions.EditionStateError, match="no papers"):
+        editions.approve(edition, by=None, now=NOON)
+
+
+def test_an_edition_is_approved_once() -> None:
+    trending(1.0)
+    edition = editions.draft(cadence=DAILY, period_on=TODAY, now=NOON)
+    curator = User.objects.create_user("curator")
+    editions.approve(edition, by=curator, now=NOON)
+    assert (edition.state, edition.approved_by) == (Edition.State.APPROVED, curator)
+    with pytest.raises(editions.EditionStateError):
+        editions.approve(edition, by=curator, now=NOON)
+
+
+def test_an_approved_edition_waits_for_its_cutoff() -> None:
+    trending(1.0)
+    edition = make_edition(state=Edition.State.APPROVED, cutoff_at=NOON + timedelta(hours=1))
+    assert editions.freeze_due(now=NOON) == []
+    assert editions.freeze_due(now=NOON + timedelta(hours=1)) == [edition]
+
+
+def test_nothing_goes_out_by_itself_unless_the_operator_says_so(settings: pytest.FixtureRequest) -> None:
+    trending(1.0)
+    edition = editions.draft(cadence=DAILY, period_on=TODAY, now=NOON)
+    settings.EDITION_AUTO_APPROVE = False
+    assert editions.approve_due(now=NOON) == 0
+    settings.EDITION_AUTO_APPROVE = True
+    assert editions.approve_due(now=NOON) == 1
+    edition.refresh_from_db()
+    assert edition.state == Edition.State.APPROVED
+
+
+def test_freezing_twice_changes_nothing() -> None:
+    edition = make_edition(papers=[trending(1.0)], state=Edition.State.APPROVED)
+    assert editions.freeze(edition, now=NOON)
+    frozen_at, fragments = edition.frozen_at, edition.compiled.fragments
+    assert not editions.freeze(edition, now=NOON + timedelta(hours=1))
+    edition.refresh_from_db()
+    assert (edition.frozen_at, edition.compiled.fragments) == (frozen_at, fragments)
+
+
+def test_a_frozen_edition_cannot_be_changed() -> None:
+    edition = make_edition(state=Edition.State.FROZEN)
+    with pytest.raises(editions.EditionStateError, match="readers may have it"):
+        editions.add_pick(edition, paper=make_paper())
+    with pytest.raises(editions.EditionStateError):
+        editions.reorder(edition, paper_ids=[])
+
+
+def test_a_draft_overtaken_by_the_next_period_is_skipped() -> None:
+    edition = make_edition(state=Edition.State.DRAFT, period_on=TODAY - timedelta(days=2))
+    editions.skip_stale(now=NOON)
+    edition.refresh_from_db()
+    assert edition.state == Edition.State.SKIPPED
+
+
+def test_a_cancelled_edition_can_not_be_cancelled_again() -> None:
+    edition = make_edition(state=Edition.State.FROZEN)
+    editions.cancel(edition, now=NOON)
+    with pytest.raises(editions.EditionStateError, match="already finished"):
+        editions.cancel(edition, now=NOON)

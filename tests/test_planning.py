@@ -1,0 +1,220 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from newsletter import planning
+from newsletter.models import Delivery, Edition, Paper
+from subscriptions.models import Subscriber, TopicPreference
+from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic
+
+pytestmark = pytest.mark.django_db
+FROZEN = Edition.State.FROZEN
+TOMORROW = NOON + timedelta(days=1)
+
+
+def papers_of(delivery: Delivery) -> list[str]:
+    items = {item.pk: item.paper.title for item in delivery.edition.items.all()}
+    return [items[item] for item, *_ in delivery.picks]
+
+
+def shelf(**over: Any) -> Edition:
+    """A frozen edition with two speech papers and two robotics papers."""
+    papers = [
+        assign(make_paper(title=title, score_daily=score), topic)
+        for title, topic, score in (
+            ("Speech one", "speech-audio", 4.0),
+            ("Robots one", "robotics", 3.0),
+            ("Speech two", "speech-audio", 2.0),
+            ("Robots two", "robotics", 1.0),
+        )
+    ]
+    return make_edition(papers=papers, state=FROZEN, **over)
+
+
+def test_a_reader_gets_the_papers_of_the_topics_they_follow() -> None:
+    shelf()
+    make_reader(follows=("speech-audio",), wants_outside=False)
+    planning.plan_due(now=NOON)
+    delivery = Delivery.objects.get()
+    assert delivery.state == Delivery.State.QUEUED
+    assert papers_of(delivery) == ["Speech one", "Speech two"]
+    assert {reason for *_, reason in delivery.picks} == {"topic:speech-audio"}
+
+
+def test_a_reader_who_follows_nothing_gets_what_is_trending() -> None:
+    shelf()
+    make_reader()
+    planning.plan_due(now=NOON)
+    assert papers_of(Delivery.objects.get())[0] == "Speech one"
+
+
+def test_a_reader_with_nothing_new_is_recorded_with_the_reason() -> None:
+    shelf()
+    make_topic("security")
+    make_reader(follows=("security",))
+    planning.plan_due(now=NOON)
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.skip_reason) == (Delivery.State.SKIPPED, Delivery.Skip.EMPTY)
+
+
+def test_a_muted_topic_never_comes() -> None:
+    shelf()
+    reader = make_reader()
+    reader.preferences.create(topic=make_topic("speech-audio"), stance=TopicPreference.Stance.MUTE)
+    planning.plan_due(now=NOON)
+    assert set(papers_of(Delivery.objects.get())) == {"Robots one", "Robots two"}
+
+
+@pytest.mark.parametrize("state", ["pending", "paused", "unsubscribed", "suppressed"])
+def test_only_confirmed_readers_are_planned(state: str) -> None:
+    shelf()
+    make_reader(state=state)
+    planning.plan_due(now=NOON)
+    assert not Delivery.objects.exists()
+
+
+def test_nobody_is_planned_before_their_hour() -> None:
+    shelf()
+    make_reader(next_due_at=NOON + timedelta(hours=1))
+    assert planning.plan_due(now=NOON).readers == 0
+
+
+def test_planning_moves_the_reader_on_to_the_next_hour() -> None:
+    shelf()
+    reader = make_reader(hour=12, time_zone="UTC")
+    planning.plan_due(now=NOON)
+    reader.refresh_from_db()
+    assert reader.next_due_at == TOMORROW
+
+
+def test_planning_twice_makes_one_delivery() -> None:
+    shelf()
+    reader = make_reader()
+    planning.plan_due(now=NOON)
+    Subscriber.objects.filter(pk=reader.pk).update(next_due_at=NOON)
+    planning.plan_due(now=NOON)
+    assert Delivery.objects.count() == 1
+
+
+def test_the_same_paper_is_never_planned_twice_for_a_reader() -> None:
+    first = shelf()
+    reader = make_reader(follows=("speech-audio",), wants_outside=False)
+    planning.plan_due(now=NOON)
+    again = list(Paper.objects.order_by("pk"))
+    fresh = assign(make_paper(title="Speech three", score_daily=1.5), "speech-audio")
+    make_edition(
+        papers=[*again, fresh], state=FROZEN, period_on=TOMORROW.date(), frozen_at=TOMORROW, cutoff_at=TOMORROW
+    )
+    Subscriber.objects.filter(pk=reader.pk).update(next_due_at=TOMORROW)
+    planning.plan_due(now=TOMORROW)
+    second = Delivery.objects.exclude(edition=first).get()
+    assert papers_of(second) == ["Speech three"]
+
+
+def test_a_paper_merged_into_another_since_counts_as_had() -> None:
+    shelf()
+    reader = make_reader(follows=("speech-audio",), wants_outside=False)
+    planning.plan_due(now=NOON)
+    merged = Paper.objects.get(title="Speech one")
+    canonical = assign(make_paper(title="Speech one, second version", score_daily=9.0), "speech-audio")
+    Paper.objects.filter(pk=merged.pk).update(merged_into=canonical)
+    make_edition(papers=[canonical], state=FROZEN, period_on=TOMORROW.date(), frozen_at=TOMORROW, cutoff_at=TOMORROW)
+    Subscriber.objects.filter(pk=reader.pk).update(next_due_at=TOMORROW)
+    planning.plan_due(now=TOMORROW)
+    assert Delivery.objects.get(edition__period_on=TOMORROW.date()).skip_reason == Delivery.Skip.EMPTY
+
+
+def test_a_failed_digest_does_not_count_as_had() -> None:
+    shelf()
+    reader = make_reader(follows=("speech-audio",), wants_outside=False)
+    planning.plan_due(now=NOON)
+    Delivery.objects.update(state=Delivery.State.FAILED)
+    papers = list(Paper.objects.filter(title__startswith="Speech").order_by("pk"))
+    make_edition(papers=papers, state=FROZEN, period_on=TOMORROW.date(), frozen_at=TOMORROW, cutoff_at=TOMORROW)
+    Subscriber.objects.filter(pk=reader.pk).update(next_due_at=TOMORROW)
+    planning.plan_due(now=TOMORROW)
+    assert len(Delivery.objects.get(edition__period_on=TOMORROW.date()).picks) == 2
+
+
+def test_a_change_of_zone_cannot_give_two_digests_on_one_local_day() -> None:
+    shelf()
+    reader = make_reader(hour=12, time_zone="Pacific/Auckland")
+    planning.plan_due(now=NOON)
+    make_edition(
+        papers=[assign(make_paper(), "vision")],
+        state=FROZEN,
+        period_on=TOMORROW.date(),
+        frozen_at=NOON + timedelta(hours=2),
+        cutoff_at=NOON + timedelta(hours=2),
+    )
+    Subscriber.objects.filter(pk=reader.pk).update(next_due_at=NOON + timedelta(hours=10))
+    planning.plan_due(now=NOON + timedelta(hours=10))
+    assert Delivery.objects.filter(subscriber=reader).count() == 1
+
+
+def test_an_edition_frozen_late_still_reaches_readers_within_the_grace() -> None:
+    reader = make_reader(next_due_at=NOON - timedelta(hours=3))
+    assert planning.plan_due(now=NOON).readers == 0
+    shelf()
+    planning.plan_due(now=NOON)
+    assert Delivery.objects.get().subscriber == reader
+
+
+def test_an_hour_missed_beyond_the_grace_is_skipped_and_collapses_into_the_next() -> None:
+    shelf()
+    reader = make_reader(next_due_at=NOON - timedelta(days=3), hour=8, time_zone="UTC")
+    assert planning.plan_due(now=NOON).missed == 1
+    reader.refresh_from_db()
+    assert not Delivery.objects.exists()
+    assert reader.next_due_at == (NOON + timedelta(days=1)).replace(hour=8)
+
+
+def test_a_paused_edition_is_not_planned() -> None:
+    shelf(paused_at=NOON)
+    make_reader()
+    assert planning.plan_due(now=NOON).readers == 0
+
+
+def test_send_now_reaches_every_reader_of_the_cadence_once() -> None:
+    edition = shelf()
+    make_reader(next_due_at=NOON + timedelta(hours=9))
+    make_reader(cadence="weekly")
+    assert planning.plan_now(edition, now=NOON).readers == 1
+    assert planning.plan_now(edition, now=NOON).readers == 0
+    assert Delivery.objects.get().not_before == NOON
+
+
+def test_a_thin_digest_is_held_back_for_those_who_wish_so() -> None:
+    make_edition(papers=[assign(make_paper(score_daily=1.0), "vision")], state=FROZEN)
+    make_reader(thin_policy="hold", wants_outside=False)
+    planning.plan_due(now=NOON)
+    assert Delivery.objects.get().skip_reason == Delivery.Skip.THIN
+
+
+def test_sends_are_spread_over_the_first_minutes_of_the_hour_the_same_way_every_day() -> None:
+    shelf()
+    for _ in range(20):
+        make_reader()
+    planning.plan_due(now=NOON)
+    waits = {delivery.not_before - delivery.due_at for delivery in Delivery.objects.all()}
+    assert len(waits) > 5
+    assert all(timedelta(0) <= wait < timedelta(minutes=10) for wait in waits)
+
+
+def test_the_number_of_queries_does_not_grow_with_the_readers() -> None:
+    shelf()
+
+    def queries_for(readers: int) -> int:
+        Delivery.objects.all().delete()
+        for _ in range(readers):
+            make_reader(follows=("speech-audio",))
+        Subscriber.objects.update(next_due_at=NOON)
+        with CaptureQueriesContext(connection) as queries:
+            planning.plan_due(now=NOON)
+        assert Delivery.objects.count() == Subscriber.objects.count()
+        return len(queries)
+
+    assert queries_for(3) == queries_for(40)
