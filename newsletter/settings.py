@@ -153,6 +153,29 @@ EHLO_NAME = env.str("EHLO_NAME", default=MAIL_DOMAIN)
 FEEDBACK_SENDER_ID = env.str("FEEDBACK_SENDER_ID", default="paperboy")
 MAIL_DRY_RUN_TO = env.list("MAIL_DRY_RUN_TO", default=[])  # when set, only these addresses are mailed
 
+# --- readers --------------------------------------------------------------------------------------------------------
+# Mails that strangers can make us send, each limit as a bucket that refills over the hour (subscriptions/limits.py).
+SIGNUPS_PER_NETWORK_AND_HOUR = env.int("SIGNUPS_PER_NETWORK_AND_HOUR", default=30)  # one /24 or /64
+SIGNUPS_PER_DOMAIN_AND_HOUR = env.int("SIGNUPS_PER_DOMAIN_AND_HOUR", default=300)
+SIGNUPS_PER_HOUR = env.int("SIGNUPS_PER_HOUR", default=2000)
+SIGNUP_SECONDS_MIN = env.int("SIGNUP_SECONDS_MIN", default=2)  # a form filled in faster was not filled in by a person
+# How long we keep what we know; the privacy page tells readers these very numbers.
+RETENTION_UNCONFIRMED_DAYS = env.int("RETENTION_UNCONFIRMED_DAYS", default=30)
+RETENTION_ORIGIN_DAYS = env.int("RETENTION_ORIGIN_DAYS", default=90)  # network address and browser of a consent
+RETENTION_DELIVERY_DAYS = env.int("RETENTION_DELIVERY_DAYS", default=90)
+PRIVACY_CONTROLLER = env.str("PRIVACY_CONTROLLER", default=SITE_NAME)
+PRIVACY_PROCESSORS = env.list("PRIVACY_PROCESSORS", default=[])  # "Company, country: what for", one each
+# Hosts that a digest may link to beside our own; a leading dot takes every host below.
+PAPER_LINK_HOSTS = env.list(
+    "PAPER_LINK_HOSTS",
+    default=[
+        *("arxiv.org", "github.com", "www.github.com", ".github.io", "gitlab.com", ".gitlab.io", "gitee.com"),
+        *("huggingface.co", ".hf.space", "openreview.net", "aclanthology.org", "doi.org", "www.nature.com"),
+        *("proceedings.mlr.press", "papers.nips.cc", "openaccess.thecvf.com", "www.biorxiv.org", "www.medrxiv.org"),
+        *("anonymous.4open.science", "sites.google.com", "zenodo.org", "monai.io"),
+    ],
+)
+
 # --- the pipeline ---------------------------------------------------------------------------------------------------
 EDITION_AUTO_APPROVE = env.bool("EDITION_AUTO_APPROVE", default=False)
 EDITION_CUTOFF_HOUR = env.int("EDITION_CUTOFF_HOUR", default=4)  # UTC; arXiv has announced by then
