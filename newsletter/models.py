@@ -34,10 +34,13 @@ class PaperQuerySet(models.QuerySet["Paper"]):
     def about(self, topic: Topic) -> PaperQuerySet:
         return self.filter(pk__in=PaperTopic.objects.filter(topic=topic, is_assigned=True).values("paper"))
 
+    def with_code(self) -> PaperQuerySet:
+        return self.exclude(code_url="")
+
     def with_topics(self) -> PaperQuerySet:
-        """Each paper with ``shown_topics``: its assigned topics, primary first, in one further query."""
-        shown = PaperTopic.objects.filter(is_assigned=True, topic__is_active=True).select_related("topic")
-        return self.prefetch_related(models.Prefetch("paper_topics", queryset=shown, to_attr="shown_topics"))
+        """Brings what ``shown_topics`` reads, for all papers in one further query."""
+        assigned = PaperTopic.objects.filter(is_assigned=True).select_related("topic")
+        return self.prefetch_related(models.Prefetch("paper_topics", queryset=assigned))
 
     def newest_day(self) -> date | None:
         newest: date | None = self.published().aggregate(day=models.Max("listed_on"))["day"]
@@ -102,6 +105,11 @@ class Paper(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("newsletter:paper", args=[self.pk])
+
+    @property
+    def shown_topics(self) -> list[PaperTopic]:
+        """The topics a page names, primary first. Lists of papers go through ``with_topics()`` before."""
+        return [each for each in self.paper_topics.all() if each.is_assigned and each.topic.is_active]
 
     @property
     def home_url(self) -> str:
@@ -257,6 +265,13 @@ class Edition(models.Model):
         return self.state in {self.State.DRAFT, self.State.APPROVED}
 
 
+class EditionItemQuerySet(models.QuerySet["EditionItem"]):
+    def issued(self) -> EditionItemQuerySet:
+        """Places in editions that went out, newest first: what the public may know."""
+        out = self.filter(edition__state__in=[Edition.State.SENDING, Edition.State.DONE])
+        return out.exclude(standing=EditionItem.Standing.EXCLUDED).order_by("-edition__period_on", "edition__cadence")
+
+
 class EditionItem(models.Model):
     """One paper's place in one edition, with the numbers that put it there."""
 
@@ -278,6 +293,8 @@ class EditionItem(models.Model):
     score = models.FloatField(default=0.0)
     parts = models.JSONField(default=dict, blank=True, help_text=_("The components of the score when drafted."))
     note = models.CharField(max_length=300, blank=True, help_text=_("A curator's line under the title."))
+
+    objects = EditionItemQuerySet.as_manager()
 
     class Meta:
         ordering = ["edition", "position"]

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, include, path, register_converter
 
-from newsletter import digest_pages, views
+from newsletter import digest_pages, feeds, views
 
 
 class DayConverter:
@@ -19,14 +19,33 @@ class DayConverter:
         return value.isoformat()
 
 
+class FeedKindConverter:
+    regex = "atom|json"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
 register_converter(DayConverter, "day")
+register_converter(FeedKindConverter, "feed")
 
 pages: list[URLPattern] = [
     path("", views.home, name="home"),
     path("date/<day:day>/", views.day, name="day"),
+    path("trending/", views.trending, name="trending"),
     path("topics/", views.topics, name="topics"),
     path("topic/<slug:slug>/", views.topic, name="topic"),
     path("paper/<int:pk>/", views.paper, name="paper"),
+    path("feeds/today.<feed:kind>", feeds.today_feed, name="today_feed"),
+    path("feeds/trending.<feed:kind>", feeds.trending_feed, name="trending_feed"),
+    path("feeds/topic/<slug:slug>.<feed:kind>", feeds.topic_feed, name="topic_feed"),
+    path("sitemap.xml", feeds.sitemap, name="sitemap"),
+    path("sitemap-pages.xml", feeds.sitemap_pages, name="sitemap_pages"),
+    path("sitemap-papers-<int:part>.xml", feeds.sitemap_papers, name="sitemap_papers"),
+    path("robots.txt", feeds.robots, name="robots"),
     path("d/<str:token>", digest_pages.digest, name="digest"),
     path("d/<str:token>/<int:item>", digest_pages.item, name="digest_item"),
 ]

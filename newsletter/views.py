@@ -1,4 +1,4 @@
-"""The public pages: a day of papers, a topic, one paper. Read-only, the same for everybody, harmless to repeat.
+"""The public pages: a day of papers, what trends, a topic, one paper. Read-only and the same for everybody.
 
 In: the address asked for. Out: pages made of rows behind the ``published()`` gate, in a number of queries that does
 not grow with the papers shown. Paper data is text: templates escape it, links out of the site are http(s) only.
@@ -7,27 +7,54 @@ not grow with the papers shown. Paper data is text: templates escape it, links o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from django.conf import settings
-from django.db.models import F
+from django.db.models import F, TextField, Value
+from django.db.models.functions import Concat, Left
 from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import conditional_page
 
-from newsletter.models import Paper
+from newsletter.models import EditionItem, Paper
+from newsletter.similar import most_similar
+from newsletter.structured import scholarly_article
 from subscriptions.models import Topic
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import date
 
+    from django.db.models.expressions import OrderBy
     from django.http import HttpRequest, HttpResponse
+    from django.utils.functional import _StrPromise
 
     from newsletter.models import PaperQuerySet
 
 PAPERS_PER_PAGE = 50
 LAST_PAGE = 200  # deeper than anybody reads; an offset costs the database what it skips
-NEWEST_FIRST = (F("listed_on").desc(nulls_last=True), "-score_daily", "-upvotes", "-id")
+SIMILAR_AMONG = 250  # newest papers of the same topic that are compared
+SIMILAR_SHOWN = 5
+
+WINDOWS = {"week": _("Week"), "month": _("Month")}
+DAYS_OF = {"week": 7, "month": 30}
+SORTS = {"trending": _("Trending"), "newest": _("Newest"), "votes": _("Most upvotes")}
+ORDERS: dict[str, tuple[str | OrderBy, ...]] = {
+    "newest": (F("listed_on").desc(nulls_last=True), "-score_daily", "-upvotes", "-id"),
+    "votes": ("-upvotes", "-id"),
+    "trending": ("-score_weekly", "-upvotes", "-id"),
+}
+CODE = {"": _("All"), "yes": _("With code")}
+
+
+def public_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """The same for everybody, without a cookie: proxies may keep it for a minute, unchanged it is answered 304."""
+    return conditional_page(cache_control(public=True, max_age=60)(view))
 
 
 @dataclass(frozen=True)
@@ -37,10 +64,35 @@ class Leaf:
     papers: list[Paper]
     number: int
     has_next: bool
+    wishes: Mapping[str, str]
 
     @property
     def first_rank(self) -> int:
         return (self.number - 1) * PAPERS_PER_PAGE + 1
+
+    @property
+    def query(self) -> str:
+        return self._query(self.number)
+
+    @property
+    def query_before(self) -> str:
+        return self._query(self.number - 1)
+
+    @property
+    def query_after(self) -> str:
+        return self._query(self.number + 1)
+
+    def _query(self, number: int) -> str:
+        return urlencode({**self.wishes, **({"page": str(number)} if number > 1 else {})})
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One value of a wish that the address can hold, as a link."""
+
+    label: str | _StrPromise
+    query: str
+    is_on: bool
 
 
 def site(request: HttpRequest) -> dict[str, str]:
@@ -48,6 +100,7 @@ def site(request: HttpRequest) -> dict[str, str]:
     return {"site_name": settings.SITE_NAME, "site_url": settings.SITE_URL}
 
 
+@public_page
 def home(request: HttpRequest) -> HttpResponse:
     """The newest day that has papers; before there is one, the catalogue."""
     day = Paper.objects.newest_day()
@@ -57,27 +110,80 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "newsletter/catalogue.html", {"leaf": leaf, "nav": "home"} | _frame(request))
 
 
+@public_page
 def day(request: HttpRequest, day: date) -> HttpResponse:
     return _day_page(request, day, nav="")
 
 
+@public_page
+def trending(request: HttpRequest) -> HttpResponse:
+    """The week or the month up to the newest listed day, so that a quiet weekend does not empty it."""
+    window = _wish(request, "window", WINDOWS)
+    sort = _wish(request, "sort", SORTS)
+    code = _wish(request, "code", CODE)
+    wishes = _wishes(window=(window, "week"), sort=(sort, "trending"), code=(code, ""))
+    last = Paper.objects.newest_day() or timezone.now().date()
+    first = last - timedelta(days=DAYS_OF[window] - 1)
+    papers = Paper.objects.published().filter(listed_on__range=(first, last))
+    if code:
+        papers = papers.with_code()
+    order = ("-score_monthly", "-upvotes", "-id") if (window, sort) == ("month", "trending") else ORDERS[sort]
+    context = {
+        "leaf": _leaf(request, papers.order_by(*order), wishes),
+        "first": first,
+        "last": last,
+        "window": window,
+        "filters": [
+            (_("Period"), _choices("window", WINDOWS, window, wishes)),
+            (_("Order"), _choices("sort", SORTS, sort, wishes)),
+            (_("Code"), _choices("code", CODE, code, wishes)),
+        ],
+        "nav": "trending",
+    }
+    return render(request, "newsletter/trending.html", context | _frame(request))
+
+
+@public_page
 def topic(request: HttpRequest, slug: str) -> HttpResponse:
     topic = get_object_or_404(Topic, slug=slug, is_active=True)
-    leaf = _leaf(request, Paper.objects.published().about(topic).order_by(*NEWEST_FIRST))
-    return render(request, "newsletter/topic.html", {"topic": topic, "leaf": leaf, "nav": "topics"} | _frame(request))
+    sorts = {"newest": SORTS["newest"]} | SORTS
+    sort = _wish(request, "sort", sorts)
+    code = _wish(request, "code", CODE)
+    wishes = _wishes(sort=(sort, "newest"), code=(code, ""))
+    papers = Paper.objects.published().about(topic)
+    if code:
+        papers = papers.with_code()
+    context = {
+        "topic": topic,
+        "leaf": _leaf(request, papers.order_by(*ORDERS[sort]), wishes),
+        "filters": [
+            (_("Order"), _choices("sort", sorts, sort, wishes)),
+            (_("Code"), _choices("code", CODE, code, wishes)),
+        ],
+        "nav": "topics",
+    }
+    return render(request, "newsletter/topic.html", context | _frame(request))
 
 
+@public_page
 def topics(request: HttpRequest) -> HttpResponse:
     return render(request, "newsletter/topics.html", {"nav": "topics"} | _frame(request))
 
 
+@public_page
 def paper(request: HttpRequest, pk: int) -> HttpResponse:
     """One paper. A row that was merged away leads for good to the one that lives on."""
     found = Paper.objects.published().with_topics().filter(pk=pk).first()
     if found is None:
         merged = get_object_or_404(Paper, pk=pk, is_hidden=False, merged_into__isnull=False)
         return redirect("newsletter:paper", merged.merged_into_id, permanent=True)
-    return render(request, "newsletter/paper.html", {"paper": found} | _frame(request))
+    context = {
+        "paper": found,
+        "json_ld": scholarly_article(found),
+        "similar": _similar_to(found),
+        "items": EditionItem.objects.issued().filter(paper=found).select_related("edition"),
+    }
+    return render(request, "newsletter/paper.html", context | _frame(request))
 
 
 def _day_page(request: HttpRequest, day: date, *, nav: str) -> HttpResponse:
@@ -94,18 +200,53 @@ def _day_page(request: HttpRequest, day: date, *, nav: str) -> HttpResponse:
     return render(request, "newsletter/day.html", context | _frame(request))
 
 
+def _similar_to(paper: Paper) -> Sequence[Paper]:
+    shown = paper.shown_topics
+    if not shown:
+        return []
+    near = Paper.objects.published().about(shown[0].topic).exclude(pk=paper.pk).order_by("-id")
+    words = Concat("title", Value(" "), "title", Value(" "), Left("abstract", 400), output_field=TextField())
+    texts = dict(near.values_list("pk", words)[:SIMILAR_AMONG])
+    best = most_similar(f"{paper.title} {paper.title} {paper.abstract}", texts, limit=SIMILAR_SHOWN)
+    found = Paper.objects.only("title", "listed_on").in_bulk(best)
+    return [found[pk] for pk in best]
+
+
 def _frame(request: HttpRequest) -> dict[str, object]:
     """What every listing shows around the papers. The topics are a lazy query: pages without the list don't run it."""
     return {"topic_list": Topic.objects.filter(is_active=True), "canonical": settings.SITE_URL + request.path}
 
 
-def _leaf(request: HttpRequest, papers: PaperQuerySet) -> Leaf:
+def _wish(request: HttpRequest, name: str, known: Mapping[str, object]) -> str:
+    """The value of a query parameter: one of the known ones (the first is the default), else there is no such page."""
+    value = request.GET.get(name, next(iter(known)))
+    if value not in known:
+        raise Http404
+    return value
+
+
+def _wishes(**asked: tuple[str, str]) -> dict[str, str]:
+    """Only what differs from the default goes into addresses, so that a page has one address."""
+    return {name: value for name, (value, default) in asked.items() if value != default}
+
+
+def _choices(name: str, known: Mapping[str, str | _StrPromise], chosen: str, wishes: Mapping[str, str]) -> list[Choice]:
+    default = next(iter(known))
+    others = {key: value for key, value in wishes.items() if key != name}
+    return [
+        Choice(label, urlencode(others | ({} if value == default else {name: value})), value == chosen)
+        for value, label in known.items()
+    ]
+
+
+def _leaf(request: HttpRequest, papers: PaperQuerySet, wishes: Mapping[str, str] | None = None) -> Leaf:
     asked = request.GET.get("page", "1")
-    if not (asked.isascii() and asked.isdigit() and 1 <= int(asked) <= LAST_PAGE):
+    if not (asked.isascii() and asked.isdigit() and len(asked) < 5 and 1 <= int(asked) <= LAST_PAGE):
         raise Http404
     number = int(asked)
     start = (number - 1) * PAPERS_PER_PAGE
     found = list(papers.with_topics()[start : start + PAPERS_PER_PAGE + 1])
     if not found and number > 1:
         raise Http404
-    return Leaf(found[:PAPERS_PER_PAGE], number, has_next=len(found) > PAPERS_PER_PAGE and number < LAST_PAGE)
+    has_next = len(found) > PAPERS_PER_PAGE and number < LAST_PAGE
+    return Leaf(found[:PAPERS_PER_PAGE], number, has_next, wishes or {})

@@ -1,0 +1,212 @@
+"""What machines read: Atom and JSON Feed of today, trending and each topic; the sitemap; robots.txt.
+
+In: the address asked for. Out: documents whose every link starts with SITE_URL, never with the Host header.
+Read-only; unchanged documents are answered 304.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
+
+from django.conf import settings
+from django.db.models import Max
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils.feedgenerator import Atom1Feed
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import conditional_page
+
+from newsletter.models import Paper
+from subscriptions.models import Topic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from django.http import HttpRequest
+
+    from newsletter.models import PaperQuerySet
+
+PAPERS_PER_FEED = 50
+PAPERS_PER_SITEMAP = 10_000
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+
+@dataclass(frozen=True)
+class Channel:
+    """What a feed is called, the page it belongs to, and its papers."""
+
+    title: str
+    description: str
+    page: str
+    papers: Sequence[Paper]
+
+
+def _newest(papers: PaperQuerySet) -> list[Paper]:
+    return list(papers.with_topics()[:PAPERS_PER_FEED])
+
+
+def _today() -> Channel:
+    day = Paper.objects.newest_day()
+    papers = Paper.objects.published() if day is None else Paper.objects.listed_on(day)
+    return Channel(
+        _("%(site)s: today's papers") % {"site": settings.SITE_NAME},
+        _("The papers of the newest daily list, by trend."),
+        reverse("newsletter:home"),
+        _newest(papers.order_by("-score_daily", "-upvotes", "-id")),
+    )
+
+
+def _trending() -> Channel:
+    last = Paper.objects.newest_day() or datetime.now(UTC).date()
+    week = Paper.objects.published().filter(listed_on__range=(last - timedelta(days=6), last))
+    return Channel(
+        _("%(site)s: trending papers") % {"site": settings.SITE_NAME},
+        _("The papers of the last seven days that gain attention fastest."),
+        reverse("newsletter:trending"),
+        _newest(week.order_by("-score_weekly", "-upvotes", "-id")),
+    )
+
+
+def _topic(slug: str) -> Channel:
+    topic = get_object_or_404(Topic, slug=slug, is_active=True)
+    return Channel(
+        f"{settings.SITE_NAME}: {topic.name}",
+        topic.description,
+        reverse("newsletter:topic", args=[topic.slug]),
+        _newest(Paper.objects.published().about(topic).order_by("-id")),
+    )
+
+
+@conditional_page
+@cache_control(public=True, max_age=300)
+def today_feed(request: HttpRequest, kind: str) -> HttpResponse:
+    return _answer(request, _today(), kind=kind)
+
+
+@conditional_page
+@cache_control(public=True, max_age=300)
+def trending_feed(request: HttpRequest, kind: str) -> HttpResponse:
+    return _answer(request, _trending(), kind=kind)
+
+
+@conditional_page
+@cache_control(public=True, max_age=300)
+def topic_feed(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
+    return _answer(request, _topic(slug), kind=kind)
+
+
+def robots(request: HttpRequest) -> HttpResponse:
+    lines = ["User-agent: *", "Allow: /", f"Sitemap: {settings.SITE_URL}{reverse('newsletter:sitemap')}", ""]
+    return HttpResponse("\n".join(lines), content_type="text/plain; charset=utf-8")
+
+
+def _answer(request: HttpRequest, channel: Channel, *, kind: str) -> HttpResponse:
+    write = {"atom": _atom, "json": _json}[kind]
+    return write(channel, address=settings.SITE_URL + request.path)
+
+
+def _atom(channel: Channel, *, address: str) -> HttpResponse:
+    feed = Atom1Feed(
+        title=_xml(channel.title),
+        link=settings.SITE_URL + channel.page,
+        description=_xml(channel.description),
+        subtitle=_xml(channel.description),
+        feed_url=address,
+        feed_guid=address,
+    )
+    for paper in channel.papers:
+        link = settings.SITE_URL + paper.get_absolute_url()
+        feed.add_item(
+            title=_xml(paper.title),
+            link=link,
+            description=_xml(paper.abstract),
+            unique_id=link,
+            author_name=_xml(", ".join(paper.authors)) or None,
+            pubdate=paper.first_seen_at,
+            updateddate=paper.first_seen_at,
+            categories=[_xml(each.topic.name) for each in paper.shown_topics],
+        )
+    return HttpResponse(feed.writeString("utf-8"), content_type="application/atom+xml; charset=utf-8")
+
+
+def _json(channel: Channel, *, address: str) -> HttpResponse:
+    """https://www.jsonfeed.org/version/1.1/"""
+    body = {
+        "version": "https://jsonfeed.org/version/1.1",
+        "title": channel.title,
+        "description": channel.description,
+        "home_page_url": settings.SITE_URL + channel.page,
+        "feed_url": address,
+        "items": [_json_item(paper) for paper in channel.papers],
+    }
+    return JsonResponse(body, content_type="application/feed+json", json_dumps_params={"ensure_ascii": False})
+
+
+def _json_item(paper: Paper) -> dict[str, Any]:
+    link = settings.SITE_URL + paper.get_absolute_url()
+    item: dict[str, Any] = {
+        "id": link,
+        "url": link,
+        "title": paper.title,
+        "content_text": paper.abstract or paper.title,
+        "date_published": paper.first_seen_at.isoformat(),
+        "authors": [{"name": name} for name in paper.authors],
+        "tags": [each.topic.name for each in paper.shown_topics],
+    }
+    if paper.arxiv_id:
+        item["external_url"] = f"https://arxiv.org/abs/{paper.arxiv_id}"
+    return item
+
+
+def _xml(text: str) -> str:
+    """Without the characters that XML 1.0 has no way to write: one of them would break the whole feed."""
+    return _NOT_XML.sub("", text)
+
+
+@conditional_page
+@cache_control(public=True, max_age=3600)
+def sitemap(request: HttpRequest) -> HttpResponse:
+    """The index. Papers are cut by ranges of ids, so no part has to count or skip what comes before it."""
+    newest = Paper.objects.published().aggregate(pk=Max("pk"))["pk"] or 0
+    parts = range(1, -(-newest // PAPERS_PER_SITEMAP) + 1)
+    paths = [
+        reverse("newsletter:sitemap_pages"),
+        *(reverse("newsletter:sitemap_papers", args=[part]) for part in parts),
+    ]
+    return _sitemap_of("sitemapindex", "sitemap", paths)
+
+
+@conditional_page
+@cache_control(public=True, max_age=3600)
+def sitemap_pages(request: HttpRequest) -> HttpResponse:
+    topics = Topic.objects.filter(is_active=True).values_list("slug", flat=True)
+    days = Paper.objects.published().filter(listed_on__isnull=False).values_list("listed_on", flat=True)
+    paths = [
+        reverse("newsletter:home"),
+        reverse("newsletter:trending"),
+        reverse("newsletter:topics"),
+        *(reverse("newsletter:topic", args=[slug]) for slug in topics),
+        *(reverse("newsletter:day", args=[day]) for day in days.order_by("-listed_on").distinct()),
+    ]
+    return _sitemap_of("urlset", "url", paths)
+
+
+@conditional_page
+@cache_control(public=True, max_age=3600)
+def sitemap_papers(request: HttpRequest, part: int) -> HttpResponse:
+    ids = (PAPERS_PER_SITEMAP * (part - 1) + 1, PAPERS_PER_SITEMAP * part)
+    papers = Paper.objects.published().filter(pk__range=ids).order_by("pk").values_list("pk", flat=True)
+    return _sitemap_of("urlset", "url", [reverse("newsletter:paper", args=[pk]) for pk in papers])
+
+
+def _sitemap_of(root: str, entry: str, paths: Iterable[str]) -> HttpResponse:
+    """https://www.sitemaps.org/protocol.html"""
+    lines = [f"<{entry}><loc>{escape(settings.SITE_URL + path)}</loc></{entry}>" for path in paths]
+    head = f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">'
+    return HttpResponse("\n".join([head, *lines, f"</{root}>", ""]), content_type="application/xml")
