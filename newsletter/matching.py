@@ -142,7 +142,8 @@ class _Shelf:
         # Whole numbers, and at least 1 where a topic is assigned: no weight is lost in the rounding.
         lift = 1 - rules.trend_share + rules.trend_share * trend
         fit = np.where(self.topics > 0, np.maximum(np.rint(self.topics * lift[:, None] * _FULL), 1), 0)
-        self.fit: Floats = np.vstack([fit.T, 1 + np.rint(trend * (_FULL - 1))]).astype(np.float32)
+        listed = 1 + np.rint(trend * (_FULL - 1))
+        self.fit = np.concatenate([fit.T, listed[None, :]]).astype(np.float32)
         # (topic, first place, place after the last) of each run of papers with the same primary topic
         firsts = np.flatnonzero(np.diff(self.primary, prepend=-2))
         ends = np.append(firsts[1:], papers)
@@ -157,17 +158,21 @@ class _Shelf:
 
 def _likeness(candidates: Candidates, order: Ints) -> NDArray[np.uint8]:
     """Papers x papers in 256 steps: a quarter of the memory, and a gather that stays in the cache."""
-    vectors = candidates.topics[order]
-    lengths = np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
-    vectors = vectors / np.where(lengths > 0, lengths, 1)
+    topics = candidates.topics[order]
+    lengths = np.sqrt((topics * topics).sum(axis=1, keepdims=True))
+    vectors = topics / np.where(lengths > 0, lengths, 1)
     steps = np.empty((len(order), len(order)), dtype=np.uint8)
     for start in range(0, len(order), 512):
         rows = slice(start, start + 512)
         if candidates.similarity is not None:
-            table = candidates.similarity[np.ix_(order[rows], order)]
+            steps[rows] = _in_steps(candidates.similarity[np.ix_(order[rows], order)])
         else:
-            table = vectors[rows] @ vectors.T
-        steps[rows] = np.rint(np.clip(table, 0, 1) * 255)
+            steps[rows] = _in_steps(vectors[rows] @ vectors.T)
+    return steps
+
+
+def _in_steps(likeness: NDArray[np.floating]) -> NDArray[np.uint8]:
+    steps: NDArray[np.uint8] = np.rint(np.clip(likeness, 0, 1) * 255).astype(np.uint8)
     return steps
 
 
@@ -187,7 +192,7 @@ class _Block:
 
 def _choose_block(shelf: _Shelf, readers: Readers, rows: Ints, single: bool, chosen: Chosen) -> None:
     block = _block_of(shelf, readers, rows)
-    follows_any = block.follows.any(axis=1)
+    follows_any: Bools = np.logical_or.reduce(block.follows, axis=1)
     width = int(block.limits.max())
     main, counts = _select(shelf, block, single=single, width=width)
     lanes = np.where(follows_any[:, None], _FOR_YOU, _TRENDING) * np.ones_like(main)
@@ -196,7 +201,8 @@ def _choose_block(shelf: _Shelf, readers: Readers, rows: Ints, single: bool, cho
     alive = main[:, 0] >= 0
     seen_outside, seen_picks = (_seen_among(shelf, block, places) for places in (shelf.outside, shelf.picks))
 
-    wanted = readers.outside[rows] & follows_any & alive & (block.limits >= shelf.rules.outside_from)
+    long_enough = block.limits >= shelf.rules.outside_from
+    wanted = np.logical_and.reduce([readers.outside[rows], follows_any, alive, long_enough])
     outside = _outside_paper(shelf, block, seen_outside, wanted)
     room = block.limits - (outside >= 0)
     extra = _extra_picks(shelf, block, seen_picks, main, np.where(alive, room, 0))

@@ -1,15 +1,29 @@
 """Signals and a moment in, trend scores out, each with the numbers that explain it. Pure.
 
-In: snapshots of counters (upvotes, stars …) of young papers. Out: one TrendScore per paper and cadence.
+In: snapshots of counters (upvotes, stars …) of young papers. Out: one TrendScore per measured paper and cadence.
 Only gains between snapshots count, so an old repository never trends for having many stars, and every rate is
 compared with papers of the same source, weekday and age. Numbers in, numbers out: may run any number of times.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from math import log
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:  # at run time numpy is loaded by the functions that rank: a sender only wants `why_trending`
+    from numpy import bool_, float64, int64
+    from numpy.typing import NDArray
+
+    Floats = NDArray[float64]
+    Ints = NDArray[int64]
+
+HOUR = 3600.0
+HALF_LIVES = {"daily": 24.0, "weekly": 96.0, "monthly": 240.0}  # hours
+WINDOWS = {"daily": 24.0, "weekly": 168.0, "monthly": 720.0}  # hours that the shown gains are counted over
+METRIC_WEIGHTS = {"upvotes": 1.0, "stars": 0.7, "comments": 0.5, "votes": 0.5, "verdicts": 0.5}
 # How the gain of a metric reads; the order is the order of the sentence.
 GAIN_WORDS = {
     "upvotes": ("upvote", "upvotes"),
@@ -18,6 +32,273 @@ GAIN_WORDS = {
     "verdicts": ("reader wanting more", "readers wanting more"),
     "comments": ("comment", "comments"),
 }
+# The submitter's own vote, where the source is known to count it: gains are counted from there.
+OWN_VOTES = {("hf_daily", "upvotes"): 1, ("community", "votes"): 1}
+PRIOR_HOURS = 12.0  # how long a paper counts as an average one of its cohort before its own numbers outweigh that
+QUANTILE = 0.2  # of the posterior rate: few votes in little time are not believed
+SOURCE_CAP = 0.6  # of the sum of all sources; what is above has to be earned elsewhere
+AGREEMENT = 0.15  # for each further source above its median
+COHORT_MIN = 10  # papers; smaller cohorts borrow from all weekdays, then from all ages
+BURST_MIN = 100  # steps; the same for the percentile that bursts are cut to
+AGE_EDGES = (24.0, 48.0, 96.0, 168.0, 336.0)  # hours
+
+
+@dataclass(frozen=True, slots=True)
+class TrendScore:
+    """``parts``: hours, <metric>_gain, cohort_median (of the upvotes gained), cohort_size, sources (their shares)."""
+
+    score: float
+    parts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshots:
+    """Values of counters, in any order. A counter is a (source, metric); ``at`` is in seconds since the epoch."""
+
+    papers: Ints
+    counters: Ints  # index into ``names``
+    values: Ints
+    at: Floats
+    names: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Gains:
+    """One row per paper and counter, and the steps by which it grew between two snapshots."""
+
+    papers: Ints
+    counters: Ints
+    first_at: Floats
+    step_rows: Ints
+    step_gains: Floats
+    step_starts: Floats
+    step_ends: Floats
+    names: Sequence[tuple[str, str]]
+
+
+def gains_of(snapshots: Snapshots) -> Gains:
+    """The first snapshot is a baseline and no gain. Falling gives none, and neither does climbing back."""
+    import numpy as np
+
+    own = np.array([OWN_VOTES.get(name, 0) for name in snapshots.names], dtype=np.int64)
+    turn = np.lexsort((snapshots.at, snapshots.counters, snapshots.papers))
+    papers, counters, at = snapshots.papers[turn], snapshots.counters[turn], snapshots.at[turn]
+    opens = _differs(papers) | _differs(counters)
+    # Of several snapshots in one hour the last stays (and the baseline), so that bursts are measured by the hour.
+    kept = np.ones(len(at), dtype=bool)
+    kept[:-1] = opens[:-1] | (_differs(np.floor(at / HOUR)) | opens)[1:]
+    papers, counters, at, opens = papers[kept], counters[kept], at[kept], opens[kept]
+    values = np.maximum(snapshots.values[turn][kept], own[counters])
+    rows = np.cumsum(opens) - 1
+    # Each row is lifted above the row before it, so one running maximum serves all.
+    lift = rows * (values.max(initial=0) + 1)
+    highest = np.maximum.accumulate(values + lift) - lift
+    grew = np.flatnonzero((np.diff(highest, prepend=0) > 0) & ~opens)
+    return Gains(
+        papers=papers[opens],
+        counters=counters[opens],
+        first_at=at[opens],
+        step_rows=rows[grew],
+        step_gains=(highest[grew] - highest[grew - 1]).astype(np.float64),
+        step_starts=at[grew - 1],
+        step_ends=at[grew],
+        names=snapshots.names,
+    )
+
+
+def _differs(values: NDArray[Any]) -> NDArray[bool_]:
+    """Where a value is another than the one before it."""
+    import numpy as np
+
+    differs = np.ones(len(values), dtype=bool)
+    differs[1:] = values[1:] != values[:-1]
+    return differs
+
+
+def join(chunks: Sequence[Gains]) -> Gains:
+    """Chunks of different papers as one. Names may only have grown from chunk to chunk."""
+    import numpy as np
+
+    offsets = np.cumsum([0, *(len(chunk.papers) for chunk in chunks)])
+    return Gains(
+        papers=np.concatenate([chunk.papers for chunk in chunks]),
+        counters=np.concatenate([chunk.counters for chunk in chunks]),
+        first_at=np.concatenate([chunk.first_at for chunk in chunks]),
+        step_rows=np.concatenate([chunk.step_rows + offset for chunk, offset in zip(chunks, offsets, strict=False)]),
+        step_gains=np.concatenate([chunk.step_gains for chunk in chunks]),
+        step_starts=np.concatenate([chunk.step_starts for chunk in chunks]),
+        step_ends=np.concatenate([chunk.step_ends for chunk in chunks]),
+        names=chunks[-1].names,
+    )
+
+
+def smoothed_rate(gained: Floats, hours: Floats, prior_rate: Floats) -> Floats:
+    """The 20 % quantile of the Gamma-Poisson posterior of gains an hour, with the prior worth PRIOR_HOURS."""
+    import numpy as np
+    from scipy.special import gammaincinv
+
+    shape = np.maximum(prior_rate * PRIOR_HOURS + gained, 1e-9)
+    rate: Floats = gammaincinv(shape, QUANTILE) / (PRIOR_HOURS + hours)
+    return rate
+
+
+def score_papers(gains: Gains, born_at: Mapping[int, float], *, now: datetime) -> dict[str, dict[int, TrendScore]]:
+    """Cadence -> paper -> score, for the papers that gained anything; all others have none, which reads as zero.
+
+    ``born_at`` (seconds since the epoch) decides the weekday and the age, and so the cohort, of each paper.
+    """
+    import numpy as np
+
+    if not len(gains.step_rows):
+        return {cadence: {} for cadence in HALF_LIVES}
+    moment = now.timestamp()
+    born = np.array([born_at[paper] for paper in gains.papers.tolist()])
+    weekday = (np.floor(born / 86400).astype(np.int64) + 3) % 7  # the epoch was a Thursday
+    bucket = np.searchsorted(AGE_EDGES, (moment - born) / HOUR, side="right")
+    cohorts = _Cohorts(gains.counters, bucket, weekday)
+    gentle = _capped_gains(gains, cohorts)
+    return {cadence: _score_cadence(gains, gentle, cohorts, cadence, moment) for cadence in HALF_LIVES}
+
+
+class _Cohorts:
+    """For each row the smallest of (source, age, weekday), (source, age), (source) that has enough members."""
+
+    def __init__(self, counters: Ints, bucket: Ints, weekday: Ints) -> None:
+        import numpy as np
+
+        by_age = counters * (len(AGE_EDGES) + 1) + bucket
+        self.groups = [
+            np.unique(keys, return_inverse=True)[1].astype(np.int64)
+            for keys in (by_age * 7 + weekday, by_age, counters)
+        ]
+        self.size = self._smallest([np.bincount(groups) for groups in self.groups], COHORT_MIN)
+
+    def total(self, values: Floats) -> Floats:
+        """For each row the sum of ``values`` over its cohort."""
+        import numpy as np
+
+        sums = [np.bincount(groups, weights=values) for groups in self.groups]
+        return self._smallest(sums, COHORT_MIN)
+
+    def quantile(self, values: Floats, share: float, *, rows: Ints | None = None, least: int = COHORT_MIN) -> Floats:
+        """For each row that quantile of ``values`` over its cohort, NaN without any. ``rows`` says whose they are."""
+        import numpy as np
+
+        found = []
+        counts = []
+        for groups in self.groups:
+            mine = groups if rows is None else groups[rows]
+            ends = np.cumsum(np.bincount(mine, minlength=int(groups.max()) + 1))
+            starts = np.concatenate([[0], ends[:-1]])
+            at = starts + np.floor(share * np.maximum(ends - starts - 1, 0)).astype(np.int64)
+            ranked = np.append(values[np.lexsort((values, mine))], np.nan)
+            found.append(np.where(ends > starts, ranked[at], np.nan))
+            counts.append(ends - starts)
+        return self._smallest(found, least, counts)
+
+    def _smallest(
+        self, per_group: Sequence[NDArray[Any]], least: int, counts: Sequence[Ints] | None = None
+    ) -> NDArray[Any]:
+        """For each row the value of the smallest of its groups with at least that many members, else of the largest."""
+        import numpy as np
+
+        counts = counts or [np.bincount(groups) for groups in self.groups]
+        values = [table[groups] for table, groups in zip(per_group, self.groups, strict=True)]
+        enough = [table[groups] >= least for table, groups in zip(counts, self.groups, strict=True)]
+        return np.select(enough, values, default=values[-1])
+
+
+def _capped_gains(gains: Gains, cohorts: _Cohorts) -> Floats:
+    """Each step cut to what the 99th percentile of its cohort gains in an hour: a burst of bought votes is cut most."""
+    import numpy as np
+
+    hours = np.maximum((gains.step_ends - gains.step_starts) / HOUR, 1.0)
+    fastest = cohorts.quantile(gains.step_gains / hours, 0.99, rows=gains.step_rows, least=BURST_MIN)
+    cut: Floats = np.minimum(gains.step_gains, fastest[gains.step_rows] * hours)
+    return cut
+
+
+def _score_cadence(
+    gains: Gains, gentle: Floats, cohorts: _Cohorts, cadence: str, moment: float
+) -> dict[int, TrendScore]:
+    import numpy as np
+
+    rows = len(gains.papers)
+    half_life = HALF_LIVES[cadence]
+
+    def faded(at: Floats) -> Floats:
+        """The hours up to ``at`` since ever, each counted half for every half-life it lies back."""
+        hours: Floats = half_life / log(2) * np.exp2((at - moment) / (HOUR * half_life))
+        return hours
+
+    # A step's gain is spread evenly over its time: how often a source is polled does not change the rate.
+    spans = (gains.step_ends - gains.step_starts) / HOUR
+    weight = (faded(gains.step_ends) - faded(gains.step_starts)) / spans
+    gained: Floats = np.bincount(gains.step_rows, weights=gentle * weight, minlength=rows).astype(np.float64)
+    hours = faded(np.full(rows, moment)) - faded(gains.first_at)
+    prior = cohorts.total(gained) / np.maximum(cohorts.total(hours), 1e-9)
+    rate = np.where(gained > 0, smoothed_rate(gained, hours, prior), 0.0)
+    usual = cohorts.quantile((prior * PRIOR_HOURS + gained) / (PRIOR_HOURS + hours), 0.5)
+    # One vote for an old paper among sleeping ones is no trend: the source's own middle is the least it has to beat.
+    everywhere = np.bincount(gains.counters, weights=gained) / np.bincount(gains.counters, weights=hours).clip(1e-9)
+    usual = np.maximum(usual, everywhere[gains.counters]).clip(1e-9)
+    weights = np.array([METRIC_WEIGHTS.get(metric, 0.5) for _, metric in gains.names])
+    points = weights[gains.counters] * np.log1p(rate / usual)
+
+    crowds = sorted({_crowd(*name) for name in gains.names})
+    crowd_of = np.array([crowds.index(_crowd(*name)) for name in gains.names])[gains.counters]
+    papers, paper_of = np.unique(gains.papers, return_inverse=True)
+    shares = np.zeros((len(papers), len(crowds)))
+    np.maximum.at(shares, (paper_of, crowd_of), points)
+    above = np.zeros(shares.shape, dtype=bool)
+    np.logical_or.at(above, (paper_of, crowd_of), rate > usual)
+    capped = np.minimum(shares, SOURCE_CAP * shares.sum(axis=1, keepdims=True))
+    scores = capped.sum(axis=1) + AGREEMENT * np.maximum(above.sum(axis=1) - 1, 0)
+    parts = _parts(gains, cohorts, cadence, moment, scores[paper_of] > 0)
+    for paper, number in zip(papers.tolist(), range(len(papers)), strict=True):
+        if paper in parts:
+            parts[paper]["sources"] = {
+                crowd: round(share, 3) for crowd, share in zip(crowds, capped[number].tolist(), strict=True) if share
+            }
+    return {
+        paper: TrendScore(score, parts[paper])
+        for paper, score in zip(papers.tolist(), scores.tolist(), strict=True)
+        if paper in parts
+    }
+
+
+def _crowd(source: str, metric: str) -> str:
+    """Whose doing a counter is: stars are GitHub's whichever source tells us; one crowd's counters never add up."""
+    return "github" if metric == "stars" else source
+
+
+def _parts(
+    gains: Gains, cohorts: _Cohorts, cadence: str, moment: float, wanted: NDArray[bool_]
+) -> dict[int, dict[str, Any]]:
+    """What is told to people: whole counts between two snapshots, uncut, and the hours that lay between them."""
+    import numpy as np
+
+    rows = len(gains.papers)
+    opens = moment - WINDOWS[cadence] * HOUR
+    inside = gains.step_ends > opens
+    gained = np.zeros(rows)
+    np.add.at(gained, gains.step_rows[inside], gains.step_gains[inside])
+    # A step that began before the window is told whole, with the longer time it took.
+    since = np.maximum(gains.first_at, opens)
+    np.minimum.at(since, gains.step_rows[inside], gains.step_starts[inside])
+    hours = (moment - since) / HOUR
+    medians = cohorts.quantile(gained, 0.5)
+    parts: dict[int, dict[str, Any]] = {}
+    for row in np.flatnonzero(wanted).tolist():
+        _, metric = gains.names[int(gains.counters[row])]
+        told = parts.setdefault(int(gains.papers[row]), {"hours": 1})
+        told["hours"] = max(told["hours"], round(float(hours[row])))
+        key = f"{metric}_gain"
+        if key not in told or gained[row] > told[key]:
+            told[key] = int(gained[row])
+            if metric == "upvotes":
+                told |= {"cohort_median": float(medians[row]), "cohort_size": int(cohorts.size[row])}
+    return parts
 
 
 def why_trending(parts: Mapping[str, Any], topic_name: str | None) -> str:
@@ -34,7 +315,7 @@ def why_trending(parts: Mapping[str, Any], topic_name: str | None) -> str:
     if not gains:
         return ""
     median = parts.get("cohort_median")
-    phrases = []
+    phrases: list[str] = []
     for metric, gain, (one, many) in gains:
         phrase = f"+{gain:,} {one if gain == 1 else many}"
         if not phrases:

@@ -2,9 +2,180 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
 import pytest
 
 from newsletter import ranking
+
+UPVOTES, STARS, COMMENTS = ("hf_daily", "upvotes"), ("hf_daily", "stars"), ("hf_daily", "comments")
+NOW = datetime(2026, 3, 18, 12, tzinfo=UTC)  # a Wednesday
+History = Mapping[tuple[str, str], Sequence[tuple[float, int]]]
+
+
+def snapshots(papers: Mapping[int, History]) -> ranking.Snapshots:
+    """Counters given as (hours ago, value)."""
+    names = sorted({name for history in papers.values() for name in history})
+    rows = [
+        (paper, names.index(name), value, (NOW - timedelta(hours=ago)).timestamp())
+        for paper, history in papers.items()
+        for name, values in history.items()
+        for ago, value in values
+    ]
+    flat = np.array(rows, dtype=np.float64).reshape(-1, 4)
+    papers_, counters, values_ = (flat[:, column].astype(np.int64) for column in range(3))
+    return ranking.Snapshots(papers=papers_, counters=counters, values=values_, at=flat[:, 3], names=names)
+
+
+def scores(
+    papers: Mapping[int, History], *, born: Mapping[int, float] | None = None, cadence: str = "daily"
+) -> dict[int, ranking.TrendScore]:
+    """Scores of papers that are, unless said otherwise, 20 hours old."""
+    born_at = {paper: (NOW - timedelta(hours=(born or {}).get(paper, 20))).timestamp() for paper in papers}
+    return ranking.score_papers(ranking.gains_of(snapshots(papers)), born_at, now=NOW)[cadence]
+
+
+def steady(rate: float, *, hours: int = 20, start: int = 1, every: int = 1) -> list[tuple[float, int]]:
+    return [(hours - hour, start + round(rate * hour)) for hour in range(0, hours + 1, every)]
+
+
+def crowd(count: int = 30, *, rate: float = 0.25, first: int = 1000) -> dict[int, History]:
+    """Ordinary papers around ``rate`` upvotes an hour: the cohort that others are compared with."""
+    return {first + n: {UPVOTES: steady(rate * (0.5 + n / count))} for n in range(count)}
+
+
+@pytest.mark.parametrize(
+    ("gained", "hours", "rate"),
+    [(3, 1, 0.30), (60, 24, 1.56), (6, 24, 0.18)],
+)
+def test_few_votes_in_little_time_are_not_believed(gained: float, hours: float, rate: float) -> None:
+    smoothed = ranking.smoothed_rate(np.array([gained]), np.array([hours]), np.array([0.25]))
+    assert smoothed[0] == pytest.approx(rate, abs=0.006)
+
+
+def test_the_smoothed_rate_is_the_quantile_of_the_posterior() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    gained, hours, prior = np.array([0.0, 2.5, 40.0]), np.array([1.0, 7.0, 30.0]), np.array([0.1, 0.25, 0.5])
+    posterior = stats.gamma(a=prior * 12 + gained, scale=1 / (12 + hours))
+    assert ranking.smoothed_rate(gained, hours, prior) == pytest.approx(posterior.ppf(0.2))
+
+
+def test_the_first_snapshot_is_a_baseline_and_never_a_gain() -> None:
+    found = scores(crowd() | {1: {STARS: [(10, 40_000)]}, 2: {STARS: [(10, 40_000), (1, 40_003)]}})
+    assert 1 not in found
+    assert found[2].parts["stars_gain"] == 3
+
+
+def test_a_counter_that_falls_and_climbs_back_gained_nothing() -> None:
+    gains = ranking.gains_of(snapshots({1: {UPVOTES: [(9, 50), (6, 0), (3, 50), (1, 52)]}, 2: {UPVOTES: [(9, 5)]}}))
+    assert gains.step_gains.tolist() == [2.0]
+    assert (gains.papers[gains.step_rows].tolist(), len(gains.papers)) == ([1], 2)
+
+
+def test_the_submitters_own_vote_is_dropped_where_the_source_counts_it() -> None:
+    gains = ranking.gains_of(snapshots({1: {UPVOTES: [(9, 0), (6, 1)], STARS: [(9, 0), (6, 1)]}}))
+    assert [gains.names[counter] for counter in gains.counters[gains.step_rows].tolist()] == [STARS]
+
+
+def test_of_several_snapshots_in_one_hour_the_last_counts() -> None:
+    gains = ranking.gains_of(snapshots({1: {UPVOTES: [(3, 1), (1.9, 2), (1.6, 5), (1.2, 9), (0.5, 12)]}}))
+    assert gains.step_gains.tolist() == [8.0, 3.0]
+
+
+def test_how_often_a_source_is_polled_does_not_change_the_score() -> None:
+    often = {1: {UPVOTES: steady(1.5, every=1)}, 2: {UPVOTES: steady(1.5, every=2)}, 3: {UPVOTES: steady(1.5, every=5)}}
+    found = scores(crowd() | often)
+    assert found[2].score == pytest.approx(found[1].score, rel=0.02)
+    assert found[3].score == pytest.approx(found[1].score, rel=0.02)
+
+
+def test_recent_gains_count_more_than_old_ones_and_fade_slower_in_slower_cadences() -> None:
+    early, late = [(20.0, 1), (16.0, 17), (0.0, 17)], [(20.0, 1), (4.0, 1), (0.0, 17)]
+    papers = crowd() | {1: {UPVOTES: early}, 2: {UPVOTES: late}}
+    daily, monthly = scores(papers), scores(papers, cadence="monthly")
+    assert daily[2].score > daily[1].score
+    assert daily[2].score / daily[1].score > monthly[2].score / monthly[1].score > 1
+
+
+def test_a_burst_of_bought_votes_ranks_below_the_same_votes_earned_over_the_day() -> None:
+    bought = [(20 - hour, 1 + (60 if hour >= 15 else 0)) for hour in range(21)]
+    found = scores(crowd() | {1: {UPVOTES: steady(3)}, 2: {UPVOTES: bought}})
+    ranks = sorted(found, key=lambda paper: found[paper].score, reverse=True)
+    assert ranks[0] == 1
+    assert ranks.index(2) > 5
+    assert found[2].parts["upvotes_gain"] == 60
+
+
+def test_papers_are_compared_with_their_own_weekday() -> None:
+    weekend = {2000 + n: {UPVOTES: steady(0.1 * (0.5 + n / 30), hours=80)} for n in range(30)}
+    busy = {3000 + n: {UPVOTES: steady(1.0 * (0.5 + n / 30), hours=80)} for n in range(30)}
+    papers = weekend | busy | {1: {UPVOTES: steady(1.2, hours=80)}, 2: {UPVOTES: steady(1.2, hours=80)}}
+    saturday, monday = 4 * 24 - 5, 2 * 24 + 5
+    born = {paper: saturday if paper in weekend or paper == 1 else monday for paper in papers}
+    found = scores(papers, born=born)
+    assert found[1].parts["cohort_median"] < found[2].parts["cohort_median"]
+    assert found[1].score > found[2].score
+
+
+def test_one_vote_for_an_old_paper_among_sleeping_ones_is_no_trend() -> None:
+    asleep = {2000 + n: {UPVOTES: [(600.0, 5), (0.0, 5 + (n == 0))]} for n in range(30)}
+    found = scores(crowd() | asleep | {1: {UPVOTES: steady(0.6)}}, born=dict.fromkeys(asleep, 600))
+    assert found[2000].score < 0.1 * found[1].score
+
+
+def test_no_source_alone_gives_more_than_its_share_and_agreement_is_rewarded() -> None:
+    stars = {n: {UPVOTES: history[UPVOTES], STARS: steady(0.5, start=10)} for n, history in crowd().items()}
+    found = scores(stars | {1: {UPVOTES: steady(6)}, 2: {UPVOTES: steady(6), STARS: steady(6, start=10)}})
+    one, both = found[1], found[2]
+    assert set(one.parts["sources"]) == {"hf_daily"}
+    assert set(both.parts["sources"]) == {"hf_daily", "github"}
+    alone = one.parts["sources"]["hf_daily"] / ranking.SOURCE_CAP
+    together = both.parts["sources"]
+    assert one.score == pytest.approx(0.6 * alone, abs=1e-3)
+    assert together["hf_daily"] <= 0.6 * (alone + together["github"]) + 1e-3
+    assert both.score == pytest.approx(sum(together.values()) + ranking.AGREEMENT, abs=2e-3)
+
+
+def test_counters_of_one_crowd_never_add_up() -> None:
+    found = scores(crowd() | {1: {UPVOTES: steady(3)}, 2: {UPVOTES: steady(3), COMMENTS: steady(0.1)}})
+    assert found[2].score == pytest.approx(found[1].score)
+
+
+def test_a_paper_that_gained_nothing_has_no_score() -> None:
+    found = scores(crowd() | {1: {UPVOTES: [(20, 7), (1, 7)]}})
+    assert 1 not in found
+    assert scores({1: {UPVOTES: [(20, 7)]}}) == {}
+    assert scores({}) == {}
+
+
+def test_the_parts_hold_whole_counts_the_hours_and_the_cohorts_median() -> None:
+    papers = crowd() | {1: {UPVOTES: steady(2, hours=60), STARS: steady(5, hours=20, start=900)}}
+    daily = scores(papers, born={1: 60})[1].parts
+    weekly = scores(papers, born={1: 60}, cadence="weekly")[1].parts
+    assert (daily["upvotes_gain"], daily["stars_gain"], daily["hours"]) == (48, 100, 24)
+    assert (weekly["upvotes_gain"], weekly["hours"]) == (120, 60)
+    ordinary = scores(papers)[1029].parts
+    assert ordinary["cohort_median"] == pytest.approx(0.25 * 20, abs=1)
+    assert ranking.why_trending(daily, "Speech").startswith("Trending in Speech: +48 upvotes in 24 h (cohort median ")
+
+
+def test_a_gain_between_two_distant_snapshots_is_told_with_the_time_it_took() -> None:
+    parts = scores(crowd() | {1: {UPVOTES: [(90, 3), (40, 10), (2, 50)]}}, born={1: 90})[1].parts
+    assert (parts["upvotes_gain"], parts["hours"]) == (40, 40)
+
+
+def test_chunks_of_papers_joined_score_as_the_whole() -> None:
+    papers = crowd(40) | {1: {UPVOTES: steady(3), STARS: steady(2)}}
+    born_at = dict.fromkeys(papers, (NOW - timedelta(hours=20)).timestamp())
+    whole = snapshots(papers)
+    halves = []
+    for mine in (whole.papers < 1020, whole.papers >= 1020):
+        arrays = (whole.papers[mine], whole.counters[mine], whole.values[mine], whole.at[mine])
+        halves.append(ranking.gains_of(ranking.Snapshots(*arrays, names=whole.names)))
+    joined = ranking.score_papers(ranking.join(halves), born_at, now=NOW)
+    assert joined == ranking.score_papers(ranking.gains_of(whole), born_at, now=NOW)
 
 
 @pytest.mark.parametrize(

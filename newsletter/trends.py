@@ -1,0 +1,102 @@
+"""Signals of young papers -> the trend scores on their rows, one per cadence, with the numbers behind them.
+
+In: signals of papers first seen or listed within 30 days, chunk by chunk. Out: score_daily, _weekly, _monthly,
+score_parts and scored_at. Papers known from saved listing pages only are never trending, nor are merged ones; papers
+that grew out of the window go back to zero. Safe to run twice and at once: the same signals give the same scores.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Exists, OuterRef, Q
+
+from newsletter import ranking
+from newsletter.models import Paper, Sighting, Signal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from newsletter.models import PaperQuerySet
+
+YOUNG = timedelta(days=30)
+CHUNK = 2000  # papers whose signals are in memory at once
+WRITE_BATCH = 200
+UNMEASURED = "listing_page"  # a saved page shows papers, it counts nothing
+ZERO: dict[str, Any] = {"score_daily": 0.0, "score_weekly": 0.0, "score_monthly": 0.0, "score_parts": {}}
+
+
+def score_papers(*, now: datetime) -> int:
+    """Score every young paper at ``now``. Returns how many were looked at."""
+    born_at = dict(_births(_young(now)))
+    papers = sorted(born_at)
+    numbers: dict[tuple[str, str], int] = {}  # (source, metric) -> its column, in the order of appearance
+    chunks = [papers[start : start + CHUNK] for start in range(0, len(papers), CHUNK)]
+    gains = [ranking.gains_of(_snapshots(chunk, numbers, now)) for chunk in chunks]
+    scores = ranking.score_papers(ranking.join(gains), born_at, now=now) if gains else {}
+    scored = sorted(set().union(*scores.values()))
+    _forget(scored, now)
+    _write(scored, scores, now)
+    for chunk in chunks:
+        Paper.objects.filter(pk__in=chunk).update(scored_at=now)
+    return len(papers)
+
+
+def _young(now: datetime) -> PaperQuerySet:
+    seen_elsewhere = Sighting.objects.filter(paper=OuterRef("pk")).exclude(source=UNMEASURED)
+    seen_on_page = Sighting.objects.filter(paper=OuterRef("pk"), source=UNMEASURED)
+    return (
+        Paper.objects.filter(merged_into__isnull=True)
+        .filter(Q(first_seen_at__gt=now - YOUNG) | Q(listed_on__gt=(now - YOUNG).date()))
+        .filter(Exists(seen_elsewhere) | ~Exists(seen_on_page))
+    )
+
+
+def _births(young: PaperQuerySet) -> Iterator[tuple[int, float]]:
+    """Since when each paper could be voted for: the day of its list, else when we saw it first."""
+    for paper, listed_on, first_seen_at in young.values_list("pk", "listed_on", "first_seen_at").iterator():
+        born = datetime.combine(listed_on, time(0), tzinfo=UTC) if listed_on else first_seen_at
+        yield paper, born.timestamp()
+
+
+def _snapshots(papers: list[int], numbers: dict[tuple[str, str], int], now: datetime) -> ranking.Snapshots:
+    import numpy as np
+
+    rows = (
+        Signal.objects.filter(paper__in=papers, at__lte=now)
+        .exclude(source=UNMEASURED)
+        .values_list("paper_id", "source", "metric", "value", "at")
+    )
+    flat = np.array(
+        [
+            (paper, numbers.setdefault((source, metric), len(numbers)), value, at.timestamp())
+            for paper, source, metric, value, at in rows.iterator(chunk_size=10_000)
+        ],
+        dtype=np.float64,
+    ).reshape(-1, 4)
+    return ranking.Snapshots(
+        papers=flat[:, 0].astype(np.int64),
+        counters=flat[:, 1].astype(np.int64),
+        values=flat[:, 2].astype(np.int64),
+        at=flat[:, 3],
+        names=tuple(numbers),
+    )
+
+
+def _forget(scored: list[int], now: datetime) -> None:
+    """Back to zero with papers that no longer trend: grown old, merged, or their source fell silent."""
+    had = Paper.objects.filter(Q(score_daily__gt=0) | Q(score_weekly__gt=0) | Q(score_monthly__gt=0))
+    stale = sorted(set(had.values_list("pk", flat=True)) - set(scored))
+    for start in range(0, len(stale), CHUNK):
+        Paper.objects.filter(pk__in=stale[start : start + CHUNK]).update(**ZERO, scored_at=now)
+
+
+def _write(scored: list[int], scores: dict[str, dict[int, ranking.TrendScore]], now: datetime) -> None:
+    papers = []
+    for pk in scored:
+        found = {cadence: scores[cadence][pk] for cadence in scores if pk in scores[cadence]}
+        values = {f"score_{cadence}": trend.score for cadence, trend in found.items()}
+        parts = {cadence: trend.parts for cadence, trend in found.items()}
+        papers.append(Paper(pk=pk, **(ZERO | values | {"score_parts": parts}), scored_at=now))
+    Paper.objects.bulk_update(papers, [*ZERO, "scored_at"], batch_size=WRITE_BATCH)
