@@ -1,23 +1,378 @@
 """Renders and encodes every part of an edition's digests once, when the edition is frozen.
 
 In: an edition with its items. Out: a JSON-able dict of fragments that `rendering.Composer` joins per reader.
-Harmless to run twice: it only reads rows, and the same rows give the same fragments.
+Harmless to run twice: it only reads rows, and the same rows give the same messages.
 """
 
 from __future__ import annotations
 
+import json
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import css_inline
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.utils import translation
+from django.utils.dates import MONTHS
+from django.utils.formats import date_format
+from django.utils.html import conditional_escape
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from newsletter import encoding, prose, rendering
+from newsletter.models import Edition, EditionItem, Paper
+from newsletter.ranking import why_trending
+from subscriptions import links
+from subscriptions.models import Topic
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Mapping
+    from datetime import date, datetime
 
-    from newsletter.models import Edition
+TEMPLATES = "emails/digest"
+INDENT = "    "
+TITLE_WIDTH = 300  # columns; a longer title is shortened in the mail
+SHORT_TITLE_WIDTH = 110
+SUBJECT_WIDTH = 80
+AUTHORS_SHOWN = 4
+TOPICS_SHOWN = 3
+_SLOTS = (
+    *("preview", "welcome", "welcome_end", "papers", "number", "why"),
+    *("topics", "topics_list", "topics_end", "confirmed", "confirmed_day", "confirmed_end"),
+)
 
 
 class FragmentError(Exception):
     """A part of the digest cannot be rendered; the message names the item."""
 
 
+def digest_url(delivery_token: str) -> str:
+    """The reader's digest on the web, where papers are also judged."""
+    return f"{settings.SITE_URL}/d/{delivery_token}"
+
+
+def verdict_url(delivery_token: str, item_id: int) -> str:
+    """The page that asks, by POST, for more or less like one paper; #more, #less and #mute point at its buttons."""
+    return f"{digest_url(delivery_token)}/{item_id}"
+
+
 def compile_edition(edition: Edition, *, now: datetime) -> dict[str, Any]:
     """Every fragment of the edition's digests, inlined and encoded. FragmentError names the item that fails."""
-    raise NotImplementedError
+    press = _Press(edition)
+    with translation.override(settings.LANGUAGE_CODE):
+        topics = {topic.slug: prose.one_line(topic.name) for topic in Topic.objects.filter(is_active=True)}
+        compiled: dict[str, Any] = {
+            "compiled_at": now.isoformat(),
+            "campaign": f"{edition.pk}:digest:{edition.cadence}",
+            "marks": {"unsubscribe": press.unsubscribe_mark, "delivery": press.delivery_mark},
+            "unsubscribe_url": links.unsubscribe_url(press.unsubscribe_mark),
+            "months": [str(MONTHS[number]) for number in range(1, 13)],
+            "more": ["", *(encoding.header_tail(_("+ %d more") % rest) for rest in range(1, rendering.MAX_PAPERS))],
+            "items": {},
+        }
+        compiled |= press.frame(topics)
+        items = edition.items.exclude(standing=EditionItem.Standing.EXCLUDED).select_related("paper")
+        for item in items.prefetch_related("paper__paper_topics__topic").order_by("position", "pk"):
+            try:
+                compiled["items"][str(item.pk)] = press.item(item, topics=topics)
+            except Exception as error:
+                raise FragmentError(f"Item {item.pk} ({item.paper.title[:80]}) cannot be rendered: {error}") from error
+    # "=_" can stand in neither encoding, so no line of a part is ever taken for the boundary (RFC 2045 section 6.7).
+    compiled["boundary"] = f"=_digest_{edition.pk}_{edition.cadence}"
+    if json.dumps(compiled).count(compiled["boundary"]) != 1:
+        raise FragmentError("A fragment holds the edition's boundary.")
+    return compiled
+
+
+class _Press:
+    """Renders the templates of one edition, inlines the CSS, and cuts what comes out at the slots."""
+
+    def __init__(self, edition: Edition) -> None:
+        self.edition = edition
+        self.unsubscribe_mark, self.delivery_mark = secrets.token_hex(12), secrets.token_hex(12)
+        self.marks = (self.unsubscribe_mark, self.delivery_mark)
+        nonce = secrets.token_hex(8)  # no text of a paper can look like a slot or a mark
+        self.slots = {name: SafeString(f"<!--{nonce}:{name}-->") for name in _SLOTS}
+        self.cut = re.compile(f"<!--{nonce}:(\\w+)-->")
+        self.css = render_to_string(f"{TEMPLATES}/style.css")
+        self.inliner = css_inline.CSSInliner(extra_css=self.css, load_remote_stylesheets=False)
+
+    def encode(self, text: str) -> list[str]:
+        return encoding.encode(text, marks=self.marks)
+
+    def pieces(self, rendered: str) -> dict[str, str]:
+        """The text before the first slot as "start", and after each slot under the slot's name."""
+        start, *rest = self.cut.split(rendered)
+        return {"start": start} | dict(zip(rest[::2], rest[1::2], strict=True))
+
+    def frame(self, topics: Mapping[str, str]) -> dict[str, Any]:
+        """Everything around the papers, for both parts."""
+        context = self._frame_context()
+        html = self.inliner.inline(render_to_string(f"{TEMPLATES}/frame.html", context))
+        shape = self.pieces(_ended(_tightened(html.replace(' data-css-inline="keep"', ""))))
+        sample = self._sheet("paper.html", {})
+        text = self.pieces(_ended(render_to_string(f"{TEMPLATES}/frame.txt", context)))
+        numbers = range(1, rendering.MAX_PAPERS + 1)
+        return {
+            "html": {
+                "numbers": [self.encode(f"{sample['start']}{number}{sample['number']}") for number in numbers],
+                "frame": self._frame_pieces(shape, topics_join=", "),
+                "topics": {slug: self.encode(conditional_escape(name)) for slug, name in topics.items()},
+            },
+            "text": {
+                "numbers": [self.encode(f"\n{number:2d}. ") for number in numbers],
+                "frame": self._frame_pieces(text, topics_join=""),
+                "topics": {slug: self.encode(f"  - {name}\n") for slug, name in topics.items()},
+            },
+        }
+
+    def _frame_pieces(self, shape: Mapping[str, str], *, topics_join: str) -> dict[str, list[str]]:
+        ready = {
+            "head": shape["start"],
+            "opening": shape["preview"] + shape["welcome_end"],
+            "welcome": shape["preview"] + shape["welcome"] + shape["welcome_end"],
+            "foot": shape["papers"],
+            "topics_open": shape["topics"],
+            "topics_join": topics_join,
+            "topics_close": shape["topics_list"],
+            "confirmed_open": shape["confirmed"],
+            "confirmed_close": shape["confirmed_day"],
+            "end": shape["confirmed_end"],
+        }
+        return {name: self.encode(text) for name, text in ready.items()}
+
+    def _frame_context(self) -> dict[str, Any]:
+        edition = self.edition
+        note = prose.paragraphs(edition.editor_note)
+        because = _("You get this mail because you subscribed to the %(cadence)s digest of %(site)s.") % {
+            "cadence": edition.get_cadence_display(),
+            "site": settings.SITE_NAME,
+        }
+        welcome = _(
+            "This is your first digest: what researchers are reading now, chosen by the topics you ticked. Say “more "
+            "like this” or “less like this” under a paper, and the next digest follows."
+        )
+        frequency = {
+            Edition.Cadence.DAILY: _("It comes on the days you chose, once a day at most."),
+            Edition.Cadence.WEEKLY: _("It comes once a week."),
+            Edition.Cadence.MONTHLY: _("It comes once a month."),
+        }[Edition.Cadence(edition.cadence)]
+        return {
+            "slots": self.slots,
+            "language": translation.get_language(),
+            "direction": "rtl" if translation.get_language_bidi() else "ltr",
+            "site_name": settings.SITE_NAME,
+            "site_url": settings.SITE_URL,
+            "site_host": settings.SITE_HOST,
+            "headline": headline(edition),
+            "issue": _issue(edition),
+            "web_url": digest_url(self.delivery_mark),
+            "unsubscribe_url": links.unsubscribe_url(self.unsubscribe_mark),
+            "preferences_url": links.unsubscribe_url(self.unsubscribe_mark) + "#preferences",
+            "note": note,
+            "note_text": "\n\n".join(prose.wrap(paragraph) for paragraph in note),
+            "welcome": welcome,
+            "welcome_text": prose.wrap(welcome),
+            "because": because,
+            "because_text": prose.wrap(because),
+            "frequency": frequency,
+            "frequency_text": prose.wrap(frequency),
+            "postal_address": prose.one_line(settings.POSTAL_ADDRESS),
+            "postal_text": prose.wrap(settings.POSTAL_ADDRESS),
+            "rule": "-" * 72,
+        }
+
+    def _sheet(self, template: str, context: dict[str, Any]) -> dict[str, str]:
+        rendered = render_to_string(f"{TEMPLATES}/{template}", context | {"slots": self.slots})
+        if template.endswith(".html"):
+            return self.pieces(_tightened(self.inliner.inline_fragment(rendered, self.css)))
+        return self.pieces(_ended(rendered))
+
+    def item(self, item: EditionItem, *, topics: Mapping[str, str]) -> dict[str, Any]:
+        """One paper's subject, its pieces for both parts, in full and in short, and its why-lines."""
+        sheet = _Sheet.of(item, delivery_mark=self.delivery_mark)
+        subject = encoding.header_text(prose.shorten(sheet.title, width=SUBJECT_WIDTH), column=len("Subject: "))
+        parts: dict[str, Any] = {}
+        whys = reasons(item, topics=topics)
+        for part, suffix in (("html", "html"), ("text", "txt")):
+            full = self._sheet(f"paper.{suffix}", sheet.context())
+            short = self._sheet(f"paper_short.{suffix}", sheet.context())
+            pieces: dict[str, str] = {
+                "preview": prose.shorten(sheet.summary or sheet.authors or sheet.title, width=120),
+                "lead": "",
+                "rest": full["why"],
+                "short_lead": "",
+                "short_rest": short["why"],
+            }
+            if part == "text":
+                pieces |= {"preview": "", "lead": full["number"], "short_lead": short["number"]}
+            else:
+                pieces["preview"] = conditional_escape(pieces["preview"])
+            parts[part] = {
+                "pieces": {name: self.encode(text) for name, text in pieces.items()},
+                "whys": {
+                    reason: self.encode(
+                        conditional_escape(why) if part == "html" else prose.wrap(why, indent=INDENT) + "\n"
+                    )
+                    for reason, why in whys.items()
+                },
+            }
+        return {"subject": subject, **parts}
+
+
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """What the mail says of one paper, as plain text."""
+
+    title: str
+    authors: str
+    summary: str
+    note: str
+    topics: tuple[str, ...]
+    url: str
+    links: tuple[tuple[str, str], ...]
+    verdicts: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, item: EditionItem, *, delivery_mark: str) -> _Sheet:
+        paper = item.paper
+        shown = [row.topic for row in paper.paper_topics.all() if row.is_assigned][:TOPICS_SHOWN]
+        judge = verdict_url(delivery_mark, item.pk)
+        verdicts = [(_("More like this"), f"{judge}#more"), (_("Less like this"), f"{judge}#less")]
+        if shown:
+            verdicts.append((_("Mute %s") % prose.one_line(shown[0].name), f"{judge}#mute"))
+        others = [(_("PDF"), paper.pdf_url), (_("Code"), paper.code_url), (_("Project"), paper.project_url)]
+        url = paper_url(paper)
+        return cls(
+            title=prose.shorten(paper.title, width=TITLE_WIDTH),
+            authors=authors_line([prose.one_line(str(name)) for name in paper.authors]),
+            summary=prose.gist(paper.abstract),
+            note=prose.one_line(item.note),
+            topics=tuple(prose.one_line(topic.name) for topic in shown),
+            url=url,
+            links=((_("Read the paper"), url), *((name, safe) for name, link in others if (safe := safe_link(link)))),
+            verdicts=tuple(verdicts),
+        )
+
+    def context(self) -> dict[str, Any]:
+        """For the HTML templates as it is; the keys in _text are wrapped for the text templates."""
+        return {
+            "title": self.title,
+            "short_title": prose.shorten(self.title, width=SHORT_TITLE_WIDTH),
+            "authors": self.authors,
+            "summary": self.summary,
+            "note": self.note,
+            "topics": self.topics,
+            "url": self.url,
+            "links": self.links,
+            "verdicts": self.verdicts,
+            "verdict_url": self.verdicts[0][1].partition("#")[0],
+            "title_text": prose.wrap(self.title, indent=INDENT).removeprefix(INDENT),  # the number stands there
+            "authors_text": prose.wrap(self.authors, indent=INDENT),
+            "summary_text": prose.wrap(self.summary, indent=INDENT),
+            "note_text": prose.wrap(self.note, indent=INDENT),
+            "topics_text": prose.wrap(_("Topics: %s") % ", ".join(self.topics), indent=INDENT) if self.topics else "",
+        }
+
+
+def reasons(item: EditionItem, *, topics: Mapping[str, str]) -> dict[str, str]:
+    """The why-line of every reason the item may be chosen for, from the components recorded when it was drafted."""
+    scored = [row.topic.slug for row in item.paper.paper_topics.all()]
+    primary = topics.get(item.parts.get("topic") or next(iter(scored), ""), "")
+    parts = item.parts
+    if parts.get("upvotes_gain", 0) > (parts.get("cohort_median") or 0):
+        parts = parts | {"cohort_median": None}  # said only where it explains why the line does not say "trending"
+    trending = why_trending(parts, primary or None)
+    if item.lane == EditionItem.Lane.PICK:
+        trending = _("Editor’s pick") + (f" · {trending}" if trending else "")
+    elif not trending:
+        trending = _("New in %s") % primary if primary else _("New")
+    lines = {
+        "trending": trending,
+        "outside": _("Outside your topics · %s") % trending,
+        "pick": trending if item.lane == EditionItem.Lane.PICK else _("Editor’s pick · %s") % trending,
+    }
+    for slug in dict.fromkeys([*scored, item.parts.get("topic") or ""]):
+        if slug in topics:
+            lines[f"topic:{slug}"] = _("%(trending)s · you follow %(topic)s") % {
+                "trending": trending,
+                "topic": topics[slug],
+            }
+    return lines
+
+
+def authors_line(names: list[str]) -> str:
+    """The first few names and how many more there are."""
+    if len(names) <= AUTHORS_SHOWN + 1:
+        return ", ".join(names)
+    rest = len(names) - AUTHORS_SHOWN
+    return _("%(names)s and %(rest)d others") % {"names": ", ".join(names[:AUTHORS_SHOWN]), "rest": rest}
+
+
+def paper_url(paper: Paper) -> str:
+    """Where the title leads: the paper's own page when its host is one we link to, else arXiv's, else ours."""
+    if link := safe_link(paper.url):
+        return link
+    if paper.arxiv_id:
+        return f"https://arxiv.org/abs/{paper.arxiv_id}"
+    return settings.SITE_URL + paper.get_absolute_url()
+
+
+def safe_link(url: str) -> str:
+    """The address when a mail may link to it: https, and our host or one of PAPER_LINK_HOSTS (MF27). Else empty."""
+    try:
+        parts = urlsplit(url.strip())
+        host, port = (parts.hostname or "").lower(), parts.port
+    except ValueError:
+        return ""
+    if parts.scheme != "https" or parts.username is not None or port not in {None, 443}:
+        return ""
+    known = host == settings.SITE_HOST or any(
+        host == name or (name.startswith(".") and host.endswith(name)) for name in settings.PAPER_LINK_HOSTS
+    )
+    return prose.one_line(url).replace(" ", "%20") if known else ""
+
+
+def headline(edition: Edition) -> str:
+    """What the edition covers, in words: a day, the week before its Monday, or the month before its first."""
+    first = edition.period_on
+    if edition.cadence == Edition.Cadence.WEEKLY:
+        return _("The week in papers, %s") % _span(first - timedelta(days=7), first - timedelta(days=1))
+    if edition.cadence == Edition.Cadence.MONTHLY:
+        return _("The month in papers, %s") % date_format(first - timedelta(days=1), "F Y")
+    return date_format(first, "l, j F Y")
+
+
+def _span(first: date, last: date) -> str:
+    if first.year != last.year:
+        return f"{date_format(first, 'j F Y')} – {date_format(last, 'j F Y')}"
+    if first.month != last.month:
+        return f"{date_format(first, 'j F')} – {date_format(last, 'j F Y')}"
+    return f"{first.day}–{date_format(last, 'j F Y')}"
+
+
+def _issue(edition: Edition) -> str:
+    """The edition's number: how many of its cadence went out, counting this one."""
+    sent = [Edition.State.FROZEN, Edition.State.SENDING, Edition.State.DONE]
+    before = Edition.objects.filter(cadence=edition.cadence, period_on__lt=edition.period_on, state__in=sent).count()
+    names = {
+        Edition.Cadence.DAILY: _("Daily digest no. %d"),
+        Edition.Cadence.WEEKLY: _("Weekly digest no. %d"),
+        Edition.Cadence.MONTHLY: _("Monthly digest no. %d"),
+    }
+    return names[Edition.Cadence(edition.cadence)] % (before + 1)
+
+
+def _tightened(html: str) -> str:
+    """Without the line ends between tags, which cost bytes in every mail and show nowhere."""
+    return re.sub(r">\n+<", "><", html)
+
+
+def _ended(text: str) -> str:
+    """With exactly one line end, whatever the template's tags left."""
+    return text.rstrip() + "\n"

@@ -6,12 +6,24 @@ CRLF and 7-bit, ready for the wire. Pure: the same values give the same bytes, a
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from newsletter import encoding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
+
+HTML_BUDGET = 79_000  # encoded bytes of the HTML part; mail readers clip at about 102 KB, the footer with it (MF22)
+MAX_PAPERS = 50
+SUBJECT_LINE = 67  # a longer line is folded before "+ 9 more"
+CODINGS = ("quoted-printable", "base64")  # the order of every pair in the compiled fragments
+_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,255}")
+_TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{encoding.TOKEN_LENGTH}}}")
+_MESSAGE_ID = re.compile(r"<[!-;=?-~]+@[A-Za-z0-9.-]+>")
+_DATE = re.compile(r"[A-Za-z0-9,:+ -]{16,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +63,156 @@ class Recipient:
 
 
 class Composer:
-    """Makes messages of one edition. Build one per edition and process; `compose` touches nothing shared."""
+    """Makes messages of one edition. Build one per edition and process."""
 
     def __init__(self, compiled: dict[str, Any], identity: Identity) -> None:
-        self._compiled = compiled
-        self._identity = identity
+        self._subjects = {int(key): item["subject"].encode("ascii") for key, item in compiled["items"].items()}
+        self._more = [tail.encode("ascii") for tail in compiled["more"]]
+        self._text = [_Plane(compiled, part="text", coding=coding) for coding in range(len(CODINGS))]
+        self._html = [_Plane(compiled, part="html", coding=coding) for coding in range(len(CODINGS))]
+        self._standing = _standing_headers(identity, campaign=compiled["campaign"])
+        url, _, self._after_token = compiled["unsubscribe_url"].partition(compiled["marks"]["unsubscribe"])
+        self._one_click = f"List-Unsubscribe: <{url}"
+        self._by_mail = f">,\r\n <mailto:{identity.unsubscribe_mailbox}?subject=unsubscribe%20"
+        self._has_mailbox = bool(identity.unsubscribe_mailbox)
+        boundary = compiled["boundary"].encode("ascii")
+        self._multipart = b'Content-Type: multipart/alternative;\r\n boundary="%b"\r\n\r\n' % boundary
+        self._part = b"--%b\r\n" % boundary
+        self._end = b"--%b--\r\n" % boundary
 
     def compose(self, recipient: Recipient) -> bytes:
-        """The whole message. ValueError when a value of the recipient could break a header (MF11, MF12)."""
-        raise NotImplementedError
+        """The whole message. ValueError when a value of the recipient could break a header, or a pick is unknown."""
+        headers = self._headers(recipient)
+        full = len(recipient.picks)
+        try:
+            text = _shorter(self._text, recipient, full=full)
+            if not recipient.wants_html:
+                return headers + text
+            html = _shorter(self._html, recipient, full=full)
+            while full and len(html) > HTML_BUDGET:
+                full -= 1  # the last papers shrink to a title first, so that the footer is never clipped
+                html = _shorter(self._html, recipient, full=full)
+        except KeyError as error:
+            raise ValueError(f"delivery {recipient.delivery_id}: the edition has no {error}") from error
+        return b"".join([headers, self._multipart, self._part, text, self._part, html, self._end])
+
+    def _headers(self, recipient: Recipient) -> bytes:
+        message_id = recipient.message_id if recipient.message_id[:1] == "<" else f"<{recipient.message_id}>"
+        papers = len(recipient.picks)
+        if not (
+            _ADDRESS.fullmatch(recipient.email)
+            and _MESSAGE_ID.fullmatch(message_id)
+            and _DATE.fullmatch(recipient.date_header)
+            and _TOKEN.fullmatch(recipient.unsubscribe_token)
+            and _TOKEN.fullmatch(recipient.delivery_token)
+        ):
+            raise ValueError(f"delivery {recipient.delivery_id}: address, id, date or token cannot stand in a header")
+        if not 1 <= papers <= MAX_PAPERS or recipient.picks[0][0] not in self._subjects:
+            raise ValueError(f"delivery {recipient.delivery_id}: a digest of {papers} papers cannot be made")
+        token = recipient.unsubscribe_token
+        by_mail = self._by_mail + token if self._has_mailbox else ""
+        personal = (
+            f"To: {recipient.email}\r\nDate: {recipient.date_header}\r\nMessage-ID: {message_id}\r\n"
+            f"{self._one_click}{token}{self._after_token}{by_mail}>\r\nSubject: "
+        )
+        subject, tail = self._subjects[recipient.picks[0][0]], self._more[papers - 1]
+        fold = b"\r\n" if tail and len(subject) - subject.rfind(b"\n") + len(tail) > SUBJECT_LINE else b""
+        return b"".join([self._standing, personal.encode("ascii"), subject, fold, tail, b"\r\n"])
+
+
+class _Plane:
+    """One part of the message in one encoding: every piece of it, ready to join."""
+
+    def __init__(self, compiled: dict[str, Any], *, part: str, coding: int) -> None:
+        def pieces(pairs: dict[str, list[str]]) -> dict[str, bytes]:
+            return {name: pair[coding].encode("ascii") for name, pair in pairs.items()}
+
+        self._is_base64 = CODINGS[coding] == "base64"
+        self._unsubscribe_mark = self._token(compiled["marks"]["unsubscribe"])
+        self._delivery_mark = self._token(compiled["marks"]["delivery"])
+        kind = "plain" if part == "text" else "html"
+        self._opening = (
+            f"Content-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: {CODINGS[coding]}\r\n\r\n"
+        ).encode("ascii")
+        self._numbers = [pair[coding].encode("ascii") for pair in compiled[part]["numbers"]]
+        self._frame = pieces(compiled[part]["frame"])
+        self._topics = pieces(compiled[part]["topics"])
+        self._previews: dict[int, bytes] = {}
+        self._full: dict[tuple[int, str], bytes] = {}
+        self._short: dict[tuple[int, str], bytes] = {}
+        for key, item in compiled["items"].items():
+            ready = pieces(item[part]["pieces"])
+            self._previews[int(key)] = ready["preview"]
+            for reason, why in pieces(item[part]["whys"]).items():
+                self._full[int(key), reason] = ready["lead"] + why + ready["rest"]
+                self._short[int(key), reason] = ready["short_lead"] + why + ready["short_rest"]
+        self._months: list[str] = compiled["months"]
+        self._dates: dict[date, bytes] = {}
+
+    def _token(self, token: str) -> bytes:
+        return (encoding.base64_mark(token) if self._is_base64 else token).encode("ascii")
+
+    def pieces(self, recipient: Recipient, *, full: int) -> list[bytes]:
+        """The part's pieces in order, the first ``full`` papers with all there is, the rest with title and links."""
+        frame = self._frame
+        opening = frame["welcome" if recipient.is_welcome else "opening"]
+        joined = [self._opening, frame["head"], self._previews[recipient.picks[0][0]], opening]
+        papers = self._full
+        for place, (item, _lane, reason) in enumerate(recipient.picks):
+            if place == full:
+                papers = self._short
+            joined.append(self._numbers[place])
+            joined.append(papers.get((item, reason)) or papers[item, "trending"])
+        joined.append(frame["foot"])
+        if topics := [self._topics[slug] for slug in recipient.topics if slug in self._topics]:
+            joined += [frame["topics_open"], frame["topics_join"].join(topics), frame["topics_close"]]
+        if recipient.confirmed_on:
+            joined += [frame["confirmed_open"], self._date(recipient.confirmed_on), frame["confirmed_close"]]
+        joined.append(frame["end"])
+        return joined
+
+    def _date(self, day: date) -> bytes:
+        if day not in self._dates:
+            pair = encoding.encode(f"{day.day} {self._months[day.month - 1]} {day.year}")
+            self._dates[day] = pair[self._is_base64].encode("ascii")
+        return self._dates[day]
+
+    def filled(self, pieces: list[bytes], recipient: Recipient) -> bytes:
+        joined = b"".join(pieces)
+        joined = joined.replace(self._unsubscribe_mark, self._token(recipient.unsubscribe_token))
+        return joined.replace(self._delivery_mark, self._token(recipient.delivery_token))
+
+
+def _shorter(planes: list[_Plane], recipient: Recipient, *, full: int) -> bytes:
+    """The part in whichever encoding makes it smaller (MF7)."""
+    quoted, based = (plane.pieces(recipient, full=full) for plane in planes)
+    if sum(map(len, quoted)) <= sum(map(len, based)):
+        return planes[0].filled(quoted, recipient)
+    return planes[1].filled(based, recipient)
+
+
+def _standing_headers(identity: Identity, *, campaign: str) -> bytes:
+    """What every message of the edition says of itself. ValueError when a setting cannot stand in a header.
+
+    No Precedence: RFC 3834 section 3.1.8 advises against it, and Auto-Submitted with List-Id says the same.
+    """
+    site = identity.site_url
+    phrase = encoding.header_phrase(identity.site_name, column=len("List-Id: "))
+    lines = [
+        f"From: {encoding.mailbox(identity.sender, column=len('From: '))}",
+        f"Reply-To: {encoding.mailbox(identity.reply_to, column=len('Reply-To: '))}",
+        "MIME-Version: 1.0",
+        "Auto-Submitted: auto-generated",
+        f"List-Id: {phrase} <{identity.list_id}>",
+        "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
+        f"List-Help: <{identity.list_help_url}>",
+        f"List-Subscribe: <{identity.list_subscribe_url}>",
+        f"List-Owner: <mailto:{identity.list_owner}>",
+        f"List-Archive: <{identity.list_archive_url}>",
+        "List-Post: NO",
+        f"Feedback-ID: {campaign}:{identity.feedback_sender_id}",
+    ]
+    for value in (site, identity.list_id, identity.unsubscribe_mailbox, *lines):
+        if not value.replace("\r\n ", " ").isascii() or not value.replace("\r\n ", " ").isprintable():
+            raise ValueError(f"this setting cannot stand in a mail header: {value!r}")
+    return "".join(line + "\r\n" for line in lines).encode("ascii")

@@ -1,0 +1,93 @@
+"""Digests byte for byte, for the titles that break mailers; a changed byte is a decision, made by regenerating.
+
+`PAPERBOY_WRITE_GOLDENS=1 python -m pytest tests/test_golden_mails.py` writes tests/golden/*.eml anew; review the diff.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from newsletter import fragments
+from newsletter.rendering import Composer
+from tests.builders import NOON
+from tests.mail_lint import bodies, lint, parse
+from tests.mail_samples import IDENTITY, PAPERS, make_edition, make_recipient
+
+pytestmark = pytest.mark.django_db
+
+GOLDEN = Path(__file__).parent / "golden"
+ABSTRACT = "We study how titles travel. They arrive whole."
+HOSTILE = "".join(
+    map(chr, [*range(32), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+)
+CASES: dict[str, list[dict[str, Any]]] = {
+    "plain": PAPERS,
+    "cjk": [
+        {
+            "title": "大规模弱监督下的鲁棒语音识别：一种面向多语言场景的统一方法",
+            "abstract": "本文提出一种统一的方法。它在多种语言上都有效。",
+        },
+        {
+            "title": "拡散モデルによる高解像度画像生成の効率化とその理論的解析について",
+            "abstract": "本研究では新しい手法を提案する。",
+        },
+        {"title": "한국어 음성 인식을 위한 자기지도 학습", "authors": ["김민준", "이서연"], "abstract": ABSTRACT},
+    ],
+    "arabic": [
+        {"title": "التعرف على الكلام العربي باستخدام الشبكات العصبية العميقة", "authors": ["محمد الأحمد", "Jane Doe"]},
+        {
+            "title": "תרגום מכונה לעברית with Transformers",
+            "abstract": "We translate Hebrew. It works from right to left.",
+        },
+    ],
+    "latex": [
+        {"title": "Learning 𝒪(n log n) kernels: ∇f ≤ α² for x < y & z > 0, at 10% of the cost ($5 and $6)"},
+        {"title": "On β-VAE and Erdős–Rényi graphs", "abstract": "We bound |f(x)| < ε·‖x‖₂ for every x ∈ ℝⁿ."},
+    ],
+    "998-octets": [
+        {"title": "x" * 490 + " tail", "abstract": "y" * 998 + " " + "Z" * 2000},
+        {"title": "A title of many short words " * 17, "abstract": "One. " * 300},
+    ],
+    "emoji": [
+        {"title": "👩🏽‍🔬👨‍👩‍👧‍👦 Families of emoji 🏳️‍🌈 in tokenizers 🇩🇪", "abstract": "🧪" * 200},
+        {"title": "é" * 60 + "👨‍👩‍👧‍👦" * 30},
+    ],
+    "hostile": [
+        {
+            "title": f"paper\x0b\x0bEvil body{HOSTILE}X-Evil: yes",
+            "authors": [f"Eve{HOSTILE}<b>", "=?utf-8?q?Mallory?="],
+        },
+        {"title": "</bdi></a><script>alert(1)</script>{{ 7*7 }}{% now 'Y' %}\r\nBcc: all@example.net", "note": HOSTILE},
+        {"title": "=?utf-8?q?forged?= --=_digest_1_daily -->", "abstract": "<!--x:why--> .\n.\nFrom me. a=b =3D\n"},
+    ],
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_mail_is_byte_for_byte_the_golden_one_and_has_no_fault(case: str) -> None:
+    edition = make_edition(
+        [{"arxiv_id": f"2603.{number:05d}"} | paper for number, paper in enumerate(CASES[case], 1)],
+        pk=12,
+        first_item=101,
+    )
+    compiled = json.loads(json.dumps(fragments.compile_edition(edition, now=NOON)))
+
+    raw = Composer(compiled, IDENTITY).compose(make_recipient(edition))
+    assert lint(raw, hosts=tuple(settings.PAPER_LINK_HOSTS)) == []
+    assert set(bodies(raw)) == {"plain", "html"}
+    golden = GOLDEN / f"{case}.eml"
+    if os.environ.get("PAPERBOY_WRITE_GOLDENS"):
+        golden.write_bytes(raw)
+    assert raw == golden.read_bytes()
+
+
+def test_the_subject_reads_as_the_first_title_and_the_count() -> None:
+    edition = make_edition(CASES["emoji"])
+    raw = Composer(fragments.compile_edition(edition, now=NOON), IDENTITY).compose(make_recipient(edition))
+    assert parse(raw)["Subject"] == CASES["emoji"][0]["title"] + " + 1 more"
