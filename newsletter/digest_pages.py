@@ -13,8 +13,7 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_safe
 
 from newsletter import feedback
 from newsletter.delivery.compose import SCOPE
@@ -22,21 +21,21 @@ from newsletter.models import Delivery, EditionItem, Paper, Verdict
 from newsletter.ranking import why_trending
 from subscriptions import links
 from subscriptions.models import Topic, TopicPreference
+from subscriptions.views import secret_page
 
 KEPT = timedelta(days=90)
 VERDICTS = {"more": 1, "less": -1}
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD"])
+@require_safe
+@secret_page
 def digest(request: HttpRequest, token: str) -> HttpResponse:
     """The whole digest."""
     delivery = _delivery(token)
-    return _private(render(request, "newsletter/digest.html", _context(delivery, token, _items(delivery))))
+    return render(request, "newsletter/digest.html", _context(delivery, token, _items(delivery)))
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
+@secret_page
 def item(request: HttpRequest, token: str, item: int) -> HttpResponse:
     """One paper of the digest with its buttons; POST takes the reader's word."""
     delivery = _delivery(token)
@@ -46,7 +45,7 @@ def item(request: HttpRequest, token: str, item: int) -> HttpResponse:
     if request.method == "POST":
         _act(request, delivery, entries[0]["paper"], now=timezone.now())
         return redirect("newsletter:digest_item", token=token, item=item)
-    return _private(render(request, "newsletter/digest_item.html", _context(delivery, token, entries)))
+    return render(request, "newsletter/digest_item.html", _context(delivery, token, entries))
 
 
 def _act(request: HttpRequest, delivery: Delivery, paper: Paper, *, now: datetime) -> None:
@@ -106,11 +105,3 @@ def _context(delivery: Delivery, token: str, entries: list[dict[str, Any]]) -> d
         "unsubscribe_url": links.unsubscribe_url(delivery.subscriber.unsubscribe_token),
         "site_name": settings.SITE_NAME,
     }
-
-
-def _private(response: HttpResponse) -> HttpResponse:
-    """Token pages: no referrer, no index, no store (SS7)."""
-    response["Referrer-Policy"] = "no-referrer"
-    response["X-Robots-Tag"] = "noindex, nofollow"
-    response["Cache-Control"] = "no-store"
-    return response
