@@ -13,7 +13,9 @@ _LENGTH = 300
 # An address in running text ends at white space, quotes, angle brackets and at a brace (`\href` leaves those behind).
 _ADDRESS = re.compile(r"https?://[^\s<>\"{}|\\^`]+", re.IGNORECASE)
 _REPEATED = re.compile(r"(https?://[^\s{}]+)\{([^{}]*)\}", re.IGNORECASE)
-_GITHUB = re.compile(r"(?:https?://)?(?:www\.)?github\.com/([\w.-]+/[\w.-]+[^\s<>\"{}|\\^`,;]*)", re.IGNORECASE | re.ASCII)
+_GITHUB = re.compile(
+    r"(?:https?://)?(?:www\.)?github\.com/([\w.-]+/[\w.-]+[^\s<>\"{}|\\^`,;]*)", re.IGNORECASE | re.ASCII
+)
 _PROJECT = re.compile(r"https?://[\w-]+\.github\.io(?:/[^\s<>\"{}|\\^`,;]*)?", re.IGNORECASE | re.ASCII)
 _HUB_MIRROR = re.compile(r"(?:hf-proxy[\w-]*(?:\.[\w-]+)+|hf-mirror\.com)", re.IGNORECASE | re.ASCII)
 _PROXY = re.compile(r"(?:^|[.-])(?:\w*proxy\w*|mirror)(?:[.-]|$)|\.workers\.dev$|\.translate\.goog$", re.IGNORECASE)

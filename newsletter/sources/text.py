@@ -29,7 +29,13 @@ _SCRIPT_GROUP = re.compile(r"([_^])\{([^{}\\]{1,40})\}")
 _LINE_BREAK = re.compile(r"\\\\(?:\[[^\]]{0,20}\])?(?=\s|$)")
 _READS_FILES = re.compile(r"\\(?:input|include|includegraphics|usepackage)\b")
 _MATH_ALPHABET = re.compile("[\U0001d400-\U0001d7ff]")
-_STANDS_FOR_ITSELF = {"\\" + sign: sign for sign in "%&$#_{}"} | {"\\,": " ", "\\;": " ", "\\:": " ", "\\!": "", "\\ ": " "}
+_STANDS_FOR_ITSELF = {"\\" + sign: sign for sign in "%&$#_{}"} | {
+    "\\,": " ",
+    "\\;": " ",
+    "\\:": " ",
+    "\\!": "",
+    "\\ ": " ",
+}
 
 
 def clean_title(raw: str) -> str:

@@ -1,0 +1,325 @@
+"""Papers in: observations become papers, sightings and signals, and every new paper gets its topics.
+
+In: observations of any source, in any order, any number of times. Out: rows. One transaction: all of a call is stored
+or nothing. Safe to run twice and at the same time: a paper is one row, a sighting is kept once, a counter's value at
+one moment is kept once.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from difflib import SequenceMatcher
+from functools import lru_cache
+from itertools import islice
+
+from django.db import connection, transaction
+from django.db.models import F, Q, Window
+from django.db.models.functions import RowNumber
+
+from newsletter.models import Paper, PaperTopic, Sighting, Signal
+from newsletter.sources import sample
+from newsletter.sources.identifiers import title_key
+from newsletter.sources.observation import Observation
+from newsletter.topics import Classifier, TopicProfile
+from subscriptions.models import Topic
+
+_BATCH = 500
+_INGEST_LOCK = 0x70617065  # "pape": one writer of papers at a time, so that two workers never add the same one
+_NEAR = 0.95  # titles of distinct papers reach .73
+_END = 24  # characters of Paper.title_head and title_tail
+_SAME_ABSTRACT = 0.5  # share of common words; abstracts of other papers in the same field stay far below
+
+# Who is believed when sources differ. The text is arXiv's; links are known best where people add them. A source that
+# is not named only fills gaps: saved pages are uneven, and the one imported last is not the better one.
+_TEXT_AUTHORITY = {"arxiv": 3, "hf_daily": 2, "sample": 1}
+_LINK_AUTHORITY = {"hf_daily": 3, "arxiv": 2, "sample": 1}
+_TEXT_FIELDS = ("title", "abstract", "authors", "published_on", "categories")
+_LINK_FIELDS = ("url", "code_url", "project_url", "thumbnail_url", "organization")
+_COUNTERS = {"upvotes": "upvotes", "stars": "github_stars"}
+_UPDATED = (
+    *("arxiv_id", "title_key", "title_head", "title_tail", *_TEXT_FIELDS, *_LINK_FIELDS),
+    *("listed_on", "first_seen_at", "withdrawn_at", *_COUNTERS.values()),
+)
+_ROMAN = frozenset(["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x"])
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    read: int = 0
+    new: int = 0
+    merged: int = 0  # observations of a paper that was there already, or came before in the same call
+
+    def __add__(self, other: IngestResult) -> IngestResult:
+        return IngestResult(self.read + other.read, self.new + other.new, self.merged + other.merged)
+
+
+def ingest(observations: Iterable[Observation], *, now: datetime) -> IngestResult:
+    """Merge observations into the catalogue, all of them or none."""
+    result = IngestResult()
+    remaining = iter(observations)
+    with transaction.atomic():
+        _wait_for_other_writers()
+        while batch := list(islice(remaining, _BATCH)):
+            result += _ingest_batch(batch, now=now)
+    return result
+
+
+def reclassify(papers: Sequence[Paper]) -> None:
+    """Give papers the topics that the topics' present words say. What a curator decided stays."""
+    topics = {topic.slug: topic for topic in Topic.objects.filter(is_active=True)}
+    curated = set(
+        PaperTopic.objects.filter(paper__in=papers, origin=PaperTopic.Origin.CURATOR).values_list("paper_id", flat=True)
+    )
+    open_papers = [paper for paper in papers if paper.pk not in curated]
+    PaperTopic.objects.filter(paper__in=open_papers).delete()
+    classifier = current_classifier()
+    PaperTopic.objects.bulk_create(
+        PaperTopic(
+            paper=paper,
+            topic=topics[found.slug],
+            score=found.score,
+            is_assigned=found.assigned,
+            is_primary=found.assigned and place == 0,
+        )
+        for paper in open_papers
+        for place, found in enumerate(classifier.classify(paper.title, paper.abstract, categories=paper.categories))
+        if found.score > 0
+    )
+
+
+def current_classifier() -> Classifier:
+    """The classifier of the topics as they stand."""
+    return _classifier(
+        tuple(
+            TopicProfile(slug=slug, name=name, description=description, keywords=tuple(keywords))
+            for slug, name, description, keywords in Topic.objects.filter(is_active=True).values_list(
+                "slug", "name", "description", "keywords"
+            )
+        )
+    )
+
+
+@lru_cache(maxsize=2)
+def _classifier(topics: tuple[TopicProfile, ...]) -> Classifier:
+    return Classifier(topics, background=[f"{one.title}. {one.abstract}" for one in sample.papers()])
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """A paper while a batch is merged into it."""
+
+    paper: Paper
+    sources: set[str] = field(default_factory=set)
+    observations: list[Observation] = field(default_factory=list)
+    is_changed: bool = False
+    is_reworded: bool = False
+
+
+class _Catalogue:
+    """The papers that a batch may touch, by every name it may use for them. Bounded by the batch, not by the table."""
+
+    def __init__(self) -> None:
+        self.entries: dict[int, _Entry] = {}  # by primary key
+        self._by_id: dict[str, _Entry] = {}
+        self._by_title: dict[str, list[_Entry]] = defaultdict(list)
+        self._by_end: dict[str, list[_Entry]] = defaultdict(list)
+
+    def load(self, batch: Sequence[Observation]) -> None:
+        keys = {title_key(one.title) for one in batch}
+        candidates = Paper.objects.select_related("merged_into").filter(
+            Q(arxiv_id__in={one.arxiv_id for one in batch if one.arxiv_id})
+            | Q(title_key__in=keys)
+            | Q(title_head__in={_head(key) for key in keys if len(key) >= _END})
+            | Q(title_tail__in={_tail(key) for key in keys if len(key) >= _END})
+        )
+        for paper in candidates:
+            target = paper.merged_into or paper
+            entry = self.entries.setdefault(target.pk, _Entry(target))
+            self.index(entry)
+            self._index(entry, arxiv_id=paper.arxiv_id, key=paper.title_key)
+        for paper_id, source in (
+            Sighting.objects.filter(paper__in=self.entries).values_list("paper_id", "source").distinct()
+        ):
+            self.entries[paper_id].sources.add(source)
+
+    def index(self, entry: _Entry) -> None:
+        self._index(entry, arxiv_id=entry.paper.arxiv_id, key=entry.paper.title_key)
+
+    def _index(self, entry: _Entry, *, arxiv_id: str | None, key: str) -> None:
+        if arxiv_id:
+            self._by_id[arxiv_id] = entry
+        for names, name in ((self._by_title, key), (self._by_end, _head(key)), (self._by_end, _tail(key))):
+            if entry not in names[name]:
+                names[name].append(entry)
+
+    def find(self, seen: Observation) -> _Entry | None:
+        """By identifier, else by the same title, else by almost the same title and the same authors or abstract."""
+        if seen.arxiv_id and seen.arxiv_id in self._by_id:
+            return self._by_id[seen.arxiv_id]
+        key = title_key(seen.title)
+        for entry in self._by_title.get(key, ()):
+            if not _other_identifier(entry.paper, seen):
+                return entry
+        if len(key) < _END:
+            return None
+        for entry in (*self._by_end.get(_head(key), ()), *self._by_end.get(_tail(key), ())):
+            if not _other_identifier(entry.paper, seen) and _nearly(entry.paper.title_key, key) and _agree(entry, seen):
+                return entry
+        return None
+
+
+def _ingest_batch(batch: Sequence[Observation], *, now: datetime) -> IngestResult:
+    catalogue = _Catalogue()
+    catalogue.load(batch)
+    fresh: list[_Entry] = []
+    met: dict[int, _Entry] = {}
+    for seen in batch:
+        entry = catalogue.find(seen)
+        if entry is None:
+            entry = _Entry(Paper(first_seen_at=seen.seen_at or now))
+            fresh.append(entry)
+        elif entry.paper.pk:
+            met[entry.paper.pk] = entry
+        _merge(entry, seen, now=now)
+        catalogue.index(entry)
+    _count([*fresh, *met.values()], now=now)
+    Paper.objects.bulk_create([entry.paper for entry in fresh])
+    _store_changes([entry.paper for entry in met.values() if entry.is_changed])
+    _store_sightings([*fresh, *met.values()], now=now)
+    _store_signals([*fresh, *met.values()], now=now)
+    if reworded := [entry.paper for entry in (*fresh, *met.values()) if entry.is_reworded]:
+        reclassify(reworded)
+    return IngestResult(read=len(batch), new=len(fresh), merged=len(batch) - len(fresh))
+
+
+def _merge(entry: _Entry, seen: Observation, *, now: datetime) -> None:
+    """Take from `seen` what the paper lacks, and what this source knows better than those heard so far."""
+    paper, at = entry.paper, seen.seen_at or now
+    before = {name: getattr(paper, name) for name in _UPDATED}
+    for names, authority in ((_TEXT_FIELDS, _TEXT_AUTHORITY), (_LINK_FIELDS, _LINK_AUTHORITY)):
+        rank = authority.get(seen.source, 0)
+        is_better = rank > 0 and rank >= max((authority.get(source, 0) for source in entry.sources), default=0)
+        for name in names:
+            value = getattr(seen, name)
+            value = list(value) if isinstance(value, tuple) else value
+            if value and (is_better or not getattr(paper, name)):
+                setattr(paper, name, value)
+    paper.arxiv_id = paper.arxiv_id or seen.arxiv_id
+    paper.title_key = title_key(paper.title)
+    paper.title_head, paper.title_tail = _head(paper.title_key), _tail(paper.title_key)
+    paper.listed_on = min(filter(None, (paper.listed_on, seen.listed_on)), default=None)
+    paper.first_seen_at = min(paper.first_seen_at, at)
+    if seen.withdrawn and paper.withdrawn_at is None:
+        paper.withdrawn_at = at
+    after = {name: getattr(paper, name) for name in _UPDATED}
+    entry.is_changed |= after != before
+    entry.is_reworded |= any(after[name] != before[name] for name in ("title", "abstract", "categories"))
+    entry.sources.add(seen.source)
+    entry.observations.append(seen)
+
+
+def _count(entries: Sequence[_Entry], *, now: datetime) -> None:
+    """Drop counter values that say nothing new, and show the latest one on the paper."""
+    known = _latest_signals([entry for entry in entries if any(seen.metrics for seen in entry.observations)])
+    for entry in entries:
+        for seen in sorted(entry.observations, key=lambda one: one.seen_at or now):
+            at = seen.seen_at or now
+            for metric, value in seen.metrics.items():
+                name = (entry.paper.pk, seen.source, metric)
+                last_at, _ = known.get(name, (None, 0))
+                if last_at is None or at >= last_at:
+                    known[name] = (at, value)
+                    counter = _COUNTERS.get(metric)
+                    if counter and getattr(entry.paper, counter) != value:
+                        setattr(entry.paper, counter, value)
+                        entry.is_changed = True
+
+
+def _latest_signals(entries: Sequence[_Entry]) -> dict[tuple[int | None, str, str], tuple[datetime | None, int]]:
+    stored = [entry.paper.pk for entry in entries if entry.paper.pk]
+    if not stored:
+        return {}
+    newest_first = Window(RowNumber(), partition_by=[F("paper_id"), F("source"), F("metric")], order_by=F("at").desc())
+    rows = Signal.objects.filter(paper__in=stored).annotate(age=newest_first).filter(age=1)
+    return {
+        (paper, source, metric): (at, value)
+        for paper, source, metric, at, value in rows.values_list("paper_id", "source", "metric", "at", "value")
+    }
+
+
+def _store_changes(papers: Sequence[Paper]) -> None:
+    # One INSERT … ON CONFLICT per batch: bulk_update would send a CASE per row and field.
+    if papers:
+        Paper.objects.bulk_create(papers, update_conflicts=True, unique_fields=["id"], update_fields=_UPDATED)
+
+
+def _store_sightings(entries: Sequence[_Entry], *, now: datetime) -> None:
+    Sighting.objects.bulk_create(
+        [
+            Sighting(paper=entry.paper, source=seen.source, key=seen.key, rank=seen.rank, seen_at=seen.seen_at or now)
+            for entry in entries
+            for seen in entry.observations
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def _store_signals(entries: Sequence[_Entry], *, now: datetime) -> None:
+    Signal.objects.bulk_create(
+        [
+            Signal(paper=entry.paper, source=seen.source, metric=metric, value=value, at=seen.seen_at or now)
+            for entry in entries
+            for seen in entry.observations
+            for metric, value in seen.metrics.items()
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def _wait_for_other_writers() -> None:
+    # SQLite's transactions are immediate (settings), so there the lock is already held.
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_INGEST_LOCK])
+
+
+def _head(key: str) -> str:
+    return key[:_END]
+
+
+def _tail(key: str) -> str:
+    return key[-_END:]
+
+
+def _other_identifier(paper: Paper, seen: Observation) -> bool:
+    return bool(paper.arxiv_id and seen.arxiv_id and paper.arxiv_id != seen.arxiv_id)
+
+
+def _nearly(one: str, other: str) -> bool:
+    """Almost the same words, and exactly the same numbers: part 1 and part 2 are two papers."""
+    if _numbers(one) != _numbers(other):
+        return False
+    matcher = SequenceMatcher(None, one, other, autojunk=False)
+    return matcher.real_quick_ratio() >= _NEAR and matcher.quick_ratio() >= _NEAR and matcher.ratio() >= _NEAR
+
+
+def _numbers(key: str) -> list[str]:
+    return [word for word in key.split() if word in _ROMAN or any(character.isdigit() for character in word)]
+
+
+def _agree(entry: _Entry, seen: Observation) -> bool:
+    if entry.paper.abstract and seen.abstract:
+        return _overlap(entry.paper.abstract.casefold().split(), seen.abstract.casefold().split()) >= _SAME_ABSTRACT
+    ours, theirs = (
+        [name.casefold().split()[-1] for name in names if name.strip()] for names in (entry.paper.authors, seen.authors)
+    )
+    return _overlap(ours, theirs) >= _SAME_ABSTRACT
+
+
+def _overlap(one: Sequence[str], other: Sequence[str]) -> float:
+    """Jaccard similarity of two bags of words; 0 when either is empty."""
+    ours, theirs = set(one), set(other)
+    return len(ours & theirs) / len(ours | theirs) if ours and theirs else 0.0
