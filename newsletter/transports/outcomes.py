@@ -31,14 +31,14 @@ def classify(phase: Phase, *, code: int, enhanced: str = "") -> Kind:
         return Kind.REJECTED
     if code == 0:
         return Kind.UNKNOWN if phase in {Phase.DOT, Phase.API} else Kind.RETRY
-    if 200 <= code < 300 and phase in {Phase.DOT, Phase.API}:
+    if phase is Phase.API:
+        return classify_http(code)
+    if 200 <= code < 300 and phase is Phase.DOT:
         return Kind.SENT
     if code < 400:  # an answer out of place: only the final dot leaves a doubt
-        return Kind.UNKNOWN if phase in {Phase.DOT, Phase.API} else Kind.RETRY
+        return Kind.UNKNOWN if phase is Phase.DOT else Kind.RETRY
     if code < 500:  # also after the final dot: the server must not deliver then (§4.2.5)
         return Kind.RETRY
-    if phase is Phase.API:
-        return Kind.REJECTED
     return _permanent(phase, code=code, enhanced=enhanced)
 
 
@@ -57,6 +57,19 @@ def _permanent(phase: Phase, *, code: int, enhanced: str) -> Kind:
     if code == 552 and enhanced in {"", "5.5.3", "5.0.0"}:
         return Kind.RETRY
     return Kind.REJECTED
+
+
+def classify_http(status: int) -> Kind:
+    """The meaning of a provider's HTTP status. A gateway that gave up says nothing of what stood behind it."""
+    if 200 <= status < 300:
+        return Kind.SENT
+    if status in {401, 403}:
+        return Kind.INFRASTRUCTURE
+    if status in {408, 425, 429, 503}:
+        return Kind.RETRY
+    if 400 <= status < 500:
+        return Kind.REJECTED
+    return Kind.UNKNOWN
 
 
 def outcome(key: int, phase: Phase, *, code: int = 0, text: str = "") -> Outcome:
