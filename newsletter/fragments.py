@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 TEMPLATES = "emails/digest"
 INDENT = "    "
 TITLE_WIDTH = 300  # columns; a longer title is shortened in the mail
-SHORT_TITLE_WIDTH = 110
+SHORT_TITLE_WIDTH = 90
 SUBJECT_WIDTH = 80
 AUTHORS_SHOWN = 4
 TOPICS_SHOWN = 3
@@ -100,7 +100,7 @@ class _Press:
         self.slots = {name: SafeString(f"<!--{nonce}:{name}-->") for name in _SLOTS}
         self.cut = re.compile(f"<!--{nonce}:(\\w+)-->")
         self.css = render_to_string(f"{TEMPLATES}/style.css")
-        self.inliner = css_inline.CSSInliner(extra_css=self.css, load_remote_stylesheets=False)
+        self.inliner = css_inline.CSSInliner(extra_css=self.css, load_remote_stylesheets=False, minify_css=True)
 
     def encode(self, text: str) -> list[str]:
         return encoding.encode(text, marks=self.marks)
@@ -245,14 +245,14 @@ class _Sheet:
         judge = verdict_url(delivery_mark, item.pk)
         verdicts = [(_("More like this"), f"{judge}#more"), (_("Less like this"), f"{judge}#less")]
         if shown:
-            verdicts.append((_("Mute %s") % prose.one_line(shown[0].name), f"{judge}#mute"))
+            verdicts.append((_("Mute this topic"), f"{judge}#mute"))
         others = [(_("PDF"), paper.pdf_url), (_("Code"), paper.code_url), (_("Project"), paper.project_url)]
         url = paper_url(paper)
         return cls(
             title=prose.shorten(paper.title, width=TITLE_WIDTH),
             authors=authors_line([prose.one_line(str(name)) for name in paper.authors]),
             summary=prose.gist(paper.abstract),
-            note=prose.one_line(item.note),
+            note=_("Editor: %s") % note if (note := prose.one_line(item.note)) else "",
             topics=tuple(prose.one_line(topic.name) for topic in shown),
             url=url,
             links=((_("Read the paper"), url), *((name, safe) for name, link in others if (safe := safe_link(link)))),

@@ -256,7 +256,7 @@ def _html(html: str, raw: bytes) -> list[str]:
     if not all(re.search(r"<bdi>.+</bdi>", heading, re.DOTALL) for heading in headings):
         faults.append("MF25 a title without <bdi>")
     preview = re.search(r'<div class="preview"[^>]*style="([^"]*)"', html)
-    if not preview or not {"display: none", "mso-hide: all"} <= set(preview[1].rstrip(";").split(";")):
+    if not preview or not {"display:none", "mso-hide:all"} <= set(preview[1].replace(" ", "").rstrip(";").split(";")):
         faults.append("MF23 the preheader shows")
     if "/u/" not in html or "#preferences" not in html:
         faults.append("MF28 no unsubscribe or preferences link")
