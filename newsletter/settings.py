@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from email.utils import parseaddr
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
@@ -16,7 +17,55 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
+
+
+class _Environment(environ.Env):  # type: ignore[misc]
+    """django-environ's readers; a value that makes no sense is refused by a sentence that names the variable."""
+
+    def get_value(
+        self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, parse_default: bool = False
+    ) -> Any:
+        try:
+            return super().get_value(var, cast=cast, default=default, parse_default=parse_default)
+        except (TypeError, ValueError) as error:
+            raise self.refusal(var, f"a value of the kind {getattr(cast, '__name__', cast)}") from error
+
+    def bool(self, var: str, default: Any = environ.Env.NOTSET) -> bool:
+        value: str = self.str(var, default="").strip().lower()
+        if value not in {"", "0", "1", "false", "true", "off", "on", "no", "yes"}:
+            raise self.refusal(var, "1 or 0")
+        return value in {"1", "true", "on", "yes"} if value else bool(default)
+
+    def int(self, var: str, default: int, at_least: int = 0, at_most: int = 2**31 - 1) -> int:
+        value = int(self.get_value(var, cast=int, default=default))
+        if not at_least <= value <= at_most:
+            raise self.refusal(var, f"a whole number from {at_least} to {at_most}")
+        return value
+
+    def one_of(self, var: str, choices: tuple[str, ...], default: str) -> str:
+        value: str = self.str(var, default=default)
+        if value not in choices:
+            raise self.refusal(var, " or ".join(choices))
+        return value
+
+    def db_url(self, var: str, default: str) -> dict[str, Any]:
+        config: dict[str, Any] = super().db_url(var, default=default)
+        if not config.get("ENGINE"):
+            raise self.refusal(var, "an address such as postgres://user:password@host:5432/name")
+        return config
+
+    def email_url(self, var: str, default: str) -> dict[str, Any]:
+        try:
+            config: dict[str, Any] = super().email_url(var, default=default)
+        except ImproperlyConfigured as error:
+            raise self.refusal(var, "an address such as smtp+tls://user:password@host:587") from error
+        return config
+
+    def refusal(self, var: str, wanted: str) -> ImproperlyConfigured:
+        return ImproperlyConfigured(f"{var} must be {wanted}, not {self.ENVIRON.get(var)!r}. See .env.example.")
+
+
+env = _Environment()
 _env_file = Path(env.str("ENV_FILE", default=str(BASE_DIR / ".env")))
 if _env_file.is_file():
     env.read_env(_env_file)
@@ -118,6 +167,8 @@ else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 
 REDIS_URL = env.str("REDIS_URL", default="")  # empty: no broker, `manage.py work` does everything in one process
+if REDIS_URL and urlsplit(REDIS_URL).scheme not in {"redis", "rediss", "unix"}:
+    raise env.refusal("REDIS_URL", "an address such as redis://host:6379/0")
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
     if REDIS_URL
@@ -126,7 +177,7 @@ CACHES = {
 
 # --- mail -----------------------------------------------------------------------------------------------------------
 vars().update(env.email_url("EMAIL_URL", default="smtp://127.0.0.1:2525"))
-EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=60)
+EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=60, at_least=1)
 EMAIL_SUBJECT_PREFIX = ""
 
 
@@ -178,15 +229,16 @@ PAPER_LINK_HOSTS = env.list(
 
 # --- the pipeline ---------------------------------------------------------------------------------------------------
 EDITION_AUTO_APPROVE = env.bool("EDITION_AUTO_APPROVE", default=False)
-EDITION_CUTOFF_HOUR = env.int("EDITION_CUTOFF_HOUR", default=4)  # UTC; arXiv has announced by then
-EDITION_SIZE = env.int("EDITION_SIZE", default=60)  # candidate papers in one edition
+EDITION_CUTOFF_HOUR = env.int("EDITION_CUTOFF_HOUR", default=4, at_most=23)  # UTC; arXiv has announced by then
+EDITION_SIZE = env.int("EDITION_SIZE", default=60, at_least=1)  # candidate papers in one edition
 DIGEST_MIN_PAPERS = env.int("DIGEST_MIN_PAPERS", default=1)
 DELIVERY_GRACE_HOURS = env.int("DELIVERY_GRACE_HOURS", default=6)  # a digest later than this is skipped, not sent
-DELIVERY_CHUNK = env.int("DELIVERY_CHUNK", default=500)
+DELIVERY_CHUNK = env.int("DELIVERY_CHUNK", default=500, at_least=1)
 DELIVERY_LEASE_SECONDS = env.int("DELIVERY_LEASE_SECONDS", default=60)
-DELIVERY_MAX_ATTEMPTS = env.int("DELIVERY_MAX_ATTEMPTS", default=8)
-SMTP_CONNECTIONS = env.int("SMTP_CONNECTIONS", default=8)  # per worker process
-DIGEST_TRANSPORT = env.str("DIGEST_TRANSPORT", default="smtp")  # smtp (fast lane) or backend (any EMAIL_BACKEND)
+DELIVERY_MAX_ATTEMPTS = env.int("DELIVERY_MAX_ATTEMPTS", default=8, at_least=1)
+SMTP_CONNECTIONS = env.int("SMTP_CONNECTIONS", default=8, at_least=1)  # per worker process
+# smtp: the fast lane; backend: any EMAIL_BACKEND
+DIGEST_TRANSPORT = env.one_of("DIGEST_TRANSPORT", ("smtp", "backend"), default="smtp")
 DELIVERY_RATE = env.float("DELIVERY_RATE", default=0.0)  # messages a second over all workers; 0: no limit
 DELIVERY_DOMAIN_RATES = env.dict("DELIVERY_DOMAIN_RATES", cast={"value": float}, default={})  # gmail.com=20,default=50
 # Warm-up of a new sending domain: a cap per recipient domain and day that grows until WARMUP_DAYS have passed.
@@ -235,7 +287,7 @@ CELERY_TASK_ROUTES = {
     "newsletter.tasks.plan": {"queue": "digest"},
     "newsletter.tasks.ingest": {"queue": "ingest"},
 }
-TICK_SECONDS = env.int("TICK_SECONDS", default=60)
+TICK_SECONDS = env.int("TICK_SECONDS", default=60, at_least=1)
 CELERY_BEAT_SCHEDULE = {
     "tick": {"task": "newsletter.tasks.tick", "schedule": TICK_SECONDS, "options": {"expires": TICK_SECONDS}},
 }
@@ -249,7 +301,7 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "static/"
-STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(VAR_DIR / "static")))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -296,6 +348,9 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {
+        "handlers": ["stderr"],
+        "level": env.one_of("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO"),
+    },
 }
 UNFOLD = {"SITE_TITLE": SITE_NAME, "SITE_HEADER": SITE_NAME, "SITE_URL": "/", "SHOW_HISTORY": True}
