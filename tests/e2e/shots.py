@@ -1,6 +1,7 @@
 """Take pictures of pages or of HTML files, so that a person can look at them.
 
     python -m tests.e2e.shots http://localhost:8000 var/shots / /subscribe/ "/topic/vision/"
+    python -m tests.e2e.shots http://localhost:8000 var/shots prefs=/preferences/TOKEN/
     python -m tests.e2e.shots file var/shots var/mail/digest.html
 
 In: a base address (or ``file``), a folder, paths. Out: NAME-WIDTH-SCHEME.png for each width and colour scheme, and a
@@ -37,6 +38,12 @@ new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) window.layoutShift += entry.value;
 }).observe({ type: "layout-shift", buffered: true });
 """
+
+
+def named(argument: str) -> tuple[str, str]:
+    """The picture's name and the path: from ``name=path``, or the name made of the path itself."""
+    given = re.fullmatch(r"([a-z0-9-]+)=(.+)", argument)
+    return (given[1], given[2]) if given else (name_of(argument), argument)
 
 
 def name_of(path: str) -> str:
@@ -94,15 +101,15 @@ def main() -> int:
     failed = False
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=options.chromium, args=ARGS)
-        for path in options.paths:
+        for name, path in map(named, options.paths):
             url = Path(path).resolve().as_uri() if options.base == "file" else options.base.rstrip("/") + path
             for width in map(int, options.widths.split(",")):
                 for scheme in options.schemes.split(","):
                     faults = shoot(
-                        browser, url, options.folder, name_of(path), width=width, scheme=scheme, full=not options.screen
+                        browser, url, options.folder, name, width=width, scheme=scheme, full=not options.screen
                     )
                     failed = failed or bool(faults)
-                    print(f"{name_of(path)}-{width}-{scheme}.png", *faults, sep="  ")
+                    print(f"{name}-{width}-{scheme}.png", *faults, sep="  ")
         browser.close()
     return int(failed)
 
