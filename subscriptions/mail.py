@@ -16,6 +16,7 @@ import unicodedata
 from contextlib import suppress
 from datetime import timedelta
 from email import charset
+from email.header import Header
 from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
@@ -49,6 +50,7 @@ SILENT = (Suppression.Reason.COMPLAINT, Suppression.Reason.ADMIN)
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _ADDRESS = re.compile(r"<?[^\s<>@]+@[^\s<>@]+>?")
 _LINE = 78
+_ADDRESS_HEADERS = frozenset({"from", "to", "cc", "bcc", "sender", "reply-to"})
 
 
 def clean_header(value: str, limit: int) -> str:
@@ -103,6 +105,11 @@ class _SevenBitMessage(EmailMultiAlternatives):
 
     def message(self, *args: Any, **options: Any) -> Any:
         message = super().message(*args, **options)
+        for name in ("Subject", *self.extra_headers):
+            text = self.extra_headers.get(name, self.subject)
+            if not text.isascii() and name.casefold() not in _ADDRESS_HEADERS:
+                # Django forgets the length of the name, and the first line of a long one exceeds 76 (MF8).
+                message.replace_header(name, Header(text, "utf-8", header_name=name, maxlinelen=76).encode())
         for part in message.walk():
             if part.get_content_maintype() == "text":
                 _encode_shorter(cast("MIMEBase", part))

@@ -38,6 +38,7 @@ from subscriptions.tasks import ring
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from django.http import HttpRequest, QueryDict
 
@@ -132,14 +133,14 @@ def _rhythm_of(reader: Subscriber) -> dict[str, Any]:
 
 
 def _confirmed_page(request: HttpRequest, reader: Subscriber) -> HttpResponse:
-    return render(request, "subscriptions/confirmed.html", {"reader": reader, "next_due": _local_due(reader)})
+    return render(
+        request, "subscriptions/confirmed.html", {"reader": reader, "next_due": _local(reader.next_due_at, reader)}
+    )
 
 
-def _local_due(reader: Subscriber) -> Any:
-    """The next digest in the reader's own time."""
-    if reader.next_due_at is None:
-        return None
-    return reader.next_due_at.astimezone(schedule.zone_named(reader.time_zone))
+def _local(instant: datetime | None, reader: Subscriber) -> datetime | None:
+    """The reader's wall clock, without a zone so that templates leave it alone."""
+    return instant.astimezone(schedule.zone_named(reader.time_zone)).replace(tzinfo=None) if instant else None
 
 
 # --- staying --------------------------------------------------------------------------------------------------------
@@ -178,7 +179,8 @@ def _preferences_page(request: HttpRequest, reader: Subscriber, **over: Any) -> 
         "reader": reader,
         "form": PreferencesForm(wishes=lifecycle.wishes_of(reader)),
         "pause": PauseForm(today=today),
-        "next_due": _local_due(reader),
+        "next_due": _local(reader.next_due_at, reader),
+        "paused_until": _local(reader.paused_until, reader),
         "is_active": reader.state in lifecycle.ACTIVE,
         "saved": request.GET.get("saved", ""),
     }

@@ -1,0 +1,184 @@
+"""Confirming an address: a press of a button, once, and only for the request it answers."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.core import mail
+from django.test import Client
+from django.utils import timezone
+
+from subscriptions import lifecycle, links
+from subscriptions.lifecycle import Origin
+from subscriptions.mail import send_due_notices
+from subscriptions.models import ConsentEvent, Notice, Subscriber, Suppression
+from tests.builders import NOON, make_reader, make_topic
+
+pytestmark = pytest.mark.django_db
+
+
+def ask_and_open_mail(client: Client, email: str = "bob@example.net", **over: Any) -> str:
+    """Sign up and return the path of the link in the mail that comes."""
+    client.post("/subscribe/", {"email": email} | over)
+    send_due_notices(now=timezone.now())
+    return link_in(mail.outbox[-1].body)
+
+
+def link_in(text: str) -> str:
+    found = re.search(r"https://papers\.example\.org(/confirm/\S+)", text)
+    assert found is not None
+    return found[1]
+
+
+def test_the_button_confirms_and_the_next_digest_has_a_time(client: Client) -> None:
+    with time_machine.travel(NOON, tick=False):  # a Wednesday
+        path = ask_and_open_mail(client, time_zone="Europe/Berlin", hour="7")
+        answer = client.post(path)
+    assert answer.status_code == 200
+    assert "You are subscribed" in answer.content.decode()
+    reader = Subscriber.objects.get()
+    assert (reader.state, reader.confirmed_at) == ("confirmed", NOON)
+    assert reader.next_due_at == datetime(2026, 3, 19, 6, tzinfo=UTC)
+    assert "Thursday, 19 March at 07:00" in answer.content.decode()
+    assert reader in Subscriber.objects.mailable()
+
+
+def test_looking_at_the_link_changes_nothing(client: Client) -> None:
+    path = ask_and_open_mail(client)
+    before = (Subscriber.objects.values().get(), ConsentEvent.objects.count(), Notice.objects.count())
+    for _ in range(50):
+        assert client.get(path).status_code == 200
+        assert client.head(path).status_code == 200
+        client.options(path)
+    assert (Subscriber.objects.values().get(), ConsentEvent.objects.count(), Notice.objects.count()) == before
+
+
+def test_a_second_press_shows_success_and_has_no_second_effect(client: Client) -> None:
+    path = ask_and_open_mail(client)
+    client.post(path)
+    first = Subscriber.objects.values().get()
+    for press in (client.post, client.get):
+        answer = press(path)
+        assert answer.status_code == 200
+        assert "You are subscribed" in answer.content.decode()
+    assert Subscriber.objects.values().get() == first
+    assert ConsentEvent.objects.filter(kind="confirmed").count() == 1
+
+
+def test_an_old_link_is_refused_after_72_hours(client: Client) -> None:
+    with time_machine.travel(NOON, tick=False) as clock:
+        path = ask_and_open_mail(client)
+        clock.shift(timedelta(hours=73))
+        for press in (client.get, client.post):
+            answer = press(path)
+            assert answer.status_code == 410
+            assert "/subscribe/" in answer.content.decode()
+    assert Subscriber.objects.get().state == "pending"
+
+
+@pytest.mark.parametrize("path", ["/confirm/junk/", "/confirm/1.0~AAAA/", "/confirm/é/"])
+def test_junk_is_refused_without_an_error(client: Client, path: str) -> None:
+    assert client.get(path).status_code == 410
+    assert client.post(path).status_code == 410
+
+
+def test_a_link_of_another_scope_does_not_confirm(client: Client) -> None:
+    reader = make_reader(state="pending", confirmed_at=None, next_due_at=None)
+    reader.consent_events.create(pk=reader.pk, kind="requested", at=timezone.now(), method="page")
+    for token in (links.manage_token(reader, now=timezone.now()), reader.unsubscribe_token):
+        assert client.post(f"/confirm/{token}/").status_code == 410
+    reader.refresh_from_db()
+    assert reader.state == "pending"
+
+
+def test_a_link_cannot_bring_back_who_left_after_it_was_asked_for(client: Client) -> None:
+    path = ask_and_open_mail(client)
+    client.post(path)
+    lifecycle.unsubscribe(Subscriber.objects.get(), now=timezone.now(), method="test", origin=Origin())
+    assert client.get(path).status_code == 200  # a button, as for anybody
+    assert client.post(path).status_code == 410
+    assert Subscriber.objects.get().state == "unsubscribed"
+
+
+def test_who_left_comes_back_by_a_fresh_confirmation(client: Client) -> None:
+    with time_machine.travel(NOON, tick=False) as clock:
+        client.post(ask_and_open_mail(client))
+        lifecycle.unsubscribe(Subscriber.objects.get(), now=timezone.now(), method="test", origin=Origin())
+        clock.shift(timedelta(hours=2))
+        path = ask_and_open_mail(client)
+        assert Subscriber.objects.get().state == "unsubscribed"  # nothing before the press
+        client.post(path)
+    reader = Subscriber.objects.get()
+    assert (reader.state, reader.left_at) == ("confirmed", None)
+
+
+def test_a_bounced_address_may_confirm_again_and_the_suppression_ends(client: Client) -> None:
+    with time_machine.travel(NOON, tick=False) as clock:
+        lifecycle.suppress(make_reader("bob@example.net"), reason="bounce", source="dsn", now=NOON)
+        clock.shift(timedelta(days=1))
+        client.post(ask_and_open_mail(client))
+    assert Subscriber.objects.mailable().get().email == "bob@example.net"
+    assert Suppression.objects.get().lifted_at is not None
+
+
+def test_a_complaint_stands_until_an_operator_lifts_it_and_a_fresh_confirmation_follows(client: Client) -> None:
+    with time_machine.travel(NOON, tick=False) as clock:
+        old_path = ask_and_open_mail(client)
+        client.post(old_path)
+        clock.shift(timedelta(hours=2))
+        lifecycle.suppress(Subscriber.objects.get(), reason="complaint", source="arf", now=timezone.now())
+        mail.outbox.clear()
+        client.post("/subscribe/", {"email": "bob@example.net"})
+        send_due_notices(now=timezone.now())
+        assert not mail.outbox  # not even the mail that asks
+        clock.shift(timedelta(hours=2))
+        lifecycle.lift(Suppression.objects.get(), now=timezone.now())
+        assert client.post(old_path).status_code == 410
+        assert not Subscriber.objects.mailable().exists()
+        client.post(ask_and_open_mail(client))
+    assert Subscriber.objects.mailable().exists()
+
+
+def test_a_link_asked_for_before_the_complaint_confirms_nothing(client: Client) -> None:
+    path = ask_and_open_mail(client)
+    lifecycle.suppress(Subscriber.objects.get(), reason="complaint", source="arf", now=timezone.now())
+    assert client.post(path).status_code == 410
+    assert Subscriber.objects.get().state == "suppressed"
+
+
+def test_who_came_by_the_banner_chooses_topics_while_confirming(client: Client) -> None:
+    make_topic("vision")
+    path = ask_and_open_mail(client)
+    assert 'value="vision"' in client.get(path).content.decode()
+    client.post(path, {"topics_shown": "1", "topics": ["vision"], "cadence": "weekly", "hour": "9", "time_zone": "UTC"})
+    reader = Subscriber.objects.get()
+    assert (reader.state, reader.cadence, reader.hour) == ("confirmed", "weekly", 9)
+    assert [one.topic.slug for one in reader.preferences.all()] == ["vision"]
+
+
+def test_who_chose_topics_before_is_not_asked_again(client: Client) -> None:
+    make_topic("vision")
+    path = ask_and_open_mail(client, topics=["vision"])
+    assert 'name="topics"' not in client.get(path).content.decode()
+    client.post(path, {"topics_shown": "1", "cadence": "monthly"})
+    reader = Subscriber.objects.get()
+    assert reader.cadence == "daily"
+    assert [one.topic.slug for one in reader.preferences.all()] == ["vision"]
+
+
+def test_the_page_of_a_secret_link_does_not_leak_it(client: Client) -> None:
+    path = ask_and_open_mail(client)
+    for answer in (client.get(path), client.post(path), client.get("/confirm/junk/")):
+        assert answer["Referrer-Policy"] == "no-referrer"
+        assert answer["Cache-Control"] == "no-store"
+        assert answer["X-Robots-Tag"] == "noindex"
+        assert "script-src" in answer["Content-Security-Policy"]
+        assert not answer.cookies
+
+
+def test_confirming_needs_no_cookie() -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.post(ask_and_open_mail(client))
+    assert Subscriber.objects.get().state == "confirmed"

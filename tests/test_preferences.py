@@ -1,0 +1,258 @@
+"""The preferences page behind a mailed link: change, pause, leave, take and erase one's data."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.core import mail
+from django.test import Client
+from django.utils import timezone
+
+from subscriptions import lifecycle, links
+from subscriptions.lifecycle import Origin, Wishes
+from subscriptions.mail import send_due_notices
+from subscriptions.models import ConsentEvent, Notice, Subscriber
+from tests.builders import NOON, make_reader, make_topic
+
+pytestmark = pytest.mark.django_db
+
+FORM = {
+    "action": "save",
+    "cadence": "daily",
+    "weekdays": ["0", "5"],
+    "hour": "21",
+    "time_zone": "Asia/Calcutta",
+    "max_papers": "5",
+    "thin_policy": "hold",
+    "mail_format": "text",
+    "wants_outside": "on",
+}
+
+
+def path_of(reader: Subscriber) -> str:
+    return f"/preferences/{links.manage_token(reader, now=timezone.now())}/"
+
+
+def test_every_wish_is_saved_and_shown(client: Client) -> None:
+    for slug in ("vision", "speech-audio", "robotics"):
+        make_topic(slug)
+    reader = make_reader(follows=("robotics",))
+    stances = {"topic-vision": "more", "topic-speech-audio": "mute", "topic-robotics": ""}
+    with time_machine.travel(NOON, tick=False):
+        answer = client.post(path_of(reader), FORM | stances, follow=True)
+    reader.refresh_from_db()
+    assert (reader.weekdays, reader.hour, reader.time_zone) == (0b0100001, 21, "Asia/Calcutta")
+    assert (reader.max_papers, reader.thin_policy, reader.mail_format) == (5, "hold", "text")
+    assert dict(reader.preferences.values_list("topic__slug", "stance")) == {"vision": "more", "speech-audio": "mute"}
+    page = answer.content.decode()
+    assert "Saved." in page
+    assert '<option value="Asia/Calcutta" selected>' in page
+    assert '<input type="radio" name="topic-vision" value="more" checked>' in page
+
+
+def test_a_new_rhythm_moves_the_next_digest(client: Client) -> None:
+    reader = make_reader(next_due_at=NOON + timedelta(hours=20))
+    with time_machine.travel(NOON, tick=False):
+        client.post(path_of(reader), FORM | {"cadence": "weekly", "time_zone": "UTC"})
+    reader.refresh_from_db()
+    assert reader.next_due_at == datetime(2026, 3, 23, 21, tzinfo=UTC)
+
+
+def test_other_topics_leave_the_next_digest_where_it_is() -> None:
+    make_topic("vision")
+    reader = make_reader(next_due_at=NOON + timedelta(minutes=1))
+    wishes = Wishes(stances={"vision": "follow"})
+    assert lifecycle.change(reader, wishes=wishes, now=NOON, method="test", origin=Origin())
+    reader.refresh_from_db()
+    assert reader.next_due_at == NOON + timedelta(minutes=1)
+
+
+def test_a_digest_that_is_owed_already_is_not_lost_by_a_new_rhythm() -> None:
+    reader = make_reader(next_due_at=NOON)
+    now = NOON + timedelta(seconds=30)
+    lifecycle.change(reader, wishes=Wishes(hour=23), now=now, method="test", origin=Origin())
+    reader.refresh_from_db()
+    assert reader.next_due_at == NOON
+
+
+def test_saving_the_same_again_is_no_change(client: Client) -> None:
+    reader = make_reader()
+    client.post(path_of(reader), FORM)
+    client.post(path_of(reader), FORM)
+    assert [event.kind for event in reader.consent_events.all()] == ["changed"]
+
+
+@pytest.mark.parametrize(
+    "bad", [{"hour": "24"}, {"time_zone": "Mars"}, {"max_papers": "0"}, {"max_papers": "51"}, {"weekdays": ["7"]}]
+)
+def test_a_wish_out_of_range_saves_nothing(client: Client, bad: dict[str, Any]) -> None:
+    reader = make_reader()
+    before = Subscriber.objects.values().get()
+    answer = client.post(path_of(reader), FORM | bad)
+    assert answer.status_code == 200
+    assert "Nothing was saved" in answer.content.decode()
+    assert Subscriber.objects.values().get() == before
+
+
+def test_a_retired_topic_keeps_its_stance(client: Client) -> None:
+    topic = make_topic("phrenology")
+    reader = make_reader(follows=("phrenology",))
+    type(topic).objects.filter(pk=topic.pk).update(is_active=False)
+    client.post(path_of(reader), FORM)
+    assert reader.preferences.get().topic == topic
+
+
+def test_pausing_stops_digests_until_the_local_morning_and_resumes_by_itself(client: Client) -> None:
+    reader = make_reader(time_zone="Asia/Tokyo")
+    with time_machine.travel(NOON, tick=False):
+        client.post(path_of(reader), {"action": "pause", "until": "2026-04-01"})
+    reader.refresh_from_db()
+    assert (reader.state, reader.next_due_at) == ("paused", None)
+    assert reader.paused_until == datetime(2026, 3, 31, 15, tzinfo=UTC)  # midnight in Tokyo
+    assert lifecycle.resume_rested(now=reader.paused_until - timedelta(seconds=1)) == 0
+    assert lifecycle.resume_rested(now=reader.paused_until) == 1
+    assert lifecycle.resume_rested(now=reader.paused_until) == 0
+    reader.refresh_from_db()
+    assert (reader.state, reader.paused_until) == ("confirmed", None)
+    assert reader.next_due_at == datetime(2026, 3, 31, 23, tzinfo=UTC)  # 08:00 on 1 April
+
+
+@pytest.mark.parametrize("until", ["", "2026-03-18", "2020-01-01", "2028-01-01", "soon"])
+def test_a_pause_needs_a_day_within_a_year(client: Client, until: str) -> None:
+    reader = make_reader()
+    with time_machine.travel(NOON, tick=False):
+        client.post(path_of(reader), {"action": "pause", "until": until})
+    reader.refresh_from_db()
+    assert reader.state == "confirmed"
+
+
+def test_a_paused_reader_can_start_again_at_once(client: Client) -> None:
+    reader = make_reader(state="paused", next_due_at=None, paused_until=NOON + timedelta(days=9))
+    client.post(path_of(reader), {"action": "resume"})
+    reader.refresh_from_db()
+    assert (reader.state, reader.paused_until) == ("confirmed", None)
+    assert reader.next_due_at is not None
+
+
+def test_leaving_from_the_page(client: Client) -> None:
+    reader = make_reader()
+    page = client.post(path_of(reader), {"action": "leave"}, follow=True).content.decode()
+    assert "You are not subscribed." in page
+    reader.refresh_from_db()
+    assert reader.state == "unsubscribed"
+
+
+def test_the_export_is_everything_but_the_keys(client: Client) -> None:
+    reader = make_reader("alice@example.net", follows=("vision",))
+    reader.consent_events.create(kind="requested", at=NOON, method="page", ip_address="192.0.2.1")
+    answer = client.post(path_of(reader), {"action": "export"})
+    assert answer["Content-Disposition"] == 'attachment; filename="my-data.json"'
+    data = json.loads(answer.content)
+    assert data["subscriber"]["email"] == "alice@example.net"
+    assert data["topics"] == {"vision": "follow"}
+    assert data["consentevent"][0]["ip_address"] == "192.0.2.1"
+    assert {"delivery", "verdict", "notice"} <= set(data)
+    assert reader.unsubscribe_token not in answer.content.decode()
+    assert [event.kind for event in reader.consent_events.all()] == ["requested", "exported"]
+
+
+def test_erasing_asks_whether_you_are_sure(client: Client) -> None:
+    reader = make_reader()
+    client.post(path_of(reader), {"action": "erase"})
+    reader.refresh_from_db()
+    assert reader.state == "confirmed"
+    answer = client.post(path_of(reader), {"action": "erase", "sure": "yes"})
+    assert "Your data is erased" in answer.content.decode()
+    reader.refresh_from_db()
+    assert (reader.state, reader.email) == ("erased", None)
+
+
+def test_a_link_is_dead_after_erasure(client: Client) -> None:
+    reader = make_reader()
+    path = path_of(reader)
+    lifecycle.erase(reader, now=timezone.now(), method="test")
+    assert client.get(path).status_code == 410
+    assert client.post(path, {"action": "export"}).status_code == 410
+
+
+def test_looking_at_the_page_changes_nothing(client: Client) -> None:
+    reader = make_reader()
+    path = path_of(reader)
+    before = Subscriber.objects.values().get()
+    for _ in range(50):
+        assert client.get(path).status_code == 200
+        assert client.head(path).status_code == 200
+        assert client.options(path).status_code == 405
+    assert Subscriber.objects.values().get() == before
+    assert not ConsentEvent.objects.exists()
+    assert not Notice.objects.exists()
+
+
+@pytest.mark.parametrize("action", ["save", "pause", "resume", "leave", "export", "erase"])
+def test_no_other_link_opens_the_page(client: Client, action: str) -> None:
+    reader, other = make_reader(), make_reader()
+    asked = reader.consent_events.create(kind="requested", at=timezone.now(), method="page")
+    manage = links.manage_token(reader, now=timezone.now())
+    tokens = [
+        reader.unsubscribe_token,
+        links.confirm_token(asked.pk, now=timezone.now()),
+        manage.replace(f"{reader.pk}.", f"{other.pk}.", 1),
+        links.manage_token(reader, now=timezone.now() - timedelta(hours=25)),
+    ]
+    before = list(Subscriber.objects.order_by("pk").values())
+    for token in tokens:
+        answer = client.post(f"/preferences/{token}/", {"action": action, "sure": "yes", "until": "2027-01-01"})
+        assert answer.status_code == 410
+    assert list(Subscriber.objects.order_by("pk").values()) == before
+
+
+def test_the_page_does_not_leak_its_address(client: Client) -> None:
+    for path in (path_of(make_reader()), "/preferences/junk/"):
+        answer = client.get(path)
+        assert answer["Referrer-Policy"] == "no-referrer"
+        assert answer["Cache-Control"] == "no-store"
+        assert answer["X-Robots-Tag"] == "noindex"
+        assert not answer.cookies
+
+
+def test_the_link_is_mailed_to_the_address_and_works(client: Client) -> None:
+    reader = make_reader("alice@example.net")
+    answer = client.post("/preferences/", {"email": "Alice@example.net"})
+    assert answer["Location"] == "/subscribe/sent/?about=link"
+    send_due_notices(now=timezone.now())
+    (message,) = mail.outbox
+    path = message.body.split("https://papers.example.org")[1].split()[0]
+    assert reader.email in client.get(path).content.decode()
+
+
+def test_asking_for_a_link_tells_nothing_about_the_address() -> None:
+    make_reader("alice@example.net")
+    gone = make_reader("gone@example.net")
+    lifecycle.suppress(gone, reason="complaint", source="arf", now=NOON)
+    answers = {
+        (answer.status_code, answer["Location"], answer.content, str(answer.cookies))
+        for name in ("alice", "gone", "nobody")
+        for answer in [Client().post("/preferences/", {"email": f"{name}@example.net"})]
+    }
+    assert len(answers) == 1
+    send_due_notices(now=timezone.now())
+    assert [message.to for message in mail.outbox] == [["alice@example.net"]]
+
+
+def test_the_privacy_page_says_what_the_settings_say(client: Client, settings: Any) -> None:
+    settings.RETENTION_ORIGIN_DAYS = 17
+    settings.PRIVACY_PROCESSORS = ["Relay Ltd., Ireland: delivers the mail"]
+    page = client.get("/privacy/").content.decode()
+    assert "17 days" in page
+    assert "Relay Ltd., Ireland: delivers the mail" in page
+    assert settings.POSTAL_ADDRESS in page
+
+
+def test_pausing_twice_moves_the_date_and_is_recorded() -> None:
+    reader = make_reader()
+    first = datetime.combine(date(2026, 4, 1), datetime.min.time(), UTC)
+    for until in (first, first, first + timedelta(days=1)):
+        lifecycle.pause(reader, until=until, now=NOON, method="test", origin=Origin())
+    assert [event.detail["until"] for event in reader.consent_events.all()] == ["2026-04-01", "2026-04-02"]

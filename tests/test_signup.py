@@ -1,0 +1,264 @@
+"""Signing up: what is stored, what is owed, and that the answer never tells who reads us."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.core import mail
+from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
+
+from subscriptions.addresses import client_address, network_of, parse_address
+from subscriptions.forms import SignupForm
+from subscriptions.mail import send_due_notices
+from subscriptions.models import Allowance, ConsentEvent, Notice, Subscriber, Suppression
+from tests.builders import NOON, make_reader, make_topic
+
+pytestmark = pytest.mark.django_db
+
+URL = "/subscribe/"
+
+
+def sign_up(client: Client, email: str, **over: Any) -> Any:
+    return client.post(URL, {"email": email} | over)
+
+
+def send_all() -> list[Any]:
+    send_due_notices(now=timezone.now())
+    return mail.outbox
+
+
+def test_a_full_signup_stores_every_wish_and_owes_one_confirmation(client: Client) -> None:
+    make_topic("vision")
+    make_topic("speech-audio")
+    answer = sign_up(
+        client,
+        "Alice.B+papers@Example.NET",
+        topics=["vision", "speech-audio"],
+        cadence="weekly",
+        hour="0",
+        time_zone="Asia/Kathmandu",
+    )
+    assert (answer.status_code, answer["Location"]) == (303, "/subscribe/sent/")
+    reader = Subscriber.objects.get()
+    assert reader.email == "Alice.B+papers@example.net"  # sent to as typed, the domain normalised
+    assert reader.address_key == "alice.b+papers@example.net"
+    assert (reader.state, reader.cadence, reader.hour, reader.time_zone) == ("pending", "weekly", 0, "Asia/Kathmandu")
+    assert set(reader.preferences.values_list("topic__slug", "stance")) == {
+        ("vision", "follow"),
+        ("speech-audio", "follow"),
+    }
+    assert reader.next_due_at is None
+    assert [notice.kind for notice in reader.notices.all()] == ["confirm"]
+
+
+def test_an_address_alone_is_enough_and_gets_the_defaults(client: Client) -> None:
+    assert sign_up(client, "bob@example.net").status_code == 303
+    reader = Subscriber.objects.get()
+    assert (reader.cadence, reader.hour, reader.weekdays, reader.time_zone) == ("daily", 8, 0b11111, "UTC")
+    assert not reader.preferences.exists()
+    assert reader.consent_events.get().method == "banner"
+
+
+def test_the_form_ticks_nothing_beforehand_and_shows_every_topic_with_its_line(client: Client) -> None:
+    topic = make_topic("vision")
+    page = client.get(URL).content.decode()
+    assert topic.description in page
+    assert 'name="topics" value="vision"' in page
+    assert " checked" not in page
+
+
+def test_the_answer_sets_no_cookie_and_needs_none() -> None:
+    client = Client(enforce_csrf_checks=True)
+    assert not client.get(URL).cookies
+    answer = sign_up(client, "bob@example.net")
+    assert answer.status_code == 303
+    assert not answer.cookies
+    assert Subscriber.objects.count() == 1
+
+
+def test_every_state_of_an_address_gets_the_same_answer(client: Client) -> None:
+    make_reader("confirmed@example.net")
+    make_reader("paused@example.net", state="paused", next_due_at=None)
+    make_reader("pending@example.net", state="pending", confirmed_at=None, next_due_at=None)
+    make_reader("left@example.net", state="unsubscribed", next_due_at=None, left_at=NOON)
+    gone = make_reader("gone@example.net", state="suppressed", next_due_at=None, left_at=NOON)
+    Suppression.objects.create(address_hash=gone.address_hash, reason="complaint", first_at=NOON, last_at=NOON)
+    sign_up(client, "limited@example.net")
+    answers = set()
+    for name in ("new", "confirmed", "paused", "pending", "left", "gone", "limited"):
+        answer = Client().post(URL, {"email": f"{name}@example.net"})
+        headers = tuple(sorted((key, value) for key, value in answer.items()))
+        page = Client().get(answer["Location"])
+        answers.add((answer.status_code, answer.content, headers, str(answer.cookies), page.content))
+    assert len(answers) == 1
+
+
+def test_the_work_for_a_known_and_an_unknown_address_is_alike(
+    client: Client, django_assert_max_num_queries: Any
+) -> None:
+    """The time of an answer follows the statements it runs."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    make_reader("confirmed@example.net")
+    counts = []
+    for name in ("confirmed", "new"):
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            sign_up(client, f"{name}@example.net")
+        counts.append(len(queries))
+    assert max(counts) <= 40
+    assert abs(counts[0] - counts[1]) <= 14
+
+
+def test_a_confirmed_reader_is_told_so_and_nothing_of_theirs_changes(client: Client) -> None:
+    make_topic("vision")
+    reader = make_reader("alice@example.net", follows=("speech-audio",))
+    sign_up(client, "ALICE@example.net", topics=["vision"], cadence="monthly")
+    reader.refresh_from_db()
+    assert (reader.cadence, reader.email) == ("daily", "alice@example.net")
+    assert [one.topic.slug for one in reader.preferences.all()] == ["speech-audio"]
+    assert [message.subject for message in send_all()] == ["You are already subscribed to Paperboy"]
+
+
+def test_an_unconfirmed_address_gets_confirmations_only(client: Client) -> None:
+    sign_up(client, "bob@example.net")
+    client.post("/preferences/", {"email": "bob@example.net"})
+    assert {notice.kind for notice in Notice.objects.all()} == {"confirm"}
+
+
+def test_the_confirmation_holds_nothing_the_stranger_typed(client: Client) -> None:
+    make_topic("vision", name="Vision of the eye")
+    sign_up(
+        client,
+        "bob@example.net",
+        topics=["vision"],
+        name="Buy pills at spam.example",
+        cadence="weekly",
+        time_zone="Asia/Kathmandu",
+    )
+    (message,) = send_all()
+    text = message.message().as_string() + message.body + message.alternatives[0][0]
+    for typed in ("pills", "Kathmandu", "Vision of the eye"):
+        assert typed not in text
+
+
+def test_a_poisoned_host_header_is_refused_and_mails_nobody(client: Client) -> None:
+    answer = client.post(URL, {"email": "bob@example.net"}, headers={"host": "evil.example"})
+    assert answer.status_code == 400
+    assert not Notice.objects.exists()
+    client.post(URL, {"email": "bob@example.net"}, headers={"x-forwarded-host": "evil.example"})
+    (message,) = send_all()
+    assert "evil.example" not in message.message().as_string() + message.body
+    assert "https://papers.example.org/confirm/" in message.body
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "",
+        "nobody",
+        "a@localhost",
+        "ä@example.net",
+        '"quoted"@example.net',
+        "a@[127.0.0.1]",
+        "Alice <alice@example.net>",
+        "a@example.net\nBcc: b@example.net",
+        "<script>alert(1)</script>@example.net",
+        f"{'a' * 65}@example.net",
+        "a..b@example.net",
+        "a@b.test",
+        "a@exa mple.net",
+    ],
+)
+def test_an_address_nobody_can_be_reached_at_is_refused_with_a_reason(client: Client, bad: str) -> None:
+    answer = sign_up(client, bad)
+    assert answer.status_code == 200
+    assert 'aria-invalid="true"' in answer.content.decode()
+    assert "<script>alert" not in answer.content.decode()
+    assert not Subscriber.objects.exists()
+
+
+def test_an_unknown_time_zone_or_topic_is_refused(client: Client) -> None:
+    assert sign_up(client, "a@example.net", time_zone="Mars/Olympus").status_code == 200
+    assert sign_up(client, "a@example.net", topics=["alchemy"]).status_code == 200
+    assert not Subscriber.objects.exists()
+
+
+def test_international_domains_are_stored_in_ascii() -> None:
+    address = parse_address(" Grüße@bücher.de ".replace("Grüße", "Gruesse"))
+    assert (address.email, address.key) == ("Gruesse@xn--bcher-kva.de", "gruesse@xn--bcher-kva.de")
+
+
+def test_plus_tags_and_dots_are_kept_for_sending_and_folded_for_limits() -> None:
+    one, other = parse_address("J.Doe+a@example.net"), parse_address("jdoe@example.net")
+    assert one.key != other.key
+    assert one.mailbox == other.mailbox
+    assert one.email == "J.Doe+a@example.net"
+
+
+def test_the_honeypot_catches_machines_silently(client: Client) -> None:
+    answer = sign_up(client, "bob@example.net", website="https://spam.example")
+    assert (answer.status_code, answer["Location"]) == (303, "/subscribe/sent/")
+    assert not Subscriber.objects.exists()
+
+
+def test_a_form_filled_in_faster_than_anybody_reads_is_ignored(client: Client) -> None:
+    with time_machine.travel(NOON, tick=False) as clock:
+        started = SignupForm.new_start()
+        assert sign_up(client, "bob@example.net", started=started).status_code == 303
+        assert not Subscriber.objects.exists()
+        clock.shift(5)
+        sign_up(client, "bob@example.net", started=started)
+    assert Subscriber.objects.get().consent_events.get().method == "page"
+
+
+def test_a_forged_start_is_ignored(client: Client) -> None:
+    sign_up(client, "bob@example.net", started="seen:1abcde:forged")
+    assert not Subscriber.objects.exists()
+
+
+def test_the_newest_request_of_an_unconfirmed_address_wins(client: Client) -> None:
+    make_topic("vision")
+    with time_machine.travel(NOON, tick=False) as clock:
+        sign_up(client, "bob@example.net", topics=["vision"])
+        clock.shift(timedelta(hours=2))
+        sign_up(client, "bob@example.net", cadence="weekly")
+    reader = Subscriber.objects.get()
+    assert reader.cadence == "weekly"
+    assert not reader.preferences.exists()
+    assert reader.consent_events.filter(kind=ConsentEvent.Kind.REQUESTED).count() == 2
+
+
+def test_the_client_is_known_through_trusted_proxies_only() -> None:
+    forged = "6.6.6.6, 203.0.113.9, 198.51.100.7"
+    assert client_address("192.0.2.1", forged, trusted_proxies=0) == "192.0.2.1"
+    assert client_address("192.0.2.1", forged, trusted_proxies=1) == "198.51.100.7"
+    assert client_address("192.0.2.1", forged, trusted_proxies=2) == "203.0.113.9"
+    assert client_address("192.0.2.1", "", trusted_proxies=1) == "192.0.2.1"
+    assert client_address("192.0.2.1", "junk", trusted_proxies=1) == "192.0.2.1"
+    assert client_address("", "", trusted_proxies=0) == ""
+    assert client_address("::ffff:192.0.2.1", "", trusted_proxies=0) == "192.0.2.1"
+
+
+def test_a_network_is_a_24_or_a_64() -> None:
+    assert network_of("203.0.113.9") == "203.0.113.0/24"
+    assert network_of("2001:db8:1:2:3:4:5:6") == "2001:db8:1:2::/64"
+    assert network_of("") == "unknown"
+
+
+def test_the_forwarded_address_is_recorded_as_the_settings_say(client: Client, settings: Settings) -> None:
+    settings.TRUSTED_PROXY_COUNT = 1
+    client.post(URL, {"email": "bob@example.net"}, headers={"x-forwarded-for": "6.6.6.6, 203.0.113.9"})
+    assert ConsentEvent.objects.get().ip_address == "203.0.113.9"
+
+
+def test_no_limit_keeps_an_address_or_network_in_the_clear(client: Client) -> None:
+    sign_up(client, "bob@example.net")
+    names = " ".join(Allowance.objects.values_list("name", flat=True))
+    assert names
+    assert not any(word in names for word in ("bob", "example", "127.0.0"))
