@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from django.apps import apps
 from django.core.cache import cache
 from django.db import connection
 
 from tests.inbox import Inbox
 from tests.processes import Processes
 from tests.services import RedisServer, ServiceMissing
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that commits empties the tables when it ends; the default topics of the migrations come back after it."""
+    for item in items:
+        marker = item.get_closest_marker("django_db")
+        names: list[str] = getattr(item, "fixturenames", [])
+        if "transactional_db" in names or (marker and marker.kwargs.get("transaction")):
+            names.insert(0, "django_db_serialized_rollback")
 
 
 @pytest.fixture(autouse=True)
@@ -75,3 +86,10 @@ def processes(database_url: str, redis_url: str, inbox: Inbox, tmp_path: Path) -
     started = Processes(env=env, folder=tmp_path)
     yield started
     started.close()
+
+
+@pytest.fixture
+def default_topics(transactional_db: None) -> None:
+    """The topics that the migrations bring; a test of real processes finds them flushed by the one before it."""
+    migration = importlib.import_module("newsletter.migrations.0002_default_topics")
+    migration.add_default_topics(apps, None)

@@ -9,6 +9,7 @@ from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import OperationalError, connection
 from django.utils import timezone
@@ -17,7 +18,6 @@ from newsletter import planning, tasks
 from subscriptions import mail
 
 log = logging.getLogger(__name__)
-TICK = timedelta(seconds=60)
 SLICE = timedelta(seconds=20)  # confirmations never wait longer than this behind digests
 
 
@@ -35,14 +35,15 @@ class Command(BaseCommand):
 
 
 def work(stop: threading.Event, *, once: bool = False) -> None:
-    """Notices and deliveries every second, the other steps once a minute, until told to stop."""
+    """Notices and deliveries every second, the other steps once a tick, until told to stop."""
+    tick = timedelta(seconds=settings.TICK_SECONDS)
     next_tick = timezone.now()
     while not stop.is_set():
         try:
             now = timezone.now()
             mail.send_due_notices(now=now)
             if now >= next_tick:
-                next_tick = now + TICK
+                next_tick = now + tick
                 tasks.score_if_due(now=now)
                 tasks.keep_house(now=now)
                 planning.plan_due(now=now)
