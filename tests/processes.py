@@ -79,6 +79,11 @@ class Program:
             assert time.monotonic() < deadline, f"{self.name} never said {text!r}:\n{self.log_text()[-3000:]}"
             time.sleep(0.05)
 
+    def wait(self, *, timeout: float = READY_TIMEOUT_SECONDS) -> int:
+        """Until a command that ends by itself has ended; its exit code."""
+        assert self._process is not None, f"{self.name} was never started"
+        return self._process.wait(timeout=timeout)
+
     def kill(self) -> None:
         """SIGKILL to the process and everything it started, as the kernel's out-of-memory killer would."""
         if self._process is None:

@@ -15,6 +15,7 @@ import pytest
 import redis
 from pytest_socket import SocketConnectBlockedError
 
+from subscriptions.models import Topic
 from tests import services
 from tests.inbox import Inbox
 from tests.processes import Processes
@@ -164,3 +165,10 @@ def test_the_inbox_keeps_envelope_and_bytes(inbox: Inbox) -> None:
 def test_nothing_but_loopback_can_be_reached() -> None:
     with pytest.raises(SocketConnectBlockedError):
         socket.create_connection(("192.0.2.1", 80), timeout=1)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("run", [1, 2])
+def test_tests_that_commit_find_the_default_topics_again(run: int) -> None:
+    assert Topic.objects.count() == 18
+    Topic.objects.all().delete()

@@ -1,0 +1,92 @@
+# Paperboy. `make` alone lists what there is; the two commands to know are `make demo` and `make test`.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# The first of these that is Python 3.11, 3.12 or 3.13; choose another with `make PYTHON=…`.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo "$$python" && break; done)
+VENV := .venv
+PY := $(VENV)/bin/python
+JOBS ?= 2
+
+HOST ?= 127.0.0.1
+PORT ?= 8000
+DEV := DEBUG=1 SITE_URL=http://localhost:$(PORT)
+
+.PHONY: help venv demo test lint format run lock bench bench-papers gallery chaos clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(VENV)/.installed-dev ## Create .venv with everything for development
+
+$(VENV)/.created:
+	@test -n "$(PYTHON)" || { echo "Paperboy needs Python 3.11, 3.12 or 3.13 (python3 here is another or missing). Install one, or name it: make PYTHON=/path/to/python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@touch $@
+
+$(VENV)/.installed: requirements.txt | $(VENV)/.created
+	$(PY) -m pip install -qq --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	$(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+demo: $(VENV)/.installed ## Show the whole way of a paper into three inboxes, then keep serving (ONESHOT=1: exit)
+	@ONESHOT=$(ONESHOT) $(PY) -m newsletter.management.demo
+
+test: $(VENV)/.installed-dev ## Run the whole suite: on SQLite, then with PostgreSQL, Redis and Celery
+	$(PY) -m pytest --db sqlite -n $(JOBS) -q
+	$(PY) -m pytest --db postgres -n $(JOBS) -q
+
+lint: $(VENV)/.installed-dev ## Check style, types, import contracts, templates and migrations
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/djlint templates --check --lint --quiet
+	DEBUG=1 $(VENV)/bin/mypy
+	DEBUG=1 $(VENV)/bin/lint-imports
+	DEBUG=1 $(PY) manage.py makemigrations --check --dry-run
+
+format: $(VENV)/.installed-dev ## Put code and templates into the agreed shape
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+	-$(VENV)/bin/djlint templates --reformat --quiet
+
+# One terminal, and Ctrl-C ends all of them. Without REDIS_URL one `work` process does what worker and beat would do.
+run: $(VENV)/.installed ## Site, pipeline and mail catcher for development, until Ctrl-C
+	@export $(DEV); $(PY) manage.py migrate --verbosity 0; \
+	trap 'kill $$(jobs -p) 2>/dev/null; wait' EXIT; trap 'exit 0' INT TERM; \
+	$(PY) manage.py catch_mail & \
+	$(PY) -m gunicorn newsletter.wsgi --bind $(HOST):$(PORT) --reload --threads 4 & \
+	if [ -n "$${REDIS_URL:-}" ]; then \
+		$(PY) -m celery -A newsletter worker -l INFO -c 2 -Q confirm,digest,ingest,maintenance & \
+		$(PY) -m celery -A newsletter beat -l INFO & \
+	else \
+		$(PY) manage.py work & \
+	fi; \
+	echo "The site: http://localhost:$(PORT)/   Caught mail: http://localhost:8025/"; \
+	wait -n || true; echo "One of the processes ended; stopping the others."; exit 1
+
+lock: $(VENV)/.created ## Renew requirements.txt and requirements-dev.txt from pyproject.toml
+	$(PY) -m pip install -qq --disable-pip-version-check uv
+	$(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -o requirements.txt
+	$(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev -c requirements.txt -o requirements-dev.txt
+
+bench: $(VENV)/.installed-dev ## Measure planning and delivery against their peers (var/bench.json)
+	$(PY) -m tests.bench
+
+bench-papers: $(VENV)/.installed-dev ## Measure ranking, topics and search
+	$(PY) -m tests.bench.papers
+
+gallery: $(VENV)/.installed-dev ## Render digests of sample readers as pictures to look at
+	DEBUG=1 $(PY) -m tests.e2e.gallery
+
+chaos: $(VENV)/.installed-dev ## Break everything at random moments and count the mails (var/chaos.json)
+	$(PY) -m tests.chaos
+
+clean: ## Remove the virtual environment, caches and everything the program has written
+	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,95 @@
+"""Promises about the repository itself: nothing of one machine in it, nothing where it does not belong."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+
+from tests.processes import ROOT
+
+TOP_LEVEL = {
+    *(".ci", ".dockerignore", ".editorconfig", ".env.example", ".gitignore", "Dockerfile", "LICENSE", "Makefile"),
+    *("README.md", "docker-compose.yml", "docs", "manage.py", "newsletter", "pyproject.toml", "requirements-dev.txt"),
+    *("requirements.txt", "subscriptions", "templates", "tests"),
+}
+TEXT = re.compile(r"\.(py|md|txt|toml|ya?ml|html|css|js|json|cfg|ini|example|eml|po)$|/(run|Makefile|Dockerfile)$")
+
+
+def files_in_git() -> list[str]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if listed.returncode:
+        pytest.skip("not a git checkout: an unpacked archive has no list of its files")
+    return [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def lines_matching(pattern: str) -> list[str]:
+    wanted = re.compile(pattern)
+    found = []
+    for name in files_in_git():
+        if TEXT.search(f"/{name}") and name != "tests/test_repository.py":
+            for number, line in enumerate((ROOT / name).read_text(errors="replace").splitlines(), 1):
+                if wanted.search(line):
+                    found.append(f"{name}:{number}: {line.strip()[:120]}")
+    return found
+
+
+def test_only_the_agreed_names_stand_at_the_top() -> None:
+    assert {name.split("/")[0] for name in files_in_git()} - TOP_LEVEL == set()
+
+
+def test_nothing_that_the_program_writes_is_kept() -> None:
+    assert not [
+        name for name in files_in_git() if re.search(r"(^|/)(var|__pycache__|\.venv)/|\.(pyc|sqlite3|log)$", name)
+    ]
+
+
+def test_no_path_of_somebodys_machine_is_in_any_file() -> None:
+    assert lines_matching(r"(?<![\w.])/(root|home/\w+|Users/\w+|work)/") == []
+
+
+def test_no_package_index_is_named() -> None:
+    assert (
+        lines_matching(
+            r"(?i)(--(extra-)?index-url\s+\S|https?://[^\s\"']*(pypi\.org/simple|registry\.npmjs|/simple/?$))"
+        )
+        == []
+    )
+
+
+def test_every_locked_requirement_has_its_hash() -> None:
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        entries = re.split(r"\n(?=[a-zA-Z0-9])", (ROOT / name).read_text())
+        assert len(entries) > 20
+        for entry in entries:
+            assert re.match(r"[\w.-]+(\[[\w,-]+\])?==\S+", entry), entry[:80]
+            assert "--hash=sha256:" in entry, entry[:80]
+
+
+def test_the_development_lock_agrees_with_the_runtime_lock() -> None:
+    def pins(name: str) -> dict[str, str]:
+        return dict(re.findall(r"^([\w.-]+)(?:\[[^\]]*\])?==(\S+)", (ROOT / name).read_text(), flags=re.MULTILINE))
+
+    runtime, development = pins("requirements.txt"), pins("requirements-dev.txt")
+    assert {name: development.get(name) for name in runtime} == runtime
+
+
+def test_no_conflict_marker_and_no_note_to_self_is_left() -> None:
+    assert lines_matching(r"^(<{7}|>{7}) |\b(TODO|FIXME|XXX)\b(?!-)") == []
+
+
+def test_code_never_asks_whether_it_is_under_test() -> None:
+    asked = lines_matching(r"PYTEST_CURRENT_TEST|[\"']pytest[\"'] in sys\.modules|sys\.argv.*\btest\b")
+    assert [line for line in asked if not line.startswith("tests/")] == []
+
+
+def test_shell_scripts_stop_at_the_first_error() -> None:
+    for name in files_in_git():
+        path = ROOT / name
+        if name.startswith(".ci/"):
+            assert path.stat().st_mode & 0o100, f"{name} cannot be executed"
+            assert "set -euo pipefail" in path.read_text()
