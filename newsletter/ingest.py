@@ -43,6 +43,7 @@ _UPDATED = (
     *("arxiv_id", "title_key", "title_head", "title_tail", *_TEXT_FIELDS, *_LINK_FIELDS),
     *("listed_on", "first_seen_at", "withdrawn_at", *_COUNTERS.values()),
 )
+_WORTH_KEEPING = 0.1  # lower topic scores are not stored
 _ROMAN = frozenset(["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x"])
 
 
@@ -86,7 +87,7 @@ def reclassify(papers: Sequence[Paper]) -> None:
         )
         for paper in open_papers
         for place, found in enumerate(classifier.classify(paper.title, paper.abstract, categories=paper.categories))
-        if found.score > 0
+        if found.assigned or found.score >= _WORTH_KEEPING
     )
 
 
@@ -160,12 +161,13 @@ class _Catalogue:
         if seen.arxiv_id and seen.arxiv_id in self._by_id:
             return self._by_id[seen.arxiv_id]
         key = title_key(seen.title)
-        for entry in self._by_title.get(key, ()):
+        for entry in self._by_title.get(key, []):
             if not _other_identifier(entry.paper, seen):
                 return entry
         if len(key) < _END:
             return None
-        for entry in (*self._by_end.get(_head(key), ()), *self._by_end.get(_tail(key), ())):
+        neighbours: list[_Entry] = [*self._by_end.get(_head(key), []), *self._by_end.get(_tail(key), [])]
+        for entry in neighbours:
             if not _other_identifier(entry.paper, seen) and _nearly(entry.paper.title_key, key) and _agree(entry, seen):
                 return entry
         return None

@@ -37,30 +37,7 @@ _AVAILABILITY = re.compile(
 )
 _CLAUSE_END = re.compile(r"[,;:.&]|\band\b|\bor\b|\bsuch as\b")
 _FILLER = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "of",
-        "for",
-        "in",
-        "on",
-        "to",
-        "with",
-        "by",
-        "from",
-        "their",
-        "them",
-        "its",
-        "how",
-        "why",
-        "what",
-        "that",
-        "whose",
-        "mostly",
-        "other",
-        "than",
-    ]
+    ["a", "an", "the", "of", "for", "in", "on", "to", "with", "by", "from", "their", "its", "how", "what"]
 )
 
 _CATEGORIES = {

@@ -21,7 +21,7 @@ _ARXIV_ID = re.compile(
     re.IGNORECASE | re.VERBOSE | re.ASCII,
 )
 _SUBJECT_CLASS = re.compile(r"\.[a-z]{2}(?=/)")
-_NOT_IN_A_KEY = re.compile(r"[^\w+#*]+|_")
+_NOT_IN_A_KEY = re.compile(r"(?:[^\w+#*]|_)+")
 _TITLE_KEY_LENGTH = 500
 
 
@@ -40,6 +40,6 @@ def arxiv_id(text: str) -> tuple[str, int | None] | None:
 
 def title_key(title: str) -> str:
     """A title without case, accents' spelling, punctuation and spacing. A title of nothing but signs keeps them."""
-    folded = unicodedata.normalize("NFKC", title).casefold()
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", title).casefold())
     key = _NOT_IN_A_KEY.sub(" ", folded).strip() or " ".join(folded.split())
-    return key[:_TITLE_KEY_LENGTH]
+    return key[:_TITLE_KEY_LENGTH].rstrip()
