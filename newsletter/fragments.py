@@ -166,6 +166,7 @@ class _Press:
             "slots": self.slots,
             "language": translation.get_language(),
             "direction": "rtl" if translation.get_language_bidi() else "ltr",
+            "start": "right" if translation.get_language_bidi() else "left",  # "start" is unknown to Outlook and Yahoo
             "site_name": settings.SITE_NAME,
             "site_url": settings.SITE_URL,
             "site_host": settings.SITE_HOST,
@@ -216,9 +217,7 @@ class _Press:
             parts[part] = {
                 "pieces": {name: self.encode(text) for name, text in pieces.items()},
                 "whys": {
-                    reason: self.encode(
-                        conditional_escape(why) if part == "html" else prose.wrap(why, indent=INDENT) + "\n"
-                    )
+                    reason: self.encode(_unbroken(why) if part == "html" else prose.wrap(why, indent=INDENT) + "\n")
                     for reason, why in whys.items()
                 },
             }
@@ -376,3 +375,8 @@ def _tightened(html: str) -> str:
 def _ended(text: str) -> str:
     """With exactly one line end, whatever the template's tags left."""
     return text.rstrip() + "\n"
+
+
+def _unbroken(why: str) -> str:
+    """As HTML, with no line break before a unit or a separating dot."""
+    return re.sub(r" (·|h\b|days\b)", "&nbsp;\\1", conditional_escape(why))

@@ -188,7 +188,6 @@ class _Outline(HTMLParser):
         self.tags: list[tuple[str, dict[str, str]]] = []
         self.open: list[str] = []
         self.faults: list[str] = []
-        self.titles_outside_bdi = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, {name: value or "" for name, value in attrs}))
@@ -252,9 +251,9 @@ def _html(html: str, raw: bytes) -> list[str]:
             faults.append(f"MF24 {size_px[1]}px on <{tag}>")
         if re.search(r"url\(|expression|position:|@import", attrs.get("style", "")):
             faults.append(f"MF24 {attrs['style']} on <{tag}>")
-    headings = re.findall(r"<h2 class=\"title\".*?</h2>", html, re.DOTALL)
-    if not all(re.search(r"<bdi>.+</bdi>", heading, re.DOTALL) for heading in headings):
-        faults.append("MF25 a title without <bdi>")
+    for tag, attrs in outline.tags:
+        if tag == "h2" and attrs.get("class") == "title" and attrs.get("dir") != "auto":
+            faults.append("MF25 a title without dir=auto")  # Gmail and Outlook drop <bdi>
     preview = re.search(r'<div class="preview"[^>]*style="([^"]*)"', html)
     if not preview or not {"display:none", "mso-hide:all"} <= set(preview[1].replace(" ", "").rstrip(";").split(";")):
         faults.append("MF23 the preheader shows")
