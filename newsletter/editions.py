@@ -247,7 +247,7 @@ def cancel(edition: Edition, *, now: datetime) -> int:
         raise EditionStateError("This edition is already finished; there is nothing left to cancel.")
     owed = [Delivery.State.QUEUED, Delivery.State.RETRY, Delivery.State.CLAIMED]
     skipped = Delivery.objects.filter(edition=edition, state__in=owed).update(
-        state=Delivery.State.SKIPPED, skip_reason=Delivery.Skip.CANCELLED, claim="", lease_until=None
+        state=Delivery.State.SKIPPED, skip_reason=Delivery.Skip.CANCELLED, not_before=None
     )
     edition.refresh_from_db()
     return skipped

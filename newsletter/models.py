@@ -319,8 +319,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def claimable(self, now: datetime) -> DeliveryQuerySet:
         """Rows that a worker may take at ``now``: owed, due, and of an edition nobody paused."""
         return self.filter(
-            state__in=[Delivery.State.QUEUED, Delivery.State.RETRY],
-            not_before__lte=now,
+            not_before__lte=now,  # set for owed rows only, by a CHECK
             edition__in=Edition.objects.sendable(),
         )
 
@@ -351,18 +350,19 @@ class Delivery(models.Model):
         LATE = "late", _("too late to be news")
         CANCELLED = "cancelled", _("the edition was cancelled")
 
-    edition = models.ForeignKey(Edition, on_delete=models.PROTECT, related_name="deliveries")
-    subscriber = models.ForeignKey(Subscriber, on_delete=models.PROTECT, related_name="deliveries")
+    # The two unique constraints below serve the look-ups by edition and by reader. `state` stands in no index: a change
+    # of state alone is then a heap-only update on PostgreSQL, which is most of what sending costs the database.
+    edition = models.ForeignKey(Edition, on_delete=models.PROTECT, related_name="deliveries", db_index=False)
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.PROTECT, related_name="deliveries", db_index=False)
     state = models.CharField(max_length=8, choices=State, default=State.QUEUED)
     skip_reason = models.CharField(max_length=12, choices=Skip, blank=True)
     local_on = models.DateField(help_text=_("The reader's local day it is for."))
     due_at = models.DateTimeField()
-    not_before = models.DateTimeField()
+    not_before = models.DateTimeField(null=True, blank=True, help_text=_("Owed from then on; empty when not owed."))
     expires_at = models.DateTimeField(help_text=_("News gets stale: after this it is skipped, not sent."))
     domain = models.CharField(max_length=255, blank=True, help_text=_("Recipient's domain, for pacing."))
     picks = models.JSONField(default=list, help_text=_("Ordered [edition item, lane, reason] of what is sent."))
-    claim = models.CharField(max_length=32, blank=True, help_text=_("The claim that holds the row."))
-    lease_until = models.DateTimeField(null=True, blank=True)
+    claim = models.CharField(max_length=32, blank=True, help_text=_("The claim that holds or settled the row."))
     attempts = models.PositiveSmallIntegerField(default=0)
     sent_at = models.DateTimeField(null=True, blank=True)
     size = models.PositiveIntegerField(default=0, help_text=_("Bytes on the wire."))
@@ -374,11 +374,7 @@ class Delivery(models.Model):
         verbose_name_plural = "deliveries"
         constraints = [
             models.UniqueConstraint(fields=["edition", "subscriber"], name="one_delivery_per_edition_and_reader"),
-            models.UniqueConstraint(
-                fields=["subscriber", "local_on"],
-                condition=~Q(state="skipped"),
-                name="one_digest_per_reader_and_local_day",
-            ),
+            models.UniqueConstraint(fields=["subscriber", "local_on"], name="one_digest_per_reader_and_local_day"),
             models.CheckConstraint(
                 name="delivery_state_is_known",
                 condition=Q(
@@ -390,18 +386,32 @@ class Delivery(models.Model):
                 condition=(Q(state="skipped") & ~Q(skip_reason="")) | (~Q(state="skipped") & Q(skip_reason="")),
             ),
             models.CheckConstraint(
-                name="held_rows_have_a_lease",
-                condition=~Q(state__in=["claimed", "sending"]) | Q(lease_until__isnull=False),
+                name="held_rows_have_a_claim",
+                condition=~Q(state__in=["claimed", "sending"]) | ~Q(claim=""),
+            ),
+            models.CheckConstraint(
+                name="owed_rows_have_a_time",
+                condition=Q(state__in=["queued", "retry"], not_before__isnull=False)
+                | (~Q(state__in=["queued", "retry"]) & Q(not_before__isnull=True)),
             ),
         ]
         indexes = [
-            models.Index(fields=["not_before"], condition=Q(state__in=["queued", "retry"]), name="deliveries_owed"),
-            models.Index(fields=["lease_until"], condition=Q(state__in=["claimed", "sending"]), name="deliveries_held"),
-            models.Index(fields=["edition", "state"], name="deliveries_by_state"),
+            models.Index(fields=["not_before"], condition=Q(not_before__isnull=False), name="deliveries_owed"),
         ]
 
     def __str__(self) -> str:
         return f"{self.edition_id} to {self.subscriber_id}: {self.state}"
+
+
+class Claim(models.Model):
+    """One worker's hold on its rows, alive while it renews the lease. One small row, so renewing costs nothing."""
+
+    token = models.CharField(max_length=32, primary_key=True)
+    worker = models.CharField(max_length=100, help_text=_("Host and process."))
+    lease_until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.worker} until {self.lease_until:%H:%M:%S}"
 
 
 class DeliveryEvent(models.Model):

@@ -61,7 +61,7 @@ def test_the_row_keeps_the_relays_answer_the_size_and_the_moment() -> None:
     row = Delivery.objects.get()
     assert row.reply == "250 2.0.0 Ok: queued"
     assert row.size == len(transport.sent[0].data)
-    assert (row.sent_at, row.attempts, row.lease_until) == (LATER, 1, None)
+    assert (row.sent_at, row.attempts, row.not_before) == (LATER, 1, None)
 
 
 def test_the_message_holds_exactly_the_recorded_papers() -> None:
@@ -234,7 +234,7 @@ def test_a_worker_told_to_stop_gives_back_what_has_not_left() -> None:
     )
     assert result.sent == len(transport.sent) < 20
     assert Delivery.objects.filter(state=State.SENT).count() == result.sent
-    assert Delivery.objects.filter(state=State.QUEUED, claim="", lease_until=None).count() == 20 - result.sent
+    assert Delivery.objects.filter(state=State.QUEUED, claim="").count() == 20 - result.sent
 
 
 def test_a_worker_killed_before_the_wire_costs_nobody_anything() -> None:
@@ -351,10 +351,12 @@ def test_an_edition_is_done_when_it_is_closed_and_owes_nothing() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"state": "lost"},
-        {"state": "skipped", "skip_reason": ""},
-        {"state": "sent", "skip_reason": "empty"},
-        {"state": "sending", "lease_until": None},
+        {"state": "lost", "not_before": None},
+        {"state": "skipped", "skip_reason": "", "not_before": None},
+        {"state": "sent", "skip_reason": "empty", "not_before": None},
+        {"state": "sending", "claim": "", "not_before": None},
+        {"state": "sent"},
+        {"state": "retry", "not_before": None},
     ],
 )
 def test_the_database_refuses_states_that_cannot_be(wrong: dict[str, object]) -> None:
@@ -424,7 +426,7 @@ def test_the_number_of_queries_depends_on_batches_not_on_readers() -> None:
     planned(8)
 
     def queries() -> int:
-        Delivery.objects.update(state=State.QUEUED, claim="", lease_until=None)
+        Delivery.objects.update(state=State.QUEUED, claim="", not_before=LATER)
         with CaptureQueriesContext(connection) as captured:
             run(MemoryTransport(seats=100))
         return len([query for query in captured if "newsletter_delivery" in query["sql"]])

@@ -131,7 +131,7 @@ def test_a_failed_digest_does_not_count_as_had() -> None:
     shelf()
     reader = make_reader(follows=("speech-audio",), wants_outside=False)
     planning.plan_due(now=NOON)
-    Delivery.objects.update(state=Delivery.State.FAILED)
+    Delivery.objects.update(state=Delivery.State.FAILED, not_before=None)
     papers = list(Paper.objects.filter(title__startswith="Speech").order_by("pk"))
     make_edition(papers=papers, state=FROZEN, period_on=TOMORROW.date(), frozen_at=TOMORROW, cutoff_at=TOMORROW)
     Subscriber.objects.filter(pk=reader.pk).update(next_due_at=TOMORROW)

@@ -7,10 +7,11 @@ reason. While everything goes well it asks the database once per run.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
-from django.db.models import F
+from django.db import transaction
 
 from newsletter.delivery.claim import STREAM
 from newsletter.models import Edition, Stream
@@ -32,36 +33,53 @@ class Breaker:
         self._recovered = False
         self.tripped = False
 
-    def note(self, outcomes: Sequence[Outcome], *, editions: Sequence[int], now: datetime) -> None:
-        """Take in outcomes and the edition of each."""
+    def note(self, outcomes: Sequence[Outcome], *, editions: Sequence[int], now: datetime) -> Callable[[], None] | None:
+        """Take in outcomes and the edition of each. Returns what has to be written, if anything."""
+        writes: list[Callable[[], object]] = []
         for outcome, edition in zip(outcomes, editions, strict=True):
             if outcome.kind is Kind.INFRASTRUCTURE:
                 continue
             self._tried[edition] += 1
             if outcome.kind in {Kind.REJECTED, Kind.BOUNCED}:
                 self._refused[edition] += 1
-                self._check_for_storm(edition, now=now)
-        if any(outcome.kind is Kind.INFRASTRUCTURE for outcome in outcomes):
-            self._trip(now=now)
-        elif not self._recovered and any(outcome.kind is Kind.SENT for outcome in outcomes):
+                if self._is_storm(edition):
+                    reason = f"{self._refused[edition]} of {self._tried[edition]} messages were refused"
+                    writes.append(partial(_pause, edition, reason=reason, now=now))
+                    self._refused[edition] = 0
+        if any(outcome.kind is Kind.INFRASTRUCTURE for outcome in outcomes) and not self.tripped:
+            self.tripped = True
+            writes.append(partial(_trip, now=now))
+        if not self._recovered and any(outcome.kind is Kind.SENT for outcome in outcomes):
             self._recovered = True
-            Stream.objects.filter(name=STREAM, failures__gt=0).update(failures=0, probe_at=None)
+            writes.insert(0, _recover)
+        return partial(_do, writes) if writes else None
 
-    def _trip(self, *, now: datetime) -> None:
-        """Once per run; from the third run in a row on, nobody claims before the wait is over."""
-        if self.tripped:
-            return
-        self.tripped = True
+    def _is_storm(self, edition: int) -> bool:
+        refused = self._refused[edition]
+        return refused >= STORM_AT_LEAST and refused >= STORM_SHARE * self._tried[edition]
+
+
+def _do(writes: Sequence[Callable[[], object]]) -> None:
+    for write in writes:
+        write()
+
+
+def _recover() -> None:
+    Stream.objects.filter(name=STREAM, failures__gt=0).update(failures=0, probe_at=None)
+
+
+def _trip(*, now: datetime) -> None:
+    """Once per run; from the third run in a row on, nobody claims before the wait is over."""
+    with transaction.atomic():
         Stream.objects.get_or_create(name=STREAM)
-        Stream.objects.filter(name=STREAM).update(failures=F("failures") + 1)
-        failures = Stream.objects.values_list("failures", flat=True).get(name=STREAM)
-        if failures >= TRIP_AFTER:
-            wait = min(FIRST_WAIT * 2 ** min(failures - TRIP_AFTER, 10), LONGEST_WAIT)
-            Stream.objects.filter(name=STREAM).update(probe_at=now + wait)
+        stream = Stream.objects.select_for_update().get(name=STREAM)
+        stream.failures += 1
+        if stream.failures >= TRIP_AFTER:
+            stream.probe_at = now + min(FIRST_WAIT * 2 ** min(stream.failures - TRIP_AFTER, 10), LONGEST_WAIT)
+        stream.save(update_fields=["failures", "probe_at"])
 
-    def _check_for_storm(self, edition: int, *, now: datetime) -> None:
-        refused, tried = self._refused[edition], self._tried[edition]
-        if refused >= STORM_AT_LEAST and refused >= STORM_SHARE * tried:
-            reason = f"{refused} of {tried} messages were refused; see the delivery events, then resume."
-            Edition.objects.filter(pk=edition, paused_at__isnull=True).update(paused_at=now, pause_reason=reason)
-            self._refused[edition] = 0
+
+def _pause(edition: int, *, reason: str, now: datetime) -> None:
+    Edition.objects.filter(pk=edition, paused_at__isnull=True).update(
+        paused_at=now, pause_reason=f"{reason}; see the delivery events, then resume."
+    )

@@ -6,6 +6,8 @@ twice: when the chunk is claimed, and again for each row in the very UPDATE that
 
 from __future__ import annotations
 
+import os
+import socket
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
@@ -16,11 +18,14 @@ from django.db import transaction
 from django.db.models import Case, Exists, OuterRef, Q, Value, When
 
 from newsletter.delivery import pace
-from newsletter.models import Delivery, Edition, Stream
+from newsletter.models import Claim, Delivery, Edition, Stream
 from subscriptions.models import Subscriber, Suppression, TopicPreference
 
 STREAM = "digest"
 State = Delivery.State
+OWED = (State.QUEUED, State.RETRY)
+HELD = (State.CLAIMED, State.SENDING)
+WORKER = f"{socket.gethostname()}:{os.getpid()}"[:100]
 
 
 class Claimed(NamedTuple):
@@ -44,10 +49,6 @@ class Claimed(NamedTuple):
         return self.confirmed_at.date() if self.confirmed_at else None
 
 
-def lease() -> timedelta:
-    return timedelta(seconds=settings.DELIVERY_LEASE_SECONDS)
-
-
 def is_open(*, now: datetime) -> bool:
     """False while an operator or the circuit breaker holds the stream."""
     return not Stream.objects.filter(Q(paused_at__isnull=False) | Q(probe_at__gt=now), name=STREAM).exists()
@@ -65,12 +66,13 @@ def claim_due(*, token: str, limit: int, now: datetime) -> list[Claimed]:
         pks = list(due.values_list("pk", flat=True)[:limit])
         if not pks:
             return []
-        Delivery.objects.filter(pk__in=pks, state__in=[State.QUEUED, State.RETRY]).update(
-            state=State.CLAIMED, claim=token, lease_until=now + lease()
-        )
+        keep_alive(token=token, now=now)
+        Delivery.objects.filter(pk__in=pks, state__in=OWED).update(state=State.CLAIMED, claim=token, not_before=None)
         skip_unmailable(pks, now=now)
         rows = _load(pks, token=token)
-        allowed = pace.allow(rows, now=now)
+        allowed, held_back = pace.allow(rows, now=now)
+        for moment, back in held_back.items():
+            give_back(back, token=token, not_before=moment)
     return _with_topics(allowed)
 
 
@@ -118,7 +120,7 @@ def skip_unmailable(pks: Sequence[int], *, now: datetime) -> None:
         (held.filter(Exists(reader.filter(state=Subscriber.State.PAUSED))), Delivery.Skip.PAUSED),
         (held.filter(~Exists(reader.filter(state=Subscriber.State.CONFIRMED))), Delivery.Skip.UNSUBSCRIBED),
     ):
-        rows.update(state=State.SKIPPED, skip_reason=reason, claim="", lease_until=None)
+        rows.update(state=State.SKIPPED, skip_reason=reason)
 
 
 def mark_sending(pks: Collection[int], *, token: str, now: datetime) -> set[int]:
@@ -134,29 +136,34 @@ def mark_sending(pks: Collection[int], *, token: str, now: datetime) -> set[int]
         Exists(Edition.objects.sendable().filter(pk=OuterRef("edition_id"))),
         Exists(Subscriber.objects.mailable().filter(pk=OuterRef("subscriber_id"))),
     )
-    if going.update(state=State.SENDING, lease_until=now + lease()) == len(pks):
+    if going.update(state=State.SENDING) == len(pks):
         return set(pks)
     marked = set(mine.filter(state=State.SENDING).values_list("pk", flat=True))
     held = [pk for pk in pks if pk not in marked]
     skip_unmailable(held, now=now)
-    give_back(held, token=token)
+    give_back(held, token=token, not_before=now)
     return marked
 
 
-def give_back(pks: Collection[int], *, token: str, not_before: datetime | None = None) -> int:
+def give_back(pks: Collection[int], *, token: str, not_before: datetime) -> int:
     """Return claimed rows to the queue, untouched. Nothing of them was on the wire and no attempt is spent."""
-    later = {"not_before": not_before} if not_before else {}
     return Delivery.objects.filter(pk__in=pks, state=State.CLAIMED, claim=token).update(
-        state=_owed_state(), claim="", lease_until=None, **later
+        state=owed_state(), claim="", not_before=not_before
     )
 
 
 def keep_alive(*, token: str, now: datetime) -> None:
-    """Renew the lease of everything we hold."""
-    held = Delivery.objects.filter(claim=token, state__in=[State.CLAIMED, State.SENDING])
-    held.update(lease_until=now + lease())
+    """Renew the lease of everything we hold, or take one."""
+    lease_until = now + timedelta(seconds=settings.DELIVERY_LEASE_SECONDS)
+    Claim.objects.update_or_create(token=token, defaults={"lease_until": lease_until, "worker": WORKER})
 
 
-def _owed_state() -> Case:
+def let_go(*, token: str) -> None:
+    """End a lease under which nothing is held any more. One that still holds rows is left to the reaper."""
+    held = Delivery.objects.filter(claim=OuterRef("pk"), state__in=HELD)
+    Claim.objects.filter(pk=token).exclude(Exists(held)).delete()
+
+
+def owed_state() -> Case:
     """What a row goes back to: `retry` when it was tried before."""
     return Case(When(Q(attempts=0), then=Value(State.QUEUED)), default=Value(State.RETRY))

@@ -12,9 +12,8 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db.models import Case, Q, Value, When
 
-from newsletter.models import Delivery, PaceBucket
+from newsletter.models import PaceBucket
 
 if TYPE_CHECKING:
     from newsletter.delivery.claim import Claimed
@@ -42,11 +41,12 @@ def daily_cap(today: date) -> int | None:
     return int(settings.DELIVERY_WARMUP_FIRST_DAY * settings.DELIVERY_WARMUP_GROWTH**day)
 
 
-def allow(rows: Sequence[Claimed], *, now: datetime) -> list[Claimed]:
-    """The rows whose domain and whose total pace allow them now, in order; the rest goes back to the queue."""
+def allow(rows: Sequence[Claimed], *, now: datetime) -> tuple[list[Claimed], dict[datetime, list[int]]]:
+    """(rows that may go now, in order; moment -> rows to put back until then)."""
     cap = daily_cap(now.date())
+    later: dict[datetime, list[int]] = defaultdict(list)
     if not settings.DELIVERY_RATE and not settings.DELIVERY_DOMAIN_RATES and cap is None:
-        return list(rows)
+        return list(rows), later
     allowed: list[Claimed] = []
     by_domain: dict[str, list[Claimed]] = defaultdict(list)
     for row in rows:
@@ -55,11 +55,12 @@ def allow(rows: Sequence[Claimed], *, now: datetime) -> list[Claimed]:
         waiting = by_domain[domain]
         granted = _take(domain, len(waiting), cap=cap, now=now)
         allowed += waiting[:granted]
-        _put_back(waiting[granted:], rate=rate_of(domain), now=now, cap_reached=cap is not None and not rate_of(domain))
-    granted = _take(EVERYTHING, len(allowed), cap=None, now=now)
-    _put_back(allowed[granted:], rate=rate_of(EVERYTHING), now=now, cap_reached=False)
+        _spread(waiting[granted:], rate=rate_of(domain), now=now, later=later)
     order = {row.pk: place for place, row in enumerate(rows)}
-    return sorted(allowed[:granted], key=lambda row: order[row.pk])
+    allowed.sort(key=lambda row: order[row.pk])
+    granted = _take(EVERYTHING, len(allowed), cap=None, now=now)
+    _spread(allowed[granted:], rate=rate_of(EVERYTHING), now=now, later=later)
+    return allowed[:granted], later
 
 
 def _take(scope: str, wanted: int, *, cap: int | None, now: datetime) -> int:
@@ -86,17 +87,9 @@ def _take(scope: str, wanted: int, *, cap: int | None, now: datetime) -> int:
     return granted
 
 
-def _put_back(rows: Sequence[Claimed], *, rate: float, now: datetime, cap_reached: bool) -> None:
-    """Spread the rows over the time their bucket needs to refill, or to the next UTC day when the cap is reached."""
-    if not rows:
-        return
+def _spread(rows: Sequence[Claimed], *, rate: float, now: datetime, later: dict[datetime, list[int]]) -> None:
+    """Over the time their bucket needs to refill; where only the day's cap stands in the way, to the next UTC day."""
     tomorrow = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-    by_moment: dict[datetime, list[int]] = defaultdict(list)
-    for place, row in enumerate(rows):
-        wait = tomorrow if cap_reached or not rate else now + timedelta(seconds=max(1, round((place + 1) / rate)))
-        by_moment[wait].append(row.pk)
-    back = Case(When(Q(attempts=0), then=Value(Delivery.State.QUEUED)), default=Value(Delivery.State.RETRY))
-    for moment, pks in by_moment.items():
-        Delivery.objects.filter(pk__in=pks, state=Delivery.State.CLAIMED).update(
-            state=back, claim="", lease_until=None, not_before=moment
-        )
+    for place, row in enumerate(rows, start=1):
+        moment = now + timedelta(seconds=max(1, round(place / rate))) if rate else tomorrow
+        later[moment].append(row.pk)

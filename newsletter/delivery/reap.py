@@ -9,43 +9,42 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Case, Q, QuerySet, Value, When
 
-from newsletter.delivery.claim import State
-from newsletter.models import Delivery, DeliveryEvent
+from newsletter.delivery.claim import State, owed_state
+from newsletter.models import Claim, Delivery, DeliveryEvent, Edition
 
 CHUNK = 2000
+CLOSED = (Edition.State.DONE, Edition.State.SKIPPED)
 
 
 def reap_expired(*, now: datetime) -> tuple[int, int]:
-    """(rows given back to the queue, rows now unknown), one bounded chunk of each."""
-    expired = Delivery.objects.filter(lease_until__lte=now)
+    """(rows given back to the queue, rows now unknown) of all workers whose lease ran out."""
+    given_back = unknown = 0
     with transaction.atomic():
-        claimed = _lock(expired.filter(state=State.CLAIMED))
-        back = Case(When(Q(attempts=0), then=Value(State.QUEUED)), default=Value(State.RETRY))
-        given_back = Delivery.objects.filter(pk__in=claimed).update(state=back, claim="", lease_until=None)
-        sending = _lock(expired.filter(state=State.SENDING))
-        # The claim stays on the row: should its worker be alive after all, it can still settle what really happened.
-        Delivery.objects.filter(pk__in=sending).update(state=State.UNKNOWN, lease_until=None)
-        DeliveryEvent.objects.bulk_create(
-            DeliveryEvent(
-                delivery_id=pk,
-                kind=DeliveryEvent.Kind.UNKNOWN,
-                at=now,
-                source="reaper",
-                text="The worker died while the message may have been on the wire.",
+        for dead in Claim.objects.filter(lease_until__lte=now).select_for_update(skip_locked=True):
+            held = Delivery.objects.filter(claim=dead.token, edition__in=Edition.objects.exclude(state__in=CLOSED))
+            given_back += held.filter(state=State.CLAIMED).update(state=owed_state(), claim="", not_before=now)
+            # The claim stays on these rows: should the worker be alive after all, it can still settle what happened.
+            sending = list(
+                held.filter(state=State.SENDING).select_for_update(of=("self",)).values_list("pk", flat=True)
             )
-            for pk in sending
-        )
-    return given_back, len(sending)
+            Delivery.objects.filter(pk__in=sending).update(state=State.UNKNOWN)
+            DeliveryEvent.objects.bulk_create(_doubt(pk, now=now) for pk in sending)
+            unknown += len(sending)
+            dead.delete()
+    return given_back, unknown
+
+
+def _doubt(pk: int, *, now: datetime) -> DeliveryEvent:
+    text = "The worker died while the message may have been on the wire."
+    return DeliveryEvent(delivery_id=pk, kind=DeliveryEvent.Kind.UNKNOWN, at=now, source="reaper", text=text)
 
 
 def skip_expired(*, now: datetime) -> int:
     """Owed rows whose news is stale are skipped as late."""
     with transaction.atomic():
-        stale = _lock(Delivery.objects.filter(state__in=[State.QUEUED, State.RETRY], expires_at__lte=now))
-        return Delivery.objects.filter(pk__in=stale).update(state=State.SKIPPED, skip_reason=Delivery.Skip.LATE)
-
-
-def _lock(rows: QuerySet[Delivery]) -> list[int]:
-    return list(rows.select_for_update(skip_locked=True).values_list("pk", flat=True)[:CHUNK])
+        owed = Delivery.objects.filter(not_before__isnull=False, expires_at__lte=now)
+        stale = list(owed.select_for_update(skip_locked=True).values_list("pk", flat=True)[:CHUNK])
+        return Delivery.objects.filter(pk__in=stale).update(
+            state=State.SKIPPED, skip_reason=Delivery.Skip.LATE, not_before=None
+        )

@@ -1,35 +1,34 @@
 """One worker's run: keep the transport busy, and the rows true, until nothing is due or the time is up.
 
-In: a transport and a clock. Out: rows settled. One thread: claim a chunk, compose ahead of the wire, and in each turn
-one transaction settles what came back and marks what may go next. A body leaves only after its row is `sending`, so
-whatever kills this process, at most one message per connection is in doubt.
+In: a transport and a clock. Out: rows settled. Claim a chunk, compose ahead of the wire; one transaction at a time
+settles what came back and marks what may go next, while the other connections go on sending. A body leaves only after
+its row is `sending`, so whatever kills this process, at most one message per connection is in doubt.
 """
 
 from __future__ import annotations
 
 import logging
-import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import connection
 from django.utils import timezone
 
 from newsletter.delivery.breaker import Breaker
-from newsletter.delivery.claim import Claimed, claim_due, give_back, keep_alive, mark_sending
+from newsletter.delivery.claim import Claimed, claim_due, give_back, keep_alive, let_go
 from newsletter.delivery.compose import Composers
-from newsletter.delivery.settle import settle
+from newsletter.delivery.exchange import exchange
+from newsletter.delivery.ledger import InlineLedger, Ledger, ThreadedLedger
 from newsletter.transports import Kind, Message, Outcome, Phase, Transport, Turn
 
 log = logging.getLogger(__name__)
-POLL_SECONDS = 0.25
-DATABASE_PATIENCE = timedelta(seconds=120)  # results of finished messages are kept this long while the database is away
-Result = TypeVar("Result")
+IDLE_SECONDS = 0.25
+BUSY_SECONDS = 0.001  # while the ledger writes, look back at it this often
 
 
 @dataclass
@@ -61,62 +60,92 @@ def deliver(
     Rows claimed and not sent are given back. Raises what the database raises when it stays away for too long; what was
     on the wire is then settled by the reaper as unknown.
     """
-    worker = _Worker(transport=transport, clock=clock)
+    ledger = (
+        ThreadedLedger() if connection.vendor == "postgresql" and not connection.in_atomic_block else InlineLedger()
+    )
+    worker = _Worker(transport=transport, ledger=ledger, clock=clock)
     try:
         while not worker.is_done:
             if should_stop() or clock() >= deadline or worker.breaker.tripped:
                 worker.stop()
             worker.turn()
+        ledger.call(lambda: let_go(token=worker.run.token))
     finally:
-        worker.stop()
         transport.close()
+        ledger.close()
     return worker.run
 
 
 class _Worker:
-    def __init__(self, *, transport: Transport, clock: Callable[[], datetime]) -> None:
+    def __init__(self, *, transport: Transport, ledger: Ledger, clock: Callable[[], datetime]) -> None:
         self.run = Run()
         self.breaker = Breaker()
         self._transport = transport
+        self._ledger = ledger
         self._clock = clock
         self._composers = Composers()
         self._stock: deque[Claimed] = deque()
         self._sizes: dict[int, int] = {}  # what the transport holds, with the bytes of each
         self._editions: dict[int, int] = {}
+        self._waiting = Turn()  # what the transport told and the ledger has not written yet
+        self._writing: tuple[Turn, Future[set[int]]] | None = None
+        self._claiming: Future[list[Claimed]] | None = None
         self._stopping = False
         self._exhausted = False
         self._renew_at = clock() + _renewal()
 
     @property
     def is_done(self) -> bool:
-        return not self._sizes and not self._stock and (self._exhausted or self._stopping)
+        idle = not self._sizes and not self._stock and self._writing is None and self._claiming is None
+        return idle and not self._waiting.outcomes and (self._exhausted or self._stopping)
 
     def turn(self) -> None:
-        """One round: fill the transport, move bytes, settle and mark in one transaction, let the marked bodies go."""
+        """One round: fill the transport, move bytes, take in what the ledger wrote, give it what is new."""
+        self._claim()
         self._fill()
-        self._apply(self._transport.poll(POLL_SECONDS if self._sizes else 0))
+        busy = self._writing is not None or not self._sizes
+        told = self._transport.poll(BUSY_SECONDS if busy else IDLE_SECONDS)
+        self._waiting.outcomes += told.outcomes
+        self._waiting.ready += told.ready
+        self._take_in_what_is_written()
+        self._write()
 
     def stop(self) -> None:
         """Take nothing new, give back what has not left; what is on the wire still finishes."""
         if self._stopping:
             return
         self._stopping = True
-        back = [*(row.pk for row in self._stock), *self._transport.drain()]
-        self._stock.clear()
-        for pk in back:
+        if self._claiming:
+            self._stock.extend(self._claiming.result())
+            self._claiming = None
+        if self._writing:
+            self._finish_writing()
+        drained = self._transport.drain()
+        for pk in drained:
             self._sizes.pop(pk, None)
+        gone = set(drained)
+        self._waiting.ready = [pk for pk in self._waiting.ready if pk not in gone]
+        back = [*(row.pk for row in self._stock), *drained]
+        self._stock.clear()
         if back:
-            self._persist(lambda: give_back(back, token=self.run.token))
+            self._ledger.call(lambda: give_back(back, token=self.run.token, not_before=self._clock()))
+
+    def _claim(self) -> None:
+        """Have the next chunk claimed before the last is used up."""
+        if self._claiming and self._claiming.done():
+            rows = self._claiming.result()
+            self._claiming = None
+            self._exhausted = not rows
+            self._stock.extend(rows)
+            self.run.claimed += len(rows)
+        low = len(self._stock) < settings.DELIVERY_CHUNK // 2
+        if low and not self._claiming and not self._stopping and not self._exhausted:
+            now, token = self._clock(), self.run.token
+            self._claiming = self._ledger.submit(lambda: claim_due(token=token, limit=settings.DELIVERY_CHUNK, now=now))
 
     def _fill(self) -> None:
         if self._stopping:
             return
-        if not self._stock and not self._exhausted:
-            now = self._clock()
-            rows = self._persist(lambda: claim_due(token=self.run.token, limit=settings.DELIVERY_CHUNK, now=now))
-            self._exhausted = not rows
-            self._stock.extend(rows)
-            self.run.claimed += len(rows)
         free = self._transport.capacity()
         messages: list[Message] = []
         while self._stock and len(messages) < free:
@@ -130,67 +159,54 @@ class _Worker:
         """A row that cannot be composed fails by itself and blocks nobody (MF12)."""
         try:
             message = self._composers.message(row, now=self._clock())
-        except (ValueError, KeyError, UnicodeError) as error:
+        except (ValueError, KeyError) as error:
             log.exception("Delivery %s cannot be composed", row.pk)
-            text = f"The message could not be composed: {error}"
-            self._settle([Outcome(row.pk, Kind.REJECTED, Phase.COMPOSE, text=text[:300])])
+            text = f"The message could not be composed: {error}"[:300]
+            self._waiting.outcomes.append(Outcome(row.pk, Kind.REJECTED, Phase.COMPOSE, text=text))
             return None
         self._sizes[row.pk] = len(message.data)
         self._editions[row.pk] = row.edition
         return message
 
-    def _apply(self, turn: Turn) -> None:
-        now = self._clock()
+    def _write(self) -> None:
+        """Hand what is new to the ledger, one write at a time: what comes meanwhile is the next batch."""
+        if self._writing:
+            return
+        now, token = self._clock(), self.run.token
         if now >= self._renew_at:
             self._renew_at = now + _renewal()
-            self._persist(lambda: keep_alive(token=self.run.token, now=now))
-        if not turn.outcomes and not turn.ready:
+            self._ledger.submit(lambda: keep_alive(token=token, now=now))
+        turn, self._waiting = self._waiting, Turn()
+        if turn.outcomes or turn.ready:
+            sizes = {outcome.key: self._sizes.get(outcome.key, 0) for outcome in turn.outcomes}
+            self._writing = (turn, self._ledger.submit(lambda: exchange(turn, token=token, now=now, sizes=sizes)))
+            self._take_in_what_is_written()
+
+    def _take_in_what_is_written(self) -> None:
+        if self._writing and self._writing[1].done():
+            self._finish_writing()
+
+    def _finish_writing(self) -> None:
+        """Let the bodies of marked rows go, hold back the others, forget what is settled."""
+        if not self._writing:
             return
-        marked = self._persist(lambda: self._exchange(turn, now=now))
-        self._transport.release(pk for pk in turn.ready if pk in marked)
+        turn, future = self._writing
+        marked = future.result()
+        self._writing = None
+        self._transport.release([pk for pk in turn.ready if pk in marked])
         held = [pk for pk in turn.ready if pk not in marked]
         if held:
             self._transport.withhold(held)
-        for pk in held:
-            self._sizes.pop(pk, None)
-        self._note(turn.outcomes)
-
-    def _exchange(self, turn: Turn, *, now: datetime) -> set[int]:
-        with transaction.atomic():
-            if turn.outcomes:
-                settle(turn.outcomes, token=self.run.token, now=now, sizes=self._sizes)
-            return mark_sending(turn.ready, token=self.run.token, now=now)
-
-    def _settle(self, outcomes: Sequence[Outcome]) -> None:
-        self._persist(lambda: settle(outcomes, token=self.run.token, now=self._clock(), sizes=self._sizes))
-        self._note(outcomes)
-
-    def _note(self, outcomes: Sequence[Outcome]) -> None:
-        if not outcomes:
-            return
-        self.run.count(outcomes)
-        editions = [self._editions.pop(outcome.key, 0) for outcome in outcomes]
-        for outcome in outcomes:
-            self._sizes.pop(outcome.key, None)
-        self._persist(lambda: self.breaker.note(outcomes, editions=editions, now=self._clock()))
-
-    def _persist(self, step: Callable[[], Result]) -> Result:
-        """Run a step against the database; while it is away, wait and try again: the results we hold must not be lost.
-
-        Every step is a conditional UPDATE, so one whose commit went through although its answer was lost may repeat.
-        """
-        give_up_at = time.monotonic() + DATABASE_PATIENCE.total_seconds()
-        wait = 0.05
-        while True:
-            try:
-                return step()
-            except (OperationalError, InterfaceError):
-                if connection.in_atomic_block or time.monotonic() >= give_up_at:
-                    raise
-                log.warning("The database is away; trying again in %.1f s", wait)
-                time.sleep(wait)
-                wait = min(wait * 2, 2.0)
-                connection.close()
+            for pk in held:
+                self._sizes.pop(pk, None)
+        if turn.outcomes:
+            self.run.count(turn.outcomes)
+            editions = [self._editions.pop(outcome.key, 0) for outcome in turn.outcomes]
+            for outcome in turn.outcomes:
+                self._sizes.pop(outcome.key, None)
+            wrote = self.breaker.note(turn.outcomes, editions=editions, now=self._clock())
+            if wrote:
+                self._ledger.call(wrote)
 
 
 def _renewal() -> timedelta:

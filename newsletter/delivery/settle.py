@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import connection, transaction
 
-from newsletter.delivery.claim import State, give_back
+from newsletter.delivery.claim import HELD, State, give_back
 from newsletter.models import Delivery, DeliveryEvent
 from newsletter.transports import Kind, Outcome
 
@@ -55,14 +55,14 @@ def _settle_sent(outcomes: Iterable[Outcome], *, token: str, now: datetime, size
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(
-                f"UPDATE {table} d SET state='sent', sent_at=%s, lease_until=NULL, attempts=d.attempts+1, "  # noqa: S608
+                f"UPDATE {table} d SET state='sent', sent_at=%s, attempts=d.attempts+1, "  # noqa: S608
                 "reply=v.reply, size=v.size FROM unnest(%s::bigint[], %s::text[], %s::int[]) AS v(id, reply, size) "
                 "WHERE d.id=v.id AND d.claim=%s AND d.state IN ('claimed', 'sending', 'unknown')",
                 [now, *(list(column) for column in zip(*rows, strict=True)), token],
             )
         else:
             cursor.executemany(
-                f"UPDATE {table} SET state='sent', sent_at=%s, lease_until=NULL, attempts=attempts+1, "  # noqa: S608
+                f"UPDATE {table} SET state='sent', sent_at=%s, attempts=attempts+1, "  # noqa: S608
                 "reply=%s, size=%s WHERE id=%s AND claim=%s AND state IN ('claimed', 'sending', 'unknown')",
                 [(now, reply, size, pk, token) for pk, reply, size in rows],
             )
@@ -72,7 +72,7 @@ def _settle_troubled(outcomes: Sequence[Outcome], *, token: str, now: datetime) 
     held = {
         row.pk: row
         for row in Delivery.objects.filter(
-            pk__in=[outcome.key for outcome in outcomes], claim=token, state__in=[State.CLAIMED, State.SENDING]
+            pk__in=[outcome.key for outcome in outcomes], claim=token, state__in=HELD
         ).only("pk", "attempts", "expires_at", "state")
     }
     events = []
@@ -81,7 +81,6 @@ def _settle_troubled(outcomes: Sequence[Outcome], *, token: str, now: datetime) 
         if row is None:
             continue
         row.attempts += 1
-        row.lease_until = None
         row.reply = reply_line(outcome)
         if outcome.kind is Kind.RETRY:
             row.state, kind = _retry_or_give_up(row, now=now), DeliveryEvent.Kind.DEFERRED
@@ -90,15 +89,17 @@ def _settle_troubled(outcomes: Sequence[Outcome], *, token: str, now: datetime) 
         else:
             row.state, kind = SETTLED[outcome.kind]
         events.append(event_of(outcome, kind=kind, now=now))
-        row.save(update_fields=["state", "attempts", "lease_until", "reply", "not_before"])
+        row.save(update_fields=["state", "attempts", "reply", "not_before"])
     DeliveryEvent.objects.bulk_create(events)
 
 
 def _retry_or_give_up(row: Delivery, *, now: datetime) -> str:
     """Try again while it is still news; a daily digest is not sent tomorrow."""
-    row.not_before = now + backoff(row.attempts, chance=random.random())  # noqa: S311
-    too_often = row.attempts >= settings.DELIVERY_MAX_ATTEMPTS
-    return State.FAILED if too_often or row.not_before >= row.expires_at else State.RETRY
+    again_at = now + backoff(row.attempts, chance=random.random())  # noqa: S311
+    if row.attempts >= settings.DELIVERY_MAX_ATTEMPTS or again_at >= row.expires_at:
+        return State.FAILED
+    row.not_before = again_at
+    return State.RETRY
 
 
 def event_of(outcome: Outcome, *, kind: str, now: datetime) -> DeliveryEvent:

@@ -1,0 +1,78 @@
+"""Where a run's database work is done: in a thread of its own beside the wire, or inline.
+
+In: steps (functions without arguments). Out: their results as futures, in order. While the database is away a step is
+tried again, since the results it records exist nowhere else; every step is a conditional UPDATE and may repeat.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol, TypeVar
+
+from django.db import InterfaceError, OperationalError, connection
+
+log = logging.getLogger(__name__)
+PATIENCE_SECONDS = 120.0
+Result = TypeVar("Result")
+
+
+class Ledger(Protocol):
+    def submit(self, step: Callable[[], Result]) -> Future[Result]:
+        """Do it after what was submitted before."""
+
+    def call(self, step: Callable[[], Result]) -> Result:
+        """Do it and wait."""
+
+    def close(self) -> None:
+        """Finish what was submitted and close the connection."""
+
+
+class InlineLedger:
+    """For SQLite, whose writers take turns anyway, and inside a transaction of the caller."""
+
+    def submit(self, step: Callable[[], Result]) -> Future[Result]:
+        future: Future[Result] = Future()
+        future.set_result(patiently(step))
+        return future
+
+    def call(self, step: Callable[[], Result]) -> Result:
+        return patiently(step)
+
+    def close(self) -> None:
+        """Nothing to end: the connection is the caller's."""
+
+
+class ThreadedLedger:
+    """For PostgreSQL: the wire goes on while a commit is under way."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+
+    def submit(self, step: Callable[[], Result]) -> Future[Result]:
+        return self._thread.submit(patiently, step)
+
+    def call(self, step: Callable[[], Result]) -> Result:
+        return self.submit(step).result()
+
+    def close(self) -> None:
+        self._thread.submit(connection.close)
+        self._thread.shutdown(wait=True)
+
+
+def patiently(step: Callable[[], Result]) -> Result:
+    """The step's result; while the database is away, wait and try again for two minutes."""
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    wait = 0.05
+    while True:
+        try:
+            return step()
+        except (OperationalError, InterfaceError):
+            if connection.in_atomic_block or time.monotonic() >= give_up_at:
+                raise
+            log.warning("The database is away; trying again in %.2f s", wait)
+            time.sleep(wait)
+            wait = min(wait * 2, 2.0)
+            connection.close()
