@@ -281,14 +281,14 @@ class TransportContract:
 
     def test_a_server_that_never_answers_the_body_leaves_a_doubt(self) -> None:
         with ScriptedServer().on("DOT", delay=30, times=1) as server:
-            transport = self.open(server.port, connections=1, timeout=1)
+            transport = self.open(server.port, connections=1, timeout=0.4)
             outcome = send_all(transport, [make_message(1)])[1]
             transport.close()
         assert (outcome.kind, outcome.phase) == (Kind.UNKNOWN, Phase.DOT)
 
     def test_a_server_that_never_answers_an_envelope_costs_a_retry(self) -> None:
         with ScriptedServer().on("RCPT", delay=30) as server:
-            transport = self.open(server.port, connections=1, timeout=1)
+            transport = self.open(server.port, connections=1, timeout=0.4)
             outcome = send_all(transport, [make_message(1)])[1]
             transport.close()
         assert outcome.kind is Kind.RETRY

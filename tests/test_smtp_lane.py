@@ -135,7 +135,7 @@ def test_a_body_cut_on_its_way_is_in_doubt_once_our_last_byte_was_given_away() -
 
 def test_a_half_open_connection_is_given_up_and_replaced() -> None:
     with ScriptedServer() as server, FaultyProxy(server.port) as proxy:
-        lane = open_lane(proxy.port, connections=1, timeout=1)
+        lane = open_lane(proxy.port, connections=1, timeout=0.4)
         assert send_all(lane, [make_message(1)])[1].kind is Kind.SENT
         proxy.is_hung = True
         threading.Timer(0.5, setattr, (proxy, "is_hung", False)).start()
