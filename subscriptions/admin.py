@@ -1,0 +1,212 @@
+"""The operator's view of readers: who gets what, what they agreed to, and whom we never write to.
+
+In: an operator with permission. Out: reading, and a few acts that go through lifecycle so that they are recorded.
+Nobody edits a reader's wishes here, and the consent record cannot be changed by anybody.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from unfold.admin import ModelAdmin, TabularInline
+
+from subscriptions import lifecycle, schedule
+from subscriptions.addresses import parse_address
+from subscriptions.lifecycle import Origin
+from subscriptions.links import address_hash
+from subscriptions.models import ConsentEvent, Notice, Subscriber, Suppression, Topic, TopicPreference
+from subscriptions.tasks import ring
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from django.db.models import Model, QuerySet
+    from django.http import HttpRequest
+
+
+class ReadOnly:
+    """Rows that are written elsewhere and only looked at here."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class PreferenceInline(ReadOnly, TabularInline):  # type: ignore[misc]
+    model = TopicPreference
+    extra = 0
+    fields = ("topic", "stance")
+
+
+class ConsentInline(ReadOnly, TabularInline):  # type: ignore[misc]
+    model = ConsentEvent
+    extra = 0
+    verbose_name_plural = _("consent record")
+    fields = ("at", "kind", "method", "form_version", "source_url", "ip_address", "detail")
+
+
+class NoticeInline(ReadOnly, TabularInline):  # type: ignore[misc]
+    model = Notice
+    extra = 0
+    fields = ("created_at", "kind", "state", "attempts", "settled_at", "error")
+
+
+@admin.register(Topic)
+class TopicAdmin(ModelAdmin):  # type: ignore[misc]
+    list_display = ("name", "description", "position", "is_active")
+    list_editable = ("position", "is_active")
+    list_filter = ("is_active",)
+    search_fields = ("name", "description")
+    prepopulated_fields = {"slug": ("name",)}
+
+    def has_delete_permission(self, request: HttpRequest, obj: Topic | None = None) -> bool:
+        """A topic is switched off, not deleted: readers' wishes hang on it."""
+        return False
+
+
+@admin.register(Subscriber)
+class SubscriberAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+    list_display = ("email", "state", "cadence", "local_hour", "next_due_at", "confirmed_at", "left_at")
+    list_filter = ("state", "cadence", "mail_format", "language")
+    search_fields = ("email",)
+    search_help_text = _("The whole mail address.")
+    ordering = ("-pk",)
+    show_full_result_count = False
+    list_per_page = 50
+    inlines = (PreferenceInline, ConsentInline, NoticeInline)
+    exclude = ("unsubscribe_token", "unsubscribe_hash", "address_key")
+    actions = ("unsubscribe_readers", "suppress_readers", "mail_preferences_link", "erase_readers")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Subscriber], search_term: str
+    ) -> tuple[QuerySet[Subscriber], bool]:
+        """By the exact address only: it uses the index, and nobody browses other people's addresses by parts."""
+        if not search_term.strip():
+            return queryset, False
+        try:
+            return queryset.filter(address_key=parse_address(search_term).key), False
+        except ValueError:
+            return queryset.none(), False
+
+    @admin.display(description=_("local hour"))
+    def local_hour(self, reader: Subscriber) -> str:
+        if schedule.is_zone(reader.time_zone):
+            return f"{reader.hour:02}:00 {reader.time_zone}"
+        return f"{reader.hour:02}:00 UTC ({reader.time_zone}?)"  # an unknown zone counts as UTC and is shown (SC12)
+
+    def has_act_on_readers_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("subscriptions.change_subscriber")
+
+    def has_erase_readers_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("subscriptions.delete_subscriber")
+
+    @admin.action(description=_("Unsubscribe"), permissions=["act_on_readers"])
+    def unsubscribe_readers(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> None:
+        self._each(
+            request,
+            queryset,
+            lambda reader: lifecycle.unsubscribe(reader, now=timezone.now(), method="admin", origin=Origin()),
+        )
+
+    @admin.action(description=_("Never write to again"), permissions=["act_on_readers"])
+    def suppress_readers(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> None:
+        self._each(
+            request,
+            queryset,
+            lambda reader: lifecycle.suppress(
+                reader, reason=Suppression.Reason.ADMIN, source=_operator(request), now=timezone.now()
+            ),
+        )
+
+    @admin.action(description=_("Mail the preferences link"), permissions=["act_on_readers"])
+    def mail_preferences_link(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> None:
+        def mail(reader: Subscriber) -> bool:
+            if reader.email is None:
+                return False
+            return lifecycle.ask_link(parse_address(reader.email), now=timezone.now(), origin=Origin()) is not None
+
+        self._each(request, queryset, mail)
+        transaction.on_commit(ring, robust=True)
+
+    @admin.action(description=_("Erase for good"), permissions=["erase_readers"])
+    def erase_readers(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> None:
+        self._each(
+            request, queryset, lambda reader: lifecycle.erase(reader, now=timezone.now(), method=_operator(request))
+        )
+
+    def _each(self, request: HttpRequest, readers: QuerySet[Subscriber], act: Callable[[Subscriber], object]) -> None:
+        """Do it to every reader chosen, note it in the log of the admin, and say how many it changed."""
+        changed = [reader for reader in readers if act(reader)]
+        for reader in changed:
+            reader.email = None  # the log outlives erasure: it keeps which row it was, not whose
+            self.log_change(request, reader, request.POST.get("action", ""))
+        text = ngettext("%(count)d reader changed.", "%(count)d readers changed.", len(changed))
+        self.message_user(request, text % {"count": len(changed)}, messages.SUCCESS)
+
+
+def _operator(request: HttpRequest) -> str:
+    return f"admin:{request.user.pk}"
+
+
+@admin.register(Suppression)
+class SuppressionAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+    list_display = ("__str__", "reason", "source", "first_at", "last_at", "lifted_at")
+    list_filter = ("reason", ("lifted_at", admin.EmptyFieldListFilter))
+    search_fields = ("address_hash",)
+    search_help_text = _("The whole mail address: the list holds its fingerprint only.")
+    actions = ("lift_suppressions",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Suppression], search_term: str
+    ) -> tuple[QuerySet[Suppression], bool]:
+        if not search_term.strip():
+            return queryset, False
+        try:
+            return queryset.filter(address_hash=address_hash(parse_address(search_term).key)), False
+        except ValueError:
+            return queryset.none(), False
+
+    def has_lift_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("subscriptions.change_suppression")
+
+    @admin.action(description=_("Lift: the address may ask again"), permissions=["lift"])
+    def lift_suppressions(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> None:
+        lifted = [row for row in queryset if lifecycle.lift(row, now=timezone.now())]
+        for row in lifted:
+            self.log_change(request, row, "lift_suppressions")
+        text = ngettext("%(count)d address may ask again.", "%(count)d addresses may ask again.", len(lifted))
+        self.message_user(request, text % {"count": len(lifted)}, messages.SUCCESS)
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+    list_display = ("subscriber", "kind", "state", "created_at", "attempts", "settled_at", "error")
+    list_filter = ("state", "kind")
+    list_select_related = ("subscriber",)
+    ordering = ("-pk",)
+    show_full_result_count = False
+    exclude: Sequence[Any] = ("context",)
+    actions = ("send_again",)
+
+    def has_send_again_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("subscriptions.change_notice")
+
+    @admin.action(description=_("Send again (failed or unknown)"), permissions=["send_again"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[Notice]) -> None:
+        now = timezone.now()
+        ended = queryset.filter(state__in=[Notice.State.FAILED, Notice.State.UNKNOWN])
+        count = ended.update(
+            state=Notice.State.QUEUED, not_before=now, created_at=now, attempts=0, settled_at=None, error=""
+        )
+        transaction.on_commit(ring, robust=True)
+        self.message_user(request, ngettext("%d mail queued.", "%d mails queued.", count) % count, messages.SUCCESS)
