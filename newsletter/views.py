@@ -22,6 +22,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page
 
 from newsletter.models import EditionItem, Paper
+from newsletter.ranking import why_trending
 from newsletter.similar import most_similar
 from newsletter.structured import scholarly_article
 from subscriptions.models import Topic
@@ -43,6 +44,7 @@ SIMILAR_SHOWN = 5
 
 WINDOWS = {"week": _("Week"), "month": _("Month")}
 DAYS_OF = {"week": 7, "month": 30}
+CADENCE_OF = {"week": "weekly", "month": "monthly"}
 SORTS = {"trending": _("Trending"), "newest": _("Newest"), "votes": _("Most upvotes")}
 ORDERS: dict[str, tuple[str | OrderBy, ...]] = {
     "newest": (F("listed_on").desc(nulls_last=True), "-score_daily", "-upvotes", "-id"),
@@ -65,10 +67,24 @@ class Leaf:
     number: int
     has_next: bool
     wishes: Mapping[str, str]
+    cadence: str = ""  # the trend score that ordered it, if one did
 
     @property
     def first_rank(self) -> int:
         return (self.number - 1) * PAPERS_PER_PAGE + 1
+
+    @property
+    def rows(self) -> list[tuple[int, Paper, str]]:
+        """Each paper with its rank and, where a trend score ordered the list, why it trends."""
+        return [
+            (rank, paper, why_trending(paper.score_parts.get(self.cadence) or {}, None))
+            for rank, paper in enumerate(self.papers, start=self.first_rank)
+        ]
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether any trend has been measured: without one, the order is that of the votes."""
+        return any(paper.score_parts.get(self.cadence) for paper in self.papers)
 
     @property
     def query(self) -> str:
@@ -127,9 +143,10 @@ def trending(request: HttpRequest) -> HttpResponse:
     papers = Paper.objects.published().filter(listed_on__range=(first, last))
     if code:
         papers = papers.with_code()
-    order = ("-score_monthly", "-upvotes", "-id") if (window, sort) == ("month", "trending") else ORDERS[sort]
+    cadence = CADENCE_OF[window] if sort == "trending" else ""
+    order = (f"-score_{cadence}", "-upvotes", "-id") if cadence else ORDERS[sort]
     context = {
-        "leaf": _leaf(request, papers.order_by(*order), wishes),
+        "leaf": _leaf(request, papers.order_by(*order), wishes=wishes, cadence=cadence),
         "first": first,
         "last": last,
         "window": window,
@@ -155,7 +172,9 @@ def topic(request: HttpRequest, slug: str) -> HttpResponse:
         papers = papers.with_code()
     context = {
         "topic": topic,
-        "leaf": _leaf(request, papers.order_by(*ORDERS[sort]), wishes),
+        "leaf": _leaf(
+            request, papers.order_by(*ORDERS[sort]), wishes=wishes, cadence="weekly" if sort == "trending" else ""
+        ),
         "filters": [
             (_("Order"), _choices("sort", sorts, sort, wishes)),
             (_("Code"), _choices("code", CODE, code, wishes)),
@@ -190,7 +209,7 @@ def _day_page(request: HttpRequest, day: date, *, nav: str) -> HttpResponse:
     papers = Paper.objects.listed_on(day).order_by("-score_daily", "-upvotes", "-id")
     context = {
         "day": day,
-        "leaf": _leaf(request, papers),
+        "leaf": _leaf(request, papers, cadence="daily"),
         "earlier": Paper.objects.day_before(day),
         "later": Paper.objects.day_after(day),
         "is_future": day > timezone.now().date(),
@@ -239,7 +258,9 @@ def _choices(name: str, known: Mapping[str, str | _StrPromise], chosen: str, wis
     ]
 
 
-def _leaf(request: HttpRequest, papers: PaperQuerySet, wishes: Mapping[str, str] | None = None) -> Leaf:
+def _leaf(
+    request: HttpRequest, papers: PaperQuerySet, *, wishes: Mapping[str, str] | None = None, cadence: str = ""
+) -> Leaf:
     asked = request.GET.get("page", "1")
     if not (asked.isascii() and asked.isdigit() and len(asked) < 5 and 1 <= int(asked) <= LAST_PAGE):
         raise Http404
@@ -249,4 +270,4 @@ def _leaf(request: HttpRequest, papers: PaperQuerySet, wishes: Mapping[str, str]
     if not found and number > 1:
         raise Http404
     has_next = len(found) > PAPERS_PER_PAGE and number < LAST_PAGE
-    return Leaf(found[:PAPERS_PER_PAGE], number, has_next, wishes or {})
+    return Leaf(found[:PAPERS_PER_PAGE], number, has_next, wishes or {}, cadence)

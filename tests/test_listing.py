@@ -254,6 +254,29 @@ def test_what_is_unknown_leaves_no_gap_in_the_page(client: Client) -> None:
         assert "upvote" not in page.lower()
 
 
+def test_a_list_ordered_by_trend_says_why_each_paper_trends(client: Client) -> None:
+    gain = {"upvotes_gain": 41, "hours": 24.0, "cohort_median": 6}
+    place(make_paper(score_daily=2, score_parts={"daily": gain}), make_topic("vision"))
+    make_paper(title="Unmeasured")
+
+    today, newest = client.get("/"), client.get("/topic/vision/")
+
+    whys = [text_of(each) for each in parsed(today).iterfind(".//*[@class='paper-why']")]
+    assert len(whys) == 1
+    assert "+41 upvotes in 24 h" in whys[0]
+    assert "Ranked by how fast" in today.content.decode()
+    assert "paper-why" not in newest.content.decode()
+
+
+def test_an_unmeasured_day_claims_no_ranking(client: Client) -> None:
+    make_paper(upvotes=3)
+
+    page = client.get("/").content.decode()
+
+    assert "Ranked by how fast" not in page
+    assert "paper-why" not in page
+
+
 def test_a_withdrawn_paper_says_so(client: Client) -> None:
     paper = make_paper(withdrawn_at=NOON)
 
