@@ -16,6 +16,8 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from urllib.parse import urlsplit
 
+from tests import mail_clients
+
 HTML_LIMIT = 80_000
 ONCE = [
     *("From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type", "Reply-To", "Auto-Submitted"),
@@ -46,8 +48,13 @@ def bodies(raw: bytes) -> dict[str, str]:
 
 def lint(raw: bytes, *, hosts: tuple[str, ...], site_host: str = "papers.example.org") -> list[str]:
     """Every fault of one digest; ``hosts`` are the hosts beside ours that it may link to (leading dot: all below)."""
-    faults = [*_wire(raw), *_headers(raw, site_host=site_host), *_structure(raw)]
+    faults = _wire(raw)
+    if any(byte > 126 for byte in raw):
+        return faults
+    faults += [*_headers(raw, site_host=site_host), *_structure(raw)]
     found = bodies(raw)
+    if "plain" not in found:
+        return faults
     links = [url for body in found.values() for url in re.findall(r"https?://[^\s\"'<>]+", body)]
     links = [url for url in links if not url.startswith("http://www.w3.org/")]
     for url in links:
@@ -59,6 +66,7 @@ def lint(raw: bytes, *, hosts: tuple[str, ...], site_host: str = "papers.example
             faults.append(f"MF27 host is not ours nor allow-listed: {url}")
     if "html" in found:
         faults += _html(found["html"], raw)
+        faults += mail_clients.faults(found["html"])
         missing = set(_hrefs(found["html"])) - {url.split("#")[0] for url in links if url in found["plain"]}
         papers = {url for url in missing if "/d/" not in url and urlsplit(url).hostname != site_host}
         faults += [f"MF6 only the HTML part links {url}" for url in papers]
@@ -94,7 +102,7 @@ def _headers(raw: bytes, *, site_host: str) -> list[str]:
     head = raw.partition(b"\r\n\r\n")[0].decode("ascii")
     fields = re.findall(r"^([!-9;-~]+):([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)", head, re.MULTILINE)
     names = [name for name, _ in fields]
-    values = {name.lower(): value for name, value in fields}
+    values = {name.lower(): "" for name in ONCE} | {name.lower(): value for name, value in fields}
     for name in ONCE:
         if sum(other.lower() == name.lower() for other in names) != 1:
             faults.append(f"MF1/MF18 {name} stands {names.count(name)} times")
@@ -163,6 +171,7 @@ def _structure(raw: bytes) -> list[str]:
         coding = str(part["Content-Transfer-Encoding"])
         if coding not in {"quoted-printable", "base64"}:
             faults.append(f"MF7 {part.get_content_type()} is {coding}")
+            continue
         if any(len(line) > 76 for line in wire.splitlines()):
             faults.append(f"MF4 a {coding} line over 76")
         if coding == "quoted-printable":
@@ -207,7 +216,7 @@ def _outline(html: str) -> _Outline:
 
 
 def _hrefs(html: str) -> list[str]:
-    return [attrs["href"].split("#")[0] for tag, attrs in _outline(html).tags if tag == "a"]
+    return [attrs.get("href", "").split("#")[0] for tag, attrs in _outline(html).tags if tag == "a"]
 
 
 def _html(html: str, raw: bytes) -> list[str]:
@@ -244,8 +253,8 @@ def _html(html: str, raw: bytes) -> list[str]:
             faults.append("MF24 an image without alt")
         if any(name.startswith("on") for name in attrs):
             faults.append(f"MF24 a script on <{tag}>")
-        if tag == "a" and not attrs["href"].startswith("https://"):
-            faults.append(f"MF27 a link to {attrs['href']}")
+        if tag == "a" and not attrs.get("href", "").startswith("https://"):
+            faults.append(f"MF27 a link to {attrs.get('href')}")
         size_px = re.search(r"font(?:-size)?:[^;]*?(\d+(?:\.\d+)?)px", attrs.get("style", ""))
         if size_px and float(size_px[1]) < 14:
             faults.append(f"MF24 {size_px[1]}px on <{tag}>")

@@ -72,7 +72,10 @@ CASES: dict[str, list[dict[str, Any]]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_the_mail_is_byte_for_byte_the_golden_one_and_has_no_fault(case: str) -> None:
     edition = make_edition(
-        [{"arxiv_id": f"2603.{number:05d}"} | paper for number, paper in enumerate(CASES[case], 1)],
+        [
+            {"arxiv_id": f"2603.{number:05d}", "abstract": ABSTRACT} | paper
+            for number, paper in enumerate(CASES[case], 1)
+        ],
         pk=12,
         first_item=101,
     )
