@@ -221,11 +221,11 @@ class PreferencesForm(RhythmForm):
         self.known_topics = list(Topic.objects.filter(is_active=True).only("slug", "name", "description"))
         initial = wishes.columns | {"weekdays": [day for day, _label in DAYS if wishes.weekdays >> day & 1]}
         initial |= {f"topic-{topic.slug}": wishes.stances.get(topic.slug, "") for topic in self.known_topics}
-        kwargs["initial"] = initial
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **(kwargs | {"initial": initial, "label_suffix": ""}))
         for topic in self.known_topics:
-            stances = [("", _("neither")), *TopicPreference.Stance.choices]
-            self.fields[f"topic-{topic.slug}"] = forms.ChoiceField(label=topic.name, choices=stances, required=False)
+            self.fields[f"topic-{topic.slug}"] = forms.ChoiceField(
+                label=topic.name, choices=[("", ""), *TopicPreference.Stance.choices], required=False
+            )
 
     def clean_weekdays(self) -> int:
         return sum(1 << day for day in set(self.cleaned_data["weekdays"])) or WEEKDAYS
@@ -233,7 +233,11 @@ class PreferencesForm(RhythmForm):
     @property
     def stance_rows(self) -> Iterator[tuple[Topic, str, list[tuple[str, str, bool]]]]:
         """Topic, field name, and its options with the chosen one marked."""
-        options = [("", gettext("neither")), *TopicPreference.Stance.choices]
+        stance = TopicPreference.Stance
+        options = [
+            ("", gettext("neither")),
+            *((one.value, one.label) for one in (stance.FOLLOW, stance.MORE, stance.MUTE)),
+        ]
         for topic in self.known_topics:
             name = f"topic-{topic.slug}"
             chosen = self[name].value() or ""

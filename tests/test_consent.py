@@ -155,7 +155,6 @@ def make_life(client: Client) -> Subscriber:
         state="sent",
         local_on=NOON.date(),
         due_at=NOON,
-        not_before=NOON,
         expires_at=NOON + timedelta(hours=6),
         domain="example.net",
         reply=f"250 queued for {ADDRESS.upper()}",
