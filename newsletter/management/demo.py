@@ -7,6 +7,7 @@ Everything lives in VAR_DIR (var/demo) and is made anew each time.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import shutil
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING
 
 import django
 import httpx
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -98,7 +100,7 @@ def _prepare() -> None:
         call_command("migrate", verbosity=0)
         User.objects.create_superuser(LOGIN, "demo@example.net", PASSWORD)
     with _step("Sample papers with ten days of votes and stars"):
-        call_command("load_sample", verbosity=0)
+        call_command("load_sample", stdout=io.StringIO())
     with _step("Trend scores"):
         trends.score_papers(now=timezone.now())
 
@@ -202,13 +204,13 @@ def _table(edition: Edition) -> None:
     from newsletter.models import Delivery
     from subscriptions.models import Subscriber
 
-    table = Table(title=f"Edition: {edition}", title_justify="left", pad_edge=False)
+    table = Table(title=f"Edition: {edition}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("reader", "topics", "papers", "bytes", "state"):
-        table.add_column(heading, justify="right" if heading in {"papers", "bytes"} else "left")
+        table.add_column(heading, justify="right" if heading in {"papers", "bytes"} else "left", no_wrap=True)
     rows = {row.subscriber_id: row for row in Delivery.objects.filter(edition=edition)}
     for reader in Subscriber.objects.order_by("pk").prefetch_related("preferences__topic"):
         row = rows.get(reader.pk)
-        topics = ", ".join(preference.topic.name for preference in reader.preferences.all())
+        topics = ", ".join(preference.topic.slug for preference in reader.preferences.all())
         state = row.state if row else f"not mailed: {reader.state}"
         table.add_row(str(reader), topics, str(len(row.picks)) if row else "0", f"{row.size:,}" if row else "0", state)
     console.print()
