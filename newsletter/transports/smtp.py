@@ -63,10 +63,10 @@ class SmtpTransport:
         self._fruitless_losses = 0  # since a body was answered
         self._open_after = 0.0
         self._next_sweep = 0.0
-        self._is_drained = False
+        self.is_drained = False
 
     def capacity(self) -> int:
-        return 0 if self._is_drained else max(0, self._connections * _QUEUE_PER_CONNECTION - len(self._unsettled))
+        return 0 if self.is_drained else max(0, self._connections * _QUEUE_PER_CONNECTION - len(self._unsettled))
 
     def enqueue(self, messages: Sequence[Message]) -> None:
         for message in messages:
@@ -121,24 +121,28 @@ class SmtpTransport:
         self._moved -= gone
 
     def drain(self) -> list[int]:
-        self._is_drained = True
+        self.is_drained = True
         settled = {result.key for result in self._pending.outcomes}
         keys = [key for key in (*(message.key for message in self._queue), *self._seats) if key not in settled]
         self.withhold(keys)
         return keys
 
     def close(self) -> None:
-        self._is_drained = True
+        self.is_drained = True
         for line in list(self._lines):
             self._dismiss(line)
         self._selector.close()
         self._opener.close()
 
+    def fileno(self) -> int:
+        """Readable when poll() has something to do, so that one thread can watch several lanes."""
+        return self._selector.fileno()
+
     # Opening and closing
 
     def _open_more(self) -> None:
         """As many connections as the waiting messages need, up to the limit."""
-        if not self._queue or self._is_drained or time.monotonic() < self._open_after:
+        if not self._queue or self.is_drained or time.monotonic() < self._open_after:
             return
         opening = self._opener.opening
         free = self._connections - len(self._lines) - opening
@@ -190,7 +194,7 @@ class SmtpTransport:
         if seated.key in turn.ready:  # nobody has heard of it yet
             turn.ready.remove(seated.key)
             was_open = False
-        if was_open or seated.key in self._moved or self._is_drained:
+        if was_open or seated.key in self._moved or self.is_drained:
             phase, code, text = dialogue.last_words or (Phase.MAIL, 0, reason)
             turn.outcomes.append(outcome(seated.key, phase, code=code, text=text))
         else:
