@@ -34,8 +34,8 @@ _SAME_ABSTRACT = 0.5  # share of common words; abstracts of other papers in the 
 
 # Who is believed when sources differ. The text is arXiv's; links are known best where people add them. A source that
 # is not named only fills gaps: saved pages are uneven, and the one imported last is not the better one.
-_TEXT_AUTHORITY = {"arxiv": 3, "hf_daily": 2, "sample": 1}
-_LINK_AUTHORITY = {"hf_daily": 3, "arxiv": 2, "sample": 1}
+_TEXT_AUTHORITY = {"arxiv_query": 4, "arxiv_daily": 3, "hf_daily": 2, "sample": 1}
+_LINK_AUTHORITY = {"hf_daily": 3, "arxiv_query": 2, "arxiv_daily": 2, "sample": 1}
 _TEXT_FIELDS = ("title", "abstract", "authors", "published_on", "categories")
 _LINK_FIELDS = ("url", "code_url", "project_url", "thumbnail_url", "organization")
 _COUNTERS = {"upvotes": "upvotes", "stars": "github_stars"}
@@ -52,6 +52,7 @@ class IngestResult:
     read: int = 0
     new: int = 0
     merged: int = 0  # observations of a paper that was there already, or came before in the same call
+    # What is neither was a correction of a paper we do not have.
 
     def __add__(self, other: IngestResult) -> IngestResult:
         return IngestResult(self.read + other.read, self.new + other.new, self.merged + other.merged)
@@ -178,8 +179,12 @@ def _ingest_batch(batch: Sequence[Observation], *, now: datetime) -> IngestResul
     catalogue.load(batch)
     fresh: list[_Entry] = []
     met: dict[int, _Entry] = {}
+    merged = 0
     for seen in batch:
         entry = catalogue.find(seen)
+        if entry is None and seen.only_if_known:
+            continue
+        merged += entry is not None
         if entry is None:
             entry = _Entry(Paper(first_seen_at=seen.seen_at or now))
             fresh.append(entry)
@@ -194,7 +199,7 @@ def _ingest_batch(batch: Sequence[Observation], *, now: datetime) -> IngestResul
     _store_signals([*fresh, *met.values()], now=now)
     if reworded := [entry.paper for entry in (*fresh, *met.values()) if entry.is_reworded]:
         reclassify(reworded)
-    return IngestResult(read=len(batch), new=len(fresh), merged=len(batch) - len(fresh))
+    return IngestResult(read=len(batch), new=len(fresh), merged=merged)
 
 
 def _merge(entry: _Entry, seen: Observation, *, now: datetime) -> None:

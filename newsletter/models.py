@@ -492,6 +492,61 @@ class PaceBucket(models.Model):
         return f"{self.scope}: {self.tokens:.1f}"
 
 
+class SourceHost(models.Model):
+    """When a source's host may be asked again: one rate rule, kept here, for all workers on all machines."""
+
+    host = models.CharField(max_length=255, primary_key=True)
+    free_at = models.DateTimeField()
+    strikes = models.PositiveSmallIntegerField(default=0, help_text=_("Refusals in a row."))
+
+    def __str__(self) -> str:
+        return f"{self.host} from {self.free_at:%Y-%m-%d %H:%M:%S}"
+
+
+class SourceRun(models.Model):
+    """One question to one source, and what came of it."""
+
+    class State(models.TextChoices):
+        RUNNING = "running", _("running")
+        OK = "ok", _("ok")
+        UNCHANGED = "unchanged", _("unchanged")
+        EMPTY = "empty", _("empty")
+        STALE = "stale", _("stale: old papers under a new date")
+        WAITING = "waiting", _("asked to wait")
+        FAILED = "failed", _("failed")
+
+    source = models.CharField(max_length=32)
+    url = models.CharField(max_length=2000)
+    state = models.CharField(max_length=9, choices=State, default=State.RUNNING)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+    retry_at = models.DateTimeField(null=True, blank=True, help_text=_("Not asked again before this."))
+    status = models.PositiveSmallIntegerField(null=True, blank=True, help_text=_("HTTP status."))
+    read = models.PositiveIntegerField(default=0)
+    new = models.PositiveIntegerField(default=0)
+    merged = models.PositiveIntegerField(default=0)
+    detail = models.CharField(max_length=300, blank=True)
+    etag = models.CharField(max_length=200, blank=True)
+    modified = models.CharField(max_length=64, blank=True, help_text=_("Last-Modified, as the host wrote it."))
+    fingerprint = models.CharField(max_length=64, blank=True, help_text=_("Hash of the identifiers it listed."))
+
+    class Meta:
+        ordering = ["-started_at", "-pk"]
+        constraints = [
+            models.CheckConstraint(
+                name="source_run_state_is_known",
+                condition=Q(state__in=["running", "ok", "unchanged", "empty", "stale", "waiting", "failed"]),
+            ),
+            models.CheckConstraint(
+                name="ended_source_runs_have_a_moment", condition=Q(state="running") | Q(finished_at__isnull=False)
+            ),
+        ]
+        indexes = [models.Index(fields=["source", "-started_at"], name="runs_of_a_source")]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.started_at:%Y-%m-%d %H:%M}: {self.state}"
+
+
 class Heartbeat(models.Model):
     """When a part of the machine last did its work: the health page turns red when one falls silent."""
 

@@ -22,7 +22,7 @@ def seen(title: str = "Counting Sheep with Graph Networks: A Pastoral Study", **
 
 
 def arxiv(arxiv_id: str = "2603.00001", **over: Any) -> Observation:
-    return seen(**({"source": "arxiv", "key": arxiv_id, "arxiv_id": arxiv_id, "authors": ("Ada Lovelace",)} | over))
+    return seen(**({"source": "arxiv_query", "key": arxiv_id, "arxiv_id": arxiv_id, "authors": ("Ada Lovelace",)} | over))
 
 
 def daily(arxiv_id: str = "2603.00001", **over: Any) -> Observation:
@@ -76,7 +76,7 @@ def test_three_sources_make_one_paper_in_any_order_and_arxiv_words_win(order: tu
     assert (paper.arxiv_id, paper.abstract) == ("2603.00001", "The abstract as arXiv has it.")
     assert (paper.published_on, paper.listed_on, paper.code_url) == (day, day, "https://github.com/a/b")
     assert paper.categories == ["cs.LG", "cs.SI"]
-    assert set(Sighting.objects.values_list("source", flat=True)) == {"arxiv", "hf_daily", "listing_page"}
+    assert set(Sighting.objects.values_list("source", flat=True)) == {"arxiv_query", "hf_daily", "listing_page"}
 
 
 def test_two_versions_are_one_paper_and_it_was_first_seen_when_it_was() -> None:

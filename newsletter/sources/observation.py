@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import Protocol
 
 
 class SourceError(ValueError):
@@ -39,3 +40,26 @@ class Observation:
     withdrawn: bool = False
     metrics: Mapping[str, int] = field(default_factory=dict)  # counters at `seen_at`; empty when the source has none
     seen_at: datetime | None = None  # empty: the moment of ingestion
+    only_if_known: bool = False  # corrects a paper that is there, never adds one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a source may need to know to say which addresses to ask."""
+
+    now: datetime
+    categories: tuple[str, ...] = ()  # of arXiv, that we follow
+    wanted_ids: tuple[str, ...] = ()  # papers that arXiv has not been asked about
+
+
+class Source(Protocol):
+    """What a module in this package offers. To add a source: write one, and name it in `gathering.py`."""
+
+    SOURCE: str
+    HOSTS: frozenset[str]  # all it may be redirected to
+    CONTENT_TYPES: frozenset[str]
+    POLL_EVERY: timedelta
+
+    def addresses(self, request: Request) -> list[str]: ...
+
+    def parse(self, data: bytes, *, seen_at: datetime) -> list[Observation]: ...

@@ -1,0 +1,63 @@
+"""arXiv's daily feed: what was announced at midnight, New York time, in the categories we follow.
+
+In: the bytes of `rss.arxiv.org/atom/…` (never /rss, whose abstracts are mangled by readers that take them for HTML).
+Out: one observation an entry. Replacements correct papers we have and never add one: only a first version is news.
+The feed bears no date of the first version; `arxiv_query` adds it.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+from newsletter.sources import atom, links
+from newsletter.sources.identifiers import arxiv_id
+from newsletter.sources.observation import Observation, Request
+from newsletter.sources.text import clean_abstract, clean_title
+
+SOURCE = "arxiv_daily"
+HOSTS = frozenset({"rss.arxiv.org"})
+CONTENT_TYPES = frozenset({"application/atom+xml", "application/xml", "text/xml"})
+POLL_EVERY = timedelta(hours=2)
+_NEWS = frozenset({"new", "cross"})
+_SUMMARY_HEAD = re.compile(r"^\s*arXiv:\S+\s+Announce Type:\s*\S+\s*(?:Abstract:\s*)?", re.IGNORECASE)
+_WEEKEND = 5  # Saturday
+
+
+def addresses(request: Request) -> list[str]:
+    return [f"https://rss.arxiv.org/atom/{'+'.join(request.categories)}"] if request.categories else []
+
+
+def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:
+    """The entries of one feed. Raises SourceError when it is not arXiv's feed."""
+    found = []
+    for rank, entry in enumerate(atom.entries(atom.feed(data)), start=1):
+        identifier = arxiv_id(atom.text(entry, "atom:id"))
+        title = clean_title(atom.text(entry, "atom:title"))
+        if identifier is None or not title:
+            continue
+        abstract = links.without_proxies(clean_abstract(_SUMMARY_HEAD.sub("", atom.text(entry, "atom:summary"))))
+        found.append(
+            Observation(
+                source=SOURCE,
+                key=identifier[0],
+                rank=rank,
+                arxiv_id=identifier[0],
+                title=title,
+                abstract=abstract,
+                authors=atom.authors(entry),
+                code_url=links.code_url(abstract),
+                project_url=links.project_url(abstract),
+                categories=atom.categories(entry),
+                only_if_known=atom.text(entry, "arxiv:announce_type").lower() not in _NEWS,
+                seen_at=seen_at,
+            )
+        )
+    return found
+
+
+def why_empty(now: datetime) -> str:
+    """What an empty feed means at `now`: arXiv announces on Monday to Friday, New York time."""
+    if (now - timedelta(hours=5)).weekday() >= _WEEKEND:
+        return "arXiv announces nothing on weekends"
+    return "arXiv announced nothing: a holiday, or the feed is late"

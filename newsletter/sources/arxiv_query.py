@@ -1,0 +1,77 @@
+"""arXiv's query API: what arXiv itself says of papers that other sources named.
+
+In: the bytes of `export.arxiv.org/api/query?id_list=…`. Out: one observation a paper, with the date of its first
+version, UTF-8 names, the primary category, and whether it was withdrawn. Thank you to arXiv for use of its open access
+interoperability.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, timedelta
+
+from newsletter.sources import atom, links
+from newsletter.sources.identifiers import arxiv_id
+from newsletter.sources.observation import Observation, Request, SourceError
+from newsletter.sources.text import clean_abstract, clean_title
+
+SOURCE = "arxiv_query"
+HOSTS = frozenset({"export.arxiv.org"})
+CONTENT_TYPES = frozenset({"application/atom+xml", "application/xml", "text/xml"})
+POLL_EVERY = timedelta(minutes=30)
+_IDS_AT_ONCE = 100
+_WITHDRAWN = re.compile(
+    r"\W*(?:this\s+(?:paper|submission|article|manuscript|work|preprint)\s+(?:has\s+been|is|was)\s+)?"
+    r"(?:temporarily\s+)?withdrawn\b",
+    re.IGNORECASE,
+)
+
+
+def addresses(request: Request) -> list[str]:
+    """One address a hundred papers that arXiv has not been asked about."""
+    wanted = request.wanted_ids
+    return [
+        f"https://export.arxiv.org/api/query?id_list={','.join(wanted[start : start + _IDS_AT_ONCE])}"
+        f"&max_results={_IDS_AT_ONCE}"
+        for start in range(0, len(wanted), _IDS_AT_ONCE)
+    ]
+
+
+def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:
+    """The papers of one answer. Raises SourceError when it is not arXiv's feed, or reports an error."""
+    found = []
+    for entry in atom.entries(atom.feed(data)):
+        raw_id = atom.text(entry, "atom:id")
+        identifier = arxiv_id(raw_id)
+        title = clean_title(atom.text(entry, "atom:title"))
+        if "/api/errors" in raw_id:
+            raise SourceError(f"arXiv answers: {atom.text(entry, 'atom:summary')[:200]}")
+        if identifier is None or not title:
+            continue
+        abstract = links.without_proxies(clean_abstract(atom.text(entry, "atom:summary")))
+        is_withdrawn = any(map(_WITHDRAWN.match, (atom.text(entry, "arxiv:comment"), abstract)))
+        found.append(
+            Observation(
+                source=SOURCE,
+                key=identifier[0],
+                arxiv_id=identifier[0],
+                title=title,
+                # The notice of a withdrawal is not an abstract: the one we have stays.
+                abstract="" if _WITHDRAWN.match(abstract) else abstract,
+                authors=atom.authors(entry),
+                published_on=_first_version_on(entry_date=atom.text(entry, "atom:published")),
+                code_url=links.code_url(abstract),
+                project_url=links.project_url(abstract),
+                categories=atom.categories(entry),
+                withdrawn=is_withdrawn,
+                seen_at=seen_at,
+            )
+        )
+    return found
+
+
+def _first_version_on(*, entry_date: str) -> date | None:
+    try:
+        return date.fromisoformat(entry_date[:10])
+    except ValueError:
+        return None

@@ -1,0 +1,115 @@
+"""Hugging Face Daily Papers: the JSON of one day, with votes.
+
+In: the bytes of `GET /api/daily_papers?date=…`. Out: one observation a paper, with its counters. A day fills up while
+it lasts and votes go on for days after, so the last week is asked for again and again; every answer may be read twice.
+One item that cannot be read is left out; an answer that is no list of papers is refused as a whole.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from newsletter.sources import links
+from newsletter.sources.identifiers import arxiv_id
+from newsletter.sources.observation import Observation, Request, SourceError
+from newsletter.sources.text import clean_abstract, clean_name, clean_title
+
+SOURCE = "hf_daily"
+HOSTS = frozenset({"huggingface.co"})
+CONTENT_TYPES = frozenset({"application/json"})
+POLL_EVERY = timedelta(minutes=30)
+_DAYS = 7  # votes of older papers hardly move
+_COUNT_LIMIT = 2_000_000_000
+
+
+def addresses(request: Request) -> list[str]:
+    """One address a day, today first."""
+    today = request.now.astimezone(UTC).date()
+    return [
+        f"https://huggingface.co/api/daily_papers?date={today - timedelta(days=ago)}&limit=100" for ago in range(_DAYS)
+    ]
+
+
+def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:
+    """The papers of one answer in its order. Raises SourceError when it is not a list of papers."""
+    try:
+        items = json.loads(data)
+    except json.JSONDecodeError as error:
+        raise SourceError(f"not JSON, or cut short: {error.msg}", line=error.lineno) from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise SourceError("not JSON") from error
+    if not isinstance(items, list):
+        raise SourceError("a list of papers was expected")
+    found = [_read(item, rank=rank, seen_at=seen_at) for rank, item in enumerate(items, start=1)]
+    papers = [one for one in found if one is not None]
+    if items and not papers:
+        raise SourceError(f"none of {len(items)} items looks like a paper: has the format changed?")
+    return papers
+
+
+def _read(item: Any, *, rank: int, seen_at: datetime) -> Observation | None:
+    # What is worth having sits in the nested object; the copies around it have other dates (New York time marked Z).
+    paper = _mapping(_mapping(item).get("paper"))
+    identifier = arxiv_id(_text(paper, "id"))
+    title = clean_title(_text(paper, "title"))
+    if identifier is None or not title:
+        return None
+    abstract = links.without_proxies(clean_abstract(_text(paper, "summary")))
+    organization = _mapping(paper.get("organization") or _mapping(item).get("organization"))
+    return Observation(
+        source=SOURCE,
+        key=identifier[0],
+        rank=rank,
+        arxiv_id=identifier[0],
+        title=title,
+        abstract=abstract,
+        authors=_authors(paper.get("authors")),
+        published_on=_day(paper, "publishedAt"),
+        listed_on=_day(paper, "submittedOnDailyAt"),
+        code_url=links.safe_url(_text(paper, "githubRepo")) or links.code_url(abstract),
+        project_url=links.safe_url(_text(paper, "projectPage")) or links.project_url(abstract),
+        thumbnail_url=links.safe_url(_text(_mapping(item), "thumbnail")),
+        organization=clean_name(_text(organization, "fullname") or _text(organization, "name")),
+        withdrawn=bool(paper.get("withdrawnAt")),
+        metrics=_counters(upvotes=paper.get("upvotes"), stars=paper.get("githubStars"), comments=_comments(item)),
+        seen_at=seen_at,
+    )
+
+
+def _authors(authors: Any) -> tuple[str, ...]:
+    listed = authors if isinstance(authors, Sequence) and not isinstance(authors, str) else []
+    names = [clean_name(_text(_mapping(one), "name")) for one in listed if not _mapping(one).get("hidden")]
+    return tuple(name for name in names if name)
+
+
+def _comments(item: Any) -> Any:
+    return _mapping(item).get("numComments")
+
+
+def _counters(**counters: Any) -> dict[str, int]:
+    return {
+        name: value
+        for name, value in counters.items()
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _COUNT_LIMIT
+    }
+
+
+def _day(paper: Mapping[str, Any], name: str) -> date | None:
+    match = re.match(r"\d{4}-\d{2}-\d{2}", _text(paper, name))
+    try:
+        return date.fromisoformat(match[0]) if match else None
+    except ValueError:
+        return None
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _text(values: Mapping[str, Any], name: str) -> str:
+    value = values.get(name)
+    return value if isinstance(value, str) else ""
