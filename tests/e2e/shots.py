@@ -20,18 +20,11 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import sync_playwright
 
+from tests.e2e.chromium import launch
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = "/usr/bin/chromium"
-ARGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--no-first-run",
-    "--disable-sync",
-    "--disable-quic",
-]
 SHIFTS = """
 window.layoutShift = 0;
 new PerformanceObserver((list) => {
@@ -95,12 +88,12 @@ def main() -> int:
     parser.add_argument("--widths", default="390,1280")
     parser.add_argument("--schemes", default="light,dark")
     parser.add_argument("--screen", action="store_true", help="the first screen only, not the whole page")
-    parser.add_argument("--chromium", default=CHROMIUM)
+    parser.add_argument("--chromium", default="", help="the executable; else CHROMIUM, else the one on the path")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     failed = False
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=options.chromium, args=ARGS)
+        browser = launch(playwright, options.chromium)
         for name, path in map(named, options.paths):
             url = Path(path).resolve().as_uri() if options.base == "file" else options.base.rstrip("/") + path
             for width in map(int, options.widths.split(",")):

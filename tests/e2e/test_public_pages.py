@@ -1,0 +1,121 @@
+"""The public pages in a real browser: what a reader with a phone, a keyboard or a screen reader meets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.builders import NOON, make_paper, make_topic
+from tests.e2e.shots import SHIFTS, faults_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, BrowserContext, Page
+    from pytest_django.live_server_helper import LiveServer
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+LONG = "The abstract goes on and says what was done. " * 20
+PAGES = ["/", "/date/2026-03-14/", "/trending/", "/topic/vision/", "/topics/", "/paper/1/", "/subscribe/", "/privacy/"]
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+@pytest.fixture(autouse=True)
+def _papers() -> None:
+    topic = make_topic("vision")
+    awkward = {"title": "Supercalifragilistic" * 8, "abstract": f"See https://example.org/{'long' * 40} for more."}
+    for pk, over in enumerate([{}, {"authors": []}, awkward, {"upvotes": 12, "code_url": "https://github.com/a/b"}], 1):
+        fields = {"pk": pk, "abstract": LONG, "score_daily": 10 - pk} | over
+        make_paper(**fields).paper_topics.create(topic=topic, score=0.9, is_primary=True)
+    make_paper(pk=9, listed_on=NOON.date().replace(day=17), title="Of the day before")
+
+
+@pytest.fixture
+def phone(chromium: Browser) -> Iterator[BrowserContext]:
+    context = chromium.new_context(viewport={"width": 360, "height": 740})
+    context.set_default_timeout(10_000)
+    context.add_init_script(SHIFTS)
+    yield context
+    context.close()
+
+
+def focused(page: Page) -> str:
+    text: str = page.evaluate("document.activeElement.textContent.trim()")
+    return text
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_fit_a_phone_hold_still_and_call_nobody_else(
+    phone: BrowserContext, live_server: LiveServer, path: str
+) -> None:
+    assert faults_of(phone.new_page(), live_server.url + path) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_have_no_accessibility_violation(
+    chromium: Browser, live_server: LiveServer, path: str, scheme: str
+) -> None:
+    with chromium.new_context(
+        viewport={"width": 390, "height": 844}, color_scheme="dark" if scheme == "dark" else "light", bypass_csp=True
+    ) as context:
+        page = context.new_page()
+        page.goto(live_server.url + path)
+
+        found = Axe().run(page, options=RULES)
+
+        assert found.violations_count == 0, found.generate_report()
+
+
+def test_an_abstract_opens_without_javascript(chromium: Browser, live_server: LiveServer) -> None:
+    with chromium.new_context(java_script_enabled=False, viewport={"width": 390, "height": 844}) as context:
+        page = context.new_page()
+        page.goto(live_server.url)
+        abstract = page.locator(".abstract").first.locator("p")
+        folded = abstract.bounding_box()
+        page.locator(".abstract summary").first.click()
+        whole = abstract.bounding_box()
+
+        assert folded is not None
+        assert whole is not None
+        assert whole["height"] > 3 * folded["height"]
+        assert page.locator(".abstract summary").first.inner_text() == "Less"
+
+
+def test_the_first_tab_stop_skips_to_the_content(phone: BrowserContext, live_server: LiveServer) -> None:
+    page = phone.new_page()
+    page.goto(live_server.url)
+
+    page.keyboard.press("Tab")
+    skip = focused(page)
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+
+    assert skip == "Skip to the content"
+    assert focused(page) == "← 17 Mar"
+
+
+def test_arrow_keys_turn_the_days_but_not_while_somebody_types(phone: BrowserContext, live_server: LiveServer) -> None:
+    page = phone.new_page()
+    page.goto(live_server.url)
+
+    page.locator("input[type=email]").press("ArrowLeft")
+    while_typing = page.url
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_url("**/date/2026-03-17/")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url("**/date/2026-03-18/")
+
+    assert while_typing == live_server.url + "/"
+
+
+def test_the_signup_form_starts_from_the_time_zone_of_the_browser(chromium: Browser, live_server: LiveServer) -> None:
+    with chromium.new_context(timezone_id="Asia/Tokyo") as context:
+        page = context.new_page()
+        page.goto(f"{live_server.url}/subscribe/")
+
+        assert page.locator("[name=time_zone]").input_value() == "Asia/Tokyo"
