@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # at run time numpy is loaded by the functions that rank: a s
 HOUR = 3600.0
 HALF_LIVES = {"daily": 24.0, "weekly": 96.0, "monthly": 240.0}  # hours
 WINDOWS = {"daily": 24.0, "weekly": 168.0, "monthly": 720.0}  # hours that the shown gains are counted over
-METRIC_WEIGHTS = {"upvotes": 1.0, "stars": 0.7, "comments": 0.5, "votes": 0.5, "verdicts": 0.5}
+METRIC_WEIGHTS = {"upvotes": 1.0, "stars": 0.5, "comments": 0.5, "votes": 0.5, "verdicts": 0.5}
 # How the gain of a metric reads; the order is the order of the sentence.
 GAIN_WORDS = {
     "upvotes": ("upvote", "upvotes"),
@@ -36,10 +36,10 @@ GAIN_WORDS = {
 OWN_VOTES = {("hf_daily", "upvotes"): 1, ("community", "votes"): 1}
 PRIOR_HOURS = 12.0  # how long a paper counts as an average one of its cohort before its own numbers outweigh that
 QUANTILE = 0.2  # of the posterior rate: few votes in little time are not believed
-SOURCE_CAP = 0.6  # of the sum of all sources; what is above has to be earned elsewhere
+SOURCE_CAP = 0.6  # of a paper's score, where several sources measured it
 AGREEMENT = 0.15  # for each further source above its median
 COHORT_MIN = 10  # papers; smaller cohorts borrow from all weekdays, then from all ages
-BURST_MIN = 100  # steps; the same for the percentile that bursts are cut to
+BURST_MIN = 1000  # steps; the same for the percentile that bursts are cut to
 AGE_EDGES = (24.0, 48.0, 96.0, 168.0, 336.0)  # hours
 
 
@@ -242,29 +242,43 @@ def _score_cadence(
     # One vote for an old paper among sleeping ones is no trend: the source's own middle is the least it has to beat.
     everywhere = np.bincount(gains.counters, weights=gained) / np.bincount(gains.counters, weights=hours).clip(1e-9)
     usual = np.maximum(usual, everywhere[gains.counters]).clip(1e-9)
-    weights = np.array([METRIC_WEIGHTS.get(metric, 0.5) for _, metric in gains.names])
-    points = weights[gains.counters] * np.log1p(rate / usual)
+    weights = np.array([METRIC_WEIGHTS.get(metric, 0.5) for _, metric in gains.names])[gains.counters]
+    evidence = weights * np.log1p(rate / usual)
 
     crowds = sorted({_crowd(*name) for name in gains.names})
     crowd_of = np.array([crowds.index(_crowd(*name)) for name in gains.names])[gains.counters]
     papers, paper_of = np.unique(gains.papers, return_inverse=True)
-    shares = np.zeros((len(papers), len(crowds)))
-    np.maximum.at(shares, (paper_of, crowd_of), points)
-    above = np.zeros(shares.shape, dtype=bool)
-    np.logical_or.at(above, (paper_of, crowd_of), rate > usual)
-    capped = np.minimum(shares, SOURCE_CAP * shares.sum(axis=1, keepdims=True))
-    scores = capped.sum(axis=1) + AGREEMENT * np.maximum(above.sum(axis=1) - 1, 0)
+    heard, said, above = (np.zeros((len(papers), len(crowds))) for _ in range(3))
+    np.maximum.at(heard, (paper_of, crowd_of), weights)
+    np.maximum.at(said, (paper_of, crowd_of), evidence)
+    np.maximum.at(above, (paper_of, crowd_of), rate > usual)
+    shares = _voices(heard) * said / np.where(heard > 0, heard, 1)
+    scores = shares.sum(axis=1) + AGREEMENT * np.maximum(above.sum(axis=1) - 1, 0)
     parts = _parts(gains, cohorts, cadence, moment, scores[paper_of] > 0)
     for paper, number in zip(papers.tolist(), range(len(papers)), strict=True):
         if paper in parts:
             parts[paper]["sources"] = {
-                crowd: round(share, 3) for crowd, share in zip(crowds, capped[number].tolist(), strict=True) if share
+                crowd: round(share, 3) for crowd, share in zip(crowds, shares[number].tolist(), strict=True) if share
             }
     return {
         paper: TrendScore(score, parts[paper])
         for paper, score in zip(papers.tolist(), scores.tolist(), strict=True)
         if paper in parts
     }
+
+
+def _voices(weights: Floats) -> Floats:
+    """Each crowd's part in a paper's score. A mean, not a sum: a paper without code is no worse for lacking stars.
+
+    Where several crowds measured the paper none has more than SOURCE_CAP; the others share the rest by weight.
+    """
+    import numpy as np
+
+    voices = weights / weights.sum(axis=1, keepdims=True)
+    loudest = voices.max(axis=1, keepdims=True)
+    others = voices * (1 - SOURCE_CAP) / np.where(loudest < 1, 1 - loudest, 1)
+    limited: Floats = np.where(voices == loudest, SOURCE_CAP, others)
+    return np.where((loudest > SOURCE_CAP) & (loudest < 1), limited, voices)
 
 
 def _crowd(source: str, metric: str) -> str:
