@@ -493,7 +493,7 @@ class PaceBucket(models.Model):
 
 
 class SourceHost(models.Model):
-    """When a source's host may be asked again: one rate rule, kept here, for all workers on all machines."""
+    """When a host, or a source, may be asked again: one rate rule, kept here, for all workers on all machines."""
 
     host = models.CharField(max_length=255, primary_key=True)
     free_at = models.DateTimeField()
@@ -507,7 +507,6 @@ class SourceRun(models.Model):
     """One question to one source, and what came of it."""
 
     class State(models.TextChoices):
-        RUNNING = "running", _("running")
         OK = "ok", _("ok")
         UNCHANGED = "unchanged", _("unchanged")
         EMPTY = "empty", _("empty")
@@ -517,9 +516,8 @@ class SourceRun(models.Model):
 
     source = models.CharField(max_length=32)
     url = models.CharField(max_length=2000)
-    state = models.CharField(max_length=9, choices=State, default=State.RUNNING)
+    state = models.CharField(max_length=9, choices=State)
     started_at = models.DateTimeField()
-    finished_at = models.DateTimeField(null=True, blank=True)
     retry_at = models.DateTimeField(null=True, blank=True, help_text=_("Not asked again before this."))
     status = models.PositiveSmallIntegerField(null=True, blank=True, help_text=_("HTTP status."))
     read = models.PositiveIntegerField(default=0)
@@ -528,17 +526,14 @@ class SourceRun(models.Model):
     detail = models.CharField(max_length=300, blank=True)
     etag = models.CharField(max_length=200, blank=True)
     modified = models.CharField(max_length=64, blank=True, help_text=_("Last-Modified, as the host wrote it."))
-    fingerprint = models.CharField(max_length=64, blank=True, help_text=_("Hash of the identifiers it listed."))
+    newest = models.CharField(max_length=32, blank=True, help_text=_("The highest identifier among the news."))
 
     class Meta:
         ordering = ["-started_at", "-pk"]
         constraints = [
             models.CheckConstraint(
                 name="source_run_state_is_known",
-                condition=Q(state__in=["running", "ok", "unchanged", "empty", "stale", "waiting", "failed"]),
-            ),
-            models.CheckConstraint(
-                name="ended_source_runs_have_a_moment", condition=Q(state="running") | Q(finished_at__isnull=False)
+                condition=Q(state__in=["ok", "unchanged", "empty", "stale", "waiting", "failed"]),
             ),
         ]
         indexes = [models.Index(fields=["source", "-started_at"], name="runs_of_a_source")]
