@@ -123,6 +123,7 @@ INSTALLED_APPS = [
     "newsletter",
 ]
 MIDDLEWARE = [
+    "newsletter.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -165,6 +166,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)  # seconds
 
 REDIS_URL = env.str("REDIS_URL", default="")  # empty: no broker, `manage.py work` does everything in one process
 if REDIS_URL and urlsplit(REDIS_URL).scheme not in {"redis", "rediss", "unix"}:
@@ -179,6 +181,7 @@ CACHES = {
 vars().update(env.email_url("EMAIL_URL", default="smtp://127.0.0.1:2525"))
 EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=60, at_least=1)
 EMAIL_SUBJECT_PREFIX = ""
+EMAIL_CA_FILE = env.str("EMAIL_CA_FILE", default="")  # authorities trusted besides the system's, for a private relay
 
 
 def _mailbox(name: str, default: str) -> str:
@@ -236,7 +239,17 @@ DELIVERY_GRACE_HOURS = env.int("DELIVERY_GRACE_HOURS", default=6)  # a digest la
 DELIVERY_CHUNK = env.int("DELIVERY_CHUNK", default=500, at_least=1)
 DELIVERY_LEASE_SECONDS = env.int("DELIVERY_LEASE_SECONDS", default=60)
 DELIVERY_MAX_ATTEMPTS = env.int("DELIVERY_MAX_ATTEMPTS", default=8, at_least=1)
+# Relays of the fast lane, as EMAIL_URL writes them, each with ?weight=N; empty: EMAIL_URL alone.
+DIGEST_RELAYS = env.list("DIGEST_RELAYS", default=[])
 SMTP_CONNECTIONS = env.int("SMTP_CONNECTIONS", default=8, at_least=1)  # per worker process
+SMTP_MESSAGES_PER_CONNECTION = env.int("SMTP_MESSAGES_PER_CONNECTION", default=1000, at_least=1)
+SMTP_SECONDS_PER_CONNECTION = env.int("SMTP_SECONDS_PER_CONNECTION", default=300, at_least=1)
+# How long the relay may think about a whole message. Giving up early leaves doubtful mails (RFC 5321 §4.5.3.2.6).
+SMTP_DOT_TIMEOUT = env.int("SMTP_DOT_TIMEOUT", default=180, at_least=120)
+# Sign digests ourselves, for a relay that does not: an RSA key of 2048 bits or more, in a file outside the project.
+DKIM_KEY_FILE = env.str("DKIM_KEY_FILE", default="")
+DKIM_SELECTOR = env.str("DKIM_SELECTOR", default="paperboy")
+DKIM_DOMAIN = env.str("DKIM_DOMAIN", default=MAIL_DOMAIN)
 # smtp: the fast lane; backend: any EMAIL_BACKEND
 DIGEST_TRANSPORT = env.one_of("DIGEST_TRANSPORT", ("smtp", "backend"), default="smtp")
 DELIVERY_RATE = env.float("DELIVERY_RATE", default=0.0)  # messages a second over all workers; 0: no limit
@@ -302,6 +315,8 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(VAR_DIR / "static")))
+if DEBUG:
+    STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise finds the files of a checkout by itself, but wants it
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

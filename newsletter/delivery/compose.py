@@ -14,6 +14,7 @@ from email.utils import format_datetime, parseaddr
 from django.conf import settings
 
 from newsletter.delivery.claim import Claimed
+from newsletter.delivery.outlet import signer
 from newsletter.models import Compiled
 from newsletter.rendering import Composer, Identity, Recipient
 from newsletter.transports import Message
@@ -86,6 +87,7 @@ class Composers:
     def __init__(self) -> None:
         self._of: OrderedDict[int, Composer] = OrderedDict()
         self._identity = identity()
+        self._signer = signer()
 
     def message(self, row: Claimed, *, now: datetime) -> Message:
         """The finished message of a row. ValueError: this one cannot be composed (MF12)."""
@@ -102,6 +104,8 @@ class Composers:
             confirmed_on=row.confirmed_on,
         )
         data = self._composer(row.edition).compose(recipient)
+        if self._signer is not None:
+            data = self._signer.sign(data, at=now)
         return Message(key=row.pk, sender=bounce_address(row.pk), recipient=row.email, data=data)
 
     def _composer(self, edition: int) -> Composer:

@@ -1,26 +1,61 @@
-"""Which transport carries the digests: chosen by DIGEST_TRANSPORT, made from the same EMAIL_URL as all other mail.
+"""Which transport carries the digests: chosen by DIGEST_TRANSPORT, made from DIGEST_RELAYS or from EMAIL_URL.
 
-In: the settings. Out: a transport that has not connected yet, so it may be made before a fork.
+In: the settings. Out: a transport that has not connected yet, and the signer when the relay does not sign.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
+from pathlib import Path
+
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from newsletter.transports import Transport
 from newsletter.transports.backend import BackendTransport
-from newsletter.transports.smtp import SmtpTransport
+from newsletter.transports.dkim import Signer
+from newsletter.transports.relays import Common, open_relays, relay_from_url
 from newsletter.transports.smtp_session import Relay, Security
 
 
 def open_transport() -> Transport:
     """`smtp`: the fast lane. `backend`: any Django EMAIL_BACKEND, so every provider that anymail knows."""
     if settings.DIGEST_TRANSPORT == "backend":
-        return BackendTransport()
-    return SmtpTransport(relay(), connections=settings.SMTP_CONNECTIONS)
+        return BackendTransport(connections=settings.SMTP_CONNECTIONS)
+    common = Common(
+        ehlo_name=settings.EHLO_NAME,
+        ca_file=settings.EMAIL_CA_FILE,
+        command_timeout=settings.EMAIL_TIMEOUT,
+        dot_timeout=settings.SMTP_DOT_TIMEOUT,
+        connections=settings.SMTP_CONNECTIONS,
+        messages_per_connection=settings.SMTP_MESSAGES_PER_CONNECTION,
+        seconds_per_connection=settings.SMTP_SECONDS_PER_CONNECTION,
+    )
+    try:
+        relays = [relay_from_url(url, common=common) for url in settings.DIGEST_RELAYS]
+        return open_relays(relays or [(_relay_of_all_mail(common), 1)], common=common)
+    except ValueError as error:
+        variable = "DIGEST_RELAYS" if settings.DIGEST_RELAYS else "EMAIL_URL"
+        raise ImproperlyConfigured(f"{variable}: {error} See .env.example.") from error
 
 
-def relay() -> Relay:
+def signer() -> Signer | None:
+    """Signs each digest when DKIM_KEY_FILE is set; None leaves it to the relay."""
+    if not settings.DKIM_KEY_FILE:
+        return None
+    return _signer(settings.DKIM_KEY_FILE, settings.DKIM_DOMAIN, settings.DKIM_SELECTOR)
+
+
+@lru_cache(maxsize=1)
+def _signer(key_file: str, domain: str, selector: str) -> Signer:
+    try:
+        return Signer(domain=domain, selector=selector, private_key_pem=Path(key_file).read_bytes())
+    except (OSError, ValueError) as error:
+        raise ImproperlyConfigured(f"DKIM_KEY_FILE: {error}") from error
+
+
+def _relay_of_all_mail(common: Common) -> Relay:
+    """Where EMAIL_URL points, as Django's own backend reads it."""
     security = Security.NONE
     if getattr(settings, "EMAIL_USE_SSL", False):
         security = Security.TLS
@@ -32,6 +67,10 @@ def relay() -> Relay:
         security=security,
         username=settings.EMAIL_HOST_USER or "",
         password=settings.EMAIL_HOST_PASSWORD or "",
-        ehlo_name=settings.EHLO_NAME,
-        command_timeout=settings.EMAIL_TIMEOUT,
+        ca_file=common.ca_file,
+        cert_file=settings.EMAIL_SSL_CERTFILE or "",
+        key_file=settings.EMAIL_SSL_KEYFILE or "",
+        ehlo_name=common.ehlo_name,
+        command_timeout=common.command_timeout,
+        dot_timeout=common.dot_timeout,
     )
