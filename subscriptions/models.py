@@ -72,11 +72,11 @@ class Subscriber(models.Model):
         WIDEN = "widen", _("fill it from my other topics")
         HOLD = "hold", _("keep the papers for the next one")
 
-    email = models.EmailField(  # noqa: DJ001  (null, so that many erased readers can share "no address")
-        unique=True, null=True, help_text=_("As written to; empty after erasure.")
-    )
-    address_key = models.CharField(max_length=320, unique=True, null=True, editable=False)  # noqa: DJ001
-    address_hash = models.CharField(max_length=64, db_index=True, editable=False)
+    # Null, so that many erased readers can share "no address". Uniqueness stands in Meta: unique=True would give each
+    # column a second index for LIKE on PostgreSQL, and planning a digest updates every index of its reader.
+    email = models.EmailField(null=True, help_text=_("As written to; empty after erasure."))  # noqa: DJ001
+    address_key = models.CharField(max_length=320, null=True, editable=False)  # noqa: DJ001
+    address_hash = models.CharField(max_length=64, editable=False)
     domain = models.CharField(max_length=255, blank=True, editable=False)
     state = models.CharField(max_length=12, choices=State, default=State.PENDING)
     cadence = models.CharField(max_length=8, choices=Cadence, default=Cadence.DAILY)
@@ -93,7 +93,7 @@ class Subscriber(models.Model):
     paused_until = models.DateTimeField(null=True, blank=True)
     # Random, never expires, in every digest; looked up by its hash so that the lookup leaks no timing (SS6).
     unsubscribe_token = models.CharField(max_length=24, editable=False)
-    unsubscribe_hash = models.CharField(max_length=64, unique=True, editable=False)
+    unsubscribe_hash = models.CharField(max_length=64, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     confirmed_at = models.DateTimeField(null=True, blank=True)
     left_at = models.DateTimeField(null=True, blank=True)
@@ -102,6 +102,8 @@ class Subscriber(models.Model):
 
     class Meta:
         constraints = [
+            models.UniqueConstraint(fields=["address_key"], name="one_subscriber_per_address"),
+            models.UniqueConstraint(fields=["unsubscribe_hash"], name="one_subscriber_per_unsubscribe_token"),
             models.CheckConstraint(
                 name="subscriber_state_is_known",
                 condition=Q(state__in=["pending", "confirmed", "paused", "unsubscribed", "suppressed", "erased"]),
@@ -120,6 +122,7 @@ class Subscriber(models.Model):
             models.CheckConstraint(name="papers_one_to_fifty", condition=Q(max_papers__gte=1, max_papers__lte=50)),
         ]
         indexes = [
+            models.Index(fields=["address_hash"], name="subscribers_by_hash"),
             models.Index(fields=["cadence", "next_due_at"], condition=Q(state="confirmed"), name="confirmed_by_due"),
         ]
 

@@ -43,7 +43,7 @@ class DeliveryAdmin(ReadOnly):
     list_display = ("reader", "edition", "state", "skip_reason", "due_at", "sent_at", "attempts", "reply")
     list_filter = ("state", "skip_reason", "edition__cadence")
     list_select_related = ("edition", "subscriber")
-    search_fields = ("subscriber__email__exact", "domain__exact")
+    search_fields = ("subscriber__address_key__exact", "domain__exact")
     search_help_text = _("A reader's whole address, or a domain: why did they not get it?")
     inlines = (EventInline,)
     actions = ("retry", "settle_sent", "settle_failed")

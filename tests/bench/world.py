@@ -20,35 +20,9 @@ PAPERS = 60
 DOMAINS = 400
 FOLLOWED = 3
 WORDS = [
-    "model",
-    "training",
-    "reader",
-    "inference",
-    "robust",
-    "sparse",
-    "attention",
-    "retrieval",
-    "agent",
-    "robot",
-    "vision",
-    "speech",
-    "policy",
-    "reward",
-    "graph",
-    "token",
-    "latent",
-    "diffusion",
-    "benchmark",
-    "evaluation",
-    "memory",
-    "kernel",
-    "alignment",
-    "sampling",
-    "planning",
-    "control",
-    "depth",
-    "scene",
-    "motion",
+    *("model", "training", "reader", "inference", "robust", "sparse", "attention", "retrieval", "agent", "robot"),
+    *("vision", "speech", "policy", "reward", "graph", "token", "latent", "diffusion", "benchmark", "evaluation"),
+    *("memory", "kernel", "alignment", "sampling", "planning", "control", "depth", "scene", "motion", "language"),
 ]
 
 
@@ -102,25 +76,9 @@ def make_readers(count: int) -> None:
     due = now - timedelta(minutes=1)
     topics = list(Topic.objects.order_by("pk").values_list("pk", flat=True))
     reader_columns = [
-        "email",
-        "address_key",
-        "address_hash",
-        "domain",
-        "state",
-        "cadence",
-        "weekdays",
-        "hour",
-        "time_zone",
-        "max_papers",
-        "thin_policy",
-        "wants_outside",
-        "mail_format",
-        "language",
-        "next_due_at",
-        "unsubscribe_token",
-        "unsubscribe_hash",
-        "created_at",
-        "confirmed_at",
+        *("email", "address_key", "address_hash", "domain", "state", "cadence", "weekdays", "hour", "time_zone"),
+        *("max_papers", "thin_policy", "wants_outside", "mail_format", "language", "next_due_at"),
+        *("unsubscribe_token", "unsubscribe_hash", "created_at", "confirmed_at"),
     ]
     defaults = {field.attname: field.get_default() for field in Subscriber._meta.concrete_fields if field.has_default()}
     extra = [name for name in defaults if name not in reader_columns]

@@ -1,0 +1,128 @@
+"""Which papers of one frozen edition each reader gets, for a chunk of readers at a time.
+
+In: an edition and readers. Out: ordered picks with the reason of each. Reads rows, writes none; the queries of a chunk
+do not grow with its readers. The choosing itself is matching.py; the never-twice memory is the deliveries' own rows.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from newsletter import matching
+from newsletter.models import Delivery, Edition, EditionItem, PaperTopic
+from newsletter.planning.due import CHUNK, Due
+from subscriptions.models import EVERY_DAY, Subscriber, Topic, TopicPreference
+
+
+class EditionPlan:
+    """One edition's candidates, loaded once and used for every chunk of readers."""
+
+    def __init__(self, edition: Edition) -> None:
+        self.edition = edition
+        self.topics = list(Topic.objects.order_by("pk").values_list("pk", "slug"))
+        self.topic_column = {pk: column for column, (pk, _) in enumerate(self.topics)}
+        items = list(
+            edition.items.exclude(standing=EditionItem.Standing.EXCLUDED)
+            .order_by("position", "pk")
+            .values_list("pk", "paper_id", "score", "lane", "standing")
+        )
+        self.column_of_paper = {paper: column for column, (_, paper, *_rest) in enumerate(items)}
+        fit = np.zeros((len(items), len(self.topics)), dtype=np.float32)
+        primary = np.full(len(items), -1, dtype=np.int16)
+        for paper, topic, score, is_primary in PaperTopic.objects.filter(
+            paper__in=self.column_of_paper, is_assigned=True
+        ).values_list("paper_id", "topic_id", "score", "is_primary"):
+            fit[self.column_of_paper[paper], self.topic_column[topic]] = score
+            if is_primary:
+                primary[self.column_of_paper[paper]] = self.topic_column[topic]
+        self.candidates = matching.Candidates(
+            item_ids=np.array([pk for pk, *_ in items], dtype=np.int64),
+            paper_ids=np.array([paper for _, paper, *_ in items], dtype=np.int64),
+            trend=matching.trend_scale(np.array([score for _, _, score, *_ in items], dtype=np.float64)),
+            topics=fit,
+            primary=primary,
+            picks=np.array([lane == EditionItem.Lane.PICK for *_, lane, _ in items], dtype=bool),
+        )
+        self._earlier = self._earlier_items()
+
+    def _earlier_items(self) -> dict[int, dict[int, int]]:
+        """Edition -> item -> our candidate column, for every earlier edition that shares a paper with this one.
+
+        Papers merged since count as the paper they became: v1, v2 and a duplicate are one paper (never twice).
+        """
+        earlier: dict[int, dict[int, int]] = defaultdict(dict)
+        shared = EditionItem.objects.exclude(edition=self.edition)
+        for condition in ({"paper__in": self.column_of_paper}, {"paper__merged_into__in": self.column_of_paper}):
+            for edition, item, paper, merged_into in shared.filter(**condition).values_list(
+                "edition_id", "pk", "paper_id", "paper__merged_into_id"
+            ):
+                column = self.column_of_paper.get(paper)
+                if column is None and merged_into is not None:
+                    column = self.column_of_paper[merged_into]
+                if column is not None:
+                    earlier[edition][item] = column
+        return earlier
+
+    def seen_by(self, readers: Sequence[int]) -> dict[int, list[int]]:
+        """Reader -> candidate columns they had before, in any edition of any cadence."""
+        seen: dict[int, list[int]] = defaultdict(list)
+        if not self._earlier:
+            return seen
+        rows = (
+            Delivery.objects.remembered()
+            .filter(subscriber__in=readers, edition__in=list(self._earlier))
+            .values_list("subscriber_id", "edition_id", "picks")
+        )
+        for reader, edition, picks in rows.iterator(chunk_size=CHUNK):
+            columns = self._earlier[edition]
+            seen[reader].extend(columns[item] for item, *_ in picks if item in columns)
+        return seen
+
+    def choose(self, readers: Sequence[Due]) -> Iterator[list[list[Any]]]:
+        """Each reader's picks, in the order of the readers: ordered [item id, lane, reason]."""
+        preferences = TopicPreference.objects.filter(subscriber__in=[reader.pk for reader in readers])
+        return self.choose_by(
+            readers,
+            preferences.values_list("subscriber_id", "topic_id", "stance"),
+            seen=self.seen_by([reader.pk for reader in readers]),
+        )
+
+    def choose_by(
+        self, readers: Sequence[Due], preferences: Iterable[tuple[int, int, str]], *, seen: Mapping[int, Sequence[int]]
+    ) -> Iterator[list[list[Any]]]:
+        """The same from values: (reader, topic, stance) triples, and per reader the candidate columns they had."""
+        row_of = {reader.pk: row for row, reader in enumerate(readers)}
+        weights = np.zeros((len(readers), len(self.topics)), dtype=np.float32)
+        mutes = np.zeros((len(readers), len(self.topics)), dtype=bool)
+        for reader, topic, stance in preferences:
+            if stance == TopicPreference.Stance.MUTE:
+                mutes[row_of[reader], self.topic_column[topic]] = True
+            else:
+                weights[row_of[reader], self.topic_column[topic]] = 2 if stance == TopicPreference.Stance.MORE else 1
+        lists = [seen.get(reader.pk, ()) for reader in readers]
+        block = matching.Readers(
+            weights=weights,
+            mutes=mutes,
+            limits=np.array([reader.max_papers for reader in readers], dtype=np.int16),
+            outside=np.array([reader.wants_outside for reader in readers], dtype=bool),
+            relevance=None,
+            blend=None,
+            seen_indptr=np.cumsum([0, *map(len, lists)], dtype=np.int64),
+            seen_indices=np.array([column for columns in lists for column in columns], dtype=np.int64),
+            widen=np.array([reader.thin_policy == Subscriber.ThinPolicy.WIDEN for reader in readers], dtype=bool),
+        )
+        chosen = matching.choose(self.candidates, block, matching.Rules())
+        return matching.picks_of(chosen, self.candidates, [slug for _, slug in self.topics])
+
+
+def picks_for(edition: Edition, *, follows: Collection[str], mutes: Collection[str], limit: int) -> list[list[Any]]:
+    """What a made-up reader with these topic slugs would get of an edition. For previews; writes nothing."""
+    plan = EditionPlan(edition)
+    someone = Due(0, edition.cutoff_at, edition.cadence, EVERY_DAY, 8, "UTC", limit, True, "send", "")
+    stances = [(0, pk, "follow") for pk, slug in plan.topics if slug in follows]
+    stances += [(0, pk, "mute") for pk, slug in plan.topics if slug in mutes]
+    return next(iter(plan.choose_by([someone], stances, seen={})))

@@ -1,0 +1,124 @@
+"""Who is due, for which local day and hour, and when next. Rows in, values out; `advance` alone writes.
+
+In: subscribers by their next due instant. Out: Due and Slot values. Advancing is a compare-and-set: of two planners at
+once, one gets the reader.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, QuerySet
+
+from newsletter.models import Delivery, Edition
+from subscriptions import schedule
+from subscriptions.models import EVERY_DAY, Subscriber
+
+CHUNK = 2000
+PLAN_AHEAD = timedelta(minutes=10)  # digests are chosen this long before they are due
+LONGER_GRACE = {Subscriber.Cadence.WEEKLY: timedelta(hours=24), Subscriber.Cadence.MONTHLY: timedelta(hours=48)}
+
+
+class Due(NamedTuple):
+    """What planning needs to know of one reader."""
+
+    pk: int
+    next_due_at: datetime
+    cadence: str
+    weekdays: int
+    hour: int
+    time_zone: str
+    max_papers: int
+    wants_outside: bool
+    thin_policy: str
+    domain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """When one reader's digest is for."""
+
+    local_on: date
+    due_at: datetime
+    not_before: datetime
+    expires_at: datetime
+
+
+class Raced(Exception):
+    """Another planner got some of these readers first; what was done for the chunk is rolled back."""
+
+
+def grace(cadence: str) -> timedelta:
+    """How late a digest of this cadence may be before it is skipped."""
+    return max(
+        timedelta(hours=settings.DELIVERY_GRACE_HOURS), LONGER_GRACE.get(Subscriber.Cadence(cadence), timedelta(0))
+    )
+
+
+def due_readers(edition: Edition, *, now: datetime) -> list[Due]:
+    """The next chunk of readers to plan for an edition, who were not planned for it yet."""
+    due = Subscriber.objects.due(now + PLAN_AHEAD).filter(next_due_at__gte=now - grace(edition.cadence))
+    return read(without_delivery(due, edition))
+
+
+def overdue_readers(cadence: str, *, now: datetime) -> list[Due]:
+    """The next chunk of readers whose hour passed longer ago than the grace."""
+    late = Subscriber.objects.mailable().filter(cadence=cadence, next_due_at__lt=now - grace(cadence))
+    return read(late)
+
+
+def without_delivery(readers: QuerySet[Subscriber], edition: Edition) -> QuerySet[Subscriber]:
+    had = Delivery.objects.filter(edition=edition, subscriber=OuterRef("pk"))
+    return readers.filter(cadence=edition.cadence).exclude(Exists(had))
+
+
+def read(readers: QuerySet[Subscriber]) -> list[Due]:
+    return [Due(*row) for row in readers.order_by("next_due_at", "pk").values_list(*Due._fields)[:CHUNK]]
+
+
+def slot_of(reader: Due, *, edition: Edition, now: datetime) -> Slot:
+    due_at = reader.next_due_at
+    return Slot(
+        local_on=_local_day(due_at, reader.time_zone),
+        due_at=due_at,
+        not_before=due_at + _jitter(reader.pk, settings.SEND_JITTER_SECONDS),
+        expires_at=max(due_at, now) + grace(edition.cadence),
+    )
+
+
+def advance(readers: Sequence[Due], *, now: datetime) -> None:
+    """Move each reader's next due instant past this one. Raises Raced when somebody else has moved one already."""
+    by_move: dict[tuple[datetime, datetime], list[int]] = defaultdict(list)
+    for reader in readers:
+        after = max(reader.next_due_at, now)
+        following = _next_due(reader.cadence, reader.weekdays, reader.hour, reader.time_zone, after)
+        by_move[reader.next_due_at, following].append(reader.pk)
+    for (present, following), pks in by_move.items():
+        moved = Subscriber.objects.filter(pk__in=pks, next_due_at=present).update(next_due_at=following)
+        if moved != len(pks):
+            raise Raced
+
+
+def _jitter(reader: int, seconds: int) -> timedelta:
+    """The same for a reader every day, spread evenly over readers: 08:00 is not one spike (SC11)."""
+    if not seconds:
+        return timedelta(0)
+    spread = int.from_bytes(hashlib.blake2b(reader.to_bytes(8), digest_size=4).digest())
+    return timedelta(seconds=spread % seconds)
+
+
+@lru_cache(maxsize=4096)
+def _next_due(cadence: str, weekdays: int, hour: int, time_zone: str, after: datetime) -> datetime:
+    return schedule.next_due(cadence=cadence, weekdays=weekdays & EVERY_DAY, hour=hour, zone=time_zone, after=after)
+
+
+@lru_cache(maxsize=4096)
+def _local_day(instant: datetime, time_zone: str) -> date:
+    return schedule.local_day(instant, time_zone)
