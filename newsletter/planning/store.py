@@ -15,7 +15,6 @@ from psycopg.types.json import Jsonb
 
 from newsletter.models import Delivery
 
-
 _CONSTANT = {"claim": "", "attempts": 0, "size": 0, "reply": ""}
 _TYPES = [
     *("int8", "int8", "text", "text", "date", "timestamptz", "timestamptz", "timestamptz", "text", "jsonb"),
