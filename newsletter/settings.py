@@ -216,6 +216,8 @@ SIGNUP_SECONDS_MIN = env.int("SIGNUP_SECONDS_MIN", default=2)  # a form filled i
 # How long we keep what we know; the privacy page tells readers these very numbers.
 RETENTION_UNCONFIRMED_DAYS = env.int("RETENTION_UNCONFIRMED_DAYS", default=30)
 RETENTION_ORIGIN_DAYS = env.int("RETENTION_ORIGIN_DAYS", default=90)  # network address and browser of a consent
+RETENTION_LEFT_DAYS = env.int("RETENTION_LEFT_DAYS", default=365)  # after leaving; then as if they had asked to be erased
+RETENTION_NOTICE_DAYS = env.int("RETENTION_NOTICE_DAYS", default=30)
 RETENTION_DELIVERY_DAYS = env.int("RETENTION_DELIVERY_DAYS", default=90)
 PRIVACY_CONTROLLER = env.str("PRIVACY_CONTROLLER", default=SITE_NAME)
 PRIVACY_PROCESSORS = env.list("PRIVACY_PROCESSORS", default=[])  # "Company, country: what for", one each
@@ -343,6 +345,12 @@ SESSION_COOKIE_AGE = 12 * 3600
 CSRF_COOKIE_HTTPONLY = True
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 X_FRAME_OPTIONS = "SAMEORIGIN"
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",  # whether every sub-domain speaks https only, an operator knows: SECURE_HSTS_INCLUDE_SUBDOMAINS
+    "security.W008",  # no redirect to https here: see SECURE_SSL_REDIRECT
+    "security.W019",  # the admin's previews are frames of our own origin
+    "security.W021",  # asking browsers' makers to preload us is nothing a default may do
+]
 CONTENT_SECURITY_POLICY = {
     "EXCLUDE_URL_PREFIXES": [f"/{ADMIN_PATH}"],
     "DIRECTIVES": {

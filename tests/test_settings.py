@@ -16,7 +16,7 @@ from tests.processes import ROOT
 COMPOSE_ONLY = {"POSTGRES_PASSWORD", "HTTP_PORT", "MAIL_PAGE_PORT"}
 PRODUCTION = {
     "DEBUG": "0",
-    "SECRET_KEY": "kXq7" * 16,
+    "SECRET_KEY": "correct-horse-battery-staple-0123456789-and-some-more-of-it",
     "ADDRESS_HASH_KEY": "a" * 64,
     "SITE_URL": "https://papers.example.org",
     "POSTAL_ADDRESS": "1 Example Street, Example Town",
@@ -26,12 +26,14 @@ PRODUCTION = {
 }
 
 
-def load(**over: str | None) -> subprocess.CompletedProcess[str]:
+def load(
+    command: tuple[str, ...] = ("-c", "import newsletter.settings"), **over: str | None
+) -> subprocess.CompletedProcess[str]:
     """A fresh process that loads the settings of production with some values changed (None: not set)."""
     keep = {name: os.environ[name] for name in ("PATH", "HOME", "VAR_DIR", "ENV_FILE") if name in os.environ}
     env = keep | {name: value for name, value in (PRODUCTION | over).items() if value is not None}
     return subprocess.run(
-        [sys.executable, "-c", "import newsletter.settings"],
+        [sys.executable, *command],
         env=env,
         cwd=ROOT,
         capture_output=True,
@@ -129,6 +131,12 @@ def test_a_value_of_the_wrong_kind_is_named_in_the_refusal(name: str, value: str
 def test_with_debug_nothing_needs_to_be_set() -> None:
     result = load(**dict.fromkeys(PRODUCTION) | {"DEBUG": "1"})
     assert result.returncode == 0, result.stderr
+
+
+def test_djangos_own_deployment_check_finds_nothing() -> None:
+    result = load(command=("manage.py", "check", "--deploy", "--fail-level", "WARNING"))
+    assert result.returncode == 0, result.stderr
+    assert "System check identified no issues (4 silenced)." in result.stdout
 
 
 # --- Celery over Redis: what mail-requirements.md CR1-CR14 ask for ----------------------------------------------------

@@ -1,0 +1,40 @@
+"""`manage.py check_health`: exit 0 when the pipeline moves, 1 with one sentence for each thing that does not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
+from django.utils import timezone
+
+from newsletter import metrics
+
+
+class Command(BaseCommand):
+    help = "Say whether the pipeline moves. For process managers, monitors and people."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--part", choices=list(metrics.Part), help="look at this part of the pipeline only")
+        parser.add_argument("--json", action="store_true", help="alarms and numbers for a monitor")
+
+    def handle(self, *args: object, part: str | None, json: bool, **options: Any) -> None:
+        now = timezone.now()
+        try:
+            found = [alarm for alarm in metrics.alarms(now=now) if part in (None, alarm.part)]
+            numbers = metrics.numbers(now=now) if json else {}
+        except DatabaseError as error:
+            raise CommandError(f"The database does not answer: {str(error).splitlines()[0]}") from error
+        if json:
+            self.stdout.write(_as_json({"alarms": [asdict(alarm) for alarm in found], "numbers": numbers}))
+        if found:
+            raise CommandError("\n".join(alarm.sentence for alarm in found))
+        if not json:
+            self.stdout.write("All is well.")
+
+
+def _as_json(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=1)

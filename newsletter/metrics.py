@@ -1,0 +1,135 @@
+"""How the machine is doing, read from the rows alone: nothing here changes anything, and Redis is not asked.
+
+In: the database and the clock. Out: alarms, one sentence each, and numbers for a monitor. What is true here is true for
+every process: a worker that lives but does nothing raises the alarm as surely as one that is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from django.conf import settings
+from django.db.models import Count, Min, Q
+
+from newsletter.models import Claim, Delivery, Edition, Heartbeat, Stream
+from subscriptions.models import Notice, Subscriber
+
+NOTICE_PATIENCE = timedelta(minutes=5)
+DELIVERY_PATIENCE = timedelta(minutes=15)
+CLAIM_PATIENCE = timedelta(minutes=5)
+EDITION_PATIENCE = timedelta(days=2)
+
+
+class Part(StrEnum):
+    """Whose fault it may be; a health check of one process asks for its own part."""
+
+    TICK = "tick"
+    CONFIRM = "confirm"
+    DIGEST = "digest"
+
+
+@dataclass(frozen=True)
+class Alarm:
+    part: Part
+    name: str
+    sentence: str
+
+
+def alarms(*, now: datetime) -> list[Alarm]:
+    """Everything an operator should look into, worst first; empty when all is well."""
+    return [*_tick(now), *_notices(now), *_deliveries(now), *_claims(now), *_streams(), *_editions(now)]
+
+
+def _tick(now: datetime) -> Iterator[Alarm]:
+    """Three ticks missed: beat, the broker or the maintenance worker is gone (CR13)."""
+    last = Heartbeat.objects.filter(name="tick").values_list("at", flat=True).first()
+    if last is None:
+        yield Alarm(Part.TICK, "no_tick", "The pipeline has never ticked: start beat and a worker, or manage.py work.")
+    elif now - last > timedelta(seconds=3 * settings.TICK_SECONDS):
+        yield Alarm(Part.TICK, "tick_late", f"The last tick was {_ago(now - last)} ago.")
+
+
+def _notices(now: datetime) -> Iterator[Alarm]:
+    oldest = _oldest_notice(now)
+    if oldest and now - oldest > NOTICE_PATIENCE:
+        yield Alarm(Part.CONFIRM, "notices_waiting", f"A confirmation or notice has waited for {_ago(now - oldest)}.")
+
+
+def _deliveries(now: datetime) -> Iterator[Alarm]:
+    oldest = _oldest_delivery(now)
+    if oldest and now - oldest > DELIVERY_PATIENCE:
+        yield Alarm(Part.DIGEST, "deliveries_waiting", f"A digest that may go has waited for {_ago(now - oldest)}.")
+
+
+def _claims(now: datetime) -> Iterator[Alarm]:
+    """Rows of a dead worker that nobody took back: the reaper is not running."""
+    dead = Claim.objects.filter(lease_until__lt=now - CLAIM_PATIENCE).values("token")
+    held = Delivery.objects.filter(state__in=[Delivery.State.CLAIMED, Delivery.State.SENDING], claim__in=dead).count()
+    if held:
+        yield Alarm(Part.DIGEST, "claims_expired", f"{held} digests are held by workers that are gone.")
+
+
+def _streams() -> Iterator[Alarm]:
+    for stream in Stream.objects.filter(paused_at__isnull=False):
+        since = f"{stream.paused_at:%Y-%m-%d %H:%M} UTC"
+        why = stream.pause_reason or "no reason given"
+        yield Alarm(Part.DIGEST, f"{stream.name}_paused", f"The {stream.name} stream is paused since {since}: {why}.")
+    for edition in Edition.objects.filter(
+        paused_at__isnull=False, state__in=[Edition.State.FROZEN, Edition.State.SENDING]
+    ):
+        why = edition.pause_reason or "no reason given"
+        yield Alarm(Part.DIGEST, "edition_paused", f"The edition {edition} is paused: {why}.")
+
+
+def _editions(now: datetime) -> Iterator[Alarm]:
+    """A daily edition is drafted every day, even if it is then skipped."""
+    if not Subscriber.objects.mailable().exists():
+        return
+    last = Edition.objects.filter(cadence=Edition.Cadence.DAILY).order_by("-period_on").first()
+    if last is None or now.date() - last.period_on > EDITION_PATIENCE:
+        since = f"since {last.period_on}" if last else "yet"
+        yield Alarm(Part.TICK, "no_edition", f"There are readers, but no daily edition {since}.")
+
+
+def _oldest_notice(now: datetime) -> datetime | None:
+    """When the oldest notice that should be gone was asked for; retries after a failure count too."""
+    owed = Notice.objects.filter(state=Notice.State.QUEUED).filter(Q(not_before__lte=now) | Q(attempts__gt=0))
+    oldest: datetime | None = owed.aggregate(oldest=Min("created_at"))["oldest"]
+    return oldest
+
+
+def _oldest_delivery(now: datetime) -> datetime | None:
+    """Since when the oldest digest may go: not one put off by pacing, nor one of a paused stream or edition."""
+    if Stream.objects.filter(paused_at__isnull=False).exists():
+        return None
+    oldest: datetime | None = Delivery.objects.claimable(now).aggregate(oldest=Min("not_before"))["oldest"]
+    return oldest
+
+
+def numbers(*, now: datetime) -> dict[str, int | None]:
+    """For a monitor: readers and the day's deliveries by state, ages in seconds (None: nothing waits)."""
+    readers = dict(Subscriber.objects.values_list("state").annotate(Count("pk")))
+    recent = Delivery.objects.filter(due_at__gt=now - timedelta(days=1))
+    deliveries = dict(recent.values_list("state").annotate(Count("pk")))
+    tick = Heartbeat.objects.filter(name="tick").values_list("at", flat=True).first()
+    return {
+        **{f"readers_{state}": readers.get(state, 0) for state in Subscriber.State.values},
+        **{f"deliveries_of_a_day_{state}": deliveries.get(state, 0) for state in Delivery.State.values},
+        "tick_age_seconds": _seconds(now, tick),
+        "oldest_notice_seconds": _seconds(now, _oldest_notice(now)),
+        "oldest_delivery_seconds": _seconds(now, _oldest_delivery(now)),
+    }
+
+
+def _seconds(now: datetime, then: datetime | None) -> int | None:
+    return None if then is None else int((now - then).total_seconds())
+
+
+def _ago(age: timedelta) -> str:
+    minutes = int(age.total_seconds() // 60)
+    if minutes < 1:
+        return f"{int(age.total_seconds())} seconds"
+    return f"{minutes} minutes" if minutes < 120 else f"{minutes // 60} hours"
