@@ -1,0 +1,193 @@
+"""How well five liked papers tell what else a reader likes: `python -m tests.bench.bench_relevance [pages folder]`.
+
+Two kinds of simulated readers on saved listing pages (../shared/data/listing-pages unless given): a page is a reader,
+what is on it is liked; or one to three topics are a reader, by the hand labels of tests/data. Five or twenty liked
+papers are shown, all others ranked; P@10 is the share of liked ones among the first ten. Also: readers a second.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+from numpy.typing import NDArray
+
+from newsletter import relevance
+from newsletter.sources import listing_page
+from newsletter.topics import Classifier, TopicProfile
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ROOT.parent / "shared" / "data" / "listing-pages"
+Rows = NDArray[np.int64]
+Method = Callable[[Rows], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    texts: list[str]
+    pages: list[Rows]
+    topics: NDArray[np.float32]  # the classifier's scores
+    labels: NDArray[np.bool_]  # a person's
+
+    @property
+    def papers(self) -> int:
+        return len(self.texts)
+
+
+def load(folder: Path = PAGES) -> Corpus:
+    found: dict[str, tuple[str, str]] = {}
+    pages = []
+    for path in sorted(folder.glob("*.txt")):
+        rows = [
+            (" ".join(o.title.casefold().split()), o.title, o.abstract) for o in listing_page.parse(path.read_bytes())
+        ]
+        found |= {key: (title, abstract) for key, title, abstract in rows if key not in found}
+        pages.append({key for key, _, _ in rows})
+    keys = list(found)
+    fields = json.loads((ROOT / "newsletter" / "data" / "topics.json").read_text())
+    profiles = [TopicProfile(f["slug"], f["name"], f["description"], tuple(f["keywords"])) for f in fields]
+    column = {profile.slug: number for number, profile in enumerate(profiles)}
+    classifier = Classifier(profiles, background=[f"{title} {abstract}" for title, abstract in found.values()])
+    topics = np.zeros((len(keys), len(profiles)), dtype=np.float32)
+    for row, (title, abstract) in enumerate(found.values()):
+        for topic in classifier.classify(title, abstract):
+            topics[row, column[topic.slug]] = topic.score
+    labels = np.zeros(topics.shape, dtype=bool)
+    for entry in json.loads((ROOT / "tests" / "data" / "topic_labels.json").read_text()):
+        key = " ".join(entry["title"].casefold().split())
+        if key in found:
+            labels[keys.index(key), [column[slug] for slug in entry["topics"]]] = True
+    return Corpus(
+        texts=[f"{title}\n{abstract}" for title, abstract in found.values()],
+        pages=[np.array([row for row, key in enumerate(keys) if key in page]) for page in pages],
+        topics=topics,
+        labels=labels,
+    )
+
+
+def page_readers(corpus: Corpus) -> list[Rows]:
+    return corpus.pages
+
+
+def topic_readers(corpus: Corpus, *, count: int = 60) -> list[Rows]:
+    rng = np.random.default_rng(7)
+    readers: list[Rows] = []
+    while len(readers) < count:
+        liked = np.flatnonzero(
+            corpus.labels[:, rng.choice(corpus.labels.shape[1], rng.integers(1, 4), False)].any(axis=1)
+        )
+        if 35 <= len(liked) <= 0.6 * corpus.papers:
+            readers.append(liked)
+    return readers
+
+
+def precision(corpus: Corpus, readers: list[Rows], method: Method, *, shown: int, repeats: int) -> float:
+    return float(np.mean(list(_precisions(corpus, readers, method, shown, repeats))))
+
+
+def _precisions(corpus: Corpus, readers: list[Rows], method: Method, shown: int, repeats: int) -> Iterator[float]:
+    for number, liked in enumerate(readers):
+        rng = np.random.default_rng(number)
+        for _ in range(repeats):
+            given = rng.choice(liked, shown, replace=False)
+            scores = method(given).astype(float)
+            scores[given] = -np.inf
+            yield float(np.isin(np.argsort(-scores, kind="stable")[:10], liked).mean())
+
+
+def ours(corpus: Corpus) -> Method:
+    vectors = relevance.Words(corpus.texts).vectors(corpus.texts, corpus.topics)
+    none = np.zeros(2, dtype=np.int64)
+
+    def method(given: Rows) -> NDArray[np.float64]:
+        judged = relevance.Judged(np.array([0, len(given)]), given, none, none[:0])
+        return relevance.personal_relevance(vectors, vectors, vectors, judged)[0][0].astype(float)
+
+    return method
+
+
+def others(corpus: Corpus) -> dict[str, Method]:
+    from scipy import sparse
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import LinearSVC
+
+    words = TfidfVectorizer(
+        ngram_range=(1, 2), max_features=20_000, sublinear_tf=True, min_df=2, max_df=0.3, stop_words="english"
+    ).fit_transform(corpus.texts)
+    lengths = np.linalg.norm(corpus.topics, axis=1, keepdims=True)
+    topics = corpus.topics / np.where(lengths > 0, lengths, 1)
+    both = sparse.hstack([words, topics * relevance.TOPIC_SHARE**0.5], format="csr")
+    rng = np.random.default_rng(0)
+
+    def target(given: Rows) -> NDArray[np.float64]:
+        return np.isin(np.arange(corpus.papers), given).astype(float)
+
+    def svm(given: Rows) -> NDArray[np.float64]:
+        model = LinearSVC(class_weight="balanced", C=0.01, tol=1e-6, max_iter=10_000)
+        return _standard(model.fit(words, target(given)).decision_function(words))
+
+    def logistic(given: Rows) -> NDArray[np.float64]:
+        liked = target(given)
+        weight = np.where(liked > 0, 1 / len(given), 5 / (corpus.papers - len(given))) * corpus.papers
+        fitted = LogisticRegression(C=0.1, max_iter=2000).fit(both, liked, sample_weight=weight)
+        return _standard(fitted.decision_function(both))
+
+    def profile(given: Rows) -> NDArray[np.float64]:
+        return _standard((topics @ topics[given].T).mean(axis=1))
+
+    return {
+        "random": lambda given: rng.random(corpus.papers),
+        "centroid": lambda given: np.asarray((words @ words[given].T).mean(axis=1)).ravel(),
+        "arxiv-sanity SVM": svm,
+        "topic profile": profile,
+        "SVM + topic profile": lambda given: svm(given) + profile(given),
+        "full logistic fit": logistic,
+    }
+
+
+def _standard(scores: Any) -> NDArray[np.float64]:
+    values = np.asarray(scores, dtype=float)
+    return (values - values.mean()) / (values.std() or 1.0)
+
+
+def main() -> None:
+    corpus = load(Path(sys.argv[1]) if len(sys.argv) > 1 else PAGES)
+    readers = {"a page": (page_readers(corpus), 40), "topics": (topic_readers(corpus), 3)}
+    print(f"{corpus.papers} papers, {len(corpus.pages)} pages; P@10 by liked papers shown")
+    print(f"{'':22}" + "".join(f"{f'{name}, {shown}':>14}" for name in readers for shown in (5, 20)))
+    for name, method in (others(corpus) | {"ours": ours(corpus)}).items():
+        row = [
+            precision(corpus, who, method, shown=shown, repeats=repeats)
+            for who, repeats in readers.values()
+            for shown in (5, 20)
+        ]
+        print(f"{name:22}" + "".join(f"{value:14.3f}" for value in row))
+    _print_speed(corpus)
+
+
+def _print_speed(corpus: Corpus) -> None:
+    rng = np.random.default_rng(1)
+    readers, each = 20_000, 12
+    vectors = relevance.Words(corpus.texts).vectors(corpus.texts, corpus.topics)
+    indptr = np.arange(readers + 1) * each
+    judged = relevance.Judged(
+        indptr, rng.integers(0, corpus.papers, readers * each), indptr // 4, rng.integers(0, corpus.papers, readers * 3)
+    )
+    began = time.process_time()
+    relevance.personal_relevance(vectors, vectors[:60], vectors, judged)
+    rate = readers / (time.process_time() - began)
+    print(f"{rate:,.0f} readers a second with 15 judged papers, 60 candidates, one core")
+
+
+if __name__ == "__main__":
+    main()
