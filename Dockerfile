@@ -25,7 +25,7 @@ ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
 COPY --from=build /venv /venv
 WORKDIR /app
 COPY --from=build /app /app
-USER paperboy
+USER 10001
 EXPOSE 8000
 # Workers end softly on SIGTERM: what they are handing over is finished first.
 ENV REMAP_SIGTERM=SIGQUIT

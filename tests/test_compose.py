@@ -84,7 +84,7 @@ def test_the_broker_never_evicts_and_keeps_a_log() -> None:
 
 def test_the_image_runs_as_nobody_in_particular_and_holds_no_secret() -> None:
     last_stage = DOCKERFILE.rpartition("\nFROM ")[2]
-    assert re.search(r"^USER paperboy$", last_stage, flags=re.MULTILINE)
+    assert re.search(r"^USER 10001$", last_stage, flags=re.MULTILINE)
     assert not re.search(r"^(ENV|ARG) .*(SECRET|KEY|PASSWORD)", DOCKERFILE, flags=re.MULTILINE)
     assert "--require-hashes" in DOCKERFILE
 
