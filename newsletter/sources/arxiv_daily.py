@@ -22,6 +22,8 @@ POLL_EVERY = timedelta(hours=2)
 _NEWS = frozenset({"new", "cross"})
 _SUMMARY_HEAD = re.compile(r"^\s*arXiv:\S+\s+Announce Type:\s*\S+\s*(?:Abstract:\s*)?", re.IGNORECASE)
 _WEEKEND = 5  # Saturday
+_NEW_YORK = timedelta(hours=5)  # behind UTC; an hour more or less does not matter here
+_A_DAY_AND_SOME = timedelta(hours=25)
 
 
 def addresses(request: Request) -> list[str]:
@@ -58,6 +60,15 @@ def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:
 
 def why_empty(now: datetime) -> str:
     """What an empty feed means at `now`: arXiv announces on Monday to Friday, New York time."""
-    if (now - timedelta(hours=5)).weekday() >= _WEEKEND:
+    if _is_weekend(now):
         return "arXiv announces nothing on weekends"
     return "arXiv announced nothing: a holiday, or the feed is late"
+
+
+def is_stale(*, first_seen_at: datetime, now: datetime) -> bool:
+    """The feed can serve yesterday's batch under today's date: the same newest paper for more than a day."""
+    return now - first_seen_at > _A_DAY_AND_SOME and not _is_weekend(now)
+
+
+def _is_weekend(now: datetime) -> bool:
+    return (now - _NEW_YORK).weekday() >= _WEEKEND

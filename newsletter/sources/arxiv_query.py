@@ -70,6 +70,14 @@ def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:
     return found
 
 
+def why_empty(now: datetime) -> str:
+    return "arXiv knows none of these papers"
+
+
+def is_stale(*, first_seen_at: datetime, now: datetime) -> bool:
+    return False  # each question is about other papers
+
+
 def _first_version_on(*, entry_date: str) -> date | None:
     try:
         return date.fromisoformat(entry_date[:10])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from xml.etree.ElementTree import Element, ParseError  # noqa: S405  (types only; parsing is defusedxml's)
+from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
@@ -24,12 +24,11 @@ _SUFFIX = re.compile(r"(?:Jr|Sr|I{1,3}|IV)\.?")
 def feed(data: bytes) -> Element:
     """The root of a feed. Raises SourceError for anything else: a web page, a cut answer, arXiv's own error feed."""
     try:
-        root = fromstring(data, forbid_dtd=True)
+        root: Element = fromstring(data, forbid_dtd=True)
     except ParseError as error:
         raise SourceError("not a feed, or cut short", line=error.position[0]) from error
     except (DefusedXmlException, ValueError) as error:
         raise SourceError("a feed that declares entities is not read") from error
-    assert isinstance(root, Element)
     if root.tag != f"{{{_NAMES['atom']}}}feed":
         raise SourceError("not an Atom feed")
     title = text(root, "atom:title")

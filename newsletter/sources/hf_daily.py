@@ -51,6 +51,14 @@ def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:
     return papers
 
 
+def why_empty(now: datetime) -> str:
+    return "nobody has put a paper on this day's list yet"
+
+
+def is_stale(*, first_seen_at: datetime, now: datetime) -> bool:
+    return False  # lists of past days stay as they are
+
+
 def _read(item: Any, *, rank: int, seen_at: datetime) -> Observation | None:
     # What is worth having sits in the nested object; the copies around it have other dates (New York time marked Z).
     paper = _mapping(_mapping(item).get("paper"))

@@ -63,3 +63,9 @@ class Source(Protocol):
     def addresses(self, request: Request) -> list[str]: ...
 
     def parse(self, data: bytes, *, seen_at: datetime) -> list[Observation]: ...
+
+    def why_empty(self, now: datetime) -> str:
+        """What an answer without papers means, for a person."""
+
+    def is_stale(self, *, first_seen_at: datetime, now: datetime) -> bool:
+        """Whether it is wrong that what is newest was the newest at `first_seen_at` already."""

@@ -1,0 +1,256 @@
+"""One polite client for every source of papers.
+
+In: an https address on a host the source names. Out: the bytes of a 200, or the word that nothing changed. Everything
+else is a FetchError that says when to try again. Each host has one rate for all workers on all machines, kept in
+SourceHost: whoever takes the turn moves it on, so this may run anywhere at once. No address leads inside our network
+(SS17): every hop of a redirect is checked, and the connection goes to the very address that was checked.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
+
+import httpx
+from django.conf import settings
+
+from newsletter.models import SourceHost
+
+_SPACING = {"arxiv.org": timedelta(seconds=3)}  # arXiv's terms: one request in three seconds over all machines
+_USUAL_SPACING = timedelta(seconds=1)
+_FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=30), timedelta(hours=6)
+_REFUSED = {429, 503}
+_REDIRECTED = {301, 302, 303, 307, 308}
+_RATE_LIMIT_RESET = re.compile(r"\bt=(\d{1,6})\b")
+_RATE_LIMIT_LEFT = re.compile(r"\br=0\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a request may do. The defaults are for the world; tests on loopback loosen them."""
+
+    scheme: str = "https"
+    public_only: bool = True
+    redirects: int = 3
+    max_bytes: int = 32 * 1024 * 1024
+    silence: float = 20.0  # seconds without a byte
+    in_all: float = 90.0  # seconds
+
+
+WORLD = Rules()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int  # 200, or 304 when what we have is still right
+    body: bytes
+    etag: str
+    modified: str
+
+
+class FetchError(Exception):
+    """No answer to use. `retry_at` is when the host wants to be, or may be, asked again."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        status: int | None = None,
+        wait: timedelta | None = None,  # what the host asked for
+        retry_at: datetime | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.reason, self.status, self.wait, self.retry_at = reason, status, wait, retry_at
+
+
+class HostBusy(FetchError):
+    """It is not our turn at this host. Nothing was sent."""
+
+
+def fetch(
+    url: str,
+    *,
+    hosts: frozenset[str],
+    content_types: frozenset[str],
+    now: datetime,
+    etag: str = "",
+    modified: str = "",
+    rules: Rules = WORLD,
+) -> Answer:
+    """Ask once, following redirects among `hosts`. Raises FetchError; HostBusy when it is another's turn."""
+    conditions = {name: value for name, value in (("If-None-Match", etag), ("If-Modified-Since", modified)) if value}
+    started = time.monotonic()
+
+    def present() -> datetime:
+        return now + timedelta(seconds=time.monotonic() - started)
+
+    with httpx.Client(trust_env=False, timeout=rules.silence, headers={"User-Agent": _who_we_are()}) as client:
+        for _ in range(rules.redirects + 1):
+            parts = _checked(url, hosts=hosts, rules=rules)
+            turn = _take_turn(parts, now=present(), rules=rules)
+            try:
+                answer = _ask(client, parts, conditions, content_types=content_types, rules=rules, started=started)
+            except FetchError as error:
+                error.retry_at = turn.give_back(now=present(), error=error)
+                raise
+            if isinstance(answer, Answer):
+                turn.pass_on(now=present())
+                return answer
+            turn.keep(now=present())
+            url = urljoin(url, answer)
+    raise FetchError(f"more than {rules.redirects} redirects")
+
+
+def _ask(
+    client: httpx.Client,
+    parts: SplitResult,
+    conditions: dict[str, str],
+    *,
+    content_types: frozenset[str],
+    rules: Rules,
+    started: float,
+) -> Answer | str:
+    """One request: the answer, or where we are sent instead."""
+    address = _address(parts, rules=rules)
+    pinned = parts._replace(netloc=f"[{address}]" if ":" in address else address)
+    if parts.port:
+        pinned = pinned._replace(netloc=f"{pinned.netloc}:{parts.port}")
+    try:
+        with client.stream(
+            "GET",
+            urlunsplit(pinned),
+            headers={"Host": parts.netloc, **conditions},
+            extensions={"sni_hostname": parts.hostname},  # the certificate is checked for the name, not the address
+        ) as response:
+            if response.status_code in _REDIRECTED:
+                return str(response.headers.get("Location", ""))
+            if response.status_code not in {200, 304}:
+                raise FetchError(
+                    f"the host answered {response.status_code} {response.reason_phrase}".strip(),
+                    status=response.status_code,
+                    wait=_asked_wait(response),
+                )
+            body = b""
+            if response.status_code == 200:
+                kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+                if kind not in content_types:
+                    raise FetchError(f"the host answered with {kind or 'something untyped'}", status=200)
+                body = _read(response, rules=rules, started=started)
+            headers = response.headers
+            return Answer(
+                response.status_code, body, headers.get("ETag", "")[:200], headers.get("Last-Modified", "")[:64]
+            )
+    except httpx.HTTPError as error:
+        raise FetchError(f"the connection failed: {type(error).__name__} {error}".strip()[:300]) from error
+
+
+def _read(response: httpx.Response, *, rules: Rules, started: float) -> bytes:
+    chunks, size = [], 0
+    for chunk in response.iter_bytes():
+        size += len(chunk)
+        if size > rules.max_bytes:
+            raise FetchError(f"the answer is longer than {rules.max_bytes} bytes", status=200)
+        if time.monotonic() - started > rules.in_all:
+            raise FetchError(f"the answer took longer than {rules.in_all:.0f} seconds", status=200)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """The right to ask a host, held until it is passed on (or until `in_all` has gone by, should we die)."""
+
+    name: str
+    strikes: int
+    spacing: timedelta
+
+    def pass_on(self, *, now: datetime) -> None:
+        self._free(now + self.spacing, strikes=0)
+
+    def keep(self, *, now: datetime) -> None:
+        """A redirect is still the same turn."""
+        self._free(now, strikes=self.strikes)
+
+    def give_back(self, *, now: datetime, error: FetchError) -> datetime:
+        """Leave the host alone for as long as it asked; longer and longer when it did not say."""
+        wait = error.wait if error.wait is not None else _FIRST_WAIT * 2 ** min(self.strikes, 12)
+        free_at = now + max(self.spacing, min(wait, _LONGEST_WAIT))
+        self._free(free_at, strikes=self.strikes + 1)
+        return free_at
+
+    def _free(self, free_at: datetime, *, strikes: int) -> None:
+        SourceHost.objects.filter(host=self.name).update(free_at=free_at, strikes=strikes)
+
+
+def _take_turn(parts: SplitResult, *, now: datetime, rules: Rules) -> _Turn:
+    # All hosts of one organisation share a turn: arXiv counts its sub-domains together.
+    name = ".".join((parts.hostname or "").split(".")[-2:]) if rules.public_only else parts.netloc
+    spacing = _SPACING.get(name, _USUAL_SPACING)
+    row, _ = SourceHost.objects.get_or_create(host=name, defaults={"free_at": now})
+    taken = SourceHost.objects.filter(host=name, free_at__lte=now).update(
+        free_at=now + timedelta(seconds=rules.in_all) + spacing
+    )
+    if not taken:
+        free_at = SourceHost.objects.values_list("free_at", flat=True).get(host=name)
+        raise HostBusy(f"{name} may be asked again from {free_at:%H:%M:%S}", retry_at=free_at)
+    return _Turn(name, row.strikes, spacing)
+
+
+def _checked(url: str, *, hosts: frozenset[str], rules: Rules) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise FetchError("the address cannot be read") from error
+    if parts.scheme != rules.scheme or parts.username is not None:
+        raise FetchError(f"only plain {rules.scheme} addresses are asked")
+    if (parts.hostname or "") not in hosts or (rules.public_only and port not in {None, 443}):
+        raise FetchError(f"{parts.netloc} is not a host of this source")
+    return parts
+
+
+def _address(parts: SplitResult, *, rules: Rules) -> str:
+    """The one address to connect to. Raises FetchError when the name has any that lies inside a network."""
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise FetchError(f"the name {parts.hostname} cannot be resolved") from error
+    addresses = [str(one[4][0]) for one in found]
+    if rules.public_only and not all(map(_is_public, addresses)):
+        raise FetchError(f"{parts.hostname} leads inside a network")
+    return addresses[0]
+
+
+def _is_public(address: str) -> bool:
+    found = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
+        found = found.ipv4_mapped
+    return found.is_global and not found.is_multicast
+
+
+def _asked_wait(response: httpx.Response) -> timedelta | None:
+    """Retry-After as seconds or date (RFC 9110 §10.2.3), else Hugging Face's RateLimit header when nothing is left."""
+    text = response.headers.get("Retry-After", "").strip()
+    if text.isdecimal():
+        return min(timedelta(seconds=int(text[:9])), _LONGEST_WAIT)
+    if text:
+        try:
+            return parsedate_to_datetime(text) - parsedate_to_datetime(response.headers.get("Date", ""))
+        except (TypeError, ValueError):
+            return None
+    limit = response.headers.get("RateLimit", "")
+    reset = _RATE_LIMIT_RESET.search(limit)
+    if reset and (_RATE_LIMIT_LEFT.search(limit) or response.status_code in _REFUSED):
+        return timedelta(seconds=int(reset[1]))
+    return None
+
+
+def _who_we_are() -> str:
+    return f"Paperboy/0.1 (+{settings.SITE_URL})"

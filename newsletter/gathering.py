@@ -1,0 +1,197 @@
+"""Ask the sources that are due, and let in what they say.
+
+In: the clock and the settings SOURCES and ARXIV_CATEGORIES. Out: papers (through ingest) and one SourceRun an address
+asked, whatever came of it. A source that fails or serves old news is written down, logged and asked again later; the
+others go on, and no digest waits for any of them. Any number of workers may do this at once: a poll is claimed.
+
+To add a source: write a pure module in `sources/` that offers what `observation.Source` lists, name it in `KNOWN`
+and in the setting, give it a rank in `ingest.py` if its words are better than others', and let a test class inherit
+the contract in tests/contract_sources.py.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import DatabaseError
+from django.db.models import Max, Min, Q
+
+from newsletter import fetch
+from newsletter.ingest import IngestResult, ingest
+from newsletter.models import Paper, Sighting, SourceHost, SourceRun
+from newsletter.sources import arxiv_daily, arxiv_query, hf_daily
+from newsletter.sources.observation import Observation, Request, Source, SourceError
+
+log = logging.getLogger(__name__)
+KNOWN: dict[str, Source] = {one.SOURCE: one for one in (hf_daily, arxiv_daily, arxiv_query)}
+_SHORT_WAIT = timedelta(seconds=5)  # worth sitting out; a longer one is left to the next tick
+_ASK_ARXIV_FOR = timedelta(days=14)  # papers younger than this whose first version has no date yet
+_IDS_AT_ONCE = 100
+_KEEP_RUNS = timedelta(days=90)
+_SILENT_POLLS = 6  # a source that gave nothing usable for so many polls is in trouble
+
+State = SourceRun.State
+_USABLE = (State.OK, State.UNCHANGED, State.EMPTY)
+_READ = (State.OK, State.EMPTY, State.STALE)  # what they answered was read, so "not modified" may be believed
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    source: str
+    since: datetime | None  # of the last usable answer
+    detail: str
+
+
+def enabled_sources() -> list[Source]:
+    return [KNOWN[name] for name in settings.SOURCES]
+
+
+def gather_due(
+    *,
+    now: datetime,
+    sources: Sequence[Source] | None = None,
+    rules: fetch.Rules = fetch.WORLD,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[SourceRun]:
+    """Ask every source whose poll is due. Returns the runs, in order; empty when nothing was due."""
+    runs: list[SourceRun] = []
+    for source in enabled_sources() if sources is None else sources:
+        if not _claim_poll(source, now=now):
+            continue
+        started = time.monotonic()
+        for address in source.addresses(_request(now)):
+            run = ask(
+                source, address, now=now + timedelta(seconds=time.monotonic() - started), rules=rules, sleep=sleep
+            )
+            runs.append(run)
+            if run.state in {State.WAITING, State.FAILED} and run.retry_at:
+                _poll_again(source, at=run.retry_at)
+                break
+    if runs:
+        SourceRun.objects.filter(started_at__lt=now - _KEEP_RUNS).delete()
+    return runs
+
+
+def ask(
+    source: Source,
+    address: str,
+    *,
+    now: datetime,
+    rules: fetch.Rules = fetch.WORLD,
+    sleep: Callable[[float], None] = time.sleep,
+) -> SourceRun:
+    """One question to one source: fetch, read, ingest, and write down what came of it. Raises nothing of the source."""
+    run = SourceRun(source=source.SOURCE, url=address, started_at=now)
+    last = SourceRun.objects.filter(source=run.source, url=run.url, state__in=_READ).exclude(etag="", modified="")
+    known = last.first()
+    try:
+        answer = _fetch(source, address, known=known, now=now, rules=rules, sleep=sleep)
+        run.status, run.etag, run.modified = answer.status, answer.etag, answer.modified
+        if answer.status == 304 and known:
+            run.state, run.newest, run.etag, run.modified = State.UNCHANGED, known.newest, known.etag, known.modified
+        else:
+            _take_in(run, source, source.parse(answer.body, seen_at=now), now=now)
+        _mark_if_stale(run, source, now=now)
+    except fetch.HostBusy as busy:
+        run.state, run.detail, run.retry_at = State.WAITING, busy.reason, busy.retry_at
+    except fetch.FetchError as error:
+        run.state, run.detail, run.status, run.retry_at = State.FAILED, error.reason[:300], error.status, error.retry_at
+    except SourceError as error:
+        where = f" (line {error.line})" if error.line else ""
+        run.state, run.detail = State.FAILED, f"{error.reason}{where}"[:300]
+    except DatabaseError as error:
+        log.exception("Papers of %s could not be stored", source.SOURCE)
+        run.state, run.detail = State.FAILED, f"the papers could not be stored: {type(error).__name__}"
+    run.save()
+    if run.state in {State.FAILED, State.STALE}:
+        log.warning("Source %s is %s: %s", run.source, run.state, run.detail)
+    return run
+
+
+def troubles(*, now: datetime, sources: Iterable[Source] | None = None) -> list[Trouble]:
+    """Sources that have given nothing usable for too long, or old news for new: what the operator should be told."""
+    found = []
+    for source in enabled_sources() if sources is None else sources:
+        runs = SourceRun.objects.filter(source=source.SOURCE)
+        latest = runs.exclude(state=State.WAITING).first()
+        if latest is None or latest.state in _USABLE:
+            continue
+        ages = runs.aggregate(usable=Max("started_at", filter=Q(state__in=_USABLE)), first=Min("started_at"))
+        if latest.state == State.STALE or (ages["usable"] or ages["first"]) < now - _SILENT_POLLS * source.POLL_EVERY:
+            found.append(Trouble(source.SOURCE, ages["usable"], latest.detail))
+    return found
+
+
+def _fetch(
+    source: Source,
+    address: str,
+    *,
+    known: SourceRun | None,
+    now: datetime,
+    rules: fetch.Rules,
+    sleep: Callable[[float], None],
+) -> fetch.Answer:
+    """Fetch, sitting out a short wait for our turn once."""
+    waited = timedelta(0)
+    while True:
+        try:
+            return fetch.fetch(
+                address,
+                hosts=source.HOSTS,
+                content_types=source.CONTENT_TYPES,
+                now=now + waited,
+                etag=known.etag if known else "",
+                modified=known.modified if known else "",
+                rules=rules,
+            )
+        except fetch.HostBusy as busy:
+            wait = (busy.retry_at or now) - now
+            if waited or wait > _SHORT_WAIT:
+                raise
+            waited = max(wait, timedelta(0))
+            sleep(waited.total_seconds())
+
+
+def _take_in(run: SourceRun, source: Source, observations: Sequence[Observation], *, now: datetime) -> None:
+    result: IngestResult = ingest(observations, now=now)
+    run.read, run.new, run.merged = result.read, result.new, result.merged
+    run.newest = max((one.arxiv_id or "" for one in observations if not one.only_if_known), default="")
+    if not observations:
+        run.state, run.detail = State.EMPTY, source.why_empty(now)
+    else:
+        run.state = State.OK
+
+
+def _mark_if_stale(run: SourceRun, source: Source, *, now: datetime) -> None:
+    """Old news under a new date: what is newest has been the newest for longer than this source allows."""
+    if not run.newest:
+        return
+    first = SourceRun.objects.filter(source=run.source, newest=run.newest).aggregate(at=Min("started_at"))["at"]
+    if first is not None and source.is_stale(first_seen_at=first, now=now):
+        run.state, run.detail = State.STALE, f"nothing newer than {run.newest} since {first:%d %B, %H:%M} UTC"
+
+
+def _request(now: datetime) -> Request:
+    unasked = (
+        Paper.objects.filter(arxiv_id__isnull=False, merged_into__isnull=True, first_seen_at__gte=now - _ASK_ARXIV_FOR)
+        .exclude(pk__in=Sighting.objects.filter(source=arxiv_query.SOURCE).values("paper_id"))
+        .order_by("-first_seen_at", "-pk")
+        .values_list("arxiv_id", flat=True)[:_IDS_AT_ONCE]
+    )
+    return Request(now=now, categories=tuple(settings.ARXIV_CATEGORIES), wanted_ids=tuple(filter(None, unasked)))
+
+
+def _claim_poll(source: Source, *, now: datetime) -> bool:
+    """Whoever moves the row on asks; everybody else was second."""
+    SourceHost.objects.get_or_create(host=source.SOURCE, defaults={"free_at": now})
+    claimed = SourceHost.objects.filter(host=source.SOURCE, free_at__lte=now).update(free_at=now + source.POLL_EVERY)
+    return claimed == 1
+
+
+def _poll_again(source: Source, *, at: datetime) -> None:
+    SourceHost.objects.filter(host=source.SOURCE).update(free_at=at)

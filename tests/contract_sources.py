@@ -1,0 +1,74 @@
+"""What every source must keep: a test class inherits `SourceContract` and gives one good answer and its papers."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import pytest
+
+from newsletter.sources.identifiers import arxiv_id
+from newsletter.sources.links import safe_url
+from newsletter.sources.observation import Observation, Request, Source, SourceError
+from newsletter.sources.text import clean_abstract, clean_title
+from tests.builders import NOON
+
+REQUEST = Request(now=NOON, categories=("cs.AI", "cs.LG"), wanted_ids=("2603.00001", "hep-th/9901001"))
+HTML_ERROR = b"<!doctype html><html><head><title>502</title></head><body><p>Bad gateway</body></html>"
+
+
+class SourceContract:
+    source: Source
+    answer: bytes
+    titles: list[str]
+    empty_answer: bytes
+
+    def parsed(self) -> list[Observation]:
+        return self.source.parse(self.answer, seen_at=NOON)
+
+    def test_the_papers_come_in_the_order_of_the_answer(self) -> None:
+        assert [one.title for one in self.parsed()] == self.titles
+
+    def test_the_same_bytes_give_the_same_observations(self) -> None:
+        assert self.parsed() == self.parsed()
+
+    def test_what_is_observed_is_clean(self) -> None:
+        for one in self.parsed():
+            assert one.source == self.source.SOURCE
+            assert one.seen_at == NOON
+            assert (clean_title(one.title), clean_abstract(one.abstract)) == (one.title, one.abstract)
+            assert one.arxiv_id is None or arxiv_id(one.arxiv_id) == (one.arxiv_id, None)
+            for url in (one.url, one.code_url, one.project_url, one.thumbnail_url):
+                assert safe_url(url) == url
+            assert all(value >= 0 for value in one.metrics.values())
+            assert all(name.strip() for name in one.authors)
+
+    def test_observations_cannot_be_changed(self) -> None:
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            self.parsed()[0].title = "other"  # type: ignore[misc]
+
+    def test_an_answer_without_papers_is_no_error_and_has_a_reason(self) -> None:
+        assert self.source.parse(self.empty_answer, seen_at=NOON) == []
+        assert len(self.source.why_empty(NOON)) > 10
+
+    @pytest.mark.parametrize("answer", [b"", b"\x00\xff\xfe", HTML_ERROR, b"null", b'{"error": "gone"}', b"<rss/>"])
+    def test_what_is_not_an_answer_of_the_source_is_refused(self, answer: bytes) -> None:
+        with pytest.raises(SourceError):
+            self.source.parse(answer, seen_at=NOON)
+
+    @pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 0.99])
+    def test_an_answer_cut_short_is_refused_as_a_whole(self, share: float) -> None:
+        with pytest.raises(SourceError):
+            self.source.parse(self.answer[: int(len(self.answer) * share)], seen_at=NOON)
+
+    def test_it_asks_its_own_hosts_only_and_by_https(self) -> None:
+        addresses = self.source.addresses(REQUEST)
+        assert addresses
+        for address in addresses:
+            assert urlsplit(address).scheme == "https"
+            assert urlsplit(address).hostname in self.source.HOSTS
+
+    def test_it_is_polled_with_measure(self) -> None:
+        assert timedelta(minutes=10) <= self.source.POLL_EVERY
+        assert self.source.CONTENT_TYPES
