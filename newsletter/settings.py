@@ -233,6 +233,12 @@ PAPER_LINK_HOSTS = env.list(
 )
 
 # --- the pipeline ---------------------------------------------------------------------------------------------------
+# Sources that are asked over the network; none on a laptop. See newsletter/gathering.py.
+_SOURCES = ("hf_daily", "arxiv_daily", "arxiv_query")
+SOURCES = env.list("SOURCES", default=[] if DEBUG else list(_SOURCES))
+if unknown := set(SOURCES).difference(_SOURCES):
+    raise ImproperlyConfigured(f"SOURCES may name {', '.join(_SOURCES)}, not {', '.join(sorted(unknown))}.")
+ARXIV_CATEGORIES = env.list("ARXIV_CATEGORIES", default=["cs.AI", "cs.CL", "cs.CV", "cs.LG"])
 EDITION_AUTO_APPROVE = env.bool("EDITION_AUTO_APPROVE", default=False)
 EDITION_CUTOFF_HOUR = env.int("EDITION_CUTOFF_HOUR", default=4, at_most=23)  # UTC; arXiv has announced by then
 EDITION_SIZE = env.int("EDITION_SIZE", default=60, at_least=1)  # candidate papers in one edition

@@ -17,6 +17,7 @@ from django.utils import timezone
 from newsletter import delivery, editions, planning, trends
 from newsletter.delivery.outlet import open_transport
 from newsletter.models import Delivery, Heartbeat
+from subscriptions import lifecycle, retention
 from subscriptions.tasks import send_notices
 
 log = logging.getLogger(__name__)
@@ -62,9 +63,18 @@ def keep_house(*, now: datetime) -> None:
         editions.finish_due,
         delivery.reap_expired,
         delivery.skip_expired,
+        lifecycle.resume_rested,
+        forget_hourly,
     ):
         _attempt(step, now=now)
     beat("tick", now=now)
+
+
+def forget_hourly(*, now: datetime) -> None:
+    """Keep the promises of the privacy page."""
+    last = Heartbeat.objects.filter(name="forget").values_list("at", flat=True).first()
+    if last is None or now - last >= timedelta(hours=1):
+        beat("forget", now=now, detail=f"{retention.forget_old(now=now)} forgotten")
 
 
 def score_if_due(*, now: datetime) -> bool:

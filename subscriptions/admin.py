@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 
-from subscriptions import lifecycle, schedule
+from subscriptions import lifecycle, rights, schedule
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import Origin
 from subscriptions.links import address_hash
@@ -141,7 +141,7 @@ class SubscriberAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     @admin.action(description=_("Erase for good"), permissions=["erase_readers"])
     def erase_readers(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> None:
         self._each(
-            request, queryset, lambda reader: lifecycle.erase(reader, now=timezone.now(), method=_operator(request))
+            request, queryset, lambda reader: rights.erase(reader, now=timezone.now(), method=_operator(request))
         )
 
     def _each(self, request: HttpRequest, readers: QuerySet[Subscriber], act: Callable[[Subscriber], object]) -> None:

@@ -193,6 +193,10 @@ class LinkForm(forms.Form):
     email = AddressField(widget=forms.EmailInput(attrs={"autocomplete": "email"}))
 
 
+class MoveForm(forms.Form):
+    new_email = AddressField(widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+
+
 class PauseForm(forms.Form):
     until = forms.DateField(label=_("Pause until"))
 

@@ -12,7 +12,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
-from django.db.models import CASCADE, CharField, JSONField, TextField
 
 from subscriptions import limits, links, schedule
 from subscriptions.mail import SILENT, owe_notice
@@ -29,8 +28,6 @@ from subscriptions.models import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
-
-    from django.db.models import Model, QuerySet
 
     from subscriptions.addresses import Address
 
@@ -94,8 +91,8 @@ def request(address: Address, *, wishes: Wishes, now: datetime, method: str, ori
         reader = _reader_at(address)
         if reader.state in ACTIVE:
             return owe_notice(reader, kind=Notice.Kind.ALREADY, now=now, context={})
-        _store(reader, wishes)
-        asked = _record(reader, ConsentEvent.Kind.REQUESTED, now=now, method=method, origin=origin, detail=wishes)
+        store_wishes(reader, wishes)
+        asked = record(reader, ConsentEvent.Kind.REQUESTED, now=now, method=method, origin=origin, detail=wishes)
         return owe_notice(reader, kind=Notice.Kind.CONFIRM, now=now, context={"request": asked.pk})
 
 
@@ -112,13 +109,13 @@ def confirm(asked: ConsentEvent, *, wishes: Wishes | None, now: datetime, method
         if not _still_holds(asked, reader):
             return False
         if wishes is not None:
-            _store(reader, wishes)
-        due = _next_due(reader, after=now)
-        _move(reader, to=Subscriber.State.CONFIRMED, confirmed_at=now, next_due_at=due, left_at=None)
+            store_wishes(reader, wishes)
+        due = next_due_of(reader, after=now)
+        move(reader, to=Subscriber.State.CONFIRMED, confirmed_at=now, next_due_at=due, left_at=None)
         Suppression.objects.in_force().filter(address_hash=reader.address_hash, reason__in=FORGIVABLE).update(
             lifted_at=now
         )
-        _record(
+        record(
             reader,
             ConsentEvent.Kind.CONFIRMED,
             now=now,
@@ -148,13 +145,13 @@ def change(subscriber: Subscriber, *, wishes: Wishes, now: datetime, method: str
         before = wishes_of(reader)
         if reader.state == Subscriber.State.ERASED or before == wishes:
             return False
-        _store(reader, wishes)
+        store_wishes(reader, wishes)
         has_new_rhythm = any(getattr(before, name) != getattr(wishes, name) for name in RHYTHM)
         is_owed = reader.next_due_at is not None and reader.next_due_at <= now  # stays: planning moves it on
         if reader.state == Subscriber.State.CONFIRMED and has_new_rhythm and not is_owed:
-            reader.next_due_at = _next_due(reader, after=now)
+            reader.next_due_at = next_due_of(reader, after=now)
             reader.save(update_fields=["next_due_at"])
-        _record(reader, ConsentEvent.Kind.CHANGED, now=now, method=method, origin=origin, detail=wishes)
+        record(reader, ConsentEvent.Kind.CHANGED, now=now, method=method, origin=origin, detail=wishes)
     return True
 
 
@@ -164,8 +161,8 @@ def pause(subscriber: Subscriber, *, until: datetime, now: datetime, method: str
         reader = Subscriber.objects.select_for_update().get(pk=subscriber.pk)
         if reader.state not in ACTIVE or reader.paused_until == until:
             return False
-        _move(reader, to=Subscriber.State.PAUSED, paused_until=until, next_due_at=None)
-        _record(reader, ConsentEvent.Kind.PAUSED, now=now, method=method, origin=origin, until=until.date().isoformat())
+        move(reader, to=Subscriber.State.PAUSED, paused_until=until, next_due_at=None)
+        record(reader, ConsentEvent.Kind.PAUSED, now=now, method=method, origin=origin, until=until.date().isoformat())
     return True
 
 
@@ -174,8 +171,8 @@ def resume(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin
         reader = Subscriber.objects.select_for_update().get(pk=subscriber.pk)
         if reader.state != Subscriber.State.PAUSED:
             return False
-        _move(reader, to=Subscriber.State.CONFIRMED, paused_until=None, next_due_at=_next_due(reader, after=now))
-        _record(reader, ConsentEvent.Kind.RESUMED, now=now, method=method, origin=origin)
+        move(reader, to=Subscriber.State.CONFIRMED, paused_until=None, next_due_at=next_due_of(reader, after=now))
+        record(reader, ConsentEvent.Kind.RESUMED, now=now, method=method, origin=origin)
     return True
 
 
@@ -194,8 +191,8 @@ def unsubscribe(subscriber: Subscriber, *, now: datetime, method: str, origin: O
         reader = Subscriber.objects.select_for_update().get(pk=subscriber.pk)
         if reader.state not in (*ACTIVE, Subscriber.State.PENDING):
             return False
-        _move(reader, to=Subscriber.State.UNSUBSCRIBED, left_at=now, next_due_at=None, paused_until=None)
-        _record(reader, ConsentEvent.Kind.UNSUBSCRIBED, now=now, method=method, origin=origin, reason=reason[:300])
+        move(reader, to=Subscriber.State.UNSUBSCRIBED, left_at=now, next_due_at=None, paused_until=None)
+        record(reader, ConsentEvent.Kind.UNSUBSCRIBED, now=now, method=method, origin=origin, reason=reason[:300])
     return True
 
 
@@ -216,8 +213,8 @@ def undo(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin) 
         barred = Suppression.objects.in_force().filter(address_hash=reader.address_hash)
         if not can_undo(reader, now=now) or barred.exists():
             return False
-        _move(reader, to=Subscriber.State.CONFIRMED, left_at=None, next_due_at=_next_due(reader, after=now))
-        _record(reader, ConsentEvent.Kind.RESUMED, now=now, method=method, origin=origin, undo=True)
+        move(reader, to=Subscriber.State.CONFIRMED, left_at=None, next_due_at=next_due_of(reader, after=now))
+        record(reader, ConsentEvent.Kind.RESUMED, now=now, method=method, origin=origin, undo=True)
     return True
 
 
@@ -233,10 +230,10 @@ def suppress(subscriber: Subscriber, *, reason: str, source: str, now: datetime)
         bar_address(reader.address_hash, reason=reason, source=source, now=now)
         if reader.state == Subscriber.State.SUPPRESSED:
             return False
-        _move(reader, to=Subscriber.State.SUPPRESSED, left_at=now, next_due_at=None, paused_until=None)
+        move(reader, to=Subscriber.State.SUPPRESSED, left_at=now, next_due_at=None, paused_until=None)
         complained = reason == Suppression.Reason.COMPLAINT
         kind = ConsentEvent.Kind.COMPLAINED if complained else ConsentEvent.Kind.SUPPRESSED
-        _record(reader, kind, now=now, method=source[:32], origin=Origin(), reason=reason)
+        record(reader, kind, now=now, method=source[:32], origin=Origin(), reason=reason)
     return True
 
 
@@ -258,77 +255,6 @@ def bar_address(address_hash: str, *, reason: str, source: str, now: datetime) -
 def lift(suppression: Suppression, *, now: datetime) -> bool:
     """An operator takes an address off the list. Its reader is not subscribed by that: it takes a new confirmation."""
     return Suppression.objects.in_force().filter(pk=suppression.pk).update(lifted_at=now) == 1
-
-
-# --- rights over one's data -----------------------------------------------------------------------------------------
-
-
-def export(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin) -> dict[str, Any]:
-    """Everything we hold about the reader, for `DjangoJSONEncoder` (PL6). The record says that it was taken."""
-    with transaction.atomic():
-        _record(subscriber, ConsentEvent.Kind.EXPORTED, now=now, method=method, origin=origin)
-        secret = {"unsubscribe_token", "unsubscribe_hash"}
-        reader = Subscriber.objects.filter(pk=subscriber.pk).values().get()
-        return {
-            "exported_at": now,
-            "subscriber": {name: value for name, value in reader.items() if name not in secret},
-            "topics": dict(wishes_of(subscriber).stances),
-            **{rows.model._meta.model_name: list(rows.values()) for rows in _rows_about(subscriber)},
-        }
-
-
-def erase(subscriber: Subscriber, *, now: datetime, method: str) -> bool:
-    """Forget who this was (PL6). What stays: numbers without a name, and the keyed hash on the suppression list.
-
-    Whatever belongs to the reader (CASCADE) is deleted; the accounts of what was sent (PROTECT) stay, cleared of the
-    address. The consent record keeps what happened when, not from where.
-    """
-    with transaction.atomic():
-        reader = Subscriber.objects.select_for_update().get(pk=subscriber.pk)
-        if reader.email is None:
-            return False
-        bar_address(reader.address_hash, reason=Suppression.Reason.ERASED, source=method, now=now)
-        for rows in _rows_about(reader):
-            if rows.model is ConsentEvent:
-                rows.update(ip_address=None, user_agent="", source_url="", detail={})
-            elif _relation(rows.model).remote_field.on_delete is CASCADE:
-                rows.delete()
-            else:
-                _clear_address(rows, reader.email)
-        _token, unknown_hash = links.new_unsubscribe_token()
-        unset = {**Wishes().columns, "address_hash": "", "domain": "", "unsubscribe_token": ""}
-        unset |= {"email": None, "address_key": None, "unsubscribe_hash": unknown_hash}
-        _move(
-            reader,
-            to=Subscriber.State.ERASED,
-            next_due_at=None,
-            paused_until=None,
-            left_at=reader.left_at or now,
-            **unset,
-        )
-        _record(reader, ConsentEvent.Kind.ERASED, now=now, method=method, origin=Origin())
-    return True
-
-
-def _rows_about(subscriber: Subscriber) -> list[QuerySet[Any]]:
-    """The reader's rows in every table that points to one, whichever app it is of."""
-    return [
-        relation.related_model._default_manager.filter(**{relation.field.name: subscriber})
-        for relation in Subscriber._meta.related_objects
-    ]
-
-
-def _relation(model: type[Model]) -> Any:
-    return next(one.field for one in Subscriber._meta.related_objects if one.related_model is model)
-
-
-def _clear_address(rows: QuerySet[Any], email: str) -> None:
-    """Empty every text that quotes the address, here and in the rows that hang on these."""
-    for column in rows.model._meta.concrete_fields:
-        if isinstance(column, (CharField, TextField)) and not isinstance(column, JSONField) and not column.choices:
-            rows.filter(**{f"{column.name}__icontains": email}).update(**{column.name: ""})
-    for relation in rows.model._meta.related_objects:
-        _clear_address(relation.related_model._default_manager.filter(**{f"{relation.field.name}__in": rows}), email)
 
 
 # --- shared ---------------------------------------------------------------------------------------------------------
@@ -358,7 +284,7 @@ def _still_holds(asked: ConsentEvent, reader: Subscriber) -> bool:
     return not (barred.filter(last_at__gte=asked.at) | barred.in_force().filter(reason__in=SILENT)).exists()
 
 
-def _store(reader: Subscriber, wishes: Wishes) -> None:
+def store_wishes(reader: Subscriber, wishes: Wishes) -> None:
     for name, value in wishes.columns.items():
         setattr(reader, name, value)
     reader.save(update_fields=list(wishes.columns))
@@ -372,13 +298,13 @@ def _store(reader: Subscriber, wishes: Wishes) -> None:
     )
 
 
-def _next_due(reader: Subscriber, *, after: datetime) -> datetime:
+def next_due_of(reader: Subscriber, *, after: datetime) -> datetime:
     return schedule.next_due(
         cadence=reader.cadence, weekdays=reader.weekdays, hour=reader.hour, zone=reader.time_zone, after=after
     )
 
 
-def _move(reader: Subscriber, *, to: str, **columns: Any) -> None:
+def move(reader: Subscriber, *, to: str, **columns: Any) -> None:
     """From the state that was read to the next. The row is locked, so a miss is a programming error."""
     changed = Subscriber.objects.filter(pk=reader.pk, state=reader.state).update(state=to, **columns)
     if changed != 1:
@@ -386,7 +312,7 @@ def _move(reader: Subscriber, *, to: str, **columns: Any) -> None:
     reader.state = to
 
 
-def _record(
+def record(
     reader: Subscriber,
     kind: str,
     *,

@@ -102,8 +102,22 @@ def read_manage_token(token: str, *, now: datetime) -> ManageLink | None:
     return ManageLink(int(pk), fingerprint)
 
 
+def move_token(notice_id: int, *, now: datetime) -> str:
+    """Stands for one wish to get the digests at another address, mailed to that address."""
+    return _sign("move", str(notice_id), now=now)
+
+
+def read_move_token(token: str, *, now: datetime) -> int | None:
+    value = _unsign("move", token, now=now, max_age=timedelta(hours=CONFIRM_HOURS))
+    return int(value) if value is not None else None
+
+
 def confirm_url(request_id: int, *, now: datetime) -> str:
     return settings.SITE_URL + reverse("subscriptions:confirm", args=[confirm_token(request_id, now=now)])
+
+
+def move_url(notice_id: int, *, now: datetime) -> str:
+    return settings.SITE_URL + reverse("subscriptions:move", args=[move_token(notice_id, now=now)])
 
 
 def manage_url(subscriber: Subscriber, *, now: datetime) -> str:

@@ -214,17 +214,22 @@ def _why_not(notice: Notice) -> str:
     reader = notice.subscriber
     if reader.email is None:
         return "The reader was erased."
-    if settings.MAIL_DRY_RUN_TO and reader.email not in settings.MAIL_DRY_RUN_TO:
+    if settings.MAIL_DRY_RUN_TO and _recipient(notice) not in settings.MAIL_DRY_RUN_TO:
         return "Dry run: not one of MAIL_DRY_RUN_TO."
     is_active = reader.state in {Subscriber.State.CONFIRMED, Subscriber.State.PAUSED}
     if notice.kind == Notice.Kind.CONFIRM and is_active:
         return "Confirmed meanwhile."
     if notice.kind == Notice.Kind.ALREADY and not is_active:
         return "Left meanwhile."
-    barred = Suppression.objects.in_force().filter(address_hash=reader.address_hash)
-    if notice.kind == Notice.Kind.CONFIRM:  # an address that bounced, or was erased, may ask to come back (BN7)
+    barred = Suppression.objects.in_force().filter(address_hash=notice.context.get("hash", reader.address_hash))
+    if notice.kind in {Notice.Kind.CONFIRM, Notice.Kind.MOVE}:  # who bounced, or was erased, may ask to come back (BN7)
         barred = barred.filter(reason__in=SILENT)
     return "The address is suppressed." if barred.exists() else ""
+
+
+def _recipient(notice: Notice) -> str:
+    """The reader's address, or the one that the notice names: a change of address writes to the new and to the old."""
+    return str(notice.context.get("to") or notice.subscriber.email)
 
 
 def _settle_error(notice: Notice, error: Exception, *, now: datetime) -> None:
@@ -301,7 +306,7 @@ def build_notice(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
             text=render_to_string(f"{stem}.txt", context).strip() + "\n",
             html=render_to_string(f"{stem}.html", context),
             sender=settings.DEFAULT_FROM_EMAIL,
-            recipient=cast("str", reader.email),
+            recipient=_recipient(notice),
             headers={
                 "Message-ID": f"<n{notice.pk}.{_fingerprint(notice)}@{settings.MAIL_DOMAIN}>",
                 "Reply-To": settings.REPLY_TO_EMAIL,
@@ -312,8 +317,13 @@ def build_notice(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
 
 
 def _links_of(notice: Notice, *, now: datetime) -> dict[str, str]:
+    """What the kind of notice leads to, and nothing else: each link is a key."""
     if notice.kind == Notice.Kind.CONFIRM:
         return {"confirm_url": links.confirm_url(notice.context["request"], now=now)}
+    if notice.kind == Notice.Kind.MOVE:
+        return {"move_url": links.move_url(notice.pk, now=now)}
+    if notice.kind == Notice.Kind.MOVED:
+        return {"contact": settings.REPLY_TO_EMAIL}
     return {
         "manage_url": links.manage_url(notice.subscriber, now=now),
         "unsubscribe_url": links.unsubscribe_url(notice.subscriber.unsubscribe_token),

@@ -232,6 +232,8 @@ class Notice(models.Model):
         CONFIRM = "confirm", _("please confirm")
         ALREADY = "already", _("you are already subscribed")
         MANAGE = "manage", _("your preferences link")
+        MOVE = "move", _("please confirm your new address")
+        MOVED = "moved", _("your address was changed")
 
     class State(models.TextChoices):
         QUEUED = "queued", _("queued")

@@ -11,6 +11,7 @@ urlpatterns = [
     path("confirm/<str:token>/", views.confirm, name="confirm"),
     path("preferences/", views.ask_link, name="ask_link"),
     path("preferences/<str:token>/", views.preferences, name="preferences"),
+    path("move/<str:token>/", views.move, name="move"),
     re_path(r"^u/(?P<token>[A-Za-z0-9_-]{24})/?$", views.unsubscribe, name="unsubscribe"),
     path("privacy/", views.privacy, name="privacy"),
 ]

@@ -7,6 +7,8 @@ Nothing remote happens in a request: rows are committed and a doorbell is rung (
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +23,12 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
-from subscriptions import lifecycle, links, schedule
+from subscriptions import lifecycle, links, moving, rights, schedule
 from subscriptions.addresses import Address, client_address, parse_address
 from subscriptions.forms import (
     FORM_VERSION,
     LinkForm,
+    MoveForm,
     PauseForm,
     PreferencesForm,
     SignupForm,
@@ -33,7 +36,7 @@ from subscriptions.forms import (
     consent_words,
 )
 from subscriptions.lifecycle import Origin, Wishes
-from subscriptions.models import ConsentEvent, Subscriber
+from subscriptions.models import ConsentEvent, Notice, Subscriber
 from subscriptions.tasks import ring
 
 if TYPE_CHECKING:
@@ -43,6 +46,9 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, QueryDict
 
     View = Callable[..., HttpResponse]
+
+FEW_PAPERS = 5
+REST = timedelta(weeks=4)
 
 page = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -179,6 +185,7 @@ def _preferences_page(request: HttpRequest, reader: Subscriber, **over: Any) -> 
         "reader": reader,
         "form": PreferencesForm(wishes=lifecycle.wishes_of(reader)),
         "pause": PauseForm(today=today),
+        "moving": MoveForm(),
         "next_due": _local(reader.next_due_at, reader),
         "paused_until": _local(reader.paused_until, reader),
         "is_active": reader.state in lifecycle.ACTIVE,
@@ -215,7 +222,7 @@ def _leave(request: HttpRequest, reader: Subscriber) -> HttpResponse:
 
 
 def _export(request: HttpRequest, reader: Subscriber) -> HttpResponse:
-    everything = lifecycle.export(reader, **_act(request))
+    everything = rights.export(reader, **_act(request))
     response = JsonResponse(everything, json_dumps_params={"indent": 2, "ensure_ascii": False})
     response["Content-Disposition"] = 'attachment; filename="my-data.json"'
     return response
@@ -224,15 +231,49 @@ def _export(request: HttpRequest, reader: Subscriber) -> HttpResponse:
 def _erase(request: HttpRequest, reader: Subscriber) -> HttpResponse:
     if _posted(request).get("sure") != "yes":
         return _preferences_page(request, reader, ask_sure=True)
-    lifecycle.erase(reader, now=timezone.now(), method="preferences")
+    rights.erase(reader, now=timezone.now(), method="preferences")
     return render(request, "subscriptions/erased.html")
 
 
-_ACTIONS = {"save": _save, "pause": _pause, "resume": _resume, "leave": _leave, "export": _export, "erase": _erase}
+def _ask_move(request: HttpRequest, reader: Subscriber) -> HttpResponse:
+    form = MoveForm(_posted(request))
+    if not form.is_valid():
+        return _preferences_page(request, reader, moving=form)
+    moving.ask_move(reader, to=form.cleaned_data["new_email"], now=timezone.now(), origin=_origin(request))
+    transaction.on_commit(ring, robust=True)
+    return _see_other(request.path, query="saved=move")
+
+
+_ACTIONS = {
+    "move": _ask_move,
+    "save": _save,
+    "pause": _pause,
+    "resume": _resume,
+    "leave": _leave,
+    "export": _export,
+    "erase": _erase,
+}
 
 
 def _act(request: HttpRequest) -> dict[str, Any]:
     return {"now": timezone.now(), "method": "preferences", "origin": _origin(request)}
+
+
+@secret_page
+def move(request: HttpRequest, token: str) -> HttpResponse:
+    """The link in the mail to the new address of a reader who changes it."""
+    now = timezone.now()
+    pk = links.read_move_token(token, now=now)
+    wishes = Notice.objects.select_related("subscriber").filter(kind=Notice.Kind.MOVE)
+    notice = wishes.filter(pk=pk).first() if pk is not None else None
+    if notice is None:
+        return render(request, "subscriptions/link_expired.html", {"about": "manage"}, status=410)
+    if request.method != "POST":
+        return render(request, "subscriptions/move.html", {"address": notice.context["to"]})
+    if not moving.move(notice, now=now, method="move page", origin=_origin(request)):
+        return render(request, "subscriptions/link_expired.html", {"about": "manage"}, status=410)
+    transaction.on_commit(ring, robust=True)
+    return render(request, "subscriptions/moved.html", {"address": notice.context["to"]})
 
 
 # --- leaving --------------------------------------------------------------------------------------------------------
@@ -250,6 +291,9 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
         has_left = reader is not None and reader.state not in lifecycle.ACTIVE
         return render(request, "subscriptions/unsubscribe.html", {"reader": reader, "has_left": has_left})
     data = _posted(request)
+    if data.get("action") in _INSTEAD:
+        fewer = reader is not None and _INSTEAD[data["action"]](reader, now=now, origin=_origin(request))
+        return render(request, "subscriptions/fewer.html", {"action": data["action"], "fewer": fewer})
     if data.get("action") == "link":
         if reader is not None and reader.email:
             _mail_link(request, parse_address(reader.email))
@@ -269,6 +313,30 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     return render(request, "subscriptions/left.html", {"undo_minutes": lifecycle.UNDO_WINDOW.seconds // 60})
 
 
+def _weekly(reader: Subscriber, *, now: datetime, origin: Origin) -> bool:
+    monthly, weekly = Subscriber.Cadence.MONTHLY, Subscriber.Cadence.WEEKLY
+    return _wish(reader, now=now, origin=origin, cadence=monthly if reader.cadence == monthly else weekly)
+
+
+def _five_papers(reader: Subscriber, *, now: datetime, origin: Origin) -> bool:
+    return _wish(reader, now=now, origin=origin, max_papers=min(reader.max_papers, FEW_PAPERS))
+
+
+def _four_weeks_off(reader: Subscriber, *, now: datetime, origin: Origin) -> bool:
+    day = schedule.local_day(now, reader.time_zone) + REST
+    until = max(schedule.local_midnight(day, reader.time_zone), reader.paused_until or now)
+    return lifecycle.pause(reader, until=until, now=now, method="fewer instead", origin=origin)
+
+
+def _wish(reader: Subscriber, *, now: datetime, origin: Origin, **wishes: Any) -> bool:
+    wanted = replace(lifecycle.wishes_of(reader), **wishes)
+    return lifecycle.change(reader, wishes=wanted, now=now, method="fewer instead", origin=origin)
+
+
+# What the unsubscribe page offers beside its button. Each only ever means less mail: a digest may be in other hands.
+_INSTEAD = {"weekly": _weekly, "fewer": _five_papers, "rest": _four_weeks_off}
+
+
 # --- what we know ---------------------------------------------------------------------------------------------------
 
 
@@ -282,6 +350,7 @@ def privacy(request: HttpRequest) -> HttpResponse:
         "processors": settings.PRIVACY_PROCESSORS,
         "unconfirmed_days": settings.RETENTION_UNCONFIRMED_DAYS,
         "origin_days": settings.RETENTION_ORIGIN_DAYS,
+        "left_days": settings.RETENTION_LEFT_DAYS,
         "delivery_days": settings.RETENTION_DELIVERY_DAYS,
         "version": FORM_VERSION,
     }

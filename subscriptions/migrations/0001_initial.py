@@ -95,7 +95,7 @@ class Migration(migrations.Migration):
             name='Notice',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('confirm', 'please confirm'), ('already', 'you are already subscribed'), ('manage', 'your preferences link')], max_length=16)),
+                ('kind', models.CharField(choices=[('confirm', 'please confirm'), ('already', 'you are already subscribed'), ("manage", "your preferences link"), ("move", "please confirm your new address"), ("moved", "your address was changed"),], max_length=16)),
                 ('state', models.CharField(choices=[('queued', 'queued'), ('sending', 'sending'), ('sent', 'sent'), ('failed', 'failed'), ('skipped', 'skipped'), ('unknown', 'unknown')], default='queued', max_length=8)),
                 ('created_at', models.DateTimeField()),
                 ('not_before', models.DateTimeField()),

@@ -1,0 +1,64 @@
+"""A reader gets the digests at another address: confirmed by the new one, told to the old one.
+
+In: a reader (by a preferences link) and an address; later the notice that the new address answered. Out: the same
+reader, with the same wishes and history, at the new address. Answering twice moves once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+
+from subscriptions import limits, links, rights
+from subscriptions.addresses import parse_address
+from subscriptions.lifecycle import ACTIVE, FORGIVABLE, Origin, record
+from subscriptions.mail import SILENT, owe_notice
+from subscriptions.models import ConsentEvent, Notice, Subscriber, Suppression
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from subscriptions.addresses import Address
+
+
+def ask_move(subscriber: Subscriber, *, to: Address, now: datetime, origin: Origin) -> Notice | None:
+    """Mail the new address a link. None when a limit forbids it or there is nothing to change."""
+    if to.key == subscriber.address_key or not limits.may_mail(to, about="signup", client=origin.ip, now=now):
+        return None
+    holder = Subscriber.objects.filter(address_key=to.key, state__in=ACTIVE).first()
+    if holder is not None:  # the asker learns nothing; whoever reads that mailbox does
+        return owe_notice(holder, kind=Notice.Kind.ALREADY, now=now, context={})
+    context: dict[str, str | int] = {
+        "to": to.email,
+        "hash": links.address_hash(to.key),
+        "from_hash": subscriber.address_hash,
+    }
+    return owe_notice(subscriber, kind=Notice.Kind.MOVE, now=now, context=context)
+
+
+def move(notice: Notice, *, now: datetime, method: str, origin: Origin) -> bool:
+    """The new address answered. True when the reader is there, the first time or again; False when it is void."""
+    to = parse_address(notice.context["to"])
+    with transaction.atomic():
+        reader = Subscriber.objects.select_for_update().get(pk=notice.subscriber_id)
+        if reader.address_key == to.key:
+            return True
+        if reader.state not in ACTIVE or reader.address_hash != notice.context["from_hash"]:
+            return False
+        barred = Suppression.objects.in_force().filter(address_hash=notice.context["hash"])
+        holder = Subscriber.objects.select_for_update().filter(address_key=to.key).first()
+        if barred.filter(reason__in=SILENT).exists() or (holder is not None and holder.state in ACTIVE):
+            return False
+        if holder is not None:  # an unconfirmed or former reader: the same person, as the mailbox has just shown
+            rights.erase(holder, now=now, method="moved")
+        Suppression.objects.in_force().filter(address_hash=notice.context["hash"], reason__in=FORGIVABLE).update(
+            lifted_at=now
+        )
+        old = {"to": str(reader.email), "hash": reader.address_hash}
+        Subscriber.objects.filter(pk=reader.pk).update(
+            email=to.email, address_key=to.key, address_hash=notice.context["hash"], domain=to.domain
+        )
+        record(reader, ConsentEvent.Kind.CHANGED, now=now, method=method, origin=origin, address="changed")
+        owe_notice(reader, kind=Notice.Kind.MOVED, now=now, context={**old})
+    return True

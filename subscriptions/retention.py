@@ -1,0 +1,65 @@
+"""Forgetting in time (PL7): what the privacy page promises, kept by a step that anybody may run at any moment.
+
+In: now. Out: rows that are gone, or cleared of what is personal. Bounded: what is left over goes the next time.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q
+
+from subscriptions import limits, rights
+from subscriptions.models import ConsentEvent, Notice, Subscriber
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+def forget_old(*, now: datetime, limit: int = 1000) -> int:
+    """Forget at most ``limit`` rows of each kind; returns how many it were."""
+    return sum(
+        forget(now=now, limit=limit) for forget in (forget_unconfirmed, forget_left, forget_origins, forget_notices)
+    ) + limits.forget_full_buckets(now=now)
+
+
+def forget_unconfirmed(*, now: datetime, limit: int) -> int:
+    """Addresses that never confirmed: nobody has agreed to anything, so nothing of them is kept."""
+    before = now - timedelta(days=settings.RETENTION_UNCONFIRMED_DAYS)
+    asked_since = ConsentEvent.objects.filter(subscriber=OuterRef("pk"), at__gt=before)
+    stale = Subscriber.objects.filter(state=Subscriber.State.PENDING, created_at__lte=before).exclude(
+        Exists(asked_since)
+    )
+    found = list(stale.order_by("pk").values_list("pk", flat=True)[:limit])
+    # The state again: somebody may be confirming this very moment.
+    return (
+        Subscriber.objects.filter(pk__in=found, state=Subscriber.State.PENDING)
+        .delete()[1]
+        .get("subscriptions.Subscriber", 0)
+    )
+
+
+def forget_left(*, now: datetime, limit: int) -> int:
+    """Readers who left long ago are erased, as if they had asked for it."""
+    before = now - timedelta(days=settings.RETENTION_LEFT_DAYS)
+    gone = [Subscriber.State.UNSUBSCRIBED, Subscriber.State.SUPPRESSED]
+    left = Subscriber.objects.filter(state__in=gone, left_at__lte=before).order_by("left_at")
+    return sum(rights.erase(reader, now=now, method="retention") for reader in left[:limit])
+
+
+def forget_origins(*, now: datetime, limit: int) -> int:
+    """Where a consent came from: kept a while against abuse, then only what was agreed to and when."""
+    before = now - timedelta(days=settings.RETENTION_ORIGIN_DAYS)
+    old = ConsentEvent.objects.filter(Q(ip_address__isnull=False) | ~Q(user_agent=""), at__lte=before)
+    found = list(old.order_by("pk").values_list("pk", flat=True)[:limit])
+    return ConsentEvent.objects.filter(pk__in=found).update(ip_address=None, user_agent="")
+
+
+def forget_notices(*, now: datetime, limit: int) -> int:
+    before = now - timedelta(days=settings.RETENTION_NOTICE_DAYS)
+    owed = [Notice.State.QUEUED, Notice.State.SENDING]
+    old = Notice.objects.filter(created_at__lte=before).exclude(state__in=owed)
+    found = list(old.order_by("pk").values_list("pk", flat=True)[:limit])
+    return Notice.objects.filter(pk__in=found).delete()[0]
