@@ -8,6 +8,7 @@ Same input, same output, however many readers are given at once: scores are sums
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -93,11 +94,12 @@ def choose(candidates: Candidates, readers: Readers, rules: Rules) -> Chosen:
     if not width or not len(candidates.item_ids):
         return chosen
     shelf = _Shelf(candidates, rules)
-    single = ((readers.weights > 0) & ~readers.mutes).sum(axis=1) == 1
-    for kind in (False, True):
-        rows = np.flatnonzero(single == kind)
+    follows = (readers.weights > 0) & ~readers.mutes
+    only = np.where(follows.sum(axis=1) == 1, follows.argmax(axis=1), -1)
+    for topic in np.unique(only).tolist():
+        rows = np.flatnonzero(only == topic)
         for start in range(0, len(rows), rules.block):
-            _choose_block(shelf, readers, rows[start : start + rules.block], kind, chosen)
+            _choose_block(shelf, readers, rows[start : start + rules.block], topic, chosen)
     return chosen
 
 
@@ -111,6 +113,23 @@ def picks_of(chosen: Chosen, candidates: Candidates, slugs: Sequence[str]) -> It
             for item, lane, topic in zip(row, lanes, topics, strict=True)
             if item >= 0
         ]
+
+
+def picks_as_json(chosen: Chosen, candidates: Candidates, slugs: Sequence[str]) -> list[str]:
+    """Each reader's picks as JSON texts of ``picks_of``. Few different picks make many rows: each is written once."""
+    width = len(slugs) + 1
+    codes = ((chosen.positions.astype(np.int64) + 1) * len(LANES) + chosen.lanes) * width + chosen.topics + 1
+    codes[chosen.positions < 0] = 0
+    distinct, places = np.unique(codes, return_inverse=True)
+    items = np.append(0, candidates.item_ids).tolist()
+    texts = []
+    for code in distinct.tolist():
+        rest, topic = divmod(code, width)
+        position, lane = divmod(rest, len(LANES))
+        reason = f"topic:{slugs[topic - 1]}" if topic else LANES[lane]
+        texts.append(json.dumps([items[position], LANES[lane], reason]) if code else "")
+    rows = places.reshape(codes.shape).tolist()
+    return [f"[{', '.join([texts[place] for place in row if texts[place]])}]" for row in rows]
 
 
 def trend_scale(scores: NDArray[np.float64]) -> Floats:
@@ -178,8 +197,9 @@ def _in_steps(likeness: NDArray[np.floating]) -> NDArray[np.uint8]:
 
 @dataclass(slots=True)
 class _Block:
-    """Some readers of one kind, and what they must not get."""
+    """Some readers who follow one and the same topic only, or (-1) none or several, and what they must not get."""
 
+    only: int
     weights: Floats  # readers x (topics, trending list)
     follows: Bools
     mutes: Bools
@@ -190,11 +210,11 @@ class _Block:
     blend: Floats | None
 
 
-def _choose_block(shelf: _Shelf, readers: Readers, rows: Ints, single: bool, chosen: Chosen) -> None:
-    block = _block_of(shelf, readers, rows)
+def _choose_block(shelf: _Shelf, readers: Readers, rows: Ints, only: int, chosen: Chosen) -> None:
+    block = _block_of(shelf, readers, rows, only)
     follows_any: Bools = np.logical_or.reduce(block.follows, axis=1)
     width = int(block.limits.max())
-    main, counts = _select(shelf, block, single=single, width=width)
+    main, counts = _select(shelf, block, width=width)
     lanes = np.where(follows_any[:, None], _FOR_YOU, _TRENDING) * np.ones_like(main)
     if readers.widen is not None:
         _widen(shelf, block, np.flatnonzero(readers.widen[rows] & follows_any), main, lanes, counts)
@@ -206,7 +226,7 @@ def _choose_block(shelf: _Shelf, readers: Readers, rows: Ints, single: bool, cho
     outside = _outside_paper(shelf, block, seen_outside, wanted)
     room = block.limits - (outside >= 0)
     extra = _extra_picks(shelf, block, seen_picks, main, np.where(alive, room, 0))
-    _make_way(shelf, block, main, np.hstack([extra, outside[:, None]]), single=single)
+    _make_way(shelf, block, main, np.hstack([extra, outside[:, None]]))
     main, lanes = _pack(main, lanes)
     room = room - (extra >= 0).sum(axis=1)
     main[np.arange(width) >= room[:, None]] = -1
@@ -224,7 +244,7 @@ def _choose_block(shelf: _Shelf, readers: Readers, rows: Ints, single: bool, cho
     chosen.topics[rows, :width] = reasons
 
 
-def _block_of(shelf: _Shelf, readers: Readers, rows: Ints) -> _Block:
+def _block_of(shelf: _Shelf, readers: Readers, rows: Ints, only: int) -> _Block:
     mutes = readers.mutes[rows]
     wishes = np.rint(readers.weights[rows] * _EIGHTHS)
     wishes[mutes] = 0
@@ -238,6 +258,7 @@ def _block_of(shelf: _Shelf, readers: Readers, rows: Ints) -> _Block:
     columns = readers.seen_indices[np.repeat(starts, lengths) + offsets]
     known = columns >= 0
     return _Block(
+        only=only,
         weights=np.column_stack([wishes, trending]).astype(np.float32),
         follows=follows,
         mutes=mutes,
@@ -249,24 +270,35 @@ def _block_of(shelf: _Shelf, readers: Readers, rows: Ints) -> _Block:
     )
 
 
-def _select(shelf: _Shelf, block: _Block, *, single: bool, width: int, counts: Ints | None = None) -> tuple[Ints, Ints]:
-    """The reader's own list by maximal marginal relevance, and how many of each primary topic it holds."""
-    scores, places = _pool(shelf, block, single=single)
-    return _diversify(shelf, block, scores, places, single=single, width=width, counts=counts)
+def _select(shelf: _Shelf, block: _Block, *, width: int, counts: Ints | None = None) -> tuple[Ints, Ints]:
+    """The readers' own lists by maximal marginal relevance, and how many of each primary topic they hold.
+
+    ``counts``: what of each primary topic they hold already.
+    """
+    runs = len(shelf.runs)
+    caps = np.full(runs, shelf.rules.per_topic)
+    depths = np.full(runs, shelf.rules.depth)
+    for run, (topic, _, _) in enumerate(shelf.runs):
+        if block.only >= 0 and topic == block.only:
+            caps[run], depths[run] = width, shelf.rules.single_depth
+    scores, places, run_of = _pool(shelf, block, depths)
+    held = np.zeros((len(block.limits), runs), dtype=np.int64) if counts is None else counts
+    return _diversify(shelf, block, scores, places, run_of=run_of, caps=caps, held=held, width=width), held
 
 
-def _pool(shelf: _Shelf, block: _Block, *, single: bool) -> tuple[Floats, Ints]:
-    """Scores and places, readers x runs x depth: the best papers of every primary topic that the reader may get."""
-    depth = shelf.rules.single_depth if single else shelf.rules.depth
-    size = len(block.limits)
+def _pool(shelf: _Shelf, block: _Block, depths: Ints) -> tuple[Floats, Ints, Ints]:
+    """Scores and places, readers x columns: the best papers of every run that the reader may get; each column's run."""
+    depths = np.minimum(depths, [end - first for _, first, end in shelf.runs])
+    size, columns = len(block.limits), int(depths.sum())
     every = np.arange(size)
-    scores = np.full((size, len(shelf.runs), depth), _OUT, dtype=np.float32)
-    places = np.zeros((size, len(shelf.runs), depth), dtype=np.int64)
+    scores = np.empty((size, columns), dtype=np.float32)
+    places = np.empty((size, columns), dtype=np.int64)
     scale = 1 / (_FULL * np.maximum(block.weights.max(axis=1), 1))
     by_run = np.searchsorted(shelf.ends, block.seen_places, side="right")
     turn = np.argsort(by_run, kind="stable")
     seen_rows, seen_places = block.seen_rows[turn], block.seen_places[turn]
     bounds = np.searchsorted(by_run[turn], np.arange(len(shelf.runs) + 1))
+    column = 0
     for run, (topic, first, end) in enumerate(shelf.runs):
         fits = block.weights @ shelf.fit[:, first:end]
         if block.relevance is not None and block.blend is not None:
@@ -279,51 +311,47 @@ def _pool(shelf: _Shelf, block: _Block, *, single: bool) -> tuple[Floats, Ints]:
             fits[block.mutes[:, topic]] = 0
         mine = slice(bounds[run], bounds[run + 1])
         fits[seen_rows[mine], seen_places[mine] - first] = 0
-        for step in range(min(depth, end - first)):
+        for _ in range(depths[run]):
             best = fits.argmax(axis=1)
-            scores[:, run, step] = fits[every, best]
-            places[:, run, step] = best + first
+            scores[:, column] = fits[every, best]
+            places[:, column] = best + first
             fits[every, best] = 0
-    scores *= scale[:, None, None]
+            column += 1
+    scores *= scale[:, None]
     scores[scores <= shelf.rules.floor] = _OUT
-    return scores, places
+    return scores, places, np.repeat(np.arange(len(shelf.runs)), depths)
 
 
 def _diversify(
-    shelf: _Shelf, block: _Block, scores: Floats, places: Ints, *, single: bool, width: int, counts: Ints | None
-) -> tuple[Ints, Ints]:
-    """Greedy: the highest ``mmr * score - (1 - mmr) * likeness to the nearest chosen``, all readers at once."""
-    size, runs, depth = scores.shape
-    rules, every = shelf.rules, np.arange(size)
-    best = scores.reshape(size, -1).max(axis=1)
-    worth = scores * (rules.mmr / np.where(best > 0, best, 1)).astype(np.float32)[:, None, None]
+    shelf: _Shelf, block: _Block, scores: Floats, places: Ints, *, run_of: Ints, caps: Ints, held: Ints, width: int
+) -> Ints:
+    """Greedy: the highest ``mmr * score - (1 - mmr) * likeness to the nearest chosen``, all readers at once.
+
+    No reader gets more of a run than its cap; ``held`` is counted up in place.
+    """
+    rules, every = shelf.rules, np.arange(len(scores))
+    best = scores.max(axis=1)
+    worth = scores * (rules.mmr / np.where(best > 0, best, 1)).astype(np.float32)[:, None]
     # Equal papers go in the order of the trend; steps too small to turn anything else around.
-    worth -= (shelf.rank[places] * (5e-4 / len(shelf.rank))).astype(np.float32)
-    caps = np.full((size, runs), rules.per_topic)
-    if single:
-        own = {topic: run for run, (topic, _, _) in enumerate(shelf.runs)}
-        home = np.array([own.get(topic, -1) for topic in block.follows.argmax(axis=1).tolist()])
-        caps[every[home >= 0], home[home >= 0]] = width
-    held = np.zeros((size, runs), dtype=np.int64) if counts is None else counts
-    worth[held >= caps] = _OUT
-    worth, places = worth.reshape(size, -1), places.reshape(size, -1)
+    worth -= (shelf.rank * (5e-4 / len(shelf.rank))).astype(np.float32)[places]
+    worth[(held >= caps)[:, run_of]] = _OUT
     cost = (np.arange(256) * ((1 - rules.mmr) / 255)).astype(np.float32)
     nearest = np.zeros(places.shape, dtype=np.uint8)
     flat, papers = shelf.likeness.ravel(), len(shelf.rank)
-    result = np.full((size, width), -1, dtype=np.int64)
+    result = np.full((len(scores), width), -1, dtype=np.int64)
     for step in range(width):
         at = (worth - cost[nearest]).argmax(axis=1)
         taken = (worth[every, at] > _OUT) & (step < block.limits)
         if not taken.any():
             break
-        place, run = places[every, at], at // depth
+        place, run = places[every, at], run_of[at]
         result[taken, step] = place[taken]
         worth[every, at] = _OUT
         held[every[taken], run[taken]] += 1
-        full = taken & (held[every, run] >= caps[every, run])
-        worth.reshape(size, runs, depth)[every[full], run[full]] = _OUT
+        full = np.flatnonzero(taken & (held[every, run] >= caps[run]))
+        worth[full] = np.where(run_of == run[full, None], _OUT, worth[full])
         np.maximum(nearest, flat[place[:, None] * papers + places], out=nearest)
-    return result, held
+    return result
 
 
 def _widen(shelf: _Shelf, block: _Block, rows: Ints, main: Ints, lanes: Ints, counts: Ints) -> None:
@@ -341,6 +369,7 @@ def _widen(shelf: _Shelf, block: _Block, rows: Ints, main: Ints, lanes: Ints, co
     weights[weights > 0] = 0
     weights[:, -1] = _EIGHTHS
     wider = _Block(
+        only=-1,
         weights=weights,
         follows=block.follows[rows],
         mutes=block.mutes[rows],
@@ -350,7 +379,7 @@ def _widen(shelf: _Shelf, block: _Block, rows: Ints, main: Ints, lanes: Ints, co
         relevance=None,
         blend=None,
     )
-    more, _ = _select(shelf, wider, single=False, width=main.shape[1], counts=counts[rows])
+    more, _ = _select(shelf, wider, width=main.shape[1], counts=counts[rows])
     row, column = np.nonzero(more >= 0)
     main[rows[row], have[row] + column] = more[row, column]
     lanes[rows[row], have[row] + column] = _TRENDING
@@ -392,7 +421,7 @@ def _extra_picks(shelf: _Shelf, block: _Block, seen: Bools, main: Ints, room: In
     return extra
 
 
-def _make_way(shelf: _Shelf, block: _Block, main: Ints, guests: Ints, *, single: bool) -> None:
+def _make_way(shelf: _Shelf, block: _Block, main: Ints, guests: Ints) -> None:
     """Take from the own list what the guests bring anyway, and its last papers of a topic they overfill. In place."""
     topic_of = np.append(shelf.primary, -1)
     guest_topics = topic_of[guests]
@@ -401,8 +430,8 @@ def _make_way(shelf: _Shelf, block: _Block, main: Ints, guests: Ints, *, single:
         topic = guest_topics[:, column]
         left = shelf.rules.per_topic - ((guest_topics == topic[:, None]) & (guests >= 0)).sum(axis=1)
         same = (topic_of[main] == topic[:, None]) & (main >= 0) & (topic >= 0)[:, None]
-        if single:
-            same &= (topic != block.follows.argmax(axis=1))[:, None]
+        if block.only >= 0:
+            same &= (topic != block.only)[:, None]
         main[same & (same.cumsum(axis=1) > left[:, None])] = -1
 
 

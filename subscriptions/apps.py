@@ -4,3 +4,6 @@ from django.apps import AppConfig
 class SubscriptionsConfig(AppConfig):
     name = "subscriptions"
     verbose_name = "Readers"
+
+    def ready(self) -> None:
+        from subscriptions import lookups  # noqa: F401  (registers any_of)

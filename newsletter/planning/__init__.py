@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -94,7 +93,8 @@ def _plan_chunk(plan: EditionPlan, *, now: datetime, done: Planned) -> bool:
     try:
         with transaction.atomic():
             advance(readers, now=now)
-            _write(plan, readers, [slot_of(reader, edition=plan.edition, now=now) for reader in readers], done=done)
+            patience = grace(plan.edition.cadence)
+            _write(plan, readers, [slot_of(reader, patience=patience, now=now) for reader in readers], done=done)
     except Raced:
         pass  # the other planner has them; ask again who is left
     return True
@@ -116,7 +116,7 @@ def _skip_missed(cadence: str, *, now: datetime) -> int:
 def _write(plan: EditionPlan, readers: Sequence[Due], slots: Sequence[Slot], *, done: Planned) -> None:
     rows = []
     for reader, slot, picks in zip(readers, slots, plan.choose(readers), strict=True):
-        reason = _skip_reason(reader, picks)
+        reason = _skip_reason(reader, picks.count("[") - 1)
         rows.append(
             Row(
                 plan.edition.pk,
@@ -138,10 +138,10 @@ def _write(plan: EditionPlan, readers: Sequence[Due], slots: Sequence[Slot], *, 
     Edition.objects.filter(pk=plan.edition.pk, state=Edition.State.FROZEN).update(state=Edition.State.SENDING)
 
 
-def _skip_reason(reader: Due, picks: Sequence[Any]) -> str:
-    if len(picks) < max(1, settings.DIGEST_MIN_PAPERS):
+def _skip_reason(reader: Due, papers: int) -> str:
+    if papers < max(1, settings.DIGEST_MIN_PAPERS):
         return Delivery.Skip.EMPTY.value
-    thin = len(picks) < min(THIN_DIGEST, reader.max_papers)
+    thin = papers < min(THIN_DIGEST, reader.max_papers)
     if thin and reader.thin_policy in {Subscriber.ThinPolicy.SKIP, Subscriber.ThinPolicy.HOLD}:
         return Delivery.Skip.THIN.value
     return ""

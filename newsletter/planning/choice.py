@@ -6,8 +6,9 @@ do not grow with its readers. The choosing itself is matching.py; the never-twic
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ class EditionPlan:
             return seen
         rows = (
             Delivery.objects.remembered()
-            .filter(subscriber__in=readers, edition__in=list(self._earlier))
+            .filter(subscriber__any_of=readers, edition__any_of=list(self._earlier))
             .values_list("subscriber_id", "edition_id", "picks")
         )
         for reader, edition, picks in rows.iterator(chunk_size=CHUNK):
@@ -82,9 +83,9 @@ class EditionPlan:
             seen[reader].extend(columns[item] for item, *_ in picks if item in columns)
         return seen
 
-    def choose(self, readers: Sequence[Due]) -> Iterator[list[list[Any]]]:
-        """Each reader's picks, in the order of the readers: ordered [item id, lane, reason]."""
-        preferences = TopicPreference.objects.filter(subscriber__in=[reader.pk for reader in readers])
+    def choose(self, readers: Sequence[Due]) -> list[str]:
+        """Each reader's picks as JSON, in the order of the readers: ordered [item id, lane, reason]."""
+        preferences = TopicPreference.objects.filter(subscriber__any_of=[reader.pk for reader in readers])
         return self.choose_by(
             readers,
             preferences.values_list("subscriber_id", "topic_id", "stance"),
@@ -93,7 +94,7 @@ class EditionPlan:
 
     def choose_by(
         self, readers: Sequence[Due], preferences: Iterable[tuple[int, int, str]], *, seen: Mapping[int, Sequence[int]]
-    ) -> Iterator[list[list[Any]]]:
+    ) -> list[str]:
         """The same from values: (reader, topic, stance) triples, and per reader the candidate columns they had."""
         row_of = {reader.pk: row for row, reader in enumerate(readers)}
         weights = np.zeros((len(readers), len(self.topics)), dtype=np.float32)
@@ -116,7 +117,7 @@ class EditionPlan:
             widen=np.array([reader.thin_policy == Subscriber.ThinPolicy.WIDEN for reader in readers], dtype=bool),
         )
         chosen = matching.choose(self.candidates, block, matching.Rules())
-        return matching.picks_of(chosen, self.candidates, [slug for _, slug in self.topics])
+        return matching.picks_as_json(chosen, self.candidates, [slug for _, slug in self.topics])
 
 
 def picks_for(edition: Edition, *, follows: Collection[str], mutes: Collection[str], limit: int) -> list[list[Any]]:
@@ -125,4 +126,5 @@ def picks_for(edition: Edition, *, follows: Collection[str], mutes: Collection[s
     someone = Due(0, edition.cutoff_at, edition.cadence, EVERY_DAY, 8, "UTC", limit, True, "send", "")
     stances = [(0, pk, "follow") for pk, slug in plan.topics if slug in follows]
     stances += [(0, pk, "mute") for pk, slug in plan.topics if slug in mutes]
-    return next(iter(plan.choose_by([someone], stances, seen={})))
+    picks: list[list[Any]] = json.loads(plan.choose_by([someone], stances, seen={})[0])
+    return picks

@@ -83,13 +83,13 @@ def read(readers: QuerySet[Subscriber]) -> list[Due]:
     return [Due(*row) for row in readers.order_by("next_due_at", "pk").values_list(*Due._fields)[:CHUNK]]
 
 
-def slot_of(reader: Due, *, edition: Edition, now: datetime) -> Slot:
+def slot_of(reader: Due, *, patience: timedelta, now: datetime) -> Slot:
     due_at = reader.next_due_at
     return Slot(
         local_on=_local_day(due_at, reader.time_zone),
         due_at=due_at,
         not_before=due_at + _jitter(reader.pk, settings.SEND_JITTER_SECONDS),
-        expires_at=max(due_at, now) + grace(edition.cadence),
+        expires_at=max(due_at, now) + patience,
     )
 
 
@@ -101,7 +101,7 @@ def advance(readers: Sequence[Due], *, now: datetime) -> None:
         following = _next_due(reader.cadence, reader.weekdays, reader.hour, reader.time_zone, after)
         by_move[reader.next_due_at, following].append(reader.pk)
     for (present, following), pks in by_move.items():
-        moved = Subscriber.objects.filter(pk__in=pks, next_due_at=present).update(next_due_at=following)
+        moved = Subscriber.objects.filter(pk__any_of=pks, next_due_at=present).update(next_due_at=following)
         if moved != len(pks):
             raise Raced
 
