@@ -19,6 +19,7 @@ from subscriptions.models import Topic
 
 BACKGROUND = 1000  # newest papers, from which the rarity of words is learnt
 REMEMBERED = 100  # latest verdicts of each reader: interests move on
+Taste = tuple[relevance.Floats, relevance.Floats] | tuple[None, None]
 
 
 class Tastes:
@@ -29,7 +30,7 @@ class Tastes:
         self._papers = list(papers)
         self._learnt: tuple[relevance.Words, Any, Any] | None = None
 
-    def of(self, readers: Sequence[int]) -> tuple[relevance.Floats, relevance.Floats] | tuple[None, None]:
+    def of(self, readers: Sequence[int]) -> Taste:
         """Relevance (readers x candidates) and trust (readers), or nothing when nobody here has judged five papers."""
         liked, disliked = self._verdicts(readers)
         if not self._papers or not (liked or disliked):
@@ -48,7 +49,7 @@ class Tastes:
     def _verdicts(self, readers: Sequence[int]) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
         """Reader -> papers liked and disliked, latest first, of readers who judged enough."""
         judged: dict[int, list[tuple[int, int]]] = defaultdict(list)
-        rows = Verdict.objects.filter(subscriber__in=readers).order_by("-at", "-pk")
+        rows = Verdict.objects.filter(subscriber__any_of=readers).order_by("-at", "-pk")
         for reader, paper, value in rows.values_list("subscriber_id", "paper_id", "value").iterator():
             if len(judged[reader]) < REMEMBERED:
                 judged[reader].append((paper, value))
@@ -76,13 +77,15 @@ def _texts_and_topics(papers: Sequence[int]) -> tuple[list[str], relevance.Float
     """Texts and topic scores of those papers, in their order."""
     row_of = {paper: row for row, paper in enumerate(papers)}
     texts = [""] * len(papers)
-    for paper, title, abstract in Paper.objects.filter(pk__in=papers).values_list("pk", "title", "abstract"):
+    for paper, title, abstract in Paper.objects.filter(pk__any_of=papers).values_list("pk", "title", "abstract"):
         texts[row_of[paper]] = f"{title}\n{abstract}"
     column_of = {
         topic: column for column, topic in enumerate(Topic.objects.order_by("pk").values_list("pk", flat=True))
     }
     topics = np.zeros((len(papers), len(column_of)), dtype=np.float32)
-    for paper, topic, score in PaperTopic.objects.filter(paper__in=papers).values_list("paper_id", "topic_id", "score"):
+    for paper, topic, score in PaperTopic.objects.filter(paper__any_of=papers).values_list(
+        "paper_id", "topic_id", "score"
+    ):
         topics[row_of[paper], column_of[topic]] = score
     return texts, topics
 

@@ -39,7 +39,7 @@ def score_papers(*, now: datetime) -> int:
     _forget(scored, now)
     _write(scored, scores, now)
     for chunk in chunks:
-        Paper.objects.filter(pk__in=chunk).update(scored_at=now)
+        Paper.objects.filter(pk__any_of=chunk).update(scored_at=now)
     return len(papers)
 
 
@@ -64,7 +64,7 @@ def _snapshots(papers: list[int], numbers: dict[tuple[str, str], int], now: date
     import numpy as np
 
     rows = (
-        Signal.objects.filter(paper__in=papers, at__lte=now)
+        Signal.objects.filter(paper__any_of=papers, at__lte=now)
         .exclude(source=UNMEASURED)
         .values_list("paper_id", "source", "metric", "value", "at")
     )
@@ -89,7 +89,7 @@ def _forget(scored: list[int], now: datetime) -> None:
     had = Paper.objects.filter(Q(score_daily__gt=0) | Q(score_weekly__gt=0) | Q(score_monthly__gt=0))
     stale = sorted(set(had.values_list("pk", flat=True)) - set(scored))
     for start in range(0, len(stale), CHUNK):
-        Paper.objects.filter(pk__in=stale[start : start + CHUNK]).update(**ZERO, scored_at=now)
+        Paper.objects.filter(pk__any_of=stale[start : start + CHUNK]).update(**ZERO, scored_at=now)
 
 
 def _write(scored: list[int], scores: dict[str, dict[int, ranking.TrendScore]], now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import numpy as np
@@ -9,10 +10,12 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from newsletter.models import Paper, Verdict
+from newsletter.models import Edition, EditionItem, Paper, PaperTopic, Verdict
+from newsletter.planning import EditionPlan
+from newsletter.planning.due import Due
 from newsletter.tastes import Tastes
 from subscriptions.models import Subscriber
-from tests.builders import NOON, make_paper, make_reader
+from tests.builders import NOON, make_paper, make_reader, make_topic
 
 pytestmark = pytest.mark.django_db
 
@@ -71,3 +74,27 @@ def test_the_number_of_queries_does_not_grow_with_readers_or_verdicts() -> None:
     assert len(one) == len(many) <= 4
     assert found is not None
     assert np.ptp(found, axis=0).max() < 1e-6
+
+
+def test_verdicts_change_the_next_digest_of_that_reader_only() -> None:
+    topic = make_topic("speech")
+    candidates = [about("whales", 80), *(about("bread", 81 + n) for n in range(3)), about("trains", 90)]
+    edition = Edition.objects.create(cadence="daily", period_on=NOON.date(), window_start_at=NOON, cutoff_at=NOON)
+    for position, paper in enumerate(candidates):
+        PaperTopic.objects.create(paper=paper, topic=topic, score=0.9, is_primary=True)
+        EditionItem.objects.create(edition=edition, paper=paper, position=position, score=1 - position / 100)
+    judging, other = make_reader(follows=("speech",)), make_reader(follows=("speech",))
+    before = digest_of(judging, edition)
+    judge(judging, [about("trains", n) for n in range(8)], 1)
+    judge(judging, [about("whales", n) for n in range(4)], -1)
+    after = digest_of(judging, edition)
+    whale, train = (EditionItem.objects.get(paper=paper).pk for paper in (candidates[0], candidates[-1]))
+    assert (before.index(whale), before.index(train)) == (0, 4)
+    assert after.index(train) == 0
+    assert after.index(whale) >= 2
+    assert digest_of(other, edition) == before
+
+
+def digest_of(reader: Subscriber, edition: Edition) -> list[int]:
+    due = Due(*Subscriber.objects.filter(pk=reader.pk).values_list(*Due._fields).get())
+    return [item for item, _, _ in json.loads(EditionPlan(edition).choose([due])[0])]

@@ -16,6 +16,7 @@ import numpy as np
 from newsletter import matching
 from newsletter.models import Delivery, Edition, EditionItem, PaperTopic
 from newsletter.planning.due import CHUNK, Due
+from newsletter.tastes import Taste, Tastes
 from subscriptions.models import EVERY_DAY, Subscriber, Topic, TopicPreference
 
 
@@ -48,6 +49,7 @@ class EditionPlan:
             primary=primary,
             picks=np.array([lane == EditionItem.Lane.PICK for *_, lane, _ in items], dtype=bool),
         )
+        self._tastes = Tastes([paper for _, paper, *_rest in items])
         self._earlier = self._earlier_items()
 
     def _earlier_items(self) -> dict[int, dict[int, int]]:
@@ -85,15 +87,22 @@ class EditionPlan:
 
     def choose(self, readers: Sequence[Due]) -> list[str]:
         """Each reader's picks as JSON, in the order of the readers: ordered [item id, lane, reason]."""
-        preferences = TopicPreference.objects.filter(subscriber__any_of=[reader.pk for reader in readers])
+        pks = [reader.pk for reader in readers]
+        preferences = TopicPreference.objects.filter(subscriber__any_of=pks)
         return self.choose_by(
             readers,
             preferences.values_list("subscriber_id", "topic_id", "stance"),
-            seen=self.seen_by([reader.pk for reader in readers]),
+            seen=self.seen_by(pks),
+            tastes=self._tastes.of(pks),
         )
 
     def choose_by(
-        self, readers: Sequence[Due], preferences: Iterable[tuple[int, int, str]], *, seen: Mapping[int, Sequence[int]]
+        self,
+        readers: Sequence[Due],
+        preferences: Iterable[tuple[int, int, str]],
+        *,
+        seen: Mapping[int, Sequence[int]],
+        tastes: Taste = (None, None),
     ) -> list[str]:
         """The same from values: (reader, topic, stance) triples, and per reader the candidate columns they had."""
         row_of = {reader.pk: row for row, reader in enumerate(readers)}
@@ -105,13 +114,14 @@ class EditionPlan:
             else:
                 weights[row_of[reader], self.topic_column[topic]] = 2 if stance == TopicPreference.Stance.MORE else 1
         lists = [seen.get(reader.pk, ()) for reader in readers]
+        relevance, blend = tastes
         block = matching.Readers(
             weights=weights,
             mutes=mutes,
             limits=np.array([reader.max_papers for reader in readers], dtype=np.int16),
             outside=np.array([reader.wants_outside for reader in readers], dtype=bool),
-            relevance=None,
-            blend=None,
+            relevance=relevance,
+            blend=blend,
             seen_indptr=np.cumsum([0, *map(len, lists)], dtype=np.int64),
             seen_indices=np.array([column for columns in lists for column in columns], dtype=np.int64),
             widen=np.array([reader.thin_policy == Subscriber.ThinPolicy.WIDEN for reader in readers], dtype=bool),
