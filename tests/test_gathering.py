@@ -1,0 +1,235 @@
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from newsletter.fetch import Rules
+from newsletter.gathering import ask, gather_due, troubles
+from newsletter.models import Paper, Signal, SourceHost, SourceRun
+from newsletter.sources import arxiv_daily, arxiv_query, hf_daily
+from newsletter.sources.observation import Observation, Request, Source
+from tests.builders import NOON, make_paper
+from tests.replay import Replay, Reply, replaying
+from tests.test_arxiv import daily_entry, daily_feed, query_entry, query_feed
+from tests.test_hf_daily import PAPER, PLAIN, answer, changed
+
+pytestmark = pytest.mark.django_db
+
+LOCAL = Rules(scheme="http", public_only=False)
+TUESDAY = datetime(2026, 3, 17, 6, tzinfo=UTC)
+ATOM = "application/atom+xml"
+
+
+@dataclass
+class Moved:
+    """A real source whose addresses lead to the replay server."""
+
+    real: Source
+    urls: list[str]
+    HOSTS: frozenset[str] = frozenset({"127.0.0.1"})
+    requests: list[Request] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.SOURCE = self.real.SOURCE
+        self.CONTENT_TYPES = self.real.CONTENT_TYPES
+        self.POLL_EVERY = self.real.POLL_EVERY
+
+    def addresses(self, request: Request) -> list[str]:
+        self.requests.append(request)
+        return self.urls
+
+    def parse(self, data: bytes, *, seen_at: datetime) -> list[Observation]:
+        return self.real.parse(data, seen_at=seen_at)
+
+    def why_empty(self, now: datetime) -> str:
+        return self.real.why_empty(now)
+
+    def is_stale(self, *, first_seen_at: datetime, now: datetime) -> bool:
+        return self.real.is_stale(first_seen_at=first_seen_at, now=now)
+
+
+@pytest.fixture
+def web() -> Iterator[Replay]:
+    with replaying() as replay:
+        yield replay
+
+
+def gather(source: Source, *, now: datetime = NOON) -> list[SourceRun]:
+    return gather_due(now=now, sources=[source], rules=LOCAL, sleep=lambda seconds: None)
+
+
+def daily(web: Replay, *bodies: bytes, **reply: Any) -> Moved:
+    return Moved(hf_daily, [web.on("/hf", *[Reply(body, **reply) for body in bodies])])
+
+
+def test_a_run_brings_papers_and_says_so(web: Replay) -> None:
+    [run] = gather(daily(web, answer(PAPER, PLAIN), headers={"ETag": '"one"'}))
+    assert (run.state, run.status, run.read, run.new, run.merged, run.etag) == ("ok", 200, 2, 2, 0, '"one"')
+    assert Paper.objects.get(arxiv_id="2603.00001").upvotes == 41
+    assert SourceRun.objects.get() == run
+
+
+def test_a_day_that_fills_up_is_asked_again_and_again(web: Replay) -> None:
+    source = daily(web, answer(PAPER), answer(PAPER, PLAIN), answer(changed(upvotes=60), PLAIN))
+    runs = [gather(source, now=NOON + n * source.POLL_EVERY)[0] for n in range(3)]
+    assert [(run.read, run.new) for run in runs] == [(1, 1), (2, 1), (2, 0)]
+    assert Paper.objects.get(arxiv_id="2603.00001").upvotes == 60
+    assert Signal.objects.filter(paper__arxiv_id="2603.00001", metric="upvotes").count() == 3
+
+
+def test_between_two_polls_nothing_is_asked(web: Replay) -> None:
+    source = daily(web, answer(PAPER))
+    gather(source)
+    assert gather(source, now=NOON + source.POLL_EVERY - timedelta(seconds=1)) == []
+    assert len(web.asked) == 1
+
+
+def test_not_modified_is_believed_and_adds_nothing(web: Replay) -> None:
+    url = web.on("/hf", Reply(answer(PAPER), headers={"ETag": '"one"'}), Reply(status=304))
+    source = Moved(hf_daily, [url])
+    gather(source)
+    for n in (1, 2):
+        [run] = gather(source, now=NOON + n * source.POLL_EVERY)
+        assert (run.state, run.read) == ("unchanged", 0)
+    assert [headers.get("if-none-match") for _, headers in web.asked] == [None, '"one"', '"one"']
+
+
+def test_an_empty_answer_says_why(web: Replay) -> None:
+    [run] = gather(
+        Moved(arxiv_daily, [web.on("/feed", Reply(daily_feed(), kind=ATOM))]), now=TUESDAY + timedelta(days=4)
+    )
+    assert (run.state, run.detail) == ("empty", "arXiv announces nothing on weekends")
+
+
+@pytest.mark.parametrize(
+    ("reply", "detail"),
+    [
+        (Reply(answer(PAPER)[:-40]), "not JSON, or cut short"),
+        (Reply(b"<html>Bad gateway</html>", kind="text/html"), "text/html"),
+        (Reply(b"<html>Bad gateway</html>"), "not JSON"),
+        (Reply(status=500), "500"),
+        (Reply(json.dumps({"error": "x"}).encode()), "a list of papers was expected"),
+    ],
+    ids=["truncated", "HTML with 200", "HTML called JSON", "500", "another shape"],
+)
+def test_a_bad_answer_is_written_down_and_stores_nothing(web: Replay, reply: Reply, detail: str) -> None:
+    [run] = gather(Moved(hf_daily, [web.on("/hf", reply)]))
+    assert run.state == "failed"
+    assert detail in run.detail
+    assert not Paper.objects.exists()
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_host_that_asks_for_patience_gets_it_and_the_next_answer_counts(web: Replay, status: int) -> None:
+    url = web.on("/hf", Reply(status=status, headers={"Retry-After": "300"}), Reply(answer(PAPER)))
+    source = Moved(hf_daily, [url, web.on("/other", Reply(answer(PLAIN)))])
+    [run] = gather(source)
+    assert (run.state, run.status) == ("failed", status)
+    assert gather(source, now=NOON + timedelta(seconds=299)) == []
+    assert [run.state for run in gather(source, now=NOON + timedelta(seconds=310))] == ["ok", "ok"]
+
+
+def test_one_source_that_fails_does_not_hold_up_the_others(web: Replay) -> None:
+    broken = Moved(hf_daily, [web.on("/hf", Reply(b"[{]"))])
+    fine = Moved(arxiv_daily, [web.on("/feed", Reply(daily_feed(daily_entry("2603.00009v1", "Fine")), kind=ATOM))])
+    runs = gather_due(now=NOON, sources=[broken, fine], rules=LOCAL, sleep=lambda seconds: None)
+    assert [run.state for run in runs] == ["failed", "ok"]
+    assert Paper.objects.get().title == "Fine"
+
+
+def test_a_short_wait_for_the_turn_is_sat_out_and_a_long_one_is_left_to_the_next_tick(web: Replay) -> None:
+    source, slept = daily(web, answer(PAPER)), []
+    SourceHost.objects.create(host=web.address, free_at=NOON + timedelta(seconds=3))
+    [run] = gather_due(now=NOON, sources=[source], rules=LOCAL, sleep=slept.append)
+    assert (run.state, [round(seconds, 1) for seconds in slept]) == ("ok", [3.0])
+    SourceHost.objects.filter(host=web.address).update(free_at=NOON + timedelta(hours=3))
+    later = NOON + source.POLL_EVERY
+    [run] = gather_due(now=later, sources=[source], rules=LOCAL, sleep=slept.append)
+    assert (run.state, run.retry_at, len(slept)) == ("waiting", NOON + timedelta(hours=3), 1)
+
+
+def test_replacements_correct_papers_and_never_add_one(web: Replay) -> None:
+    make_paper(arxiv_id="2603.00001", title="An old title")
+    entries = [
+        daily_entry("2603.00001v2", "A new title", kind="replace"),
+        daily_entry("2603.00002v7", "Old news", kind="replace"),
+    ]
+    [run] = gather(Moved(arxiv_daily, [web.on("/feed", Reply(daily_feed(*entries), kind=ATOM))]))
+    assert (run.read, run.new, run.merged) == (2, 0, 1)
+    assert Paper.objects.get().title == "A new title"
+
+
+def test_arxiv_is_asked_about_papers_that_others_named_and_its_word_counts(web: Replay) -> None:
+    gather(daily(web, answer(PAPER)))
+    make_paper(arxiv_id="2501.00001", first_seen_at=NOON - timedelta(days=100))
+    title = "Sheep at Scale, second edition"
+    source = Moved(arxiv_query, [web.on("/api", Reply(query_feed(query_entry("2603.00001v2", title)), kind=ATOM))])
+    gather(source, now=NOON + timedelta(minutes=1))
+    paper = Paper.objects.get(arxiv_id="2603.00001")
+    assert source.requests[0].wanted_ids == ("2603.00001",)
+    assert (paper.title, paper.categories, paper.organization) == (title, ["stat.ML", "cs.LG"], "Meadow Institute")
+    gather(source, now=NOON + timedelta(hours=1))
+    assert source.requests[1].wanted_ids == ()
+
+
+def test_yesterdays_feed_under_todays_date_is_stale_and_alarms(web: Replay) -> None:
+    feed = Reply(daily_feed(daily_entry("2603.00001v1", "One"), daily_entry("2603.00003v1", "Three")), kind=ATOM)
+    fresh = Reply(daily_feed(daily_entry("2603.00004v1", "Four")), kind=ATOM)
+    mixed = Reply(daily_feed(daily_entry("2603.00002v1", "Two"), daily_entry("2603.00003v1", "Three")), kind=ATOM)
+    source = Moved(arxiv_daily, [web.on("/feed", feed, feed, mixed, fresh)])
+    states = [gather(source, now=TUESDAY + timedelta(hours=hours))[0].state for hours in (0, 12)]
+    assert states == ["ok", "ok"]
+    [run] = gather(source, now=TUESDAY + timedelta(hours=27))
+    assert (run.state, run.new) == ("stale", 1)
+    [trouble] = troubles(now=TUESDAY + timedelta(hours=27), sources=[source])
+    assert trouble.source == "arxiv_daily"
+    assert trouble.since is not None
+    assert trouble.since - TUESDAY < timedelta(hours=12, minutes=1)
+    gather(source, now=TUESDAY + timedelta(hours=30))
+    assert troubles(now=TUESDAY + timedelta(hours=30), sources=[source]) == []
+
+
+def test_a_feed_that_says_not_modified_for_too_long_is_stale_too(web: Replay) -> None:
+    feed = Reply(daily_feed(daily_entry("2603.00001v1", "One")), kind=ATOM, headers={"ETag": '"one"'})
+    source = Moved(arxiv_daily, [web.on("/feed", feed, Reply(status=304, kind=ATOM))])
+    states = [gather(source, now=TUESDAY + timedelta(hours=hours))[0].state for hours in (0, 3, 27)]
+    assert states == ["ok", "unchanged", "stale"]
+
+
+def test_a_source_that_failed_once_is_no_trouble_and_one_that_keeps_failing_is(web: Replay) -> None:
+    source = Moved(hf_daily, [web.on("/hf", Reply(answer(PAPER)), Reply(b"[{]"))])
+    gather(source)
+    gather(source, now=NOON + source.POLL_EVERY)
+    assert troubles(now=NOON + source.POLL_EVERY, sources=[source]) == []
+    gather(source, now=NOON + 7 * source.POLL_EVERY)
+    [trouble] = troubles(now=NOON + 7 * source.POLL_EVERY, sources=[source])
+    assert trouble.since is not None
+    assert trouble.since - NOON < timedelta(minutes=1)
+    assert "not JSON" in trouble.detail
+
+
+def test_runs_are_kept_for_a_season(web: Replay) -> None:
+    source = daily(web, answer(PAPER))
+    gather(source)
+    gather(source, now=NOON + timedelta(days=91))
+    assert SourceRun.objects.count() == 1
+
+
+def test_without_sources_nothing_is_asked() -> None:
+    assert gather_due(now=NOON) == []
+    assert not SourceRun.objects.exists()
+
+
+def test_a_poll_is_asked_by_one_worker_only(web: Replay) -> None:
+    source = daily(web, answer(PAPER))
+    SourceHost.objects.create(host=source.SOURCE, free_at=NOON + timedelta(minutes=20))
+    assert gather(source) == []
+    assert web.asked == []
+
+
+def test_one_question_can_be_asked_by_hand(web: Replay) -> None:
+    source = daily(web, answer(PAPER))
+    assert ask(source, source.urls[0], now=NOON, rules=LOCAL).state == "ok"
