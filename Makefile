@@ -60,7 +60,7 @@ run: $(VENV)/.installed ## Site, pipeline and mail catcher for development, unti
 	@export $(DEV); $(PY) manage.py migrate --verbosity 0; \
 	trap 'kill $$(jobs -p) 2>/dev/null; wait' EXIT; trap 'exit 0' INT TERM; \
 	$(PY) manage.py catch_mail & \
-	$(PY) -m gunicorn newsletter.wsgi --bind $(HOST):$(PORT) --reload --threads 4 & \
+	$(PY) -m gunicorn newsletter.wsgi --bind $(HOST):$(PORT) --reload --threads 4 --no-control-socket & \
 	if [ -n "$${REDIS_URL:-}" ]; then \
 		$(PY) -m celery -A newsletter worker -l INFO -c 2 -Q confirm,digest,ingest,maintenance & \
 		$(PY) -m celery -A newsletter beat -l INFO & \

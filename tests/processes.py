@@ -130,6 +130,7 @@ class Site(Program):
             f"127.0.0.1:{self.port}",
             "--workers=1",
             "--threads=8",
+            "--no-control-socket",
         ]
         super().__init__("site", arguments, env=env, folder=folder, ready="Booting worker")
 

@@ -77,7 +77,8 @@ def main() -> int:
     catcher = MailCatcher(folder / "mail", ("127.0.0.1", smtp), ("127.0.0.1", http))
     try:
         _prepare()
-        with _running(catcher), _process("gunicorn", "newsletter.wsgi", "--bind", f"127.0.0.1:{site}", "--workers=2"):
+        bind = ("--bind", f"127.0.0.1:{site}")
+        with _running(catcher), _process("gunicorn", "newsletter.wsgi", *bind, "--workers=2", "--no-control-socket"):
             _tell_the_story(f"http://127.0.0.1:{site}", catcher)
             _where_to_look(f"http://127.0.0.1:{site}", f"http://127.0.0.1:{http}", folder)
             if not oneshot:
