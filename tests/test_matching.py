@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -57,7 +58,11 @@ def readers(*people: dict[str, Any], **over: Any) -> matching.Readers:
 
 
 def picks(shelf: matching.Candidates, *people: dict[str, Any], rules: matching.Rules = RULES) -> list[list[list[Any]]]:
-    return list(matching.picks_of(matching.choose(shelf, readers(*people), rules), shelf, SLUGS))
+    return stored(shelf, matching.choose(shelf, readers(*people), rules))
+
+
+def stored(shelf: matching.Candidates, chosen: matching.Chosen) -> list[list[list[Any]]]:
+    return [json.loads(text) for text in matching.picks_as_json(chosen, shelf, SLUGS)]
 
 
 def items(chosen: list[list[Any]]) -> list[int]:
@@ -191,7 +196,7 @@ def test_the_personal_model_reorders_what_the_reader_may_get_as_far_as_it_is_tru
     liked = np.array([[0.1, 0.5, 0.2, 0.5, 0.99]] * 2, dtype=np.float32)
     people = ({"follows": {SPEECH: 1}},) * 2
     block = readers(*people, relevance=liked, blend=np.array([0.0, 0.7], dtype=np.float32))
-    cautious, personal = matching.picks_of(matching.choose(MIXED, block, RULES), MIXED, SLUGS)
+    cautious, personal = stored(MIXED, matching.choose(MIXED, block, RULES))
     assert items(cautious)[0] == 100
     assert items(personal)[0] == 104
     assert set(items(personal)) == {100, 102, 104}

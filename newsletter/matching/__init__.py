@@ -1,0 +1,125 @@
+"""Readers' topic weights x candidate papers -> ordered picks with their reasons. Pure, numpy only.
+
+In: one edition's candidates and a block of readers, as arrays. Out: per reader the chosen candidates in order, the
+lane of each and the topic that speaks for it. Rules in their order: mutes and memory first, then followed topics
+(the trending list for readers who follow none), diversity, editor's picks, one paper from outside.
+Same input, same output, however many readers are given at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from newsletter.matching.block import Block, block_of
+from newsletter.matching.guests import extra_picks, make_way, outside_paper, seen_among
+from newsletter.matching.own_list import select, widen
+from newsletter.matching.shelf import Shelf, trend_scale
+from newsletter.matching.values import (
+    FOR_YOU,
+    LANES,
+    OUTSIDE,
+    PICK,
+    TRENDING,
+    Bools,
+    Candidates,
+    Chosen,
+    Ints,
+    Readers,
+    Rules,
+)
+
+__all__ = ["LANES", "Candidates", "Chosen", "Readers", "Rules", "choose", "picks_as_json", "trend_scale"]
+
+
+def choose(candidates: Candidates, readers: Readers, rules: Rules) -> Chosen:
+    """Choose each reader's papers.
+
+    A paper whose primary topic is muted is never sent. A muted second topic only pushes a paper down, as else muting
+    a broad topic would empty the digest; it does bar a paper from the outside slot. An empty row means that nothing
+    new is there for the reader: picks and the outside paper accompany a digest, they are no reason to send one.
+    """
+    count, width = len(readers.limits), int(readers.limits.max(initial=0))
+    chosen = Chosen(
+        positions=np.full((count, width), -1, dtype=np.int32),
+        lanes=np.zeros((count, width), dtype=np.int8),
+        topics=np.full((count, width), -1, dtype=np.int16),
+    )
+    if not width or not len(candidates.item_ids):
+        return chosen
+    shelf = Shelf(candidates, rules)
+    follows = (readers.weights > 0) & ~readers.mutes
+    only = np.where(follows.sum(axis=1) == 1, follows.argmax(axis=1), -1)
+    for topic in np.unique(only).tolist():
+        rows = np.flatnonzero(only == topic)
+        for start in range(0, len(rows), rules.block):
+            _choose_block(shelf, readers, rows[start : start + rules.block], topic, chosen)
+    return chosen
+
+
+def picks_as_json(chosen: Chosen, candidates: Candidates, slugs: Sequence[str]) -> list[str]:
+    """Each reader's picks as they are stored: ordered ``[item id, lane, reason]``. Equal picks are written once."""
+    width = len(slugs) + 1
+    codes = ((chosen.positions.astype(np.int64) + 1) * len(LANES) + chosen.lanes) * width + chosen.topics + 1
+    codes[chosen.positions < 0] = 0
+    distinct, places = np.unique(codes, return_inverse=True)
+    items = np.append(0, candidates.item_ids).tolist()
+    texts = []
+    for code in distinct.tolist():
+        rest, topic = divmod(code, width)
+        position, lane = divmod(rest, len(LANES))
+        reason = f"topic:{slugs[topic - 1]}" if topic else LANES[lane]
+        texts.append(json.dumps([items[position], LANES[lane], reason]) if code else "")
+    rows = places.reshape(codes.shape).tolist()
+    return [f"[{', '.join([texts[place] for place in row if texts[place]])}]" for row in rows]
+
+
+def _choose_block(shelf: Shelf, readers: Readers, rows: Ints, only: int, chosen: Chosen) -> None:
+    block = block_of(shelf, readers, rows, only)
+    follows_any: Bools = np.logical_or.reduce(block.follows, axis=1)
+    width = int(block.limits.max())
+    main, counts = select(shelf, block, width=width)
+    lanes = np.where(follows_any[:, None], FOR_YOU, TRENDING) * np.ones_like(main)
+    if readers.widen is not None:
+        widen(shelf, block, np.flatnonzero(readers.widen[rows] & follows_any), main, lanes, counts)
+    alive = main[:, 0] >= 0
+    seen_outside, seen_picks = (seen_among(shelf, block, places) for places in (shelf.outside, shelf.picks))
+
+    long_enough = block.limits >= shelf.rules.outside_from
+    wanted = np.logical_and.reduce([readers.outside[rows], follows_any, alive, long_enough])
+    outside = outside_paper(shelf, block, seen_outside, wanted)
+    room = block.limits - (outside >= 0)
+    extra = extra_picks(shelf, block, seen_picks, main, np.where(alive, room, 0))
+    make_way(shelf, block, main, np.hstack([extra, outside[:, None]]))
+    main, lanes = _pack(main, lanes)
+    room = room - (extra >= 0).sum(axis=1)
+    main[np.arange(width) >= room[:, None]] = -1
+
+    places = np.hstack([main, extra, outside[:, None]])
+    lanes = np.hstack([lanes, np.full_like(extra, PICK), np.full((len(rows), 1), OUTSIDE)])
+    places, lanes = _pack(places, lanes)
+    places, lanes = places[:, :width], lanes[:, :width]
+    lanes[shelf.is_pick[places]] = PICK
+    lanes[places < 0] = 0
+    reasons = _reason_topics(shelf, block, places)
+    reasons[lanes != FOR_YOU] = -1
+    chosen.positions[rows, :width] = np.where(places >= 0, shelf.order[places], -1)
+    chosen.lanes[rows, :width] = lanes
+    chosen.topics[rows, :width] = reasons
+
+
+def _reason_topics(shelf: Shelf, block: Block, places: Ints) -> NDArray[np.int16]:
+    """The followed topic that speaks loudest for each paper; -1 where none does."""
+    said = shelf.topics[places] * np.maximum(block.weights[:, None, :-1], 0)
+    topics: NDArray[np.int16] = said.argmax(axis=2).astype(np.int16)
+    topics[(said.max(axis=2) <= 0) | (places < 0)] = -1
+    return topics
+
+
+def _pack(places: Ints, lanes: Ints) -> tuple[Ints, Ints]:
+    """Move the empty places of every row behind the others, keeping their order."""
+    turn = np.argsort(places < 0, axis=1, kind="stable")
+    return np.take_along_axis(places, turn, axis=1), np.take_along_axis(lanes, turn, axis=1)

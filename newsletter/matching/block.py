@@ -1,0 +1,55 @@
+"""Some readers at a time: their wishes as weights over the shelf, and what they must not get again.
+
+In: the readers' arrays and the rows to serve. Out: a block, all of whose readers follow the same single topic or none
+does: only then may a digest hold more than a few papers of one topic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from newsletter.matching.shelf import EIGHTHS, Shelf
+from newsletter.matching.values import Bools, Floats, Ints, Readers
+
+
+@dataclass(slots=True)
+class Block:
+    """Some readers who follow one and the same topic only, or (-1) none or several, and what they must not get."""
+
+    only: int
+    weights: Floats  # readers x (topics, trending list)
+    follows: Bools
+    mutes: Bools
+    limits: Ints
+    seen_rows: Ints
+    seen_places: Ints
+    relevance: Floats | None
+    blend: Floats | None
+
+
+def block_of(shelf: Shelf, readers: Readers, rows: Ints, only: int) -> Block:
+    mutes = readers.mutes[rows]
+    wishes = np.rint(readers.weights[rows] * EIGHTHS)
+    wishes[mutes] = 0
+    follows = wishes > 0
+    wishes[mutes] = -np.rint(shelf.rules.secondary_mute * EIGHTHS)
+    trending = np.where(follows.any(axis=1), 0, EIGHTHS)
+    starts, ends = readers.seen_indptr[rows], readers.seen_indptr[rows + 1]
+    lengths = ends - starts
+    seen_rows = np.repeat(np.arange(len(rows)), lengths)
+    offsets = np.arange(len(seen_rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    columns = readers.seen_indices[np.repeat(starts, lengths) + offsets]
+    known = columns >= 0
+    return Block(
+        only=only,
+        weights=np.column_stack([wishes, trending]).astype(np.float32),
+        follows=follows,
+        mutes=mutes,
+        limits=readers.limits[rows].astype(np.int64),
+        seen_rows=seen_rows[known],
+        seen_places=shelf.place[columns[known]],
+        relevance=None if readers.relevance is None else readers.relevance[rows],
+        blend=None if readers.blend is None else readers.blend[rows],
+    )

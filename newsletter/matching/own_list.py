@@ -1,0 +1,130 @@
+"""The readers' own lists: the best papers of the followed topics (or of the trending list), made diverse.
+
+In: the shelf and a block of readers. Out: places on the shelf in order. First the best papers of every primary topic
+are kept, as no busy topic may crowd out another; among these maximal marginal relevance chooses one after the other.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from newsletter.matching.block import Block
+from newsletter.matching.shelf import EIGHTHS, FULL, Shelf
+from newsletter.matching.values import TRENDING, Floats, Ints
+
+OUT = np.float32(-np.inf)
+
+
+def select(shelf: Shelf, block: Block, *, width: int, counts: Ints | None = None) -> tuple[Ints, Ints]:
+    """The readers' own lists by maximal marginal relevance, and how many of each primary topic they hold.
+
+    ``counts``: what of each primary topic they hold already.
+    """
+    runs = len(shelf.runs)
+    caps = np.full(runs, shelf.rules.per_topic)
+    depths = np.full(runs, shelf.rules.depth)
+    for run, (topic, _, _) in enumerate(shelf.runs):
+        if block.only >= 0 and topic == block.only:
+            caps[run], depths[run] = width, shelf.rules.single_depth
+    scores, places, run_of = _pool(shelf, block, depths)
+    held = np.zeros((len(block.limits), runs), dtype=np.int64) if counts is None else counts
+    return _diversify(shelf, block, scores, places, run_of=run_of, caps=caps, held=held, width=width), held
+
+
+def _pool(shelf: Shelf, block: Block, depths: Ints) -> tuple[Floats, Ints, Ints]:
+    """Scores and places, readers x columns: the best papers of every run that the reader may get; each column's run."""
+    depths = np.minimum(depths, [end - first for _, first, end in shelf.runs])
+    size, columns = len(block.limits), int(depths.sum())
+    every = np.arange(size)
+    scores = np.empty((size, columns), dtype=np.float32)
+    places = np.empty((size, columns), dtype=np.int64)
+    scale = 1 / (FULL * np.maximum(block.weights.max(axis=1), 1))
+    by_run = np.searchsorted(shelf.ends, block.seen_places, side="right")
+    turn = np.argsort(by_run, kind="stable")
+    seen_rows, seen_places = block.seen_rows[turn], block.seen_places[turn]
+    bounds = np.searchsorted(by_run[turn], np.arange(len(shelf.runs) + 1))
+    column = 0
+    for run, (topic, first, end) in enumerate(shelf.runs):
+        fits = block.weights @ shelf.fit[:, first:end]
+        if block.relevance is not None and block.blend is not None:
+            personal = block.relevance[:, shelf.order[first:end]]
+            known = (fits > 0) & ~np.isnan(personal)
+            trust = block.blend[:, None]
+            mixed = fits * scale[:, None] * (1 - trust) + personal * trust
+            fits = np.where(known, mixed / scale[:, None], fits).astype(np.float32)
+        if topic >= 0:
+            fits[block.mutes[:, topic]] = 0
+        mine = slice(bounds[run], bounds[run + 1])
+        fits[seen_rows[mine], seen_places[mine] - first] = 0
+        for _ in range(depths[run]):
+            best = fits.argmax(axis=1)
+            scores[:, column] = fits[every, best]
+            places[:, column] = best + first
+            fits[every, best] = 0
+            column += 1
+    scores *= scale[:, None]
+    scores[scores <= shelf.rules.floor] = OUT
+    return scores, places, np.repeat(np.arange(len(shelf.runs)), depths)
+
+
+def _diversify(
+    shelf: Shelf, block: Block, scores: Floats, places: Ints, *, run_of: Ints, caps: Ints, held: Ints, width: int
+) -> Ints:
+    """Greedy: the highest ``mmr * score - (1 - mmr) * likeness to the nearest chosen``, all readers at once.
+
+    No reader gets more of a run than its cap; ``held`` is counted up in place.
+    """
+    rules, every = shelf.rules, np.arange(len(scores))
+    best = scores.max(axis=1)
+    worth = scores * (rules.mmr / np.where(best > 0, best, 1)).astype(np.float32)[:, None]
+    # Equal papers go in the order of the trend; steps too small to turn anything else around.
+    worth -= (shelf.rank * (5e-4 / len(shelf.rank))).astype(np.float32)[places]
+    worth[(held >= caps)[:, run_of]] = OUT
+    cost = (np.arange(256) * ((1 - rules.mmr) / 255)).astype(np.float32)
+    nearest = np.zeros(places.shape, dtype=np.uint8)
+    flat, papers = shelf.likeness.ravel(), len(shelf.rank)
+    result = np.full((len(scores), width), -1, dtype=np.int64)
+    for step in range(width):
+        at = (worth - cost[nearest]).argmax(axis=1)
+        taken = (worth[every, at] > OUT) & (step < block.limits)
+        if not taken.any():
+            break
+        place, run = places[every, at], run_of[at]
+        result[taken, step] = place[taken]
+        worth[every, at] = OUT
+        held[every[taken], run[taken]] += 1
+        full = np.flatnonzero(taken & (held[every, run] >= caps[run]))
+        worth[full] = np.where(run_of == run[full, None], OUT, worth[full])
+        np.maximum(nearest, flat[place[:, None] * papers + places], out=nearest)
+    return result
+
+
+def widen(shelf: Shelf, block: Block, rows: Ints, main: Ints, lanes: Ints, counts: Ints) -> None:
+    """Fill the lists of those rows from the trending list, mutes, memory and topic caps as before. In place."""
+    have = (main[rows] >= 0).sum(axis=1)
+    rows = rows[have < block.limits[rows]]
+    if not len(rows):
+        return
+    have = (main[rows] >= 0).sum(axis=1)
+    local = np.full(len(main), -1)
+    local[rows] = np.arange(len(rows))
+    kept = local[block.seen_rows] >= 0
+    own_rows, own_columns = np.nonzero(main[rows] >= 0)
+    weights = block.weights[rows]
+    weights[weights > 0] = 0
+    weights[:, -1] = EIGHTHS
+    wider = Block(
+        only=-1,
+        weights=weights,
+        follows=block.follows[rows],
+        mutes=block.mutes[rows],
+        limits=block.limits[rows] - have,
+        seen_rows=np.concatenate([local[block.seen_rows[kept]], own_rows]),
+        seen_places=np.concatenate([block.seen_places[kept], main[rows][own_rows, own_columns]]),
+        relevance=None,
+        blend=None,
+    )
+    more, _ = select(shelf, wider, width=main.shape[1], counts=counts[rows])
+    row, column = np.nonzero(more >= 0)
+    main[rows[row], have[row] + column] = more[row, column]
+    lanes[rows[row], have[row] + column] = TRENDING

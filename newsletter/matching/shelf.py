@@ -1,0 +1,78 @@
+"""The candidates put in order once: by primary topic, then trend, with what is the same for all readers.
+
+In: candidates and rules. Out: the shelf that every block of readers is served from. Fits are whole numbers held in
+float32: their sums are exact in any order, so a reader's digest does not depend on who else is served with them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from newsletter.matching.values import Candidates, Floats, Ints, Rules
+
+FULL = 4095  # a topic's fit in 12 bits and a weight in eighths: 18 of them add up far below 2**24
+EIGHTHS = 8
+
+
+def trend_scale(scores: NDArray[np.float64]) -> Floats:
+    """Trend scores of one edition on 0..1: the logistic of the standard score, so that one outlier hides nobody."""
+    spread = scores.std() if len(scores) else 0.0
+    if not spread:
+        return np.full(len(scores), 0.5, dtype=np.float32)
+    scaled: Floats = (1 / (1 + np.exp(-(scores - scores.mean()) / spread))).astype(np.float32)
+    return scaled
+
+
+class Shelf:
+    """The candidates sorted by primary topic, then trend, with everything that is the same for all readers."""
+
+    def __init__(self, candidates: Candidates, rules: Rules) -> None:
+        self.rules = rules
+        papers, self.topic_count = candidates.topics.shape
+        by_trend = np.lexsort((np.arange(papers), -candidates.trend))
+        rank = np.empty(papers, dtype=np.int64)
+        rank[by_trend] = np.arange(papers)
+        self.order = np.lexsort((rank, candidates.primary))
+        self.place = np.empty(papers, dtype=np.int64)  # candidate column -> place on the shelf
+        self.place[self.order] = np.arange(papers)
+        self.rank = rank[self.order]
+        self.topics = candidates.topics[self.order]
+        self.primary = candidates.primary[self.order]
+        self.is_pick = candidates.picks[self.order]
+        trend = candidates.trend[self.order]
+        # Whole numbers, and at least 1 where a topic is assigned: no weight is lost in the rounding.
+        lift = 1 - rules.trend_share + rules.trend_share * trend
+        fit = np.where(self.topics > 0, np.maximum(np.rint(self.topics * lift[:, None] * FULL), 1), 0)
+        listed = 1 + np.rint(trend * (FULL - 1))
+        self.fit = np.concatenate([fit.T, listed[None, :]]).astype(np.float32)
+        # (topic, first place, place after the last) of each run of papers with the same primary topic
+        firsts = np.flatnonzero(np.diff(self.primary, prepend=-2))
+        ends = np.append(firsts[1:], papers)
+        self.runs = [(int(self.primary[a]), int(a), int(b)) for a, b in zip(firsts, ends, strict=True)]
+        self.ends = ends
+        self.likeness = _likeness(candidates, self.order)
+        self.by_trend = self.place[by_trend]
+        self.outside = self.by_trend[~self.is_pick[self.by_trend]][: rules.outside_pool]
+        self.picks = self.by_trend[self.is_pick[self.by_trend]]
+        self.assigned = (self.topics > 0).astype(np.float32)
+
+
+def _likeness(candidates: Candidates, order: Ints) -> NDArray[np.uint8]:
+    """Papers x papers in 256 steps: a quarter of the memory, and a gather that stays in the cache."""
+    topics = candidates.topics[order]
+    lengths = np.sqrt((topics * topics).sum(axis=1, keepdims=True))
+    vectors = topics / np.where(lengths > 0, lengths, 1)
+    steps = np.empty((len(order), len(order)), dtype=np.uint8)
+    for start in range(0, len(order), 512):
+        rows = slice(start, start + 512)
+        if candidates.similarity is not None:
+            steps[rows] = _in_steps(candidates.similarity[np.ix_(order[rows], order)])
+        else:
+            steps[rows] = _in_steps(vectors[rows] @ vectors.T)
+    return steps
+
+
+def _in_steps(likeness: NDArray[np.floating]) -> NDArray[np.uint8]:
+    steps: NDArray[np.uint8] = np.rint(np.clip(likeness, 0, 1) * 255).astype(np.uint8)
+    return steps
