@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 TEMPLATES = "emails/digest"
 INDENT = "    "
 TITLE_WIDTH = 300  # columns; a longer title is shortened in the mail
-SHORT_TITLE_WIDTH = 90
+SHORT_TITLE_WIDTH = 72
 SUBJECT_WIDTH = 80
 AUTHORS_SHOWN = 4
 TOPICS_SHOWN = 3
@@ -283,10 +283,7 @@ def reasons(item: EditionItem, *, topics: Mapping[str, str]) -> dict[str, str]:
     """The why-line of every reason the item may be chosen for, from the components recorded when it was drafted."""
     scored = [row.topic.slug for row in item.paper.paper_topics.all()]
     primary = topics.get(item.parts.get("topic") or next(iter(scored), ""), "")
-    parts = item.parts
-    if parts.get("upvotes_gain", 0) > (parts.get("cohort_median") or 0):
-        parts = parts | {"cohort_median": None}  # said only where it explains why the line does not say "trending"
-    trending = why_trending(parts, primary or None)
+    trending = _trend(item.parts, primary)
     if item.lane == EditionItem.Lane.PICK:
         trending = _("Editor’s pick") + (f" · {trending}" if trending else "")
     elif not trending:
@@ -303,6 +300,14 @@ def reasons(item: EditionItem, *, topics: Mapping[str, str]) -> dict[str, str]:
                 "topic": topics[slug],
             }
     return lines
+
+
+def _trend(parts: Mapping[str, Any], topic: str) -> str:
+    """Why it trends, by what it gained beyond its cohort; a gain that others had as well is no reason to show it."""
+    telling = {name: value for name, value in parts.items() if name != "cohort_median"}
+    if parts.get("upvotes_gain", 0) <= (parts.get("cohort_median") or 0):
+        telling.pop("upvotes_gain", None)
+    return why_trending(telling, topic or None)
 
 
 def authors_line(names: list[str]) -> str:

@@ -29,6 +29,7 @@ class Persona:
     mutes: tuple[str, ...] = ()
     max_papers: int = 10
     wants_html: bool = True
+    is_new: bool = False  # the first digest, with a welcome
 
 
 def sample_personas(edition: Edition) -> list[Persona]:
@@ -48,9 +49,14 @@ def sample_personas(edition: Edition) -> list[Persona]:
 
 def preview(edition: Edition, *, persona: Persona, now: datetime) -> EmailMessage:
     """The parsed message. FragmentError when a fragment of the edition cannot be rendered."""
+    return message_from_bytes(preview_bytes(edition, persona=persona, now=now), policy=policy.default)
+
+
+def preview_bytes(edition: Edition, *, persona: Persona, now: datetime) -> bytes:
+    """The message as it would go to the relay. ValueError when nothing of the edition fits the reader."""
     compiled = getattr(edition, "compiled", None)
     composer = Composer(compiled.fragments if compiled else fragments.compile_edition(edition, now=now), identity())
-    data = composer.compose(
+    return composer.compose(
         Recipient(
             delivery_id=0,
             email="reader@example.net",
@@ -62,6 +68,6 @@ def preview(edition: Edition, *, persona: Persona, now: datetime) -> EmailMessag
             date_header=format_datetime(now),
             topics=persona.follows,
             confirmed_on=now.date(),
+            is_welcome=persona.is_new,
         )
     )
-    return message_from_bytes(data, policy=policy.default)

@@ -133,13 +133,16 @@ def gist(abstract: str, *, width: int = 230) -> str:
     if not found:
         return ""
     start = next((place for place, sentence in enumerate(found[:6]) if _CONTRIBUTION.search(sentence)), 0)
-    lead_in = " ".join(found[: start + 1])
-    first = lead_in if columns(lead_in) <= width else _OPENING.sub("", found[start])
-    chosen = first[:1].upper() + first[1:]
+    chosen = " ".join(found[: start + 1])
+    if columns(chosen) > width and (opening := _OPENING.match(found[start])):
+        bare = found[start][opening.end() :]
+        chosen = bare[:1].upper() + bare[1:]
+    elif columns(chosen) > width:
+        chosen = found[start]
     if columns(chosen) > width:
         return shorten(chosen, width=width)
     for sentence in found[start + 1 :]:
         if columns(chosen) + 1 + columns(sentence) > width:
-            break
+            return shorten(f"{chosen} {sentence}", width=width) if columns(chosen) < width // 2 else chosen
         chosen += " " + sentence
     return chosen

@@ -99,6 +99,20 @@ def test_an_editors_pick_is_labelled_and_a_paper_without_gain_is_not_called_tren
     assert fragments.reasons(quiet, topics=names)["topic:vision"] == f"New in {topic.name} · you follow {topic.name}"
 
 
+def test_a_gain_that_the_whole_cohort_had_is_no_reason() -> None:
+    edition = make_edition([])
+    common = {"topic": "vision", "hours": 24, "cohort_median": 60, "upvotes_gain": 5}
+    lines = []
+    for position, parts in enumerate([common, common | {"stars_gain": 7}, common | {"upvotes_gain": 61}], 1):
+        item = EditionItem.objects.create(edition=edition, paper=make_paper(), position=position, parts=parts)
+        lines.append(fragments.reasons(item, topics={"vision": "Vision"})["trending"])
+    assert lines == [
+        "New in Vision",
+        "Trending in Vision: +7 GitHub stars in 24 h",
+        "Trending in Vision: +61 upvotes in 24 h",
+    ]
+
+
 def test_a_render_error_names_the_item_and_stops_the_compilation(settings: Any) -> None:
     edition = make_edition(PAPERS[:2])
     bad = edition.items.last()

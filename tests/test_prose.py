@@ -1,0 +1,108 @@
+"""Plain text for mails: cleaned, shortened, wrapped, and the sentences that say what a paper does."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter import prose
+
+TEXT = st.text(
+    st.one_of(st.sampled_from(" .\n👨\u200d👩🏽é中ع\u0301\u202e\x0b"), st.characters(exclude_categories=["Cs"])),
+    max_size=300,
+)
+
+
+@given(TEXT)
+def test_one_line_holds_nothing_that_breaks_or_reorders_a_line_and_is_stable(text: str) -> None:
+    line = prose.one_line(text)
+    assert not any(unicodedata.category(char) in {"Cc", "Zl", "Zp", "Cs"} for char in line)
+    assert not set(line) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+    assert prose.one_line(line) == line
+
+
+def test_what_readers_can_see_is_kept() -> None:
+    for kept in ("α² ≤ β", "a < b & c > d", "👩🏽‍🔬", "عربي", "e\u0301", "x\u200by"):
+        assert prose.one_line(kept) == kept
+
+
+@given(TEXT, st.integers(2, 60))
+def test_shortened_text_fits_and_starts_as_the_whole_does(text: str, width: int) -> None:
+    short = prose.shorten(text, width=width)
+    whole = prose.one_line(text)
+    assert prose.columns(short) <= max(width, 3)
+    assert short == whole or (short.endswith("…") and whole.startswith(short.removesuffix("…")))
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "short"),
+    [
+        ("Attention is all you need", 25, "Attention is all you need"),
+        ("Attention is all you need", 24, "Attention is all you…"),
+        ("Attention, is all you need", 11, "Attention…"),
+        ("大规模弱监督下的语音识别", 11, "大规模弱监…"),
+        ("👨‍👩‍👧‍👦👨‍👩‍👧‍👦", 9, "👨‍👩‍👧‍👦…"),
+        ("e\u0301" * 10, 6, "e\u0301" * 5 + "…"),
+    ],
+)
+def test_text_is_cut_between_words_and_never_inside_a_character(text: str, width: int, short: str) -> None:
+    assert prose.shorten(text, width=width) == short
+
+
+@given(TEXT, st.integers(20, 72))
+def test_wrapping_loses_nothing_and_keeps_the_width(text: str, width: int) -> None:
+    wrapped = prose.wrap(text, width=width, indent="  ")
+    assert "".join(wrapped.split()) == "".join(prose.one_line(text).split())
+    for line in wrapped.split("\n"):
+        assert prose.columns(line) <= width or " " not in line.strip()
+
+
+def test_a_long_line_of_wide_script_is_broken_between_characters() -> None:
+    lines = prose.wrap("大规模弱监督下的语音识别" * 5, width=20, indent="    ").split("\n")
+    assert len(lines) > 5
+    assert all(prose.columns(line) <= 20 for line in lines)
+
+
+def test_abbreviations_and_initials_end_no_sentence() -> None:
+    text = "Models, e.g. BERT, fail (see Fig. 2). J. Smith et al. Propose more. 大规模。有效。 Costs $5.50 today."
+    assert prose.sentences(text) == [
+        "Models, e.g. BERT, fail (see Fig. 2).",
+        "J. Smith et al. Propose more.",
+        "大规模。",
+        "有效。",
+        "Costs $5.50 today.",
+    ]
+
+
+BACKGROUND = (
+    "Large models are everywhere today and they cost a lot of money and energy to train and to serve to people. "
+)
+
+
+def test_the_contribution_is_chosen_over_the_background() -> None:
+    abstract = BACKGROUND * 2 + "In this paper, we propose a cache that halves the bill. It is simple. " + "More. " * 60
+    assert prose.gist(abstract).startswith("We propose a cache that halves the bill. It is simple.")
+
+
+def test_a_short_lead_in_stays_so_that_the_contribution_makes_sense() -> None:
+    assert prose.gist("Agents forget. We build one that does not.") == "Agents forget. We build one that does not."
+
+
+def test_without_a_contribution_the_opening_stands_unchanged() -> None:
+    assert prose.gist("iGPT draws. It is old.") == "iGPT draws. It is old."
+    assert prose.gist("") == ""
+
+
+def test_a_short_opening_before_a_long_sentence_is_filled_up_at_a_word() -> None:
+    gist = prose.gist("Most languages have few transcripts. " + "And the model listens to hours of speech " * 10)
+    assert gist.startswith("Most languages have few transcripts. And the model")
+    assert gist.endswith("…")
+    assert 180 < prose.columns(gist) <= 230
+
+
+@given(TEXT)
+def test_a_gist_is_never_longer_than_asked(abstract: str) -> None:
+    assert prose.columns(prose.gist(abstract)) <= 230
