@@ -93,3 +93,26 @@ def test_shell_scripts_stop_at_the_first_error() -> None:
         if name.startswith(".ci/"):
             assert path.stat().st_mode & 0o100, f"{name} cannot be executed"
             assert "set -euo pipefail" in path.read_text()
+
+
+def test_make_explains_every_command_it_has() -> None:
+    text = (ROOT / "Makefile").read_text()
+    commands = set(re.search(r"^\.PHONY: (.+)$", text, flags=re.MULTILINE)[1].split())  # type: ignore[index]
+    told = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert set(re.findall(r"^  make ([a-z-]+) +\S", told, flags=re.MULTILINE)) == commands
+
+
+def test_make_alone_explains_and_does_nothing() -> None:
+    alone = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "make demo" in alone
+    assert "pip install" not in alone
+
+
+def test_every_module_and_command_that_make_names_exists() -> None:
+    text = (ROOT / "Makefile").read_text()
+    for module in re.findall(r"\$\(PY\) -m ((?:tests|newsletter)[\w.]+)", text):
+        path = ROOT / module.replace(".", "/")
+        assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
+    for command in re.findall(r"manage\.py ([a-z_]+)", text):
+        own = ROOT / "newsletter/management/commands" / f"{command}.py"
+        assert own.exists() or command in {"migrate", "makemigrations"}, command
