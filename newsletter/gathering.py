@@ -54,20 +54,26 @@ def enabled_sources() -> list[Source]:
 def gather_due(
     *,
     now: datetime,
+    deadline: datetime | None = None,
     sources: Sequence[Source] | None = None,
     rules: fetch.Rules = fetch.WORLD,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[SourceRun]:
-    """Ask every source whose poll is due. Returns the runs, in order; empty when nothing was due."""
+    """Ask every source whose poll is due. Returns the runs, in order; empty when nothing was due.
+
+    After `deadline` no new question is put; what was left is asked at the next tick.
+    """
     runs: list[SourceRun] = []
+    started = time.monotonic()
     for source in enabled_sources() if sources is None else sources:
         if not _claim_poll(source, now=now):
             continue
-        started = time.monotonic()
         for address in source.addresses(_request(now)):
-            run = ask(
-                source, address, now=now + timedelta(seconds=time.monotonic() - started), rules=rules, sleep=sleep
-            )
+            present = now + timedelta(seconds=time.monotonic() - started)
+            if deadline is not None and present > deadline:
+                _poll_again(source, at=present)
+                return runs
+            run = ask(source, address, now=present, rules=rules, sleep=sleep)
             runs.append(run)
             if run.state in {State.WAITING, State.FAILED} and run.retry_at:
                 _poll_again(source, at=run.retry_at)

@@ -14,6 +14,7 @@ from enum import StrEnum
 from django.conf import settings
 from django.db.models import Count, Min, Q
 
+from newsletter import gathering
 from newsletter.models import Claim, Delivery, Edition, Heartbeat, Stream
 from subscriptions.models import Notice, Subscriber
 
@@ -29,6 +30,7 @@ class Part(StrEnum):
     TICK = "tick"
     CONFIRM = "confirm"
     DIGEST = "digest"
+    SOURCES = "sources"
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Alarm:
 
 def alarms(*, now: datetime) -> list[Alarm]:
     """Everything an operator should look into, worst first; empty when all is well."""
-    return [*_tick(now), *_notices(now), *_deliveries(now), *_claims(now), *_streams(), *_editions(now)]
+    return [*_tick(now), *_notices(now), *_deliveries(now), *_claims(now), *_streams(), *_editions(now), *_sources(now)]
 
 
 def _tick(now: datetime) -> Iterator[Alarm]:
@@ -92,6 +94,15 @@ def _editions(now: datetime) -> Iterator[Alarm]:
     if last is None or now.date() - last.period_on > EDITION_PATIENCE:
         since = f"since {last.period_on}" if last else "yet"
         yield Alarm(Part.TICK, "no_edition", f"There are readers, but no daily edition {since}.")
+
+
+def _sources(now: datetime) -> Iterator[Alarm]:
+    """Digests go on without a source; somebody should still know."""
+    for trouble in gathering.troubles(now=now):
+        since = f"since {trouble.since:%Y-%m-%d %H:%M} UTC" if trouble.since else "ever"
+        yield Alarm(
+            Part.SOURCES, f"{trouble.source}_silent", f"Nothing usable from {trouble.source} {since}: {trouble.detail}."
+        )
 
 
 def _oldest_notice(now: datetime) -> datetime | None:

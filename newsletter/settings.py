@@ -201,6 +201,8 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 REPLY_TO_EMAIL = _mailbox("REPLY_TO_EMAIL", DEFAULT_FROM_EMAIL)
 MAIL_DOMAIN = parseaddr(DIGEST_FROM_EMAIL)[1].rpartition("@")[2]
 BOUNCE_DOMAIN = env.str("BOUNCE_DOMAIN", default=MAIL_DOMAIN)  # bounces come back to b+<id>@BOUNCE_DOMAIN
+# The mailbox bounces come back to: imaps://user:password@host/INBOX, pop3s://… or maildir:///path; empty: not read.
+BOUNCE_MAILBOX_URL = env.str("BOUNCE_MAILBOX_URL", default="")
 UNSUBSCRIBE_MAILBOX = env.str("UNSUBSCRIBE_MAILBOX", default="")  # set only when that mailbox is really read
 LIST_ID = env.str("LIST_ID", default=f"digest.{MAIL_DOMAIN}")
 EHLO_NAME = env.str("EHLO_NAME", default=MAIL_DOMAIN)
@@ -381,5 +383,6 @@ LOGGING = {
         "handlers": ["stderr"],
         "level": env.one_of("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO"),
     },
+    "loggers": {"httpx": {"level": "WARNING"}},  # a line a request; source runs say more
 }
 UNFOLD = {"SITE_TITLE": SITE_NAME, "SITE_HEADER": SITE_NAME, "SITE_URL": "/", "SHOW_HISTORY": True}

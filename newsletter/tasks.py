@@ -14,7 +14,7 @@ from celery import shared_task
 from django.db import OperationalError
 from django.utils import timezone
 
-from newsletter import delivery, editions, planning, trends
+from newsletter import delivery, editions, gathering, planning, trends
 from newsletter.delivery.outlet import open_transport
 from newsletter.models import Delivery, Heartbeat
 from subscriptions import lifecycle, retention
@@ -30,8 +30,13 @@ def tick() -> None:
     """Each minute: move editions on, clean up after the dead, and ring for whatever is due."""
     now = timezone.now()
     keep_house(now=now)
-    for task in (send_notices, score, plan, deliver):
+    for task in (send_notices, ingest, score, plan, deliver):
         task.apply_async(expires=55)
+
+
+@shared_task(name="newsletter.tasks.ingest")
+def ingest() -> None:
+    gather_due(deadline=timezone.now() + SLICE)
 
 
 @shared_task(name="newsletter.tasks.score")
@@ -75,6 +80,12 @@ def forget_hourly(*, now: datetime) -> None:
     last = Heartbeat.objects.filter(name="forget").values_list("at", flat=True).first()
     if last is None or now - last >= timedelta(hours=1):
         beat("forget", now=now, detail=f"{retention.forget_old(now=now)} forgotten")
+
+
+def gather_due(*, deadline: datetime) -> None:
+    """Ask the sources whose poll is due. It may wait for slow hosts, so it never runs in line with the mail."""
+    if runs := gathering.gather_due(now=timezone.now(), deadline=deadline):
+        beat("ingest", now=timezone.now(), detail=f"{sum(run.new for run in runs)} new papers")
 
 
 def score_if_due(*, now: datetime) -> bool:

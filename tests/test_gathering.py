@@ -5,7 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
+from newsletter import metrics
 from newsletter.fetch import Rules
 from newsletter.gathering import ask, gather_due, troubles
 from newsletter.models import Paper, Signal, SourceHost, SourceRun
@@ -233,3 +236,25 @@ def test_a_poll_is_asked_by_one_worker_only(web: Replay) -> None:
 def test_one_question_can_be_asked_by_hand(web: Replay) -> None:
     source = daily(web, answer(PAPER))
     assert ask(source, source.urls[0], now=NOON, rules=LOCAL).state == "ok"
+
+
+def test_after_the_deadline_nothing_more_is_asked_and_the_rest_comes_with_the_next_tick(web: Replay) -> None:
+    source = Moved(hf_daily, [web.on("/a", Reply(answer(PAPER))), web.on("/b", Reply(answer(PLAIN)))])
+    assert gather_due(now=NOON, deadline=NOON - timedelta(seconds=1), sources=[source], rules=LOCAL) == []
+    assert len(gather(source, now=NOON + timedelta(minutes=1))) == 2
+
+
+def test_a_silent_source_raises_an_alarm_of_its_own_part(web: Replay, settings: Any) -> None:
+    settings.SOURCES = ["hf_daily"]
+    SourceRun.objects.create(source="hf_daily", url="x", state="ok", started_at=NOON - timedelta(hours=9))
+    SourceRun.objects.create(source="hf_daily", url="x", state="failed", started_at=NOON, detail="cut short")
+    [alarm] = [one for one in metrics.alarms(now=NOON) if one.part == "sources"]
+    assert alarm.sentence == "Nothing usable from hf_daily since 2026-03-18 03:00 UTC: cut short."
+
+
+def test_curators_see_the_runs(admin_client: Client) -> None:
+    SourceRun.objects.create(source="hf_daily", url="x", state="failed", started_at=NOON, detail="cut short")
+    for model in ("sourcerun", "sourcehost"):
+        page = admin_client.get(reverse(f"admin:newsletter_{model}_changelist"))
+        assert page.status_code == 200
+    assert "cut short" in admin_client.get(reverse("admin:newsletter_sourcerun_changelist")).content.decode()

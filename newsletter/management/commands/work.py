@@ -38,6 +38,7 @@ def work(stop: threading.Event, *, once: bool = False) -> None:
     """Notices and deliveries every second, the other steps once a tick, until told to stop."""
     tick = timedelta(seconds=settings.TICK_SECONDS)
     next_tick = timezone.now()
+    gatherer = threading.Thread()
     while not stop.is_set():
         try:
             now = timezone.now()
@@ -47,10 +48,25 @@ def work(stop: threading.Event, *, once: bool = False) -> None:
                 tasks.score_if_due(now=now)
                 tasks.keep_house(now=now)
                 planning.plan_due(now=now)
+                if settings.SOURCES and not gatherer.is_alive():
+                    gatherer = threading.Thread(target=_gather, daemon=True)
+                    gatherer.start()
             tasks.deliver_due(deadline=now + SLICE, should_stop=stop.is_set)
         except OperationalError:
             log.exception("The database is away; trying again")
             connection.close()
         if once:
+            if gatherer.ident:
+                gatherer.join()
             return
         stop.wait(1)
+
+
+def _gather() -> None:
+    """Beside the mail, in a thread of its own: a slow source never holds up a confirmation."""
+    try:
+        tasks.gather_due(deadline=timezone.now() + SLICE)
+    except Exception:
+        log.exception("The sources could not be asked; the next tick tries again")
+    finally:
+        connection.close()
