@@ -76,13 +76,18 @@ def plan_now(edition: Edition, *, now: datetime) -> Planned:
     plan = EditionPlan(edition)
     done = Planned()
     slot = Slot(edition.period_on, now, now, now + grace(edition.cadence))
+    after = 0
     while True:
-        with transaction.atomic():
-            waiting = without_delivery(Subscriber.objects.mailable(), edition)
-            readers = read(waiting.select_for_update(skip_locked=True, of=("self",)))
-            if not readers:
-                return done
-            _write(plan, readers, [slot] * len(readers), done=done)
+        waiting = without_delivery(Subscriber.objects.mailable().filter(pk__gt=after), edition).order_by("pk")
+        try:
+            with transaction.atomic():
+                readers = read(waiting.select_for_update(skip_locked=True, of=("self",)))
+                if not readers:
+                    return done
+                _write(plan, readers, [slot] * len(readers), done=done)
+        except Raced:
+            continue  # the planner has some of them; ask again who is left
+        after = readers[-1].pk
 
 
 def _plan_chunk(plan: EditionPlan, *, now: datetime, done: Planned) -> bool:

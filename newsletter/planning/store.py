@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
-from django.db import connection
+from django.db import IntegrityError, connection
 
 from newsletter.models import Delivery
+from newsletter.planning.due import Raced
 
 _CONSTANT = {"claim": "", "attempts": 0, "size": 0, "reply": ""}
 
@@ -34,7 +35,10 @@ class Row(NamedTuple):
 
 
 def store(rows: Sequence[Row]) -> None:
-    """Write the rows, except for readers who have a digest of that local day."""
+    """Write the rows, except for readers who have a digest of that local day.
+
+    Raises Raced when "send now" and the planner met at a reader: the caller rolls back and asks again who is left.
+    """
     days = {(row.subscriber_id, row.local_on) for row in rows}
     taken = set(
         Delivery.objects.filter(
@@ -42,10 +46,13 @@ def store(rows: Sequence[Row]) -> None:
         ).values_list("subscriber_id", "local_on")
     )
     fresh = [row for row in rows if (row.subscriber_id, row.local_on) not in taken] if taken else rows
-    if connection.vendor == "postgresql":
-        _copy(fresh)
-    else:
-        Delivery.objects.bulk_create(Delivery(**row._asdict() | {"picks": json.loads(row.picks)}) for row in fresh)
+    try:
+        if connection.vendor == "postgresql":
+            _copy(fresh)
+        else:
+            Delivery.objects.bulk_create(Delivery(**row._asdict() | {"picks": json.loads(row.picks)}) for row in fresh)
+    except IntegrityError as error:
+        raise Raced from error
 
 
 def _copy(rows: Sequence[Row]) -> None:
@@ -53,6 +60,7 @@ def _copy(rows: Sequence[Row]) -> None:
     columns = ", ".join([*Row._fields, *_CONSTANT])
     statement = f"COPY {Delivery._meta.db_table} ({columns}) FROM STDIN"
     constants = tuple(_CONSTANT.values())
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+    # Django leaves what COPY raises as psycopg's own: nobody would take a database that is away for one.
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:
             copy.write_row((*row, *constants))
