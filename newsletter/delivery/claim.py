@@ -123,6 +123,7 @@ def skip_unmailable(pks: Sequence[int], *, now: datetime) -> None:
         rows.update(state=State.SKIPPED, skip_reason=reason)
 
 
+@transaction.atomic
 def mark_sending(pks: Collection[int], *, token: str, now: datetime) -> set[int]:
     """Make rows `sending`, committed before a byte of their bodies may leave. Returns those that may go.
 
@@ -131,15 +132,18 @@ def mark_sending(pks: Collection[int], *, token: str, now: datetime) -> set[int]
     """
     if not pks:
         return set()
-    mine = Delivery.objects.filter(pk__in=pks, state__in=[State.CLAIMED, State.SENDING], claim=token)
+    mine = Delivery.objects.filter(pk__in=pks, claim=token)
     going = mine.filter(
         Exists(Edition.objects.sendable().filter(pk=OuterRef("edition_id"))),
         Exists(Subscriber.objects.mailable().filter(pk=OuterRef("subscriber_id"))),
+        state__in=HELD,
     )
     if going.update(state=State.SENDING) == len(pks):
         return set(pks)
-    marked = set(mine.filter(state=State.SENDING).values_list("pk", flat=True))
+    marked = set(going.filter(state=State.SENDING).values_list("pk", flat=True))
     held = [pk for pk in pks if pk not in marked]
+    # Marked before by a commit whose answer was lost, and perhaps given up by the reaper since: no body of theirs left.
+    mine.filter(pk__in=held, state__in=[State.SENDING, State.UNKNOWN]).update(state=State.CLAIMED)
     skip_unmailable(held, now=now)
     give_back(held, token=token, not_before=now)
     return marked

@@ -69,16 +69,16 @@ def _settle_sent(outcomes: Iterable[Outcome], *, token: str, now: datetime, size
 
 
 def _settle_troubled(outcomes: Sequence[Outcome], *, token: str, now: datetime) -> None:
-    held = {
-        row.pk: row
-        for row in Delivery.objects.filter(
-            pk__in=[outcome.key for outcome in outcomes], claim=token, state__in=HELD
-        ).only("pk", "attempts", "expires_at", "state")
-    }
+    """Also for rows the reaper took for lost meanwhile: a refusal says as surely as a yes what became of them."""
+    ours = Delivery.objects.filter(
+        pk__in=[outcome.key for outcome in outcomes], claim=token, state__in=[*HELD, State.UNKNOWN]
+    )
+    # Locked: the reaper must not give a row to somebody else between this look and the save.
+    rows = {row.pk: row for row in ours.only("pk", "attempts", "expires_at", "state").select_for_update()}
     events = []
     for outcome in outcomes:
-        row = held.get(outcome.key)
-        if row is None:
+        row = rows.get(outcome.key)
+        if row is None or (row.state == State.UNKNOWN and outcome.kind is Kind.UNKNOWN):
             continue
         row.attempts += 1
         row.reply = reply_line(outcome)
@@ -111,6 +111,7 @@ def event_of(outcome: Outcome, *, kind: str, now: datetime) -> DeliveryEvent:
         code=f"{outcome.code or ''} {outcome.enhanced}".strip(),
         phase=outcome.phase.value,
         text=outcome.text[:300],
+        handled_at=None if kind == DeliveryEvent.Kind.BOUNCED else now,  # feedback acts on a dead address only
     )
 
 
