@@ -31,7 +31,7 @@ class Visitor:
         self.web.close()
 
     def sign_up(self, email: str, *, topics: tuple[str, ...] = ()) -> httpx.Response:
-        """Fill in the form of the page, at the pace of a person, and follow to the page that says "look at your mail"."""
+        """Fill in the form at the pace of a person and follow to the page that says "look at your mail"."""
         page = self.web.get("/subscribe/").raise_for_status().text
         hidden = dict(re.findall(r'<input[^>]*type="hidden"[^>]*name="([^"]+)"[^>]*value="([^"]*)"', page))
         time.sleep(READING_SECONDS)

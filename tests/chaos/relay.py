@@ -1,4 +1,4 @@
-"""A mail relay that takes its time and, when told to, everything else: hangs up in any phase, refuses, defers, greylists.
+"""A mail relay that takes its time and, when told to, hangs up in any phase, refuses, defers, greylists.
 
 In: SMTP on loopback, with PIPELINING. Out: `accepted`, the truth about who received what. A message counts from its
 final dot on, before the reply to it leaves: what happens to the reply is the sender's problem, as it is in life.
