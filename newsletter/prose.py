@@ -140,9 +140,16 @@ def gist(abstract: str, *, width: int = 230) -> str:
     elif columns(chosen) > width:
         chosen = found[start]
     if columns(chosen) > width:
-        return shorten(chosen, width=width)
+        return _cut_at_clause(chosen, width=width)
     for sentence in found[start + 1 :]:
         if columns(chosen) + 1 + columns(sentence) > width:
-            return shorten(f"{chosen} {sentence}", width=width) if columns(chosen) < width // 2 else chosen
+            return _cut_at_clause(f"{chosen} {sentence}", width=width) if columns(chosen) < width // 2 else chosen
         chosen += " " + sentence
     return chosen
+
+
+def _cut_at_clause(text: str, *, width: int) -> str:
+    """Shortened, at the end of a clause when one ends near by."""
+    short = shorten(text, width=width)
+    clause = max(short.rfind(mark) for mark in (", ", "; ", ": ", " – ", " — "))
+    return short[:clause] + _ELLIPSIS if clause > len(short) * 2 // 3 else short

@@ -103,6 +103,11 @@ def test_a_short_opening_before_a_long_sentence_is_filled_up_at_a_word() -> None
     assert 180 < prose.columns(gist) <= 230
 
 
+def test_a_long_sentence_is_cut_at_the_end_of_a_clause() -> None:
+    gist = prose.gist("The model hears speech in every language of the world" + ", and it writes it down" * 20)
+    assert gist.endswith("and it writes it down…")
+
+
 @given(TEXT)
 def test_a_gist_is_never_longer_than_asked(abstract: str) -> None:
     assert prose.columns(prose.gist(abstract)) <= 230
