@@ -1,4 +1,6 @@
 import json
+import os
+import pty
 import subprocess
 import sys
 from io import StringIO
@@ -77,6 +79,21 @@ def test_the_exit_code_of_a_broken_page_is_one(tmp_path: Path) -> None:
     assert done.stdout == '{"read": 0, "new": 0, "merged": 0}\n'
     assert f"{page}:1: no date line" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_person_at_a_terminal_sees_progress_and_a_program_still_reads_pure_json(tmp_path: Path) -> None:
+    page = tmp_path / "notes.txt"
+    page.write_text("not a listing")
+    terminal, stderr = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "manage.py", "import_papers", "--json", str(page)],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, check=False,
+    )  # fmt: skip
+    os.close(stderr)
+    shown = os.read(terminal, 10_000).decode()
+    os.close(terminal)
+    assert done.stdout == b'{"read": 0, "new": 0, "merged": 0}\n'
+    assert "Importing" in shown
 
 
 @pytest.mark.skipif(not REAL, reason="the real pages are not part of the repository")

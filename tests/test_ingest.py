@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from typing import Any
 
@@ -22,7 +23,9 @@ def seen(title: str = "Counting Sheep with Graph Networks: A Pastoral Study", **
 
 
 def arxiv(arxiv_id: str = "2603.00001", **over: Any) -> Observation:
-    return seen(**({"source": "arxiv_query", "key": arxiv_id, "arxiv_id": arxiv_id, "authors": ("Ada Lovelace",)} | over))
+    return seen(
+        **({"source": "arxiv_query", "key": arxiv_id, "arxiv_id": arxiv_id, "authors": ("Ada Lovelace",)} | over)
+    )
 
 
 def daily(arxiv_id: str = "2603.00001", **over: Any) -> Observation:
@@ -229,3 +232,21 @@ def test_near_duplicates_are_not_compared_with_the_whole_table() -> None:
     asked = next(query["sql"] for query in captured if '"title_head" IN' in query["sql"])
     assert '"title_tail" IN' in asked
     assert "LIKE" not in asked
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_with_the_same_papers_add_them_once() -> None:
+    batch = [*numbered(40), *[seen(f"A paper without any identifier, number {n} of many") for n in range(10)]]
+
+    def work(_: int) -> IngestResult:
+        try:
+            return ingest(batch, now=NOON)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(work, range(4)))
+    assert sum(one.new for one in results) == 50
+    assert Paper.objects.count() == 50
+    assert Sighting.objects.count() == 50
