@@ -1,0 +1,306 @@
+"""Readers in and out as CSV, for operators who come from another system or leave for one.
+
+In: lines of a file with one reader each and the proof of their consent; or nothing. Out: confirmed readers and a reason
+for every line refused; or lines that a spreadsheet can open safely. Importing the same file twice adds nobody twice.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Prefetch
+
+from subscriptions import lifecycle, links, schedule
+from subscriptions.addresses import Address, parse_address
+from subscriptions.lifecycle import Wishes
+from subscriptions.models import ConsentEvent, Subscriber, Suppression, Topic, TopicPreference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+CHUNK = 1000
+REQUIRED = ("email", "confirmed_at", "consent_source")
+WISHES = ("topics", "cadence", "weekdays", "hour", "time_zone", "max_papers", "language")
+HISTORY = ("state", "left_at")  # written by an export; of an import only those who were readers there come in
+COLUMNS = (*REQUIRED, *WISHES, *HISTORY)
+LONGEST_CELL = 2000
+# What a spreadsheet takes for the start of a formula, or for one after it trimmed the cell (ASVS 5.0, 1.2.10).
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
+
+
+class UnreadableFile(Exception):
+    """The file as a whole cannot be imported; the message says why."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    line: int
+    email: str
+    reason: str
+
+
+@dataclass
+class Tally:
+    read: int = 0
+    imported: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class _Row:
+    line: int
+    address: Address
+    address_hash: str
+    confirmed_at: datetime
+    source: str
+    wishes: Wishes
+
+
+class _Refused(Exception):
+    """This line not, and why."""
+
+
+def import_readers(
+    lines: Iterable[str],
+    *,
+    file_name: str,
+    now: datetime,
+    is_dry_run: bool = False,
+    on_refusal: Callable[[Refusal], None] = lambda refusal: None,
+    on_progress: Callable[[int], None] = lambda rows: None,
+) -> Tally:
+    """Add the readers of a CSV file. Each must have confirmed elsewhere, and the file must say when and where.
+
+    Readers we know stay as they are, whatever their state: who left here does not come back by a file.
+    """
+    tally, seen = Tally(), set[int]()
+    topics = dict(Topic.objects.values_list("slug", "pk"))
+    for chunk in _chunks(lines):
+        rows: list[_Row] = []
+        for line, cells in chunk:
+            tally.read += 1
+            try:
+                row = _parse(cells, line=line, topics=topics, now=now)
+                mark = int(row.address_hash[:16], 16)  # 8 bytes instead of an address: a million lines fit in memory
+                if mark in seen:
+                    raise _Refused("twice in this file")
+                seen.add(mark)
+                rows.append(row)
+            except _Refused as refused:
+                _refuse(tally, on_refusal, line=line, email=cells.get("email", ""), reason=str(refused))
+        refused_rows = _store(rows, file_name=file_name, topics=topics, now=now, is_dry_run=is_dry_run)
+        for row, reason in refused_rows:
+            _refuse(tally, on_refusal, line=row.line, email=row.address.email, reason=reason)
+        tally.imported += len(rows) - len(refused_rows)
+        on_progress(len(chunk))
+    return tally
+
+
+def _chunks(lines: Iterable[str]) -> Iterator[list[tuple[int, dict[str, str]]]]:
+    reader = csv.reader(lines, strict=True)
+    try:
+        header = [name.strip().casefold() for name in next(reader, [])]
+        missing = [name for name in REQUIRED if name not in header]
+        if missing:
+            raise UnreadableFile(f"The first line must name the columns; missing: {', '.join(missing)}.")
+        unknown = [name for name in header if name not in COLUMNS]
+        if unknown:
+            raise UnreadableFile(f"Unknown columns: {', '.join(unknown)}. Known: {', '.join(COLUMNS)}.")
+        chunk: list[tuple[int, dict[str, str]]] = []
+        for cells in reader:
+            if not cells:
+                continue
+            chunk.append((reader.line_num, {name: _plain(cell) for name, cell in zip(header, cells, strict=False)}))
+            if len(chunk) == CHUNK:
+                yield chunk
+                chunk = []
+        if chunk:
+            yield chunk
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UnreadableFile(f"Line {reader.line_num}: {error}") from None
+
+
+def _parse(cells: dict[str, str], *, line: int, topics: dict[str, int], now: datetime) -> _Row:
+    try:
+        address = parse_address(cells.get("email", ""))
+    except ValueError as error:
+        raise _Refused(f"address: {error}") from None
+    if not cells.get("consent_source"):
+        raise _Refused("consent_source is empty: where did they agree?")
+    if cells.get("state", Subscriber.State.CONFIRMED) != Subscriber.State.CONFIRMED:
+        raise _Refused("state: not a confirmed reader there")
+    try:
+        confirmed_at = datetime.fromisoformat(cells.get("confirmed_at", ""))
+    except ValueError:
+        raise _Refused("confirmed_at is not a date and time such as 2026-03-18T09:30:00+01:00") from None
+    if confirmed_at.tzinfo is None:
+        raise _Refused("confirmed_at has no time zone")
+    if confirmed_at > now:
+        raise _Refused("confirmed_at lies in the future")
+    return _Row(
+        line=line,
+        address=address,
+        address_hash=links.address_hash(address.key),
+        confirmed_at=confirmed_at,
+        source=cells["consent_source"][:300],
+        wishes=_wishes(cells, topics=topics),
+    )
+
+
+def _wishes(cells: dict[str, str], *, topics: dict[str, int]) -> Wishes:
+    wishes = Wishes(
+        cadence=cells.get("cadence") or Subscriber.Cadence.DAILY,
+        time_zone=cells.get("time_zone") or "UTC",
+        language=(cells.get("language") or "en")[:8],
+        stances=dict(_stance(word) for word in cells.get("topics", "").split()),
+    )
+    wishes = replace(
+        wishes,
+        hour=_number(cells, "hour", wishes.hour, (0, 23)),
+        weekdays=_number(cells, "weekdays", wishes.weekdays, (1, 127)),
+        max_papers=_number(cells, "max_papers", wishes.max_papers, (1, 50)),
+    )
+    if wishes.cadence not in Subscriber.Cadence.values:
+        raise _Refused(f"cadence: not one of {', '.join(Subscriber.Cadence.values)}")
+    if not schedule.is_zone(wishes.time_zone):
+        raise _Refused("time_zone is not an IANA name such as Europe/Berlin")
+    for slug, stance in wishes.stances.items():
+        if slug not in topics:
+            raise _Refused(f"topics: no topic {slug!r}")
+        if stance not in TopicPreference.Stance.values:
+            raise _Refused(f"topics: {stance!r} is not one of {', '.join(TopicPreference.Stance.values)}")
+    return wishes
+
+
+def _stance(word: str) -> tuple[str, str]:
+    slug, _colon, stance = word.partition(":")
+    return slug, stance or TopicPreference.Stance.FOLLOW
+
+
+def _number(cells: dict[str, str], name: str, default: int, bounds: tuple[int, int]) -> int:
+    text = cells.get(name, "")
+    if not text:
+        return default
+    low, high = bounds
+    if not (text.isascii() and text.isdigit() and len(text) <= 3 and low <= int(text) <= high):
+        raise _Refused(f"{name} is not a number from {low} to {high}")
+    return int(text)
+
+
+def _store(
+    rows: list[_Row], *, file_name: str, topics: dict[str, int], now: datetime, is_dry_run: bool
+) -> list[tuple[_Row, str]]:
+    """Insert a chunk in one transaction; returns the rows that must not be, each with the reason."""
+    for attempt in (1, 2, 3):
+        known = dict(
+            Subscriber.objects.filter(address_key__in=[row.address.key for row in rows]).values_list(
+                "address_key", "state"
+            )
+        )
+        barred = set(
+            Suppression.objects.in_force()
+            .filter(address_hash__in=[row.address_hash for row in rows])
+            .values_list("address_hash", flat=True)
+        )
+        refused = [
+            (row, f"known already, {known[row.address.key]}" if row.address.key in known else "on the suppression list")
+            for row in rows
+            if row.address.key in known or row.address_hash in barred
+        ]
+        fresh = [row for row in rows if row.address.key not in known and row.address_hash not in barred]
+        if is_dry_run:
+            return refused
+        try:
+            _insert(fresh, file_name=file_name, topics=topics, now=now)
+        except IntegrityError:  # one of them signed up on the site this very moment: look again
+            if attempt == 3:
+                raise
+        else:
+            return refused
+    raise AssertionError("unreachable")
+
+
+@transaction.atomic
+def _insert(rows: list[_Row], *, file_name: str, topics: dict[str, int], now: datetime) -> None:
+    readers = Subscriber.objects.bulk_create([_reader(row, now=now) for row in rows])
+    TopicPreference.objects.bulk_create(
+        TopicPreference(subscriber=reader, topic_id=topics[slug], stance=stance)
+        for reader, row in zip(readers, rows, strict=True)
+        for slug, stance in row.wishes.stances.items()
+    )
+    ConsentEvent.objects.bulk_create(
+        ConsentEvent(
+            subscriber=reader,
+            kind=ConsentEvent.Kind.IMPORTED,
+            at=now,
+            method="import",
+            source_url=row.source,
+            detail={"confirmed_at": row.confirmed_at.isoformat(), "file": file_name, "line": row.line},
+        )
+        for reader, row in zip(readers, rows, strict=True)
+    )
+
+
+def _reader(row: _Row, *, now: datetime) -> Subscriber:
+    token, token_hash = links.new_unsubscribe_token()
+    reader = Subscriber(
+        email=row.address.email,
+        address_key=row.address.key,
+        address_hash=row.address_hash,
+        domain=row.address.domain,
+        state=Subscriber.State.CONFIRMED,
+        confirmed_at=row.confirmed_at,
+        unsubscribe_token=token,
+        unsubscribe_hash=token_hash,
+        **row.wishes.columns,
+    )
+    reader.next_due_at = lifecycle.next_due_of(reader, after=now)
+    return reader
+
+
+def _refuse(tally: Tally, on_refusal: Callable[[Refusal], None], *, line: int, email: str, reason: str) -> None:
+    tally.refused[reason.partition(":")[0]] += 1
+    on_refusal(Refusal(line, email, reason))
+
+
+# --- out ------------------------------------------------------------------------------------------------------------
+
+
+def export_lines(*, states: Iterable[str]) -> Iterator[list[str]]:
+    """The header, then one row per reader in these states. Memory does not grow with the readers."""
+    yield [*COLUMNS]
+    consents = ConsentEvent.objects.filter(kind__in=[ConsentEvent.Kind.CONFIRMED, ConsentEvent.Kind.IMPORTED])
+    readers = (
+        Subscriber.objects.filter(state__in=list(states), email__isnull=False)
+        .order_by("pk")
+        .prefetch_related("preferences__topic", Prefetch("consent_events", consents, to_attr="consents"))
+    )
+    for reader in readers.iterator(chunk_size=CHUNK):
+        yield [safe_cell(cell) for cell in _cells(reader)]
+
+
+def _cells(reader: Any) -> Iterator[str]:
+    last = reader.consents[-1] if reader.consents else None
+    yield reader.email
+    yield reader.confirmed_at.isoformat() if reader.confirmed_at else ""
+    yield (last.source_url or last.method) if last else ""
+    yield " ".join(f"{one.topic.slug}:{one.stance}" for one in reader.preferences.all())
+    for name in WISHES[1:]:
+        yield str(getattr(reader, name))
+    yield reader.state
+    yield reader.left_at.isoformat() if reader.left_at else ""
+
+
+def safe_cell(text: str) -> str:
+    """With an apostrophe before what a spreadsheet would calculate (SS18). Import takes it off again."""
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+def _plain(cell: str) -> str:
+    cell = cell[:LONGEST_CELL].strip()
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA_STARTS) else cell

@@ -1,0 +1,188 @@
+"""Readers in and out as CSV: proof of consent or nothing, and nothing a spreadsheet would run."""
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from subscriptions import lifecycle, rights, transfer
+from subscriptions.models import ConsentEvent, Subscriber, Suppression
+from tests.builders import NOON, make_reader, make_topic
+
+pytestmark = pytest.mark.django_db
+
+HEADER = "email,confirmed_at,consent_source,topics,cadence,hour,time_zone"
+PROOF = "2025-06-01T09:30:00+02:00,https://old.example/form"
+
+
+def run(*lines: str, header: str = HEADER, **over: Any) -> tuple[transfer.Tally, list[transfer.Refusal]]:
+    refusals: list[transfer.Refusal] = []
+    text = io.StringIO("\n".join([header, *lines]) + "\n", newline="")
+    tally = transfer.import_readers(text, file_name="old.csv", now=NOON, on_refusal=refusals.append, **over)
+    return tally, refusals
+
+
+def test_a_reader_with_proof_comes_in_confirmed_with_wishes_and_record() -> None:
+    make_topic("vision")
+    make_topic("speech-audio")
+    tally, refusals = run(f"Alice@Example.net,{PROOF},vision:more speech-audio,weekly,7,Europe/Berlin")
+    assert (tally.read, tally.imported, refusals) == (1, 1, [])
+    reader = Subscriber.objects.mailable().get()
+    assert (reader.email, reader.address_key) == ("Alice@example.net", "alice@example.net")
+    assert reader.confirmed_at == datetime(2025, 6, 1, 7, 30, tzinfo=UTC)
+    assert reader.next_due_at == datetime(2026, 3, 23, 6, tzinfo=UTC)
+    assert dict(reader.preferences.values_list("topic__slug", "stance")) == {"vision": "more", "speech-audio": "follow"}
+    event = reader.consent_events.get()
+    assert (event.kind, event.source_url) == ("imported", "https://old.example/form")
+    assert event.detail == {"confirmed_at": "2025-06-01T09:30:00+02:00", "file": "old.csv", "line": 2}
+    assert len(reader.unsubscribe_token) == 24
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (f"nobody,{PROOF}", "address"),
+        ("a@example.net,,https://old.example", "confirmed_at is not a date"),
+        ("a@example.net,yesterday,https://old.example", "confirmed_at is not a date"),
+        ("a@example.net,2025-06-01T09:30:00,https://old.example", "no time zone"),
+        ("a@example.net,2027-06-01T09:30:00Z,https://old.example", "lies in the future"),
+        ("a@example.net,2025-06-01T09:30:00Z,", "consent_source is empty"),
+        (f"a@example.net,{PROOF},alchemy", "no topic 'alchemy'"),
+        (f"a@example.net,{PROOF},vision:hate", "'hate' is not one of"),
+        (f"a@example.net,{PROOF},,hourly", "cadence"),
+        (f"a@example.net,{PROOF},,daily,24", "hour is not a number from 0 to 23"),
+        (f"a@example.net,{PROOF},,daily,8,Mars/Olympus", "time_zone"),
+        ("a@example.net", "consent_source is empty"),
+    ],
+)
+def test_a_line_without_proof_or_sense_is_refused_with_its_reason(line: str, reason: str) -> None:
+    make_topic("vision")
+    tally, (refusal,) = run(line)
+    assert reason in refusal.reason
+    assert refusal.line == 2
+    assert (tally.imported, tally.refused.total()) == (0, 1)
+    assert not Subscriber.objects.exists()
+
+
+def test_importing_twice_adds_nobody_twice() -> None:
+    lines = [f"a{n}@example.net,{PROOF}" for n in range(3)]
+    run(*lines)
+    tally, refusals = run(*lines)
+    assert tally.imported == 0
+    assert {refusal.reason for refusal in refusals} == {"known already, confirmed"}
+    assert Subscriber.objects.count() == ConsentEvent.objects.count() == 3
+
+
+def test_the_same_address_twice_in_a_file_comes_in_once() -> None:
+    tally, (refusal,) = run(f"a@example.net,{PROOF}", f"A@EXAMPLE.NET,{PROOF}")
+    assert (tally.imported, refusal.line, refusal.reason) == (1, 3, "twice in this file")
+
+
+def test_who_left_or_complained_does_not_come_back_by_a_file() -> None:
+    make_reader("left@example.net", state="unsubscribed", next_due_at=None, left_at=NOON)
+    lifecycle.suppress(make_reader("gone@example.net"), reason="complaint", source="arf", now=NOON)
+    rights.erase(make_reader("erased@example.net"), now=NOON, method="test")
+    tally, refusals = run(*(f"{name}@example.net,{PROOF}" for name in ("left", "gone", "erased")))
+    assert tally.imported == 0
+    assert [refusal.reason for refusal in refusals] == [
+        "known already, unsubscribed",
+        "known already, suppressed",
+        "on the suppression list",
+    ]
+    assert not Subscriber.objects.mailable().exists()
+    assert Suppression.objects.in_force().count() == 2
+
+
+def test_a_dry_run_tells_the_same_and_changes_nothing() -> None:
+    make_reader("known@example.net")
+    lines = [f"a@example.net,{PROOF}", f"known@example.net,{PROOF}", f"a@example.net,{PROOF}", "nobody"]
+    before = list(Subscriber.objects.values())
+    dry = run(*lines, is_dry_run=True)
+    assert list(Subscriber.objects.values()) == before
+    assert run(*lines) == dry
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("email,topics", "missing: confirmed_at, consent_source"),
+        ("", "missing: email"),
+        (f"{HEADER},password", "Unknown columns: password"),
+    ],
+)
+def test_a_file_without_the_columns_of_consent_is_refused_whole(header: str, said: str) -> None:
+    with pytest.raises(transfer.UnreadableFile, match=said):
+        run(f"a@example.net,{PROOF}", header=header)
+
+
+def test_a_file_broken_in_the_middle_says_where_and_keeps_whole_chunks_only() -> None:
+    with pytest.raises(transfer.UnreadableFile, match="Line 3"):
+        run(f"a@example.net,{PROOF}", '"b@example.net')
+    assert not Subscriber.objects.exists()
+
+
+def test_chunks_share_one_memory_of_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "CHUNK", 2)
+    tally, refusals = run(*(f"a{n % 5}@example.net,{PROOF}" for n in range(10)), is_dry_run=True)
+    assert (tally.read, tally.imported, len(refusals)) == (10, 5, 5)
+
+
+def test_rows_are_written_many_at_a_time(django_assert_max_num_queries: Any) -> None:
+    make_topic("vision")
+    with django_assert_max_num_queries(40):
+        run(*(f"a{n}@example.net,{PROOF},vision" for n in range(200)))
+
+
+def test_an_export_comes_back_as_it_was(tmp_path: Path) -> None:
+    make_topic("vision")
+    lines = [f"+plus@example.net,{PROOF},vision:mute,monthly,0,Asia/Kathmandu", f"=1+1@example.net,{PROOF}"]
+    run(*lines)
+    before = sorted(Subscriber.objects.values_list("email", "cadence", "hour", "time_zone", "confirmed_at"))
+    file = tmp_path / "readers.csv"
+    call_command("export_readers", str(file), verbosity=0)
+    assert file.stat().st_mode & 0o077 == 0
+    Subscriber.objects.all().delete()
+    call_command("import_readers", str(file), verbosity=0)
+    assert sorted(Subscriber.objects.values_list("email", "cadence", "hour", "time_zone", "confirmed_at")) == before
+    assert Subscriber.objects.get(email="+plus@example.net").preferences.get().stance == "mute"
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\0"])
+def test_no_cell_of_an_export_is_a_formula(start: str) -> None:
+    assert transfer.safe_cell(f"{start}SUM(A1)") == f"'{start}SUM(A1)"
+    make_reader("=cmd@example.net", language=f"{start}x")
+    for cells in list(transfer.export_lines(states=["confirmed"]))[1:]:
+        assert not any(cell.startswith(start) for cell in cells)
+
+
+def test_an_export_of_those_who_left_subscribes_nobody_elsewhere() -> None:
+    make_reader("left@example.net", state="unsubscribed", next_due_at=None, left_at=NOON)
+    rows = list(transfer.export_lines(states=["unsubscribed"]))
+    Subscriber.objects.all().delete()
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows(rows)
+    out.seek(0)
+    tally = transfer.import_readers(out, file_name="x.csv", now=NOON + timedelta(days=1))
+    assert (tally.read, tally.imported) == (1, 0)
+    assert not Subscriber.objects.exists()
+
+
+def test_an_export_reads_readers_in_chunks(django_assert_max_num_queries: Any) -> None:
+    for _ in range(20):
+        make_reader(follows=("vision",))
+    with django_assert_max_num_queries(5):
+        assert len(list(transfer.export_lines(states=["confirmed"]))) == 21
+
+
+def test_the_command_writes_refused_lines_with_reasons(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, refused = tmp_path / "in.csv", tmp_path / "refused.csv"
+    source.write_text(f"\ufeff{HEADER}\r\nalice@example.net,{PROOF}\r\n=bad,{PROOF}\r\n", encoding="utf-8")
+    call_command("import_readers", str(source), "--refused", str(refused))
+    assert "2 read, imported 1, refused 1" in capsys.readouterr().out
+    assert refused.read_text().startswith("3,'=bad,address: ")
+    with pytest.raises(CommandError, match="No such file"):
+        call_command("import_readers", str(tmp_path / "nowhere.csv"))
