@@ -8,8 +8,9 @@ that grew out of the window go back to zero. Safe to run twice and at once: the 
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 
 from newsletter import ranking
@@ -18,13 +19,16 @@ from newsletter.models import Paper, Sighting, Signal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from django.db.models import Field
+
     from newsletter.models import PaperQuerySet
 
 YOUNG = timedelta(days=30)
 CHUNK = 2000  # papers whose signals are in memory at once
-WRITE_BATCH = 200
+CADENCES = tuple(ranking.HALF_LIVES)
+SCORES = tuple(f"score_{cadence}" for cadence in CADENCES)
 UNMEASURED = "listing_page"  # a saved page shows papers, it counts nothing
-ZERO: dict[str, Any] = {"score_daily": 0.0, "score_weekly": 0.0, "score_monthly": 0.0, "score_parts": {}}
+ZERO: dict[str, Any] = dict.fromkeys(SCORES, 0.0) | {"score_parts": {}}
 
 
 def score_papers(*, now: datetime) -> int:
@@ -93,10 +97,21 @@ def _forget(scored: list[int], now: datetime) -> None:
 
 
 def _write(scored: list[int], scores: dict[str, dict[int, ranking.TrendScore]], now: datetime) -> None:
-    papers = []
-    for pk in scored:
-        found = {cadence: scores[cadence][pk] for cadence in scores if pk in scores[cadence]}
-        values = {f"score_{cadence}": trend.score for cadence, trend in found.items()}
-        parts = {cadence: trend.parts for cadence, trend in found.items()}
-        papers.append(Paper(pk=pk, **(ZERO | values | {"score_parts": parts}), scored_at=now))
-    Paper.objects.bulk_update(papers, [*ZERO, "scored_at"], batch_size=WRITE_BATCH)
+    """One prepared statement for all rows: `bulk_update` builds a CASE per row and column, at ten times the cost."""
+    if not scored:
+        return
+    fields = [cast("Field[Any, Any]", Paper._meta.get_field(name)) for name in ("score_parts", "scored_at")]
+
+    def row(pk: int) -> list[Any]:
+        found = {cadence: scores[cadence].get(pk) for cadence in CADENCES}
+        parts = {cadence: trend.parts for cadence, trend in found.items() if trend}
+        prepared = [
+            field.get_db_prep_save(value, connection) for field, value in zip(fields, (parts, now), strict=True)
+        ]
+        return [*(trend.score if trend else 0.0 for trend in found.values()), *prepared, pk]
+
+    columns = ", ".join(f"{name} = %s" for name in (*SCORES, "score_parts", "scored_at"))
+    statement = f"UPDATE {Paper._meta.db_table} SET {columns} WHERE id = %s"  # noqa: S608  (names of our own columns)
+    for start in range(0, len(scored), CHUNK):
+        with connection.cursor() as cursor:
+            cursor.executemany(statement, [row(pk) for pk in scored[start : start + CHUNK]])
