@@ -1,0 +1,45 @@
+"""What mail servers and providers tell us after the sending, in one vocabulary.
+
+In: reports as bytes, or webhook events. Out: one Event each, or None when it is none of our business.
+Nothing here acts: feedback turns events into rows and decides. An event read twice carries the same event_id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+__all__ = ["Event", "Kind"]
+
+
+class Kind(StrEnum):
+    DELIVERED = "delivered"  # the reader's own server has it
+    DEFERRED = "deferred"  # still being tried: not a bounce
+    HARD = "hard"  # the address does not exist any more
+    SOFT = "soft"  # it failed at the mailbox or on the way, for now or for reasons unknown
+    POLICY = "policy"  # refused for what we say or who we are: never held against the address
+    COMPLAINED = "complained"  # the reader pressed "spam"
+    UNSUBSCRIBED = "unsubscribed"  # the reader asked to leave, by mail or through the provider
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One report. Whom it is about: the first of delivery, bounce_address, message_id that is known and genuine.
+
+    No address of a reader is kept: what a report's body says about addresses proves nothing (BN2).
+    """
+
+    kind: Kind
+    source: str  # dsn, arf, guess, mailto or webhook
+    event_id: str
+    delivery: int | None = None  # our own key, given back by a provider
+    bounce_address: str = ""  # the envelope sender it came back to, b+<delivery>.<proof>@…
+    message_id: str = ""  # of our mail, without angle brackets
+    unsubscribe_token: str = ""
+    code: str = ""  # such as "550 5.1.1"
+    text: str = ""  # one line without addresses, at most 250 characters
+    at: datetime | None = None  # when it happened, as they say

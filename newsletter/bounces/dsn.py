@@ -1,0 +1,58 @@
+"""Delivery status notifications (RFC 3464): what a mail server reports of our mail's fate.
+
+In: a parsed message and its bytes. Out: an Event, or None when it holds no delivery status.
+A letter to several recipients (an alias, a forward) is judged by the one who fared best: the address still works.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import Event, Kind, letters, statuses
+
+if TYPE_CHECKING:
+    from email.message import Message
+
+# From the best news to the worst.
+_ORDER = (Kind.DELIVERED, Kind.DEFERRED, Kind.POLICY, Kind.SOFT, Kind.HARD)
+
+_ACTIONS = {"5": "failed", "4": "delayed", "2": "delivered"}  # for reports that leave the action out
+
+
+def parse(message: Message, *, raw: bytes) -> Event | None:
+    fates = [
+        fate
+        for part in letters.parts_of_type(message, "message/delivery-status", "message/global-delivery-status")
+        for block in letters.inner_fields(part)
+        if (fate := _fate(block)) is not None
+    ]
+    if not fates:
+        return None
+    kind, code, text = min(fates, key=lambda fate: _ORDER.index(fate[0]))
+    returned = letters.returned_headers(message)
+    return Event(
+        kind=kind,
+        source="dsn",
+        event_id=letters.fingerprint("dsn", message, raw),
+        bounce_address=letters.bounce_address(message, returned=returned),
+        message_id=letters.message_id(returned),
+        code=code,
+        text=text,
+        at=letters.moment(message),
+    )
+
+
+def _fate(block: Message) -> tuple[Kind, str, str] | None:
+    """One recipient's block; None for the block about the message, and for actions that say nothing."""
+    action = letters.header(block, "Action").split(";")[0].strip().lower()
+    status = statuses.enhanced_code(letters.header(block, "Status"))
+    diagnostic = letters.header(block, "Diagnostic-Code")
+    diagnostic = (diagnostic.partition(";")[2] or diagnostic).strip()  # "smtp; 550 …"; some forget the type
+    action = action or _ACTIONS.get(status[:1], "")
+    if action == "failed":
+        kind = statuses.kind_of_failure(status, diagnostic=diagnostic)
+    elif action in {"delayed", "delivered"}:
+        kind = Kind.DEFERRED if action == "delayed" else Kind.DELIVERED
+    else:
+        return None
+    return kind, statuses.codes(status, diagnostic=diagnostic), statuses.one_line(diagnostic)

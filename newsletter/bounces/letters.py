@@ -1,0 +1,81 @@
+"""Reading the letters that reports come in, however badly they are made.
+
+In: a parsed message. Out: header values and identifying marks as plain strings; nothing here raises for bad input.
+"""
+
+from __future__ import annotations
+
+import email
+import hashlib
+import re
+from datetime import UTC, datetime
+from email.message import Message
+from email.utils import getaddresses, parsedate_to_datetime
+
+# Headers in which a mail server notes for whom a letter really was, the most trustworthy first.
+_RECIPIENT_HEADERS = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "To")
+_BOUNCE_ADDRESS = re.compile(r"b\+[0-9a-z.]+@[0-9a-z.-]+", re.IGNORECASE)
+_RETURNED = frozenset({"message/rfc822", "text/rfc822-headers", "message/rfc822-headers", "message/global"})
+HEADERS_LIMIT = 65_536
+
+
+def header(message: Message, name: str) -> str:
+    """The first such field as one line, or ""."""
+    value = message.get(name)
+    return "" if value is None else " ".join(str(value).split())
+
+
+def parts_of_type(message: Message, *types: str) -> list[Message]:
+    return [part for part in message.walk() if part.get_content_type() in types]
+
+
+def inner_fields(part: Message) -> list[Message]:
+    """The header blocks inside a message/* part."""
+    payload = part.get_payload()
+    return [block for block in payload if isinstance(block, Message)] if isinstance(payload, list) else []
+
+
+def text_of(part: Message) -> str:
+    payload = part.get_payload(decode=True)
+    return payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""
+
+
+def returned_headers(message: Message) -> Message:
+    """The headers of our own mail as the report returns them; empty when it returns none."""
+    for part in parts_of_type(message, *sorted(_RETURNED)):
+        blocks = inner_fields(part)
+        if blocks:
+            return blocks[0]
+        text = text_of(part)
+        if text:
+            return email.message_from_string(text[:HEADERS_LIMIT])
+    return Message()
+
+
+def bounce_address(report: Message, *, returned: Message) -> str:
+    """The VERP address it came back to: where it was delivered, else what our returned mail names as its sender."""
+    for name in _RECIPIENT_HEADERS:
+        for _, address in getaddresses([str(value) for value in report.get_all(name, [])]):
+            if _BOUNCE_ADDRESS.fullmatch(address):
+                return address
+    match = _BOUNCE_ADDRESS.search(header(returned, "Return-Path"))
+    return match.group() if match else ""
+
+
+def message_id(returned: Message) -> str:
+    return header(returned, "Message-ID").strip("<> ")
+
+
+def moment(message: Message, name: str = "Date") -> datetime | None:
+    """An aware moment in UTC, or None when there is none that makes sense."""
+    try:
+        parsed = parsedate_to_datetime(header(message, name))
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def fingerprint(source: str, message: Message, raw: bytes) -> str:
+    """The same for the same report, however often it is fetched or delivered."""
+    own_id = header(message, "Message-ID")
+    return f"{source}:{hashlib.sha256(own_id.encode('utf-8', 'replace') if own_id else raw).hexdigest()[:40]}"

@@ -1,0 +1,57 @@
+"""One letter from the bounce mailbox: a complaint, a delivery report, a request to leave, an oddity, or nothing to us.
+
+In: the letter's bytes. Out: an Event, or None (out-of-office notes, answers from people, spam). Never raises.
+"""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import re
+from typing import TYPE_CHECKING
+
+from . import Event, Kind, arf, dsn, guess, letters
+
+if TYPE_CHECKING:
+    from email.message import Message
+
+_REQUEST = re.compile(r"(?:^|\s)unsubscribe\s+([A-Za-z0-9_-]{16,64})\s*$", re.IGNORECASE)
+
+
+def parse(data: bytes) -> Event | None:
+    # compat32 reads fields as they are; the newer policies interpret them and may raise on a stranger's mistakes.
+    message = email.message_from_bytes(data, policy=email.policy.compat32)
+    found = arf.parse(message, raw=data) or dsn.parse(message, raw=data)
+    if found is not None or _is_report(message):
+        return found
+    if (token := _wish_to_leave(message)) is not None:
+        return Event(
+            kind=Kind.UNSUBSCRIBED,
+            source="mailto",
+            event_id=letters.fingerprint("mailto", message, data),
+            unsubscribe_token=token,
+            at=letters.moment(message),
+        )
+    if _is_automatic_answer(message):
+        return None
+    return guess.parse(message, raw=data)
+
+
+def _is_report(message: Message) -> bool:
+    """A report that was understood and says nothing to us must not be guessed at."""
+    kinds = ("message/delivery-status", "message/global-delivery-status", "message/feedback-report")
+    return any(letters.inner_fields(part) for part in letters.parts_of_type(message, *kinds))
+
+
+def _wish_to_leave(message: Message) -> str | None:
+    """The token of `mailto:…?subject=unsubscribe <token>`, which no scanner follows and only its reader has."""
+    match = _REQUEST.search(letters.header(message, "Subject"))
+    return match.group(1) if match else None
+
+
+def _is_automatic_answer(message: Message) -> bool:
+    """Out of office and the like. Exim's bounces call themselves that too, but name whom they failed."""
+    if "X-Failed-Recipients" in message:
+        return False
+    submitted = letters.header(message, "Auto-Submitted").split(";")[0].strip().lower()
+    return submitted == "auto-replied" or any(name in message for name in ("X-Autoreply", "X-Autorespond"))

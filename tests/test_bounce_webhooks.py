@@ -1,0 +1,151 @@
+"""Providers' events in our vocabulary, through django-anymail's own webhook views."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from anymail.signals import AnymailTrackingEvent, tracking
+from anymail.webhooks.mailgun import MailgunTrackingWebhookView
+from anymail.webhooks.postmark import PostmarkTrackingWebhookView
+from django.test import RequestFactory
+
+from newsletter.bounces import Event, Kind, webhooks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_django.fixtures import SettingsWrapper
+
+
+def make_event(**over: Any) -> AnymailTrackingEvent:
+    fields: dict[str, Any] = {
+        "event_type": "bounced",
+        "timestamp": datetime(2026, 3, 18, 8, 0, tzinfo=UTC),
+        "event_id": "e-1",
+        "message_id": "<31.89ab@papers.example.org>",
+        "metadata": {"delivery": "31"},
+        "recipient": "ada@reader.example",
+    }
+    return AnymailTrackingEvent(**(fields | over))
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"event_type": "delivered"}, Kind.DELIVERED),
+        ({"event_type": "deferred", "mta_response": "450 4.2.2 full"}, Kind.DEFERRED),
+        ({"event_type": "complained"}, Kind.COMPLAINED),
+        ({"event_type": "unsubscribed"}, Kind.UNSUBSCRIBED),
+        ({"event_type": "failed"}, Kind.POLICY),
+        ({"mta_response": "550 5.1.1 unknown user"}, Kind.HARD),
+        ({"mta_response": "552 5.2.2 full", "reject_reason": "bounced"}, Kind.SOFT),  # the server knows better
+        ({"mta_response": "550 5.7.1 spam", "reject_reason": "bounced"}, Kind.POLICY),
+        ({"reject_reason": "invalid"}, Kind.HARD),
+        ({"reject_reason": "bounced"}, Kind.HARD),
+        ({"reject_reason": "timed_out"}, Kind.SOFT),
+        ({"reject_reason": "blocked"}, Kind.POLICY),
+        ({"event_type": "rejected", "reject_reason": "spam"}, Kind.COMPLAINED),
+        ({"event_type": "rejected", "reject_reason": "unsubscribed"}, Kind.UNSUBSCRIBED),
+        ({"reject_reason": "other"}, Kind.SOFT),
+        ({"reject_reason": "other", "description": "rejected as spam"}, Kind.POLICY),
+        ({}, Kind.SOFT),
+    ],
+)
+def test_an_event_is_translated(fields: dict[str, Any], kind: Kind) -> None:
+    event = webhooks.event_of(make_event(**fields))
+    assert event is not None
+    assert event.kind is kind
+    assert (event.delivery, event.message_id) == (31, "31.89ab@papers.example.org")
+    assert "ada@" not in event.text
+
+
+@pytest.mark.parametrize(
+    "event_type", ["queued", "sent", "opened", "clicked", "autoresponded", "subscribed", "unknown"]
+)
+def test_what_we_do_not_act_on_is_no_event(event_type: str) -> None:
+    assert webhooks.event_of(make_event(event_type=event_type)) is None
+
+
+def test_the_same_event_delivered_again_has_the_same_id_and_another_one_not() -> None:
+    def event_id(**over: Any) -> str:
+        event = webhooks.event_of(make_event(event_id=None, **over))
+        assert event is not None
+        return event.event_id
+
+    assert event_id() == event_id()
+    assert event_id() != event_id(event_type="complained")
+    assert event_id() != event_id(message_id="<32.x@papers.example.org>")
+    assert event_id() != event_id(recipient="bob@reader.example")
+
+
+@pytest.mark.parametrize(
+    "metadata", [None, {}, {"delivery": ""}, {"delivery": "x"}, {"delivery": "9" * 30}, {"delivery": "٣"}]
+)
+def test_a_key_that_is_none_of_ours_is_left_out(metadata: Any) -> None:
+    event = webhooks.event_of(make_event(metadata=metadata))
+    assert event is not None
+    assert event.delivery is None
+
+
+@pytest.fixture
+def heard() -> Iterator[list[Event]]:
+    events: list[Event] = []
+    receiver = webhooks.listen(events.append)
+    yield events
+    tracking.disconnect(receiver)
+
+
+def post(view: Any, body: dict[str, Any]) -> int:
+    request = RequestFactory().post(
+        "/webhooks/",
+        json.dumps(body),
+        content_type="application/json",
+        headers={"Authorization": "Basic " + base64.b64encode(b"paperboy:secret").decode()},
+    )
+    return int(view.as_view()(request).status_code)
+
+
+def test_a_providers_post_becomes_an_event(settings: SettingsWrapper, heard: list[Event]) -> None:
+    settings.ANYMAIL = {"WEBHOOK_SECRET": "paperboy:secret"}
+    body = {
+        "RecordType": "Bounce",
+        "ID": 4711,
+        "Type": "HardBounce",
+        "MessageID": "883953f4-6105-42a2-a16a-77a8eac79483",
+        "Description": "The server was unable to deliver your message (ex: unknown user, mailbox not found).",
+        "Details": "smtp;550 5.1.1 <ada@reader.example> unknown",
+        "Email": "ada@reader.example",
+        "BouncedAt": "2026-03-18T08:00:00Z",
+        "Metadata": {"delivery": "31"},
+    }
+    assert post(PostmarkTrackingWebhookView, body) == 200
+    (event,) = heard
+    assert (event.kind, event.delivery, event.code) == (Kind.HARD, 31, "550 5.1.1")
+    assert event.event_id == "webhook:4711"
+    assert event.at == datetime(2026, 3, 18, 8, 0, tzinfo=UTC)
+
+
+def test_another_providers_complaint_becomes_an_event(settings: SettingsWrapper, heard: list[Event]) -> None:
+    settings.ANYMAIL = {"WEBHOOK_SECRET": "paperboy:secret", "MAILGUN_WEBHOOK_SIGNING_KEY": "key"}
+    import hashlib
+    import hmac
+
+    signature = hmac.new(b"key", b"1773820800token", hashlib.sha256).hexdigest()
+    body = {
+        "signature": {"timestamp": "1773820800", "token": "token", "signature": signature},
+        "event-data": {
+            "event": "complained",
+            "id": "abc",
+            "timestamp": 1773820800.0,
+            "recipient": "ada@reader.example",
+            "message": {"headers": {"message-id": "31.89ab@papers.example.org"}},
+            "user-variables": {"delivery": "31"},
+        },
+    }
+    assert post(MailgunTrackingWebhookView, body) == 200
+    (event,) = heard
+    assert (event.kind, event.delivery, event.message_id) == (Kind.COMPLAINED, 31, "31.89ab@papers.example.org")

@@ -1,0 +1,203 @@
+"""What comes back by mail, read from letters written after the manner of the mail systems out there."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from newsletter.bounces import Kind, reports, statuses
+
+FOLDER = Path(__file__).parent / "data" / "bounces"
+VERP = "b+1f.0123456789abcdef0123@papers.example.org"
+MESSAGE_ID = "31.89abcdef0123456789ab@papers.example.org"
+
+
+def read(name: str) -> bytes:
+    return (FOLDER / f"{name}.eml").read_bytes()
+
+
+REPORTS = [
+    ("postfix-unknown-user", Kind.HARD, "550 5.1.1"),
+    ("postfix-delayed", Kind.DEFERRED, "4.4.1"),
+    ("postfix-delivered", Kind.DELIVERED, "250 2.0.0"),
+    ("mailbox-full", Kind.SOFT, "552 5.2.2"),
+    ("mailbox-full-exchange-words", Kind.SOFT, "554 5.2.2"),
+    ("account-disabled", Kind.HARD, "550 5.2.1"),
+    ("policy-blocklist", Kind.POLICY, "554 5.7.1"),
+    ("policy-authentication", Kind.POLICY, "550 5.7.515"),
+    ("policy-vague-code", Kind.POLICY, "550 5.0.0"),
+    ("vague-code-no-such-user", Kind.SOFT, "550 5.0.0"),
+    ("vague-code-better-diagnostic", Kind.HARD, "550 5.1.1"),
+    ("cisco-unknown-address", Kind.HARD, "550 5.1.1"),
+    ("exchange-online-not-found", Kind.HARD, "550 5.1.10"),
+    ("exchange-online-access-denied", Kind.SOFT, "550 5.4.1"),
+    ("host-not-found", Kind.SOFT, "5.4.4"),
+    ("sendmail-host-unknown", Kind.HARD, "550 5.1.2"),
+    ("expired-in-queue", Kind.SOFT, "4.4.7"),
+    ("greylisted-until-expired", Kind.POLICY, "451 4.7.1"),
+    ("message-too-large", Kind.POLICY, "552 5.3.4"),
+    ("null-mx", Kind.HARD, "556 5.1.10"),
+    ("sender-refused", Kind.POLICY, "553 5.1.8"),
+    ("alias-one-of-two-fails", Kind.DELIVERED, "250 2.0.0"),
+    ("action-missing", Kind.HARD, "550 5.1.1"),
+    ("status-with-words", Kind.HARD, "550 5.1.1"),
+    ("multipart-mixed", Kind.HARD, "550 5.1.1"),
+    ("no-message-id", Kind.HARD, "550 5.1.1"),
+    ("broken-bytes", Kind.HARD, "550 5.1.1"),
+    ("truncated", Kind.HARD, "550 5.1.1"),
+    ("complaint", Kind.COMPLAINED, "abuse"),
+    ("complaint-headers-only", Kind.COMPLAINED, "abuse"),
+    ("complaint-other", Kind.COMPLAINED, "other"),
+    ("complaint-opt-out", Kind.UNSUBSCRIBED, "opt-out"),
+    ("qmail", Kind.HARD, "550 5.1.1"),
+    ("qmail-full", Kind.SOFT, "552 5.2.2"),
+    ("exim-old-style", Kind.SOFT, "550"),
+]
+SILENT = [
+    "postfix-relayed",
+    "no-recipient-blocks",
+    "complaint-not-spam",
+    "complaint-auth-failure",
+    "out-of-office",
+    "vacation-old-style",
+    "answer-from-a-person",
+    "spam",
+    "leave-without-token",
+    "empty",
+    "not-a-mail",
+]
+IDENTIFIED_ELSEWHERE = {
+    "delivered-to-names-it",
+    "only-the-returned-mail-names-it",
+    "verp-in-capitals",
+    "complaint-blacked-out",
+    "leave-by-mail",
+}
+
+
+def test_every_letter_of_the_collection_is_expected_to_mean_something_or_nothing() -> None:
+    names = {path.stem for path in FOLDER.glob("*.eml")}
+    assert names == {name for name, *_ in REPORTS} | set(SILENT) | IDENTIFIED_ELSEWHERE
+
+
+@pytest.mark.parametrize(("name", "kind", "code"), REPORTS)
+def test_a_report_is_read(name: str, kind: Kind, code: str) -> None:
+    event = reports.parse(read(name))
+    assert event is not None
+    assert (event.kind, event.code) == (kind, code)
+    assert event.bounce_address == VERP
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_what_says_nothing_to_us_is_no_event(name: str) -> None:
+    assert reports.parse(read(name)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("delivered-to-names-it", VERP),
+        ("only-the-returned-mail-names-it", VERP),
+        ("verp-in-capitals", VERP.upper()),
+        ("complaint-blacked-out", ""),
+    ],
+)
+def test_the_delivery_is_named_by_what_we_wrote_ourselves(name: str, address: str) -> None:
+    event = reports.parse(read(name))
+    assert event is not None
+    assert event.bounce_address == address
+
+
+def test_a_blacked_out_complaint_is_still_known_by_its_message_id() -> None:
+    event = reports.parse(read("complaint-blacked-out"))
+    assert event is not None
+    assert (event.kind, event.message_id) == (Kind.COMPLAINED, MESSAGE_ID)
+
+
+def test_an_unsubscribe_mail_carries_its_token() -> None:
+    event = reports.parse(read("leave-by-mail"))
+    assert event is not None
+    assert (event.kind, event.source, event.unsubscribe_token) == (
+        Kind.UNSUBSCRIBED,
+        "mailto",
+        "AbCdEfGhIjKlMnOpQrStUvWx",
+    )
+
+
+def test_the_moment_is_the_reports_own_and_a_senseless_one_is_left_open() -> None:
+    bounced, complained, broken = (
+        reports.parse(read(n)) for n in ("postfix-unknown-user", "complaint", "broken-bytes")
+    )
+    assert bounced is not None
+    assert complained is not None
+    assert broken is not None
+    assert bounced.at == datetime(2026, 3, 18, 8, 0, 5, tzinfo=UTC)
+    assert complained.at == datetime(2026, 3, 18, 9, 30, tzinfo=UTC)
+    assert broken.at is None
+
+
+@pytest.mark.parametrize("name", [name for name, *_ in REPORTS])
+def test_a_report_read_twice_is_the_same_event_and_no_other(name: str) -> None:
+    data = read(name)
+    first, again = reports.parse(data), reports.parse(b"Received: from elsewhere\r\n" + data)
+    others = {reports.parse(read(other)).event_id for other, *_ in REPORTS if other != name}  # type: ignore[union-attr]
+    assert first is not None
+    assert again is not None
+    if name != "no-message-id":
+        assert first.event_id == again.event_id
+    if name not in {"broken-bytes", "truncated", "postfix-unknown-user"}:  # the same report, damaged
+        assert first.event_id not in others
+    assert len(first.event_id) <= 200
+
+
+@pytest.mark.parametrize("name", [name for name, *_ in REPORTS])
+def test_nobodys_address_is_kept(name: str) -> None:
+    event = reports.parse(read(name))
+    assert event is not None
+    assert "ada" not in event.text.lower()
+    assert "@" not in event.text
+    assert event.text.isprintable()
+    assert len(event.text) <= 250
+
+
+@pytest.mark.parametrize("name", ["postfix-unknown-user", "complaint", "qmail", "exim-old-style"])
+def test_a_letter_cut_anywhere_is_read_or_left_but_never_an_error(name: str) -> None:
+    data = read(name)
+    for end in range(0, len(data), 29):
+        event = reports.parse(data[:end])
+        assert event is None or event.kind in set(Kind)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_damaged_letter_is_never_an_error(data: st.DataObject) -> None:
+    letter = bytearray(read(data.draw(st.sampled_from([name for name, *_ in REPORTS]))))
+    for _ in range(data.draw(st.integers(1, 12))):
+        letter[data.draw(st.integers(0, len(letter) - 1))] = data.draw(st.integers(0, 255))
+    event = reports.parse(bytes(letter))
+    assert event is None or len(event.code) <= 16
+
+
+@pytest.mark.parametrize(
+    ("status", "diagnostic", "kind"),
+    [
+        ("", "", Kind.SOFT),
+        ("5.1.1", "", Kind.HARD),
+        ("5.1.1", "blocked by policy", Kind.HARD),  # a clear code is believed
+        ("5.1.0", "blocked by policy", Kind.POLICY),
+        ("5.2.0", "mailbox problem", Kind.SOFT),
+        ("5.3.0", "5.1.1 unknown user", Kind.HARD),
+        ("5.6.1", "", Kind.POLICY),
+        ("5.2.3", "", Kind.POLICY),
+        ("5.9.9", "", Kind.SOFT),
+        ("5.0.0", "see 192.0.5.1.1.3 for 5.1.12345", Kind.SOFT),  # numbers that only look like codes
+    ],
+)
+def test_a_failure_is_held_against_the_address_only_when_it_is_to_blame(
+    status: str, diagnostic: str, kind: Kind
+) -> None:
+    assert statuses.kind_of_failure(status, diagnostic=diagnostic) is kind
