@@ -218,7 +218,9 @@ SIGNUP_SECONDS_MIN = env.int("SIGNUP_SECONDS_MIN", default=2)  # a form filled i
 # How long we keep what we know; the privacy page tells readers these very numbers.
 RETENTION_UNCONFIRMED_DAYS = env.int("RETENTION_UNCONFIRMED_DAYS", default=30)
 RETENTION_ORIGIN_DAYS = env.int("RETENTION_ORIGIN_DAYS", default=90)  # network address and browser of a consent
-RETENTION_LEFT_DAYS = env.int("RETENTION_LEFT_DAYS", default=365)  # after leaving; then as if they had asked to be erased
+RETENTION_LEFT_DAYS = env.int(
+    "RETENTION_LEFT_DAYS", default=365
+)  # after leaving; then as if they had asked to be erased
 RETENTION_NOTICE_DAYS = env.int("RETENTION_NOTICE_DAYS", default=30)
 RETENTION_DELIVERY_DAYS = env.int("RETENTION_DELIVERY_DAYS", default=90)
 PRIVACY_CONTROLLER = env.str("PRIVACY_CONTROLLER", default=SITE_NAME)
@@ -249,6 +251,7 @@ DELIVERY_GRACE_HOURS = env.int("DELIVERY_GRACE_HOURS", default=6)  # a digest la
 DELIVERY_CHUNK = env.int("DELIVERY_CHUNK", default=500, at_least=1)
 DELIVERY_LEASE_SECONDS = env.int("DELIVERY_LEASE_SECONDS", default=60)
 DELIVERY_MAX_ATTEMPTS = env.int("DELIVERY_MAX_ATTEMPTS", default=8, at_least=1)
+DELIVERY_RETRY_SECONDS = env.int("DELIVERY_RETRY_SECONDS", default=300, at_least=1)
 # Relays of the fast lane, as EMAIL_URL writes them, each with ?weight=N; empty: EMAIL_URL alone.
 DIGEST_RELAYS = env.list("DIGEST_RELAYS", default=[])
 SMTP_CONNECTIONS = env.int("SMTP_CONNECTIONS", default=8, at_least=1)  # per worker process

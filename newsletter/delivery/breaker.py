@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from django.db import transaction
 
 from newsletter.delivery.claim import STREAM
+from newsletter.delivery.settle import infrastructure_wait
 from newsletter.models import Edition, Stream
 from newsletter.transports import Kind, Outcome
 
 TRIP_AFTER = 3  # runs in a row that met an infrastructure error
-FIRST_WAIT = timedelta(seconds=30)
-LONGEST_WAIT = timedelta(minutes=15)
+LONGEST_WAIT = 30  # times the first wait
 STORM_AT_LEAST = 20  # refusals of one edition in one run …
 STORM_SHARE = 0.3  # … that are this share of what was tried: ask a person before going on
 
@@ -75,7 +75,7 @@ def _trip(*, now: datetime) -> None:
         stream = Stream.objects.select_for_update().get(name=STREAM)
         stream.failures += 1
         if stream.failures >= TRIP_AFTER:
-            stream.probe_at = now + min(FIRST_WAIT * 2 ** min(stream.failures - TRIP_AFTER, 10), LONGEST_WAIT)
+            stream.probe_at = now + infrastructure_wait() * min(2 ** min(stream.failures - TRIP_AFTER, 9), LONGEST_WAIT)
         stream.save(update_fields=["failures", "probe_at"])
 
 

@@ -17,9 +17,7 @@ from newsletter.delivery.claim import HELD, State, give_back
 from newsletter.models import Delivery, DeliveryEvent
 from newsletter.transports import Kind, Outcome
 
-FIRST_RETRY = timedelta(minutes=5)  # greylisting wants more than that; a relay retries further by itself
-LONGEST_RETRY = timedelta(hours=1)
-INFRASTRUCTURE_WAIT = timedelta(seconds=30)
+LONGEST_RETRY = 12  # times the first wait
 SETTLED = {
     Kind.BOUNCED: (State.FAILED, DeliveryEvent.Kind.BOUNCED),
     Kind.REJECTED: (State.FAILED, DeliveryEvent.Kind.REJECTED),
@@ -29,8 +27,13 @@ SETTLED = {
 
 def backoff(attempts: int, *, chance: float) -> timedelta:
     """Wait before the next try: doubling from five minutes to an hour, with full jitter above half. 0 <= chance < 1."""
-    longest: timedelta = min(FIRST_RETRY * 2 ** max(0, attempts - 1), LONGEST_RETRY)
+    longest = timedelta(seconds=settings.DELIVERY_RETRY_SECONDS) * min(2 ** max(0, attempts - 1), LONGEST_RETRY)
     return longest * (1 + chance / 2) if attempts <= 1 else longest * (0.5 + chance / 2)
+
+
+def infrastructure_wait() -> timedelta:
+    """Before a relay that could not be reached is tried again."""
+    return timedelta(seconds=settings.DELIVERY_RETRY_SECONDS / 10)
 
 
 @transaction.atomic
@@ -42,7 +45,7 @@ def settle(outcomes: Sequence[Outcome], *, token: str, now: datetime, sizes: Map
     untouched = [outcome.key for outcome in outcomes if outcome.kind is Kind.INFRASTRUCTURE]
     if untouched:
         Delivery.objects.filter(pk__in=untouched, claim=token, state=State.SENDING).update(state=State.CLAIMED)
-        give_back(untouched, token=token, not_before=now + INFRASTRUCTURE_WAIT)
+        give_back(untouched, token=token, not_before=now + infrastructure_wait())
     troubled = [outcome for outcome in outcomes if outcome.kind not in {Kind.SENT, Kind.INFRASTRUCTURE}]
     if troubled:
         _settle_troubled(troubled, token=token, now=now)
