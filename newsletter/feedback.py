@@ -1,15 +1,167 @@
-"""What comes back: bounces and complaints about deliveries, and readers' words on papers.
+"""What comes back: bounces, complaints and requests to leave are recorded, then acted upon; readers' words on papers.
 
-In: DeliveryEvents nobody handled yet, verdicts. Out: suppressed or unsubscribed readers, Verdict rows for the next
-choice. May run twice: an event is handled once, a verdict is one row a reader and paper.
+In: events of the bounce mailbox, of providers' webhooks and of our own sending. Out: DeliveryEvent rows, suppressed or
+unsubscribed readers, Verdict rows. May run twice: an event is stored once by its id and handled once, in any order.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+import logging
+from datetime import datetime, timedelta
 
-from newsletter.models import Delivery, Paper, Verdict
-from subscriptions.models import Topic, TopicPreference
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, Q
+
+from newsletter import editions
+from newsletter.bounces import Event, mailbox, reports
+from newsletter.bounces import Kind as Told
+from newsletter.delivery import settle_unknown
+from newsletter.delivery.compose import delivery_of_bounce_address, delivery_of_message_id
+from newsletter.models import Delivery, DeliveryEvent, Edition, Paper, Verdict
+from subscriptions import lifecycle, links
+from subscriptions.models import Subscriber, Suppression, Topic, TopicPreference
+
+log = logging.getLogger(__name__)
+Kind = DeliveryEvent.Kind
+KINDS = {
+    Told.DELIVERED: Kind.DELIVERED,
+    Told.DEFERRED: Kind.DEFERRED,
+    Told.HARD: Kind.BOUNCED,
+    Told.SOFT: Kind.SOFT,
+    Told.POLICY: Kind.REJECTED,
+    Told.COMPLAINED: Kind.COMPLAINED,
+    Told.UNSUBSCRIBED: Kind.UNSUBSCRIBED,
+}
+SOFT_DAYS = 5  # so many days with a soft bounce and none with a delivery between …
+SOFT_WINDOW = timedelta(days=30)  # … within this time, and the address is taken for dead (BN3)
+STORM_AT_LEAST = 20  # so many dead addresses of one edition …
+STORM_SHARE = 0.1  # … that are this share of what was sent: rather the relay or a list is at fault (BN9)
+BATCH = 500
+
+
+def take_in(event: Event, *, now: datetime) -> bool:
+    """Store what was told, to be acted on by the next tick. False: it is about no delivery of ours, or known already.
+
+    Fast and harmless to repeat, so that a webhook can answer at once (BN8).
+    """
+    if event.unsubscribe_token:
+        return _leave_by_mail(event, now=now)
+    delivery = (
+        event.delivery or delivery_of_bounce_address(event.bounce_address) or delivery_of_message_id(event.message_id)
+    )
+    if delivery is None or not Delivery.objects.filter(pk=delivery).exists():
+        log.info("An event of kind %s is about no delivery of ours", event.kind)
+        return False
+    row = DeliveryEvent(
+        delivery_id=delivery,
+        kind=KINDS[event.kind],
+        at=min(event.at or now, now),
+        source=event.source[:32],
+        event_id=event.event_id[:200],
+        code=event.code[:16],
+        text=event.text[:300],
+    )
+    before = DeliveryEvent.objects.filter(event_id=row.event_id).exists()
+    DeliveryEvent.objects.bulk_create([row], ignore_conflicts=True)
+    return not before
+
+
+def read_mailbox(*, now: datetime, limit: int = BATCH) -> int:
+    """Read the mailbox that bounces come back to, if there is one. Returns how many letters were for us.
+
+    A letter is removed after its event is stored; what is not for us is set aside for a person.
+    """
+    if not settings.BOUNCE_MAILBOX_URL:
+        return 0
+    taken = 0
+    with mailbox.open_mailbox(settings.BOUNCE_MAILBOX_URL, aside=settings.VAR_DIR / "letters") as box:
+        for letter in box.letters(limit):
+            event = reports.parse(letter.data)
+            if event is None:
+                box.set_aside(letter)
+                continue
+            take_in(event, now=now)
+            box.remove(letter)
+            taken += 1
+    return taken
+
+
+def act_on_events(*, now: datetime) -> int:
+    """Act on up to a batch of stored events. Returns how many."""
+    pending = DeliveryEvent.objects.filter(handled_at__isnull=True).order_by("pk")
+    acted = 0
+    for event in pending.select_related("delivery__subscriber", "delivery__edition")[:BATCH]:
+        with transaction.atomic():
+            ours = DeliveryEvent.objects.filter(pk=event.pk, handled_at__isnull=True).update(handled_at=now)
+            if ours:
+                _act_on(event, now=now)
+                acted += 1
+    return acted
+
+
+def _act_on(event: DeliveryEvent, *, now: datetime) -> None:
+    reader = event.delivery.subscriber
+    if event.kind == Kind.COMPLAINED:
+        lifecycle.suppress(reader, reason=Suppression.Reason.COMPLAINT, source=event.source, now=now)
+    elif event.kind == Kind.UNSUBSCRIBED:
+        lifecycle.unsubscribe(reader, now=now, method=event.source, origin=lifecycle.Origin())
+    elif event.kind in {Kind.BOUNCED, Kind.SOFT} and _is_dead(event, now=now):
+        lifecycle.suppress(reader, reason=Suppression.Reason.BOUNCE, source=event.source, now=now)
+    _settle_doubt(event, now=now)
+
+
+def _settle_doubt(event: DeliveryEvent, *, now: datetime) -> None:
+    """A report says what became of a message nobody was sure of."""
+    state = {
+        Kind.DELIVERED: Delivery.State.SENT,
+        Kind.COMPLAINED: Delivery.State.SENT,
+        Kind.BOUNCED: Delivery.State.FAILED,
+        Kind.REJECTED: Delivery.State.FAILED,
+    }.get(Kind(event.kind))
+    if state and event.delivery.state == Delivery.State.UNKNOWN:
+        settle_unknown([event.delivery_id], state=state, source=event.source, text=event.text, now=now)
+
+
+def _is_dead(event: DeliveryEvent, *, now: datetime) -> bool:
+    """A hard bounce says so at once, except in a storm; soft ones say it together."""
+    if event.kind == Kind.BOUNCED and not _is_storm(event.delivery.edition, now=now):
+        return True
+    return _soft_days(event.delivery.subscriber, now=now) >= SOFT_DAYS
+
+
+def _soft_days(reader: Subscriber, *, now: datetime) -> int:
+    """Days with a bounce in the window, counted from the last day something got through (BN3)."""
+    events = DeliveryEvent.objects.filter(delivery__subscriber=reader, at__gt=now - SOFT_WINDOW)
+    arrived = events.filter(kind=Kind.DELIVERED).order_by("-at").values_list("at", flat=True).first()
+    bounces = events.filter(kind__in=[Kind.SOFT, Kind.BOUNCED])
+    if arrived:
+        bounces = bounces.filter(at__gt=arrived)
+    return len({at.date() for at in bounces.values_list("at", flat=True)})
+
+
+def _is_storm(edition: Edition, *, now: datetime) -> bool:
+    """Too many addresses died at once to be true: pause the edition and count each bounce as a soft one (BN9)."""
+    counts = Delivery.objects.filter(edition=edition).aggregate(
+        tried=Count("pk", filter=Q(state__in=[Delivery.State.SENT, Delivery.State.FAILED, Delivery.State.UNKNOWN])),
+        bounced=Count("pk", filter=Q(events__kind=Kind.BOUNCED), distinct=True),
+    )
+    storm: bool = counts["bounced"] >= STORM_AT_LEAST and counts["bounced"] >= STORM_SHARE * counts["tried"]
+    if storm:
+        reason = (
+            f"{counts['bounced']} of {counts['tried']} addresses bounced: check the relay and the list, then resume."
+        )
+        editions.pause(edition, reason=reason, now=now)
+    return storm
+
+
+def _leave_by_mail(event: Event, *, now: datetime) -> bool:
+    """`mailto:` unsubscribe: the token in the subject is the reader's own."""
+    reader = Subscriber.objects.filter(unsubscribe_hash=links.unsubscribe_hash(event.unsubscribe_token)).first()
+    return reader is not None and lifecycle.unsubscribe(reader, now=now, method="mailto", origin=lifecycle.Origin())
+
+
+# --- readers' words on papers ---------------------------------------------------------------------------------------
 
 
 def give_verdict(delivery: Delivery, *, paper: Paper, value: int, now: datetime) -> None:

@@ -14,7 +14,7 @@ from celery import shared_task
 from django.db import OperationalError
 from django.utils import timezone
 
-from newsletter import delivery, editions, gathering, planning, trends
+from newsletter import delivery, editions, feedback, gathering, planning, trends
 from newsletter.delivery.outlet import open_transport
 from newsletter.models import Delivery, Heartbeat
 from subscriptions import lifecycle, retention
@@ -30,13 +30,19 @@ def tick() -> None:
     """Each minute: move editions on, clean up after the dead, and ring for whatever is due."""
     now = timezone.now()
     keep_house(now=now)
-    for task in (send_notices, ingest, score, plan, deliver):
+    for task in (send_notices, ingest, score, plan, deliver, listen):
         task.apply_async(expires=55)
 
 
 @shared_task(name="newsletter.tasks.ingest")
 def ingest() -> None:
     gather_due(deadline=timezone.now() + SLICE)
+
+
+@shared_task(name="newsletter.tasks.listen")
+def listen() -> None:
+    """Read the mailbox that bounces and requests to leave come back to."""
+    feedback.read_mailbox(now=timezone.now())
 
 
 @shared_task(name="newsletter.tasks.score")
@@ -68,6 +74,7 @@ def keep_house(*, now: datetime) -> None:
         editions.finish_due,
         delivery.reap_expired,
         delivery.skip_expired,
+        feedback.act_on_events,
         lifecycle.resume_rested,
         forget_hourly,
     ):

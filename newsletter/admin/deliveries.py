@@ -5,14 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 
-from newsletter import delivery
+from newsletter import delivery, history
 from newsletter.models import Delivery, DeliveryEvent, Heartbeat, Stream
+from subscriptions.models import Subscriber
 
 
 class ReadOnly(ModelAdmin):  # type: ignore[misc]
@@ -52,10 +57,29 @@ class DeliveryAdmin(ReadOnly):
     @admin.display(description=_("Reader"))
     def reader(self, row: Delivery) -> str:
         """Addresses are shown only to those who may see readers; a curator sees the number."""
-        request = self._request
-        return (
-            str(row.subscriber) if request.user.has_perm("subscriptions.view_subscriber") else f"#{row.subscriber_id}"
+        if not self._request.user.has_perm("subscriptions.view_subscriber"):
+            return f"#{row.subscriber_id}"
+        url = reverse("admin:newsletter_reader_history", args=[row.subscriber_id])
+        return format_html('<a href="{}">{}</a>', url, row.subscriber)
+
+    def get_urls(self) -> list[URLPattern]:
+        own = path(
+            "reader/<int:pk>/", self.admin_site.admin_view(self.reader_history), name="newsletter_reader_history"
         )
+        return [own, *super().get_urls()]
+
+    def reader_history(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Why did this reader not get it?"""
+        if not request.user.has_perm("subscriptions.view_subscriber"):
+            raise PermissionDenied
+        reader = get_object_or_404(Subscriber, pk=pk)
+        context = self.admin_site.each_context(request) | {
+            "title": _("What happened to %s") % reader,
+            "standing": history.standing_of(reader),
+            "lines": history.history_of(reader)[::-1],
+            "opts": self.opts,
+        }
+        return render(request, "admin/newsletter/reader_history.html", context)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         self._request = request

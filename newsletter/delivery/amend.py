@@ -55,7 +55,9 @@ def settle_unknown(pks: Sequence[int], *, state: str, source: str, text: str, no
     when = {"sent_at": now} if state == State.SENT else {}
     Delivery.objects.filter(pk__in=settled).update(state=state, **when)
     DeliveryEvent.objects.bulk_create(
-        DeliveryEvent(delivery_id=pk, kind=DeliveryEvent.Kind.SETTLED, at=now, source=source, text=text[:300])
+        DeliveryEvent(
+            delivery_id=pk, kind=DeliveryEvent.Kind.SETTLED, at=now, source=source, text=text[:300], handled_at=now
+        )
         for pk in settled
     )
     return len(settled)

@@ -37,7 +37,9 @@ def reap_expired(*, now: datetime) -> tuple[int, int]:
 
 def _doubt(pk: int, *, now: datetime) -> DeliveryEvent:
     text = "The worker died while the message may have been on the wire."
-    return DeliveryEvent(delivery_id=pk, kind=DeliveryEvent.Kind.UNKNOWN, at=now, source="reaper", text=text)
+    return DeliveryEvent(
+        delivery_id=pk, kind=DeliveryEvent.Kind.UNKNOWN, at=now, source="reaper", text=text, handled_at=now
+    )
 
 
 def skip_expired(*, now: datetime) -> int:

@@ -65,13 +65,13 @@ def grace(cadence: str) -> timedelta:
 def due_readers(edition: Edition, *, now: datetime) -> list[Due]:
     """The next chunk of readers to plan for an edition, who were not planned for it yet."""
     due = Subscriber.objects.due(now + PLAN_AHEAD).filter(next_due_at__gte=now - grace(edition.cadence))
-    return read(without_delivery(due, edition))
+    return read(without_delivery(due, edition).order_by("next_due_at", "pk"))
 
 
 def overdue_readers(cadence: str, *, now: datetime) -> list[Due]:
     """The next chunk of readers whose hour passed longer ago than the grace."""
     late = Subscriber.objects.mailable().filter(cadence=cadence, next_due_at__lt=now - grace(cadence))
-    return read(late)
+    return read(late.order_by("next_due_at", "pk"))
 
 
 def without_delivery(readers: QuerySet[Subscriber], edition: Edition) -> QuerySet[Subscriber]:
@@ -80,7 +80,7 @@ def without_delivery(readers: QuerySet[Subscriber], edition: Edition) -> QuerySe
 
 
 def read(readers: QuerySet[Subscriber]) -> list[Due]:
-    return [Due(*row) for row in readers.order_by("next_due_at", "pk").values_list(*Due._fields)[:CHUNK]]
+    return [Due(*row) for row in readers.values_list(*Due._fields)[:CHUNK]]
 
 
 def slot_of(reader: Due, *, patience: timedelta, now: datetime) -> Slot:

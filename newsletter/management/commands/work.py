@@ -48,7 +48,7 @@ def work(stop: threading.Event, *, once: bool = False) -> None:
                 tasks.score_if_due(now=now)
                 tasks.keep_house(now=now)
                 planning.plan_due(now=now)
-                if settings.SOURCES and not gatherer.is_alive():
+                if not gatherer.is_alive() and (settings.SOURCES or settings.BOUNCE_MAILBOX_URL):
                     gatherer = threading.Thread(target=_gather, daemon=True)
                     gatherer.start()
             tasks.deliver_due(deadline=now + SLICE, should_stop=stop.is_set)
@@ -63,8 +63,9 @@ def work(stop: threading.Event, *, once: bool = False) -> None:
 
 
 def _gather() -> None:
-    """Beside the mail, in a thread of its own: a slow source never holds up a confirmation."""
+    """Beside the mail, in a thread of its own: a slow source or mailbox never holds up a confirmation."""
     try:
+        tasks.listen()
         tasks.gather_due(deadline=timezone.now() + SLICE)
     except Exception:
         log.exception("The sources could not be asked; the next tick tries again")

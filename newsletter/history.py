@@ -1,0 +1,75 @@
+"""Everything we did for one reader, in order: the answer to "why did I not get it?".
+
+In: a subscriber. Out: lines of consent, notices, deliveries and what came back, oldest first. Reads only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from newsletter.models import Delivery
+from subscriptions.models import Subscriber, Suppression
+
+LIMIT = 500
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Line:
+    """One thing that happened."""
+
+    at: datetime
+    subject: str  # consent, notice, delivery, event, suppression
+    what: str
+    detail: str = ""
+
+
+def history_of(reader: Subscriber) -> list[Line]:
+    """The latest lines, oldest first; a delivery stands at its due moment, its events where they happened."""
+    lines = [*_consent(reader), *_notices(reader), *_deliveries(reader), *_suppressions(reader)]
+    return sorted(lines)[-LIMIT:]
+
+
+def standing_of(reader: Subscriber) -> str:
+    """One sentence: does this reader get digests, and when is the next?"""
+    barred = Suppression.objects.in_force().filter(address_hash=reader.address_hash).first()
+    if barred:
+        return (
+            f"Gets nothing: the address is suppressed ({barred.get_reason_display()}) since {barred.first_at:%Y-%m-%d}."
+        )
+    if reader.state != Subscriber.State.CONFIRMED:
+        return f"Gets nothing: the reader is {reader.get_state_display()}."
+    if reader.next_due_at is None:
+        return "Gets nothing: no next digest is set. Saving the preferences again sets one."
+    return f"Gets {reader.get_cadence_display()} digests; the next is due {reader.next_due_at:%Y-%m-%d %H:%M} UTC."
+
+
+def _consent(reader: Subscriber) -> Iterator[Line]:
+    for event in reader.consent_events.order_by("-at")[:LIMIT]:
+        yield Line(event.at, "consent", event.get_kind_display(), event.method)
+
+
+def _notices(reader: Subscriber) -> Iterator[Line]:
+    for notice in reader.notices.order_by("-created_at")[:LIMIT]:
+        yield Line(
+            notice.created_at, "notice", f"{notice.get_kind_display()}: {notice.get_state_display()}", notice.error
+        )
+
+
+def _deliveries(reader: Subscriber) -> Iterator[Line]:
+    rows = Delivery.objects.filter(subscriber=reader).select_related("edition").prefetch_related("events")
+    for row in rows.order_by("-due_at")[:LIMIT]:
+        why = row.get_skip_reason_display() if row.skip_reason else row.reply
+        what = f"{row.edition}: {row.get_state_display()}, {len(row.picks)} papers"
+        yield Line(row.due_at, "delivery", what, why)
+        for event in row.events.all():
+            detail = " ".join(part for part in (event.source, event.phase, event.code, event.text) if part)
+            yield Line(event.at, "event", event.get_kind_display(), detail)
+
+
+def _suppressions(reader: Subscriber) -> Iterator[Line]:
+    for row in Suppression.objects.filter(address_hash=reader.address_hash):
+        yield Line(row.first_at, "suppression", row.get_reason_display(), row.source)
+        if row.lifted_at:
+            yield Line(row.lifted_at, "suppression", "lifted")

@@ -1,0 +1,204 @@
+import mailbox
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from newsletter import feedback, planning
+from newsletter.bounces import Event
+from newsletter.bounces import Kind as Told
+from newsletter.delivery.compose import bounce_address, message_id
+from newsletter.models import Delivery, DeliveryEvent, Edition
+from subscriptions.models import Subscriber, Suppression
+from tests.builders import NOON, assign, make_edition, make_paper, make_reader
+
+pytestmark = pytest.mark.django_db
+State = Subscriber.State
+
+
+def sent(readers: int = 1) -> list[Delivery]:
+    make_edition(papers=[assign(make_paper(score_daily=1.0), "vision")], state=Edition.State.FROZEN)
+    for _ in range(readers):
+        make_reader()
+    planning.plan_due(now=NOON)
+    Delivery.objects.update(state=Delivery.State.SENT, not_before=None, sent_at=NOON, claim="done")
+    return list(Delivery.objects.order_by("pk"))
+
+
+def told(row: Delivery, kind: Told, *, number: int = 1, at: datetime = NOON) -> Event:
+    return Event(
+        kind=kind, source="dsn", event_id=f"dsn:{row.pk}:{kind}:{number}", bounce_address=bounce_address(row.pk), at=at
+    )
+
+
+def state_of(row: Delivery) -> str:
+    return Subscriber.objects.get(pk=row.subscriber_id).state
+
+
+def test_a_dead_address_is_suppressed_at_once() -> None:
+    row = sent()[0]
+    assert feedback.take_in(told(row, Told.HARD), now=NOON)
+    assert feedback.act_on_events(now=NOON) == 1
+    assert state_of(row) == State.SUPPRESSED
+    assert Suppression.objects.get().reason == Suppression.Reason.BOUNCE
+
+
+def test_the_same_report_twice_is_one_event() -> None:
+    row = sent()[0]
+    assert feedback.take_in(told(row, Told.HARD), now=NOON)
+    assert not feedback.take_in(told(row, Told.HARD), now=NOON)
+    assert DeliveryEvent.objects.count() == 1
+
+
+def test_acting_twice_does_nothing_the_second_time() -> None:
+    row = sent()[0]
+    feedback.take_in(told(row, Told.COMPLAINED), now=NOON)
+    feedback.act_on_events(now=NOON)
+    assert feedback.act_on_events(now=NOON) == 0
+
+
+def test_a_complaint_unsubscribes_and_suppresses() -> None:
+    row = sent()[0]
+    feedback.take_in(told(row, Told.COMPLAINED), now=NOON)
+    feedback.act_on_events(now=NOON)
+    assert state_of(row) == State.SUPPRESSED
+    assert Suppression.objects.get().reason == Suppression.Reason.COMPLAINT
+
+
+def test_a_wish_to_leave_through_the_provider_unsubscribes() -> None:
+    row = sent()[0]
+    feedback.take_in(told(row, Told.UNSUBSCRIBED), now=NOON)
+    feedback.act_on_events(now=NOON)
+    assert state_of(row) == State.UNSUBSCRIBED
+    assert not Suppression.objects.exists()
+
+
+def test_a_refusal_for_policy_is_never_held_against_the_address() -> None:
+    row = sent()[0]
+    for number in range(20):
+        at = NOON - timedelta(days=number)
+        feedback.take_in(told(row, Told.POLICY, number=number, at=at), now=NOON)
+    feedback.act_on_events(now=NOON)
+    assert state_of(row) == State.CONFIRMED
+
+
+@pytest.mark.parametrize(("days", "state"), [(4, State.CONFIRMED), (5, State.SUPPRESSED)])
+def test_soft_bounces_of_five_days_in_thirty_make_an_address_dead(days: int, state: str) -> None:
+    row = sent()[0]
+    for number in range(days):
+        feedback.take_in(told(row, Told.SOFT, number=number, at=NOON - timedelta(days=number)), now=NOON)
+    feedback.act_on_events(now=NOON)
+    assert state_of(row) == state
+
+
+def test_many_soft_bounces_of_one_day_count_once() -> None:
+    row = sent()[0]
+    for number in range(30):
+        feedback.take_in(told(row, Told.SOFT, number=number), now=NOON)
+    feedback.act_on_events(now=NOON)
+    assert state_of(row) == State.CONFIRMED
+
+
+def test_a_delivery_between_starts_the_count_of_soft_bounces_anew() -> None:
+    row = sent()[0]
+    feedback.take_in(told(row, Told.DELIVERED, at=NOON - timedelta(days=2, hours=12)), now=NOON)
+    for number in range(6):
+        feedback.take_in(told(row, Told.SOFT, number=number, at=NOON - timedelta(days=number)), now=NOON)
+    feedback.act_on_events(now=NOON)
+    assert state_of(row) == State.CONFIRMED
+
+
+def test_a_storm_of_bounces_pauses_the_edition_instead_of_suppressing_everybody() -> None:
+    rows = sent(60)
+    for row in rows[:40]:
+        feedback.take_in(told(row, Told.HARD), now=NOON)
+    feedback.act_on_events(now=NOON)
+    assert Subscriber.objects.filter(state=State.SUPPRESSED).count() == 0
+    edition = Edition.objects.get()
+    assert edition.paused_at == NOON
+    assert "check the relay" in edition.pause_reason
+
+
+def test_a_few_bounces_of_a_large_edition_are_no_storm() -> None:
+    rows = sent(60)
+    for row in rows[:5]:
+        feedback.take_in(told(row, Told.HARD), now=NOON)
+    feedback.act_on_events(now=NOON)
+    assert Subscriber.objects.filter(state=State.SUPPRESSED).count() == 5
+    assert Edition.objects.get().paused_at is None
+
+
+@pytest.mark.parametrize(("kind", "state"), [(Told.DELIVERED, Delivery.State.SENT), (Told.HARD, Delivery.State.FAILED)])
+def test_a_report_settles_what_was_unknown(kind: Told, state: str) -> None:
+    row = sent()[0]
+    Delivery.objects.update(state=Delivery.State.UNKNOWN)
+    feedback.take_in(told(row, kind), now=NOON)
+    feedback.act_on_events(now=NOON)
+    row.refresh_from_db()
+    assert row.state == state
+
+
+def test_events_in_any_order_come_to_the_same_end() -> None:
+    rows = sent(2)
+    for row, order in zip(rows, ([Told.DELIVERED, Told.COMPLAINED], [Told.COMPLAINED, Told.DELIVERED]), strict=True):
+        for kind in order:
+            feedback.take_in(told(row, kind), now=NOON)
+            feedback.act_on_events(now=NOON)
+    assert {state_of(row) for row in rows} == {State.SUPPRESSED}
+
+
+@pytest.mark.parametrize(
+    "marks",
+    [
+        {"bounce_address": "b+1.00000000000000000000@papers.example.org"},
+        {"message_id": "1.00000000000000000000@papers.example.org"},
+        {"delivery": 10**9},
+        {},
+    ],
+)
+def test_a_report_that_cannot_be_about_us_is_left_alone(marks: dict[str, object]) -> None:
+    sent()
+    assert not feedback.take_in(Event(kind=Told.HARD, source="dsn", event_id="x", **marks), now=NOON)
+    assert not DeliveryEvent.objects.exists()
+
+
+def test_a_message_id_of_ours_identifies_the_delivery() -> None:
+    row = sent()[0]
+    event = Event(kind=Told.COMPLAINED, source="arf", event_id="a", message_id=message_id(row.pk))
+    assert feedback.take_in(event, now=NOON)
+    assert DeliveryEvent.objects.get().delivery == row
+
+
+def test_an_unsubscribe_mail_with_the_readers_token_is_obeyed() -> None:
+    row = sent()[0]
+    reader = row.subscriber
+    event = Event(kind=Told.UNSUBSCRIBED, source="mailto", event_id="m", unsubscribe_token=reader.unsubscribe_token)
+    assert feedback.take_in(event, now=NOON)
+    assert state_of(row) == State.UNSUBSCRIBED
+
+
+def test_the_bounce_mailbox_is_read_and_what_is_not_for_us_is_kept(
+    tmp_path: Path, settings: pytest.FixtureRequest
+) -> None:
+    row = sent()[0]
+    folder = mailbox.Maildir(tmp_path / "bounces", create=True)
+    dsn = (
+        f"From: MAILER-DAEMON@mx.example\r\nTo: {bounce_address(row.pk)}\r\nSubject: Undelivered\r\n"
+        "MIME-Version: 1.0\r\nMessage-ID: <r1@mx.example>\r\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n\r\n'
+        "--b\r\nContent-Type: text/plain\r\n\r\nNo such user.\r\n"
+        "--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example\r\n\r\n"
+        "Final-Recipient: rfc822; nobody@example.net\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+        "Diagnostic-Code: smtp; 550 5.1.1 user unknown\r\n\r\n--b--\r\n"
+    )
+    folder.add(dsn.encode())
+    folder.add(
+        b"From: friend@example.net\r\nTo: hello@papers.example.org\r\nSubject: Nice digest\r\n\r\nThank you!\r\n"
+    )
+    settings.BOUNCE_MAILBOX_URL = f"maildir://{tmp_path / 'bounces'}"
+    assert feedback.read_mailbox(now=NOON) == 1
+    feedback.act_on_events(now=NOON)
+    assert state_of(row) == State.SUPPRESSED
+    left = list(mailbox.Maildir(tmp_path / "bounces", create=False))
+    assert [letter["Subject"] for letter in left] == ["Nice digest"]
+    assert feedback.read_mailbox(now=NOON) == 0

@@ -1,0 +1,53 @@
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from newsletter import feedback
+from newsletter.bounces import Kind as Told
+from newsletter.history import history_of, standing_of
+from newsletter.models import Delivery
+from subscriptions import lifecycle
+from subscriptions.models import Subscriber
+from tests.builders import NOON, make_reader
+from tests.test_feedback import sent, told
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_history_tells_in_order_what_happened() -> None:
+    row = sent()[0]
+    feedback.take_in(told(row, Told.HARD, at=NOON + timedelta(hours=1)), now=NOON + timedelta(hours=1))
+    feedback.act_on_events(now=NOON + timedelta(hours=2))
+    lines = history_of(row.subscriber)
+    assert [line.subject for line in lines] == ["delivery", "event", "consent", "suppression"]
+    assert "sent, 1 papers" in lines[0].what
+
+
+@pytest.mark.parametrize(
+    ("state", "says"), [("confirmed", "the next is due"), ("paused", "is paused"), ("pending", "is pending")]
+)
+def test_the_standing_says_whether_a_reader_gets_mail(state: str, says: str) -> None:
+    assert says in standing_of(make_reader(state=state))
+
+
+def test_the_standing_of_a_suppressed_address_says_why() -> None:
+    reader = make_reader()
+    lifecycle.suppress(reader, reason="complaint", source="test", now=NOON)
+    assert "suppressed (marked as spam)" in standing_of(Subscriber.objects.get())
+
+
+def test_a_skipped_digest_says_why() -> None:
+    row = sent()[0]
+    Delivery.objects.update(state="skipped", skip_reason="late")
+    assert "too late to be news" in history_of(row.subscriber)[0].detail
+
+
+def test_an_operator_asks_by_address() -> None:
+    row = sent()[0]
+    out = StringIO()
+    call_command("reader_history", row.subscriber.email.upper(), stdout=out)
+    assert "Gets daily digests" in out.getvalue()
+    with pytest.raises(CommandError, match="No reader has this address"):
+        call_command("reader_history", "nobody@example.net")
