@@ -168,7 +168,7 @@ class _Plane:
             joined += [frame["topics_open"], frame["topics_join"].join(topics), frame["topics_close"]]
         if recipient.confirmed_on:
             joined += [frame["confirmed_open"], self._date(recipient.confirmed_on), frame["confirmed_close"]]
-        joined.append(frame["end"])
+        joined.append(frame["end"].replace(self._unsubscribe_mark, self._token(recipient.unsubscribe_token)))
         return joined
 
     def _date(self, day: date) -> bytes:
@@ -178,9 +178,8 @@ class _Plane:
         return self._dates[day]
 
     def filled(self, pieces: list[bytes], recipient: Recipient) -> bytes:
-        joined = b"".join(pieces)
-        joined = joined.replace(self._unsubscribe_mark, self._token(recipient.unsubscribe_token))
-        return joined.replace(self._delivery_mark, self._token(recipient.delivery_token))
+        """The pieces joined, with the reader's token in their links."""
+        return b"".join(pieces).replace(self._delivery_mark, self._token(recipient.delivery_token))
 
 
 def _shorter(planes: list[_Plane], recipient: Recipient, *, full: int) -> bytes:
