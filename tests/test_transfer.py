@@ -186,3 +186,13 @@ def test_the_command_writes_refused_lines_with_reasons(tmp_path: Path, capsys: p
     assert refused.read_text().startswith("3,'=bad,address: ")
     with pytest.raises(CommandError, match="No such file"):
         call_command("import_readers", str(tmp_path / "nowhere.csv"))
+
+
+def test_the_command_shows_the_first_refusals_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text(HEADER + "\n" + f"nobody,{PROOF}\n" * 50)
+    call_command("import_readers", str(source), "--dry-run")
+    out = capsys.readouterr().out
+    assert out.count("Line ") == 20
+    assert "50 read, would import 0, refused 50" in out
+    assert "--refused FILE" in out

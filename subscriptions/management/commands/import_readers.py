@@ -17,6 +17,8 @@ from subscriptions import transfer
 
 log = logging.getLogger("subscriptions.audit")
 
+SHOWN = 20
+
 
 class Command(BaseCommand):
     help = (
@@ -31,11 +33,16 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["file"]
-        refused = options["refused"].open("w", newline="", encoding="utf-8") if options["refused"] else self.stdout
-        writer = csv.writer(refused)
+        refused = options["refused"].open("w", newline="", encoding="utf-8") if options["refused"] else None
+        shown = 0
 
         def tell(refusal: transfer.Refusal) -> None:
-            writer.writerow([refusal.line, transfer.safe_cell(refusal.email), refusal.reason])
+            nonlocal shown
+            cells = [str(refusal.line), transfer.safe_cell(refusal.email), refusal.reason]
+            if refused is not None:
+                csv.writer(refused).writerow(cells)
+            elif (shown := shown + 1) <= SHOWN:
+                self.stdout.write("Line " + ": ".join(cells))
 
         try:
             with path.open(newline="", encoding="utf-8-sig") as lines, Progress(disable=not sys.stderr.isatty()) as bar:
@@ -51,12 +58,14 @@ class Command(BaseCommand):
         except (OSError, transfer.UnreadableFile) as error:
             raise CommandError(str(error)) from None
         finally:
-            if options["refused"]:
+            if refused is not None:
                 refused.close()
         did = "would import" if options["dry_run"] else "imported"
         summary = f"{tally.read} read, {did} {tally.imported}, refused {tally.refused.total()}"
         log.info("%s: %s, by %s", path.name, summary, getpass.getuser())
         self.stdout.write(summary)
+        if shown > SHOWN:
+            self.stdout.write(f"Only the first {SHOWN} refused lines are shown; --refused FILE writes all of them.")
         for reason, count in tally.refused.most_common():
             self.stdout.write(f"  {count:>7}  {reason}")
 
