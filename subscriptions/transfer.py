@@ -302,5 +302,5 @@ def safe_cell(text: str) -> str:
 
 
 def _plain(cell: str) -> str:
-    cell = cell[:LONGEST_CELL].strip()
+    cell = cell[:LONGEST_CELL].replace("\0", "").strip()
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA_STARTS) else cell
