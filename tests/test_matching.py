@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter import matching
+from tests.bench.bench_digests import simulate
 from tests.bench.bench_matching import make_candidates, make_readers
 
 SPEECH, VISION, ROBOTS, THEORY = range(4)
@@ -150,8 +151,8 @@ def test_among_equals_the_more_different_paper_comes_next() -> None:
 
 def test_editors_picks_are_labelled_and_accompany_a_digest() -> None:
     shelf = replace(MIXED, picks=np.array([False, True, False, False, False]))
-    speech, vision = picks(shelf, {"follows": {SPEECH: 1}, "limit": 3}, {"follows": {VISION: 1}, "limit": 3})
-    assert len(speech) == 3
+    speech, vision = picks(shelf, {"follows": {SPEECH: 1}, "limit": 4}, {"follows": {VISION: 1}, "limit": 4})
+    assert len(speech) == 4
     assert speech[-1] == [101, "pick", "pick"]
     assert vision[0] == [101, "pick", "pick"]
     assert items(vision).count(101) == 1
@@ -160,6 +161,18 @@ def test_editors_picks_are_labelled_and_accompany_a_digest() -> None:
 def test_nothing_in_the_followed_topics_means_no_digest_even_with_picks_and_outside_papers() -> None:
     shelf = candidates((0.9, {SPEECH: 0.9}), (0.8, {VISION: 0.9}), picks=(0,))
     assert picks(shelf, {"follows": {THEORY: 1}, "outside": True}) == [[]]
+
+
+def test_picks_and_outside_papers_stay_a_small_part_of_a_short_digest() -> None:
+    shelf = candidates(*[(0.5, {SPEECH: 0.9})] * 7, *[(0.9, {VISION: 0.9})] * 3, picks=(7, 8))
+    own = [items(picks(shelf, {"follows": {SPEECH: 1}, "outside": True, "seen": range(n)})[0]) for n in (0, 1, 2, 3, 5)]
+    assert [(sum(item < 107 for item in got), sum(item >= 107 for item in got)) for got in own] == [
+        (7, 3),
+        (6, 2),
+        (5, 2),
+        (4, 1),
+        (2, 0),
+    ]
 
 
 def test_one_labelled_paper_from_outside_comes_last_and_only_to_those_who_want_it() -> None:
@@ -174,9 +187,10 @@ def test_one_labelled_paper_from_outside_comes_last_and_only_to_those_who_want_i
 
 
 def test_the_outside_paper_has_no_muted_topic_at_all() -> None:
-    shelf = candidates((0.9, {SPEECH: 0.9}), (0.8, {VISION: 0.9, ROBOTS: 0.5}), (0.7, {THEORY: 0.9}))
+    speech = [(0.9 - n / 100, {SPEECH: 0.9}) for n in range(3)]
+    shelf = candidates(*speech, (0.8, {VISION: 0.9, ROBOTS: 0.5}), (0.7, {THEORY: 0.9}))
     person = {"follows": {SPEECH: 1}, "outside": True, "mutes": [ROBOTS]}
-    assert items(picks(shelf, person)[0]) == [100, 102]
+    assert items(picks(shelf, person)[0]) == [100, 101, 102, 104]
 
 
 def test_the_outside_paper_replaces_the_last_one_of_a_full_digest() -> None:
@@ -309,3 +323,11 @@ def test_every_promise_holds_for_any_readers(seed: int, papers: int) -> None:
                 assert (shelf.topics[paper] > 0)[follows].any()
             elif lane == "outside":
                 assert not (shelf.topics[paper] > 0)[follows | people.mutes[row]].any()
+
+
+def test_weeks_of_digests_never_repeat_a_paper_and_stay_on_topic() -> None:
+    outcome = simulate(120, 12)
+    assert outcome.repeats == 0
+    assert outcome.on_topic >= 0.95
+    assert outcome.diversity > 3
+    assert outcome.empty < 0.1

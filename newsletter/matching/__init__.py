@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from newsletter.matching.block import Block, block_of
-from newsletter.matching.guests import extra_picks, make_way, outside_paper, seen_among
+from newsletter.matching.guests import extra_picks, guests_allowed, make_way, outside_paper
 from newsletter.matching.own_list import select, widen
 from newsletter.matching.shelf import Shelf, trend_scale
 from newsletter.matching.values import (
@@ -40,7 +40,8 @@ def choose(candidates: Candidates, readers: Readers, rules: Rules) -> Chosen:
 
     A paper whose primary topic is muted is never sent. A muted second topic only pushes a paper down, as else muting
     a broad topic would empty the digest; it does bar a paper from the outside slot. An empty row means that nothing
-    new is there for the reader: picks and the outside paper accompany a digest, they are no reason to send one.
+    new is there for the reader: picks and the outside paper accompany three or more papers of the reader's own list,
+    they are no reason to send a digest.
     """
     count, width = len(readers.limits), int(readers.limits.max(initial=0))
     chosen = Chosen(
@@ -85,21 +86,17 @@ def _choose_block(shelf: Shelf, readers: Readers, rows: Ints, only: int, chosen:
     lanes = np.where(follows_any[:, None], FOR_YOU, TRENDING) * np.ones_like(main)
     if readers.widen is not None:
         widen(shelf, block, np.flatnonzero(readers.widen[rows] & follows_any), main, lanes, counts)
-    alive = main[:, 0] >= 0
-    seen_outside, seen_picks = (seen_among(shelf, block, places) for places in (shelf.outside, shelf.picks))
-
-    long_enough = block.limits >= shelf.rules.outside_from
-    wanted = np.logical_and.reduce([readers.outside[rows], follows_any, alive, long_enough])
-    outside = outside_paper(shelf, block, seen_outside, wanted)
-    room = block.limits - (outside >= 0)
-    extra = extra_picks(shelf, block, seen_picks, main, np.where(alive, room, 0))
-    make_way(shelf, block, main, np.hstack([extra, outside[:, None]]))
+    guests = guests_allowed(shelf, block, main)
+    picks = extra_picks(shelf, block, main, guests)
+    wanted = np.logical_and.reduce([readers.outside[rows], follows_any, guests > (picks >= 0).sum(axis=1)])
+    outside = outside_paper(shelf, block, wanted)[:, None]
+    make_way(shelf, block, main, np.hstack([picks, outside]))
     main, lanes = _pack(main, lanes)
-    room = room - (extra >= 0).sum(axis=1)
+    room = block.limits - (np.hstack([picks, outside]) >= 0).sum(axis=1)
     main[np.arange(width) >= room[:, None]] = -1
 
-    places = np.hstack([main, extra, outside[:, None]])
-    lanes = np.hstack([lanes, np.full_like(extra, PICK), np.full((len(rows), 1), OUTSIDE)])
+    places = np.hstack([main, picks, outside])
+    lanes = np.hstack([lanes, np.full_like(picks, PICK), np.full_like(outside, OUTSIDE)])
     places, lanes = _pack(places, lanes)
     places, lanes = places[:, :width], lanes[:, :width]
     lanes[shelf.is_pick[places]] = PICK

@@ -50,8 +50,8 @@ class Readers:
 class Rules:
     mmr: float = 0.7  # weight of the score against likeness to what is chosen already
     per_topic: int = 3  # papers of one primary topic, unless it is the only topic followed
-    max_picks: int = 2  # editor's picks from outside the reader's own list; never more than a third of a digest
-    outside_from: int = 4  # shorter digests have no paper from outside
+    guest_share: float = 0.3  # of a digest, at most, is not the reader's own list: editor's picks, one outside paper
+    max_picks: int = 2  # editor's picks among these guests
     trend_share: float = 0.6  # how much of a topic's fit has to be earned by trending
     secondary_mute: float = 0.5  # what a muted second topic takes away
     floor: float = 0.0  # scores (0..1) up to this are left out, so that a digest may be short
