@@ -291,6 +291,7 @@ def reasons(item: EditionItem, *, topics: Mapping[str, str]) -> dict[str, str]:
     lines = {
         "trending": trending,
         "outside": _("Outside your topics · %s") % trending,
+        "for_you": _("Close to papers you liked · %s") % trending,
         "pick": trending if item.lane == EditionItem.Lane.PICK else _("Editor’s pick · %s") % trending,
     }
     for slug in dict.fromkeys([*scored, item.parts.get("topic") or ""]):

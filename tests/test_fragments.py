@@ -77,6 +77,7 @@ def test_the_line_of_each_reason_is_in_both_parts() -> None:
         "trending": "Trending in Speech & audio: +41 upvotes in 24 h",
         "topic:language-models": "Trending in Speech & audio: +41 upvotes in 24 h · you follow Language models",
         "outside": "Outside your topics · Trending in Speech & audio: +41 upvotes in 24 h",
+        "for_you": "Close to papers you liked · Trending in Speech & audio: +41 upvotes in 24 h",
         "topic:unheard-of": "Trending in Speech & audio: +41 upvotes in 24 h",
     }.items():
         raw = composer.compose(make_recipient(edition, picks=[[item.pk, "trending", reason]]))
