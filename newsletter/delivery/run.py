@@ -16,14 +16,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 
 from newsletter.delivery.breaker import Breaker
 from newsletter.delivery.claim import Claimed, claim_due, give_back, keep_alive, let_go
 from newsletter.delivery.compose import Composers
 from newsletter.delivery.exchange import exchange
-from newsletter.delivery.ledger import InlineLedger, Ledger, ThreadedLedger
+from newsletter.ledger import Ledger, open_ledger
 from newsletter.transports import Kind, Message, Outcome, Phase, Transport, Turn
 
 log = logging.getLogger(__name__)
@@ -60,9 +59,7 @@ def deliver(
     Rows claimed and not sent are given back. Raises what the database raises when it stays away for too long; what was
     on the wire is then settled by the reaper as unknown.
     """
-    ledger = (
-        ThreadedLedger() if connection.vendor == "postgresql" and not connection.in_atomic_block else InlineLedger()
-    )
+    ledger = open_ledger()
     worker = _Worker(transport=transport, ledger=ledger, clock=clock)
     try:
         while not worker.is_done:

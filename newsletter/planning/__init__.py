@@ -8,13 +8,16 @@ moved on by compare-and-set, and the database allows one delivery per edition an
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from newsletter.ledger import open_ledger
 from newsletter.models import Delivery, Edition
 from newsletter.planning.choice import EditionPlan, picks_for
 from newsletter.planning.due import (
@@ -45,6 +48,11 @@ class Planned:
     skipped: int = 0
     missed: int = 0
 
+    def add(self, more: Planned) -> None:
+        self.queued += more.queued
+        self.skipped += more.skipped
+        self.missed += more.missed
+
     @property
     def readers(self) -> int:
         return self.queued + self.skipped
@@ -63,10 +71,7 @@ def plan_due(
             .first()
         )
         if edition:
-            plan = EditionPlan(edition)
-            while _plan_chunk(plan, now=now, done=done):
-                if deadline and clock() >= deadline:
-                    return done
+            _plan_edition(EditionPlan(edition), now=now, done=done, is_late=lambda: deadline and clock() >= deadline)
         done.missed += _skip_missed(cadence, now=now)
     return done
 
@@ -84,25 +89,40 @@ def plan_now(edition: Edition, *, now: datetime) -> Planned:
                 readers = read(waiting.select_for_update(skip_locked=True, of=("self",)))
                 if not readers:
                     return done
-                _write(plan, readers, [slot] * len(readers), done=done)
+                stored = _store(edition, _rows(plan, readers, [slot] * len(readers)))
         except Raced:
             continue  # the planner has some of them; ask again who is left
+        done.add(stored)
         after = readers[-1].pk
 
 
-def _plan_chunk(plan: EditionPlan, *, now: datetime, done: Planned) -> bool:
-    """Plan one chunk of due readers. False when none was left."""
-    readers = due_readers(plan.edition, now=now)
-    if not readers:
-        return False
+def _plan_edition(plan: EditionPlan, *, now: datetime, done: Planned, is_late: Callable[[], object]) -> None:
+    """All readers who are due for it: the next chunk is chosen while the last one is being written."""
+    patience = grace(plan.edition.cadence)
+    ledger = open_ledger()
+    writing: Future[Planned] | None = None
+    try:
+        last: Due | None = None
+        while not is_late() and (readers := due_readers(plan.edition, after=last, now=now)):
+            last = readers[-1]
+            rows = _rows(plan, readers, [slot_of(reader, patience=patience, now=now) for reader in readers])
+            if writing:
+                done.add(writing.result())
+            writing = ledger.submit(partial(_write_chunk, plan.edition, readers, rows, now=now))
+        if writing:
+            done.add(writing.result())
+    finally:
+        ledger.close()
+
+
+def _write_chunk(edition: Edition, readers: Sequence[Due], rows: Sequence[Row], *, now: datetime) -> Planned:
+    """The rows, and the readers moved on, or nothing: the next tick asks again for those another planner got first."""
     try:
         with transaction.atomic():
             advance(readers, now=now)
-            patience = grace(plan.edition.cadence)
-            _write(plan, readers, [slot_of(reader, patience=patience, now=now) for reader in readers], done=done)
+            return _store(edition, rows)
     except Raced:
-        pass  # the other planner has them; ask again who is left
-    return True
+        return Planned()
 
 
 def _skip_missed(cadence: str, *, now: datetime) -> int:
@@ -118,7 +138,7 @@ def _skip_missed(cadence: str, *, now: datetime) -> int:
     return missed
 
 
-def _write(plan: EditionPlan, readers: Sequence[Due], slots: Sequence[Slot], *, done: Planned) -> None:
+def _rows(plan: EditionPlan, readers: Sequence[Due], slots: Sequence[Slot]) -> list[Row]:
     rows = []
     for reader, slot, picks in zip(readers, slots, plan.choose(readers), strict=True):
         reason = _skip_reason(reader, picks.count("[") - 1)
@@ -136,11 +156,14 @@ def _write(plan: EditionPlan, readers: Sequence[Due], slots: Sequence[Slot], *, 
                 picks,
             )
         )
-    store(rows)
-    skipped = sum(1 for row in rows if row.skip_reason)
-    done.skipped += skipped
-    done.queued += len(rows) - skipped
-    Edition.objects.filter(pk=plan.edition.pk, state=Edition.State.FROZEN).update(state=Edition.State.SENDING)
+    return rows
+
+
+def _store(edition: Edition, rows: Sequence[Row]) -> Planned:
+    stored = store(rows)
+    Edition.objects.filter(pk=edition.pk, state=Edition.State.FROZEN).update(state=Edition.State.SENDING)
+    skipped = sum(1 for row in stored if row.skip_reason)
+    return Planned(queued=len(stored) - skipped, skipped=skipped)
 
 
 def _skip_reason(reader: Due, papers: int) -> str:

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from newsletter.models import Delivery, Edition
 from subscriptions import schedule
@@ -62,9 +62,11 @@ def grace(cadence: str) -> timedelta:
     )
 
 
-def due_readers(edition: Edition, *, now: datetime) -> list[Due]:
-    """The next chunk of readers to plan for an edition, who were not planned for it yet."""
+def due_readers(edition: Edition, *, after: Due | None, now: datetime) -> list[Due]:
+    """The chunk of readers behind ``after`` to plan for an edition, who were not planned for it yet."""
     due = Subscriber.objects.due(now + PLAN_AHEAD).filter(next_due_at__gte=now - grace(edition.cadence))
+    if after:
+        due = due.filter(Q(next_due_at__gt=after.next_due_at) | Q(next_due_at=after.next_due_at, pk__gt=after.pk))
     return read(without_delivery(due, edition).order_by("next_due_at", "pk"))
 
 

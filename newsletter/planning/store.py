@@ -34,8 +34,8 @@ class Row(NamedTuple):
     picks: str  # JSON
 
 
-def store(rows: Sequence[Row]) -> None:
-    """Write the rows, except for readers who have a digest of that local day.
+def store(rows: Sequence[Row]) -> Sequence[Row]:
+    """Write the rows, except for readers who have a digest of that local day. Returns those written.
 
     Raises Raced when "send now" and the planner met at a reader: the caller rolls back and asks again who is left.
     """
@@ -53,6 +53,7 @@ def store(rows: Sequence[Row]) -> None:
             Delivery.objects.bulk_create(Delivery(**row._asdict() | {"picks": json.loads(row.picks)}) for row in fresh)
     except IntegrityError as error:
         raise Raced from error
+    return fresh
 
 
 def _copy(rows: Sequence[Row]) -> None:

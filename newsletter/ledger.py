@@ -1,4 +1,4 @@
-"""Where a run's database work is done: in a thread of its own beside the wire, or inline.
+"""Where a step's writes are done: in a thread of its own beside the work, or inline.
 
 In: steps (functions without arguments). Out: their results as futures, in order. While the database is away a step is
 tried again, since the results it records exist nowhere else; every step is a conditional UPDATE and may repeat.
@@ -46,7 +46,7 @@ class InlineLedger:
 
 
 class ThreadedLedger:
-    """For PostgreSQL: the wire goes on while a commit is under way."""
+    """For PostgreSQL: sending or choosing goes on while a commit is under way."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
@@ -60,6 +60,12 @@ class ThreadedLedger:
     def close(self) -> None:
         self._thread.submit(connection.close)
         self._thread.shutdown(wait=True)
+
+
+def open_ledger() -> Ledger:
+    """Beside the work where the database can do both at once; inline on SQLite and inside a caller's transaction."""
+    beside = connection.vendor == "postgresql" and not connection.in_atomic_block
+    return ThreadedLedger() if beside else InlineLedger()
 
 
 def patiently(step: Callable[[], Result]) -> Result:
