@@ -23,8 +23,9 @@ pytestmark = pytest.mark.django_db
 
 GOLDEN = Path(__file__).parent / "golden"
 ABSTRACT = "We study how titles travel. They arrive whole."
+# Every character that ends a line or a header somewhere; a NUL cannot be stored on PostgreSQL.
 HOSTILE = "".join(
-    map(chr, [*range(32), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+    map(chr, [*range(1, 32), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 )
 CASES: dict[str, list[dict[str, Any]]] = {
     "plain": PAPERS,
