@@ -27,7 +27,7 @@ SETTLED = {
 
 def backoff(attempts: int, *, chance: float) -> timedelta:
     """Wait before the next try: doubling from five minutes to an hour, with full jitter above half. 0 <= chance < 1."""
-    longest = timedelta(seconds=settings.DELIVERY_RETRY_SECONDS) * min(2 ** max(0, attempts - 1), LONGEST_RETRY)
+    longest = timedelta(seconds=settings.DELIVERY_RETRY_SECONDS) * min(1 << max(0, attempts - 1), LONGEST_RETRY)
     return longest * (1 + chance / 2) if attempts <= 1 else longest * (0.5 + chance / 2)
 
 
