@@ -19,12 +19,12 @@ from tests.services import RedisServer, ServiceMissing
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test that commits empties the tables when it ends; the default topics of the migrations come back after it."""
+    """A test that commits empties the tables when it ends: each of its kind starts by filling in the default topics."""
     for item in items:
         marker = item.get_closest_marker("django_db")
         names: list[str] = getattr(item, "fixturenames", [])
         if "transactional_db" in names or (marker and marker.kwargs.get("transaction")):
-            names.insert(0, "django_db_serialized_rollback")
+            names.append("default_topics")
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +90,6 @@ def processes(database_url: str, redis_url: str, inbox: Inbox, tmp_path: Path) -
 
 @pytest.fixture
 def default_topics(transactional_db: None) -> None:
-    """The topics that the migrations bring; a test of real processes finds them flushed by the one before it."""
+    """The topics that the migrations bring; a test that commits finds them flushed by the one before it."""
     migration = importlib.import_module("newsletter.migrations.0002_default_topics")
     migration.add_default_topics(apps, None)
