@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
 
 from newsletter import editions
 from newsletter.bounces import Event, mailbox, reports
@@ -177,12 +177,18 @@ def take_back_verdict(delivery: Delivery, *, paper: Paper) -> None:
 
 def mute_topic(delivery: Delivery, *, topic: Topic) -> None:
     """No paper of this topic from the next digest on."""
-    TopicPreference.objects.update_or_create(
+    preference, is_new = TopicPreference.objects.get_or_create(
         subscriber_id=delivery.subscriber_id, topic=topic, defaults={"stance": TopicPreference.Stance.MUTE}
     )
+    if not is_new and preference.stance != TopicPreference.Stance.MUTE:
+        preference.muted_from, preference.stance = preference.stance, TopicPreference.Stance.MUTE
+        preference.save(update_fields=["stance", "muted_from"])
 
 
 def unmute_topic(delivery: Delivery, *, topic: Topic) -> None:
-    TopicPreference.objects.filter(
+    """As it was before the mute: followed again when it was followed."""
+    muted = TopicPreference.objects.filter(
         subscriber_id=delivery.subscriber_id, topic=topic, stance=TopicPreference.Stance.MUTE
-    ).delete()
+    )
+    muted.exclude(muted_from="").update(stance=F("muted_from"), muted_from="")
+    muted.filter(muted_from="").delete()

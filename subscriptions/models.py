@@ -141,6 +141,7 @@ class TopicPreference(models.Model):
     subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="preferences")
     topic = models.ForeignKey(Topic, on_delete=models.CASCADE, related_name="preferences")
     stance = models.CharField(max_length=6, choices=Stance, default=Stance.FOLLOW)
+    muted_from = models.CharField(max_length=6, blank=True, help_text=_("What a mute by one tap goes back to."))
 
     class Meta:
         constraints = [
@@ -271,10 +272,11 @@ class Notice(models.Model):
 
 
 class Allowance(models.Model):
-    """How much somebody may still ask of us: a bucket that is full again at ``full_at`` (see limits.py)."""
+    """How much somebody may still ask of us: a bucket and when it is full again (see limits.py)."""
 
     name = models.CharField(max_length=100, unique=True, help_text=_("What is limited, and a keyed hash of whom."))
-    full_at = models.DateTimeField(db_index=True)
+    # A number, so that one statement can compare and add on every database.
+    full_at_ms = models.BigIntegerField(db_index=True, help_text=_("Milliseconds since 1970."))
 
     def __str__(self) -> str:
         return self.name

@@ -94,28 +94,50 @@ def make_readers(count: int) -> None:
                      "html", "en", due, token, token_hash, now, now, *(defaults[name] for name in extra))
                 )  # fmt: skip
         first = Subscriber.objects.order_by("pk").values_list("pk", flat=True)[0]
-        with cursor.copy(f"COPY {TopicPreference._meta.db_table} (subscriber_id, topic_id, stance) FROM STDIN") as copy:
+        with cursor.copy(f"COPY {TopicPreference._meta.db_table} (subscriber_id, topic_id, stance, muted_from) FROM STDIN") as copy:
             for number in range(count):
                 for place in range(FOLLOWED):
-                    copy.write_row((first + number, topics[(number * 5 + place * 7) % len(topics)], "follow"))
+                    copy.write_row((first + number, topics[(number * 5 + place * 7) % len(topics)], "follow", ""))
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 
 
 def due_again() -> None:
     """As if nobody had been planned yet."""
-    Delivery.objects.all().delete()
-    Subscriber.objects.update(next_due_at=timezone.now() - timedelta(minutes=1))
-
-
-def queued_again() -> None:
-    """As if nothing had been sent yet."""
-    Delivery.objects.update(state=Delivery.State.QUEUED, claim="", attempts=0, sent_at=None, not_before=timezone.now())
     with connection.cursor() as cursor:
-        cursor.execute(f"VACUUM ANALYZE {Delivery._meta.db_table}")
+        cursor.execute(f"TRUNCATE {Delivery._meta.db_table} CASCADE")
+    Subscriber.objects.update(next_due_at=timezone.now() - timedelta(minutes=1))
+    tidy()
+
+
+def queued_again(count: int | None = None) -> None:
+    """As if nothing had been sent yet; with a number, as if only so many were left."""
+    rows = Delivery.objects.all()
+    if count is not None:
+        rows.update(state=Delivery.State.SENT, claim="", not_before=None)
+        rows = rows.filter(pk__in=Delivery.objects.order_by("pk").values("pk")[:count])
+    rows.update(state=Delivery.State.QUEUED, claim="", attempts=0, sent_at=None, not_before=timezone.now())
+    tidy()
+
+
+def tidy() -> None:
+    """What autovacuum does in the minute after: every run starts from tables in the same condition."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"VACUUM ANALYZE {Delivery._meta.db_table}, {Subscriber._meta.db_table}")
+        cursor.execute("CHECKPOINT")
 
 
 def forget() -> None:
     Delivery.objects.all().delete()
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {Subscriber._meta.db_table} CASCADE")
+
+
+def count_readers() -> int:
+    return Subscriber.objects.count()
+
+
+def message_bytes() -> int:
+    """How long a message is, in the median."""
+    sizes = Delivery.objects.filter(state=Delivery.State.SENT).order_by("size").values_list("size", flat=True)
+    return int(sizes[len(sizes) // 2])

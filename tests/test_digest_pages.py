@@ -1,0 +1,113 @@
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from newsletter import planning
+from newsletter.delivery.compose import SCOPE
+from newsletter.models import Delivery, Edition, Verdict
+from subscriptions import links
+from subscriptions.models import TopicPreference
+from tests.builders import NOON, assign, make_edition, make_paper, make_reader
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def row() -> Delivery:
+    papers = [assign(make_paper(title="A <b>bold</b> claim", score_daily=2.0), "vision", "generation")]
+    make_edition(papers=papers, state=Edition.State.FROZEN, editor_note="Hello <script>")
+    make_reader(follows=("vision",))
+    planning.plan_due(now=NOON)
+    Delivery.objects.update(due_at=timezone.now())
+    return Delivery.objects.get()
+
+
+def address(row: Delivery, *, item: bool = False) -> str:
+    token = links.row_token(SCOPE, row.pk)
+    return f"/d/{token}/{row.picks[0][0]}" if item else f"/d/{token}"
+
+
+def test_the_digest_on_the_web_shows_what_was_recorded(client: Client, row: Delivery) -> None:
+    page = client.get(address(row))
+    assert page.status_code == 200
+    text = page.content.decode()
+    assert "A &lt;b&gt;bold&lt;/b&gt; claim" in text
+    assert "<script>" not in text.replace('<script src="', "")
+    assert "you follow Computer vision" in text
+
+
+@pytest.mark.parametrize("item", [False, True])
+def test_token_pages_leak_nothing(client: Client, row: Delivery, item: bool) -> None:
+    page = client.get(address(row, item=item))
+    assert page["Referrer-Policy"] == "no-referrer"
+    assert page["Cache-Control"] == "no-store"
+    assert "noindex" in page["X-Robots-Tag"]
+    assert not page.cookies
+
+
+def test_fetching_changes_nothing(client: Client, row: Delivery) -> None:
+    for method in (client.get, client.head, client.options):
+        method(address(row, item=True))
+    assert not Verdict.objects.exists()
+
+
+@pytest.mark.parametrize(("word", "value"), [("more", 1), ("less", -1)])
+def test_a_word_is_taken_and_taken_back(client: Client, row: Delivery, word: str, value: int) -> None:
+    page = client.post(address(row, item=True), {"word": word}, follow=True)
+    assert f"Noted: {word} like this" in page.content.decode()
+    assert Verdict.objects.get().value == value
+    client.post(address(row, item=True), {"word": "take-back"})
+    assert not Verdict.objects.exists()
+
+
+def test_a_changed_mind_replaces_the_first_word(client: Client, row: Delivery) -> None:
+    for word in ("more", "less", "less"):
+        client.post(address(row, item=True), {"word": word})
+    assert Verdict.objects.get().value == -1
+
+
+def test_a_topic_is_muted_and_unmuted(client: Client, row: Delivery) -> None:
+    page = client.post(address(row, item=True), {"word": "mute", "topic": "generation"}, follow=True)
+    assert "is muted: undo" in page.content.decode()
+    assert TopicPreference.objects.get(topic__slug="generation").stance == "mute"
+    client.post(address(row, item=True), {"word": "unmute", "topic": "generation"})
+    assert not TopicPreference.objects.filter(topic__slug="generation").exists()
+
+
+def test_undoing_a_mute_of_a_followed_topic_follows_it_again(client: Client, row: Delivery) -> None:
+    client.post(address(row, item=True), {"word": "mute", "topic": "vision"})
+    client.post(address(row, item=True), {"word": "unmute", "topic": "vision"})
+    assert TopicPreference.objects.get(topic__slug="vision").stance == "follow"
+
+
+@pytest.mark.parametrize("data", [{}, {"word": "nonsense"}, {"word": "mute", "topic": "no-such-topic"}])
+def test_nonsense_changes_nothing(client: Client, row: Delivery, data: dict[str, str]) -> None:
+    assert client.post(address(row, item=True), data).status_code in {302, 404}
+    assert not Verdict.objects.exists()
+
+
+def test_another_readers_paper_is_not_in_this_digest(client: Client, row: Delivery) -> None:
+    assert client.get(f"{address(row)}/999999").status_code == 404
+
+
+@pytest.mark.parametrize("token", ["x", "A" * 24, "é" * 24])
+def test_a_made_up_token_opens_nothing(client: Client, token: str) -> None:
+    assert client.get(f"/d/{token}").status_code == 404
+
+
+def test_a_token_of_another_scope_opens_nothing(client: Client, row: Delivery) -> None:
+    assert client.get(f"/d/{links.row_token('other', row.pk)}").status_code == 404
+    assert client.get(f"/d/{row.subscriber.unsubscribe_token}").status_code == 404
+
+
+def test_a_digest_stays_for_ninety_days(client: Client, row: Delivery) -> None:
+    Delivery.objects.update(due_at=timezone.now() - timedelta(days=91))
+    assert client.get(address(row)).status_code == 404
+
+
+def test_tokens_of_the_former_secret_key_still_open(client: Client, row: Delivery, settings: object) -> None:
+    old = address(row)
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "new", [settings.SECRET_KEY]  # type: ignore[attr-defined]
+    assert client.get(old).status_code == 200
