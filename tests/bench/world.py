@@ -94,7 +94,9 @@ def make_readers(count: int) -> None:
                      "html", "en", due, token, token_hash, now, now, *(defaults[name] for name in extra))
                 )  # fmt: skip
         first = Subscriber.objects.order_by("pk").values_list("pk", flat=True)[0]
-        with cursor.copy(f"COPY {TopicPreference._meta.db_table} (subscriber_id, topic_id, stance, muted_from) FROM STDIN") as copy:
+        with cursor.copy(
+            f"COPY {TopicPreference._meta.db_table} (subscriber_id, topic_id, stance, muted_from) FROM STDIN"
+        ) as copy:
             for number in range(count):
                 for place in range(FOLLOWED):
                     copy.write_row((first + number, topics[(number * 5 + place * 7) % len(topics)], "follow", ""))
