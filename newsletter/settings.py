@@ -282,8 +282,8 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_TASK_SOFT_TIME_LIMIT = 300
-CELERY_TASK_TIME_LIMIT = 360
+CELERY_TASK_SOFT_TIME_LIMIT = 420  # a slice of delivery and the longest wait for a relay's last answer
+CELERY_TASK_TIME_LIMIT = 480
 CELERY_VISIBILITY_TIMEOUT = 3600  # must exceed the hard limit times (prefetch + 1), or a task runs twice at once
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": CELERY_VISIBILITY_TIMEOUT,

@@ -28,6 +28,7 @@ from newsletter.transports import Kind, Message, Outcome, Phase, Transport, Turn
 log = logging.getLogger(__name__)
 IDLE_SECONDS = 0.25
 BUSY_SECONDS = 0.001  # while the ledger writes, look back at it this often
+LAST_WORDS = timedelta(seconds=200)  # longer than a relay may take to answer the final dot
 
 
 @dataclass
@@ -65,6 +66,9 @@ def deliver(
         while not worker.is_done:
             if should_stop() or clock() >= deadline or worker.breaker.tripped:
                 worker.stop()
+            if clock() >= deadline + LAST_WORDS:
+                log.error("Run %s ends with messages the relay never answered; the reaper settles them", worker.run.token)
+                break
             worker.turn()
         ledger.call(lambda: let_go(token=worker.run.token))
     finally:
