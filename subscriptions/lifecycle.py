@@ -88,10 +88,13 @@ def request(address: Address, *, wishes: Wishes, now: datetime, method: str, ori
     if not limits.may_mail(address, about="signup", client=origin.ip, now=now):
         return None
     with transaction.atomic():
-        reader = _reader_at(address)
+        reader, is_new = _reader_at(address, wishes=wishes)
         if reader.state in ACTIVE:
             return owe_notice(reader, kind=Notice.Kind.ALREADY, now=now, context={})
-        store_wishes(reader, wishes)
+        if is_new:
+            _store_stances(reader, wishes)
+        else:
+            store_wishes(reader, wishes)
         asked = record(reader, ConsentEvent.Kind.REQUESTED, now=now, method=method, origin=origin, detail=wishes)
         return owe_notice(reader, kind=Notice.Kind.CONFIRM, now=now, context={"request": asked.pk})
 
@@ -260,10 +263,10 @@ def lift(suppression: Suppression, *, now: datetime) -> bool:
 # --- shared ---------------------------------------------------------------------------------------------------------
 
 
-def _reader_at(address: Address) -> Subscriber:
-    """The row of this address, locked; a pending one when there is none. Two at once get the same."""
+def _reader_at(address: Address, *, wishes: Wishes) -> tuple[Subscriber, bool]:
+    """The row of this address, locked, or a new pending one with these wishes. Two at once get the same."""
     token, token_hash = links.new_unsubscribe_token()
-    reader, _is_new = Subscriber.objects.select_for_update().get_or_create(
+    return Subscriber.objects.select_for_update().get_or_create(
         address_key=address.key,
         defaults={
             "email": address.email,
@@ -271,9 +274,9 @@ def _reader_at(address: Address) -> Subscriber:
             "domain": address.domain,
             "unsubscribe_token": token,
             "unsubscribe_hash": token_hash,
+            **wishes.columns,
         },
     )
-    return reader
 
 
 def _still_holds(asked: ConsentEvent, reader: Subscriber) -> bool:
@@ -288,10 +291,14 @@ def store_wishes(reader: Subscriber, wishes: Wishes) -> None:
     for name, value in wishes.columns.items():
         setattr(reader, name, value)
     reader.save(update_fields=list(wishes.columns))
-    wanted = {topic.pk: wishes.stances[topic.slug] for topic in Topic.objects.filter(slug__in=wishes.stances)}
-    reader.preferences.exclude(topic__in=wanted).delete()
+    reader.preferences.exclude(topic__slug__in=wishes.stances).delete()
+    _store_stances(reader, wishes)
+
+
+def _store_stances(reader: Subscriber, wishes: Wishes) -> None:
+    wanted = dict(Topic.objects.filter(slug__in=wishes.stances).values_list("pk", "slug")) if wishes.stances else {}
     TopicPreference.objects.bulk_create(
-        [TopicPreference(subscriber=reader, topic_id=pk, stance=stance) for pk, stance in wanted.items()],
+        [TopicPreference(subscriber=reader, topic_id=pk, stance=wishes.stances[slug]) for pk, slug in wanted.items()],
         update_conflicts=True,
         unique_fields=["subscriber", "topic"],
         update_fields=["stance"],

@@ -2,28 +2,27 @@
 
 In: what is asked and by whom. Out: yes (and it is counted) or no (and nothing changes). A limit is a bucket of
 ``burst`` that refills by one each ``refill``: in any stretch of ``refill`` x k at most ``burst`` + k - 1 are granted.
-Two askers at the same moment never get the same token: the grant is one conditional UPDATE.
+Two askers at the same moment never get the same token: the grant is one conditional statement.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import Case, DateTimeField, F, Value, When
+from django.db import connection, transaction
 
 from subscriptions import links
 from subscriptions.addresses import network_of
 from subscriptions.models import Allowance
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from subscriptions.addresses import Address
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
@@ -55,29 +54,35 @@ def may_mail(address: Address, *, about: str, client: str, now: datetime) -> boo
 
 
 def take(limit: Limit, *, whom: str, now: datetime) -> bool:
-    """One token of the bucket, if it has one."""
-    name = f"{limit.name}:{links.address_hash(whom)}"
-    if _take_from_row(limit, name=name, now=now):
-        return True
-    row, is_new = Allowance.objects.get_or_create(name=name, defaults={"full_at": now + limit.refill})
-    # Somebody may have made the row between the two statements: then there may be a token left for us.
-    return is_new or (row.full_at <= _latest(limit, now) and _take_from_row(limit, name=name, now=now))
+    """One token of the bucket, if it has one. A bucket nobody used yet is full."""
+    at, refill = _milliseconds(now), round(limit.refill / MILLISECOND)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _TAKE,
+            {
+                "name": f"{limit.name}:{links.address_hash(whom)}",
+                "now": at,
+                "refill": refill,
+                "full_at": at + refill,
+                "latest": at + refill * (limit.burst - 1),
+            },
+        )
+        return bool(cursor.rowcount == 1)
 
 
-def _take_from_row(limit: Limit, *, name: str, now: datetime) -> bool:
-    spent = Case(
-        When(full_at__lte=now, then=Value(now + limit.refill, output_field=DateTimeField())),
-        default=F("full_at") + limit.refill,
-        output_field=DateTimeField(),
-    )
-    return Allowance.objects.filter(name=name, full_at__lte=_latest(limit, now)).update(full_at=spent) == 1
-
-
-def _latest(limit: Limit, now: datetime) -> datetime:
-    """A bucket that is full again by then has a token left."""
-    return now + limit.refill * (limit.burst - 1)
+# One statement that grants or does nothing: two askers at once are put in order by the row.
+_TAKE = """
+    INSERT INTO subscriptions_allowance (name, full_at_ms) VALUES (%(name)s, %(full_at)s)
+    ON CONFLICT (name) DO UPDATE SET full_at_ms = %(refill)s + CASE
+        WHEN subscriptions_allowance.full_at_ms < %(now)s THEN %(now)s ELSE subscriptions_allowance.full_at_ms END
+    WHERE subscriptions_allowance.full_at_ms <= %(latest)s
+"""
 
 
 def forget_full_buckets(*, now: datetime) -> int:
     """A bucket that is full again says nothing: its row can go."""
-    return Allowance.objects.filter(full_at__lte=now).delete()[0]
+    return Allowance.objects.filter(full_at_ms__lte=_milliseconds(now)).delete()[0]
+
+
+def _milliseconds(instant: datetime) -> int:
+    return (instant - EPOCH) // MILLISECOND

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -42,8 +43,12 @@ def send_notices() -> int:
 class Doorbell:
     """Publishes the task from a thread of its own: a broker that is away or hangs costs the web request nothing.
 
-    Rings that come while one is being published count as one, so a hung broker never piles anything up.
+    Rings that come while one is being published, or shortly after, count as one: the workers send until nothing is
+    owed, and a broker that is away must not cost the site a connection attempt per reader.
     """
+
+    rest_seconds = 0.25
+    rest_seconds_after_failure = 5.0
 
     def __init__(self) -> None:
         self._rung = threading.Event()
@@ -62,10 +67,13 @@ class Doorbell:
         while True:
             self._rung.wait()
             self._rung.clear()
+            rest = self.rest_seconds
             try:
                 self._publish()
             except Exception as error:  # the next tick sends what is owed
                 log.warning("Doorbell not heard: %s", type(error).__name__)
+                rest = self.rest_seconds_after_failure
+            time.sleep(rest)
 
     def _publish(self) -> None:
         short = {"socket_timeout": BROKER_SECONDS, "socket_connect_timeout": BROKER_SECONDS, "max_retries": 0}

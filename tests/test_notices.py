@@ -406,6 +406,8 @@ def test_rings_during_a_publication_are_one_more_not_many() -> None:
     go, begun = threading.Event(), threading.Event()
 
     class Slow(Doorbell):
+        rest_seconds = rest_seconds_after_failure = 0.02
+
         def _publish(self) -> None:
             published.append(1)
             begun.set()
