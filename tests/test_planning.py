@@ -51,6 +51,20 @@ def test_a_reader_who_follows_nothing_gets_what_is_trending() -> None:
     assert papers_of(Delivery.objects.get())[0] == "Speech one"
 
 
+def test_the_curators_order_and_pins_are_the_readers_order() -> None:
+    edition = shelf()
+    order = ["Robots two", "Robots one", "Speech two", "Speech one"]
+    for place, title in enumerate(order, start=1):
+        edition.items.filter(paper__title=title).update(position=place)
+    edition.items.filter(paper__title="Speech one").update(standing="pinned")
+    make_reader(follows=("speech-audio",), wants_outside=False)
+    make_reader(follows=("robotics",), wants_outside=False)
+    planning.plan_due(now=NOON)
+    speech, robots = Delivery.objects.order_by("pk")
+    assert papers_of(speech) == ["Speech one", "Speech two"]
+    assert papers_of(robots) == ["Robots two", "Robots one"]
+
+
 def test_a_reader_with_nothing_new_is_recorded_with_the_reason() -> None:
     shelf()
     make_topic("security")

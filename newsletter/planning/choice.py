@@ -32,6 +32,9 @@ class EditionPlan:
             .order_by("position", "pk")
             .values_list("pk", "paper_id", "score", "lane", "standing")
         )
+        # The curator's order counts: the best score goes to the first place, pinned papers first of all.
+        items.sort(key=lambda item: item[4] != EditionItem.Standing.PINNED)
+        scores = sorted((score for _, _, score, *_ in items), reverse=True)
         self.column_of_paper = {paper: column for column, (_, paper, *_rest) in enumerate(items)}
         fit = np.zeros((len(items), len(self.topics)), dtype=np.float32)
         primary = np.full(len(items), -1, dtype=np.int16)
@@ -44,7 +47,7 @@ class EditionPlan:
         self.candidates = matching.Candidates(
             item_ids=np.array([pk for pk, *_ in items], dtype=np.int64),
             paper_ids=np.array([paper for _, paper, *_ in items], dtype=np.int64),
-            trend=matching.trend_scale(np.array([score for _, _, score, *_ in items], dtype=np.float64)),
+            trend=matching.trend_scale(np.array(scores, dtype=np.float64)),
             topics=fit,
             primary=primary,
             picks=np.array([lane == EditionItem.Lane.PICK for *_, lane, _ in items], dtype=bool),
