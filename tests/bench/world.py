@@ -97,12 +97,12 @@ def make_readers(count: int) -> None:
                      "html", "en", due, token, token_hash, now, now, *(defaults[name] for name in extra))
                 )  # fmt: skip
         first = Subscriber.objects.order_by("pk").values_list("pk", flat=True)[0]
-        with cursor.copy(
-            f"COPY {TopicPreference._meta.db_table} (subscriber_id, topic_id, stance, muted_from) FROM STDIN"
-        ) as copy:
+        columns = ", ".join(["subscriber_id", "topic_id", *stance_defaults])
+        with cursor.copy(f"COPY {TopicPreference._meta.db_table} ({columns}) FROM STDIN") as copy:
             for number in range(count):
                 for place in range(FOLLOWED):
-                    copy.write_row((first + number, topics[(number * 5 + place * 7) % len(topics)], "follow", ""))
+                    topic = topics[(number * 5 + place * 7) % len(topics)]
+                    copy.write_row((first + number, topic, *stance_defaults.values()))
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 
