@@ -57,7 +57,7 @@ def test_few_votes_in_little_time_are_not_believed(gained: float, hours: float, 
 
 
 def test_the_smoothed_rate_is_the_quantile_of_the_posterior() -> None:
-    stats = pytest.importorskip("scipy.stats")
+    from scipy import stats
     gained, hours, prior = np.array([0.0, 2.5, 40.0]), np.array([1.0, 7.0, 30.0]), np.array([0.1, 0.25, 0.5])
     posterior = stats.gamma(a=prior * 12 + gained, scale=1 / (12 + hours))
     assert ranking.smoothed_rate(gained, hours, prior) == pytest.approx(posterior.ppf(0.2))
