@@ -111,7 +111,7 @@ ADMIN_PATH = env.str("ADMIN_PATH", default="admin").strip("/") + "/"
 
 INSTALLED_APPS = [
     "unfold",
-    "django.contrib.admin",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # urls.py loads the admin: workers never need it in memory
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

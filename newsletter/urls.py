@@ -50,6 +50,7 @@ pages: list[URLPattern] = [
     path("d/<str:token>/<int:item>", digest_pages.item, name="digest_item"),
 ]
 
+admin.autodiscover()
 urlpatterns = [
     path(settings.ADMIN_PATH, admin.site.urls),
     path("", include("subscriptions.urls")),
