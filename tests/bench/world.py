@@ -109,7 +109,8 @@ def make_readers(count: int) -> None:
 
 def _defaults(model: type[Model]) -> dict[str, Any]:
     """By column, what Django would write; COPY writes nothing by itself."""
-    return {field.attname: field.get_default() for field in model._meta.concrete_fields if field.has_default()}
+    fields = {field.attname: field.get_default() for field in model._meta.concrete_fields if not field.primary_key}
+    return {name: default for name, default in fields.items() if default is not None}
 
 
 def due_again() -> None:
