@@ -60,29 +60,33 @@ def deliver(
     Rows claimed and not sent are given back. Raises what the database raises when it stays away for too long; what was
     on the wire is then settled by the reaper as unknown.
     """
-    ledger = open_ledger()
-    worker = _Worker(transport=transport, ledger=ledger, clock=clock)
+    ledger, claims = open_ledger(), open_ledger()  # claiming a chunk takes long: it must not hold up the marks
+    worker = _Worker(transport=transport, ledger=ledger, claims=claims, clock=clock)
     try:
         while not worker.is_done:
             if should_stop() or clock() >= deadline or worker.breaker.tripped:
                 worker.stop()
             if clock() >= deadline + LAST_WORDS:
-                log.error("Run %s ends with messages the relay never answered; the reaper settles them", worker.run.token)
+                log.error(
+                    "Run %s ends with messages the relay never answered; the reaper settles them", worker.run.token
+                )
                 break
             worker.turn()
         ledger.call(lambda: let_go(token=worker.run.token))
     finally:
         transport.close()
+        claims.close()
         ledger.close()
     return worker.run
 
 
 class _Worker:
-    def __init__(self, *, transport: Transport, ledger: Ledger, clock: Callable[[], datetime]) -> None:
+    def __init__(self, *, transport: Transport, ledger: Ledger, claims: Ledger, clock: Callable[[], datetime]) -> None:
         self.run = Run()
         self.breaker = Breaker()
         self._transport = transport
         self._ledger = ledger
+        self._claims = claims
         self._clock = clock
         self._composers = Composers()
         self._stock: deque[Claimed] = deque()
@@ -142,7 +146,7 @@ class _Worker:
         low = len(self._stock) < settings.DELIVERY_CHUNK // 2
         if low and not self._claiming and not self._stopping and not self._exhausted:
             now, token = self._clock(), self.run.token
-            self._claiming = self._ledger.submit(lambda: claim_due(token=token, limit=settings.DELIVERY_CHUNK, now=now))
+            self._claiming = self._claims.submit(lambda: claim_due(token=token, limit=settings.DELIVERY_CHUNK, now=now))
 
     def _fill(self) -> None:
         if self._stopping:
