@@ -1,10 +1,11 @@
-"""A worker that is killed at random moments loses nobody and mails nobody twice."""
+"""Workers that are killed at random moments lose nobody and mail nobody twice; told to stop, they leave no doubt."""
 
 from __future__ import annotations
 
 import random
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,64 +13,137 @@ import pytest
 from newsletter.models import Delivery, DeliveryEvent
 from tests.bench import world
 from tests.chaos.relay import Relay
-from tests.house import wait_until
+from tests.house import SmallHouse, wait_until
+from tests.inbox import Inbox
 from tests.processes import Processes
 
-pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 READERS, KILLS, CONNECTIONS = 200, 5, 4
-OPEN = ["queued", "claimed", "sending", "retry"]
+OPEN = {"queued", "claimed", "sending", "retry"}
+SWIFT = {
+    "TICK_SECONDS": "1",
+    "DELIVERY_LEASE_SECONDS": "3",
+    "DELIVERY_CHUNK": "20",
+    "SMTP_CONNECTIONS": str(CONNECTIONS),
+    "SEND_JITTER_SECONDS": "0",
+}
+FEW = 60
+EDITION_AND_READERS = f"""
+from django.utils import timezone
+from tests.builders import assign, make_edition, make_paper, make_reader
+now = timezone.now()
+paper = assign(make_paper(), "vision")
+make_edition(papers=[paper], state="frozen", period_on=now.date(), frozen_at=now, cutoff_at=now)
+for _ in range({FEW}):
+    make_reader(follows=("vision",), next_due_at=now)
+"""
 
 
-@pytest.mark.usefixtures("default_topics")
-def test_a_worker_killed_five_times_loses_nobody_and_mails_nobody_twice(
-    database_url: str, redis_url: str, tmp_path: Path
-) -> None:
+@pytest.fixture
+def chance() -> random.Random:
     seed = random.SystemRandom().randrange(10**6)
     print(f"seed {seed}")
-    chance = random.Random(seed)
+    return random.Random(seed)
+
+
+@pytest.fixture
+def relay(chance: random.Random) -> Iterator[Relay]:
+    """It keeps each message for a moment, so that there is something to kill."""
+    with Relay(pace=(0.1, 0.3), seed=chance.randrange(10**6)) as running:
+        yield running
+
+
+@pytest.fixture
+def celery(
+    default_topics: None, database_url: str, redis_url: str, relay: Relay, tmp_path: Path
+) -> Iterator[Processes]:
+    """Beat and a worker for all but digests, with one edition owed to 200 readers."""
     world.make_edition()
     world.make_readers(READERS)
-    # The relay keeps each message for a moment, so that there is something to kill.
-    with Relay(pace=(0.1, 0.3), seed=seed) as relay:
-        env = {
-            "DATABASE_URL": database_url,
-            "REDIS_URL": redis_url,
-            "EMAIL_URL": relay.url,
-            "TICK_SECONDS": "1",
-            "DELIVERY_LEASE_SECONDS": "3",
-            "DELIVERY_CHUNK": "20",
-            "SMTP_CONNECTIONS": str(CONNECTIONS),
-            "SEND_JITTER_SECONDS": "0",
-        }
-        processes = Processes(env=env, folder=tmp_path)
-        try:
-            processes.beat()
-            processes.worker("keeper", queues="confirm,ingest,maintenance")
-            victim = processes.worker("victim", queues="digest")
-            for _ in range(KILLS):
-                before = len(relay.accepted)
-                wait_until(lambda before=before: len(relay.accepted) > before, "nothing is being sent")
-                time.sleep(chance.uniform(0, 0.8))
-                victim.kill()
-                assert len(relay.accepted) < READERS, "the run was over before the kill"
-                victim.start()
-            planned = Delivery.objects.filter(edition__cadence="daily")
-            wait_until(
-                lambda: planned.count() == READERS and not planned.filter(state__in=OPEN).exists(),
-                "the run did not come to an end",
-                seconds=60,
-            )
-        finally:
-            processes.close()
-    states = dict(Delivery.objects.values_list("subscriber__email", "state"))
+    env = SWIFT | {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "EMAIL_URL": relay.url}
+    processes = Processes(env=env, folder=tmp_path)
+    processes.beat()
+    processes.worker("keeper", queues="confirm,ingest,maintenance")
+    yield processes
+    processes.close()
+
+
+def wait_for_mail(relay: Relay) -> None:
+    before = len(relay.accepted)
+    wait_until(lambda: len(relay.accepted) > before, "nothing is being sent")
+
+
+def states() -> dict[str, str]:
+    return dict(Delivery.objects.values_list("subscriber__email", "state"))
+
+
+def is_over(found: dict[str, str], readers: int) -> bool:
+    return len(found) == readers and not OPEN & set(found.values())
+
+
+def assert_balanced(found: dict[str, str], relay: Relay, *, kills: int) -> None:
     received = relay.received()
-    assert len(states) == READERS
-    assert set(states.values()) <= {"sent", "unknown"}
+    assert set(found.values()) <= {"sent", "unknown"}
     assert max(received.values()) == 1, "nobody gets two"
-    assert {email for email, state in states.items() if state == "sent"} <= set(received), "sent is the truth"
-    lost = set(states) - set(received)
-    assert all(states[email] == "unknown" for email in lost), "who got nothing is shown to the operator"
-    counted = Counter(states.values())
-    print(f"{dict(counted)}, {len(lost)} of the unknown got nothing, {relay.connections} connections")
-    assert counted["unknown"] <= CONNECTIONS * KILLS
-    assert DeliveryEvent.objects.filter(kind="unknown").values("delivery").distinct().count() == counted["unknown"]
+    assert {email for email, state in found.items() if state == "sent"} <= set(received), "sent is the truth"
+    lost = set(found) - set(received)
+    assert all(found[email] == "unknown" for email in lost), "who got nothing is shown to the operator"
+    counted = Counter(found.values())
+    print(f"{dict(counted)}, {len(lost)} of the unknown got nothing")
+    assert counted["unknown"] <= CONNECTIONS * kills
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_killed_five_times_loses_nobody_and_mails_nobody_twice(
+    celery: Processes, relay: Relay, chance: random.Random
+) -> None:
+    victim = celery.worker("victim", queues="digest")
+    for _ in range(KILLS):
+        wait_for_mail(relay)
+        time.sleep(chance.uniform(0, 0.8))
+        victim.kill()
+        assert len(relay.accepted) < READERS, "the run was over before the kill"
+        victim.start()
+    wait_until(lambda: is_over(states(), READERS), "the run did not come to an end", seconds=60)
+    found = states()
+    assert_balanced(found, relay, kills=KILLS)
+    doubts = DeliveryEvent.objects.filter(kind="unknown").values("delivery").distinct().count()
+    assert doubts == Counter(found.values())["unknown"], "each doubt is on the record"
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_told_to_stop_ends_soon_and_leaves_nothing_in_doubt(celery: Processes, relay: Relay) -> None:
+    victim = celery.worker("victim", queues="digest")
+    wait_for_mail(relay)
+    victim.terminate(timeout=15)
+    assert victim.exit_code == 0, "it had to be killed"
+    left = Counter(states().values())
+    assert left["sent"] < READERS, "the run was over before the signal"
+    assert left.keys() <= {"sent", "queued"}, "what was not on the wire is owed again at once"
+    victim.start()
+    wait_until(lambda: is_over(states(), READERS), "the run did not come to an end", seconds=60)
+    assert_balanced(states(), relay, kills=0)
+
+
+def test_the_one_process_on_sqlite_killed_three_times_loses_nobody_and_mails_nobody_twice(
+    relay: Relay, inbox: Inbox, tmp_path: Path, chance: random.Random
+) -> None:
+    house = SmallHouse(inbox=inbox, folder=tmp_path)
+    house.env |= SWIFT | {"EMAIL_URL": relay.url}
+    house.processes.env |= house.env
+    house.manage("migrate", "--verbosity", "0")
+    house.manage("shell", "--no-imports", "-c", EDITION_AND_READERS)
+    edition = house.rows("SELECT id FROM newsletter_edition")[0][0]
+    try:
+        victim = house.processes.command("work")
+        for _ in range(3):
+            wait_for_mail(relay)
+            time.sleep(chance.uniform(0, 0.4))
+            victim.kill()
+            assert len(relay.accepted) < FEW, "the run was over before the kill"
+            victim.start()
+        wait_until(lambda: is_over(house.deliveries(edition), FEW), "the run did not come to an end", seconds=60)
+    finally:
+        house.close()
+    assert_balanced(house.deliveries(edition), relay, kills=3)

@@ -26,7 +26,7 @@ def small_house(inbox: Inbox, tmp_path: Path) -> Iterator[House]:
 
 
 @pytest.fixture
-def big_house(database_url: str, redis_url: str, inbox: Inbox, tmp_path: Path) -> Iterator[House]:
+def big_house(default_topics: None, database_url: str, redis_url: str, inbox: Inbox, tmp_path: Path) -> Iterator[House]:
     house = BigHouse(database_url=database_url, redis_url=redis_url, inbox=inbox, folder=tmp_path)
     house.open()
     yield house
@@ -38,7 +38,6 @@ def test_a_paper_reaches_an_inbox_on_sqlite_and_one_process(small_house: House) 
 
 
 @pytest.mark.services
-@pytest.mark.usefixtures("default_topics")
 def test_a_paper_reaches_an_inbox_on_postgresql_redis_and_celery(big_house: House) -> None:
     walk(big_house)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
-from django.db import OperationalError, connection
+from django.db import connection
 from django.utils import timezone
 
 from newsletter import planning, tasks
@@ -52,8 +52,10 @@ def work(stop: threading.Event, *, once: bool = False) -> None:
                     gatherer = threading.Thread(target=_gather, daemon=True)
                     gatherer.start()
             tasks.deliver_due(deadline=now + SLICE, should_stop=stop.is_set)
-        except OperationalError:
-            log.exception("The database is away; trying again")
+        except Exception:
+            if once:
+                raise
+            log.exception("This round failed; the next one tries again")
             connection.close()
         if once:
             if gatherer.ident:
