@@ -68,8 +68,8 @@ class Composer:
     def __init__(self, compiled: dict[str, Any], identity: Identity) -> None:
         self._subjects = {int(key): item["subject"].encode("ascii") for key, item in compiled["items"].items()}
         self._more = [tail.encode("ascii") for tail in compiled["more"]]
-        self._text = [_Plane(compiled, part="text", coding=coding) for coding in range(len(CODINGS))]
-        self._html = [_Plane(compiled, part="html", coding=coding) for coding in range(len(CODINGS))]
+        self._text = _planes(compiled, part="text")
+        self._html = _planes(compiled, part="html")
         self._standing = _standing_headers(identity, campaign=compiled["campaign"])
         url, _, self._after_token = compiled["unsubscribe_url"].partition(compiled["marks"]["unsubscribe"])
         self._one_click = f"List-Unsubscribe: <{url}"
@@ -149,6 +149,15 @@ class _Plane:
         self._months: list[str] = compiled["months"]
         self._dates: dict[date, bytes] = {}
 
+    def is_never_longer(self, other: _Plane) -> bool:
+        """Whether every piece is at most as long as the same piece of the other plane."""
+        mine, theirs = ((*plane._frame.values(), *plane._previews.values()) for plane in (self, other))
+        sizes = zip(mine, theirs, strict=True)
+        papers = ((self._full, other._full), (self._short, other._short))
+        return all(len(ours) <= len(others) for ours, others in sizes) and all(
+            len(ours[key]) <= len(others[key]) for ours, others in papers for key in ours
+        )
+
     def _token(self, token: str) -> bytes:
         return (encoding.base64_mark(token) if self._is_base64 else token).encode("ascii")
 
@@ -182,12 +191,22 @@ class _Plane:
         return b"".join(pieces).replace(self._delivery_mark, self._token(recipient.delivery_token))
 
 
+def _planes(compiled: dict[str, Any], *, part: str) -> list[_Plane]:
+    """Both encodings of a part, or the one that is shorter whatever is chosen: most editions are in one script."""
+    quoted, based = (_Plane(compiled, part=part, coding=coding) for coding in range(len(CODINGS)))
+    if quoted.is_never_longer(based):
+        return [quoted]
+    return [based] if based.is_never_longer(quoted) else [quoted, based]
+
+
 def _shorter(planes: list[_Plane], recipient: Recipient, *, full: int) -> bytes:
     """The part in whichever encoding makes it smaller (MF7)."""
-    quoted, based = (plane.pieces(recipient, full=full) for plane in planes)
-    if sum(map(len, quoted)) <= sum(map(len, based)):
-        return planes[0].filled(quoted, recipient)
-    return planes[1].filled(based, recipient)
+    if len(planes) == 1:
+        return planes[0].filled(planes[0].pieces(recipient, full=full), recipient)
+    pieces, plane = min(
+        ((plane.pieces(recipient, full=full), plane) for plane in planes), key=lambda pair: sum(map(len, pair[0]))
+    )
+    return plane.filled(pieces, recipient)
 
 
 def _standing_headers(identity: Identity, *, campaign: str) -> bytes:
