@@ -1,6 +1,13 @@
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 
 
 class NewsletterConfig(AppConfig):
     name = "newsletter"
     verbose_name = "Newsletter"
+
+    def ready(self) -> None:
+        if apps.is_installed("anymail"):
+            from newsletter import feedback
+            from newsletter.bounces import webhooks
+
+            self.webhooks = webhooks.listen(feedback.take_in_now)  # kept here: the signal holds its receiver weakly

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, F, Q
+from django.utils import timezone
 
 from newsletter import editions
 from newsletter.bounces import Event, mailbox, reports
@@ -65,6 +66,11 @@ def take_in(event: Event, *, now: datetime) -> bool:
     before = DeliveryEvent.objects.filter(event_id=row.event_id).exists()
     DeliveryEvent.objects.bulk_create([row], ignore_conflicts=True)
     return not before
+
+
+def take_in_now(event: Event) -> None:
+    """What a provider's webhook calls."""
+    take_in(event, now=timezone.now())
 
 
 def read_mailbox(*, now: datetime, limit: int = BATCH) -> int:

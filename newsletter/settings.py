@@ -181,6 +181,17 @@ CACHES = {
 vars().update(env.email_url("EMAIL_URL", default="smtp://127.0.0.1:2525"))
 EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=60, at_least=1)
 EMAIL_SUBJECT_PREFIX = ""
+# A provider instead of a relay: EMAIL_BACKEND of django-anymail, its options as JSON (keys, WEBHOOK_SECRET …), and
+# DIGEST_TRANSPORT=backend. Its bounces and complaints then come in at /anymail/<provider>/tracking/.
+if _backend := env.str("EMAIL_BACKEND", default=""):
+    EMAIL_BACKEND = _backend
+ANYMAIL = env.json("ANYMAIL", default={})
+if ANYMAIL:
+    INSTALLED_APPS.append("anymail")
+    if not ANYMAIL.get("WEBHOOK_SECRET"):
+        raise ImproperlyConfigured(
+            'ANYMAIL needs "WEBHOOK_SECRET": "user:password", or anybody could report bounces. See .env.example.'
+        )
 EMAIL_CA_FILE = env.str("EMAIL_CA_FILE", default="")  # authorities trusted besides the system's, for a private relay
 
 
@@ -215,6 +226,8 @@ SIGNUPS_PER_NETWORK_AND_HOUR = env.int("SIGNUPS_PER_NETWORK_AND_HOUR", default=3
 SIGNUPS_PER_DOMAIN_AND_HOUR = env.int("SIGNUPS_PER_DOMAIN_AND_HOUR", default=300)
 SIGNUPS_PER_HOUR = env.int("SIGNUPS_PER_HOUR", default=2000)
 SIGNUP_SECONDS_MIN = env.int("SIGNUP_SECONDS_MIN", default=2)  # a form filled in faster was not filled in by a person
+# Where the signup form finds two current papers of each topic: a function that returns titles by topic slug.
+TOPIC_EXAMPLES = "newsletter.signup_preview.examples"
 # How long we keep what we know; the privacy page tells readers these very numbers.
 RETENTION_UNCONFIRMED_DAYS = env.int("RETENTION_UNCONFIRMED_DAYS", default=30)
 RETENTION_ORIGIN_DAYS = env.int("RETENTION_ORIGIN_DAYS", default=90)  # network address and browser of a consent
@@ -388,4 +401,25 @@ LOGGING = {
     },
     "loggers": {"httpx": {"level": "WARNING"}},  # a line a request; source runs say more
 }
-UNFOLD = {"SITE_TITLE": SITE_NAME, "SITE_HEADER": SITE_NAME, "SITE_URL": "/", "SHOW_HISTORY": True}
+UNFOLD = {
+    "SITE_TITLE": SITE_NAME,
+    "SITE_HEADER": SITE_NAME,
+    "SITE_URL": "/",
+    "SITE_ICON": "newsletter.admin.desk.icon",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "newsletter.admin.desk.icon"}],
+    "SHOW_HISTORY": True,
+    "STYLES": ["newsletter.admin.desk.style"],
+    "DASHBOARD_CALLBACK": "newsletter.admin.dashboard.fill",
+    "SIDEBAR": {"navigation": "newsletter.admin.desk.navigation"},
+    # Ink and amber: the site's colours, in the steps that Unfold's classes use.
+    "COLORS": {
+        "base": {
+            **{"50": "#f7f6f2", "100": "#f1f0eb", "200": "#e3e1d9", "300": "#cfccc2", "400": "#9c998e", "500": "#6f6c63"},
+            **{"600": "#55534c", "700": "#3f3d38", "800": "#2b2a27", "900": "#191917", "950": "#131312"},
+        },
+        "primary": {
+            **{"50": "#fff9e6", "100": "#fff1c7", "200": "#ffe48f", "300": "#ffd45c", "400": "#ffcc33", "500": "#d39a0c"},
+            **{"600": "#8a5d00", "700": "#704b00", "800": "#583b00", "900": "#402b00", "950": "#2a1c00"},
+        },
+    },
+}

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, include, path, register_converter
 
-from newsletter import digest_pages, feeds, views
+from newsletter import digest_pages, feeds, signup_preview, views
 
 
 class DayConverter:
@@ -39,6 +39,7 @@ pages: list[URLPattern] = [
     path("topics/", views.topics, name="topics"),
     path("topic/<slug:slug>/", views.topic, name="topic"),
     path("paper/<int:pk>/", views.paper, name="paper"),
+    path("subscribe/preview/", signup_preview.signup_preview, name="signup_preview"),
     path("feeds/today.<feed:kind>", feeds.today_feed, name="today_feed"),
     path("feeds/trending.<feed:kind>", feeds.trending_feed, name="trending_feed"),
     path("feeds/topic/<slug:slug>.<feed:kind>", feeds.topic_feed, name="topic_feed"),
@@ -53,6 +54,7 @@ pages: list[URLPattern] = [
 admin.autodiscover()
 urlpatterns = [
     path(settings.ADMIN_PATH, admin.site.urls),
+    *([path("anymail/", include("anymail.urls"))] if settings.ANYMAIL else []),
     path("", include("subscriptions.urls")),
     path("", include((pages, "newsletter"))),
 ]
