@@ -15,6 +15,7 @@ from django import forms
 from django.conf import settings
 from django.core.signing import BadSignature, SignatureExpired, TimestampSigner
 from django.utils.html import escape
+from django.utils.module_loading import import_string
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
@@ -134,9 +135,11 @@ class TopicsForm(RhythmForm):
         self.fields["topics"].choices = [(topic.slug, topic.name) for topic in self.known_topics]  # type: ignore[attr-defined]
 
     @property
-    def cards(self) -> list[tuple[Topic, bool]]:
+    def cards(self) -> list[tuple[Topic, bool, list[str]]]:
+        """Topic, whether it is ticked, and the titles of current papers."""
         ticked = set(self["topics"].value() or ())
-        return [(topic, topic.slug in ticked) for topic in self.known_topics]
+        examples: dict[str, list[str]] = import_string(settings.TOPIC_EXAMPLES)() if settings.TOPIC_EXAMPLES else {}
+        return [(topic, topic.slug in ticked, examples.get(topic.slug, [])) for topic in self.known_topics]
 
     def wishes(self, base: Wishes) -> Wishes:
         data = self.cleaned_data

@@ -15,8 +15,8 @@ from subscriptions.addresses import client_address, network_of, parse_address
 from subscriptions.forms import SignupForm
 from subscriptions.mail import send_due_notices
 from subscriptions.models import Allowance, ConsentEvent, Notice, Subscriber, Suppression
-from subscriptions.views import EVEN_SECONDS
-from tests.builders import NOON, make_reader, make_topic
+from subscriptions.views.guards import EVEN_SECONDS
+from tests.builders import NOON, make_paper, make_reader, make_topic
 
 pytestmark = pytest.mark.django_db
 
@@ -260,3 +260,54 @@ def test_no_limit_keeps_an_address_or_network_in_the_clear(client: Client) -> No
     names = " ".join(Allowance.objects.values_list("name", flat=True))
     assert names
     assert not any(word in names for word in ("bob", "example", "127.0.0"))
+
+
+def test_the_banner_is_answered_in_place_when_it_asks_for_json(client: Client) -> None:
+    good = client.post(URL, {"email": "bob@example.net"}, headers={"accept": "application/json"})
+    assert (good.status_code, good.json()["is_accepted"]) == (200, True)
+    bad = client.post(URL, {"email": "nobody"}, headers={"accept": "application/json"})
+    assert (bad.status_code, bad.json()["is_accepted"]) == (422, False)
+    assert "@" in bad.json()["message"]
+    assert Subscriber.objects.get().email == "bob@example.net"
+
+
+def test_a_browser_without_javascript_gets_pages(client: Client) -> None:
+    accept = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    assert client.post(URL, {"email": "bob@example.net"}, headers=accept).status_code == 303
+    assert client.post(URL, {"email": "nobody"}, headers=accept)["Content-Type"].startswith("text/html")
+
+
+def test_the_form_can_be_framed_by_other_sites_and_answers_inside_the_frame(client: Client) -> None:
+    page = client.get("/embed/")
+    assert "X-Frame-Options" not in page
+    assert "frame-ancestors *" in page["Content-Security-Policy"]
+    answer = client.post("/embed/", {"email": "bob@example.net"})
+    assert answer.status_code == 200
+    assert "X-Frame-Options" not in answer
+    assert "A mail is on its way to you" in answer.content.decode()
+    assert Subscriber.objects.get().consent_events.get().method == "embed"
+    assert 'aria-invalid="true"' in client.post("/embed/", {"email": "nobody"}).content.decode()
+
+
+def test_no_other_page_can_be_framed_by_strangers(client: Client) -> None:
+    for path in (URL, "/subscribe/sent/", "/preferences/", "/privacy/"):
+        page = client.get(path)
+        assert page["X-Frame-Options"] == "SAMEORIGIN"
+        assert "frame-ancestors 'self'" in page["Content-Security-Policy"]
+
+
+def test_the_snippets_for_other_sites_name_our_address(client: Client) -> None:
+    page = client.get("/embed/code/").content.decode()
+    assert "https://papers.example.org/embed/" in page
+    assert "https://papers.example.org/subscribe/" in page
+
+
+def test_topics_show_two_current_papers_as_text(client: Client) -> None:
+    topic = make_topic("vision")
+    for number, title in enumerate(["Old news", "Seeing <b>double</b>", "Deep stereo"]):
+        paper = make_paper(title=title, score_daily=number, first_seen_at=timezone.now())
+        paper.paper_topics.create(topic=topic, score=0.9, is_primary=True)
+    page = client.get(URL).content.decode()
+    assert "Deep stereo" in page
+    assert "Seeing &lt;b&gt;double&lt;/b&gt;" in page
+    assert "Old news" not in page

@@ -1,0 +1,78 @@
+"""What somebody who thinks of subscribing would read: two papers a topic, and today's digest for the topics ticked.
+
+In: topic slugs from the signup form. Out: titles that are public anyway. Reads only, the same for everybody.
+`subscriptions` shows these without knowing them: by the address of the page and by the setting TOPIC_EXAMPLES.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.core.cache import cache
+from django.db.models import F, Window
+from django.db.models.functions import RowNumber
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
+
+from newsletter import planning
+from newsletter.models import Edition, EditionItem, PaperTopic
+from subscriptions.models import Subscriber, Topic
+
+EXAMPLES, SHOWN = 2, 5
+FRESH = timedelta(days=30)
+KEEP_SECONDS = 600
+
+
+def examples() -> dict[str, list[str]]:
+    """Titles of the most trending papers of each topic, by slug."""
+    found: dict[str, list[str]] = cache.get_or_set("signup-examples", _read_examples, KEEP_SECONDS) or {}
+    return found
+
+
+def _read_examples() -> dict[str, list[str]]:
+    young = PaperTopic.objects.filter(
+        is_primary=True,
+        paper__merged_into__isnull=True,
+        paper__is_hidden=False,
+        paper__first_seen_at__gte=timezone.now() - FRESH,
+    )
+    place = Window(
+        RowNumber(), partition_by="topic_id", order_by=[F("paper__score_daily").desc(), F("paper_id").desc()]
+    )
+    rows = young.annotate(place=place).filter(place__lte=EXAMPLES).order_by("place")
+    titles: dict[str, list[str]] = {}
+    for slug, title in rows.values_list("topic__slug", "paper__title"):
+        titles.setdefault(slug, []).append(title)
+    return titles
+
+
+@require_safe
+@cache_control(public=True, max_age=300)
+def signup_preview(request: HttpRequest) -> HttpResponse:
+    """A piece of page: what the latest digest had for these topics. The page of the form puts it in place."""
+    cadence = request.GET.get("cadence", "")
+    cadence = cadence if cadence in Subscriber.Cadence.values else Subscriber.Cadence.DAILY
+    asked = request.GET.getlist("topics")[:50]
+    topics = list(Topic.objects.filter(is_active=True, slug__in=asked).values_list("slug", flat=True))
+    edition = _latest(cadence) or _latest(Subscriber.Cadence.DAILY)
+    key = f"signup-preview:{edition.pk if edition else 0}:{','.join(sorted(topics))}"
+    titles = cache.get_or_set(key, lambda: _titles(edition, topics), KEEP_SECONDS) if edition else []
+    return render(request, "newsletter/signup_preview.html", {"edition": edition, "titles": titles, "topics": topics})
+
+
+def _latest(cadence: str) -> Edition | None:
+    public = [Edition.State.FROZEN, Edition.State.SENDING, Edition.State.DONE]
+    return Edition.objects.filter(cadence=cadence, state__in=public).order_by("-period_on").first()
+
+
+def _titles(edition: Edition, topics: list[str]) -> list[str]:
+    picks = planning.picks_for(edition, follows=topics, mutes=(), limit=SHOWN)
+    by_item = dict(
+        EditionItem.objects.filter(pk__in=[pick[0] for pick in picks], paper__is_hidden=False).values_list(
+            "pk", "paper__title"
+        )
+    )
+    return [by_item[pick[0]] for pick in picks if pick[0] in by_item]

@@ -1,0 +1,36 @@
+"""What we keep, and how to put the form on another site. Pages for everybody that change nothing."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from subscriptions.forms import FORM_VERSION
+
+
+@require_safe
+def privacy(request: HttpRequest) -> HttpResponse:
+    """What we keep, for how long and who else sees it: written from the settings that decide it (PL8)."""
+    context = {
+        "controller": settings.PRIVACY_CONTROLLER,
+        "postal_address": settings.POSTAL_ADDRESS,
+        "contact": settings.REPLY_TO_EMAIL,
+        "processors": settings.PRIVACY_PROCESSORS,
+        "unconfirmed_days": settings.RETENTION_UNCONFIRMED_DAYS,
+        "origin_days": settings.RETENTION_ORIGIN_DAYS,
+        "left_days": settings.RETENTION_LEFT_DAYS,
+        "delivery_days": settings.RETENTION_DELIVERY_DAYS,
+        "version": FORM_VERSION,
+    }
+    return render(request, "subscriptions/privacy.html", context)
+
+
+@require_safe
+def embed_code(request: HttpRequest) -> HttpResponse:
+    """What to copy into another site: a frame, or a plain form."""
+    urls = {name: settings.SITE_URL + reverse(f"subscriptions:{name}") for name in ("embed", "subscribe")}
+    context = {"frame_url": urls["embed"], "form_url": urls["subscribe"]}
+    return render(request, "subscriptions/embed_code.html", context)

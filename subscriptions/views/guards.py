@@ -1,0 +1,108 @@
+"""What every page of the readers shares: how it is protected, what is read from a request, how it answers.
+
+In: requests. Out: guarded views, the form data, the Origin for the consent record. No page here needs a cookie: a form
+is either open to everybody or lies behind a secret in its address, so there is no session to forge. Nothing remote
+happens in a request: rows are committed and a doorbell is rung (DP6).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http.multipartparser import MultiPartParserError
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
+
+from subscriptions import lifecycle, schedule
+from subscriptions.addresses import Address, client_address
+from subscriptions.forms import FORM_VERSION
+from subscriptions.lifecycle import Origin
+from subscriptions.models import Subscriber
+from subscriptions.tasks import ring
+
+View = Callable[..., HttpResponse]
+EVEN_SECONDS = 0.025  # well above what the slowest of the cases takes, well below what anybody notices
+page = require_http_methods(["GET", "HEAD", "POST"])
+
+
+def secret_page(view: View) -> View:
+    """For pages whose address is a secret: it must not leak by referrer, cache or search engine (SS7)."""
+
+    @csrf_exempt
+    @page
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response = view(request, *args, **kwargs)
+        response["Referrer-Policy"] = "no-referrer"
+        response["Cache-Control"] = "no-store"
+        response["X-Robots-Tag"] = "noindex"
+        return response
+
+    return guarded
+
+
+def even(view: View) -> View:
+    """For answers that must not tell by their time what we know of an address (SS10): POST takes at least so long."""
+
+    @wraps(view)
+    def slowed(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        started = time.monotonic()
+        response = view(request, *args, **kwargs)
+        if request.method == "POST":
+            time.sleep(max(0.0, EVEN_SECONDS - (time.monotonic() - started)))
+        return response
+
+    return slowed
+
+
+def posted(request: HttpRequest) -> QueryDict | dict[str, str]:
+    """The form data; none when it cannot be read. Leaving must work whatever a mail program sends."""
+    try:
+        return request.POST
+    except (MultiPartParserError, RequestDataTooBig, UnicodeDecodeError):
+        return {}
+
+
+def origin_of(request: HttpRequest, *, came_from: str = "", words: str = "") -> Origin:
+    """Where this wish comes from. Of a secret page only the kind is noted, never its address."""
+    match = request.resolver_match
+    client = client_address(
+        request.META.get("REMOTE_ADDR", ""),
+        request.headers.get("X-Forwarded-For", ""),
+        trusted_proxies=settings.TRUSTED_PROXY_COUNT,
+    )
+    return Origin(
+        ip=client,
+        user_agent=_plain(request.headers.get("User-Agent", "")),
+        source_url=_plain(came_from) or (match.url_name or "" if match else ""),
+        form_version=FORM_VERSION,
+        words=words,
+    )
+
+
+def _plain(text: str) -> str:
+    """Without what PostgreSQL cannot store and a log cannot show."""
+    return "".join(char for char in text if char.isprintable())[:300]
+
+
+def see_other(where: str, *, query: str = "") -> HttpResponseRedirect:
+    return HttpResponseRedirect(f"{where}?{query}" if query else where, status=303)
+
+
+def local_time(instant: datetime | None, reader: Subscriber) -> datetime | None:
+    """The reader's wall clock, without a zone so that templates leave it alone."""
+    return instant.astimezone(schedule.zone_named(reader.time_zone)).replace(tzinfo=None) if instant else None
+
+
+def mail_link(request: HttpRequest, address: Address) -> None:
+    lifecycle.ask_link(address, now=timezone.now(), origin=origin_of(request))
+    transaction.on_commit(ring, robust=True)

@@ -1,0 +1,83 @@
+"""Leaving: the page of the link in every digest, and the address that mail programs post to by themselves (RFC 8058).
+
+In: the token of the link. Out: a reader who left, at once; or who gets less. A token nobody has is answered like one
+that somebody has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+
+from subscriptions import lifecycle, links, schedule
+from subscriptions.addresses import parse_address
+from subscriptions.lifecycle import Origin
+from subscriptions.models import Subscriber
+from subscriptions.views.guards import mail_link, origin_of, posted, secret_page, see_other
+
+FEW_PAPERS = 5
+REST = timedelta(weeks=4)
+
+
+@secret_page
+def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
+    """The page of the link in every digest, and the address that mail programs post to by themselves (RFC 8058).
+
+    A token nobody has gets the answers of one that somebody has: it may be of a reader who was erased.
+    """
+    now = timezone.now()
+    reader = Subscriber.objects.filter(unsubscribe_hash=links.unsubscribe_hash(token)).first()
+    if request.method != "POST":
+        has_left = reader is not None and reader.state not in lifecycle.ACTIVE
+        return render(request, "subscriptions/unsubscribe.html", {"reader": reader, "has_left": has_left})
+    data = posted(request)
+    if data.get("action") in _INSTEAD:
+        fewer = reader is not None and _INSTEAD[data["action"]](reader, now=now, origin=origin_of(request))
+        return render(request, "subscriptions/fewer.html", {"action": data["action"], "fewer": fewer})
+    if data.get("action") == "link":
+        if reader is not None and reader.email:
+            mail_link(request, parse_address(reader.email))
+        return see_other(reverse("subscriptions:sent"), query="about=link")
+    if data.get("action") == "undo":
+        is_back = reader is not None and lifecycle.undo(reader, now=now, method="undo", origin=origin_of(request))
+        return render(request, "subscriptions/back.html" if is_back else "subscriptions/left.html", {})
+    if reader is not None:
+        by_program = data.get("List-Unsubscribe") == "One-Click"
+        lifecycle.unsubscribe(
+            reader,
+            now=now,
+            method="one-click" if by_program else "unsubscribe page",
+            origin=origin_of(request),
+            reason=data.get("reason", ""),
+        )
+    return render(request, "subscriptions/left.html", {"undo_minutes": lifecycle.UNDO_WINDOW.seconds // 60})
+
+
+def _weekly(reader: Subscriber, *, now: datetime, origin: Origin) -> bool:
+    monthly, weekly = Subscriber.Cadence.MONTHLY, Subscriber.Cadence.WEEKLY
+    return _wish(reader, now=now, origin=origin, cadence=monthly if reader.cadence == monthly else weekly)
+
+
+def _five_papers(reader: Subscriber, *, now: datetime, origin: Origin) -> bool:
+    return _wish(reader, now=now, origin=origin, max_papers=min(reader.max_papers, FEW_PAPERS))
+
+
+def _four_weeks_off(reader: Subscriber, *, now: datetime, origin: Origin) -> bool:
+    day = schedule.local_day(now, reader.time_zone) + REST
+    until = max(schedule.local_midnight(day, reader.time_zone), reader.paused_until or now)
+    return lifecycle.pause(reader, until=until, now=now, method="fewer instead", origin=origin)
+
+
+def _wish(reader: Subscriber, *, now: datetime, origin: Origin, **wishes: Any) -> bool:
+    wanted = replace(lifecycle.wishes_of(reader), **wishes)
+    return lifecycle.change(reader, wishes=wanted, now=now, method="fewer instead", origin=origin)
+
+
+# What the unsubscribe page offers beside its button. Each only ever means less mail: a digest may be in other hands.
+_INSTEAD = {"weekly": _weekly, "fewer": _five_papers, "rest": _four_weeks_off}

@@ -1,0 +1,146 @@
+"""Staying: the preferences page behind a freshly mailed link, and another address.
+
+In: a manage link (SS6), at most a day old, or an address to mail one to. Out: calls of lifecycle, rights and moving.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+
+from subscriptions import lifecycle, links, moving, rights, schedule
+from subscriptions.forms import (
+    LinkForm,
+    MoveForm,
+    PauseForm,
+    PreferencesForm,
+)
+from subscriptions.models import Notice, Subscriber
+from subscriptions.tasks import ring
+from subscriptions.views.guards import even, local_time, mail_link, origin_of, page, posted, secret_page, see_other
+
+
+@csrf_exempt
+@page
+@even
+def ask_link(request: HttpRequest) -> HttpResponse:
+    form = LinkForm(posted(request) if request.method == "POST" else None)
+    if not form.is_valid():
+        return render(request, "subscriptions/ask_link.html", {"form": form})
+    mail_link(request, form.cleaned_data["email"])
+    return see_other(reverse("subscriptions:sent"), query="about=link")
+
+
+@secret_page
+def preferences(request: HttpRequest, token: str) -> HttpResponse:
+    link = links.read_manage_token(token, now=timezone.now())
+    reader = Subscriber.objects.filter(pk=link.subscriber_id, email__isnull=False).first() if link else None
+    if link is None or reader is None or not link.fits(reader):
+        return render(request, "subscriptions/link_expired.html", {"about": "manage"}, status=410)
+    if request.method != "POST":
+        return _preferences_page(request, reader)
+    act = _ACTIONS.get(posted(request).get("action", "save"), _save)
+    return act(request, reader)
+
+
+def _preferences_page(request: HttpRequest, reader: Subscriber, **over: Any) -> HttpResponse:
+    today = schedule.local_day(timezone.now(), reader.time_zone)
+    context = {
+        "reader": reader,
+        "form": PreferencesForm(wishes=lifecycle.wishes_of(reader)),
+        "pause": PauseForm(today=today),
+        "moving": MoveForm(),
+        "next_due": local_time(reader.next_due_at, reader),
+        "paused_until": local_time(reader.paused_until, reader),
+        "is_active": reader.state in lifecycle.ACTIVE,
+        "saved": request.GET.get("saved", ""),
+    }
+    return render(request, "subscriptions/preferences.html", context | over)
+
+
+def _save(request: HttpRequest, reader: Subscriber) -> HttpResponse:
+    form = PreferencesForm(posted(request), wishes=lifecycle.wishes_of(reader))
+    if not form.is_valid():
+        return _preferences_page(request, reader, form=form)
+    lifecycle.change(reader, wishes=form.wishes(), **_act(request))
+    return see_other(request.path, query="saved=wishes")
+
+
+def _pause(request: HttpRequest, reader: Subscriber) -> HttpResponse:
+    form = PauseForm(posted(request), today=schedule.local_day(timezone.now(), reader.time_zone))
+    if not form.is_valid():
+        return _preferences_page(request, reader, pause=form)
+    until = schedule.local_midnight(form.cleaned_data["until"], reader.time_zone)
+    lifecycle.pause(reader, until=until, **_act(request))
+    return see_other(request.path, query="saved=pause")
+
+
+def _resume(request: HttpRequest, reader: Subscriber) -> HttpResponse:
+    lifecycle.resume(reader, **_act(request))
+    return see_other(request.path, query="saved=resume")
+
+
+def _leave(request: HttpRequest, reader: Subscriber) -> HttpResponse:
+    lifecycle.unsubscribe(reader, reason=posted(request).get("reason", ""), **_act(request))
+    return see_other(request.path, query="saved=left")
+
+
+def _export(request: HttpRequest, reader: Subscriber) -> HttpResponse:
+    everything = rights.export(reader, **_act(request))
+    response = JsonResponse(everything, json_dumps_params={"indent": 2, "ensure_ascii": False})
+    response["Content-Disposition"] = 'attachment; filename="my-data.json"'
+    return response
+
+
+def _erase(request: HttpRequest, reader: Subscriber) -> HttpResponse:
+    if posted(request).get("sure") != "yes":
+        return _preferences_page(request, reader, ask_sure=True)
+    rights.erase(reader, now=timezone.now(), method="preferences")
+    return render(request, "subscriptions/erased.html")
+
+
+def _ask_move(request: HttpRequest, reader: Subscriber) -> HttpResponse:
+    form = MoveForm(posted(request))
+    if not form.is_valid():
+        return _preferences_page(request, reader, moving=form)
+    moving.ask_move(reader, to=form.cleaned_data["new_email"], now=timezone.now(), origin=origin_of(request))
+    transaction.on_commit(ring, robust=True)
+    return see_other(request.path, query="saved=move")
+
+
+_ACTIONS = {
+    "move": _ask_move,
+    "save": _save,
+    "pause": _pause,
+    "resume": _resume,
+    "leave": _leave,
+    "export": _export,
+    "erase": _erase,
+}
+
+
+def _act(request: HttpRequest) -> dict[str, Any]:
+    return {"now": timezone.now(), "method": "preferences", "origin": origin_of(request)}
+
+
+@secret_page
+def move(request: HttpRequest, token: str) -> HttpResponse:
+    """The link in the mail to the new address of a reader who changes it."""
+    now = timezone.now()
+    pk = links.read_move_token(token, now=now)
+    wishes = Notice.objects.select_related("subscriber").filter(kind=Notice.Kind.MOVE)
+    notice = wishes.filter(pk=pk).first() if pk is not None else None
+    if notice is None:
+        return render(request, "subscriptions/link_expired.html", {"about": "manage"}, status=410)
+    if request.method != "POST":
+        return render(request, "subscriptions/move.html", {"address": notice.context["to"]})
+    if not moving.move(notice, now=now, method="move page", origin=origin_of(request)):
+        return render(request, "subscriptions/link_expired.html", {"about": "manage"}, status=410)
+    transaction.on_commit(ring, robust=True)
+    return render(request, "subscriptions/moved.html", {"address": notice.context["to"]})

@@ -1,0 +1,55 @@
+"""What somebody who thinks of subscribing would read."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from newsletter.models import Edition
+from tests.builders import assign, make_edition, make_paper, make_topic
+
+pytestmark = pytest.mark.django_db
+URL = "/subscribe/preview/"
+
+
+@pytest.fixture
+def edition() -> Edition:
+    make_topic("speech-audio")
+    papers = [
+        assign(make_paper(title="Seeing <i>well</i>", score_daily=3.0), "vision"),
+        assign(make_paper(title="Hearing well", score_daily=2.0), "speech-audio"),
+    ]
+    return make_edition(papers=papers, state=Edition.State.FROZEN)
+
+
+def test_the_preview_follows_the_topics_ticked(client: Client, edition: Edition) -> None:
+    page = client.get(URL, {"topics": ["vision"]}).content.decode()
+    assert "Seeing &lt;i&gt;well&lt;/i&gt;" in page
+    both = client.get(URL).content.decode()
+    assert "Seeing" in both
+    assert "Hearing well" in both
+
+
+def test_a_draft_is_shown_to_nobody(client: Client, edition: Edition) -> None:
+    Edition.objects.update(state=Edition.State.DRAFT, frozen_at=None, closes_at=None)
+    page = client.get(URL).content.decode()
+    assert "Seeing" not in page
+    assert "being prepared" in page
+
+
+@pytest.mark.parametrize("query", [{"topics": ["alchemy", "<script>"]}, {"cadence": "hourly"}, {"topics": [""] * 200}])
+def test_odd_questions_get_an_answer(client: Client, edition: Edition, query: Any) -> None:
+    answer = client.get(URL, query)
+    assert answer.status_code == 200
+    assert "<script>" not in answer.content.decode()
+
+
+def test_looking_is_all_one_can_do(client: Client) -> None:
+    assert client.post(URL).status_code == 405
+    assert "max-age=300" in client.get(URL)["Cache-Control"]
+
+
+def test_a_second_look_costs_little(client: Client, edition: Edition, django_assert_max_num_queries: Any) -> None:
+    client.get(URL, {"topics": ["vision"]})
+    with django_assert_max_num_queries(3):
+        client.get(URL, {"topics": ["vision"]})
