@@ -1,0 +1,36 @@
+"""The chaos run of `make chaos`, short enough for every change: a few readers, a few faults, the same account."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.processes import ROOT
+
+pytestmark = pytest.mark.services
+LIMIT_SECONDS = 60
+
+
+def test_whatever_breaks_the_account_of_a_run_balances(tmp_path: Path) -> None:
+    output = tmp_path / "chaos.json"
+    size = ["--readers", "400", "--faults", "6", "--seconds", "12"]
+    start = time.monotonic()
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.chaos", *size, "--output", str(output)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    print(run.stdout)
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+    result = json.loads(output.read_text())
+    assert (result["readers"], result["faults"]) == (400, 6)
+    assert result["lost"] == result["received_twice"] == result["unsubscribed_received"] == 0
+    assert result["unknown"] <= result["unknown_bound"]
+    assert time.monotonic() - start < LIMIT_SECONDS
