@@ -67,7 +67,7 @@ def claim_due(*, token: str, limit: int, now: datetime) -> list[Claimed]:
         if not pks:
             return []
         keep_alive(token=token, now=now)
-        Delivery.objects.filter(pk__in=pks, state__in=OWED).update(state=State.CLAIMED, claim=token, not_before=None)
+        Delivery.objects.filter(pk__any_of=pks, state__in=OWED).update(state=State.CLAIMED, claim=token, not_before=None)
         skip_unmailable(pks, now=now)
         rows = _load(pks, token=token)
         allowed, held_back = pace.allow(rows, now=now)
@@ -77,7 +77,7 @@ def claim_due(*, token: str, limit: int, now: datetime) -> list[Claimed]:
 
 
 def _load(pks: Sequence[int], *, token: str) -> list[Claimed]:
-    ours = Delivery.objects.filter(pk__in=pks, state=State.CLAIMED, claim=token).order_by("not_before", "pk")
+    ours = Delivery.objects.filter(pk__any_of=pks, state=State.CLAIMED, claim=token).order_by("not_before", "pk")
     return [
         Claimed(*row)  # type: ignore[arg-type]  # a held row's reader has an address: erased ones are skipped before
         for row in ours.values_list(
@@ -99,7 +99,7 @@ def _load(pks: Sequence[int], *, token: str) -> list[Claimed]:
 def _with_topics(rows: Sequence[Claimed]) -> list[Claimed]:
     topics: dict[int, list[str]] = defaultdict(list)
     for subscriber, slug in (
-        TopicPreference.objects.filter(subscriber__in={row.subscriber for row in rows})
+        TopicPreference.objects.filter(subscriber__any_of={row.subscriber for row in rows})
         .exclude(stance=TopicPreference.Stance.MUTE)
         .order_by("topic__position", "topic_id")
         .values_list("subscriber_id", "topic__slug")
@@ -110,7 +110,7 @@ def _with_topics(rows: Sequence[Claimed]) -> list[Claimed]:
 
 def skip_unmailable(pks: Sequence[int], *, now: datetime) -> None:
     """Settle as skipped the held rows whose reader may not be mailed any more or whose news is stale."""
-    held = Delivery.objects.filter(pk__in=pks, state=State.CLAIMED)
+    held = Delivery.objects.filter(pk__any_of=pks, state=State.CLAIMED)
     reader = Subscriber.objects.filter(pk=OuterRef("subscriber_id"))
     suppressed = Suppression.objects.in_force().filter(address_hash=OuterRef("subscriber__address_hash"))
     for rows, reason in (
@@ -132,7 +132,7 @@ def mark_sending(pks: Collection[int], *, token: str, now: datetime) -> set[int]
     """
     if not pks:
         return set()
-    mine = Delivery.objects.filter(pk__in=pks, claim=token)
+    mine = Delivery.objects.filter(pk__any_of=pks, claim=token)
     going = mine.filter(
         Exists(Edition.objects.sendable().filter(pk=OuterRef("edition_id"))),
         Exists(Subscriber.objects.mailable().filter(pk=OuterRef("subscriber_id"))),
@@ -143,7 +143,7 @@ def mark_sending(pks: Collection[int], *, token: str, now: datetime) -> set[int]
     marked = set(going.filter(state=State.SENDING).values_list("pk", flat=True))
     held = [pk for pk in pks if pk not in marked]
     # Marked before by a commit whose answer was lost, and perhaps given up by the reaper since: no body of theirs left.
-    mine.filter(pk__in=held, state__in=[State.SENDING, State.UNKNOWN]).update(state=State.CLAIMED)
+    mine.filter(pk__any_of=held, state__in=[State.SENDING, State.UNKNOWN]).update(state=State.CLAIMED)
     skip_unmailable(held, now=now)
     give_back(held, token=token, not_before=now)
     return marked
@@ -151,7 +151,7 @@ def mark_sending(pks: Collection[int], *, token: str, now: datetime) -> set[int]
 
 def give_back(pks: Collection[int], *, token: str, not_before: datetime) -> int:
     """Return claimed rows to the queue, untouched. Nothing of them was on the wire and no attempt is spent."""
-    return Delivery.objects.filter(pk__in=pks, state=State.CLAIMED, claim=token).update(
+    return Delivery.objects.filter(pk__any_of=pks, state=State.CLAIMED, claim=token).update(
         state=owed_state(), claim="", not_before=not_before
     )
 
