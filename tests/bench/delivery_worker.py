@@ -11,6 +11,7 @@ import cProfile
 import json
 import pstats
 import resource
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -38,11 +39,27 @@ def counted(execute: Callable[..., Any], sql: str, params: Any, many: bool, cont
 
 @contextlib.contextmanager
 def profiled() -> Iterator[None]:
-    """The wire and composing; the ledger's thread is not in it."""
-    profile = cProfile.Profile()
-    with profile:
+    """Two tables: this thread, which composes and sends, and the others, which write rows and open connections."""
+    own, others = cProfile.Profile(), list[cProfile.Profile]()
+
+    def join_in(*_: Any) -> None:
+        others.append(cProfile.Profile())
+        others[-1].enable()  # takes the place of this very function in its thread
+
+    threading.setprofile(join_in)
+    with own:
         yield
-    pstats.Stats(profile).sort_stats("tottime").print_stats(45)
+    threading.setprofile(None)
+    print_top("this thread", [own])
+    print_top("the other threads", others)
+
+
+def print_top(words: str, profiles: list[cProfile.Profile]) -> None:
+    print(f"--- {words}")
+    if profiles:
+        stats = pstats.Stats(profiles[0])
+        stats.add(*profiles[1:])
+        stats.sort_stats("tottime").print_stats(35)
 
 
 def plan() -> int:
