@@ -7,7 +7,7 @@ drafting is unique per cadence and period, and a draft is refreshed without touc
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
@@ -264,14 +264,19 @@ def finish_due(*, now: datetime) -> int:
     )
 
 
-def reorder(edition: Edition, *, paper_ids: Iterable[int]) -> None:
-    """Give the items the order of the ids; items not named keep their order after them."""
+def place(edition: Edition, *, places: Mapping[int, int]) -> None:
+    """Give the items (by key) the places a curator wrote; the others close up around them. They stay there."""
     _require_editable(edition)
-    wanted = {paper_id: place for place, paper_id in enumerate(paper_ids, start=1)}
-    items = sorted(edition.items.all(), key=lambda item: (wanted.get(item.paper_id, len(wanted) + 1), item.position))
-    for place, item in enumerate(items, start=1):
-        item.is_moved = item.is_moved or item.position != place
-        item.position = place
+
+    def wanted(item: EditionItem) -> tuple[int, int, int]:
+        """Whoever is moved to a taken place pushes its holder away from where they came from."""
+        goal = places.get(item.pk, item.position)
+        return goal, (goal > item.position) - (goal < item.position), item.position
+
+    items = sorted(edition.items.all(), key=wanted)
+    for position, item in enumerate(items, start=1):
+        item.is_moved = item.is_moved or item.pk in places
+        item.position = position
     EditionItem.objects.bulk_update(items, ["position", "is_moved"])
 
 

@@ -154,7 +154,7 @@ def test_a_frozen_edition_cannot_be_changed() -> None:
     with pytest.raises(editions.EditionStateError, match="readers may have it"):
         editions.add_pick(edition, paper=make_paper())
     with pytest.raises(editions.EditionStateError):
-        editions.reorder(edition, paper_ids=[])
+        editions.place(edition, places={})
 
 
 def test_a_draft_overtaken_by_the_next_period_is_skipped() -> None:

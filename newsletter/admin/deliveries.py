@@ -1,4 +1,7 @@
-"""Deliveries: what happened to each digest, and the few things an operator may do about it."""
+"""Deliveries: what happened to each digest, and the few things an operator may do about it.
+
+In: an operator. Out: rows as the engine left them. Addresses are shown only to those who may see readers.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,16 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 
 from newsletter import delivery, history
-from newsletter.models import Delivery, DeliveryEvent, Heartbeat, Stream
+from newsletter.admin import look
+from newsletter.models import Delivery, DeliveryEvent, EditionItem
+from subscriptions.addresses import parse_address
 from subscriptions.models import Subscriber
 
 
@@ -38,29 +45,107 @@ class EventInline(TabularInline):  # type: ignore[misc]
     fields = readonly_fields = ("at", "kind", "source", "phase", "code", "text")
     extra = 0
     can_delete = False
+    hide_title = True
+    verbose_name_plural = _("What was reported")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
 
+class OutcomeFilter(admin.SimpleListFilter):
+    """The five outcomes that the edition's page counts."""
+
+    title = _("outcome")
+    parameter_name = "outcome"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in look.GROUPS]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
+        states = look.GROUPS.get(self.value() or "")
+        return queryset.filter(state__in=states) if states else queryset
+
+
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnly):
-    list_display = ("reader", "edition", "state", "skip_reason", "due_at", "sent_at", "attempts", "reply")
-    list_filter = ("state", "skip_reason", "edition__cadence")
+    list_filter = (OutcomeFilter, "state", "skip_reason", "edition__cadence")
     list_select_related = ("edition", "subscriber")
-    search_fields = ("subscriber__address_key__exact", "domain__exact")
+    list_per_page = 50
+    ordering = ("-pk",)
+    search_fields = ("domain",)
     search_help_text = _("A reader's whole address, or a domain: why did they not get it?")
     inlines = (EventInline,)
     actions = ("retry", "settle_sent", "settle_failed")
+    paginator = look.BoundedPaginator
     show_full_result_count = False
 
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        reader = "reader" if _sees_readers(request) else "reader_number"
+        return (reader, "edition_name", "state_label", "why", "due", "sent", "attempts")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        reader = "reader" if _sees_readers(request) else "reader_number"
+        return (
+            *(reader, "edition", "state_label", "why", "local_on", "due_at", "not_before", "expires_at", "sent_at"),
+            *("attempts", "size", "reply", "digest"),
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return self.get_fields(request, obj)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Delivery], search_term: str
+    ) -> tuple[QuerySet[Delivery], bool]:
+        """By the whole address or the whole domain only: nobody browses other people's addresses by parts."""
+        wanted = search_term.strip().casefold()
+        if not wanted:
+            return queryset, False
+        if "@" not in wanted:
+            return queryset.filter(domain=wanted), False
+        if not _sees_readers(request):
+            return queryset.none(), False
+        try:
+            return queryset.filter(subscriber__address_key=parse_address(wanted).key), False
+        except ValueError:
+            return queryset.none(), False
+
     @admin.display(description=_("Reader"))
-    def reader(self, row: Delivery) -> str:
-        """Addresses are shown only to those who may see readers; a curator sees the number."""
-        if not self._request.user.has_perm("subscriptions.view_subscriber"):
-            return f"#{row.subscriber_id}"
+    def reader(self, row: Delivery) -> SafeString:
         url = reverse("admin:newsletter_reader_history", args=[row.subscriber_id])
         return format_html('<a href="{}">{}</a>', url, row.subscriber)
+
+    @admin.display(description=_("Reader"))
+    def reader_number(self, row: Delivery) -> str:
+        return f"#{row.subscriber_id}"
+
+    @admin.display(description=_("Edition"), ordering="edition")
+    def edition_name(self, row: Delivery) -> SafeString:
+        url = reverse("admin:newsletter_edition_change", args=[row.edition_id])
+        return format_html('<a href="{}">{} {}</a>', url, row.edition.get_cadence_display(), f"{row.edition.period_on:%d %b}")
+
+    @admin.display(description=_("State"))
+    def state_label(self, row: Delivery) -> SafeString:
+        return look.state_badge(row)
+
+    @admin.display(description=_("Why"))
+    def why(self, row: Delivery) -> str:
+        return row.get_skip_reason_display() if row.skip_reason else row.reply or "—"
+
+    @admin.display(description=_("Due (UTC)"))
+    def due(self, row: Delivery) -> SafeString | str:
+        return look.moment(row.due_at)
+
+    @admin.display(description=_("Sent (UTC)"))
+    def sent(self, row: Delivery) -> SafeString | str:
+        return look.moment(row.sent_at)
+
+    @admin.display(description=_("Digest"))
+    def digest(self, row: Delivery) -> SafeString | str:
+        """The papers as chosen for this reader, in order, each with its lane."""
+        items = EditionItem.objects.select_related("paper").in_bulk([item for item, *_rest in row.picks])
+        lines = ((items[item].paper.title, lane) for item, lane, *_rest in row.picks if item in items)
+        found = format_html_join("", "<li>{}<small>{}</small></li>", lines)
+        return format_html('<ol class="desk-digest">{}</ol>', found) if found else "—"
 
     def get_urls(self) -> list[URLPattern]:
         own = path(
@@ -70,28 +155,26 @@ class DeliveryAdmin(ReadOnly):
 
     def reader_history(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Why did this reader not get it?"""
-        if not request.user.has_perm("subscriptions.view_subscriber"):
+        if not _sees_readers(request):
             raise PermissionDenied
         reader = get_object_or_404(Subscriber, pk=pk)
         context = self.admin_site.each_context(request) | {
             "title": _("What happened to %s") % reader,
+            "reader": reader,
             "standing": history.standing_of(reader),
             "lines": history.history_of(reader)[::-1],
             "opts": self.opts,
         }
         return render(request, "admin/newsletter/reader_history.html", context)
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
-        self._request = request
-        return super().get_queryset(request)  # type: ignore[no-any-return]
-
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("newsletter.send_edition")
 
     @admin.action(description=_("Send the failed ones again"), permissions=["operate"])
     def retry(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
-        count = delivery.retry_rows(rows, now=timezone.now())
-        messages.success(request, _("%d digests are queued again.") % count)
+        self._logged(request, rows, "retry", state=Delivery.State.FAILED)
+        queued = delivery.retry_rows(rows, now=timezone.now())
+        messages.success(request, ngettext("%d digest is queued again.", "%d digests are queued again.", queued) % queued)
 
     @admin.action(description=_("Unknown ones did arrive"), permissions=["operate"])
     def settle_sent(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
@@ -102,19 +185,18 @@ class DeliveryAdmin(ReadOnly):
         self._settle(request, rows, state=Delivery.State.FAILED)
 
     def _settle(self, request: HttpRequest, rows: QuerySet[Delivery], *, state: str) -> None:
+        pks = self._logged(request, rows, f"settle as {state}", state=Delivery.State.UNKNOWN)
         now = timezone.now()
-        pks = list(rows.values_list("pk", flat=True))
         count = delivery.settle_unknown(pks, state=state, source="operator", text=f"by {request.user}", now=now)
-        messages.success(request, _("%d digests settled.") % count)
+        messages.success(request, ngettext("%d digest settled.", "%d digests settled.", count) % count)
+
+    def _logged(self, request: HttpRequest, rows: QuerySet[Delivery], what: str, *, state: str) -> list[int]:
+        """Write down who decided what about which rows; the rows of the state it is about."""
+        meant = list(rows.filter(state=state).select_related("edition"))
+        for row in meant:
+            self.log_change(request, row, what)
+        return [row.pk for row in meant]
 
 
-@admin.register(Stream)
-class StreamAdmin(ModelAdmin):  # type: ignore[misc]
-    list_display = ("name", "paused_at", "pause_reason", "failures", "probe_at")
-    fields = ("name", "paused_at", "pause_reason", "failures", "probe_at")
-    readonly_fields = ("failures",)
-
-
-@admin.register(Heartbeat)
-class HeartbeatAdmin(ReadOnly):
-    list_display = ("name", "at", "detail")
+def _sees_readers(request: HttpRequest) -> bool:
+    return request.user.has_perm("subscriptions.view_subscriber")

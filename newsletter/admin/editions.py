@@ -1,150 +1,84 @@
 """Editions: see the ranking, put things in order, preview the mail as three readers, approve, send, pause, cancel.
 
-GET shows, POST acts: each button leads to a page that says what will happen and to how many readers.
+In: a curator's clicks and words. Out: calls of the editions step. GET shows, POST acts; what is frozen is only shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from django.contrib import admin, messages
+from django import forms
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.db.models import Count, Prefetch, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.translation import gettext
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 
-from newsletter import delivery, editions, planning, previews
+from newsletter import editions, previews
+from newsletter.admin import look
+from newsletter.admin.acts import Act, ask_or_act
+from newsletter.admin.counts import counts_of, readers_of
+from newsletter.admin.edition_acts import ACTS, OPEN
 from newsletter.fragments import FragmentError
-from newsletter.models import Delivery, Edition, EditionItem
-from subscriptions.models import Subscriber
+from newsletter.models import Edition, EditionItem, PaperTopic
+from subscriptions.models import Topic
 
 State = Edition.State
-
-
-@dataclass(frozen=True)
-class Verb:
-    """One thing a curator can do to an edition."""
-
-    label: Any
-    warning: Any
-    permission: str
-    states: frozenset[str]
-    act: Callable[[Edition, HttpRequest], str]
-
-
-def _approve(edition: Edition, request: HttpRequest) -> str:
-    editions.approve(edition, by=request.user, now=timezone.now())  # type: ignore[arg-type]
-    return gettext("Approved. It will be frozen at its cut-off and sent at each reader's hour.")
-
-
-def _freeze(edition: Edition, request: HttpRequest) -> str:
-    if edition.state == State.DRAFT:
-        _approve(edition, request)
-    editions.freeze(edition, now=timezone.now())
-    return gettext("Frozen: every part of the mail is rendered. Readers get it at their hour.")
-
-
-def _send_now(edition: Edition, request: HttpRequest) -> str:
-    done = planning.plan_now(edition, now=timezone.now())
-    return gettext("%(queued)d digests are on their way; %(skipped)d readers have nothing new in it.") % {
-        "queued": done.queued,
-        "skipped": done.skipped,
-    }
-
-
-def _pause(edition: Edition, request: HttpRequest) -> str:
-    editions.pause(edition, reason=f"by {request.user}", now=timezone.now())
-    return gettext("Paused. What is on the wire finishes; nothing further is sent.")
-
-
-def _resume(edition: Edition, request: HttpRequest) -> str:
-    editions.resume(edition)
-    return gettext("Resumed.")
-
-
-def _cancel(edition: Edition, request: HttpRequest) -> str:
-    return gettext("Cancelled; %d digests will not be sent.") % editions.cancel(edition, now=timezone.now())
-
-
-def _retry_failed(edition: Edition, request: HttpRequest) -> str:
-    return gettext("%d failed digests are queued again.") % delivery.retry_failed(edition, now=timezone.now())
-
-
-VERBS = {
-    "approve": Verb(
-        _("Approve"),
-        _("The edition is frozen at its cut-off and then sent to each reader at their hour."),
-        "newsletter.approve_edition",
-        frozenset({State.DRAFT}),
-        _approve,
-    ),
-    "freeze": Verb(
-        _("Freeze now"),
-        _("The papers are fixed and every part of the mail is rendered. It cannot be edited afterwards."),
-        "newsletter.approve_edition",
-        frozenset({State.DRAFT, State.APPROVED}),
-        _freeze,
-    ),
-    "send-now": Verb(
-        _("Send now"),
-        _("Every confirmed reader of this cadence who has not got it yet is mailed now, whatever their hour."),
-        "newsletter.send_edition",
-        frozenset({State.FROZEN, State.SENDING}),
-        _send_now,
-    ),
-    "pause": Verb(
-        _("Pause"),
-        _("Nothing further is sent until you resume."),
-        "newsletter.send_edition",
-        frozenset({State.DRAFT, State.APPROVED, State.FROZEN, State.SENDING}),
-        _pause,
-    ),
-    "resume": Verb(
-        _("Resume"),
-        _("Sending goes on where it stopped."),
-        "newsletter.send_edition",
-        frozenset({State.DRAFT, State.APPROVED, State.FROZEN, State.SENDING}),
-        _resume,
-    ),
-    "retry-failed": Verb(
-        _("Retry the failed"),
-        _("Digests in the state “failed” are queued once more. Suppressed readers are left out."),
-        "newsletter.send_edition",
-        frozenset({State.SENDING, State.DONE}),
-        _retry_failed,
-    ),
-    "cancel": Verb(
-        _("Cancel"),
-        _("What is not on the wire yet is never sent. This cannot be undone."),
-        "newsletter.send_edition",
-        frozenset({State.DRAFT, State.APPROVED, State.FROZEN, State.SENDING}),
-        _cancel,
-    ),
+STEPS = (State.DRAFT, State.APPROVED, State.FROZEN, State.SENDING, State.DONE)
+STEP_HINTS = {
+    State.DRAFT: _("ranked anew each hour until you approve it"),
+    State.APPROVED: _("waits for its cut-off"),
+    State.FROZEN: _("rendered; readers get it at their hour"),
+    State.SENDING: _("on its way"),
+    State.DONE: _("nothing is owed any more"),
 }
+DARK = "(prefers-color-scheme: dark)"
+
+
+class ItemForm(forms.ModelForm):  # type: ignore[type-arg]
+    """One row of the ranking. Carries what its author saw, so that only what they changed is stored.
+
+    The ranking is refreshed while somebody edits it; without this, every position that moved meanwhile would be taken
+    for theirs.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for bound in self.fields.values():
+            bound.show_hidden_initial = True
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        for name in set(cleaned).intersection(self.Meta.fields).difference(self.changed_data):
+            cleaned[name] = getattr(self.instance, name)
+        return cleaned
+
+    class Meta:
+        model = EditionItem
+        fields = ("position", "standing", "lane", "note")
 
 
 class ItemInline(TabularInline):  # type: ignore[misc]
     """The ranking, in the curator's hands: position, pin, exclude, lane, a line of their own."""
 
     model = EditionItem
-    fields = ("position", "paper_line", "lane", "standing", "note")
-    readonly_fields = ("paper_line",)
-    ordering = ("position",)
+    form = ItemForm
+    fields = ("position", "standing", "lane", "note")
+    template = "admin/newsletter/ranking.html"
+    ordering = ("position", "pk")
     extra = 0
     can_delete = False
-    show_change_link = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EditionItem]:
         rows: QuerySet[EditionItem] = super().get_queryset(request)
-        return rows.select_related("paper").prefetch_related("paper__paper_topics__topic")
+        assigned = PaperTopic.objects.filter(is_assigned=True).select_related("topic")
+        return rows.select_related("paper").prefetch_related(Prefetch("paper__paper_topics", queryset=assigned))
 
     def has_add_permission(self, request: HttpRequest, obj: Edition | None = None) -> bool:
         return False
@@ -152,172 +86,191 @@ class ItemInline(TabularInline):  # type: ignore[misc]
     def has_change_permission(self, request: HttpRequest, obj: Edition | None = None) -> bool:
         return super().has_change_permission(request, obj) and (obj is None or obj.is_editable)
 
-    @admin.display(description=_("Paper"))
-    def paper_line(self, item: EditionItem) -> str:
-        topics = ", ".join(
-            paper_topic.topic.name for paper_topic in item.paper.paper_topics.all() if paper_topic.is_assigned
-        )
-        gain = item.parts.get("upvotes_gain")
-        return format_html(
-            '<a href="{}"><strong>{}</strong></a><br><span class="text-font-subtle-light dark:text-font-subtle-dark">'
-            "{}{} · {:.2f}</span>",
-            reverse("admin:newsletter_paper_change", args=[item.paper_id]),
-            item.paper.title,
-            topics or "—",
-            f" · +{gain} upvotes" if gain else "",
-            item.score,
-        )
-
 
 @admin.register(Edition)
 class EditionAdmin(ModelAdmin):  # type: ignore[misc]
-    list_display = ("title", "cadence", "state_label", "paper_count", "sent_count", "owed_count", "trouble_count")
+    list_display = ("title", "rhythm", "state_label", "paper_count", "progress", "trouble", "cutoff")
     list_filter = ("cadence", "state")
+    list_per_page = 20
+    ordering = ("-period_on", "cadence")
     date_hierarchy = "period_on"
     inlines = (ItemInline,)
     fields = ("editor_note", "cutoff_at")
     change_form_before_template = "admin/newsletter/edition_stage.html"
     warn_unsaved_form = True
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Edition | None = None) -> tuple[str, ...]:
-        return () if obj is None or obj.is_editable else ("editor_note", "cutoff_at")
-
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
+    def has_change_permission(self, request: HttpRequest, obj: Edition | None = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or obj.is_editable)
+
     def has_delete_permission(self, request: HttpRequest, obj: Edition | None = None) -> bool:
         return False
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        found = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "editor_note" and found:
+            found.widget.attrs["rows"] = 4
+        return found
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Edition]:
         rows: QuerySet[Edition] = super().get_queryset(request)
         return rows.annotate(papers=Count("items"))
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """The page's deliveries are counted once for all its rows."""
+        page = super().get_changelist_instance(request)
+        page.result_list = list(page.result_list)
+        counts = counts_of(page.result_list)
+        for edition in page.result_list:
+            edition.counts = counts.get(edition.pk, {})
+        return page
+
     @admin.display(description=_("Edition"), ordering="period_on")
     def title(self, edition: Edition) -> str:
         return f"{edition.period_on:%a %d %b %Y}"
 
+    @admin.display(description=_("Cadence"), ordering="cadence")
+    def rhythm(self, edition: Edition) -> str:
+        return edition.get_cadence_display()
+
     @admin.display(description=_("State"), ordering="state")
-    def state_label(self, edition: Edition) -> str:
-        return f"{edition.get_state_display()}{' · paused' if edition.paused_at else ''}"
+    def state_label(self, edition: Edition) -> SafeString:
+        return look.edition_badge(edition)
 
     @admin.display(description=_("Papers"))
     def paper_count(self, edition: Edition) -> int:
         return edition.papers  # type: ignore[attr-defined,no-any-return]
 
-    @admin.display(description=_("Sent"))
-    def sent_count(self, edition: Edition) -> int:
-        return self._counts(edition).get(Delivery.State.SENT, 0)
+    @admin.display(description=_("Deliveries"))
+    def progress(self, edition: Edition) -> SafeString:
+        return look.bar(edition.counts)  # type: ignore[attr-defined]
 
-    @admin.display(description=_("Owed"))
-    def owed_count(self, edition: Edition) -> int:
-        return sum(self._counts(edition).get(state, 0) for state in ("queued", "claimed", "sending", "retry"))
+    @admin.display(description=_("Failed · unknown"))
+    def trouble(self, edition: Edition) -> SafeString | str:
+        groups = look.groups_of(edition.counts)  # type: ignore[attr-defined]
+        if not groups["failed"] and not groups["unknown"]:
+            return "—"
+        return format_html(
+            "{} {}",
+            look.badge(f"{groups['failed']:,}", "bad" if groups["failed"] else ""),
+            look.badge(f"{groups['unknown']:,}", "warn" if groups["unknown"] else ""),
+        )
 
-    @admin.display(description=_("Failed or unknown"))
-    def trouble_count(self, edition: Edition) -> int:
-        return sum(self._counts(edition).get(state, 0) for state in ("failed", "unknown"))
-
-    def _counts(self, edition: Edition) -> dict[str, int]:
-        if not hasattr(edition, "counts"):
-            edition.counts = delivery.counts(edition)  # type: ignore[attr-defined]
-        return edition.counts  # type: ignore[attr-defined,no-any-return]
+    @admin.display(description=_("Cut-off (UTC)"), ordering="cutoff_at")
+    def cutoff(self, edition: Edition) -> SafeString | str:
+        return look.moment(edition.cutoff_at)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        """A position the curator typed stays when the ranking is refreshed."""
+        """Positions the curator typed are given all together, and stay when the ranking is refreshed."""
+        places = {}
         for item_form in formset.forms:
             if "position" in item_form.changed_data:
-                item_form.instance.is_moved = True
+                places[item_form.instance.pk] = item_form.cleaned_data["position"]
+                item_form.instance.position = item_form.initial["position"]
         super().save_formset(request, form, formset, change)
+        if places:
+            editions.place(form.instance, places=places)
 
     def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
         own = [
-            path("<int:pk>/act/<slug:verb>/", self.admin_site.admin_view(self.act), name="newsletter_edition_act"),
-            path("<int:pk>/preview/", self.admin_site.admin_view(self.preview), name="newsletter_edition_preview"),
-            path(
-                "<int:pk>/preview/<int:number>/",
-                self.admin_site.admin_view(self.preview_mail),
-                name="newsletter_edition_preview_mail",
-            ),
+            path("<int:pk>/act/<slug:verb>/", view(self.act), name="newsletter_edition_act"),
+            path("<int:pk>/preview/", view(self.preview), name="newsletter_edition_preview"),
+            path("<int:pk>/preview/<int:number>/", view(self.preview_mail), name="newsletter_edition_preview_mail"),
         ]
         return own + super().get_urls()  # type: ignore[no-any-return]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        edition = get_object_or_404(Edition, pk=object_id)
-        stage = {
-            "verbs": self._verbs(request, edition),
-            "counts": delivery.counts(edition),
-            "readers": Subscriber.objects.mailable().filter(cadence=edition.cadence).count(),
-            "steps": [State.DRAFT, State.APPROVED, State.FROZEN, State.SENDING, State.DONE],
-        }
+        edition = self.get_object(request, object_id)
+        stage = self._stage(request, edition) if edition and self.has_view_permission(request, edition) else None
         return super().change_view(request, object_id, form_url, (extra_context or {}) | {"stage": stage})  # type: ignore[no-any-return]
 
-    def _verbs(self, request: HttpRequest, edition: Edition) -> dict[str, Verb]:
-        hidden = "resume" if edition.paused_at is None else "pause"
+    def _stage(self, request: HttpRequest, edition: Edition) -> dict[str, Any]:
+        counts = counts_of([edition]).get(edition.pk, {})
+        groups = look.groups_of(counts)
+        reached = STEPS.index(State(edition.state)) if edition.state in STEPS else -1
         return {
-            name: verb
-            for name, verb in VERBS.items()
-            if edition.state in verb.states and name != hidden and request.user.has_perm(verb.permission)
+            "acts": self._acts(request, edition),
+            "is_open": edition.state in OPEN,
+            "steps": [(step, STEP_HINTS[step], place - reached) for place, step in enumerate(STEPS)],
+            "badge": look.edition_badge(edition),
+            "groups": groups,
+            "total": sum(groups.values()),
+            "bar": look.bar(counts),
+            "readers": readers_of(edition.cadence) if edition.state in OPEN else None,
+            "items": sum(1 for item in edition.items.all() if item.standing != EditionItem.Standing.EXCLUDED),
+            "sees_deliveries": request.user.has_perm("newsletter.view_delivery"),
+        }
+
+    def _acts(self, request: HttpRequest, edition: Edition) -> dict[str, Act]:
+        return {
+            name: act
+            for name, act in ACTS.items()
+            if not act.refusal(edition) and request.user.has_perm(act.permission)
         }
 
     def act(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
-        """GET asks, POST acts. Twice the same POST changes nothing the second time and says so."""
-        edition = get_object_or_404(Edition, pk=pk)
-        if verb not in VERBS:
+        if verb not in ACTS:
             raise Http404
-        if not request.user.has_perm(VERBS[verb].permission):
-            raise PermissionDenied
-        back = reverse("admin:newsletter_edition_change", args=[pk])
-        if request.method == "POST":
-            try:
-                said = VERBS[verb].act(edition, request)
-            except (editions.EditionStateError, FragmentError) as error:
-                messages.error(request, str(error))
-            else:
-                self.log_change(request, edition, f"{VERBS[verb].label}: {said}")
-                messages.success(request, said)
-            return HttpResponseRedirect(back)
-        context = self.admin_site.each_context(request) | {
-            "title": f"{VERBS[verb].label}: {edition}",
-            "edition": edition,
-            "verb": VERBS[verb],
-            "readers": Subscriber.objects.mailable().filter(cadence=edition.cadence).count(),
-            "counts": delivery.counts(edition),
-            "back": back,
-            "opts": self.opts,
+        edition = self._viewable(request, pk)
+        counts = counts_of([edition]).get(pk, {})
+        facts = {
+            "facts": [(_("State"), look.edition_badge(edition)), (_("Deliveries"), look.bar(counts))]
+            + ([(_("Readers of this cadence"), readers_of(edition.cadence))] if edition.state in OPEN else [])
         }
-        return render(request, "admin/newsletter/edition_act.html", context)
+        back = reverse("admin:newsletter_edition_change", args=[pk])
+        return ask_or_act(self.admin_site, request, edition, ACTS[verb], back=back, facts=facts)
 
     def preview(self, request: HttpRequest, pk: int) -> HttpResponse:
         edition = self._viewable(request, pk)
+        names = dict(Topic.objects.values_list("slug", "name"))
+        show = request.GET.get("show", "light")
         context = self.admin_site.each_context(request) | {
             "title": _("Preview: %s") % edition,
             "edition": edition,
-            "personas": list(enumerate(previews.sample_personas(edition))),
+            "badge": look.edition_badge(edition),
+            "show": show if show in {"light", "dark", "text"} else "light",
+            "shows": {"light": _("Light"), "dark": _("Dark"), "text": _("Text part")},
+            "personas": [
+                (number, persona.name, [names.get(slug, slug) for slug in persona.follows])
+                for number, persona in enumerate(previews.sample_personas(edition))
+            ],
+            "approve": "approve" in self._acts(request, edition),
             "opts": self.opts,
         }
         return render(request, "admin/newsletter/edition_preview.html", context)
 
     def preview_mail(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
-        """One sample reader's mail, as HTML in a sandbox or as text with ``?part=text``."""
+        """One sample reader's mail in a sandbox: ``?show=light`` (HTML), ``dark`` or ``text``."""
         edition = self._viewable(request, pk)
         personas = previews.sample_personas(edition)
         if number >= len(personas):
             raise Http404
+        show = request.GET.get("show", "light")
         try:
             message = previews.preview(edition, persona=personas[number], now=timezone.now())
-        except FragmentError as error:
-            return HttpResponse(str(error), content_type="text/plain; charset=utf-8", status=422)
-        kind = "plain" if request.GET.get("part") == "text" else "html"
-        part = message.get_body((kind,))
-        body = part.get_content() if part else ""
-        if request.GET.get("part") == "text":
-            body = f"Subject: {message['Subject']}\n\n{body}"
-        response = HttpResponse(body, content_type=f"text/{kind}; charset=utf-8")
-        response["Content-Security-Policy"] = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-        return response
+        except (FragmentError, ValueError) as error:
+            return _framed(str(error), kind="plain", status=422)
+        part = message.get_body(("plain" if show == "text" else "html",))
+        body: str = part.get_content() if part else ""
+        if show == "text":
+            return _framed(f"Subject: {message['Subject']}\n\n{body}", kind="plain")
+        # The frame cannot be told its colour scheme in every browser, so the mail's own rule is switched instead.
+        return _framed(body.replace(f"@media {DARK}", "@media all" if show == "dark" else "@media not all"), kind="html")
 
     def _viewable(self, request: HttpRequest, pk: int) -> Edition:
         if not self.has_view_permission(request):
             raise PermissionDenied
         return get_object_or_404(Edition, pk=pk)
+
+
+def _framed(body: str, *, kind: str, status: int = 200) -> HttpResponse:
+    """Whatever a paper's title holds, the frame runs no script, loads nothing and leads nowhere."""
+    response = HttpResponse(body, content_type=f"text/{kind}; charset=utf-8", status=status)
+    response["Content-Security-Policy"] = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    response["X-Content-Type-Options"] = "nosniff"
+    return response

@@ -4,15 +4,19 @@ In: Delivery rows that are due. Out: the same rows, each in exactly one terminal
 did not go smoothly. Every part may run twice and on many machines at once: a row moves only by a conditional UPDATE.
 """
 
-from newsletter.delivery.amend import counts, retry_failed, retry_rows, settle_unknown
+from newsletter.delivery.amend import counts, pause_stream, resume_stream, retry_failed, retry_rows, settle_unknown
+from newsletter.delivery.claim import STREAM
 from newsletter.delivery.reap import reap_expired, skip_expired
 from newsletter.delivery.run import Run, deliver
 
 __all__ = [
+    "STREAM",
     "Run",
     "counts",
     "deliver",
+    "pause_stream",
     "reap_expired",
+    "resume_stream",
     "retry_failed",
     "retry_rows",
     "settle_unknown",

@@ -1,4 +1,4 @@
-"""What an operator decides about rows: try the failed again, say what became of the unknown.
+"""What an operator decides: try the failed again, say what became of the unknown, stop a stream and start it.
 
 In: rows in `failed` or `unknown`. Out: rows queued again or settled, with an event that says who decided.
 Conditional UPDATEs: deciding twice changes nothing the second time.
@@ -14,7 +14,7 @@ from django.db.models import Count, Exists, F, OuterRef, QuerySet
 from django.db.models.functions import Greatest
 
 from newsletter.delivery.claim import State
-from newsletter.models import Delivery, DeliveryEvent, Edition
+from newsletter.models import Delivery, DeliveryEvent, Edition, Stream
 from subscriptions.models import Subscriber
 
 SECOND_CHANCE = timedelta(hours=6)
@@ -61,3 +61,16 @@ def settle_unknown(pks: Sequence[int], *, state: str, source: str, text: str, no
         for pk in settled
     )
     return len(settled)
+
+
+def pause_stream(name: str, *, reason: str, now: datetime) -> bool:
+    """Nothing further of the stream is claimed; what is on the wire finishes. False: it was paused already."""
+    Stream.objects.get_or_create(name=name)
+    stopped = Stream.objects.filter(name=name, paused_at__isnull=True)
+    return bool(stopped.update(paused_at=now, pause_reason=reason[:200]))
+
+
+def resume_stream(name: str) -> bool:
+    """Sending goes on, and the breaker starts anew. False: it was not paused."""
+    paused = Stream.objects.filter(name=name, paused_at__isnull=False)
+    return bool(paused.update(paused_at=None, pause_reason="", failures=0, probe_at=None))

@@ -1,0 +1,102 @@
+"""The first page of the desk: what is next, what went out today, what somebody should look into.
+
+In: a person and the rows they may see. Out: numbers and links, never an address. Reads only.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from newsletter import delivery, gathering, metrics
+from newsletter.admin import look
+from newsletter.admin.counts import counts_of, readers_of
+from newsletter.models import Edition, SourceRun, Stream
+
+RECENT = timedelta(days=2)
+
+
+def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Unfold's DASHBOARD_CALLBACK."""
+    now = timezone.now()
+    may = request.user.has_perm
+    context["now"] = now
+    context["alarms"] = metrics.alarms(now=now)
+    if may("newsletter.view_edition"):
+        context |= _editions()
+    if may("newsletter.view_sourcerun"):
+        context["sources"] = _sources()
+    if may("newsletter.view_stream"):
+        context["streams"] = _streams(may_change=may("newsletter.change_stream"))
+    context["sees_deliveries"] = may("newsletter.view_delivery")
+    return context
+
+
+def _editions() -> dict[str, Any]:
+    """The newest editions of each cadence, and the deliveries of those of today and yesterday."""
+    newest = [
+        edition
+        for cadence in Edition.Cadence.values
+        for edition in Edition.objects.filter(cadence=cadence).order_by("-period_on")[: 3 if cadence == "daily" else 1]
+    ]
+    counts = counts_of(newest)
+    lines = [
+        {
+            "edition": edition,
+            "badge": look.edition_badge(edition),
+            "bar": look.bar(counts[edition.pk]) if edition.pk in counts else "",
+            "readers": readers_of(edition.cadence) if edition.is_editable else None,
+            "needs": edition.state == Edition.State.DRAFT,
+        }
+        for edition in newest
+    ]
+    recent = timezone.now().date() - RECENT
+    total: dict[str, int] = {}
+    for edition in newest:
+        if edition.period_on > recent or edition.state == Edition.State.SENDING:
+            for state, number in counts.get(edition.pk, {}).items():
+                total[state] = total.get(state, 0) + number
+    groups = look.groups_of(total)
+    tones = {"failed": "bad", "unknown": "warn"}
+    deliveries = reverse("admin:newsletter_delivery_changelist")
+    figures = [
+        {
+            "name": name,
+            "number": groups[name],
+            "tone": tones.get(name, "") if groups[name] else "",
+            "url": f"{deliveries}?outcome={name}",
+        }
+        for name in groups
+    ]
+    return {"editions": lines, "figures": figures, "planned": sum(groups.values())}
+
+
+def _sources() -> list[dict[str, Any]]:
+    """Each source's latest run, those in trouble first."""
+    names = list(SourceRun.objects.order_by("source").values_list("source", flat=True).distinct())
+    silent = {trouble.source for trouble in gathering.troubles(now=timezone.now())}
+    latest = [SourceRun.objects.filter(source=name).order_by("-started_at").first() for name in names]
+    return [
+        {"run": run, "badge": look.state_badge(run), "at": look.moment(run.started_at), "is_silent": run.source in silent}
+        for run in latest
+        if run
+    ]
+
+
+def _streams(*, may_change: bool) -> list[dict[str, Any]]:
+    known = {stream.name: stream for stream in Stream.objects.all()}
+    return [
+        {"stream": known.get(name) or Stream(name=name), "act": _act_of(known.get(name)) if may_change else None}
+        for name in (delivery.STREAM, *(name for name in sorted(known) if name != delivery.STREAM))
+    ]
+
+
+def _act_of(stream: Stream | None) -> dict[str, Any]:
+    if stream and stream.paused_at:
+        return {"verb": "resume", "label": _("Resume")}
+    return {"verb": "pause", "label": _("Pause")}

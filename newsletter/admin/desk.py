@@ -1,0 +1,64 @@
+"""What stands around every page of the desk: its style, its mark, and the way to each list a person may see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+# Group -> (title, icon, admin page, permission).
+_PAGES: dict[Any, tuple[tuple[Any, str, str, str], ...]] = {
+    "": ((_("The desk"), "home", "index", ""),),
+    _("Editing"): (
+        (_("Editions"), "newspaper", "newsletter_edition_changelist", "newsletter.view_edition"),
+        (_("Papers"), "article", "newsletter_paper_changelist", "newsletter.view_paper"),
+        (_("Topics"), "sell", "subscriptions_topic_changelist", "subscriptions.view_topic"),
+    ),
+    _("Sending"): (
+        (_("Deliveries"), "outgoing_mail", "newsletter_delivery_changelist", "newsletter.view_delivery"),
+        (_("Streams"), "water", "newsletter_stream_changelist", "newsletter.view_stream"),
+        (_("Heartbeats"), "cardiology", "newsletter_heartbeat_changelist", "newsletter.view_heartbeat"),
+    ),
+    _("Readers"): (
+        (_("Subscribers"), "group", "subscriptions_subscriber_changelist", "subscriptions.view_subscriber"),
+        (_("Notices"), "mail", "subscriptions_notice_changelist", "subscriptions.view_notice"),
+        (_("Suppressions"), "block", "subscriptions_suppression_changelist", "subscriptions.view_suppression"),
+    ),
+    _("Sources"): (
+        (_("Source runs"), "sync", "newsletter_sourcerun_changelist", "newsletter.view_sourcerun"),
+        (_("Source hosts"), "dns", "newsletter_sourcehost_changelist", "newsletter.view_sourcehost"),
+    ),
+    _("Who may do what"): (
+        (_("Users"), "person", "auth_user_changelist", "auth.view_user"),
+        (_("Groups"), "badge", "auth_group_changelist", "auth.view_group"),
+    ),
+}
+
+
+def style(request: HttpRequest) -> str:
+    return static("newsletter/desk.css")
+
+
+def icon(request: HttpRequest) -> str:
+    return static("newsletter/mark.svg")
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """Only what the person may open."""
+    groups = []
+    for title, pages in _PAGES.items():
+        items = [
+            {"title": name, "icon": symbol, "link": reverse(f"admin:{page}"), "permission": _allows(permission)}
+            for name, symbol, page, permission in pages
+        ]
+        if any(item["permission"](request) for item in items):
+            groups.append({"title": title, "separator": bool(title), "items": items})
+    return groups
+
+
+def _allows(permission: str) -> Callable[[HttpRequest], bool]:
+    return lambda request: not permission or request.user.has_perm(permission)

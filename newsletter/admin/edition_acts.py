@@ -1,0 +1,148 @@
+"""What a curator or an operator can do to an edition, in which states, and what is said about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from newsletter import delivery, editions, planning
+from newsletter.admin.acts import Act, ActError
+from newsletter.fragments import FragmentError
+from newsletter.models import Edition
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+State = Edition.State
+OPEN = (State.DRAFT, State.APPROVED, State.FROZEN, State.SENDING)
+ERRORS = (editions.EditionStateError, FragmentError)
+
+
+def _in(*states: str) -> Callable[[Edition], str]:
+    def refusal(edition: Edition) -> str:
+        if edition.state in states:
+            return ""
+        return gettext("This edition is %s, so this cannot be done.") % edition.get_state_display()
+
+    return refusal
+
+
+def _may_pause(edition: Edition) -> str:
+    return gettext("It is paused already.") if edition.paused_at else _in(*OPEN)(edition)
+
+
+def _may_resume(edition: Edition) -> str:
+    return _in(*OPEN)(edition) if edition.paused_at else gettext("It is not paused.")
+
+
+def _may_send(edition: Edition) -> str:
+    return gettext("It is paused: resume it first.") if edition.paused_at else _in(State.FROZEN, State.SENDING)(edition)
+
+
+def _approve(edition: Edition, request: HttpRequest) -> str:
+    editions.approve(edition, by=request.user, now=timezone.now())  # type: ignore[arg-type]
+    return gettext("Approved. It will be frozen at its cut-off and sent at each reader's hour.")
+
+
+@transaction.atomic
+def _freeze(edition: Edition, request: HttpRequest) -> str:
+    edition.refresh_from_db()
+    if edition.state == State.DRAFT:
+        _approve(edition, request)
+    if not editions.freeze(edition, now=timezone.now()):
+        raise ActError(gettext("It is frozen already."))
+    return gettext("Frozen: every part of the mail is rendered. Readers get it at their hour.")
+
+
+def _send_now(edition: Edition, request: HttpRequest) -> str:
+    done = planning.plan_now(edition, now=timezone.now())
+    return gettext("%(queued)d digests are on their way; %(skipped)d readers have nothing new in it.") % {
+        "queued": done.queued,
+        "skipped": done.skipped,
+    }
+
+
+def _pause(edition: Edition, request: HttpRequest) -> str:
+    editions.pause(edition, reason=f"by {request.user}", now=timezone.now())
+    return gettext("Paused. What is on the wire finishes; nothing further is sent.")
+
+
+def _resume(edition: Edition, request: HttpRequest) -> str:
+    editions.resume(edition)
+    return gettext("Resumed.")
+
+
+def _cancel(edition: Edition, request: HttpRequest) -> str:
+    return gettext("Cancelled; %d digests will not be sent.") % editions.cancel(edition, now=timezone.now())
+
+
+def _retry_failed(edition: Edition, request: HttpRequest) -> str:
+    return gettext("%d failed digests are queued again.") % delivery.retry_failed(edition, now=timezone.now())
+
+
+ACTS = {
+    "approve": Act(
+        label=_("Approve"),
+        warning=_("The edition is frozen at its cut-off and then sent to each reader at their hour."),
+        permission="newsletter.approve_edition",
+        do=_approve,
+        refusal=_in(State.DRAFT),
+        tone="primary",
+        errors=ERRORS,
+    ),
+    "freeze": Act(
+        label=_("Freeze now"),
+        warning=_("The papers are fixed and every part of the mail is rendered. It cannot be edited afterwards."),
+        permission="newsletter.approve_edition",
+        do=_freeze,
+        refusal=_in(State.DRAFT, State.APPROVED),
+        errors=ERRORS,
+    ),
+    "send-now": Act(
+        label=_("Send now"),
+        warning=_("Every confirmed reader of this cadence who has not got it yet is mailed now, whatever their hour."),
+        permission="newsletter.send_edition",
+        do=_send_now,
+        refusal=_may_send,
+        errors=ERRORS,
+    ),
+    "retry-failed": Act(
+        label=_("Retry the failed"),
+        warning=_("Digests in the state “failed” are queued once more. Suppressed readers are left out."),
+        permission="newsletter.send_edition",
+        do=_retry_failed,
+        refusal=_in(State.SENDING, State.DONE),
+        errors=ERRORS,
+    ),
+    "pause": Act(
+        label=_("Pause"),
+        warning=_("Nothing further is sent until somebody resumes it. What is on the wire finishes."),
+        permission="newsletter.send_edition",
+        do=_pause,
+        refusal=_may_pause,
+        errors=ERRORS,
+    ),
+    "resume": Act(
+        label=_("Resume"),
+        warning=_("Sending goes on where it stopped."),
+        permission="newsletter.send_edition",
+        do=_resume,
+        refusal=_may_resume,
+        tone="primary",
+        errors=ERRORS,
+    ),
+    "cancel": Act(
+        label=_("Cancel"),
+        warning=_("What is not on the wire yet is never sent. This cannot be undone."),
+        permission="newsletter.send_edition",
+        do=_cancel,
+        refusal=_in(*OPEN),
+        tone="danger",
+        errors=ERRORS,
+    ),
+}

@@ -1,0 +1,98 @@
+"""How rows look in the desk's tables: badges, bars, moments. Values in, escaped HTML out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from newsletter.models import Delivery, Edition
+
+COUNTED = 5_000  # rows; further pages are reached by search and filters
+
+TONES = {
+    **dict.fromkeys(("sent", "done", "ok", "confirmed", "listed"), "good"),
+    **dict.fromkeys(("sending", "claimed", "frozen", "pinned", "pick"), "busy"),
+    **dict.fromkeys(("queued", "retry", "approved", "unchanged", "pending"), "calm"),
+    **dict.fromkeys(("failed", "suppressed"), "bad"),
+    **dict.fromkeys(("unknown", "paused", "stale", "waiting", "empty", "draft"), "warn"),
+}
+# What an edition's deliveries come to, each row in exactly one of them.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "sent": (Delivery.State.SENT,),
+    "owed": (Delivery.State.QUEUED, Delivery.State.CLAIMED, Delivery.State.SENDING, Delivery.State.RETRY),
+    "failed": (Delivery.State.FAILED,),
+    "unknown": (Delivery.State.UNKNOWN,),
+    "skipped": (Delivery.State.SKIPPED,),
+}
+
+
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]
+    """Counts no further than a person leafs: COUNT(*) over millions of rows costs more than the page itself."""
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list
+        return len(rows) if isinstance(rows, list) else int(rows[:COUNTED].count())
+
+
+def badge(text: Any, tone: str = "") -> SafeString:
+    return format_html('<span class="desk-badge is-{}">{}</span>', tone or "plain", text)
+
+
+def state_badge(row: Any) -> SafeString:
+    return badge(row.get_state_display(), TONES.get(row.state, ""))
+
+
+def edition_badge(edition: Edition) -> SafeString:
+    own = state_badge(edition)
+    return format_html("{} {}", own, badge("paused", "warn")) if edition.paused_at else own
+
+
+def moment(at: datetime | None) -> SafeString | str:
+    """A UTC moment that lines up in a column; how long ago as its title."""
+    if at is None:
+        return "—"
+    away = at - timezone.now()
+    minutes = abs(int(away.total_seconds() // 60))
+    span = f"{minutes} min" if minutes < 120 else f"{minutes // 60} h" if minutes < 2880 else f"{minutes // 1440} days"
+    title = f"in {span}" if away.total_seconds() > 0 else f"{span} ago"
+    return format_html('<time class="desk-time" datetime="{}" title="{}">{}</time>', at.isoformat(), title, short(at))
+
+
+def short(at: datetime) -> str:
+    return f"{at:%d %b %H:%M}" if at.year == timezone.now().year else f"{at:%d %b %Y}"
+
+
+def groups_of(counts: Mapping[str, int]) -> dict[str, int]:
+    """Deliveries by outcome; the parts add up to all of them."""
+    return {name: sum(counts.get(state, 0) for state in states) for name, states in GROUPS.items()}
+
+
+def bar(counts: Mapping[str, int]) -> SafeString:
+    """The parts side by side, as wide as their share."""
+    groups = groups_of(counts)
+    total = sum(groups.values())
+    if not total:
+        return format_html('<span class="desk-none">{}</span>', "not planned")
+    label = ", ".join(f"{number} {name}" for name, number in groups.items() if number)
+    parts = format_html_join(
+        "",
+        '<i class="is-{}" style="flex-grow:{}"></i>',
+        ((name, number) for name, number in groups.items() if number),
+    )
+    return format_html(
+        '<span class="desk-bar" role="img" aria-label="{}" title="{}">{}</span>'
+        '<span class="desk-bar-text">{} of {} sent</span>',
+        label,
+        label,
+        parts,
+        f"{groups['sent']:,}",
+        f"{total - groups['skipped']:,}",
+    )

@@ -1,0 +1,98 @@
+"""Streams of mail and the parts of the machine: running or paused, alive or silent. Changed by buttons only."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from newsletter import delivery
+from newsletter.admin import look
+from newsletter.admin.acts import Act, ActError, ask_or_act
+from newsletter.admin.deliveries import ReadOnly
+from newsletter.models import Heartbeat, Stream
+
+
+def _pause(stream: Stream, request: HttpRequest) -> str:
+    if not delivery.pause_stream(stream.name, reason=f"by {request.user}", now=timezone.now()):
+        raise ActError(gettext("It is paused already."))
+    return gettext("Paused. What is on the wire finishes; nothing further is sent.")
+
+
+def _resume(stream: Stream, request: HttpRequest) -> str:
+    if not delivery.resume_stream(stream.name):
+        raise ActError(gettext("It is not paused."))
+    return gettext("Resumed.")
+
+
+ACTS = {
+    "pause": Act(
+        label=_("Pause the stream"),
+        warning=_("No digest of any edition is sent until somebody resumes it. What is on the wire finishes."),
+        permission="newsletter.change_stream",
+        do=_pause,
+        refusal=lambda stream: gettext("It is paused already.") if stream.paused_at else "",
+        tone="danger",
+    ),
+    "resume": Act(
+        label=_("Resume the stream"),
+        warning=_("Digests that are due go out at once; those that became too late are skipped."),
+        permission="newsletter.change_stream",
+        do=_resume,
+        refusal=lambda stream: "" if stream.paused_at else gettext("It is not paused."),
+    ),
+}
+
+
+@admin.register(Stream)
+class StreamAdmin(ReadOnly):
+    list_display = ("name", "standing", "pause_reason", "failures", "next_probe", "button")
+    fields = ("name", "standing", "paused_at", "pause_reason", "failures", "probe_at", "button")
+    readonly_fields = ("standing", "button")
+
+    @admin.display(description=_("State"))
+    def standing(self, stream: Stream) -> SafeString:
+        return look.badge(_("paused"), "warn") if stream.paused_at else look.badge(_("running"), "good")
+
+    @admin.display(description=_("Next probe (UTC)"))
+    def next_probe(self, stream: Stream) -> SafeString | str:
+        return look.moment(stream.probe_at)
+
+    @admin.display(description="")
+    def button(self, stream: Stream) -> SafeString:
+        verb, label = ("resume", _("Resume")) if stream.paused_at else ("pause", _("Pause"))
+        url = reverse("admin:newsletter_stream_act", args=[stream.name, verb])
+        return format_html('<a class="desk-button is-small" href="{}">{}</a>', url, label)
+
+    def get_urls(self) -> list[URLPattern]:
+        own = path("<slug:name>/act/<slug:verb>/", self.admin_site.admin_view(self.act), name="newsletter_stream_act")
+        return [own, *super().get_urls()]
+
+    def act(self, request: HttpRequest, name: str, verb: str) -> HttpResponse:
+        """The digest stream may be paused before its row is there; any other must exist."""
+        if verb not in ACTS:
+            raise Http404
+        stream = Stream.objects.filter(name=name).first()
+        if stream is None:
+            if name != delivery.STREAM:
+                raise Http404
+            stream = Stream(name=name)
+            if request.method == "POST" and request.user.has_perm(ACTS[verb].permission):
+                stream.save()
+        facts = {"facts": [(_("State"), self.standing(stream))]}
+        back = reverse("admin:index")
+        return ask_or_act(self.admin_site, request, stream, ACTS[verb], back=back, facts=facts)
+
+
+@admin.register(Heartbeat)
+class HeartbeatAdmin(ReadOnly):
+    list_display = ("name", "last_beat", "detail")
+
+    @admin.display(description=_("Last beat (UTC)"), ordering="at")
+    def last_beat(self, beat: Heartbeat) -> SafeString | str:
+        return look.moment(beat.at)
