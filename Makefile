@@ -15,7 +15,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 DEV := DEBUG=1 SITE_URL=http://localhost:$(PORT)
 
-.PHONY: help venv demo test lint format run lock bench bench-papers gallery chaos clean
+.PHONY: help venv demo test test-system lint format run lock bench bench-papers gallery chaos clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,9 +38,13 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 demo: $(VENV)/.installed ## Show the whole way of a paper into three inboxes, then keep serving (ONESHOT=1: exit)
 	@ONESHOT=$(ONESHOT) $(PY) -m newsletter.management.demo
 
+SYSTEM_TESTS := browser or system
 test: $(VENV)/.installed-dev ## Run the whole suite: on SQLite, then with PostgreSQL, Redis and Celery
-	$(PY) -m pytest --db sqlite -n $(JOBS) -q
-	$(PY) -m pytest --db postgres -n $(JOBS) -q
+	$(PY) -m pytest --db sqlite -m "not ($(SYSTEM_TESTS))" -n $(JOBS) -q
+	$(PY) -m pytest --db postgres -m "not ($(SYSTEM_TESTS))" -n $(JOBS) -q
+
+test-system: $(VENV)/.installed-dev ## Run what needs more than Python: Chromium, postfix and OpenDKIM (.ci/run installs them)
+	$(PY) -m pytest --db sqlite -m "$(SYSTEM_TESTS)" -n $(JOBS) -q
 
 lint: $(VENV)/.installed-dev ## Check style, types, import contracts, templates and migrations
 	$(VENV)/bin/ruff check .
