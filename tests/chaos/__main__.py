@@ -1,8 +1,8 @@
 """`make chaos`: send one edition to many readers while everything breaks, then count.
 
-In: `--readers`, `--faults`, `--seconds` (over which the faults fall), `--seed`. Out: a log of the faults, one table,
-var/chaos.json, and exit code 1 when the account does not balance. The seed repeats the faults and their moments; what
-they meet is up to the machine.
+In: `--readers`, `--faults`, `--seconds` (in which the faults fall), `--transport`, `--seed`. Out: a log of the faults,
+one table, var/chaos.json, and exit code 1 when the account does not balance. The seed repeats the faults and their
+moments; what they meet is up to the machine.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tests.chaos.account import WITNESS, Account, draw_up
 from tests.chaos.stage import CONNECTIONS, WORKERS, Leaver, Stage
 from tests.processes import ROOT
 
+BATCHES = 10  # one half of the readers comes due during the run, in so many batches
 LEAVING = 0.03  # of the readers leave during the run
 GONE = 0.01  # had left before it
 PATIENCE_SECONDS = 240  # after the last fault
@@ -38,6 +39,7 @@ def main() -> int:
     parser.add_argument("--readers", type=int, default=5000)
     parser.add_argument("--faults", type=int, default=30)
     parser.add_argument("--seconds", type=float, help="the faults fall within; default: five a fault")
+    parser.add_argument("--transport", choices=["smtp", "backend"], default="smtp", help="DIGEST_TRANSPORT")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--output", type=Path, default=ROOT / "var" / "chaos.json")
     options = parser.parse_args()
@@ -47,6 +49,7 @@ def main() -> int:
     folder.mkdir(parents=True)
     print(f"seed {options.seed}: {options.readers} readers, {options.faults} faults; logs in {folder}", flush=True)
     with Stage(folder=folder, seed=options.seed) as stage:
+        stage.env["DIGEST_TRANSPORT"] = options.transport
         os.environ.update(stage.env)
         leavers, gone = _prepare(stage, readers=options.readers, seconds=seconds)
         plan = faults.schedule(stage.chance, count=options.faults, seconds=seconds)
@@ -56,8 +59,10 @@ def main() -> int:
         stage.start_programs()
         stage.started_at = time.time()
         leaving = stage.hands.submit(stage.let_leave, leavers)
+        coming = stage.hands.submit(_let_come, stage, sorted(stage.chance.uniform(0, seconds) for _ in range(BATCHES)))
         _break(stage, plan)
         left = leaving.result()
+        coming.result()
         mended_at = time.time()
         stage.relay.pace = (0.0, 0.0)
         stage.say("everything is mended")
@@ -90,6 +95,7 @@ def _prepare(stage: Stage, *, readers: int, seconds: float) -> tuple[list[Leaver
     django.setup()
     from django.core.management import call_command
     from django.db import connection
+    from django.db.models import F
 
     from subscriptions.models import Subscriber
     from tests.bench import world
@@ -103,11 +109,21 @@ def _prepare(stage: Stage, *, readers: int, seconds: float) -> tuple[list[Leaver
     chosen = stage.chance.sample(sorted(tokens), round((GONE + LEAVING) * readers))
     gone, leaving = chosen[: round(GONE * readers)], chosen[round(GONE * readers) :]
     Subscriber.objects.filter(email__in=gone).update(state=Subscriber.State.UNSUBSCRIBED, next_due_at=None)
+    Subscriber.objects.alias(batch=F("pk") % (2 * BATCHES)).filter(batch__lt=BATCHES).update(next_due_at=None)
     connection.close()
     return (
         [Leaver(email, tokens[email], stage.chance.uniform(0, seconds)) for email in leaving],
         [Leaver(email, tokens[email], 0.0, answered_at=0.0) for email in gone],
     )
+
+
+def _let_come(stage: Stage, moments: list[float]) -> None:
+    """Readers come due all the time, so that planning is under fire too."""
+    for batch, moment in enumerate(moments):
+        time.sleep(max(0.0, stage.started_at + moment - time.time()))
+        these = f"state = 'confirmed' AND id % {2 * BATCHES} = {batch}"
+        while stage.ask(f"UPDATE subscriptions_subscriber SET next_due_at = now() WHERE {these} RETURNING id") is None:
+            time.sleep(0.2)
 
 
 def _break(stage: Stage, plan: list[tuple[float, str]]) -> None:
