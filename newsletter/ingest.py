@@ -63,7 +63,7 @@ def ingest(observations: Iterable[Observation], *, now: datetime) -> IngestResul
     result = IngestResult()
     remaining = iter(observations)
     with transaction.atomic():
-        _wait_for_other_writers()
+        wait_for_other_writers()
         while batch := list(islice(remaining, _BATCH)):
             result += _ingest_batch(batch, now=now)
     return result
@@ -286,7 +286,8 @@ def _store_signals(entries: Sequence[_Entry], *, now: datetime) -> None:
     )
 
 
-def _wait_for_other_writers() -> None:
+def wait_for_other_writers() -> None:
+    """Until this transaction ends, nobody else adds papers or merges them."""
     # SQLite's transactions are immediate (settings), so there the lock is already held.
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:

@@ -138,6 +138,19 @@ class Paper(models.Model):
         return self.project_url if self.project_url.startswith(WEB) else ""
 
 
+class Merge(models.Model):
+    """A curator's word that one paper is another, with what was moved for it, so that it can be taken back."""
+
+    paper = models.OneToOneField(Paper, on_delete=models.CASCADE, related_name="merge")
+    into = models.ForeignKey(Paper, on_delete=models.CASCADE, related_name="merges")
+    at = models.DateTimeField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True)
+    moved = models.JSONField(default=dict, help_text=_("Keys of the rows that went over, and what was filled in."))
+
+    def __str__(self) -> str:
+        return f"{self.paper_id} into {self.into_id}"
+
+
 class Sighting(models.Model):
     """A source showed this paper: where, at which rank, and when for the first time."""
 

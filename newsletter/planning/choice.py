@@ -34,6 +34,11 @@ class EditionPlan:
         )
         # The curator's order counts: the best score goes to the first place, pinned papers first of all.
         items.sort(key=lambda item: item[4] != EditionItem.Standing.PINNED)
+        # Papers merged since the freeze: two that became one are one candidate, the better placed.
+        merged = edition.items.filter(paper__merged_into__isnull=False)
+        self._became = dict(merged.values_list("paper_id", "paper__merged_into_id"))
+        best = {self._became.get(paper, paper): pk for pk, paper, *_rest in reversed(items)}
+        items = [item for item in items if best[self._became.get(item[1], item[1])] == item[0]]
         scores = sorted((score for _, _, score, *_ in items), reverse=True)
         self.column_of_paper = {paper: column for column, (_, paper, *_rest) in enumerate(items)}
         fit = np.zeros((len(items), len(self.topics)), dtype=np.float32)
@@ -61,14 +66,13 @@ class EditionPlan:
         Papers merged since count as the paper they became: v1, v2 and a duplicate are one paper (never twice).
         """
         earlier: dict[int, dict[int, int]] = defaultdict(dict)
+        column_of = {self._became.get(paper, paper): column for paper, column in self.column_of_paper.items()}
         shared = EditionItem.objects.exclude(edition=self.edition)
-        for condition in ({"paper__in": self.column_of_paper}, {"paper__merged_into__in": self.column_of_paper}):
+        for condition in ({"paper__in": column_of}, {"paper__merged_into__in": column_of}):
             for edition, item, paper, merged_into in shared.filter(**condition).values_list(
                 "edition_id", "pk", "paper_id", "paper__merged_into_id"
             ):
-                column = self.column_of_paper.get(paper)
-                if column is None and merged_into is not None:
-                    column = self.column_of_paper[merged_into]
+                column = column_of.get(merged_into or paper)
                 if column is not None:
                     earlier[edition][item] = column
         return earlier

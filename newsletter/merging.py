@@ -1,0 +1,122 @@
+"""Two rows that are one paper: a curator puts one into the other, and can take it back.
+
+In: two papers and a curator. Out: the one row's sightings, counters and open places at the other; ingest, listings and
+the never-twice memory follow ``merged_into``. What went out stays as it went out. May run twice: the second is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+
+from newsletter.ingest import wait_for_other_writers
+from newsletter.models import Edition, EditionItem, Merge, Paper, Sighting, Signal
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser
+
+FILLED = (
+    *("abstract", "authors", "published_on", "url", "code_url", "project_url", "thumbnail_url"),
+    *("organization", "categories"),
+)
+EARLIER = {"listed_on": date.fromisoformat, "first_seen_at": datetime.fromisoformat}
+COUNTERS = {"upvotes": "upvotes", "stars": "github_stars"}
+OPEN = (Edition.State.DRAFT, Edition.State.APPROVED)
+
+
+class MergeError(Exception):
+    """It cannot be merged or taken back; the message says why."""
+
+
+@transaction.atomic
+def merge(paper: Paper, *, into: Paper, by: AbstractBaseUser | None, now: datetime) -> Merge:
+    """``paper`` becomes another name of ``into``, or of what that one was merged into."""
+    wait_for_other_writers()
+    paper, into = _locked(paper.pk), _locked(into.merged_into_id or into.pk)
+    if paper.merged_into_id:
+        raise MergeError("This paper is merged already. Take that back first.")
+    if paper.pk == into.pk:
+        raise MergeError("A paper cannot be merged into itself.")
+    moved: dict[str, Any] = {
+        "papers": list(paper.merged.values_list("pk", flat=True)),
+        "sightings": _foreign(paper.sightings.all(), into.sightings.all(), ("source", "key")),
+        "signals": _foreign(paper.signals.all(), into.signals.all(), ("source", "metric")),
+        "items": list(
+            paper.edition_items.filter(edition__state__in=OPEN)
+            .exclude(edition__in=into.edition_items.values("edition"))
+            .values_list("pk", flat=True)
+        ),
+    }
+    moved["filled"], moved["earlier"] = _fill(into, paper)
+    Sighting.objects.filter(pk__in=moved["sightings"]).update(paper=into)
+    Signal.objects.filter(pk__in=moved["signals"]).update(paper=into)
+    EditionItem.objects.filter(pk__in=moved["items"]).update(paper=into)
+    paper.edition_items.filter(edition__state__in=OPEN).delete()  # the other has its place there
+    Paper.objects.filter(pk__in=[*moved["papers"], paper.pk]).update(merged_into=into)
+    _show_counters(into)
+    return Merge.objects.create(paper=paper, into=into, at=now, by=by, moved=moved)
+
+
+@transaction.atomic
+def split(paper: Paper) -> None:
+    """Take a merge back: the two are two again, each with what it had. What came since stays where it came."""
+    wait_for_other_writers()
+    merged = Merge.objects.select_for_update().filter(paper=paper).select_related("into").first()
+    if merged is None:
+        raise MergeError("This paper was not merged by hand; there is nothing to take back.")
+    moved, into = merged.moved, _locked(merged.into_id)
+    Sighting.objects.filter(pk__in=moved["sightings"], paper=into).update(paper=paper)
+    Signal.objects.filter(pk__in=moved["signals"], paper=into).update(paper=paper)
+    EditionItem.objects.filter(pk__in=moved["items"], paper=into, edition__state__in=OPEN).update(paper=paper)
+    for name in moved["filled"]:
+        if getattr(into, name) == getattr(merged.paper, name):
+            setattr(into, name, Paper._meta.get_field(name).get_default())
+    for name, before in moved["earlier"].items():
+        if getattr(into, name) == getattr(merged.paper, name):
+            setattr(into, name, EARLIER[name](before) if before else None)
+    into.save(update_fields=[*moved["filled"], *moved["earlier"]])
+    Paper.objects.filter(pk=paper.pk).update(merged_into=None)
+    Paper.objects.filter(pk__in=moved["papers"], merged_into=into).update(merged_into=paper)
+    merged.delete()
+    for one in (into, _locked(paper.pk)):
+        _show_counters(one)
+
+
+def _locked(pk: int) -> Paper:
+    return Paper.objects.select_for_update().get(pk=pk)
+
+
+def _foreign(theirs: Any, ours: Any, names: Iterable[str]) -> list[int]:
+    """Keys of their rows that we have none like: two series of one counter would look like a leap at every turn."""
+    have = set(ours.values_list(*names))
+    return [pk for pk, *name in theirs.values_list("pk", *names) if tuple(name) not in have]
+
+
+def _fill(into: Paper, paper: Paper) -> tuple[list[str], dict[str, str | None]]:
+    """What ``into`` lacks and ``paper`` knows; returns the fields filled, and the dates that moved as they were."""
+    filled = [name for name in FILLED if getattr(paper, name) and not getattr(into, name)]
+    for name in filled:
+        setattr(into, name, getattr(paper, name))
+    earlier: dict[str, str | None] = {}
+    for name in EARLIER:
+        ours, theirs = getattr(into, name), getattr(paper, name)
+        if theirs and (ours is None or theirs < ours):
+            earlier[name] = ours.isoformat() if ours else None
+            setattr(into, name, theirs)
+    into.save(update_fields=[*filled, *earlier])
+    return filled, earlier
+
+
+def _show_counters(paper: Paper) -> None:
+    """The counts shown on a paper are those its signals end at; a paper never measured keeps what it has."""
+    latest: dict[str, int] = {}
+    rows = paper.signals.filter(metric__in=COUNTERS).order_by("-at")
+    for metric, name in COUNTERS.items():
+        value = rows.filter(metric=metric).values_list("value", flat=True).first()
+        if value is not None:
+            latest[name] = value
+    if latest:
+        Paper.objects.filter(pk=paper.pk).update(**latest)
