@@ -205,14 +205,16 @@ def _table(edition: Edition) -> None:
     from newsletter.models import Delivery
     from subscriptions.models import Subscriber
 
-    table = Table(title=f"Edition: {edition}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=f"Edition: {edition}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+    )
     for heading in ("reader", "topics", "papers", "bytes", "state"):
         table.add_column(heading, justify="right" if heading in {"papers", "bytes"} else "left", no_wrap=True)
     rows = {row.subscriber_id: row for row in Delivery.objects.filter(edition=edition)}
     for reader in Subscriber.objects.order_by("pk").prefetch_related("preferences__topic"):
         row = rows.get(reader.pk)
         topics = ", ".join(preference.topic.slug for preference in reader.preferences.all())
-        state = row.state if row else f"not mailed: {reader.state}"
+        state = row.state if row else reader.state  # who left has no row: none was planned
         table.add_row(str(reader), topics, str(len(row.picks)) if row else "0", f"{row.size:,}" if row else "0", state)
     console.print()
     console.print(table)
