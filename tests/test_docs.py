@@ -20,7 +20,7 @@ PAGES = {str(path.relative_to(ROOT)): path for path in (ROOT / "README.md", *sor
 README = PAGES["README.md"].read_text()
 HANDBOOK = PAGES["docs/operations.md"].read_text()
 PACKAGES = ("newsletter", "subscriptions")
-NOT_OF_OURS = {"REMAP_SIGTERM"}  # an environment variable of Celery's
+NOT_OF_OURS = {"REMAP_SIGTERM", "WEBHOOK_SECRET"}  # of Celery's environment, a key within ANYMAIL
 FENCE = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`\n]+)`")
 
