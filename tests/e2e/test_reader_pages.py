@@ -1,0 +1,220 @@
+"""The readers' pages in a real browser: keyboard, screen reader, and the scanners that run JavaScript (TE8)."""
+
+from __future__ import annotations
+
+import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.core import mail
+from django.utils import timezone
+
+from newsletter.models import Edition
+from subscriptions import links
+from subscriptions.mail import owe_notice, send_due_notices
+from subscriptions.models import ConsentEvent, Notice, Subscriber
+from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic
+from tests.e2e.shots import SHIFTS, faults_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+    from pytest_django.live_server_helper import LiveServer
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+KINDS = [
+    "subscribe",
+    "sent",
+    "confirm",
+    "preferences",
+    "paused",
+    "leave",
+    "left",
+    "move",
+    "ask",
+    "embed",
+    "code",
+    "old",
+]
+
+
+@pytest.fixture(autouse=True)
+def _papers() -> None:
+    make_topic("speech-audio")
+    papers = [
+        assign(make_paper(title="Seeing well", score_daily=3.0, first_seen_at=timezone.now()), "vision"),
+        assign(make_paper(title="Hearing well", score_daily=2.0, first_seen_at=timezone.now()), "speech-audio"),
+    ]
+    make_edition(papers=papers, state=Edition.State.FROZEN)
+
+
+def path_of(kind: str) -> str:
+    now = timezone.now()
+    reader = make_reader("alice@example.net", follows=("vision",))
+    if kind == "confirm":
+        pending = make_reader(state="pending", confirmed_at=None, next_due_at=None)
+        asked = pending.consent_events.create(kind=ConsentEvent.Kind.REQUESTED, at=now, method="banner")
+        return f"/confirm/{links.confirm_token(asked.pk, now=now)}/"
+    if kind == "move":
+        notice = owe_notice(reader, kind=Notice.Kind.MOVE, now=now, context={"to": "new@example.org"})
+        return f"/move/{links.move_token(notice.pk, now=now)}/"
+    if kind in {"preferences", "paused"}:
+        if kind == "paused":
+            Subscriber.objects.filter(pk=reader.pk).update(state="paused", paused_until=now, next_due_at=None)
+        return f"/preferences/{links.manage_token(reader, now=now)}/"
+    if kind in {"leave", "left"}:
+        if kind == "left":
+            Subscriber.objects.filter(pk=reader.pk).update(state="unsubscribed", left_at=NOON, next_due_at=None)
+        return f"/u/{reader.unsubscribe_token}"
+    return {
+        "subscribe": "/subscribe/",
+        "sent": "/subscribe/sent/",
+        "ask": "/preferences/",
+        "embed": "/embed/",
+        "code": "/embed/code/",
+        "old": "/confirm/junk/",
+    }[kind]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_pages_have_no_accessibility_violation(
+    chromium: Browser, live_server: LiveServer, kind: str, scheme: str
+) -> None:
+    dark = scheme == "dark"
+    with chromium.new_context(
+        viewport={"width": 390, "height": 844}, color_scheme="dark" if dark else "light", bypass_csp=True
+    ) as context:
+        page = context.new_page()
+        page.goto(live_server.url + path_of(kind))
+        found = Axe().run(page, options=RULES)
+        assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "old"])
+def test_pages_fit_a_phone_and_call_nobody_else(chromium: Browser, live_server: LiveServer, kind: str) -> None:
+    with chromium.new_context(viewport={"width": 320, "height": 700}) as context:
+        context.add_init_script(SHIFTS)
+        assert faults_of(context.new_page(), live_server.url + path_of(kind)) == []
+
+
+def test_signing_up_by_keyboard_alone(chromium: Browser, live_server: LiveServer) -> None:
+    with chromium.new_context(timezone_id="Asia/Tokyo") as context:
+        page = context.new_page()
+        page.goto(f"{live_server.url}/subscribe/")
+        page.locator("#id_email").focus()
+        page.keyboard.type("bob@example.net")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Space")
+        page.locator("#id_hour").focus()
+        page.keyboard.type("07")
+        page.wait_for_timeout(2100)  # nobody fills in a form faster (SIGNUP_SECONDS_MIN)
+        page.locator("#id_email").press("Enter")
+        page.wait_for_url("**/subscribe/sent/")
+    reader = Subscriber.objects.get(email="bob@example.net")
+    assert (reader.time_zone, reader.hour, reader.preferences.count()) == ("Asia/Tokyo", 7, 1)
+
+
+def test_the_preview_follows_the_ticks(chromium: Browser, live_server: LiveServer) -> None:
+    with chromium.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{live_server.url}/subscribe/")
+        preview = page.locator("[data-preview]")
+        preview.get_by_text("Hearing well").wait_for()
+        page.locator("[name=topics][value=vision]").check()
+        preview.get_by_text("Hearing well").wait_for(state="detached")
+        assert preview.get_by_text("Seeing well").is_visible()
+
+
+def test_the_banner_answers_in_place(chromium: Browser, live_server: LiveServer) -> None:
+    with chromium.new_context(timezone_id="Europe/Berlin") as context:
+        page = context.new_page()
+        page.goto(live_server.url)
+        before = page.url
+        page.locator("#banner-email").fill("nobody@localhost")
+        page.locator(".banner button").click()
+        page.locator(".banner [role=status].error").wait_for()
+        page.locator("#banner-email").fill("bob@example.net")
+        page.locator(".banner button").click()
+        page.get_by_text("Look into your mailbox").wait_for()
+        assert page.url == before
+    assert Subscriber.objects.get(email="bob@example.net").time_zone == "Europe/Berlin"
+
+
+def test_the_banner_works_without_javascript(chromium: Browser, live_server: LiveServer) -> None:
+    with chromium.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(live_server.url)
+        page.locator("#banner-email").fill("bob@example.net")
+        page.locator(".banner button").click()
+        page.wait_for_url("**/subscribe/sent/")
+    assert Subscriber.objects.filter(email="bob@example.net").exists()
+
+
+@pytest.fixture
+def blog(live_server: LiveServer) -> Iterator[str]:
+    """Somebody else's site, really on another origin, with our form in a frame."""
+    body = f'<iframe src="{live_server.url}/embed/" width="600" height="500"></iframe>'.encode()
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def test_the_form_works_in_a_frame_of_another_site(chromium: Browser, blog: str) -> None:
+    with chromium.new_context() as context:
+        page = context.new_page()
+        page.goto(blog)
+        frame = page.frame_locator("iframe")
+        frame.locator("#id_email").fill("bob@example.net")
+        frame.locator("button").click()
+        frame.get_by_text("A mail is on its way to you").wait_for()
+    assert Subscriber.objects.filter(email="bob@example.net").exists()
+
+
+def rows() -> list[object]:
+    return [list(model.objects.order_by("pk").values()) for model in (Subscriber, ConsentEvent, Notice)]
+
+
+def scan(page: Page, url: str) -> None:
+    """What a mail scanner does: open the link, let its scripts run, move about."""
+    page.goto(url)
+    page.wait_for_load_state("networkidle")
+    page.mouse.wheel(0, 2000)
+    page.keyboard.press("Tab")
+
+
+def test_a_scanner_that_runs_javascript_changes_nothing(chromium: Browser, live_server: LiveServer) -> None:
+    now = timezone.now()
+    confirmed = make_reader("alice@example.net")
+    pending = make_reader("bob@example.net", state="pending", confirmed_at=None, next_due_at=None)
+    asked = pending.consent_events.create(kind=ConsentEvent.Kind.REQUESTED, at=now, method="page")
+    owe_notice(pending, kind=Notice.Kind.CONFIRM, now=now, context={"request": asked.pk})
+    for kind in (Notice.Kind.ALREADY, Notice.Kind.MANAGE):
+        owe_notice(confirmed, kind=kind, now=now, context={})
+    send_due_notices(now=now)
+    found = {path for one in mail.outbox for path in re.findall(r"https://papers\.example\.org(/\S+)", one.body)}
+    assert {path.split("/")[1] for path in found} >= {"confirm", "preferences", "u"}
+    before = rows()
+    with chromium.new_context() as context:
+        page = context.new_page()
+        for path in sorted(found):
+            scan(page, live_server.url + path)
+    assert rows() == before
