@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from newsletter import encoding
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import date
 
 HTML_BUDGET = 79_000  # encoded bytes of the HTML part; mail readers clip at about 102 KB, the footer with it (MF22)
@@ -79,6 +79,11 @@ class Composer:
         self._multipart = b'Content-Type: multipart/alternative;\r\n boundary="%b"\r\n\r\n' % boundary
         self._part = b"--%b\r\n" % boundary
         self._end = b"--%b--\r\n" % boundary
+        pieces = [piece for plane in (*self._text, *self._html) for piece in plane.all_pieces()]
+        headers = [self._standing, *self._subjects.values(), *self._more]
+        # Encoding sees to it; asked once for all messages, because a lone dot would end one of them too early.
+        has_dots = any(b"\n." in piece for piece in (*headers, *pieces)) or any(piece[:1] == b"." for piece in pieces)
+        self.is_dotless = not has_dots
 
     def compose(self, recipient: Recipient) -> bytes:
         """The whole message. ValueError when a value of the recipient could break a header, or a pick is unknown."""
@@ -148,6 +153,13 @@ class _Plane:
                 self._short[int(key), reason] = ready["short_lead"] + why + ready["short_rest"]
         self._months: list[str] = compiled["months"]
         self._dates: dict[date, bytes] = {}
+
+    def all_pieces(self) -> Iterator[bytes]:
+        """Everything that may become part of a message, but the day of consent, which begins with a digit."""
+        yield self._opening
+        yield from self._numbers
+        for pieces in (self._frame, self._topics, self._previews, self._full, self._short):
+            yield from pieces.values()
 
     def is_never_longer(self, other: _Plane) -> bool:
         """Whether every piece is at most as long as the same piece of the other plane."""

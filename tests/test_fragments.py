@@ -263,3 +263,19 @@ def timed(composer: Composer, recipient: Any) -> float:
     for _ in range(200):
         composer.compose(recipient)
     return (time.perf_counter() - started) / 200
+
+
+def test_no_line_of_a_message_begins_with_a_dot_and_the_composer_knows_it() -> None:
+    edition = make_edition([{**PAPERS[0], "title": ".\n.. dots first", "abstract": ".\n" * 40 + ". " * 200}])
+    composer = composer_of(edition)
+    raw = composer.compose(make_recipient(edition))
+    assert composer.is_dotless
+    assert b"\n." not in raw
+    assert raw[:1] != b"."
+
+
+@pytest.mark.parametrize("piece", [".\r\n", "fine\r\n.\r\n"])
+def test_a_fragment_whose_line_begins_with_a_dot_is_noticed(piece: str) -> None:
+    compiled = fragments.compile_edition(make_edition(PAPERS[:1]), now=NOON)
+    compiled["html"]["frame"]["end"] = [piece, piece]
+    assert not Composer(compiled, IDENTITY).is_dotless

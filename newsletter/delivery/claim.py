@@ -67,7 +67,9 @@ def claim_due(*, token: str, limit: int, now: datetime) -> list[Claimed]:
         if not pks:
             return []
         keep_alive(token=token, now=now)
-        Delivery.objects.filter(pk__any_of=pks, state__in=OWED).update(state=State.CLAIMED, claim=token, not_before=None)
+        Delivery.objects.filter(pk__any_of=pks, state__in=OWED).update(
+            state=State.CLAIMED, claim=token, not_before=None
+        )
         skip_unmailable(pks, now=now)
         rows = _load(pks, token=token)
         allowed, held_back = pace.allow(rows, now=now)

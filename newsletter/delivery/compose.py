@@ -105,10 +105,17 @@ class Composers:
             topics=row.topics,
             confirmed_on=row.confirmed_on,
         )
-        data = self._composer(row.edition).compose(recipient)
+        composer = self._composer(row.edition)
+        data = composer.compose(recipient)
         if self._signer is not None:
             data = self._signer.sign(data, at=now)
-        return Message(key=row.pk, sender=bounce_address(row.pk), recipient=row.email, data=data)
+        return Message(
+            key=row.pk,
+            sender=bounce_address(row.pk),
+            recipient=row.email,
+            data=data,
+            is_dotless=composer.is_dotless,
+        )
 
     def _composer(self, edition: int) -> Composer:
         if edition not in self._of:

@@ -25,6 +25,7 @@ class Message:
     sender: str
     recipient: str
     data: bytes
+    is_dotless: bool = False  # no line begins with a dot: to look for one costs more than composing the message
 
 
 class Phase(StrEnum):

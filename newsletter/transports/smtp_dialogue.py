@@ -124,9 +124,10 @@ class Dialogue:
         message = self.seated
         if message is None or not self.is_open or self.sending is not None:
             raise RuntimeError("hand_over() without a server that waits for this body")
-        data = message.data.replace(b"\r\n.", b"\r\n..")
-        if data.startswith(b"."):
-            data = b"." + data
+        data = message.data
+        if not message.is_dotless:
+            data = data.replace(b"\r\n.", b"\r\n..")
+            data = b"." + data if data.startswith(b".") else data
         if not data.endswith(b"\r\n"):
             data += b"\r\n"
         self._push(data)
