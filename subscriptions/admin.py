@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from subscriptions import lifecycle, rights, schedule
 from subscriptions.addresses import parse_address
@@ -61,8 +63,40 @@ class NoticeInline(ReadOnly, TabularInline):  # type: ignore[misc]
     fields = ("created_at", "kind", "state", "attempts", "settled_at", "error")
 
 
+class LinesField(forms.CharField):
+    """A list of words, one a line, for people who do not write JSON."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"required": False, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 5}), **kwargs})
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(map(str, value)) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        lines = value if isinstance(value, list) else str(value or "").splitlines()
+        return [line.strip() for line in map(str, lines) if line.strip()]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(self.to_python(initial) != self.to_python(data))
+
+    def validate(self, value: Any) -> None:
+        """Any words will do."""
+
+    def run_validators(self, value: Any) -> None:
+        """They are words, whatever they say."""
+
+
+class TopicForm(forms.ModelForm):  # type: ignore[type-arg]
+    keywords = LinesField(label=_("Keywords"), help_text=_("Phrases that papers of this topic use, one a line."))
+
+    class Meta:
+        model = Topic
+        fields = ("name", "slug", "description", "keywords", "position", "is_active")
+
+
 @admin.register(Topic)
 class TopicAdmin(ModelAdmin):  # type: ignore[misc]
+    form = TopicForm
     list_display = ("name", "description", "position", "is_active")
     list_editable = ("position", "is_active")
     list_filter = ("is_active",)

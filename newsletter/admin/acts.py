@@ -39,7 +39,14 @@ class Act:
 
 
 def ask_or_act(
-    site: admin.AdminSite, request: HttpRequest, row: models.Model, act: Act, *, back: str, facts: Mapping[str, Any]
+    site: admin.AdminSite,
+    request: HttpRequest,
+    row: models.Model,
+    act: Act,
+    *,
+    back: str,
+    facts: Mapping[str, Any],
+    template: str = "",
 ) -> HttpResponse:
     """GET asks, POST acts."""
     if not request.user.has_perm(act.permission):
@@ -57,7 +64,7 @@ def ask_or_act(
         "opts": row._meta,
         **facts,
     }
-    return render(request, "admin/newsletter/act.html", context)
+    return render(request, template or "admin/newsletter/act.html", context)
 
 
 def _do_once(request: HttpRequest, row: models.Model, act: Act) -> None:
@@ -77,9 +84,7 @@ def _write_down(request: HttpRequest, row: models.Model, act: Act, key: str) -> 
     """The audit line, before anything happens. Refuses what was asked already and what the row's state forbids."""
     locked = type(row)._default_manager.select_for_update().get(pk=row.pk)
     kind = ContentType.objects.get_for_model(row)
-    if LogEntry.objects.filter(
-        content_type=kind, object_id=str(row.pk), change_message__endswith=f"[{key}]"
-    ).exists():
+    if LogEntry.objects.filter(content_type=kind, object_id=str(row.pk), change_message__endswith=f"[{key}]").exists():
         raise ActError(_("This was done already; nothing was done a second time."))
     if refusal := act.refusal(locked):
         raise ActError(refusal)

@@ -56,20 +56,21 @@ def _editions() -> dict[str, Any]:
         for edition in newest
     ]
     recent = timezone.now().date() - RECENT
+    counted = [one for one in newest if one.period_on > recent or one.state == Edition.State.SENDING]
     total: dict[str, int] = {}
-    for edition in newest:
-        if edition.period_on > recent or edition.state == Edition.State.SENDING:
-            for state, number in counts.get(edition.pk, {}).items():
-                total[state] = total.get(state, 0) + number
+    for edition in counted:
+        for state, number in counts.get(edition.pk, {}).items():
+            total[state] = total.get(state, 0) + number
     groups = look.groups_of(total)
     tones = {"failed": "bad", "unknown": "warn"}
     deliveries = reverse("admin:newsletter_delivery_changelist")
+    these = ",".join(str(edition.pk) for edition in counted)
     figures = [
         {
             "name": name,
             "number": groups[name],
             "tone": tones.get(name, "") if groups[name] else "",
-            "url": f"{deliveries}?outcome={name}",
+            "url": f"{deliveries}?outcome={name}&edition__in={these}",
         }
         for name in groups
     ]
@@ -82,7 +83,12 @@ def _sources() -> list[dict[str, Any]]:
     silent = {trouble.source for trouble in gathering.troubles(now=timezone.now())}
     latest = [SourceRun.objects.filter(source=name).order_by("-started_at").first() for name in names]
     return [
-        {"run": run, "badge": look.state_badge(run), "at": look.moment(run.started_at), "is_silent": run.source in silent}
+        {
+            "run": run,
+            "badge": look.state_badge(run),
+            "at": look.moment(run.started_at),
+            "is_silent": run.source in silent,
+        }
         for run in latest
         if run
     ]

@@ -121,7 +121,8 @@ class DeliveryAdmin(ReadOnly):
     @admin.display(description=_("Edition"), ordering="edition")
     def edition_name(self, row: Delivery) -> SafeString:
         url = reverse("admin:newsletter_edition_change", args=[row.edition_id])
-        return format_html('<a href="{}">{} {}</a>', url, row.edition.get_cadence_display(), f"{row.edition.period_on:%d %b}")
+        name = f"{row.edition.get_cadence_display()} {row.edition.period_on:%d %b}"
+        return format_html('<a class="desk-nowrap" href="{}">{}</a>', url, name)
 
     @admin.display(description=_("State"))
     def state_label(self, row: Delivery) -> SafeString:
@@ -174,7 +175,9 @@ class DeliveryAdmin(ReadOnly):
     def retry(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
         self._logged(request, rows, "retry", state=Delivery.State.FAILED)
         queued = delivery.retry_rows(rows, now=timezone.now())
-        messages.success(request, ngettext("%d digest is queued again.", "%d digests are queued again.", queued) % queued)
+        messages.success(
+            request, ngettext("%d digest is queued again.", "%d digests are queued again.", queued) % queued
+        )
 
     @admin.action(description=_("Unknown ones did arrive"), permissions=["operate"])
     def settle_sent(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:

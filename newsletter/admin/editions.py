@@ -32,7 +32,7 @@ from subscriptions.models import Topic
 State = Edition.State
 STEPS = (State.DRAFT, State.APPROVED, State.FROZEN, State.SENDING, State.DONE)
 STEP_HINTS = {
-    State.DRAFT: _("ranked anew each hour until you approve it"),
+    State.DRAFT: _("ranked anew until you approve it"),
     State.APPROVED: _("waits for its cut-off"),
     State.FROZEN: _("rendered; readers get it at their hour"),
     State.SENDING: _("on its way"),
@@ -260,7 +260,9 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
         if show == "text":
             return _framed(f"Subject: {message['Subject']}\n\n{body}", kind="plain")
         # The frame cannot be told its colour scheme in every browser, so the mail's own rule is switched instead.
-        return _framed(body.replace(f"@media {DARK}", "@media all" if show == "dark" else "@media not all"), kind="html")
+        return _framed(
+            body.replace(f"@media {DARK}", "@media all" if show == "dark" else "@media not all"), kind="html"
+        )
 
     def _viewable(self, request: HttpRequest, pk: int) -> Edition:
         if not self.has_view_permission(request):

@@ -1,24 +1,62 @@
-"""Papers: search, topics by hand, hide, and put one into the open edition as an editor's pick."""
+"""Papers: search, topics by hand, hide, choose for the open edition, merge two rows that are one paper.
+
+In: a curator's clicks and words. Out: rows, and calls of the steps. Nothing is ever deleted here.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 
-from newsletter import editions
-from newsletter.models import Edition, Paper, PaperTopic, Sighting
+from newsletter import editions, merging, ranking
+from newsletter.admin import look
+from newsletter.admin.acts import Act, ActError, ask_or_act
+from newsletter.models import Edition, EditionItem, Paper, PaperQuerySet, PaperTopic, Sighting
+from subscriptions.admin import LinesField
+from subscriptions.models import Topic
+
+CADENCES = ("daily", "weekly", "monthly")
+
+
+class TopicForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Whether the paper has one primary topic is a matter of all rows together: see TopicFormSet."""
+
+    def _get_validation_exclusions(self) -> set[str]:
+        return {*super()._get_validation_exclusions(), "paper"}  # type: ignore[misc]
+
+
+class TopicFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
+    def clean(self) -> None:
+        super().clean()
+        kept = [form.cleaned_data for form in self.forms if getattr(form, "cleaned_data", None)]
+        kept = [row for row in kept if not row.get("DELETE")]
+        if sum(1 for row in kept if row.get("is_primary")) > 1:
+            raise forms.ValidationError(_("Only one topic can be the primary one."))
+        topics = [row["topic"] for row in kept if row.get("topic")]
+        if len(topics) != len(set(topics)):
+            raise forms.ValidationError(_("A topic stands here twice."))
 
 
 class TopicInline(TabularInline):  # type: ignore[misc]
     model = PaperTopic
+    form = TopicForm
+    formset = TopicFormSet
     fields = ("topic", "score", "is_assigned", "is_primary", "origin")
     readonly_fields = ("origin",)
     extra = 0
+    hide_title = True
 
 
 class SightingInline(TabularInline):  # type: ignore[misc]
@@ -26,37 +64,145 @@ class SightingInline(TabularInline):  # type: ignore[misc]
     fields = readonly_fields = ("source", "key", "rank", "seen_at")
     extra = 0
     can_delete = False
+    hide_title = True
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
 
+class TopicFilter(admin.SimpleListFilter):
+    title = _("topic")
+    parameter_name = "topic"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(Topic.objects.filter(is_active=True).values_list("slug", "name"))
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Paper]) -> QuerySet[Paper]:
+        topic = Topic.objects.filter(slug=self.value() or "").first()
+        return cast(PaperQuerySet, queryset).about(topic) if topic else queryset
+
+
+class PaperForm(forms.ModelForm):  # type: ignore[type-arg]
+    authors = LinesField(label=_("Authors"), help_text=_("One a line."))
+    categories = LinesField(label=_("arXiv categories"), help_text=_("One a line, the primary first."))
+
+    class Meta:
+        model = Paper
+        fields = "__all__"  # noqa: DJ007  (PaperAdmin.fields says which)
+
+
+def _merge(paper: Paper, request: HttpRequest) -> str:
+    into = find_paper(request.POST.get("into", ""))
+    if into is None:
+        raise ActError(gettext("No such paper: give its arXiv id, or its number here."))
+    merging.merge(paper, into=into, by=request.user, now=timezone.now())  # type: ignore[arg-type]
+    return gettext("Merged into “%s”.") % into.title
+
+
+def _split(paper: Paper, request: HttpRequest) -> str:
+    merging.split(paper)
+    return gettext("The merge is taken back.")
+
+
+MERGE = Act(
+    label=_("Merge into another paper"),
+    warning=_("Its sightings, votes and open places go to the other; links to it lead there. It can be taken back."),
+    permission="newsletter.change_paper",
+    do=_merge,
+    refusal=lambda paper: gettext("This paper is merged already.") if paper.merged_into_id else "",
+    errors=(merging.MergeError,),
+)
+SPLIT = Act(
+    label=_("Take the merge back"),
+    warning=_("The two are two papers again, each with what it had."),
+    permission="newsletter.change_paper",
+    do=_split,
+    refusal=lambda paper: "" if paper.merged_into_id else gettext("This paper is not merged."),
+    errors=(merging.MergeError,),
+)
+
+
+def find_paper(wanted: str) -> Paper | None:
+    """By arXiv id, or by our number."""
+    wanted = wanted.strip().removeprefix("#")
+    if not wanted:
+        return None
+    return Paper.objects.filter(arxiv_id=wanted).first() or (
+        Paper.objects.filter(pk=int(wanted)).first() if wanted.isascii() and wanted.isdigit() else None
+    )
+
+
 @admin.register(Paper)
 class PaperAdmin(ModelAdmin):  # type: ignore[misc]
-    list_display = ("title", "listed_on", "upvotes", "github_stars", "trend", "is_hidden")
-    list_filter = ("is_hidden", "topics", "listed_on")
+    form = PaperForm
+    list_display = ("name", "topic_chips", "listed_on", "upvotes", "github_stars", "trend", "standing")
+    list_filter = (TopicFilter, "is_hidden", ("merged_into", admin.EmptyFieldListFilter), "listed_on")
+    list_per_page = 50
+    ordering = ("-pk",)
     search_fields = ("title", "arxiv_id")
+    search_help_text = _("Words of the title, or an arXiv id.")
     inlines = (TopicInline, SightingInline)
     actions = ("pick_for_daily", "hide", "unhide")
-    readonly_fields = ("first_seen_at", "upvotes", "github_stars", "score_daily", "scored_at", "merged_into")
-    fields = (
-        "title",
-        "abstract",
-        "authors",
-        ("arxiv_id", "organization"),
-        ("published_on", "listed_on"),
-        "url",
-        "code_url",
-        "project_url",
-        "categories",
-        "is_hidden",
-        *readonly_fields,
+    readonly_fields = ("first_seen_at", "upvotes", "github_stars", "trends", "scored_at")
+    fieldsets = (
+        (None, {"fields": ("title", "abstract", "authors", ("arxiv_id", "organization"), "is_hidden")}),
+        (_("When"), {"fields": (("published_on", "listed_on"), "first_seen_at")}),
+        (_("Where"), {"fields": ("url", "code_url", "project_url", "categories")}),
+        (_("Trend"), {"fields": (("upvotes", "github_stars"), "trends", "scored_at")}),
     )
+    change_form_before_template = "admin/newsletter/paper_panel.html"
+    warn_unsaved_form = True
+    paginator = look.BoundedPaginator
     show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Paper]:
+        papers: QuerySet[Paper] = super().get_queryset(request)
+        return cast(PaperQuerySet, papers).with_topics()
+
+    @admin.display(description=_("Paper"), ordering="title")
+    def name(self, paper: Paper) -> SafeString:
+        return format_html(
+            '<span class="desk-name">{}</span><br><span class="desk-none">{}</span>', paper.title, paper.arxiv_id or "—"
+        )
+
+    @admin.display(description=_("Topics"))
+    def topic_chips(self, paper: Paper) -> SafeString | str:
+        chips = format_html_join(
+            "",
+            '<span class="desk-chip {}">{}</span>',
+            (("is-primary" if each.is_primary else "", each.topic.name) for each in paper.shown_topics),
+        )
+        return format_html('<span class="desk-chips">{}</span>', chips) if chips else "—"
 
     @admin.display(description=_("Trend"), ordering="score_daily")
     def trend(self, paper: Paper) -> str:
-        return f"{paper.score_daily:.2f}"
+        return f"{paper.score_daily:.2f}" if paper.score_daily else "—"
+
+    @admin.display(description=_("State"))
+    def standing(self, paper: Paper) -> SafeString | str:
+        badges = [
+            look.badge(text, tone)
+            for text, tone, holds in (
+                (_("merged"), "", paper.merged_into_id),
+                (_("hidden"), "warn", paper.is_hidden),
+                (_("withdrawn"), "bad", paper.withdrawn_at),
+            )
+            if holds
+        ]
+        return format_html_join(" ", "{}", ((one,) for one in badges)) if badges else "—"
+
+    @admin.display(description=_("Trend scores"))
+    def trends(self, paper: Paper) -> SafeString:
+        """Each cadence's score, and the components it was made of in words."""
+        lines = (
+            (cadence, f"{getattr(paper, f'score_{cadence}'):.2f}", ranking.why_trending(parts, None) or "—")
+            for cadence in CADENCES
+            for parts in [paper.score_parts.get(cadence) or {}]
+        )
+        return format_html_join("", "<div>{} <b>{}</b> <small>{}</small></div>", lines)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # papers come through the sources, which know their identifiers
 
     def has_delete_permission(self, request: HttpRequest, obj: Paper | None = None) -> bool:
         return False  # hide it instead: readers may have had it, and never-twice needs the row
@@ -67,24 +213,74 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
             for topic_form in formset.forms:
                 if topic_form.has_changed():
                     topic_form.instance.origin = PaperTopic.Origin.CURATOR
+            if any("is_primary" in topic_form.changed_data for topic_form in formset.forms):
+                PaperTopic.objects.filter(paper=form.instance).update(is_primary=False)  # then the new one fits in
         super().save_formset(request, form, formset, change)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        own = [
+            path("<int:pk>/merge/", view(self.merge), name="newsletter_paper_merge"),
+            path("<int:pk>/split/", view(self.split), name="newsletter_paper_split"),
+        ]
+        return own + super().get_urls()  # type: ignore[no-any-return]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        places = EditionItem.objects.filter(paper=object_id if object_id.isdigit() else None).select_related("edition")
+        panel = {
+            "places": [
+                (item, look.edition_badge(item.edition)) for item in places.order_by("-edition__period_on")[:10]
+            ],
+            "merged": Paper.objects.filter(merged_into=object_id if object_id.isdigit() else None)[:20],
+            "may_change": self.has_change_permission(request),
+        }
+        return super().change_view(request, object_id, form_url, (extra_context or {}) | {"panel": panel})  # type: ignore[no-any-return]
+
+    def merge(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The other paper is looked up and shown by its title before anything can be pressed."""
+        paper = get_object_or_404(Paper, pk=pk)
+        wanted = request.GET.get("into", "")
+        into = find_paper(wanted)
+        facts = {"wanted": wanted, "into": into, "facts": [(_("Becomes another name of"), into.title)] if into else []}
+        return self._ask(request, paper, MERGE, facts=facts, template="admin/newsletter/merge.html")
+
+    def split(self, request: HttpRequest, pk: int) -> HttpResponse:
+        paper = get_object_or_404(Paper.objects.select_related("merged_into"), pk=pk)
+        return self._ask(request, paper, SPLIT, facts={"facts": [(_("Merged into"), paper.merged_into or "—")]})
+
+    def _ask(self, request: HttpRequest, paper: Paper, act: Act, *, facts: Any, template: str = "") -> HttpResponse:
+        back = reverse("admin:newsletter_paper_change", args=[paper.pk])
+        return ask_or_act(self.admin_site, request, paper, act, back=back, facts=facts, template=template)
 
     @admin.action(description=_("Editor's pick for the open daily edition"), permissions=["change"])
     def pick_for_daily(self, request: HttpRequest, papers: QuerySet[Paper]) -> None:
         edition = Edition.objects.filter(cadence=Edition.Cadence.DAILY, state=Edition.State.DRAFT).first()
         if edition is None:
-            messages.error(
-                request, _("No daily edition is open. The next one is drafted six hours before its cut-off.")
-            )
+            text = _("No daily edition is open. The next one is drafted six hours before its cut-off.")
+            messages.error(request, text)
             return
-        for paper in papers.published():  # type: ignore[attr-defined]
+        chosen = list(cast(PaperQuerySet, papers).published())
+        for paper in chosen:
             editions.add_pick(edition, paper=paper)
-        messages.success(request, _("Added to %s.") % edition)
+            self.log_change(request, paper, f"pick_for_daily: {edition}")
+        url = reverse("admin:newsletter_edition_change", args=[edition.pk])
+        messages.success(request, format_html(_('{} added to <a href="{}">{}</a>.'), len(chosen), url, edition))
 
     @admin.action(description=_("Hide from listings and editions"), permissions=["change"])
     def hide(self, request: HttpRequest, papers: QuerySet[Paper]) -> None:
-        messages.success(request, _("%d papers hidden.") % papers.update(is_hidden=True))
+        count = self._set_hidden(request, papers, hidden=True)
+        messages.success(request, ngettext("%d paper hidden.", "%d papers hidden.", count) % count)
 
     @admin.action(description=_("Show again"), permissions=["change"])
     def unhide(self, request: HttpRequest, papers: QuerySet[Paper]) -> None:
-        messages.success(request, _("%d papers shown again.") % papers.update(is_hidden=False))
+        count = self._set_hidden(request, papers, hidden=False)
+        messages.success(request, ngettext("%d paper shown again.", "%d papers shown again.", count) % count)
+
+    def _set_hidden(self, request: HttpRequest, papers: QuerySet[Paper], *, hidden: bool) -> int:
+        changed = list(papers.filter(is_hidden=not hidden))
+        Paper.objects.filter(pk__in=[paper.pk for paper in changed]).update(is_hidden=hidden)
+        for paper in changed:
+            self.log_change(request, paper, "hide" if hidden else "unhide")
+        return len(changed)
