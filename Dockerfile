@@ -30,4 +30,4 @@ EXPOSE 8000
 # Workers end softly on SIGTERM: what they are handing over is finished first.
 ENV REMAP_SIGTERM=SIGQUIT
 HEALTHCHECK NONE
-CMD ["gunicorn", "newsletter.wsgi", "--bind", "0.0.0.0:8000", "--workers", "2", "--threads", "8", "--timeout", "30", "--max-requests", "10000", "--max-requests-jitter", "1000", "--worker-tmp-dir", "/dev/shm", "--no-control-socket", "--access-logfile", "-"]
+CMD ["gunicorn", "newsletter.wsgi", "--bind", "0.0.0.0:8000", "--workers", "2", "--threads", "8", "--timeout", "30", "--max-requests", "10000", "--max-requests-jitter", "1000", "--worker-tmp-dir", "/dev/shm", "--no-control-socket", "--access-logfile", "-", "--logger-class", "subscriptions.access_log.DiscreetLogger"]
