@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from tests.bench import delivery_report
 from tests.inbox import Inbox
 from tests.services import ServiceMissing, postgres_binaries
 
-pytestmark = pytest.mark.services
 ROOT = Path(__file__).parent.parent
 KEYS = {
     "deliver_vs_smtp_source",
@@ -39,6 +39,7 @@ def bench(out: Path, *arguments: str) -> tuple[dict[str, Any], str]:
     return figures, run.stdout
 
 
+@pytest.mark.services
 def test_every_message_of_a_run_arrives_once(inbox: Inbox, tmp_path: Path) -> None:
     figures, _ = bench(tmp_path / "bench.json", "--readers", "200", "--just-deliver", "--relay", str(inbox.port))
     arrived = Counter(letter.rcpt_to for letter in inbox.letters)
@@ -49,6 +50,7 @@ def test_every_message_of_a_run_arrives_once(inbox: Inbox, tmp_path: Path) -> No
     assert 35_000 < figures["message_bytes"] < 60_000
 
 
+@pytest.mark.services
 def test_the_figures_of_the_issue_are_in_the_file_and_in_the_table(tmp_path: Path) -> None:
     small = ["--readers", "100", "--big", "200", "--peers", "django_loop", "--peer-messages", "20"]
     figures, table = bench(tmp_path / "bench.json", *small)
@@ -61,3 +63,18 @@ def test_the_figures_of_the_issue_are_in_the_file_and_in_the_table(tmp_path: Pat
     assert figures["queries_per_1000"] > 0
     for words in ("÷ plain Django loop", "CPU of the sender", "Queries per 1,000 deliveries"):
         assert words in table
+
+
+def test_a_ratio_is_the_median_of_the_rounds_own_and_null_without_a_peer() -> None:
+    rounds = [
+        {"deliver_per_s": 4000.0, "smtp_source_per_s": 4000.0, "rss_mb_20k": 100.0},
+        {"deliver_per_s": 1000.0, "smtp_source_per_s": 2000.0, "rss_mb_20k": 101.0},
+        {"deliver_per_s": 3000.0, "smtp_source_per_s": 5000.0, "rss_mb_20k": 100.0},
+        {"rss_mb_200k": 104.0},
+    ]
+    figures = delivery_report.summary(rounds)
+    assert figures["deliver_vs_smtp_source"] == 0.6
+    assert figures["deliver_per_s"] == 3000
+    assert figures["rss_growth_20k_200k"] == 0.04
+    assert figures["deliver_vs_nodemailer"] is None
+    assert figures["plan_readers_per_s"] is None

@@ -76,7 +76,7 @@ class Peers:
 
     def _post_office(self) -> Callable[[], dict[str, Any]]:
         python = FOLDER / "venv" / "bin" / "python"
-        if not python.exists():
+        if not python.with_name("pip").exists():
             venv.create(FOLDER / "venv", with_pip=True, clear=True)
         _run([str(python), "-m", "pip", "install", "-qqq", "--disable-pip-version-check", *PYTHON_PACKAGES])
         with self._stage.postgres.connect("postgres") as connection:
