@@ -57,6 +57,13 @@ class Signer:
         self._start = f"v=1; a=rsa-sha256; c=relaxed/relaxed; d={domain};\r\n s={selector};"
         self._lists: dict[tuple[str, ...], str] = {}  # folded h= of each set of fields: a handful in a lifetime
 
+    @property
+    def public_key(self) -> bytes:
+        """What the DNS must say, as DER."""
+        return self._key.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+
     def sign(self, data: bytes, *, at: datetime) -> bytes:
         """``data`` with its signature in front. ``at`` is the moment the signature bears."""
         head, _, body = data.partition(b"\r\n\r\n")

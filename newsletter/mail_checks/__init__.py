@@ -1,0 +1,11 @@
+"""What receivers look at before they read a mail: SPF, DKIM, DMARC, where bounces go, and what a signature covers.
+
+In: names and settings, a function that answers from the DNS, or the bytes of a delivered message. Out: findings, one
+sentence each that says what to do. Nothing is stored; ask as often as you like.
+"""
+
+from .domain import Sender, check_sender
+from .findings import Finding, Level, Lookup, NoAnswer
+from .signature import check_message
+
+__all__ = ["Finding", "Level", "Lookup", "NoAnswer", "Sender", "check_message", "check_sender"]
