@@ -10,7 +10,6 @@ import hmac
 from collections import OrderedDict
 from datetime import datetime
 from email.utils import format_datetime, parseaddr
-from pathlib import Path
 
 from django.conf import settings
 
@@ -19,7 +18,6 @@ from newsletter.delivery.outlet import signer
 from newsletter.models import Compiled
 from newsletter.rendering import Composer, Identity, Recipient
 from newsletter.transports import Message
-from newsletter.transports.dkim import Signer
 from subscriptions import links
 from subscriptions.models import Subscriber
 
@@ -124,14 +122,6 @@ class Composers:
             if len(self._of) > EDITIONS_KEPT:
                 self._of.popitem(last=False)
         return self._of[edition]
-
-
-def _signer() -> Signer | None:
-    """Signs when a key is configured, for a relay that does not (DK1)."""
-    if not settings.DKIM_KEY_FILE:
-        return None
-    key = Path(settings.DKIM_KEY_FILE).read_bytes()
-    return Signer(domain=settings.DKIM_DOMAIN, selector=settings.DKIM_SELECTOR, private_key_pem=key)
 
 
 def _proof(scope: str, pk: int, *, secret: str = "") -> str:
