@@ -226,6 +226,10 @@ SIGNUPS_PER_NETWORK_AND_HOUR = env.int("SIGNUPS_PER_NETWORK_AND_HOUR", default=3
 SIGNUPS_PER_DOMAIN_AND_HOUR = env.int("SIGNUPS_PER_DOMAIN_AND_HOUR", default=300)
 SIGNUPS_PER_HOUR = env.int("SIGNUPS_PER_HOUR", default=2000)
 SIGNUP_SECONDS_MIN = env.int("SIGNUP_SECONDS_MIN", default=2)  # a form filled in faster was not filled in by a person
+# Mail domains whose addresses are not taken, such as those of throw-away mailboxes; a domain stands for all below it.
+REFUSED_MAIL_DOMAINS = env.list("REFUSED_MAIL_DOMAINS", default=[])
+# A function(request) -> bool that says whether a signup comes from a person: a captcha or proof of work of your own.
+SIGNUP_GUARD = env.str("SIGNUP_GUARD", default="")
 # Where the signup form finds two current papers of each topic: a function that returns titles by topic slug.
 TOPIC_EXAMPLES = "newsletter.signup_preview.examples"
 # How long we keep what we know; the privacy page tells readers these very numbers.

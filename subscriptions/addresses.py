@@ -6,6 +6,7 @@ it came from; or an error that says what is wrong. Pure: no DNS, no database.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
@@ -25,6 +26,10 @@ class Address:
         """Limits count by this: ``J.Doe+news@x.org`` and ``jdoe@x.org`` are one mailbox to somebody who floods it."""
         local, _at, domain = self.key.rpartition("@")
         return f"{local.partition('+')[0].replace('.', '') or local}@{domain}"
+
+    def is_below(self, domains: Iterable[str]) -> bool:
+        """Whether it is at one of these domains or at one below them."""
+        return any(f".{self.domain}".endswith(f".{domain.strip().casefold()}") for domain in domains if domain.strip())
 
 
 def parse_address(text: str) -> Address:

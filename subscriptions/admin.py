@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin, messages
 from django.db import transaction
+from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from django.db.models import Model, QuerySet
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
 
 
 class ReadOnly:
@@ -173,10 +174,22 @@ class SubscriberAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
         transaction.on_commit(ring, robust=True)
 
     @admin.action(description=_("Erase for good"), permissions=["erase_readers"])
-    def erase_readers(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> None:
+    def erase_readers(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> HttpResponse | None:
+        """Asks for the number of readers to be typed: a wrong tick must not cost everybody's data (SS19)."""
+        count = queryset.count()
+        if request.POST.get("typed") != str(count):
+            context = {
+                **self.admin_site.each_context(request),
+                "title": _("Erase for good"),
+                "readers": queryset,
+                "count": count,
+                "was_wrong": "typed" in request.POST,
+            }
+            return render(request, "admin/subscriptions/erase_readers.html", context)
         self._each(
             request, queryset, lambda reader: rights.erase(reader, now=timezone.now(), method=_operator(request))
         )
+        return None
 
     def _each(self, request: HttpRequest, readers: QuerySet[Subscriber], act: Callable[[Subscriber], object]) -> None:
         """Do it to every reader chosen, note it in the log of the admin, and say how many it changed."""

@@ -84,9 +84,14 @@ class AddressField(forms.CharField):
     def clean(self, value: Any) -> Any:
         text = super().clean(value)
         try:
-            return parse_address(text)
+            address = parse_address(text)
         except ValueError as error:
             raise forms.ValidationError(str(error), code="address") from None
+        if address.is_below(settings.REFUSED_MAIL_DOMAINS):
+            raise forms.ValidationError(
+                _("We do not send to this mail domain. Please use another address."), code="domain"
+            )
+        return address
 
 
 class RhythmForm(forms.Form):

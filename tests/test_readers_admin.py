@@ -135,3 +135,18 @@ def test_curators_edit_topics_but_cannot_delete_them() -> None:
     client = staff("view_topic", "change_topic", "delete_topic")
     assert client.get(f"/admin/subscriptions/topic/{topic.pk}/change/").status_code == 200
     assert client.post(f"/admin/subscriptions/topic/{topic.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_erasing_needs_its_permission_and_the_number_typed() -> None:
+    one, other = make_reader(), make_reader()
+    act(staff("view_subscriber", "change_subscriber"), "erase_readers", one)
+    client = staff("view_subscriber", "delete_subscriber")
+    for typed in ({}, {"typed": "1"}, {"typed": "all"}):
+        data = {"action": "erase_readers", "_selected_action": [one.pk, other.pk]} | typed
+        page = client.post(READERS, data)
+        assert page.status_code == 200
+        assert "Type 2 to go on" in page.content.decode()
+    assert Subscriber.objects.filter(state="erased").count() == 0
+    client.post(READERS, data | {"typed": "2"})
+    assert Subscriber.objects.filter(state="erased").count() == 2
+    assert one.consent_events.get().method.startswith("admin:")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.core import mail
+from django.http import HttpRequest
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -311,3 +312,22 @@ def test_topics_show_two_current_papers_as_text(client: Client) -> None:
     assert "Deep stereo" in page
     assert "Seeing &lt;b&gt;double&lt;/b&gt;" in page
     assert "Old news" not in page
+
+
+def test_domains_the_operator_refuses_are_refused_with_all_below(client: Client, settings: Settings) -> None:
+    settings.REFUSED_MAIL_DOMAINS = ["throwaway.example", " Spam.example "]
+    for email in ("a@throwaway.example", "a@x.THROWAWAY.example", "a@spam.example"):
+        assert "We do not send to this mail domain" in sign_up(client, email).content.decode()
+    assert sign_up(client, "a@notthrowaway.example").status_code == 303
+    assert Subscriber.objects.get().email == "a@notthrowaway.example"
+
+
+def only_with_a_stamp(request: HttpRequest) -> bool:
+    return request.POST.get("stamp") == "yes"
+
+
+def test_an_operators_own_guard_is_asked_and_its_answer_not_shown(client: Client, settings: Settings) -> None:
+    settings.SIGNUP_GUARD = f"{__name__}.only_with_a_stamp"
+    refused, passed = sign_up(client, "a@example.net"), sign_up(client, "b@example.net", stamp="yes")
+    assert (refused.status_code, refused["Location"]) == (passed.status_code, passed["Location"])
+    assert Subscriber.objects.get().email == "b@example.net"

@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from csp.decorators import csp_replace
+from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.csrf import csrf_exempt
@@ -49,7 +51,7 @@ def _take_signup(request: HttpRequest, form: SignupForm, *, method: str) -> bool
     """Pass a signup on; False when the form has errors. ``method``: how it came when not by the full form."""
     if not form.is_valid():
         return False
-    if not form.is_by_machine:
+    if not form.is_by_machine and _passes_guard(request):
         lifecycle.request(
             form.address,
             wishes=form.wishes(Wishes()),
@@ -59,6 +61,11 @@ def _take_signup(request: HttpRequest, form: SignupForm, *, method: str) -> bool
         )
         transaction.on_commit(ring, robust=True)
     return True
+
+
+def _passes_guard(request: HttpRequest) -> bool:
+    """The operator's own captcha or proof of work, if there is one (SIGNUP_GUARD)."""
+    return not settings.SIGNUP_GUARD or bool(import_string(settings.SIGNUP_GUARD)(request))
 
 
 def _told(form: SignupForm, *, is_accepted: bool) -> JsonResponse:
