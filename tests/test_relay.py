@@ -23,6 +23,8 @@ from newsletter.delivery.outlet import open_transport
 from newsletter.models import Delivery, Edition
 from newsletter.transports import Message, Transport
 from newsletter.transports.dkim import OVERSIGNED, SIGNED
+from subscriptions import mail
+from subscriptions.models import Notice
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.inbox import Inbox, Letter
 from tests.relay import OVERSIGN_HEADERS, SIGN_HEADERS, OpenDkim, Postfix, new_key, pem
@@ -149,3 +151,18 @@ def test_opendkim_left_alone_does_not_cover_one_click(start_relay: Callable[...,
     letter = inbox.wait_for(2)[0]
     assert verifies(letter.raw, selector="relay")
     assert "list-unsubscribe-post" not in signed_names(letter)
+
+
+def test_a_confirmation_is_signed_by_the_relay_too(
+    start_relay: Callable[..., None], inbox: Inbox, settings: Settings
+) -> None:
+    start_relay({"SignHeaders": SIGN_HEADERS, "OversignHeaders": OVERSIGN_HEADERS})
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    reader = make_reader("bob@example.net", state="pending", confirmed_at=None, next_due_at=None)
+    asked = reader.consent_events.create(kind="requested", at=NOON, method="page")
+    mail.owe_notice(reader, kind=Notice.Kind.CONFIRM, now=NOON, context={"request": asked.pk})
+    assert mail.send_due_notices(now=NOON) == 1
+    (letter,) = inbox.wait_for(1)
+    assert letter.raw.isascii(), "8-bit text may be converted on its way, and its signature breaks"
+    assert verifies(letter.raw, selector="relay")
+    assert set(signed_names(letter)) >= {"message-id", "content-type", "auto-submitted"}
