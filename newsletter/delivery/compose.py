@@ -27,7 +27,7 @@ SCOPE = "delivery"
 
 def message_id(pk: int) -> str:
     """The same on every try of a delivery, different for every delivery (MF2)."""
-    return f"{pk}.{_proof('message-id', pk)[:20]}@{settings.MAIL_DOMAIN}"
+    return f"{pk}.{_proof('message-id', pk)}@{settings.MAIL_DOMAIN}"
 
 
 def bounce_address(pk: int) -> str:
@@ -45,9 +45,7 @@ def delivery_of_bounce_address(address: str) -> int | None:
         pk = int(number, 16)
     except ValueError:
         return None
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    genuine = any(hmac.compare_digest(proof, _proof("bounce", pk, secret=key)) for key in keys)
-    return pk if genuine else None
+    return pk if _is_genuine("bounce", pk, proof) else None
 
 
 def delivery_of_message_id(value: str) -> int | None:
@@ -56,10 +54,7 @@ def delivery_of_message_id(value: str) -> int | None:
     number, _, proof = local.partition(".")
     if domain.lower() != settings.MAIL_DOMAIN.lower() or not number.isdecimal():
         return None
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    pk = int(number)
-    genuine = any(hmac.compare_digest(proof, _proof("message-id", pk, secret=key)[:20]) for key in keys)
-    return pk if genuine else None
+    return int(number) if _is_genuine("message-id", int(number), proof) else None
 
 
 def identity() -> Identity:
@@ -122,6 +117,11 @@ class Composers:
             if len(self._of) > EDITIONS_KEPT:
                 self._of.popitem(last=False)
         return self._of[edition]
+
+
+def _is_genuine(scope: str, pk: int, proof: str) -> bool:
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return any(hmac.compare_digest(proof.encode(), _proof(scope, pk, secret=key).encode()) for key in keys)
 
 
 def _proof(scope: str, pk: int, *, secret: str = "") -> str:
