@@ -35,7 +35,9 @@ class MergeError(Exception):
 def merge(paper: Paper, *, into: Paper, by: AbstractBaseUser | None, now: datetime) -> Merge:
     """``paper`` becomes another name of ``into``, or of what that one was merged into."""
     wait_for_other_writers()
-    paper, into = _locked(paper.pk), _locked(into.merged_into_id or into.pk)
+    paper, into = _locked(paper.pk), _locked(into.pk)
+    if into.merged_into_id:
+        into = _locked(into.merged_into_id)
     if paper.merged_into_id:
         raise MergeError("This paper is merged already. Take that back first.")
     if paper.pk == into.pk:

@@ -13,6 +13,7 @@ from django.contrib import admin, messages
 from django.db import transaction
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
@@ -48,12 +49,14 @@ class ReadOnly:
 class PreferenceInline(ReadOnly, TabularInline):  # type: ignore[misc]
     model = TopicPreference
     extra = 0
+    hide_title = True
     fields = ("topic", "stance")
 
 
 class ConsentInline(ReadOnly, TabularInline):  # type: ignore[misc]
     model = ConsentEvent
     extra = 0
+    hide_title = True
     verbose_name_plural = _("consent record")
     fields = ("at", "kind", "method", "form_version", "source_url", "ip_address", "detail")
 
@@ -61,6 +64,7 @@ class ConsentInline(ReadOnly, TabularInline):  # type: ignore[misc]
 class NoticeInline(ReadOnly, TabularInline):  # type: ignore[misc]
     model = Notice
     extra = 0
+    hide_title = True
     fields = ("created_at", "kind", "state", "attempts", "settled_at", "error")
 
 
@@ -119,7 +123,9 @@ class SubscriberAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     show_full_result_count = False
     list_per_page = 50
     inlines = (PreferenceInline, ConsentInline, NoticeInline)
-    exclude = ("unsubscribe_token", "unsubscribe_hash", "address_key")
+    exclude = ("unsubscribe_token", "unsubscribe_hash", "address_key", "weekdays")
+    readonly_fields = ("days",)
+    change_form_before_template = "admin/subscriptions/reader_panel.html"
     actions = ("unsubscribe_readers", "suppress_readers", "mail_preferences_link", "erase_readers")
 
     def get_search_results(
@@ -132,6 +138,11 @@ class SubscriberAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
             return queryset.filter(address_key=parse_address(search_term).key), False
         except ValueError:
             return queryset.none(), False
+
+    @admin.display(description=_("days"))
+    def days(self, reader: Subscriber) -> str:
+        """On which days of the week a daily digest is due."""
+        return ", ".join(name for bit, name in WEEKDAYS_ABBR.items() if reader.weekdays >> bit & 1)
 
     @admin.display(description=_("local hour"))
     def local_hour(self, reader: Subscriber) -> str:

@@ -27,6 +27,9 @@ from subscriptions.addresses import parse_address
 from subscriptions.models import Subscriber
 
 
+LANES = {"trending": _("trending"), "pick": _("editor's pick"), "for_you": _("for you"), "outside": _("outside")}
+
+
 class ReadOnly(ModelAdmin):  # type: ignore[misc]
     """Rows that only the machine writes."""
 
@@ -112,7 +115,7 @@ class DeliveryAdmin(ReadOnly):
     @admin.display(description=_("Reader"))
     def reader(self, row: Delivery) -> SafeString:
         url = reverse("admin:newsletter_reader_history", args=[row.subscriber_id])
-        return format_html('<a href="{}">{}</a>', url, row.subscriber)
+        return format_html('<a class="desk-link" href="{}">{}</a>', url, row.subscriber)
 
     @admin.display(description=_("Reader"))
     def reader_number(self, row: Delivery) -> str:
@@ -144,7 +147,7 @@ class DeliveryAdmin(ReadOnly):
     def digest(self, row: Delivery) -> SafeString | str:
         """The papers as chosen for this reader, in order, each with its lane."""
         items = EditionItem.objects.select_related("paper").in_bulk([item for item, *_rest in row.picks])
-        lines = ((items[item].paper.title, lane) for item, lane, *_rest in row.picks if item in items)
+        lines = ((items[item].paper.title, LANES.get(lane, lane)) for item, lane, *_rest in row.picks if item in items)
         found = format_html_join("", "<li>{}<small>{}</small></li>", lines)
         return format_html('<ol class="desk-digest">{}</ol>', found) if found else "—"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
@@ -96,3 +96,7 @@ def bar(counts: Mapping[str, int]) -> SafeString:
         f"{groups['sent']:,}",
         f"{total - groups['skipped']:,}",
     )
+
+
+def day(on: date | None) -> SafeString | str:
+    return format_html('<span class="desk-time">{}</span>', f"{on:%d %b %Y}") if on else "—"

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import QuerySet, URLField
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
@@ -135,7 +135,7 @@ def find_paper(wanted: str) -> Paper | None:
 @admin.register(Paper)
 class PaperAdmin(ModelAdmin):  # type: ignore[misc]
     form = PaperForm
-    list_display = ("name", "topic_chips", "listed_on", "upvotes", "github_stars", "trend", "standing")
+    list_display = ("name", "topic_chips", "listed", "upvotes", "github_stars", "trend", "standing")
     list_filter = (TopicFilter, "is_hidden", ("merged_into", admin.EmptyFieldListFilter), "listed_on")
     list_per_page = 50
     ordering = ("-pk",)
@@ -158,6 +158,15 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
     def get_queryset(self, request: HttpRequest) -> QuerySet[Paper]:
         papers: QuerySet[Paper] = super().get_queryset(request)
         return cast(PaperQuerySet, papers).with_topics()
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if isinstance(db_field, URLField):
+            kwargs["assume_scheme"] = "https"
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    @admin.display(description=_("Listed on"), ordering="listed_on")
+    def listed(self, paper: Paper) -> SafeString | str:
+        return look.day(paper.listed_on)
 
     @admin.display(description=_("Paper"), ordering="title")
     def name(self, paper: Paper) -> SafeString:
