@@ -1,0 +1,130 @@
+"""Every word that readers see is in the second language too, and fits where it is put."""
+
+import ast
+import gettext
+import re
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from django.utils import translation
+from django.utils.translation.template import templatize
+
+from subscriptions.mail import build_notice, owe_notice
+from subscriptions.models import Notice, Subscriber, TopicPreference
+from tests.builders import NOON, make_reader
+
+ROOT = Path(__file__).parent.parent
+PO = ROOT / "locale/de/LC_MESSAGES/django.po"
+TEMPLATES = [
+    path
+    for folder in ("newsletter", "subscriptions", "emails")
+    for path in sorted((ROOT / "templates" / folder).rglob("*"))
+    if path.suffix in {".html", ".txt"}
+] + sorted((ROOT / "templates").glob("*.html"))
+MODULES = [ROOT / "subscriptions/forms.py", *sorted((ROOT / "subscriptions/views").glob("*.py"))]
+MODULES += [ROOT / f"newsletter/{name}.py" for name in ("views", "feeds", "fragments", "digest_pages")]
+CALLS = {"_", "gettext", "gettext_lazy", "ngettext", "gettext_noop"}
+PLACEHOLDER = re.compile(r"%(?:\(\w+\))?[sd]|<[^>]+>")
+
+
+def words_of(source: str) -> list[tuple[str, ...]]:
+    """The literals given to gettext and its kin, one or two (singular and plural)."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CALLS:
+            texts = [one.value for one in node.args[:2] if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+            if texts:
+                found.append(tuple(texts if node.func.id == "ngettext" else texts[:1]))
+    return found
+
+
+def words_of_template(path: Path) -> list[tuple[str, ...]]:
+    """Django turns a template into calls of gettext among noise; the calls are picked out."""
+    code = templatize(path.read_text())
+    calls = re.findall(
+        r"(n?gettext)\((u?'(?:[^'\\]|\\.)*'|u?\"(?:[^\"\\]|\\.)*\")(?:,\s*(u?'(?:[^'\\]|\\.)*'|u?\"(?:[^\"\\]|\\.)*\"))?",
+        code,
+    )
+    return [tuple(ast.literal_eval(text) for text in (one, other) if text) for _name, one, other in calls]
+
+
+def catalogue() -> gettext.GNUTranslations:
+    with PO.with_suffix(".mo").open("rb") as file:
+        return gettext.GNUTranslations(file)
+
+
+def translated(words: tuple[str, ...], german: gettext.GNUTranslations) -> str | None:
+    known = german._catalog  # type: ignore[attr-defined]
+    text = known.get((words[0], 0)) if len(words) == 2 else known.get(words[0])
+    return text if isinstance(text, str) else None
+
+
+@pytest.mark.parametrize("path", [*TEMPLATES, *MODULES], ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_readers_see_is_translated(path: Path) -> None:
+    words = words_of(path.read_text()) if path.suffix == ".py" else words_of_template(path)
+    german = catalogue()
+    assert [one for one in words if not translated(one, german)] == []
+
+
+def test_the_search_for_words_finds_them() -> None:
+    assert sum(len(words_of_template(path)) for path in TEMPLATES) > 300
+    assert sum(len(words_of(path.read_text())) for path in MODULES) > 50
+
+
+def test_the_choices_readers_make_are_translated() -> None:
+    groups = [Subscriber.Cadence, Subscriber.MailFormat, Subscriber.ThinPolicy, TopicPreference.Stance]
+    labels = [str(one.label) for group in groups for one in group]
+    assert [label for label in labels if not translated((label,), catalogue())] == []
+
+
+def test_translations_keep_placeholders_and_markup() -> None:
+    for source, text in catalogue()._catalog.items():  # type: ignore[attr-defined]
+        original = source if isinstance(source, str) else source[0]
+        if original:
+            expected = sorted(PLACEHOLDER.findall(original))
+            if isinstance(source, str):
+                assert sorted(PLACEHOLDER.findall(text)) == expected, original
+
+
+def test_the_compiled_catalogue_is_that_of_the_source() -> None:
+    pairs = re.findall(r'^msgid "(.+)"\nmsgstr "(.+)"$', PO.read_text(), flags=re.MULTILINE)
+    german = catalogue()
+    assert len(pairs) > 250
+    for source, text in pairs:
+        assert german.gettext(ast.literal_eval(f'"{source}"')) == ast.literal_eval(f'"{text}"'), source
+
+
+def test_no_translation_is_left_over() -> None:
+    used = {words[0] for path in TEMPLATES for words in words_of_template(path)}
+    used |= {words[0] for path in (ROOT / "newsletter").rglob("*.py") for words in words_of(path.read_text())}
+    used |= {words[0] for path in (ROOT / "subscriptions").rglob("*.py") for words in words_of(path.read_text())}
+    keys = {key if isinstance(key, str) else key[0] for key in catalogue()._catalog}  # type: ignore[attr-defined]
+    assert keys - used - {""} == set()
+
+
+@pytest.mark.django_db
+def test_a_browser_that_prefers_german_gets_german_pages(client: Client) -> None:
+    page = client.get("/subscribe/", headers={"accept-language": "de-AT,de;q=0.9,en;q=0.5"})
+    assert page["Content-Language"] == "de"
+    assert '<html lang="de"' in page.content.decode()
+    assert "Welche Themen?" in page.content.decode()
+    assert "Accept-Language" in page["Vary"]
+    assert client.get("/subscribe/", headers={"accept-language": "fr"})["Content-Language"] == "en"
+
+
+@pytest.mark.django_db
+def test_who_signs_up_in_german_is_written_to_in_german(client: Client) -> None:
+    client.post("/subscribe/", {"email": "bob@example.net"}, headers={"accept-language": "de"})
+    assert Subscriber.objects.get().language == "de"
+    message = build_notice(Notice.objects.select_related("subscriber").get(), now=NOON)
+    assert message.subject == "Bitte bestätigen: Arbeiten von Paperboy"
+    assert "Ohne den Knopf kommt keine Auswahl" in message.body
+    assert 'lang="de"' in message.alternatives[0][0]
+
+
+@pytest.mark.django_db
+def test_a_language_nobody_speaks_here_is_english() -> None:
+    notice = owe_notice(make_reader(language="xx"), kind=Notice.Kind.MANAGE, now=NOON, context={})
+    assert build_notice(notice, now=NOON).subject == "Your preferences at Paperboy"
+    assert translation.get_language() == "en"
