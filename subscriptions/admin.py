@@ -142,7 +142,7 @@ class SubscriberAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     @admin.display(description=_("days"))
     def days(self, reader: Subscriber) -> str:
         """On which days of the week a daily digest is due."""
-        return ", ".join(name for bit, name in WEEKDAYS_ABBR.items() if reader.weekdays >> bit & 1)
+        return ", ".join(str(name) for bit, name in WEEKDAYS_ABBR.items() if reader.weekdays >> bit & 1)
 
     @admin.display(description=_("local hour"))
     def local_hour(self, reader: Subscriber) -> str:

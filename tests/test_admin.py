@@ -654,9 +654,15 @@ def test_the_groups_come_with_the_migrations() -> None:
 
 def test_nobody_deletes_in_bulk(admin_client: Client, desk: dict[str, Any]) -> None:
     for model in admin.site._registry:
-        if model._meta.app_label != "auth":
+        if model is not Group:
             path = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
             assert "delete_selected" not in admin_client.get(path).content.decode(), path
+
+
+def test_a_person_who_left_stays_in_the_log(admin_client: Client, desk: dict[str, Any]) -> None:
+    somebody = desk["auth.user"]
+    assert admin_client.post(f"/admin/auth/user/{somebody.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert User.objects.filter(pk=somebody.pk).exists()
 
 
 def test_the_session_is_short_and_its_cookie_kept_from_scripts(client: Client) -> None:

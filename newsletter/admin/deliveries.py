@@ -26,7 +26,6 @@ from newsletter.models import Delivery, DeliveryEvent, EditionItem
 from subscriptions.addresses import parse_address
 from subscriptions.models import Subscriber
 
-
 LANES = {"trending": _("trending"), "pick": _("editor's pick"), "for_you": _("for you"), "outside": _("outside")}
 
 
