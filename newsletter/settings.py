@@ -340,7 +340,6 @@ CELERY_TIMEZONE = "UTC"
 # --- language, time, static files -----------------------------------------------------------------------------------
 LANGUAGE_CODE = env.one_of("LANGUAGE_CODE", ("en", "de"), default="en")  # of digests, and where a browser wants neither
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
-LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -3,6 +3,7 @@
 import ast
 import gettext
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from subscriptions.models import Notice, Subscriber, TopicPreference
 from tests.builders import NOON, make_reader
 
 ROOT = Path(__file__).parent.parent
-PO = ROOT / "locale/de/LC_MESSAGES/django.po"
+PO = ROOT / "newsletter/locale/de/LC_MESSAGES/django.po"
 TEMPLATES = [
     path
     for folder in ("newsletter", "subscriptions", "emails")
@@ -26,6 +27,13 @@ MODULES = [ROOT / "subscriptions/forms.py", *sorted((ROOT / "subscriptions/views
 MODULES += [ROOT / f"newsletter/{name}.py" for name in ("views", "feeds", "fragments", "digest_pages")]
 CALLS = {"_", "gettext", "gettext_lazy", "ngettext", "gettext_noop"}
 PLACEHOLDER = re.compile(r"%(?:\(\w+\))?[sd]|<[^>]+>")
+
+
+@pytest.fixture(autouse=True)
+def _language_as_before() -> Iterator[None]:
+    """A request leaves its language behind in the thread, and the test client's thread is ours."""
+    with translation.override("en"):
+        yield
 
 
 def words_of(source: str) -> list[tuple[str, ...]]:
