@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import platform
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -54,6 +55,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     args = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and folders go with us then too
     began = time.monotonic()
     load = os.getloadavg()[0]
     with open_stage() as stage, delivery_relay.open_sink(args.relay) as sink:
