@@ -365,7 +365,11 @@ def test_the_database_refuses_states_that_cannot_be(wrong: dict[str, object]) ->
         Delivery.objects.filter(pk=row.pk).update(**wrong)
 
 
-def test_pace_puts_the_rest_of_a_domain_back_and_holds_up_nobody_else(settings: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("chunk", [500, 4])
+def test_pace_puts_the_rest_of_a_domain_back_and_holds_up_nobody_else(
+    chunk: int, settings: pytest.FixtureRequest
+) -> None:
+    settings.DELIVERY_CHUNK = chunk
     settings.DELIVERY_DOMAIN_RATES = {"slow.example": 0.5}
     planned(0)
     for number in range(20):

@@ -54,18 +54,19 @@ def is_open(*, now: datetime) -> bool:
     return not Stream.objects.filter(Q(paused_at__isnull=False) | Q(probe_at__gt=now), name=STREAM).exists()
 
 
-def claim_due(*, token: str, limit: int, now: datetime) -> list[Claimed]:
+def claim_due(*, token: str, limit: int, now: datetime) -> list[Claimed] | None:
     """Claim up to ``limit`` rows that are due. Rows that must not go (reader left, too late) are skipped at once.
 
-    Rows beyond the pace of their domain are put back for later, so a slow domain never holds up the others.
+    Rows beyond the pace of their domain are put back for later, so a slow domain never holds up the others: the list
+    may be empty although more is due. None when nothing is.
     """
     if not is_open(now=now):
-        return []
+        return None
     with transaction.atomic():
         due = Delivery.objects.claimable(now).order_by("not_before", "pk").select_for_update(skip_locked=True)
         pks = list(due.values_list("pk", flat=True)[:limit])
         if not pks:
-            return []
+            return None
         keep_alive(token=token, now=now)
         Delivery.objects.filter(pk__any_of=pks, state__in=OWED).update(
             state=State.CLAIMED, claim=token, not_before=None

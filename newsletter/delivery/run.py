@@ -94,7 +94,7 @@ class _Worker:
         self._editions: dict[int, int] = {}
         self._waiting = Turn()  # what the transport told and the ledger has not written yet
         self._writing: tuple[Turn, Future[set[int]]] | None = None
-        self._claiming: Future[list[Claimed]] | None = None
+        self._claiming: Future[list[Claimed] | None] | None = None
         self._stopping = False
         self._exhausted = False
         self._renew_at = clock() + _renewal()
@@ -121,7 +121,7 @@ class _Worker:
             return
         self._stopping = True
         if self._claiming:
-            self._stock.extend(self._claiming.result())
+            self._stock.extend(self._claiming.result() or [])
             self._claiming = None
         if self._writing:
             self._finish_writing()
@@ -140,9 +140,9 @@ class _Worker:
         if self._claiming and self._claiming.done():
             rows = self._claiming.result()
             self._claiming = None
-            self._exhausted = not rows
-            self._stock.extend(rows)
-            self.run.claimed += len(rows)
+            self._exhausted = rows is None
+            self._stock.extend(rows or [])
+            self.run.claimed += len(rows or [])
         low = len(self._stock) < settings.DELIVERY_CHUNK // 2
         if low and not self._claiming and not self._stopping and not self._exhausted:
             now, token = self._clock(), self.run.token
