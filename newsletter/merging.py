@@ -16,7 +16,7 @@ from newsletter.ingest import wait_for_other_writers
 from newsletter.models import Edition, EditionItem, Merge, Paper, Sighting, Signal
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractBaseUser
+    from django.contrib.auth.models import User
 
 FILLED = (
     *("abstract", "authors", "published_on", "url", "code_url", "project_url", "thumbnail_url"),
@@ -32,7 +32,7 @@ class MergeError(Exception):
 
 
 @transaction.atomic
-def merge(paper: Paper, *, into: Paper, by: AbstractBaseUser | None, now: datetime) -> Merge:
+def merge(paper: Paper, *, into: Paper, by: User | None, now: datetime) -> Merge:
     """``paper`` becomes another name of ``into``, or of what that one was merged into."""
     wait_for_other_writers()
     paper, into = _locked(paper.pk), _locked(into.pk)
@@ -75,7 +75,7 @@ def split(paper: Paper) -> None:
     EditionItem.objects.filter(pk__in=moved["items"], paper=into, edition__state__in=OPEN).update(paper=paper)
     for name in moved["filled"]:
         if getattr(into, name) == getattr(merged.paper, name):
-            setattr(into, name, Paper._meta.get_field(name).get_default())
+            setattr(into, name, getattr(Paper(), name))
     for name, before in moved["earlier"].items():
         if getattr(into, name) == getattr(merged.paper, name):
             setattr(into, name, EARLIER[name](before) if before else None)

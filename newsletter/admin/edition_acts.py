@@ -137,7 +137,7 @@ ACTS = {
         errors=ERRORS,
     ),
     "cancel": Act(
-        label=_("Cancel"),
+        label=_("Cancel the edition"),
         warning=_("What is not on the wire yet is never sent. This cannot be undone."),
         permission="newsletter.send_edition",
         do=_cancel,

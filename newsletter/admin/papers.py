@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.db.models import QuerySet, URLField
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -95,7 +96,7 @@ def _merge(paper: Paper, request: HttpRequest) -> str:
     into = find_paper(request.POST.get("into", ""))
     if into is None:
         raise ActError(gettext("No such paper: give its arXiv id, or its number here."))
-    merging.merge(paper, into=into, by=request.user, now=timezone.now())  # type: ignore[arg-type]
+    merging.merge(paper, into=into, by=cast(User, request.user), now=timezone.now())
     return gettext("Merged into “%s”.") % into.title
 
 
@@ -237,12 +238,13 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        places = EditionItem.objects.filter(paper=object_id if object_id.isdigit() else None).select_related("edition")
+        pk = int(object_id) if object_id.isdecimal() else 0
+        places = EditionItem.objects.filter(paper=pk).select_related("edition")
         panel = {
             "places": [
                 (item, look.edition_badge(item.edition)) for item in places.order_by("-edition__period_on")[:10]
             ],
-            "merged": Paper.objects.filter(merged_into=object_id if object_id.isdigit() else None)[:20],
+            "merged": Paper.objects.filter(merged_into=pk)[:20],
             "may_change": self.has_change_permission(request),
         }
         return super().change_view(request, object_id, form_url, (extra_context or {}) | {"panel": panel})  # type: ignore[no-any-return]
@@ -275,7 +277,7 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
             editions.add_pick(edition, paper=paper)
             self.log_change(request, paper, f"pick_for_daily: {edition}")
         url = reverse("admin:newsletter_edition_change", args=[edition.pk])
-        messages.success(request, format_html(_('{} added to <a href="{}">{}</a>.'), len(chosen), url, edition))
+        messages.success(request, format_html(gettext('{} added to <a href="{}">{}</a>.'), len(chosen), url, edition))
 
     @admin.action(description=_("Hide from listings and editions"), permissions=["change"])
     def hide(self, request: HttpRequest, papers: QuerySet[Paper]) -> None:

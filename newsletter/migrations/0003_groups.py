@@ -33,9 +33,9 @@ def add_groups(apps, schema_editor):
     using = schema_editor.connection.alias
     for label in ("newsletter", "subscriptions"):
         config = apps.get_app_config(label)
-        config.models_module = True  # the config of a migration has none, and is passed over without
+        if not getattr(config, "models_module", None):
+            config.models_module = True  # the config of a migration has none, and is passed over without
         create_permissions(config, apps=apps, using=using, verbosity=0)
-        config.models_module = None
     permissions = apps.get_model("auth", "Permission").objects.using(using)
     groups = apps.get_model("auth", "Group").objects.using(using)
     for name, wanted in (("Curators", CURATORS), ("Operators", OPERATORS)):
