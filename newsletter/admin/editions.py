@@ -50,8 +50,11 @@ class ItemForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for bound in self.fields.values():
-            bound.show_hidden_initial = True
+        words = {"position": _("Place of"), "standing": _("Standing of"), "lane": _("Lane of"), "note": _("Note under")}
+        for name, field in self.fields.items():
+            field.show_hidden_initial = True
+            if name in words and self.instance.pk:  # the column's heading does not reach a screen reader here
+                field.widget.attrs["aria-label"] = f"{words[name]} {self.instance.paper.title}"
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
