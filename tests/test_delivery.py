@@ -64,6 +64,12 @@ def test_the_row_keeps_the_relays_answer_the_size_and_the_moment() -> None:
     assert (row.sent_at, row.attempts, row.not_before) == (LATER, 1, None)
 
 
+def test_a_reply_names_its_enhanced_code_once() -> None:
+    planned(1)
+    run(MemoryTransport(lambda message: Outcome(message.key, Kind.SENT, Phase.DOT, 250, "2.0.0", "2.0.0 Ok: 4F1B")))
+    assert Delivery.objects.get().reply == "250 2.0.0 Ok: 4F1B"
+
+
 def test_the_message_holds_exactly_the_recorded_papers() -> None:
     row = planned(1)[0]
     transport = MemoryTransport()
