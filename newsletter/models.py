@@ -362,6 +362,7 @@ class Delivery(models.Model):
         THIN = "thin", _("fewer papers than the reader wants a mail for")
         LATE = "late", _("too late to be news")
         CANCELLED = "cancelled", _("the edition was cancelled")
+        REHEARSAL = "rehearsal", _("a rehearsal for others: see MAIL_DRY_RUN_TO")
 
     # The two unique constraints below serve the look-ups by edition and by reader. `state` stands in no index: a change
     # of state alone is then a heap-only update on PostgreSQL, which is most of what sending costs the database.

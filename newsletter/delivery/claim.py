@@ -124,6 +124,9 @@ def skip_unmailable(pks: Sequence[int], *, now: datetime) -> None:
         (held.filter(~Exists(reader.filter(state=Subscriber.State.CONFIRMED))), Delivery.Skip.UNSUBSCRIBED),
     ):
         rows.update(state=State.SKIPPED, skip_reason=reason)
+    if settings.MAIL_DRY_RUN_TO:
+        others = held.exclude(subscriber__email__in=settings.MAIL_DRY_RUN_TO)
+        others.update(state=State.SKIPPED, skip_reason=Delivery.Skip.REHEARSAL)
 
 
 @transaction.atomic

@@ -88,7 +88,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('state', models.CharField(choices=[('queued', 'queued'), ('claimed', 'claimed'), ('sending', 'sending'), ('sent', 'sent'), ('retry', 'retry'), ('failed', 'failed'), ('skipped', 'skipped'), ('unknown', 'unknown')], default='queued', max_length=8)),
-                ('skip_reason', models.CharField(blank=True, choices=[('empty', 'no new paper in the followed topics'), ('unsubscribed', 'the reader left'), ('suppressed', 'the address is suppressed'), ('paused', 'the reader paused'), ('thin', 'fewer papers than the reader wants a mail for'), ('late', 'too late to be news'), ('cancelled', 'the edition was cancelled')], max_length=12)),
+                ('skip_reason', models.CharField(blank=True, choices=[('empty', 'no new paper in the followed topics'), ('unsubscribed', 'the reader left'), ('suppressed', 'the address is suppressed'), ('paused', 'the reader paused'), ('thin', 'fewer papers than the reader wants a mail for'), ('late', 'too late to be news'), ('cancelled', 'the edition was cancelled'), ('rehearsal', 'a rehearsal for others: see MAIL_DRY_RUN_TO')], max_length=12)),
                 ('local_on', models.DateField(help_text="The reader's local day it is for.")),
                 ('due_at', models.DateTimeField()),
                 ('not_before', models.DateTimeField(blank=True, help_text='Owed from then on; empty when not owed.', null=True)),
