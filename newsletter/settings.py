@@ -271,7 +271,7 @@ DELIVERY_MAX_ATTEMPTS = env.int("DELIVERY_MAX_ATTEMPTS", default=8, at_least=1)
 DELIVERY_RETRY_SECONDS = env.int("DELIVERY_RETRY_SECONDS", default=300, at_least=1)
 # Relays of the fast lane, as EMAIL_URL writes them, each with ?weight=N; empty: EMAIL_URL alone.
 DIGEST_RELAYS = env.list("DIGEST_RELAYS", default=[])
-SMTP_CONNECTIONS = env.int("SMTP_CONNECTIONS", default=8, at_least=1)  # per worker process
+SMTP_CONNECTIONS = env.int("SMTP_CONNECTIONS", default=16, at_least=1)  # per worker process
 SMTP_MESSAGES_PER_CONNECTION = env.int("SMTP_MESSAGES_PER_CONNECTION", default=1000, at_least=1)
 SMTP_SECONDS_PER_CONNECTION = env.int("SMTP_SECONDS_PER_CONNECTION", default=300, at_least=1)
 # How long the relay may think about a whole message. Giving up early leaves doubtful mails (RFC 5321 §4.5.3.2.6).
