@@ -55,11 +55,11 @@ def signup_preview(request: HttpRequest) -> HttpResponse:
     """A piece of page: what the latest digest had for these topics. The page of the form puts it in place."""
     cadence = request.GET.get("cadence", "")
     cadence = cadence if cadence in Subscriber.Cadence.values else Subscriber.Cadence.DAILY
-    asked = request.GET.getlist("topics")[:50]
-    topics = list(Topic.objects.filter(is_active=True, slug__in=asked).values_list("slug", flat=True))
+    known = set(Topic.objects.filter(is_active=True).values_list("slug", flat=True))
+    topics, mutes = (sorted(known.intersection(request.GET.getlist(name))) for name in ("topics", "mutes"))
     edition = _latest(cadence) or _latest(Subscriber.Cadence.DAILY)
-    key = f"signup-preview:{edition.pk if edition else 0}:{','.join(sorted(topics))}"
-    titles = cache.get_or_set(key, lambda: _titles(edition, topics), KEEP_SECONDS) if edition else []
+    key = f"signup-preview:{edition.pk if edition else 0}:{','.join(topics)}:{','.join(mutes)}"
+    titles = cache.get_or_set(key, lambda: _titles(edition, topics, mutes), KEEP_SECONDS) if edition else []
     return render(request, "newsletter/signup_preview.html", {"edition": edition, "titles": titles, "topics": topics})
 
 
@@ -68,8 +68,8 @@ def _latest(cadence: str) -> Edition | None:
     return Edition.objects.filter(cadence=cadence, state__in=public).order_by("-period_on").first()
 
 
-def _titles(edition: Edition, topics: list[str]) -> list[str]:
-    picks = planning.picks_for(edition, follows=topics, mutes=(), limit=SHOWN)
+def _titles(edition: Edition, topics: list[str], mutes: list[str]) -> list[str]:
+    picks = planning.picks_for(edition, follows=topics, mutes=mutes, limit=SHOWN)
     by_item = dict(
         EditionItem.objects.filter(pk__in=[pick[0] for pick in picks], paper__is_hidden=False).values_list(
             "pk", "paper__title"

@@ -30,6 +30,12 @@ def test_the_preview_follows_the_topics_ticked(client: Client, edition: Edition)
     assert "Hearing well" in both
 
 
+def test_what_is_muted_is_not_shown(client: Client, edition: Edition) -> None:
+    page = client.get(URL, {"mutes": ["vision"]}).content.decode()
+    assert "Seeing" not in page
+    assert "Hearing well" in page
+
+
 def test_a_draft_is_shown_to_nobody(client: Client, edition: Edition) -> None:
     Edition.objects.update(state=Edition.State.DRAFT, frozen_at=None, closes_at=None)
     page = client.get(URL).content.decode()

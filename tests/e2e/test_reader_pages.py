@@ -87,9 +87,10 @@ def path_of(kind: str) -> str:
 def test_pages_have_no_accessibility_violation(chromium: Browser, live_server: LiveServer, kind: str) -> None:
     with chromium.new_context(viewport={"width": 390, "height": 844}, bypass_csp=True) as context:
         page = context.new_page()
-        page.goto(live_server.url + path_of(kind))
+        url = live_server.url + path_of(kind)
         for scheme in SCHEMES:
             page.emulate_media(color_scheme=scheme)
+            page.goto(url)  # again: colours that change under the eye pass through all between
             found = Axe().run(page, options=RULES)
             assert found.violations_count == 0, f"{scheme}: {found.generate_report()}"
 
@@ -215,3 +216,13 @@ def test_a_scanner_that_runs_javascript_changes_nothing(chromium: Browser, live_
         for path in sorted(found):
             scan(page, live_server.url + path)
     assert rows() == before
+
+
+def test_the_preview_of_the_preferences_follows_what_is_muted(chromium: Browser, live_server: LiveServer) -> None:
+    with chromium.new_context() as context:
+        page = context.new_page()
+        page.goto(live_server.url + path_of("preferences"))
+        preview = page.locator("[data-preview]")
+        preview.get_by_text("Seeing well").wait_for()
+        page.locator("[name=topic-vision][value=mute]").check()
+        preview.get_by_text("Seeing well").wait_for(state="detached")

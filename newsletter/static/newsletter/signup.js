@@ -9,7 +9,10 @@ for (const place of document.querySelectorAll("[data-preview]")) {
   let running = null;
   const show = async () => {
     const chosen = new URLSearchParams();
-    for (const [name, value] of new FormData(form)) if (name === "topics" || name === "cadence") chosen.append(name, value);
+    for (const [name, value] of new FormData(form)) {
+      if (name === "topics" || name === "cadence") chosen.append(name, value);
+      else if (name.startsWith("topic-") && value) chosen.append(value === "mute" ? "mutes" : "topics", name.slice(6));
+    }
     running?.abort();
     running = new AbortController();
     try {
@@ -22,7 +25,7 @@ for (const place of document.querySelectorAll("[data-preview]")) {
     }
   };
   form.addEventListener("change", (event) => {
-    if (event.target.name !== "topics" && event.target.name !== "cadence") return;
+    if (!/^(topics$|cadence$|topic-)/.test(event.target.name)) return;
     clearTimeout(waiting);
     waiting = setTimeout(show, 250);
   });
