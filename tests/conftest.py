@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         marker = item.get_closest_marker("django_db")
         names: list[str] = getattr(item, "fixturenames", [])
         if "transactional_db" in names or (marker and marker.kwargs.get("transaction")):
-            names.append("default_topics")
+            names.insert(0, "default_topics")  # before fixtures that already work with them
 
 
 @pytest.fixture(autouse=True)

@@ -132,10 +132,12 @@ class BigHouse(House):
             return connection.execute(query).fetchall()  # type: ignore[call-overload,no-any-return]
 
 
-def wait_until(condition: Callable[[], bool], complaint: str, *, seconds: float = 30) -> None:
+def wait_until(condition: Callable[[], bool], complaint: str | Callable[[], str], *, seconds: float = 30) -> None:
     give_up = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < give_up, f"{complaint} within {seconds:.0f} seconds"
+        if time.monotonic() > give_up:
+            said = complaint if isinstance(complaint, str) else complaint()
+            raise AssertionError(f"{said} within {seconds:.0f} seconds")
         time.sleep(0.05)
 
 

@@ -8,12 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.house import BigHouse, addresses
+from tests.house import BigHouse, addresses, wait_until
 from tests.inbox import Inbox
 from tests.services import RedisServer
 from tests.visitor import Visitor
 
 pytestmark = pytest.mark.services
+EVERYTHING_ABOUT_DELIVERY = """
+SELECT d.id, d.state, d.skip_reason, d.not_before, d.attempts, d.reply, c.worker, c.lease_until, s.probe_at, now()
+FROM newsletter_delivery d LEFT JOIN newsletter_claim c ON c.token = d.claim
+LEFT JOIN newsletter_stream s ON s.name = 'digest'
+"""
 
 
 @pytest.fixture
@@ -51,8 +56,11 @@ def test_two_beats_and_two_workers_on_every_queue_mail_each_reader_once(house: B
         edition = house.draft_of_today()
         for verb in ("approve", "freeze", "send-now"):
             curator.act(edition, verb)
-    for reader in readers:
-        house.inbox.wait_for(2, address=reader, timeout=60)
+    wait_until(
+        lambda: set(house.deliveries(edition).values()) == {"sent"},
+        lambda: f"not all are sent: {house.rows(EVERYTHING_ABOUT_DELIVERY)}",
+        seconds=120,
+    )
     assert house.deliveries(edition) == dict.fromkeys(readers, "sent")
     time.sleep(3)  # three more ticks of both beats
     assert {reader: len(house.inbox.to(reader)) for reader in readers} == dict.fromkeys(readers, 2)
