@@ -83,6 +83,13 @@ def test_production_settings_load() -> None:
     assert result.returncode == 0, result.stderr
 
 
+def test_the_command_line_says_what_is_wrong_in_one_line() -> None:
+    result = load(("manage.py", "migrate"), SITE_URL=None)
+    assert result.returncode == 1
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert result.stderr.startswith("Set SITE_URL")
+
+
 @pytest.mark.parametrize("name", ["SECRET_KEY", "ADDRESS_HASH_KEY", "SITE_URL", "POSTAL_ADDRESS"])
 def test_without_debug_a_missing_value_stops_the_start_with_a_sentence(name: str) -> None:
     for missing in (None, ""):
