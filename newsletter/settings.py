@@ -171,11 +171,8 @@ else:
 REDIS_URL = env.str("REDIS_URL", default="")  # empty: no broker, `manage.py work` does everything in one process
 if REDIS_URL and urlsplit(REDIS_URL).scheme not in {"redis", "rediss", "unix"}:
     raise env.refusal("REDIS_URL", "an address such as redis://host:6379/0")
-CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
-    if REDIS_URL
-    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
-}
+# In the memory of each process, not in Redis: what is kept is small and soon made again, and no page waits for a broker.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 # --- mail -----------------------------------------------------------------------------------------------------------
 vars().update(env.email_url("EMAIL_URL", default="smtp://127.0.0.1:2525"))
