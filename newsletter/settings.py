@@ -171,7 +171,7 @@ else:
 REDIS_URL = env.str("REDIS_URL", default="")  # empty: no broker, `manage.py work` does everything in one process
 if REDIS_URL and urlsplit(REDIS_URL).scheme not in {"redis", "rediss", "unix"}:
     raise env.refusal("REDIS_URL", "an address such as redis://host:6379/0")
-# In the memory of each process, not in Redis: what is kept is small and soon made again, and no page waits for a broker.
+# In each process, not in Redis: what is kept is small and soon made anew, and no page ever waits for the broker.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 # --- mail -----------------------------------------------------------------------------------------------------------
