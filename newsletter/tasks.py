@@ -95,7 +95,8 @@ def forget_hourly(*, now: datetime) -> None:
     """Keep the promises of the privacy page."""
     last = Heartbeat.objects.filter(name="forget").values_list("at", flat=True).first()
     if last is None or now - last >= timedelta(hours=1):
-        beat("forget", now=now, detail=f"{retention.forget_old(now=now)} forgotten")
+        forgotten = retention.forget_old(now=now) + delivery.forget_details(now=now)
+        beat("forget", now=now, detail=f"{forgotten} forgotten")
 
 
 def gather_due(*, deadline: datetime) -> None:

@@ -6,6 +6,7 @@ did not go smoothly. Every part may run twice and on many machines at once: a ro
 
 from newsletter.delivery.amend import counts, pause_stream, resume_stream, retry_failed, retry_rows, settle_unknown
 from newsletter.delivery.claim import STREAM
+from newsletter.delivery.forget import forget_details
 from newsletter.delivery.reap import reap_expired, skip_expired
 from newsletter.delivery.run import Run, deliver
 
@@ -14,6 +15,7 @@ __all__ = [
     "Run",
     "counts",
     "deliver",
+    "forget_details",
     "pause_stream",
     "reap_expired",
     "resume_stream",

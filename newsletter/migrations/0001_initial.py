@@ -76,6 +76,7 @@ class Migration(migrations.Migration):
                 ('done_at', models.DateTimeField(blank=True, null=True)),
                 ('paused_at', models.DateTimeField(blank=True, null=True)),
                 ('pause_reason', models.CharField(blank=True, max_length=200)),
+                ('forgotten_at', models.DateTimeField(blank=True, help_text='The details of its deliveries are gone.', null=True)),
                 ('approved_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
             ],
             options={
