@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -162,6 +163,27 @@ def test_nobodys_address_is_kept(name: str) -> None:
     assert "@" not in event.text
     assert event.text.isprintable()
     assert len(event.text) <= 250
+
+
+@pytest.mark.parametrize(
+    "letter",
+    [
+        b"From: " + b"(" * 5000 + b"\r\n\r\nNested comments.",
+        b"Content-Type: message/rfc822\r\n\r\n" * 2000,
+        b"".join(b"Content-Type: multipart/mixed; boundary=%d\r\n\r\n--%d\r\n" % (part, part) for part in range(1000)),
+        b"Content-Type: multipart/mixed; boundary*" + b"9" * 5000 + b"=x\r\n\r\n",
+    ],
+    ids=["comments", "letters in letters", "parts in parts", "numbered boundary"],
+)
+def test_a_letter_made_to_trip_the_parser_is_left_alone(letter: bytes) -> None:
+    assert reports.parse(letter) is None
+
+
+def test_a_moment_after_the_last_one_is_left_open() -> None:
+    late = re.sub(rb"\r?\nDate: [^\r\n]*", b"\nDate: Fri, 31 Dec 9999 23:59:59 -1400", read("postfix-unknown-user"))
+    event = reports.parse(late)
+    assert event is not None
+    assert event.at is None
 
 
 @pytest.mark.parametrize("name", ["postfix-unknown-user", "complaint", "qmail", "exim-old-style"])

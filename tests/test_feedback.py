@@ -3,6 +3,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from newsletter import feedback, planning
 from newsletter.bounces import Event
@@ -175,6 +176,11 @@ def test_an_unsubscribe_mail_with_the_readers_token_is_obeyed() -> None:
     event = Event(kind=Told.UNSUBSCRIBED, source="mailto", event_id="m", unsubscribe_token=reader.unsubscribe_token)
     assert feedback.take_in(event, now=NOON)
     assert state_of(row) == State.UNSUBSCRIBED
+
+
+def test_a_message_id_of_five_thousand_digits_is_about_no_delivery() -> None:
+    event = Event(kind=Told.HARD, source="dsn", event_id="d", message_id=f"{'9' * 5000}.x@{settings.MAIL_DOMAIN}")
+    assert not feedback.take_in(event, now=NOON)
 
 
 def test_the_bounce_mailbox_is_read_and_what_is_not_for_us_is_kept(

@@ -70,9 +70,9 @@ def moment(message: Message, name: str = "Date") -> datetime | None:
     """An aware moment in UTC, or None when there is none that makes sense."""
     try:
         parsed = parsedate_to_datetime(header(message, name))
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def fingerprint(source: str, message: Message, raw: bytes) -> str:

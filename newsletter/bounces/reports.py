@@ -19,6 +19,13 @@ _REQUEST = re.compile(r"(?:^|\s)unsubscribe\s+([A-Za-z0-9_-]{16,64})\s*$", re.IG
 
 
 def parse(data: bytes) -> Event | None:
+    try:
+        return _read(data)
+    except Exception:  # anybody may write to this mailbox, and one letter made to trip us must not stop those behind it
+        return None
+
+
+def _read(data: bytes) -> Event | None:
     # compat32 reads fields as they are; the newer policies interpret them and may raise on a stranger's mistakes.
     message = email.message_from_bytes(data, policy=email.policy.compat32)
     found = arf.parse(message, raw=data) or dsn.parse(message, raw=data)

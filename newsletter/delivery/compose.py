@@ -52,7 +52,7 @@ def delivery_of_message_id(value: str) -> int | None:
     """The delivery a Message-ID of ours stands for."""
     local, _, domain = value.strip("<> ").rpartition("@")
     number, _, proof = local.partition(".")
-    if domain.lower() != settings.MAIL_DOMAIN.lower() or not number.isdecimal():
+    if domain.lower() != settings.MAIL_DOMAIN.lower() or not number.isdecimal() or len(number) > 19:
         return None
     return int(number) if _is_genuine("message-id", int(number), proof) else None
 
