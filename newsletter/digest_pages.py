@@ -20,8 +20,8 @@ from newsletter.delivery.compose import SCOPE
 from newsletter.models import Delivery, EditionItem, Paper, Verdict
 from newsletter.ranking import why_trending
 from subscriptions import links
-from subscriptions.models import Topic, TopicPreference
-from subscriptions.views import secret_page
+from subscriptions.models import Subscriber, Topic, TopicPreference
+from subscriptions.views.guards import plain, posted, secret_page
 
 KEPT = timedelta(days=90)
 VERDICTS = {"more": 1, "less": -1}
@@ -49,19 +49,21 @@ def item(request: HttpRequest, token: str, item: int) -> HttpResponse:
 
 
 def _act(request: HttpRequest, delivery: Delivery, paper: Paper, *, now: datetime) -> None:
-    word = request.POST.get("word", "")
+    data = posted(request)
+    word = data.get("word", "")
     if word in VERDICTS:
         feedback.give_verdict(delivery, paper=paper, value=VERDICTS[word], now=now)
     elif word == "take-back":
         feedback.take_back_verdict(delivery, paper=paper)
     elif word in {"mute", "unmute"}:
-        topic = get_object_or_404(Topic, slug=request.POST.get("topic", ""))
+        topic = get_object_or_404(Topic, slug=plain(data.get("topic", "")))
         (feedback.mute_topic if word == "mute" else feedback.unmute_topic)(delivery, topic=topic)
 
 
 def _delivery(token: str) -> Delivery:
     pk = links.row_of_token(SCOPE, token)
-    delivery = Delivery.objects.select_related("edition", "subscriber").filter(pk=pk).first() if pk else None
+    rows = Delivery.objects.select_related("edition", "subscriber").exclude(subscriber__state=Subscriber.State.ERASED)
+    delivery = rows.filter(pk=pk).first() if pk else None
     if delivery is None or timezone.now() - delivery.due_at > KEPT:
         raise Http404("This digest is not here any more: a digest stays for 90 days.")
     return delivery

@@ -7,7 +7,7 @@ from django.utils import timezone
 from newsletter import planning
 from newsletter.delivery.compose import SCOPE
 from newsletter.models import Delivery, Edition, Verdict
-from subscriptions import links
+from subscriptions import links, rights
 from subscriptions.models import TopicPreference
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 
@@ -82,7 +82,9 @@ def test_undoing_a_mute_of_a_followed_topic_follows_it_again(client: Client, row
     assert TopicPreference.objects.get(topic__slug="vision").stance == "follow"
 
 
-@pytest.mark.parametrize("data", [{}, {"word": "nonsense"}, {"word": "mute", "topic": "no-such-topic"}])
+@pytest.mark.parametrize(
+    "data", [{}, {"word": "nonsense"}, {"word": "mute", "topic": "no-such-topic"}, {"word": "mute", "topic": "a\0"}]
+)
 def test_nonsense_changes_nothing(client: Client, row: Delivery, data: dict[str, str]) -> None:
     assert client.post(address(row, item=True), data).status_code in {302, 404}
     assert not Verdict.objects.exists()
@@ -100,6 +102,13 @@ def test_a_made_up_token_opens_nothing(client: Client, token: str) -> None:
 def test_a_token_of_another_scope_opens_nothing(client: Client, row: Delivery) -> None:
     assert client.get(f"/d/{links.row_token('other', row.pk)}").status_code == 404
     assert client.get(f"/d/{row.subscriber.unsubscribe_token}").status_code == 404
+
+
+def test_nothing_is_shown_or_noted_once_the_reader_is_erased(client: Client, row: Delivery) -> None:
+    rights.erase(row.subscriber, now=timezone.now(), method="test")
+    assert client.get(address(row)).status_code == 404
+    assert client.post(address(row, item=True), {"word": "more"}).status_code == 404
+    assert not Verdict.objects.exists()
 
 
 def test_a_digest_stays_for_ninety_days(client: Client, row: Delivery) -> None:

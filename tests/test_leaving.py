@@ -63,6 +63,9 @@ def test_both_spellings_of_the_address_answer_directly(client: Client, ending: s
         (b"no boundary", "multipart/form-data; boundary="),
         (b"{}", "application/json"),
         (b"List-Unsubscribe=One-Click", "text/plain"),
+        (b"List-Unsubscribe=One-Click", "application/x-www-form-urlencoded; charset=iso-8859-1"),
+        (b"&".join(b"%d=" % number for number in range(2000)), "application/x-www-form-urlencoded"),
+        (b"reason=a%00b", "application/x-www-form-urlencoded"),
     ],
 )
 def test_leaving_works_whatever_a_mail_program_sends(client: Client, body: bytes, kind: str) -> None:

@@ -43,7 +43,9 @@ def test_a_draft_is_shown_to_nobody(client: Client, edition: Edition) -> None:
     assert "being prepared" in page
 
 
-@pytest.mark.parametrize("query", [{"topics": ["alchemy", "<script>"]}, {"cadence": "hourly"}, {"topics": [""] * 200}])
+@pytest.mark.parametrize(
+    "query", [{"topics": ["alchemy", "<script>"]}, {"cadence": "hourly"}, {"topics": [""] * 200}, {"topics": ["a\0"]}]
+)
 def test_odd_questions_get_an_answer(client: Client, edition: Edition, query: Any) -> None:
     answer = client.get(URL, query)
     assert answer.status_code == 200

@@ -14,7 +14,7 @@ from functools import wraps
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.http.multipartparser import MultiPartParserError
@@ -68,8 +68,8 @@ def posted(request: HttpRequest) -> QueryDict | dict[str, str]:
     """The form data; none when it cannot be read. Leaving must work whatever a mail program sends."""
     try:
         return request.POST
-    except (MultiPartParserError, RequestDataTooBig, UnicodeDecodeError):
-        return {}
+    except (MultiPartParserError, SuspiciousOperation, BadRequest, UnicodeDecodeError):
+        return {}  # broken, too big, too many fields, another charset than UTF-8
 
 
 def origin_of(request: HttpRequest, *, came_from: str = "", words: str = "") -> Origin:
@@ -82,14 +82,14 @@ def origin_of(request: HttpRequest, *, came_from: str = "", words: str = "") -> 
     )
     return Origin(
         ip=client,
-        user_agent=_plain(request.headers.get("User-Agent", "")),
-        source_url=_plain(came_from) or (match.url_name or "" if match else ""),
+        user_agent=plain(request.headers.get("User-Agent", "")),
+        source_url=plain(came_from) or (match.url_name or "" if match else ""),
         form_version=FORM_VERSION,
         words=words,
     )
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Without what PostgreSQL cannot store and a log cannot show."""
     return "".join(char for char in text if char.isprintable())[:300]
 

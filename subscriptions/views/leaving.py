@@ -19,7 +19,7 @@ from subscriptions import lifecycle, links, schedule
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import Origin
 from subscriptions.models import Subscriber
-from subscriptions.views.guards import mail_link, origin_of, posted, secret_page, see_other
+from subscriptions.views.guards import mail_link, origin_of, plain, posted, secret_page, see_other
 
 FEW_PAPERS = 5
 REST = timedelta(weeks=4)
@@ -54,7 +54,7 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
             now=now,
             method="one-click" if by_program else "unsubscribe page",
             origin=origin_of(request),
-            reason=data.get("reason", ""),
+            reason=plain(data.get("reason", "")),
         )
     return render(request, "subscriptions/left.html", {"undo_minutes": lifecycle.UNDO_WINDOW.seconds // 60})
 

@@ -23,7 +23,17 @@ from subscriptions.forms import (
 )
 from subscriptions.models import Notice, Subscriber
 from subscriptions.tasks import ring
-from subscriptions.views.guards import even, local_time, mail_link, origin_of, page, posted, secret_page, see_other
+from subscriptions.views.guards import (
+    even,
+    local_time,
+    mail_link,
+    origin_of,
+    page,
+    plain,
+    posted,
+    secret_page,
+    see_other,
+)
 
 
 @csrf_exempt
@@ -87,7 +97,7 @@ def _resume(request: HttpRequest, reader: Subscriber) -> HttpResponse:
 
 
 def _leave(request: HttpRequest, reader: Subscriber) -> HttpResponse:
-    lifecycle.unsubscribe(reader, reason=posted(request).get("reason", ""), **_act(request))
+    lifecycle.unsubscribe(reader, reason=plain(posted(request).get("reason", "")), **_act(request))
     return see_other(request.path, query="saved=left")
 
 
