@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 
 from django.conf import settings
 from django.db.models import Max
-from django.http import HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.feedgenerator import Atom1Feed
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 PAPERS_PER_FEED = 50
 PAPERS_PER_SITEMAP = 10_000
+SITEMAP_PARTS = 50_000  # in one index, by the protocol
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
@@ -200,6 +201,8 @@ def sitemap_pages(request: HttpRequest) -> HttpResponse:
 @conditional_page
 @cache_control(public=True, max_age=3600)
 def sitemap_papers(request: HttpRequest, part: int) -> HttpResponse:
+    if not 1 <= part <= SITEMAP_PARTS:
+        raise Http404
     ids = (PAPERS_PER_SITEMAP * (part - 1) + 1, PAPERS_PER_SITEMAP * part)
     papers = Paper.objects.published().filter(pk__range=ids).order_by("pk").values_list("pk", flat=True)
     return _sitemap_of("urlset", "url", [reverse("newsletter:paper", args=[pk]) for pk in papers])

@@ -325,6 +325,7 @@ def test_hidden_papers_are_in_no_feed_and_no_sitemap(client: Client) -> None:
     for path in FEEDS:
         assert len(client.get(f"{path}json").json()["items"]) == 1, path
     assert locations(client.get("/sitemap-papers-1.xml")) == [f"{SITE}/paper/{shown.pk}/"]
+    assert client.get(f"/sitemap-papers-{'9' * 40}.xml").status_code == 404
 
 
 def test_pages_lead_to_their_feeds(client: Client) -> None:
