@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from celery import shared_task
 from celery.signals import worker_shutting_down
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from newsletter import delivery, editions, feedback, gathering, planning, trends
@@ -133,7 +133,7 @@ def beat(name: str, *, now: datetime, detail: str = "") -> None:
 def _attempt(step: Callable[..., object], *, now: datetime) -> None:
     try:
         step(now=now)
-    except OperationalError:
-        raise
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OperationalError) and not connection.is_usable():
+            raise  # the database is away: nothing else can be done either
         log.exception("Step %s failed; the other steps go on", step.__name__)

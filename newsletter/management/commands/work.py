@@ -6,7 +6,9 @@ import logging
 import signal
 import threading
 from argparse import ArgumentParser
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -35,41 +37,50 @@ class Command(BaseCommand):
 
 
 def work(stop: threading.Event, *, once: bool = False) -> None:
-    """Notices and deliveries every second, the other steps once a tick, until told to stop."""
+    """Notices and deliveries every second, the other steps once a tick, until told to stop.
+
+    A step that fails is logged and holds up none of the others; with ``once`` its error is raised after them all.
+    """
     tick = timedelta(seconds=settings.TICK_SECONDS)
     next_tick = timezone.now()
     gatherer = threading.Thread()
     while not stop.is_set():
-        try:
-            now = timezone.now()
-            mail.send_due_notices(now=now)
-            if now >= next_tick:
-                next_tick = now + tick
-                tasks.score_if_due(now=now)
-                tasks.keep_house(now=now)
-                planning.plan_due(now=now)
-                if not gatherer.is_alive() and (settings.SOURCES or settings.BOUNCE_MAILBOX_URL):
-                    gatherer = threading.Thread(target=_gather, daemon=True)
-                    gatherer.start()
-            tasks.deliver_due(deadline=now + SLICE, should_stop=stop.is_set)
-        except Exception:
-            if once:
-                raise
-            log.exception("This round failed; the next one tries again")
-            connection.close()
+        now = timezone.now()
+        is_tick = now >= next_tick
+        steps: list[Callable[[], object]] = [partial(mail.send_due_notices, now=now)]
+        if is_tick:
+            next_tick = now + tick
+            steps += [partial(step, now=now) for step in (tasks.score_if_due, tasks.keep_house, planning.plan_due)]
+        failures = [error for step in steps if (error := _failure_of(step))]
+        if is_tick and not gatherer.is_alive() and (settings.SOURCES or settings.BOUNCE_MAILBOX_URL):
+            gatherer = threading.Thread(target=_gather, daemon=True)
+            gatherer.start()
+        if error := _failure_of(partial(tasks.deliver_due, deadline=now + SLICE, should_stop=stop.is_set)):
+            failures.append(error)
         if once:
             if gatherer.ident:
                 gatherer.join()
+            if failures:
+                raise failures[0]
             return
         stop.wait(1)
+
+
+def _failure_of(step: Callable[[], object]) -> Exception | None:
+    try:
+        step()
+    except Exception as error:
+        log.exception("A step failed; the others go on, and the next round tries again")
+        if not connection.in_atomic_block:
+            connection.close()
+        return error
+    return None
 
 
 def _gather() -> None:
     """Beside the mail, in a thread of its own: a slow source or mailbox never holds up a confirmation."""
     try:
-        tasks.listen()
-        tasks.gather_due(deadline=timezone.now() + SLICE)
-    except Exception:
-        log.exception("The sources could not be asked; the next tick tries again")
+        _failure_of(tasks.listen)
+        _failure_of(partial(tasks.gather_due, deadline=timezone.now() + SLICE))
     finally:
         connection.close()
