@@ -10,7 +10,7 @@ import logging
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Count, F, Q
 from django.utils import timezone
 
@@ -84,25 +84,41 @@ def read_mailbox(*, now: datetime, limit: int = BATCH) -> int:
     with mailbox.open_mailbox(settings.BOUNCE_MAILBOX_URL, aside=settings.VAR_DIR / "letters") as box:
         for letter in box.letters(limit):
             event = reports.parse(letter.data)
-            if event is None:
+            if event is None or not _could_take_in(event, now=now):
                 box.set_aside(letter)
                 continue
-            take_in(event, now=now)
             box.remove(letter)
             taken += 1
     return taken
 
 
+def _could_take_in(event: Event, *, now: datetime) -> bool:
+    """One letter that the database refuses must not stop those behind it: a person will look at it."""
+    try:
+        take_in(event, now=now)
+    except Exception:
+        if not connection.is_usable():
+            raise  # the letter is not to blame; it is read again
+        log.exception("A letter of kind %s cannot be taken in; it is set aside", event.kind)
+        return False
+    return True
+
+
 def act_on_events(*, now: datetime) -> int:
-    """Act on up to a batch of stored events. Returns how many."""
+    """Act on up to a batch of stored events. Returns how many. One that fails stays for the next tick."""
     pending = DeliveryEvent.objects.filter(handled_at__isnull=True).order_by("pk")
     acted = 0
     for event in pending.select_related("delivery__subscriber", "delivery__edition")[:BATCH]:
-        with transaction.atomic():
-            ours = DeliveryEvent.objects.filter(pk=event.pk, handled_at__isnull=True).update(handled_at=now)
-            if ours:
-                _act_on(event, now=now)
-                acted += 1
+        try:
+            with transaction.atomic():
+                ours = DeliveryEvent.objects.filter(pk=event.pk, handled_at__isnull=True).update(handled_at=now)
+                if ours:
+                    _act_on(event, now=now)
+                    acted += 1
+        except Exception:
+            if not connection.is_usable():
+                raise
+            log.exception("Event %s cannot be acted upon; the others are", event.pk)
     return acted
 
 

@@ -1,9 +1,11 @@
 import mailbox
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import DataError, connection
 
 from newsletter import feedback, planning
 from newsletter.bounces import Event
@@ -208,3 +210,44 @@ def test_the_bounce_mailbox_is_read_and_what_is_not_for_us_is_kept(
     left = list(mailbox.Maildir(tmp_path / "bounces", create=False))
     assert [letter["Subject"] for letter in left] == ["Nice digest"]
     assert feedback.read_mailbox(now=NOON) == 0
+
+
+def test_a_bounce_address_of_five_thousand_digits_is_about_no_delivery() -> None:
+    event = Event(
+        kind=Told.HARD, source="dsn", event_id="d", bounce_address=f"b+{'f' * 5000}.x@{settings.BOUNCE_DOMAIN}"
+    )
+    assert not feedback.take_in(event, now=NOON)
+
+
+def test_an_event_that_cannot_be_acted_upon_does_not_stop_those_behind_it() -> None:
+    first, second = sent(2)
+    DeliveryEvent.objects.create(delivery=first, kind="riddle", at=NOON, source="webhook", event_id="r")
+    feedback.take_in(told(second, Told.COMPLAINED), now=NOON)
+    assert feedback.act_on_events(now=NOON) == 1
+    assert state_of(second) == State.SUPPRESSED
+    assert DeliveryEvent.objects.get(handled_at__isnull=True).delivery == first
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_letter_that_the_database_refuses_is_set_aside_and_the_next_is_read(
+    tmp_path: Path, settings: pytest.FixtureRequest
+) -> None:
+    row = sent()[0]
+    folder = mailbox.Maildir(tmp_path / "bounces", create=True)
+    for letter in ("poison", "fine"):
+        folder.add(
+            f"From: a@example.net\r\nTo: x@papers.example.org\r\nMessage-ID: <{letter}@example.net>\r\n"
+            f"Subject: unsubscribe {row.subscriber.unsubscribe_token}\r\n\r\n{letter}\r\n".encode()
+        )
+    refusals = iter([True])
+
+    def refuse_the_first(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("UPDATE") and "subscriber" in sql and next(refusals, False):
+            raise DataError("not in my table")
+        return execute(sql, params, many, context)
+
+    settings.BOUNCE_MAILBOX_URL = f"maildir://{tmp_path / 'bounces'}"
+    with connection.execute_wrapper(refuse_the_first):
+        assert feedback.read_mailbox(now=NOON) == 1
+    assert state_of(row) == State.UNSUBSCRIBED
+    assert len(list(folder)) == 1

@@ -41,6 +41,8 @@ def delivery_of_bounce_address(address: str) -> int | None:
     number, dot, proof = local.removeprefix("b+").partition(".")
     if not dot or not local.startswith("b+") or domain != settings.BOUNCE_DOMAIN.lower():
         return None
+    if len(number) > 16:  # no key is that long, and Python refuses to write out numbers that are
+        return None
     try:
         pk = int(number, 16)
     except ValueError:
