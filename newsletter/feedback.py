@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Count, F, Q
+from django.db.models import Count, F
 from django.utils import timezone
 
 from newsletter import editions
@@ -21,7 +21,7 @@ from newsletter.delivery import settle_unknown
 from newsletter.delivery.compose import delivery_of_bounce_address, delivery_of_message_id
 from newsletter.models import Delivery, DeliveryEvent, Edition, Paper, Verdict
 from subscriptions import lifecycle, links
-from subscriptions.models import Subscriber, Suppression, Topic, TopicPreference
+from subscriptions.models import ConsentEvent, Subscriber, Suppression, Topic, TopicPreference
 
 log = logging.getLogger(__name__)
 Kind = DeliveryEvent.Kind
@@ -128,7 +128,7 @@ def _act_on(event: DeliveryEvent, *, now: datetime) -> None:
         lifecycle.suppress(reader, reason=Suppression.Reason.COMPLAINT, source=event.source, now=now)
     elif event.kind == Kind.UNSUBSCRIBED:
         lifecycle.unsubscribe(reader, now=now, method=event.source, origin=lifecycle.Origin())
-    elif event.kind in {Kind.BOUNCED, Kind.SOFT} and _is_dead(event, now=now):
+    elif event.kind in {Kind.BOUNCED, Kind.SOFT} and not _is_outlived(event) and _is_dead(event, now=now):
         lifecycle.suppress(reader, reason=Suppression.Reason.BOUNCE, source=event.source, now=now)
     _settle_doubt(event, now=now)
 
@@ -143,6 +143,13 @@ def _settle_doubt(event: DeliveryEvent, *, now: datetime) -> None:
     }.get(Kind(event.kind))
     if state and event.delivery.state == Delivery.State.UNKNOWN:
         settle_unknown([event.delivery_id], state=state, source=event.source, text=event.text, now=now)
+
+
+def _is_outlived(event: DeliveryEvent) -> bool:
+    """About a mail from before the reader confirmed this address or moved to it: it says nothing of it now."""
+    reader, sent_at = event.delivery.subscriber, event.delivery.sent_at or event.at
+    moved = reader.consent_events.filter(kind=ConsentEvent.Kind.CHANGED, detail__address="changed", at__gt=sent_at)
+    return (reader.confirmed_at is not None and reader.confirmed_at > sent_at) or moved.exists()
 
 
 def _is_dead(event: DeliveryEvent, *, now: datetime) -> bool:
@@ -164,15 +171,15 @@ def _soft_days(reader: Subscriber, *, now: datetime) -> int:
 
 def _is_storm(edition: Edition, *, now: datetime) -> bool:
     """Too many addresses died at once to be true: pause the edition and count each bounce as a soft one (BN9)."""
-    counts = Delivery.objects.filter(edition=edition).aggregate(
-        tried=Count("pk", filter=Q(state__in=[Delivery.State.SENT, Delivery.State.FAILED, Delivery.State.UNKNOWN])),
-        bounced=Count("pk", filter=Q(events__kind=Kind.BOUNCED), distinct=True),
-    )
-    storm: bool = counts["bounced"] >= STORM_AT_LEAST and counts["bounced"] >= STORM_SHARE * counts["tried"]
+    bounces = DeliveryEvent.objects.filter(delivery__edition=edition, kind=Kind.BOUNCED)
+    bounced = bounces.aggregate(number=Count("delivery", distinct=True))["number"]
+    if bounced < STORM_AT_LEAST:
+        return False
+    handed_over = [Delivery.State.SENT, Delivery.State.FAILED, Delivery.State.UNKNOWN]
+    tried = Delivery.objects.filter(edition=edition, state__in=handed_over).count()
+    storm: bool = bounced >= STORM_SHARE * tried
     if storm:
-        reason = (
-            f"{counts['bounced']} of {counts['tried']} addresses bounced: check the relay and the list, then resume."
-        )
+        reason = f"{bounced} of {tried} addresses bounced: check the relay and the list, then resume."
         editions.pause(edition, reason=reason, now=now)
     return storm
 

@@ -12,6 +12,9 @@ from newsletter.bounces import Event
 from newsletter.bounces import Kind as Told
 from newsletter.delivery.compose import bounce_address, message_id
 from newsletter.models import Delivery, DeliveryEvent, Edition
+from subscriptions import moving
+from subscriptions.addresses import parse_address
+from subscriptions.lifecycle import Origin
 from subscriptions.models import Subscriber, Suppression
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 
@@ -129,6 +132,37 @@ def test_a_few_bounces_of_a_large_edition_are_no_storm() -> None:
     feedback.act_on_events(now=NOON)
     assert Subscriber.objects.filter(state=State.SUPPRESSED).count() == 5
     assert Edition.objects.get().paused_at is None
+
+
+def test_what_else_is_told_of_a_delivery_does_not_hide_a_storm() -> None:
+    rows = sent(60)
+    for row in rows:
+        for number in range(5):
+            feedback.take_in(told(row, Told.DEFERRED, number=number), now=NOON)
+    for row in rows[:25]:
+        feedback.take_in(told(row, Told.HARD), now=NOON)
+    feedback.act_on_events(now=NOON)
+    assert Edition.objects.get().pause_reason.startswith("25 of 60 addresses bounced")
+
+
+def test_a_late_bounce_from_the_address_a_reader_left_bars_nobody_at_the_new_one() -> None:
+    row = sent()[0]
+    new = parse_address("new@example.org")
+    notice = moving.ask_move(row.subscriber, to=new, now=NOON, origin=Origin())
+    assert notice is not None
+    assert moving.move(notice, now=NOON + timedelta(hours=1), method="mail", origin=Origin())
+    feedback.take_in(told(row, Told.HARD), now=NOON + timedelta(hours=2))
+    feedback.act_on_events(now=NOON + timedelta(hours=2))
+    assert state_of(row) == State.CONFIRMED
+    assert not Suppression.objects.exists()
+
+
+def test_a_late_bounce_of_a_mail_from_before_the_reader_confirmed_again_bars_nobody() -> None:
+    row = sent()[0]
+    Subscriber.objects.update(confirmed_at=NOON + timedelta(days=1))
+    feedback.take_in(told(row, Told.HARD), now=NOON + timedelta(days=2))
+    feedback.act_on_events(now=NOON + timedelta(days=2))
+    assert state_of(row) == State.CONFIRMED
 
 
 @pytest.mark.parametrize(("kind", "state"), [(Told.DELIVERED, Delivery.State.SENT), (Told.HARD, Delivery.State.FAILED)])
