@@ -7,9 +7,9 @@ drafting is unique per cadence and period, and a draft is refreshed without touc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from django.conf import settings
 from django.db import transaction
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
 Cadence = Subscriber.Cadence
+Row = TypeVar("Row")
+Result = TypeVar("Result")
 DRAFT_LEAD = timedelta(hours=6)  # curators see the draft this long before the cut-off
 WEEK_LEAD = timedelta(hours=14)  # weekly and monthly editions close when the day begins furthest east
 PERIOD_DAYS: dict[str, int] = {Cadence.DAILY: 1, Cadence.WEEKLY: 7, Cadence.MONTHLY: 31}
@@ -64,7 +66,7 @@ def latest_period(cadence: str, now: datetime) -> date:
 
 def draft_due(*, now: datetime) -> list[Edition]:
     """Draft the latest period of every cadence, or refresh the draft that is open."""
-    return [draft(cadence=cadence, period_on=latest_period(cadence, now), now=now) for cadence in Cadence.values]
+    return _each(lambda cadence: draft(cadence=cadence, period_on=latest_period(cadence, now), now=now), Cadence.values)
 
 
 def draft(*, cadence: str, period_on: date, now: datetime) -> Edition:
@@ -140,6 +142,7 @@ def refresh(edition: Edition) -> None:
     edition.items.exclude(paper__in=[*kept, *(paper.pk for paper in ranked)]).delete()
 
 
+@transaction.atomic
 def add_pick(edition: Edition, *, paper: Paper, note: str = "") -> EditionItem:
     """Put an editor's pick at the top, in its own lane: labelled as such, never a hidden boost of the ranking."""
     _require_editable(edition)
@@ -167,12 +170,9 @@ def approve_due(*, now: datetime) -> int:
     """Approve drafts whose cut-off has passed, when the operator lets editions go out by themselves."""
     if not settings.EDITION_AUTO_APPROVE:
         return 0
-    approved = 0
-    for edition in Edition.objects.filter(state=Edition.State.DRAFT, cutoff_at__lte=now, paused_at__isnull=True):
-        if listed_items(edition).exists():
-            approve(edition, by=None, now=now)
-            approved += 1
-    return approved
+    drafts = Edition.objects.filter(state=Edition.State.DRAFT, cutoff_at__lte=now, paused_at__isnull=True)
+    ready = [edition for edition in drafts if listed_items(edition).exists()]
+    return len(_each(lambda edition: approve(edition, by=None, now=now), ready))
 
 
 def skip_stale(*, now: datetime) -> int:
@@ -200,7 +200,21 @@ def listed_items(edition: Edition) -> QuerySet[EditionItem]:
 def freeze_due(*, now: datetime) -> list[Edition]:
     """Freeze the approved editions whose cut-off has passed."""
     due = Edition.objects.filter(state=Edition.State.APPROVED, cutoff_at__lte=now, paused_at__isnull=True)
-    return [edition for edition in due if freeze(edition, now=now)]
+    frozen = _each(lambda edition: edition if freeze(edition, now=now) else None, due)
+    return [edition for edition in frozen if edition]
+
+
+def _each(step: Callable[[Row], Result], rows: Iterable[Row]) -> list[Result]:
+    """The step done for each; what one raises is raised after the others: a bad edition holds up no other cadence."""
+    done, errors = [], []
+    for row in rows:
+        try:
+            done.append(step(row))
+        except Exception as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    return done
 
 
 @transaction.atomic
@@ -264,6 +278,7 @@ def finish_due(*, now: datetime) -> int:
     )
 
 
+@transaction.atomic
 def place(edition: Edition, *, places: Mapping[int, int]) -> None:
     """Give the items (by key) the places a curator wrote; the others close up around them. They stay there."""
     _require_editable(edition)
@@ -281,5 +296,6 @@ def place(edition: Edition, *, places: Mapping[int, int]) -> None:
 
 
 def _require_editable(edition: Edition) -> None:
-    if not edition.is_editable:
+    """Under a lock of the row, as freezing takes it: whoever edits meanwhile is in the frozen bytes or refused."""
+    if not Edition.objects.select_for_update().get(pk=edition.pk).is_editable:
         raise EditionStateError("A frozen edition cannot be changed: readers may have it already.")

@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from newsletter import editions
+from newsletter.fragments import FragmentError
 from newsletter.models import Edition, EditionItem, Paper, Sighting
 from tests.builders import NOON, make_edition, make_paper
 
@@ -169,3 +170,26 @@ def test_a_cancelled_edition_can_not_be_cancelled_again() -> None:
     editions.cancel(edition, now=NOON)
     with pytest.raises(editions.EditionStateError, match="already finished"):
         editions.cancel(edition, now=NOON)
+
+
+def test_an_edition_that_cannot_be_rendered_holds_up_no_other() -> None:
+    bad = make_edition(papers=[trending(1.0, title="Broken")], state=Edition.State.APPROVED)
+    weekly = make_edition(
+        papers=[trending(1.0)], state=Edition.State.APPROVED, cadence="weekly", period_on=date(2026, 3, 16)
+    )
+    Paper.objects.filter(title="Broken").update(authors=7)
+    with pytest.raises(FragmentError):
+        editions.freeze_due(now=NOON)
+    bad.refresh_from_db()
+    weekly.refresh_from_db()
+    assert (bad.state, weekly.state) == (Edition.State.APPROVED, Edition.State.FROZEN)
+
+
+def test_a_curator_whose_page_is_older_than_the_freezing_changes_nothing() -> None:
+    edition = make_edition(papers=[trending(1.0)], state=Edition.State.APPROVED)
+    editions.freeze(Edition.objects.get(), now=NOON)
+    with pytest.raises(editions.EditionStateError):
+        editions.add_pick(edition, paper=trending(2.0))
+    with pytest.raises(editions.EditionStateError):
+        editions.place(edition, places={edition.items.get().pk: 9})
+    assert edition.items.count() == 1
