@@ -3,6 +3,7 @@ from datetime import datetime, timedelta
 from email import message_from_bytes, policy
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 
@@ -218,15 +219,25 @@ def test_a_storm_of_refusals_pauses_the_edition_instead_of_burning_the_list() ->
     assert Delivery.objects.filter(state=State.QUEUED).count() > 20
 
 
-def test_one_message_that_cannot_be_composed_blocks_nobody() -> None:
+@pytest.mark.parametrize("picks", [[[10**9, "trending", "trending"]], [[]], [None], {"papers": []}])
+def test_one_message_that_cannot_be_composed_blocks_nobody(picks: object) -> None:
     rows = planned(3)
-    Delivery.objects.filter(pk=rows[1].pk).update(picks=[[10**9, "trending", "trending"]])
+    Delivery.objects.filter(pk=rows[1].pk).update(picks=picks)
     transport = MemoryTransport()
     run(transport)
     assert len(transport.sent) == 2
     rows[1].refresh_from_db()
     assert rows[1].state == State.FAILED
     assert "composed" in rows[1].events.get().text
+
+
+def test_a_run_that_cannot_begin_closes_its_transport(settings: pytest.FixtureRequest) -> None:
+    """`work` tries again each second: connections left open would use up the process's files in minutes."""
+    settings.DKIM_KEY_FILE = "/nowhere/dkim.pem"
+    transport = MemoryTransport()
+    with pytest.raises(ImproperlyConfigured):
+        run(transport)
+    assert transport.is_closed
 
 
 def test_a_worker_told_to_stop_gives_back_what_has_not_left() -> None:

@@ -15,6 +15,7 @@ from django.conf import settings
 
 from newsletter.delivery.claim import Claimed
 from newsletter.delivery.outlet import signer
+from newsletter.ledger import patiently
 from newsletter.models import Compiled
 from newsletter.rendering import Composer, Identity, Recipient
 from newsletter.transports import Message
@@ -114,7 +115,7 @@ class Composers:
 
     def _composer(self, edition: int) -> Composer:
         if edition not in self._of:
-            compiled = Compiled.objects.values_list("fragments", flat=True).get(edition=edition)
+            compiled = patiently(Compiled.objects.values_list("fragments", flat=True).filter(edition=edition).get)
             self._of[edition] = Composer(compiled, self._identity)
             if len(self._of) > EDITIONS_KEPT:
                 self._of.popitem(last=False)

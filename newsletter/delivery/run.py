@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from newsletter.delivery.breaker import Breaker
@@ -61,8 +62,8 @@ def deliver(
     on the wire is then settled by the reaper as unknown.
     """
     ledger, claims = open_ledger(), open_ledger()  # claiming a chunk takes long: it must not hold up the marks
-    worker = _Worker(transport=transport, ledger=ledger, claims=claims, clock=clock)
     try:
+        worker = _Worker(transport=transport, ledger=ledger, claims=claims, clock=clock)
         while not worker.is_done:
             if should_stop() or clock() >= deadline or worker.breaker.tripped:
                 worker.stop()
@@ -164,7 +165,9 @@ class _Worker:
         """A row that cannot be composed fails by itself and blocks nobody (MF12)."""
         try:
             message = self._composers.message(row, now=self._clock())
-        except (ValueError, KeyError) as error:
+        except (OperationalError, InterfaceError):
+            raise  # the database is away: the row is not to blame
+        except Exception as error:
             log.exception("Delivery %s cannot be composed", row.pk)
             text = f"The message could not be composed: {error}"[:300]
             self._waiting.outcomes.append(Outcome(row.pk, Kind.REJECTED, Phase.COMPOSE, text=text))
