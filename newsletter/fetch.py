@@ -29,6 +29,8 @@ _REFUSED = {429, 503}
 _REDIRECTED = {301, 302, 303, 307, 308}
 _RATE_LIMIT_RESET = re.compile(r"\bt=(\d{1,6})\b")
 _RATE_LIMIT_LEFT = re.compile(r"\br=0\b")
+# IPv6 addresses that lead to the IPv4 address in their last four bytes: mapped, compatible, and behind NAT64.
+_CARRIES_IPV4 = [ipaddress.IPv6Network(text) for text in ("::ffff:0:0/96", "::/96", "64:ff9b::/96")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,8 @@ def _ask(
                 kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
                 if kind not in content_types:
                     raise FetchError(f"the host answered with {kind or 'something untyped'}", status=200)
+                if "," in response.headers.get("Content-Encoding", ""):  # 64 kB packed twice are 60 GB
+                    raise FetchError("the answer is packed more than once", status=200)
                 body = _read(response, rules=rules, started=started)
             headers = response.headers
             return Answer(
@@ -230,8 +234,9 @@ def _address(parts: SplitResult, *, rules: Rules) -> str:
 
 def _is_public(address: str) -> bool:
     found = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
-        found = found.ipv4_mapped
+    if isinstance(found, ipaddress.IPv6Address):
+        is_carrier = any(found in network for network in _CARRIES_IPV4)
+        found = ipaddress.IPv4Address(found.packed[-4:]) if is_carrier else found.sixtofour or found
     return found.is_global and not found.is_multicast
 
 

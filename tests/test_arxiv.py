@@ -145,6 +145,11 @@ def test_entities_are_never_expanded() -> None:
         arxiv_daily.parse(bomb, seen_at=NOON)
 
 
+def test_an_encoding_nobody_knows_is_refused() -> None:
+    with pytest.raises(SourceError, match="encoding"):
+        arxiv_daily.parse(b'<?xml version="1.0" encoding="junk"?><feed/>', seen_at=NOON)
+
+
 def test_ids_are_asked_a_hundred_at_once() -> None:
     ids = tuple(f"2603.{number:05d}" for number in range(150))
     addresses = arxiv_query.addresses(Request(now=NOON, wanted_ids=ids))

@@ -128,6 +128,12 @@ def test_a_small_answer_that_unpacks_to_a_huge_one_is_cut_off(web: Replay) -> No
         get(web.on("/x", bomb), rules=Rules(scheme="http", public_only=False, max_bytes=100_000))
 
 
+def test_an_answer_packed_twice_is_not_unpacked(web: Replay) -> None:
+    bomb = Reply(gzip.compress(gzip.compress(b" " * 1000)), headers={"Content-Encoding": "gzip, gzip"})
+    with pytest.raises(FetchError, match="packed more than once"):
+        get(web.on("/x", bomb))
+
+
 def test_an_answer_that_takes_too_long_in_all_is_given_up(web: Replay) -> None:
     with pytest.raises(FetchError, match="longer than 0 seconds"):
         get(web.on("/x", Reply(b"[]")), rules=Rules(scheme="http", public_only=False, in_all=0.0))
@@ -179,7 +185,10 @@ def test_out_in_the_world_only_plain_https_on_the_hosts_of_the_source_is_asked(u
         get(url, rules=fetch.WORLD, hosts=frozenset({"arxiv.org"}))
 
 
-@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "::1", "::ffff:127.0.0.1"])
+@pytest.mark.parametrize(
+    "name",
+    ["localhost", "127.0.0.1", "::1", "::ffff:127.0.0.1", "::127.0.0.1", "64:ff9b::a00:1", "2002:7f00:1::"],
+)
 def test_a_name_that_leads_inside_our_network_is_not_asked(name: str) -> None:
     host = f"[{name}]" if ":" in name else name
     with pytest.raises(FetchError, match="inside a network"):

@@ -131,6 +131,11 @@ def test_the_last_week_is_asked_for_today_first() -> None:
     assert "date=2026-03-12" in addresses[6]
 
 
+def test_a_number_longer_than_any_count_is_refused() -> None:
+    with pytest.raises(SourceError):
+        hf_daily.parse(b'[{"paper":{"upvotes":' + b"9" * 5000 + b"}}]", seen_at=NOON)
+
+
 def test_nesting_without_end_is_refused() -> None:
     with pytest.raises(SourceError):
         hf_daily.parse(b"[" * 100_000, seen_at=NOON)

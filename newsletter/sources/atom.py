@@ -27,8 +27,8 @@ def feed(data: bytes) -> Element:
         root: Element = fromstring(data, forbid_dtd=True)
     except ParseError as error:
         raise SourceError("not a feed, or cut short", line=error.position[0]) from error
-    except (DefusedXmlException, ValueError) as error:
-        raise SourceError("a feed that declares entities is not read") from error
+    except (DefusedXmlException, ValueError, LookupError) as error:
+        raise SourceError("a feed that declares entities, or an encoding nobody knows, is not read") from error
     if root.tag != f"{{{_NAMES['atom']}}}feed":
         raise SourceError("not an Atom feed")
     title = text(root, "atom:title")

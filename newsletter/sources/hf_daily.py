@@ -40,7 +40,7 @@ def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:
         items = json.loads(data)
     except json.JSONDecodeError as error:
         raise SourceError(f"not JSON, or cut short: {error.msg}", line=error.lineno) from error
-    except (UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # bad bytes, too deep, a number too long
         raise SourceError("not JSON") from error
     if not isinstance(items, list):
         raise SourceError("a list of papers was expected")

@@ -15,7 +15,7 @@ _ARXIV_ID = re.compile(
           | (?:https?://(?:dx\.)?doi\.org/)?10\.48550/arxiv\.
         )?
         (?P<id> \d{4}\.\d{4,5} | [a-z-]+(?:\.[a-z]{2})?/\d{7} )
-        (?: v(?P<version>[1-9]\d*) )?
+        (?: v(?P<version>[1-9]\d{0,3}) )?
         (?: \.pdf )? /? (?: [?\#].* )?
     """,
     re.IGNORECASE | re.VERBOSE | re.ASCII,
