@@ -369,6 +369,8 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SESSION_COOKIE_AGE = 12 * 3600
 LOGIN_REDIRECT_URL = "admin:index"
 CSRF_COOKIE_HTTPONLY = True
+# No form takes a file: what somebody attaches all the same is read past, never written to the disk.
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 X_FRAME_OPTIONS = "SAMEORIGIN"
 SILENCED_SYSTEM_CHECKS = [
@@ -406,7 +408,10 @@ LOGGING = {
         "handlers": ["stderr"],
         "level": env.one_of("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO"),
     },
-    "loggers": {"httpx": {"level": "WARNING"}},  # a line a request; source runs say more
+    "loggers": {
+        "httpx": {"level": "WARNING"},  # a line a request; source runs say more
+        "pylatexenc": {"level": "ERROR"},  # a line for each odd macro, hundreds in one abstract
+    },
 }
 UNFOLD = {
     "SITE_TITLE": SITE_NAME,

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.core import mail
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpRequest
 from django.test import Client
 from django.utils import timezone
@@ -31,6 +32,12 @@ def sign_up(client: Client, email: str, **over: Any) -> Any:
 def send_all() -> list[Any]:
     send_due_notices(now=timezone.now())
     return mail.outbox
+
+
+def test_a_file_nobody_asked_for_is_read_past(client: Client) -> None:
+    answer = sign_up(client, "ada@example.com", extra=SimpleUploadedFile("x.bin", b"x" * 3_000_000))
+    assert answer.status_code == 303
+    assert not answer.wsgi_request.FILES
 
 
 def test_a_full_signup_stores_every_wish_and_owes_one_confirmation(client: Client) -> None:
