@@ -414,6 +414,19 @@ def test_warm_up_caps_each_domain_for_the_day(settings: pytest.FixtureRequest) -
     assert {row.not_before for row in Delivery.objects.filter(state=State.QUEUED)} == {tomorrow}
 
 
+def test_what_the_pace_of_everything_holds_back_is_not_counted_against_its_domain(
+    settings: pytest.FixtureRequest,
+) -> None:
+    settings.DELIVERY_WARMUP_START_ON = NOON.date().isoformat()
+    settings.DELIVERY_WARMUP_FIRST_DAY = 12
+    settings.DELIVERY_RATE = 1.0  # a burst of ten
+    planned(20)
+    first, second = MemoryTransport(), MemoryTransport()
+    run(first)
+    run(second, at=LATER + timedelta(minutes=5))
+    assert (len(first.sent), len(second.sent)) == (10, 2)
+
+
 def test_bounce_addresses_name_their_delivery_and_cannot_be_made_up() -> None:
     address = bounce_address(4711)
     local = address.rpartition("@")[0]

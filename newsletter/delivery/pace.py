@@ -6,12 +6,14 @@ so a slow domain holds up nobody else. Without limits in the settings this costs
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.db.models import F
+from django.db.models.functions import Greatest
 
 from newsletter.models import PaceBucket
 
@@ -59,8 +61,17 @@ def allow(rows: Sequence[Claimed], *, now: datetime) -> tuple[list[Claimed], dic
     order = {row.pk: place for place, row in enumerate(rows)}
     allowed.sort(key=lambda row: order[row.pk])
     granted = _take(EVERYTHING, len(allowed), cap=None, now=now)
+    _give_back(Counter(row.domain for row in allowed[granted:]))
     _spread(allowed[granted:], rate=rate_of(EVERYTHING), now=now, later=later)
     return allowed[:granted], later
+
+
+def _give_back(unused: Mapping[str, int]) -> None:
+    """What a domain granted and the pace of everything did not: or it would be gone from the day's cap, unsent."""
+    for domain, number in unused.items():
+        PaceBucket.objects.filter(scope=domain).update(
+            tokens=F("tokens") + number, sent_today=Greatest(F("sent_today") - number, 0)
+        )
 
 
 def _take(scope: str, wanted: int, *, cap: int | None, now: datetime) -> int:
