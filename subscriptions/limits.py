@@ -44,13 +44,16 @@ def may_mail(address: Address, *, about: str, client: str, now: datetime) -> boo
     one_network = settings.SIGNUPS_PER_NETWORK_AND_HOUR
     with transaction.atomic():
         # The same order for everybody, so that no two requests wait for each other; the busiest rows last.
-        return (
+        may = (
             take(Limit(f"{about}-hour", 1, HOUR), whom=address.mailbox, now=now)
             and take(Limit(f"{about}-day", 3, DAY), whom=address.mailbox, now=now)
             and take(Limit("network", one_network, HOUR / one_network), whom=network_of(client), now=now)
             and take(Limit("domain", one_domain, HOUR / one_domain), whom=address.domain, now=now)
             and take(Limit("everybody", everybody, HOUR / everybody), whom="", now=now)
         )
+        if not may:
+            transaction.set_rollback(True)  # what the first buckets gave: nobody loses their hour to a crowd
+        return may
 
 
 def take(limit: Limit, *, whom: str, now: datetime) -> bool:

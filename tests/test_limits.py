@@ -97,6 +97,15 @@ def test_everybody_together_is_limited(settings: Settings) -> None:
     assert Notice.objects.count() == 2
 
 
+def test_who_is_turned_away_with_a_crowd_may_ask_again_without_waiting_an_hour(settings: Settings) -> None:
+    settings.SIGNUPS_PER_NETWORK_AND_HOUR = 1
+    sign_up("alice@example.net")
+    sign_up("bob@example.net")  # the same network: too many
+    assert Subscriber.objects.count() == 1
+    sign_up("bob@example.net", ip="198.51.100.1")
+    assert Subscriber.objects.count() == 2
+
+
 def test_limits_hold_for_known_readers_too() -> None:
     make_reader("alice@example.net")
     sign_up("alice@example.net")
