@@ -9,11 +9,14 @@ import logging
 import re
 
 _SECRET_PATHS = re.compile(r"(/(?:u|d|confirm|preferences|move)/)(?!…)[^/\s?\"']+")
-_ADDRESSES = re.compile(r"((?:^|[?&\s])email=)[^&\s\"']+")
+_FIELDS = re.compile(r"((?:^|[?&\s])(?:new_)?email=)[^&\s\"']+", re.IGNORECASE)
+_ADDRESSES = re.compile(r"[^\s<>()\"'=&?/,;:@]{1,64}(?:@|%40)[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.IGNORECASE)
+_ROWS = re.compile(r"(DETAIL:\s+).*")  # PostgreSQL quotes the whole row it refuses, tokens and all
 
 
 def redact(line: str) -> str:
-    return _ADDRESSES.sub(r"\1…", _SECRET_PATHS.sub(r"\1…", line))
+    line = _FIELDS.sub(r"\1…", _SECRET_PATHS.sub(r"\1…", line))
+    return _ROWS.sub(r"\1…", _ADDRESSES.sub("…", line))
 
 
 class DiscreetFormatter(logging.Formatter):

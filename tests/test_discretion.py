@@ -26,13 +26,31 @@ def test_a_secret_path_is_shortened_to_its_kind(path: str) -> None:
     assert redact(line) == line
 
 
-@pytest.mark.parametrize("line", ["GET /subscribe/sent/", "GET /preferences/", "GET /paper/12/", "upvotes/day u/d"])
+@pytest.mark.parametrize(
+    "line", ["GET /subscribe/sent/", "GET /preferences/", "GET /paper/12/", "upvotes/day u/d", "celery@worker ready."]
+)
 def test_other_lines_stay(line: str) -> None:
     assert redact(line) == line
 
 
 def test_an_address_in_a_query_is_left_out() -> None:
     assert redact("GET /subscribe/?email=alice%40example.net&x=1 HTTP/1.1") == "GET /subscribe/?email=…&x=1 HTTP/1.1"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "GET /?new_email=alice%40example.net",
+        "GET /?EMAIL=alice%40example.net",
+        "Not Found: /unknown/alice@example.net",
+        "550 <alice@example.net> is unknown",
+        "DETAIL:  Key (address_key)=(alice@example.net) already exists.",
+        "DETAIL:  Failing row contains (1, Alice, AbC-_0123456789012345678).",
+    ],
+)
+def test_nobodys_address_is_told_wherever_it_stands(line: str) -> None:
+    assert "alice" not in redact(line).lower()
+    assert redact(redact(line)) == redact(line)
 
 
 def test_tracebacks_are_read_too() -> None:
