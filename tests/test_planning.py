@@ -128,6 +128,21 @@ def test_the_same_paper_is_never_planned_twice_for_a_reader() -> None:
     assert papers_of(second) == ["Speech three"]
 
 
+def test_a_cadence_that_cannot_be_planned_holds_up_no_other() -> None:
+    shelf()
+    make_reader()
+    planning.plan_due(now=NOON)
+    Delivery.objects.update(picks=[7])  # no pick: the reader's memory cannot be read
+    Subscriber.objects.update(next_due_at=TOMORROW)
+    papers = list(Paper.objects.order_by("pk"))
+    make_edition(papers=papers, state=FROZEN, period_on=TOMORROW.date(), frozen_at=TOMORROW, cutoff_at=TOMORROW)
+    make_edition(papers=papers, state=FROZEN, cadence="weekly", frozen_at=TOMORROW, cutoff_at=TOMORROW)
+    weekly = make_reader(cadence="weekly", next_due_at=TOMORROW)
+    with pytest.raises(TypeError):
+        planning.plan_due(now=TOMORROW)
+    assert Delivery.objects.get(edition__cadence="weekly").subscriber == weekly
+
+
 def test_a_paper_merged_into_another_since_counts_as_had() -> None:
     shelf()
     reader = make_reader(follows=("speech-audio",), wants_outside=False)

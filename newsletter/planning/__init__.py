@@ -61,19 +61,32 @@ class Planned:
 def plan_due(
     *, now: datetime, deadline: datetime | None = None, clock: Callable[[], datetime] = timezone.now
 ) -> Planned:
-    """Plan every reader who is due, chunk by chunk, until none is left or the deadline passes."""
+    """Plan every reader who is due, chunk by chunk, until none is left or the deadline passes.
+
+    What one cadence raises is raised after the others are planned.
+    """
     done = Planned()
+    errors = []
     for cadence in Subscriber.Cadence.values:
-        edition = (
-            Edition.objects.sendable()
-            .filter(cadence=cadence, frozen_at__lte=now, closes_at__gt=now)
-            .order_by("-period_on")
-            .first()
-        )
-        if edition:
-            _plan_edition(EditionPlan(edition), now=now, done=done, is_late=lambda: deadline and clock() >= deadline)
-        done.missed += _skip_missed(cadence, now=now)
+        try:
+            _plan_cadence(cadence, now=now, done=done, is_late=lambda: deadline and clock() >= deadline)
+        except Exception as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
     return done
+
+
+def _plan_cadence(cadence: str, *, now: datetime, done: Planned, is_late: Callable[[], object]) -> None:
+    edition = (
+        Edition.objects.sendable()
+        .filter(cadence=cadence, frozen_at__lte=now, closes_at__gt=now)
+        .order_by("-period_on")
+        .first()
+    )
+    if edition:
+        _plan_edition(EditionPlan(edition), now=now, done=done, is_late=is_late)
+    done.missed += _skip_missed(cadence, now=now)
 
 
 def plan_now(edition: Edition, *, now: datetime) -> Planned:
