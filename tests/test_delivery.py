@@ -345,6 +345,28 @@ def test_failed_digests_can_be_sent_again_but_not_to_the_suppressed() -> None:
     assert run(MemoryTransport()).sent == 1
 
 
+def test_a_digest_retried_after_its_edition_is_done_is_sent() -> None:
+    planned(2)
+    run(answering(Kind.REJECTED, Phase.DATA, 554))
+    closing = Edition.objects.get().closes_at
+    editions.finish_due(now=closing)
+    row = Delivery.objects.first()
+    assert row is not None
+    delivery.retry_rows(Delivery.objects.filter(pk=row.pk), now=closing)
+    editions.finish_due(now=closing)
+    assert run(MemoryTransport(), at=closing + timedelta(minutes=1)).sent == 1
+    editions.finish_due(now=closing + timedelta(minutes=2))
+    assert Edition.objects.get().state == Edition.State.DONE
+
+
+def test_a_digest_of_a_cancelled_edition_is_not_retried() -> None:
+    planned(1)
+    run(answering(Kind.REJECTED, Phase.DATA, 554))
+    editions.cancel(Edition.objects.get(), now=LATER)
+    assert delivery.retry_rows(Delivery.objects.all(), now=LATER) == 0
+    assert states() == {State.FAILED}
+
+
 @pytest.mark.parametrize("state", [State.SENT, State.FAILED])
 def test_an_operator_settles_what_is_unknown_once(state: str) -> None:
     row = planned(1)[0]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Count, Exists, F, OuterRef, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Greatest
 
 from newsletter.delivery.claim import State
@@ -38,9 +38,10 @@ def retry_failed(edition: Edition, *, now: datetime) -> int:
 
 
 def retry_rows(rows: QuerySet[Delivery], *, now: datetime) -> int:
-    """Queue those of the rows again that failed and whose reader may still be mailed."""
+    """Queue those of the rows again that failed and whose reader may still be mailed; never of a cancelled edition."""
     mailable = Subscriber.objects.mailable().filter(pk=OuterRef("subscriber_id"))
-    return rows.filter(Exists(mailable), state=State.FAILED).update(
+    cancelled = Edition.objects.filter(state=Edition.State.CANCELLED)
+    return rows.filter(Exists(mailable), ~Q(edition__in=cancelled), state=State.FAILED).update(
         state=State.QUEUED, attempts=0, not_before=now, expires_at=Greatest(F("expires_at"), now + SECOND_CHANCE)
     )
 
