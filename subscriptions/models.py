@@ -280,3 +280,34 @@ class Allowance(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    def valid(self) -> ApiKeyQuerySet:
+        return self.filter(revoked_at__isnull=True)
+
+    def revoke(self, *, now: datetime) -> int:
+        """Refuse these keys from now on; returns how many were valid until now."""
+        return self.valid().update(revoked_at=now)
+
+
+class ApiKey(models.Model):
+    """A program of the operator's that may sign readers up. The key itself is known to that program alone."""
+
+    name = models.CharField(max_length=80, help_text=_("Which program has it; kept with the consent of its readers."))
+    key_hash = models.CharField(max_length=64, editable=False)
+    created_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("API key")
+        constraints = [
+            models.UniqueConstraint(fields=["name"], name="one_api_key_per_name"),
+            models.UniqueConstraint(fields=["key_hash"], name="one_api_key_per_hash"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -25,6 +25,7 @@ OPERATORS = {
         *CURATORS["subscriptions"],
         *("view_subscriber", "change_subscriber", "delete_subscriber", "view_topicpreference", "view_consentevent"),
         *("view_notice", "change_notice", "view_suppression", "change_suppression"),
+        *("view_apikey", "change_apikey"),
     ],
 }
 
