@@ -201,6 +201,21 @@ def test_an_hour_missed_beyond_the_grace_is_skipped_and_collapses_into_the_next(
     assert reader.next_due_at == (NOON + timedelta(days=1)).replace(hour=8)
 
 
+def test_who_got_an_edition_early_is_back_at_their_own_hour_the_day_after() -> None:
+    """A reader of the evening who once got the next day's edition must not get each later one at night."""
+    evening = NOON.replace(hour=23)
+    shelf(frozen_at=evening - timedelta(minutes=30), cutoff_at=evening, period_on=TOMORROW.date())
+    reader = make_reader(hour=23, next_due_at=evening)
+    planning.plan_due(now=evening)
+    planning.plan_due(now=evening + timedelta(days=1, minutes=30))
+    reader.refresh_from_db()
+    assert reader.next_due_at == evening + timedelta(days=1), "the next edition may be a little late"
+    planning.plan_due(now=evening + timedelta(days=1, hours=1, minutes=1))
+    reader.refresh_from_db()
+    assert reader.next_due_at == evening + timedelta(days=2)
+    assert Delivery.objects.count() == 1
+
+
 def test_a_paused_edition_is_not_planned() -> None:
     shelf(paused_at=NOON)
     make_reader()

@@ -86,7 +86,7 @@ def _plan_cadence(cadence: str, *, now: datetime, done: Planned, is_late: Callab
     )
     if edition:
         _plan_edition(EditionPlan(edition), now=now, done=done, is_late=is_late)
-    done.missed += _skip_missed(cadence, now=now)
+    done.missed += _skip_missed(cadence, edition, now=now)
 
 
 def plan_now(edition: Edition, *, now: datetime) -> Planned:
@@ -138,10 +138,10 @@ def _write_chunk(edition: Edition, readers: Sequence[Due], rows: Sequence[Row], 
         return Planned()
 
 
-def _skip_missed(cadence: str, *, now: datetime) -> int:
-    """Move on the readers whose hour passed longer ago than the grace: however many were missed, the next is one."""
+def _skip_missed(cadence: str, edition: Edition | None, *, now: datetime) -> int:
+    """Move on the readers for whose hour nothing comes any more: however many were missed, the next is one."""
     missed = 0
-    while readers := overdue_readers(cadence, now=now):
+    while readers := overdue_readers(cadence, edition, now=now):
         try:
             with transaction.atomic():
                 advance(readers, now=now)

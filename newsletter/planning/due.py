@@ -23,6 +23,7 @@ from subscriptions.models import EVERY_DAY, Subscriber
 
 CHUNK = 2000
 PLAN_AHEAD = timedelta(minutes=10)  # digests are chosen this long before they are due
+WAIT_FOR_NEXT = timedelta(hours=1)
 LONGER_GRACE = {Subscriber.Cadence.WEEKLY: timedelta(hours=24), Subscriber.Cadence.MONTHLY: timedelta(hours=48)}
 
 
@@ -70,10 +71,17 @@ def due_readers(edition: Edition, *, after: Due | None, now: datetime) -> list[D
     return read(without_delivery(due, edition).order_by("next_due_at", "pk"))
 
 
-def overdue_readers(cadence: str, *, now: datetime) -> list[Due]:
-    """The next chunk of readers whose hour passed longer ago than the grace."""
-    late = Subscriber.objects.mailable().filter(cadence=cadence, next_due_at__lt=now - grace(cadence))
-    return read(late.order_by("next_due_at", "pk"))
+def overdue_readers(cadence: str, edition: Edition | None, *, now: datetime) -> list[Due]:
+    """The next chunk of readers whose hour passed longer ago than the grace.
+
+    Who has the newest ``edition`` already waits only a little for the next: else whoever once got one early would get
+    every later one as soon as it is frozen, in the middle of the night, and never at their own hour again.
+    """
+    late = Q(next_due_at__lt=now - grace(cadence))
+    if edition:
+        had = Delivery.objects.filter(edition=edition, subscriber=OuterRef("pk"))
+        late |= Q(Exists(had), next_due_at__lt=now - WAIT_FOR_NEXT)
+    return read(Subscriber.objects.mailable().filter(late, cadence=cadence).order_by("next_due_at", "pk"))
 
 
 def without_delivery(readers: QuerySet[Subscriber], edition: Edition) -> QuerySet[Subscriber]:
