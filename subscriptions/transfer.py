@@ -140,6 +140,8 @@ def _parse(cells: dict[str, str], *, line: int, topics: dict[str, int], now: dat
         raise _Refused("confirmed_at is not a date and time such as 2026-03-18T09:30:00+01:00") from None
     if confirmed_at.tzinfo is None:
         raise _Refused("confirmed_at has no time zone")
+    if confirmed_at.year < 1970:
+        raise _Refused("confirmed_at lies before 1970")
     if confirmed_at > now:
         raise _Refused("confirmed_at lies in the future")
     return _Row(
@@ -302,5 +304,8 @@ def safe_cell(text: str) -> str:
 
 
 def _plain(cell: str) -> str:
-    cell = cell[:LONGEST_CELL].replace("\0", "").strip()
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA_STARTS) else cell
+    cell = cell[:LONGEST_CELL].strip()
+    if cell.startswith("'") and cell[1:].startswith(FORMULA_STARTS):
+        cell = cell[1:]
+    # What the database cannot store, and what would steer the terminal that refused lines are shown on, goes.
+    return "".join(char if char.isprintable() else " " * char.isspace() for char in cell).strip()
