@@ -43,6 +43,9 @@ GIVE_UP_AFTER = timedelta(hours=24)  # a link somebody asked for yesterday is no
 INFRASTRUCTURE_PAUSE = timedelta(seconds=60)
 SUBJECT_LIMIT = 200
 ERROR_LIMIT = 250
+NOT_NOW = 451
+_OUR_LOGIN = frozenset({530, 534, 535, 538})  # "authenticate first": our settings, not the letter
+_NOT_NOW_HTTP = frozenset({401, 403, 408, 425, 429, 503})  # our key, or too much at once
 
 # Whoever complained, or was blocked by an operator, gets nothing at all, not even the mail that asks (BN6).
 SILENT = (Suppression.Reason.COMPLAINT, Suppression.Reason.ADMIN)
@@ -253,13 +256,18 @@ def retry_delay(attempts: int, *, chance: float) -> timedelta:
 
 
 def _reply_code(error: Exception) -> int:
-    """The relay's answer; 0 when there was none."""
+    """The relay's answer, a provider's put into the words of SMTP; 0 when there was none, or none that settles it."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return max((code for code, _text in error.recipients.values()), default=0)
     if isinstance(error, smtplib.SMTPServerDisconnected):
         return 0
     if isinstance(error, smtplib.SMTPResponseException):
-        return error.smtp_code
+        return NOT_NOW if error.smtp_code in _OUR_LOGIN else error.smtp_code
+    status = getattr(error, "status_code", None)  # anymail: the HTTP status
+    if isinstance(status, int) and 400 <= status < 600:
+        if status in _NOT_NOW_HTTP:
+            return NOT_NOW
+        return 550 if status < 500 else 0  # a gateway that gave up says nothing of what stood behind it
     return 0
 
 

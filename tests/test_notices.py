@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from django.conf import settings as conf
 from django.core import mail
+from django.core.mail.backends.base import BaseEmailBackend
 from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
@@ -327,6 +328,44 @@ def test_a_connection_lost_in_the_middle_is_unknown_and_the_next_notice_still_go
     send_due_notices(now=NOON)
     assert [Notice.objects.get(pk=one.pk).state for one in (first, second)] == ["unknown", "sent"]
     assert len(relay.letters) == 1
+
+
+class Provider(BaseEmailBackend):
+    """A provider's interface that answers with an HTTP status, as anymail tells of it."""
+
+    def send_messages(self, email_messages: Any) -> int:
+        error = RuntimeError("the provider says no")
+        error.status_code = int(self.username)  # type: ignore[attr-defined]
+        raise error
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.username = conf.EMAIL_HOST_USER
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [("429", "queued"), ("401", "queued"), ("503", "queued"), ("422", "failed"), ("502", "unknown")],
+)
+def test_a_provider_that_says_not_now_is_asked_again(status: str, state: str, settings: Settings) -> None:
+    settings.EMAIL_BACKEND = f"{__name__}.Provider"
+    settings.EMAIL_HOST_USER = status
+    notice = owe(make_reader())
+    send_due_notices(now=NOON)
+    notice.refresh_from_db()
+    assert notice.state == state
+
+
+def test_a_relay_that_wants_our_login_first_costs_nobody_their_mail(relay: Inbox) -> None:
+    notice = owe(make_reader())
+
+    async def refuse(*args: Any) -> str:
+        return "530 5.7.0 Authentication required"
+
+    relay.handle_MAIL = refuse  # type: ignore[attr-defined]
+    send_due_notices(now=NOON)
+    notice.refresh_from_db()
+    assert notice.state == "queued"
 
 
 def test_with_the_relay_away_nothing_is_lost_and_no_attempt_burned(relay: Inbox, settings: Settings) -> None:
