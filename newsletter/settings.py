@@ -219,9 +219,9 @@ MAIL_DRY_RUN_TO = env.list("MAIL_DRY_RUN_TO", default=[])  # when set, only thes
 
 # --- readers --------------------------------------------------------------------------------------------------------
 # Mails that strangers can make us send, each limit as a bucket that refills over the hour (subscriptions/limits.py).
-SIGNUPS_PER_NETWORK_AND_HOUR = env.int("SIGNUPS_PER_NETWORK_AND_HOUR", default=30)  # one /24 or /64
-SIGNUPS_PER_DOMAIN_AND_HOUR = env.int("SIGNUPS_PER_DOMAIN_AND_HOUR", default=300)
-SIGNUPS_PER_HOUR = env.int("SIGNUPS_PER_HOUR", default=2000)
+SIGNUPS_PER_NETWORK_AND_HOUR = env.int("SIGNUPS_PER_NETWORK_AND_HOUR", default=30, at_least=1)  # one /24 or /64
+SIGNUPS_PER_DOMAIN_AND_HOUR = env.int("SIGNUPS_PER_DOMAIN_AND_HOUR", default=300, at_least=1)
+SIGNUPS_PER_HOUR = env.int("SIGNUPS_PER_HOUR", default=2000, at_least=1)
 SIGNUP_SECONDS_MIN = env.int("SIGNUP_SECONDS_MIN", default=2)  # a form filled in faster was not filled in by a person
 # Mail domains whose addresses are not taken, such as those of throw-away mailboxes; a domain stands for all below it.
 REFUSED_MAIL_DOMAINS = env.list("REFUSED_MAIL_DOMAINS", default=[])
@@ -263,7 +263,7 @@ EDITION_SIZE = env.int("EDITION_SIZE", default=60, at_least=1)  # candidate pape
 DIGEST_MIN_PAPERS = env.int("DIGEST_MIN_PAPERS", default=1)
 DELIVERY_GRACE_HOURS = env.int("DELIVERY_GRACE_HOURS", default=6)  # a digest later than this is skipped, not sent
 DELIVERY_CHUNK = env.int("DELIVERY_CHUNK", default=500, at_least=1)
-DELIVERY_LEASE_SECONDS = env.int("DELIVERY_LEASE_SECONDS", default=60)
+DELIVERY_LEASE_SECONDS = env.int("DELIVERY_LEASE_SECONDS", default=60, at_least=1)
 DELIVERY_MAX_ATTEMPTS = env.int("DELIVERY_MAX_ATTEMPTS", default=8, at_least=1)
 DELIVERY_RETRY_SECONDS = env.int("DELIVERY_RETRY_SECONDS", default=300, at_least=1)
 # Relays of the fast lane, as EMAIL_URL writes them, each with ?weight=N; empty: EMAIL_URL alone.

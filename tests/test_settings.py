@@ -124,6 +124,8 @@ def test_a_wrong_value_stops_the_start_with_a_sentence(name: str, value: str, sa
         ("EDITION_CUTOFF_HOUR", "25"),
         ("TRUSTED_PROXY_COUNT", "-1"),
         ("TICK_SECONDS", "0"),
+        ("SIGNUPS_PER_HOUR", "0"),
+        ("DELIVERY_LEASE_SECONDS", "0"),
         ("LOG_LEVEL", "LOUD"),
     ],
 )
