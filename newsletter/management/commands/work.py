@@ -20,7 +20,7 @@ from newsletter import planning, tasks
 from subscriptions import mail
 
 log = logging.getLogger(__name__)
-SLICE = timedelta(seconds=20)  # confirmations never wait longer than this behind digests
+SLICE = timedelta(seconds=20)  # neither confirmations nor digests wait longer than this behind the other
 
 
 class Command(BaseCommand):
@@ -47,7 +47,7 @@ def work(stop: threading.Event, *, once: bool = False) -> None:
     while not stop.is_set():
         now = timezone.now()
         is_tick = now >= next_tick
-        steps: list[Callable[[], object]] = [partial(mail.send_due_notices, now=now)]
+        steps: list[Callable[[], object]] = [partial(mail.send_due_notices, now=now, deadline=now + SLICE)]
         if is_tick:
             next_tick = now + tick
             steps += [partial(step, now=now) for step in (tasks.score_if_due, tasks.keep_house, planning.plan_due)]
@@ -55,7 +55,8 @@ def work(stop: threading.Event, *, once: bool = False) -> None:
         if is_tick and not gatherer.is_alive() and (settings.SOURCES or settings.BOUNCE_MAILBOX_URL):
             gatherer = threading.Thread(target=_gather, daemon=True)
             gatherer.start()
-        if error := _failure_of(partial(tasks.deliver_due, deadline=now + SLICE, should_stop=stop.is_set)):
+        until = timezone.now() + SLICE
+        if error := _failure_of(partial(tasks.deliver_due, deadline=until, should_stop=stop.is_set)):
             failures.append(error)
         if once:
             if gatherer.ident:
