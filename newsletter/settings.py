@@ -356,6 +356,7 @@ WHITENOISE_USE_FINDERS = DEBUG
 
 # --- safety ---------------------------------------------------------------------------------------------------------
 AUTH_PASSWORD_VALIDATORS = [
+AUTHENTICATION_BACKENDS = ["newsletter.sign_in.PatientBackend"]
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
