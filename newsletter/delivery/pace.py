@@ -61,7 +61,7 @@ def allow(rows: Sequence[Claimed], *, now: datetime) -> tuple[list[Claimed], dic
     order = {row.pk: place for place, row in enumerate(rows)}
     allowed.sort(key=lambda row: order[row.pk])
     granted = _take(EVERYTHING, len(allowed), cap=None, now=now)
-    _give_back(Counter(row.domain for row in allowed[granted:]))
+    _give_back(Counter(row.domain for row in allowed[granted:] if cap is not None or rate_of(row.domain)))
     _spread(allowed[granted:], rate=rate_of(EVERYTHING), now=now, later=later)
     return allowed[:granted], later
 
