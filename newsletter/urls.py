@@ -51,6 +51,7 @@ pages: list[URLPattern] = [
     path("d/<str:token>/<int:item>", digest_pages.item, name="digest_item"),
 ]
 
+handler400 = views.bad_request
 admin.autodiscover()
 urlpatterns = [
     path(settings.ADMIN_PATH, admin.site.urls),

@@ -14,8 +14,9 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.db.models import F, TextField, Value
 from django.db.models.functions import Concat, Left
-from django.http import Http404
+from django.http import Http404, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import cache_control
@@ -52,6 +53,11 @@ ORDERS: dict[str, tuple[str | OrderBy, ...]] = {
     "trending": ("-score_weekly", "-upvotes", "-id"),
 }
 CODE = {"": _("All"), "yes": _("With code")}
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's own asks for the form data once more, which may be the very thing that cannot be read."""
+    return HttpResponseBadRequest(render_to_string("400.html"))
 
 
 def public_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:

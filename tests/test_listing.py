@@ -11,6 +11,7 @@ import html5lib
 import pytest
 import time_machine
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.views import defaults
 from django.views.csrf import csrf_failure
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from django.http import HttpRequest, HttpResponse
-    from django.test import Client, RequestFactory
+    from django.test import RequestFactory
 
     from newsletter.models import Paper
     from subscriptions.models import Topic
@@ -416,3 +417,10 @@ def test_pages_run_under_the_strict_policy(client: Client) -> None:
         for name in ("src", "href", "action"):
             if element.tag != "a" and name in element.attrib:
                 assert urlsplit(element.attrib[name]).netloc in {"", "papers.example.org"}
+
+
+def test_a_form_in_another_charset_is_a_bad_request_and_no_error_of_ours() -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.cookies["csrftoken"] = "a" * 32  # only then is a form looked for
+    answer = client.post("/", b"a=b", content_type="application/x-www-form-urlencoded; charset=latin1")
+    assert answer.status_code == 400
