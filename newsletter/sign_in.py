@@ -18,16 +18,16 @@ from subscriptions.addresses import client_address, network_of
 from subscriptions.limits import Limit, take
 
 if TYPE_CHECKING:
-    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.auth.models import User
     from django.http import HttpRequest
 
 TRIES = Limit("sign-in", 20, timedelta(minutes=1))
 
 
 class PatientBackend(ModelBackend):
-    def authenticate(
+    def authenticate(  # type: ignore[override]  (as Django's own)
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
-    ) -> AbstractBaseUser | None:
+    ) -> User | None:
         if request is not None and not take(TRIES, whom=_network(request), now=timezone.now()):
             raise PermissionDenied
         return super().authenticate(request, username=username, password=password, **kwargs)
