@@ -131,7 +131,11 @@ def test_the_map_of_the_code_names_every_module_and_nothing_else() -> None:
         part = shown.partition(f"**`{package}/`")[2].partition("**`subscriptions/`")[0]
         named = {name for row in re.findall(r"^\| (`.+?) \|", part, flags=re.MULTILINE) for name in SPAN.findall(row)}
         listed = subprocess.run(
-            ["git", "ls-files", package], cwd=ROOT, capture_output=True, text=True, check=False
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard", package],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
         ).stdout.split()
         if not listed:
             pytest.skip("not a git checkout: an unpacked archive has no list of its files")
