@@ -11,6 +11,7 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -35,6 +36,16 @@ def unsubscribe_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def new_api_key() -> tuple[str, str]:
+    """A fresh random key (32 bytes, with a prefix that scanners of leaked secrets can look for) and its hash."""
+    key = f"pb_{secrets.token_urlsafe(32)}"
+    return key, api_key_hash(key)
+
+
+def api_key_hash(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
 def address_hash(address_key: str, *, key: str = "") -> str:
     """Keyed hash of a normalised address: recognises it later without keeping it (BN6)."""
     secret = (key or settings.ADDRESS_HASH_KEY).encode()
@@ -48,7 +59,7 @@ def unsubscribe_url(token: str) -> str:
 
 def row_token(scope: str, pk: int) -> str:
     """24 URL-safe characters that stand for one row in one scope: its number and 80 bits of proof, nothing stored."""
-    return base64.urlsafe_b64encode(pk.to_bytes(8) + _row_proof(settings.SECRET_KEY, scope, pk)).decode()
+    return base64.urlsafe_b64encode(pk.to_bytes(8) + row_proof(scope, pk)).decode()
 
 
 def row_of_token(scope: str, token: str) -> int | None:
@@ -58,14 +69,23 @@ def row_of_token(scope: str, token: str) -> int | None:
     except ValueError:
         return None
     pk = int.from_bytes(raw[:8])
+    return pk if len(raw) == 18 and is_row_proof(raw[8:], scope=scope, pk=pk) else None
+
+
+def row_proof(scope: str, pk: int, *, secret: str = "") -> bytes:
+    """80 bits that only we can make for a row in a scope: keyed BLAKE2 (RFC 7693), a tenth of what HMAC costs here."""
+    key = _proof_key(secret or settings.SECRET_KEY)
+    return hashlib.blake2b(f"{scope}:{pk}".encode(), key=key, digest_size=10).digest()
+
+
+def is_row_proof(proof: bytes, *, scope: str, pk: int) -> bool:
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    if len(raw) == 18 and any(hmac.compare_digest(raw[8:], _row_proof(key, scope, pk)) for key in keys):
-        return pk
-    return None
+    return any(hmac.compare_digest(proof, row_proof(scope, pk, secret=key)) for key in keys)
 
 
-def _row_proof(secret: str, scope: str, pk: int) -> bytes:
-    return hmac.digest(secret.encode(), f"{scope}:{pk}".encode(), "sha256")[:10]
+@lru_cache(maxsize=8)
+def _proof_key(secret: str) -> bytes:
+    return hashlib.sha512(secret.encode()).digest()
 
 
 @dataclass(frozen=True)

@@ -219,7 +219,8 @@ class SmtpTransport:
         if not self._queue:
             return
         # Idle connections first: behind a body the envelope would wait for that body's verdict.
-        for line in sorted(self._lines, key=lambda line: not line.dialogue.is_idle):
+        free = [line for line in self._lines if line.dialogue.wants_envelope]
+        for line in sorted(free, key=lambda line: not line.dialogue.is_idle):
             if self._seat_next(line):
                 self._flush(line, turn)
 
