@@ -25,7 +25,7 @@ TRIES = Limit("sign-in", 20, timedelta(minutes=1))
 
 
 class PatientBackend(ModelBackend):
-    def authenticate(  # type: ignore[override]
+    def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
     ) -> User | None:
         if request is not None and not take(TRIES, whom=_network(request), now=timezone.now()):
