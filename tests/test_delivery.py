@@ -240,6 +240,20 @@ def test_a_run_that_cannot_begin_closes_its_transport(settings: pytest.FixtureRe
     assert transport.is_closed
 
 
+def test_an_edition_nothing_can_be_composed_of_is_paused_and_fails_nobody() -> None:
+    planned(5)
+    compiled = Edition.objects.get().compiled
+    compiled.fragments = {"made by": "another version"}
+    compiled.save()
+    transport = MemoryTransport()
+    run(transport)
+    assert transport.sent == []
+    assert states() == {State.QUEUED}
+    edition = Edition.objects.get()
+    assert edition.paused_at == LATER
+    assert "cannot be composed" in edition.pause_reason
+
+
 def test_a_worker_told_to_stop_gives_back_what_has_not_left() -> None:
     planned(20)
     transport = MemoryTransport(seats=2)

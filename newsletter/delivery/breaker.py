@@ -44,7 +44,7 @@ class Breaker:
                 self._refused[edition] += 1
                 if self._is_storm(edition):
                     reason = f"{self._refused[edition]} of {self._tried[edition]} messages were refused"
-                    writes.append(partial(_pause, edition, reason=reason, now=now))
+                    writes.append(partial(pause_edition, edition, reason=reason, now=now))
                     self._refused[edition] = 0
         if any(outcome.kind is Kind.INFRASTRUCTURE for outcome in outcomes) and not self.tripped:
             self.tripped = True
@@ -79,7 +79,8 @@ def _trip(*, now: datetime) -> None:
         stream.save(update_fields=["failures", "probe_at"])
 
 
-def _pause(edition: int, *, reason: str, now: datetime) -> None:
+def pause_edition(edition: int, *, reason: str, now: datetime) -> None:
+    """Hold an edition until a person has looked."""
     Edition.objects.filter(pk=edition, paused_at__isnull=True).update(
-        paused_at=now, pause_reason=f"{reason}; see the delivery events, then resume."
+        paused_at=now, pause_reason=f"{reason}; see the delivery events, then resume."[:200]
     )

@@ -78,6 +78,10 @@ def identity() -> Identity:
     )
 
 
+class EditionBroken(Exception):
+    """No message of this edition can be composed: a setting or its compiled fragments are at fault, no reader."""
+
+
 class Composers:
     """The composers of the editions being sent, each loaded once per process; the oldest gives way."""
 
@@ -87,7 +91,8 @@ class Composers:
         self._signer = signer()
 
     def message(self, row: Claimed, *, now: datetime) -> Message:
-        """The finished message of a row. ValueError: this one cannot be composed (MF12)."""
+        """The finished message of a row. EditionBroken; any other error: this one cannot be composed (MF12)."""
+        composer = self._composer(row.edition)
         recipient = Recipient(
             delivery_id=row.pk,
             email=row.email,
@@ -100,7 +105,6 @@ class Composers:
             topics=row.topics,
             confirmed_on=row.confirmed_on,
         )
-        composer = self._composer(row.edition)
         data = composer.compose(recipient)
         if self._signer is not None:
             data = self._signer.sign(data, at=now)
@@ -115,7 +119,10 @@ class Composers:
     def _composer(self, edition: int) -> Composer:
         if edition not in self._of:
             compiled = patiently(Compiled.objects.values_list("fragments", flat=True).filter(edition=edition).get)
-            self._of[edition] = Composer(compiled, self._identity)
+            try:
+                self._of[edition] = Composer(compiled, self._identity)
+            except Exception as error:
+                raise EditionBroken(f"the edition cannot be composed: {error}") from error
             if len(self._of) > EDITIONS_KEPT:
                 self._of.popitem(last=False)
         return self._of[edition]

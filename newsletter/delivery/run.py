@@ -19,9 +19,9 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from newsletter.delivery.breaker import Breaker
+from newsletter.delivery.breaker import Breaker, pause_edition
 from newsletter.delivery.claim import Claimed, claim_due, give_back, keep_alive, let_go
-from newsletter.delivery.compose import Composers
+from newsletter.delivery.compose import Composers, EditionBroken
 from newsletter.delivery.exchange import exchange
 from newsletter.ledger import Ledger, open_ledger
 from newsletter.transports import Kind, Message, Outcome, Phase, Transport, Turn
@@ -167,6 +167,10 @@ class _Worker:
             message = self._composers.message(row, now=self._clock())
         except (OperationalError, InterfaceError):
             raise  # the database is away: the row is not to blame
+        except EditionBroken as error:
+            log.exception("Edition %s is paused", row.edition)
+            self._set_aside(row, reason=str(error))
+            return None
         except Exception as error:
             log.exception("Delivery %s cannot be composed", row.pk)
             text = f"The message could not be composed: {error}"[:300]
@@ -175,6 +179,14 @@ class _Worker:
         self._sizes[row.pk] = len(message.data)
         self._editions[row.pk] = row.edition
         return message
+
+    def _set_aside(self, row: Claimed, *, reason: str) -> None:
+        """Pause an edition nothing can be composed of, and give back every row of it that we hold."""
+        now, token = self._clock(), self.run.token
+        back = [row.pk, *(other.pk for other in self._stock if other.edition == row.edition)]
+        self._stock = deque(other for other in self._stock if other.edition != row.edition)
+        self._ledger.call(lambda: pause_edition(row.edition, reason=reason, now=now))
+        self._ledger.call(lambda: give_back(back, token=token, not_before=now))
 
     def _write(self) -> None:
         """Hand what is new to the ledger, one write at a time: what comes meanwhile is the next batch."""

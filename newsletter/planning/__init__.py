@@ -7,6 +7,7 @@ moved on by compare-and-set, and the database allows one delivery per edition an
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ from subscriptions.models import Subscriber
 
 __all__ = ["EditionPlan", "Planned", "picks_for", "plan_due", "plan_now"]
 
+log = logging.getLogger(__name__)
 THIN_DIGEST = 3  # fewer papers than this is what "skip", "hold" and "widen" are about
 
 
@@ -135,6 +137,7 @@ def _write_chunk(edition: Edition, readers: Sequence[Due], rows: Sequence[Row], 
             advance(readers, now=now)
             return _store(edition, rows)
     except Raced:
+        log.info("Another planner got some of %d readers of edition %s first", len(readers), edition.pk)
         return Planned()
 
 

@@ -52,7 +52,9 @@ def store(rows: Sequence[Row]) -> Sequence[Row]:
         else:
             Delivery.objects.bulk_create(Delivery(**row._asdict() | {"picks": json.loads(row.picks)}) for row in fresh)
     except IntegrityError as error:
-        raise Raced from error
+        if "unique" in str(error).lower():
+            raise Raced from error
+        raise  # a row that cannot be: a mistake of ours, not a race
     return fresh
 
 
