@@ -222,6 +222,7 @@ MAIL_DRY_RUN_TO = env.list("MAIL_DRY_RUN_TO", default=[])  # when set, only thes
 SIGNUPS_PER_NETWORK_AND_HOUR = env.int("SIGNUPS_PER_NETWORK_AND_HOUR", default=30, at_least=1)  # one /24 or /64
 SIGNUPS_PER_DOMAIN_AND_HOUR = env.int("SIGNUPS_PER_DOMAIN_AND_HOUR", default=300, at_least=1)
 SIGNUPS_PER_HOUR = env.int("SIGNUPS_PER_HOUR", default=2000, at_least=1)
+SIGNUPS_PER_API_KEY_AND_HOUR = env.int("SIGNUPS_PER_API_KEY_AND_HOUR", default=600, at_least=1)  # requests, good or bad
 SIGNUP_SECONDS_MIN = env.int("SIGNUP_SECONDS_MIN", default=2)  # a form filled in faster was not filled in by a person
 # Mail domains whose addresses are not taken, such as those of throw-away mailboxes; a domain stands for all below it.
 REFUSED_MAIL_DOMAINS = env.list("REFUSED_MAIL_DOMAINS", default=[])
@@ -355,8 +356,8 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = DEBUG
 
 # --- safety ---------------------------------------------------------------------------------------------------------
-AUTH_PASSWORD_VALIDATORS = [
 AUTHENTICATION_BACKENDS = ["newsletter.sign_in.PatientBackend"]
+AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},

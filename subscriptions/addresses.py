@@ -76,7 +76,7 @@ def network_of(client: str) -> str:
 
 def _parse_ip(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        found = ip_address(text.strip())
+        found = ip_address(text.strip().partition("%")[0])  # the zone of a link-local address may be any text
     except ValueError:
         return None
     return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found

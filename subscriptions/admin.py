@@ -23,7 +23,7 @@ from subscriptions import lifecycle, rights, schedule
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import Origin
 from subscriptions.links import address_hash
-from subscriptions.models import ConsentEvent, Notice, Subscriber, Suppression, Topic, TopicPreference
+from subscriptions.models import ApiKey, ConsentEvent, Notice, Subscriber, Suppression, Topic, TopicPreference
 from subscriptions.tasks import ring
 
 if TYPE_CHECKING:
@@ -268,3 +268,25 @@ class NoticeAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
         )
         transaction.on_commit(ring, robust=True)
         self.message_user(request, ngettext("%d mail queued.", "%d mails queued.", count) % count, messages.SUCCESS)
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+    """Keys are made by `create_api_key`, which shows them once; here they end."""
+
+    list_display = ("name", "created_at", "last_used_at", "revoked_at")
+    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
+    ordering = ("-pk",)
+    actions = ("revoke_keys",)
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("subscriptions.change_apikey")
+
+    @admin.action(description=_("Revoke: the program may not sign readers up any more"), permissions=["revoke"])
+    def revoke_keys(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        valid = list(ApiKey.objects.valid().filter(pk__in=queryset))
+        count = ApiKey.objects.filter(pk__in=[key.pk for key in valid]).revoke(now=timezone.now())
+        for key in valid:
+            self.log_change(request, key, "revoke_keys")
+        text = ngettext("%(count)d key revoked.", "%(count)d keys revoked.", count)
+        self.message_user(request, text % {"count": count}, messages.SUCCESS)

@@ -47,6 +47,7 @@ class Origin:
     source_url: str = ""
     form_version: str = ""
     words: str = ""  # what the reader agreed to, word for word
+    api_key: str = ""  # the name of the key, when a program asked in the reader's stead
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ def request(address: Address, *, wishes: Wishes, now: datetime, method: str, ori
     A stranger may have typed the address: nothing a confirmed reader has changes, and the caller must show the same
     whatever comes back (SS10).
     """
-    if not limits.may_mail(address, about="signup", client=origin.ip, now=now):
+    client = None if origin.api_key else origin.ip  # a program's requests are counted by its key, at the door
+    if not limits.may_mail(address, about="signup", client=client, now=now):
         return None
     with transaction.atomic():
         reader, is_new = _reader_at(address, wishes=wishes)
@@ -334,6 +336,8 @@ def record(
         content["wishes"] = asdict(detail)
     if origin.words:
         content["words"] = origin.words
+    if origin.api_key:
+        content["api_key"] = origin.api_key
     return ConsentEvent.objects.create(
         subscriber=reader,
         kind=kind,

@@ -34,10 +34,11 @@ class Limit:
     refill: timedelta
 
 
-def may_mail(address: Address, *, about: str, client: str, now: datetime) -> bool:
+def may_mail(address: Address, *, about: str, client: str | None, now: datetime) -> bool:
     """Whether one more mail ``about`` this may go to the address because this client asks. Counts it when it may.
 
     Per mailbox never two within an hour, never four within a day; per network, domain and altogether as configured.
+    ``client`` is None for a program with a key, which ``may_ask`` has counted: its network says nothing.
     """
     everybody = settings.SIGNUPS_PER_HOUR
     one_domain = settings.SIGNUPS_PER_DOMAIN_AND_HOUR
@@ -47,13 +48,27 @@ def may_mail(address: Address, *, about: str, client: str, now: datetime) -> boo
         may = (
             take(Limit(f"{about}-hour", 1, HOUR), whom=address.mailbox, now=now)
             and take(Limit(f"{about}-day", 3, DAY), whom=address.mailbox, now=now)
-            and take(Limit("network", one_network, HOUR / one_network), whom=network_of(client), now=now)
+            and (
+                client is None
+                or take(Limit("network", one_network, HOUR / one_network), whom=network_of(client), now=now)
+            )
             and take(Limit("domain", one_domain, HOUR / one_domain), whom=address.domain, now=now)
             and take(Limit("everybody", everybody, HOUR / everybody), whom="", now=now)
         )
         if not may:
             transaction.set_rollback(True)  # what the first buckets gave: nobody loses their hour to a crowd
         return may
+
+
+def may_ask(key: int, *, now: datetime) -> bool:
+    """Whether the program with this API key may make one more request, whatever it asks. Counts it when it may."""
+    one_key = settings.SIGNUPS_PER_API_KEY_AND_HOUR
+    return take(Limit("api-key", one_key, HOUR / one_key), whom=str(key), now=now)
+
+
+def seconds_per_ask() -> float:
+    """How soon a program that asked too much may ask again."""
+    return HOUR / timedelta(seconds=1) / int(settings.SIGNUPS_PER_API_KEY_AND_HOUR)
 
 
 def take(limit: Limit, *, whom: str, now: datetime) -> bool:

@@ -30,7 +30,7 @@ from newsletter.models import (
     Stream,
 )
 from subscriptions import lifecycle
-from subscriptions.models import Notice, Subscriber, Suppression, Topic
+from subscriptions.models import ApiKey, Notice, Subscriber, Suppression, Topic
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic
 
 pytestmark = pytest.mark.django_db
@@ -82,6 +82,7 @@ def desk() -> dict[str, Any]:
         "subscriptions.subscriber": reader,
         "subscriptions.topic": make_topic("vision"),
         "subscriptions.suppression": Suppression.objects.get(),
+        "subscriptions.apikey": ApiKey.objects.create(name=HOSTILE, key_hash="0" * 64, created_at=NOON),
         "subscriptions.notice": lifecycle.owe_notice(reader, kind=Notice.Kind.MANAGE, now=NOON, context={}),
         "auth.user": User.objects.create_user("somebody"),
         "auth.group": Group.objects.get(name="Curators"),
@@ -215,7 +216,7 @@ def test_a_curator_sees_no_address_anywhere(curator: Client, desk: dict[str, Any
     "model",
     [
         *("newsletter.delivery", "newsletter.stream", "newsletter.heartbeat", "subscriptions.subscriber"),
-        *("subscriptions.notice", "subscriptions.suppression", "auth.user", "auth.group"),
+        *("subscriptions.notice", "subscriptions.suppression", "subscriptions.apikey", "auth.user", "auth.group"),
     ],
 )
 def test_a_curator_may_not_open(curator: Client, desk: dict[str, Any], model: str) -> None:

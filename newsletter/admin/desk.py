@@ -27,6 +27,7 @@ _PAGES: dict[Any, tuple[tuple[Any, str, str, str], ...]] = {
         (_("Subscribers"), "group", "subscriptions_subscriber_changelist", "subscriptions.view_subscriber"),
         (_("Notices"), "mail", "subscriptions_notice_changelist", "subscriptions.view_notice"),
         (_("Suppressions"), "block", "subscriptions_suppression_changelist", "subscriptions.view_suppression"),
+        (_("API keys"), "key", "subscriptions_apikey_changelist", "subscriptions.view_apikey"),
     ),
     _("Sources"): (
         (_("Source runs"), "sync", "newsletter_sourcerun_changelist", "newsletter.view_sourcerun"),

@@ -89,9 +89,9 @@ def origin_of(request: HttpRequest, *, came_from: str = "", words: str = "") -> 
     )
 
 
-def plain(text: str) -> str:
+def plain(text: str, *, at_most: int = 300) -> str:
     """Without what PostgreSQL cannot store and a log cannot show."""
-    return "".join(char for char in text if char.isprintable())[:300]
+    return "".join(char for char in text if char.isprintable())[:at_most]
 
 
 def see_other(where: str, *, query: str = "") -> HttpResponseRedirect:

@@ -1,0 +1,196 @@
+"""Signup by other programs of the operator's: POST /api/v1/subscribers/ with a key (`create_api_key`).
+
+In: JSON and `Authorization: Bearer pb_…`. Out: the same 202 whatever we know of the address (SS10), and a confirmation
+mail to its owner: a key never subscribes anybody by itself. Asking twice within an hour mails once. Errors say what to
+do in one sentence of ours and repeat nothing that was sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from typing import Annotated, Any, Literal
+
+from django.db import transaction
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from ninja import Body, NinjaAPI, Schema, Status
+from ninja.decorators import decorate_view
+from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
+from ninja.security import HttpBearer
+from ninja.throttling import BaseThrottle
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from subscriptions import lifecycle, limits, links
+from subscriptions.addresses import client_address
+from subscriptions.forms import SignupForm
+from subscriptions.lifecycle import Origin, Wishes
+from subscriptions.models import ApiKey
+from subscriptions.tasks import ring
+from subscriptions.views.guards import even, plain
+
+BODY_BYTES_MAX = 16_384
+USE_NOTED_EVERY = timedelta(minutes=1)  # a row that every request writes would make them wait for each other
+VERSION = "api-1"
+
+ACCEPTED = "If this address can be subscribed, a mail is on its way that asks its owner to confirm."
+WHAT_TO_SEND = {
+    "email": "email: give one mail address, such as ada@example.org, at a domain that takes mail from us.",
+    "topics": "topics: give a list of slugs of our topics, as in the addresses of the pages under /topics/.",
+    "cadence": "cadence: give daily, weekly or monthly.",
+    "hour": "hour: give a whole number from 0 to 23.",
+    "time_zone": "time_zone: give an IANA name, such as Europe/Berlin.",
+    "consent_words": "consent_words: give what the reader agreed to as text of at most 1000 characters.",
+    "source_url": "source_url: give the http or https address of your form, at most 300 characters.",
+    "ip": "ip: give the reader's IPv4 or IPv6 address.",
+    "": "Send a JSON object with email and, as you like, "
+    "topics, cadence, hour, time_zone, consent_words, source_url and ip; nothing else.",
+}
+
+
+def _parsed_ip(text: str) -> str:
+    found = client_address(text, "", trusted_proxies=0)
+    if text and not found:
+        raise ValueError("not an IP address")
+    return found
+
+
+class Signup(BaseModel):
+    """Who wants to read what, and when. An address is enough."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: str = Field(max_length=254, json_schema_extra={"format": "email"})
+    topics: list[str] = Field(default=[], max_length=100, description="Slugs of topics to follow.")
+    cadence: Literal["daily", "weekly", "monthly"] = "daily"
+    hour: int = Field(default=8, ge=0, le=23, strict=True, description="Local hour of the reader.")
+    time_zone: str = Field(default="UTC", max_length=64, description="IANA name.")
+    consent_words: str = Field(default="", max_length=1000, description="What the reader agreed to, word for word.")
+    source_url: str = Field(default="", max_length=300, pattern=r"^(https?://\S+)?$", description="Where your form is.")
+    ip: Annotated[str, AfterValidator(_parsed_ip)] = Field(
+        default="", max_length=64, description="The reader's, for the record of consent; limits count your key."
+    )
+
+    @property
+    def form_data(self) -> dict[str, Any]:
+        return self.model_dump(include={"email", "topics", "cadence", "hour", "time_zone"})
+
+
+class Answer(Schema):
+    message: str
+
+
+class KeyAuth(HttpBearer):
+    """The valid key that the request shows. Its parent would write a malformed header to the log."""
+
+    def __call__(self, request: HttpRequest) -> ApiKey | None:
+        scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
+        return self.authenticate(request, token.strip()) if scheme.lower() == "bearer" else None
+
+    def authenticate(self, request: HttpRequest, token: str) -> ApiKey | None:
+        key = ApiKey.objects.valid().filter(key_hash=links.api_key_hash(token)).first()
+        if key is not None:
+            now = timezone.now()
+            is_stale = Q(last_used_at=None) | Q(last_used_at__lte=now - USE_NOTED_EVERY)
+            ApiKey.objects.filter(is_stale, pk=key.pk).update(last_used_at=now)
+        return key
+
+
+class KeyThrottle(BaseThrottle):
+    """Every request with a key counts, good or bad and for whatever address, so that "too many" tells nothing."""
+
+    def allow_request(self, request: HttpRequest) -> bool:
+        return limits.may_ask(_key_of(request).pk, now=timezone.now())
+
+    def wait(self) -> float:
+        return limits.seconds_per_ask()
+
+
+def _key_of(request: HttpRequest) -> ApiKey:
+    key: ApiKey = request.auth  # type: ignore[attr-defined]  # set by ninja from KeyAuth
+    return key
+
+
+def guarded(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Nothing big is read, nothing is cached."""
+
+    @wraps(view)
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if int(request.META.get("CONTENT_LENGTH") or 0) > BODY_BYTES_MAX:
+            return _told(request, f"Send at most {BODY_BYTES_MAX} bytes.", status=413)
+        response = view(request, *args, **kwargs)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    return checked
+
+
+api = NinjaAPI(
+    title="Paperboy",
+    version="1",
+    description="Sign readers up from your own programs. Every signup is confirmed by the reader by mail.",
+    docs_url=None,  # the usual pages load scripts from elsewhere; the description is at openapi.json
+    urls_namespace="subscriptions:api",
+)
+
+
+@api.post(
+    "subscribers/",
+    auth=KeyAuth(),
+    throttle=[KeyThrottle()],
+    response={202: Answer, (400, 401, 413, 422, 429): Answer},
+    url_name="signup",
+    summary="Sign a reader up",
+)
+@decorate_view(guarded, even)
+def sign_up(request: HttpRequest, signup: Body[Signup]) -> Status[dict[str, str]]:
+    """The answer is the same for every address, known or not; its owner gets a mail and has to confirm."""
+    form = SignupForm(signup.form_data)
+    if not form.is_valid():
+        raise HttpError(422, WHAT_TO_SEND[next(iter(form.errors))])
+    lifecycle.request(
+        form.address,
+        wishes=form.wishes(Wishes()),
+        now=timezone.now(),
+        method="api",
+        origin=Origin(
+            ip=signup.ip,
+            source_url=plain(signup.source_url),
+            form_version=VERSION,
+            words=plain(signup.consent_words, at_most=1000),
+            api_key=_key_of(request).name,
+        ),
+    )
+    transaction.on_commit(ring, robust=True)
+    return Status(202, {"message": ACCEPTED})
+
+
+def _told(request: HttpRequest, message: str, *, status: int) -> HttpResponse:
+    return api.create_response(request, {"message": message}, status=status)
+
+
+@api.exception_handler(ValidationError)
+def _say_what_to_send(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    named = next((part for part in error.errors[0]["loc"] if part in WHAT_TO_SEND), "")
+    return _told(request, WHAT_TO_SEND[named], status=422)
+
+
+@api.exception_handler(HttpError)
+def _say_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    # What ninja itself has to say of a body it cannot read may hold parts of the body.
+    return _told(request, WHAT_TO_SEND[""] if error.status_code == 400 else error.message, status=error.status_code)
+
+
+@api.exception_handler(AuthenticationError)
+def _say_key(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+    message = "Send a valid key as 'Authorization: Bearer pb_…'; the operator of this site makes one."
+    response = _told(request, message, status=401)
+    response["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+@api.exception_handler(Throttled)
+def _say_wait(request: HttpRequest, error: Throttled) -> HttpResponse:
+    return _told(request, "Too many requests with this key: wait, then send this one again.", status=429)
