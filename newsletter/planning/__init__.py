@@ -113,14 +113,15 @@ def plan_now(edition: Edition, *, now: datetime) -> Planned:
 
 def _plan_edition(plan: EditionPlan, *, now: datetime, done: Planned, is_late: Callable[[], object]) -> None:
     """All readers who are due for it: the next chunk is chosen while the last one is being written."""
-    patience = grace(plan.edition.cadence)
+    patience, jitter = grace(plan.edition.cadence), settings.SEND_JITTER_SECONDS
     ledger = open_ledger()
     writing: Future[Planned] | None = None
     try:
         last: Due | None = None
         while not is_late() and (readers := due_readers(plan.edition, after=last, now=now)):
             last = readers[-1]
-            rows = _rows(plan, readers, [slot_of(reader, patience=patience, now=now) for reader in readers])
+            slots = [slot_of(reader, patience=patience, jitter=jitter, now=now) for reader in readers]
+            rows = _rows(plan, readers, slots)
             if writing:
                 done.add(writing.result())
             writing = ledger.submit(partial(_write_chunk, plan.edition, readers, rows, now=now))
@@ -156,8 +157,9 @@ def _skip_missed(cadence: str, edition: Edition | None, *, now: datetime) -> int
 
 def _rows(plan: EditionPlan, readers: Sequence[Due], slots: Sequence[Slot]) -> list[Row]:
     rows = []
+    fewest = max(1, settings.DIGEST_MIN_PAPERS)
     for reader, slot, picks in zip(readers, slots, plan.choose(readers), strict=True):
-        reason = _skip_reason(reader, picks.count("[") - 1)
+        reason = _skip_reason(reader, picks.count("[") - 1, fewest=fewest)
         rows.append(
             Row(
                 plan.edition.pk,
@@ -182,8 +184,8 @@ def _store(edition: Edition, rows: Sequence[Row]) -> Planned:
     return Planned(queued=len(stored) - skipped, skipped=skipped)
 
 
-def _skip_reason(reader: Due, papers: int) -> str:
-    if papers < max(1, settings.DIGEST_MIN_PAPERS):
+def _skip_reason(reader: Due, papers: int, *, fewest: int) -> str:
+    if papers < fewest:
         return Delivery.Skip.EMPTY.value
     thin = papers < min(THIN_DIGEST, reader.max_papers)
     if thin and reader.thin_policy in {Subscriber.ThinPolicy.SKIP, Subscriber.ThinPolicy.HOLD}:

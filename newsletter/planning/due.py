@@ -93,12 +93,12 @@ def read(readers: QuerySet[Subscriber]) -> list[Due]:
     return [Due(*row) for row in readers.values_list(*Due._fields)[:CHUNK]]
 
 
-def slot_of(reader: Due, *, patience: timedelta, now: datetime) -> Slot:
+def slot_of(reader: Due, *, patience: timedelta, jitter: int, now: datetime) -> Slot:
     due_at = reader.next_due_at
     return Slot(
         local_on=_local_day(due_at, reader.time_zone),
         due_at=due_at,
-        not_before=due_at + _jitter(reader.pk, settings.SEND_JITTER_SECONDS),
+        not_before=due_at + _jitter(reader.pk, jitter),
         expires_at=max(due_at, now) + patience,
     )
 
