@@ -239,13 +239,15 @@ def freeze(edition: Edition, *, now: datetime) -> bool:
 
 
 def pause(edition: Edition, *, reason: str, now: datetime) -> None:
-    """Nothing further of this edition is claimed; what is on the wire finishes. Harmless when already paused."""
-    Edition.objects.filter(pk=edition.pk, paused_at__isnull=True).update(paused_at=now, pause_reason=reason[:200])
+    """Nothing further of this edition is claimed; what is on the wire finishes. Harmless when paused or over."""
+    open_ = Edition.objects.exclude(state__in=[Edition.State.DONE, Edition.State.CANCELLED, Edition.State.SKIPPED])
+    open_.filter(pk=edition.pk, paused_at__isnull=True).update(paused_at=now, pause_reason=reason[:200])
     edition.refresh_from_db()
 
 
-def resume(edition: Edition) -> None:
-    Edition.objects.filter(pk=edition.pk).update(paused_at=None, pause_reason="")
+def resume(edition: Edition, *, now: datetime) -> None:
+    """Go on; refusals and bounces from before are taken for looked at."""
+    Edition.objects.filter(pk=edition.pk).update(paused_at=None, pause_reason="", resumed_at=now)
     edition.refresh_from_db()
 
 

@@ -81,7 +81,8 @@ def read_mailbox(*, now: datetime, limit: int = BATCH) -> int:
     if not settings.BOUNCE_MAILBOX_URL:
         return 0
     taken = 0
-    with mailbox.open_mailbox(settings.BOUNCE_MAILBOX_URL, aside=settings.VAR_DIR / "letters") as box:
+    aside = settings.VAR_DIR / "letters"
+    with mailbox.open_mailbox(settings.BOUNCE_MAILBOX_URL, aside=aside, ca_file=settings.EMAIL_CA_FILE) as box:
         for letter in box.letters(limit):
             event = reports.parse(letter.data)
             if event is None or not _could_take_in(event, now=now):
@@ -172,6 +173,8 @@ def _soft_days(reader: Subscriber, *, now: datetime) -> int:
 def _is_storm(edition: Edition, *, now: datetime) -> bool:
     """Too many addresses died at once to be true: pause the edition and count each bounce as a soft one (BN9)."""
     bounces = DeliveryEvent.objects.filter(delivery__edition=edition, kind=Kind.BOUNCED)
+    if edition.resumed_at:  # a person has looked: what came before is settled
+        bounces = bounces.filter(at__gt=edition.resumed_at)
     bounced = bounces.aggregate(number=Count("delivery", distinct=True))["number"]
     if bounced < STORM_AT_LEAST:
         return False

@@ -248,6 +248,7 @@ class Edition(models.Model):
     done_at = models.DateTimeField(null=True, blank=True)
     paused_at = models.DateTimeField(null=True, blank=True)
     pause_reason = models.CharField(max_length=200, blank=True)
+    resumed_at = models.DateTimeField(null=True, blank=True)
     forgotten_at = models.DateTimeField(null=True, blank=True, help_text=_("The details of its deliveries are gone."))
 
     objects = EditionQuerySet.as_manager()

@@ -315,6 +315,9 @@ def _parts(
     return parts
 
 
+_NOISE = 10  # a gain without a median to compare with has to be more than this to be called trending
+
+
 def why_trending(parts: Mapping[str, Any], topic_name: str | None) -> str:
     """The one line that says why: "Trending in cs.CL: +41 upvotes in 24 h (cohort median 6), +120 GitHub stars".
 
@@ -337,7 +340,7 @@ def why_trending(parts: Mapping[str, Any], topic_name: str | None) -> str:
         if metric == "upvotes" and median is not None:
             phrase += f" (cohort median {round(median, 1):,g})"
         phrases.append(phrase)
-    leads = any(metric != "upvotes" or median is None or gain > median for metric, gain, _ in gains)
+    leads = any(gain > (_NOISE if metric != "upvotes" or median is None else median) for metric, gain, _ in gains)
     place = f" in {topic_name}" if topic_name else ""
     opening = f"Trending{place}: " if leads else ""
     return opening + ", ".join(phrases)

@@ -138,7 +138,7 @@ def test_a_pause_of_the_edition_holds_what_has_not_left() -> None:
     run(transport)
     assert len(transport.sent) == 1
     assert Delivery.objects.filter(state=State.QUEUED, claim="").count() == 2
-    editions.resume(edition)
+    editions.resume(edition, now=LATER)
     assert run(MemoryTransport()).sent == 2
 
 

@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 from django.db import DataError, connection
 
-from newsletter import feedback, planning
+from newsletter import editions, feedback, planning
 from newsletter.bounces import Event
 from newsletter.bounces import Kind as Told
 from newsletter.delivery.compose import bounce_address, message_id
@@ -123,6 +123,19 @@ def test_a_storm_of_bounces_pauses_the_edition_instead_of_suppressing_everybody(
     edition = Edition.objects.get()
     assert edition.paused_at == NOON
     assert "check the relay" in edition.pause_reason
+
+
+def test_after_a_person_resumed_it_one_more_bounce_is_no_storm() -> None:
+    rows = sent(60)
+    for row in rows[:40]:
+        feedback.take_in(told(row, Told.HARD), now=NOON)
+    feedback.act_on_events(now=NOON)
+    later = NOON + timedelta(hours=1)
+    editions.resume(Edition.objects.get(), now=later)
+    feedback.take_in(told(rows[50], Told.HARD, at=later + timedelta(minutes=1)), now=later + timedelta(minutes=1))
+    feedback.act_on_events(now=later + timedelta(minutes=1))
+    assert Edition.objects.get().paused_at is None
+    assert state_of(rows[50]) == State.SUPPRESSED
 
 
 def test_a_few_bounces_of_a_large_edition_are_no_storm() -> None:

@@ -58,6 +58,7 @@ def test_few_votes_in_little_time_are_not_believed(gained: float, hours: float, 
 
 def test_the_smoothed_rate_is_the_quantile_of_the_posterior() -> None:
     from scipy import stats
+
     gained, hours, prior = np.array([0.0, 2.5, 40.0]), np.array([1.0, 7.0, 30.0]), np.array([0.1, 0.25, 0.5])
     posterior = stats.gamma(a=prior * 12 + gained, scale=1 / (12 + hours))
     assert ranking.smoothed_rate(gained, hours, prior) == pytest.approx(posterior.ppf(0.2))
@@ -200,7 +201,7 @@ def test_chunks_of_papers_joined_score_as_the_whole() -> None:
             "Trending: +1,204 upvotes in 7 days (cohort median 6.5), +1 GitHub star",
         ),
         ({"stars_gain": 120, "hours": 24}, "Vision", "Trending in Vision: +120 GitHub stars in 24 h"),
-        ({"upvotes_gain": 1, "hours": 3.4}, None, "Trending: +1 upvote in 3 h"),
+        ({"upvotes_gain": 1, "hours": 3.4}, None, "+1 upvote in 3 h"),
     ],
 )
 def test_the_line_says_what_was_gained_in_which_time(parts: dict[str, object], topic: str | None, line: str) -> None:

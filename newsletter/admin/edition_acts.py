@@ -73,7 +73,7 @@ def _pause(edition: Edition, request: HttpRequest) -> str:
 
 
 def _resume(edition: Edition, request: HttpRequest) -> str:
-    editions.resume(edition)
+    editions.resume(edition, now=timezone.now())
     return gettext("Resumed.")
 
 

@@ -56,6 +56,7 @@ def observations(*, until: datetime) -> list[Observation]:
 
 def _history(paper: SamplePaper, *, until: datetime) -> list[Observation]:
     listed_at = until - _BETWEEN_COUNTS * (len(paper.upvotes) - 1)
+    listed_on = until.date() - timedelta(days=(len(paper.upvotes) - 1) // 2)  # the same at any hour of the day
     return [
         Observation(
             source=SOURCE,
@@ -65,7 +66,7 @@ def _history(paper: SamplePaper, *, until: datetime) -> list[Observation]:
             abstract=paper.abstract,
             authors=paper.authors,
             published_on=paper.published_on,
-            listed_on=listed_at.date(),
+            listed_on=listed_on,
             url=f"https://arxiv.org/abs/{paper.arxiv_id}",
             code_url=paper.code_url,
             metrics={"upvotes": upvotes} | ({"stars": paper.stars[count]} if paper.stars else {}),

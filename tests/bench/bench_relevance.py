@@ -161,7 +161,11 @@ def _standard(scores: Any) -> NDArray[np.float64]:
 
 
 def main() -> None:
-    corpus = load(Path(sys.argv[1]) if len(sys.argv) > 1 else PAGES)
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else PAGES
+    if not any(folder.glob("*.txt")):
+        print("No saved listing pages here: name a folder that holds some.")
+        return
+    corpus = load(folder)
     readers = {"a page": (page_readers(corpus), 40), "topics": (topic_readers(corpus), 3)}
     print(f"{corpus.papers} papers, {len(corpus.pages)} pages; P@10 by liked papers shown")
     print(f"{'':22}" + "".join(f"{f'{name}, {shown}':>14}" for name in readers for shown in (5, 20)))
