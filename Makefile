@@ -49,7 +49,7 @@ test-system: $(VENV)/.installed-dev ## Run what needs more than Python: Chromium
 lint: $(VENV)/.installed-dev ## Check style, types, import contracts, templates and migrations
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/djlint templates --check --lint --quiet
+	$(VENV)/bin/djlint templates --lint --quiet
 	DEBUG=1 $(VENV)/bin/mypy
 	DEBUG=1 $(VENV)/bin/lint-imports
 	DEBUG=1 $(PY) manage.py makemigrations --check --dry-run
@@ -57,7 +57,6 @@ lint: $(VENV)/.installed-dev ## Check style, types, import contracts, templates 
 format: $(VENV)/.installed-dev ## Put code and templates into the agreed shape
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
-	-$(VENV)/bin/djlint templates --reformat --quiet
 
 # One terminal, and Ctrl-C ends all of them. Without REDIS_URL one `work` process does what worker and beat would do.
 run: $(VENV)/.installed ## Site, pipeline and mail catcher for development, until Ctrl-C
