@@ -109,7 +109,7 @@ def test_a_gain_that_the_whole_cohort_had_is_no_reason() -> None:
         lines.append(fragments.reasons(item, topics={"vision": "Vision"})["trending"])
     assert lines == [
         "New in Vision",
-        "Trending in Vision: +7 GitHub stars in 24 h",
+        "+7 GitHub stars in 24 h",
         "Trending in Vision: +61 upvotes in 24 h",
     ]
 
