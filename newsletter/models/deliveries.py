@@ -1,0 +1,170 @@
+"""Each reader's digest and what became of it: deliveries, the claims that hold them, what was reported back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from newsletter.models.editions import Edition
+from newsletter.models.papers import Paper
+from subscriptions.models import Subscriber
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    def claimable(self, now: datetime) -> DeliveryQuerySet:
+        """Rows that a worker may take at ``now``: owed, due, and of an edition nobody paused."""
+        return self.filter(
+            not_before__lte=now,  # set for owed rows only, by a CHECK
+            edition__in=Edition.objects.sendable(),
+        )
+
+    def remembered(self) -> DeliveryQuerySet:
+        """Rows whose papers the reader has had, or may have had, or is about to get: never sent twice."""
+        return self.exclude(state__in=[Delivery.State.SKIPPED, Delivery.State.FAILED])
+
+
+class Delivery(models.Model):
+    """One reader's digest of one edition: what was chosen and why, and how the sending went."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("queued")
+        CLAIMED = "claimed", _("claimed")
+        SENDING = "sending", _("sending")
+        SENT = "sent", _("sent")
+        RETRY = "retry", _("retry")
+        FAILED = "failed", _("failed")
+        SKIPPED = "skipped", _("skipped")
+        UNKNOWN = "unknown", _("unknown")
+
+    class Skip(models.TextChoices):
+        EMPTY = "empty", _("no new paper in the followed topics")
+        UNSUBSCRIBED = "unsubscribed", _("the reader left")
+        SUPPRESSED = "suppressed", _("the address is suppressed")
+        PAUSED = "paused", _("the reader paused")
+        THIN = "thin", _("fewer papers than the reader wants a mail for")
+        LATE = "late", _("too late to be news")
+        CANCELLED = "cancelled", _("the edition was cancelled")
+        REHEARSAL = "rehearsal", _("a rehearsal for others: see MAIL_DRY_RUN_TO")
+
+    # The two unique constraints below serve the look-ups by edition and by reader. `state` stands in no index: a change
+    # of state alone is then a heap-only update on PostgreSQL, which is most of what sending costs the database.
+    edition = models.ForeignKey(Edition, on_delete=models.PROTECT, related_name="deliveries", db_index=False)
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.PROTECT, related_name="deliveries", db_index=False)
+    state = models.CharField(max_length=8, choices=State, default=State.QUEUED)
+    skip_reason = models.CharField(max_length=12, choices=Skip, blank=True)
+    local_on = models.DateField(help_text=_("The reader's local day it is for."))
+    due_at = models.DateTimeField()
+    not_before = models.DateTimeField(null=True, blank=True, help_text=_("Owed from then on; empty when not owed."))
+    expires_at = models.DateTimeField(help_text=_("News gets stale: after this it is skipped, not sent."))
+    domain = models.CharField(max_length=255, blank=True, help_text=_("Recipient's domain, for pacing."))
+    picks = models.JSONField(default=list, help_text=_("Ordered [edition item, lane, reason] of what is sent."))
+    claim = models.CharField(max_length=32, blank=True, help_text=_("The claim that holds or settled the row."))
+    attempts = models.PositiveSmallIntegerField(default=0)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    size = models.PositiveIntegerField(default=0, help_text=_("Bytes on the wire."))
+    reply = models.CharField(max_length=300, blank=True, help_text=_("The relay's last answer."))
+
+    objects = DeliveryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        constraints = [
+            models.UniqueConstraint(fields=["edition", "subscriber"], name="one_delivery_per_edition_and_reader"),
+            models.UniqueConstraint(fields=["subscriber", "local_on"], name="one_digest_per_reader_and_local_day"),
+            models.CheckConstraint(
+                name="delivery_state_is_known",
+                condition=Q(
+                    state__in=["queued", "claimed", "sending", "sent", "retry", "failed", "skipped", "unknown"]
+                ),
+            ),
+            models.CheckConstraint(
+                name="skipped_says_why",
+                condition=(Q(state="skipped") & ~Q(skip_reason="")) | (~Q(state="skipped") & Q(skip_reason="")),
+            ),
+            models.CheckConstraint(
+                name="held_rows_have_a_claim",
+                condition=~Q(state__in=["claimed", "sending"]) | ~Q(claim=""),
+            ),
+            models.CheckConstraint(
+                name="owed_rows_have_a_time",
+                condition=Q(state__in=["queued", "retry"], not_before__isnull=False)
+                | (~Q(state__in=["queued", "retry"]) & Q(not_before__isnull=True)),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["not_before"], condition=Q(not_before__isnull=False), name="deliveries_owed"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.edition_id} to {self.subscriber_id}: {self.state}"
+
+
+class Claim(models.Model):
+    """One worker's hold on its rows, alive while it renews the lease. One small row, so renewing costs nothing."""
+
+    token = models.CharField(max_length=32, primary_key=True)
+    worker = models.CharField(max_length=100, help_text=_("Host and process."))
+    lease_until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.worker} until {self.lease_until:%H:%M:%S}"
+
+
+class DeliveryEvent(models.Model):
+    """Something that happened to a delivery, ours or reported back. Append-only; repeats carry the same event id."""
+
+    class Kind(models.TextChoices):
+        DEFERRED = "deferred", _("deferred")
+        REJECTED = "rejected", _("rejected")
+        FAILED = "failed", _("failed")
+        UNKNOWN = "unknown", _("unknown")
+        DELIVERED = "delivered", _("delivered")
+        BOUNCED = "bounced", _("the address does not exist")
+        SOFT = "soft", _("bounced for now")
+        COMPLAINED = "complained", _("marked as spam")
+        UNSUBSCRIBED = "unsubscribed", _("asked to leave")
+        SETTLED = "settled", _("settled by hand or log")
+
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="events")
+    kind = models.CharField(max_length=12, choices=Kind)
+    at = models.DateTimeField()
+    source = models.CharField(max_length=32, help_text=_("smtp, dsn, arf, webhook, relay log, operator …"))
+    event_id = models.CharField(max_length=200, unique=True, null=True, blank=True)
+    code = models.CharField(max_length=16, blank=True, help_text=_("Reply and enhanced status code."))
+    phase = models.CharField(max_length=12, blank=True)
+    text = models.CharField(max_length=300, blank=True)
+    handled_at = models.DateTimeField(null=True, blank=True, help_text=_("When feedback acted on it."))
+
+    class Meta:
+        ordering = ["at", "pk"]
+        indexes = [
+            models.Index(fields=["delivery", "at"], name="events_of_a_delivery"),
+            models.Index(fields=["id"], condition=Q(handled_at__isnull=True), name="events_to_handle"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.code}"
+
+
+class Verdict(models.Model):
+    """A reader's word on one paper: more like this, or less."""
+
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="verdicts")
+    paper = models.ForeignKey(Paper, on_delete=models.CASCADE, related_name="verdicts")
+    value = models.SmallIntegerField(help_text=_("+1 more like this, -1 less."))
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["subscriber", "paper"], name="one_verdict_per_reader_and_paper"),
+            models.CheckConstraint(name="verdict_is_up_or_down", condition=Q(value__in=[-1, 1])),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subscriber_id} {self.value:+d} {self.paper_id}"

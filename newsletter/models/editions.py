@@ -1,0 +1,127 @@
+"""The papers of one day, week or month, in a curator's order, and their compiled fragments once frozen."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from newsletter.models.papers import Paper
+from subscriptions.models import Subscriber
+
+
+class EditionQuerySet(models.QuerySet["Edition"]):
+    def sendable(self) -> EditionQuerySet:
+        """Frozen editions that nobody paused: the only ones deliveries may be planned for or sent from."""
+        return self.filter(state__in=[Edition.State.FROZEN, Edition.State.SENDING], paused_at__isnull=True)
+
+
+class Edition(models.Model):
+    """The papers of one day, week or month, from which each reader's digest is chosen."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", _("draft")
+        APPROVED = "approved", _("approved")
+        FROZEN = "frozen", _("frozen")
+        SENDING = "sending", _("sending")
+        DONE = "done", _("done")
+        SKIPPED = "skipped", _("skipped")
+        CANCELLED = "cancelled", _("cancelled")
+
+    Cadence = Subscriber.Cadence
+
+    cadence = models.CharField(max_length=8, choices=Subscriber.Cadence)
+    period_on = models.DateField(help_text=_("The day; the Monday of the week; the first of the month."))
+    state = models.CharField(max_length=9, choices=State, default=State.DRAFT)
+    window_start_at = models.DateTimeField(help_text=_("Cut-off of the edition before."))
+    cutoff_at = models.DateTimeField(help_text=_("Papers after this belong to the next edition."))
+    editor_note = models.TextField(blank=True, help_text=_("Plain text above the papers. Blank lines part paragraphs."))
+    created_at = models.DateTimeField(auto_now_add=True)
+    approved_at = models.DateTimeField(null=True, blank=True)
+    approved_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True)
+    frozen_at = models.DateTimeField(null=True, blank=True)
+    closes_at = models.DateTimeField(null=True, blank=True, help_text=_("No reader is planned for it after this."))
+    done_at = models.DateTimeField(null=True, blank=True)
+    paused_at = models.DateTimeField(null=True, blank=True)
+    pause_reason = models.CharField(max_length=200, blank=True)
+    resumed_at = models.DateTimeField(null=True, blank=True)
+    forgotten_at = models.DateTimeField(null=True, blank=True, help_text=_("The details of its deliveries are gone."))
+
+    objects = EditionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-period_on", "cadence"]
+        permissions = [
+            ("approve_edition", "Can approve and freeze editions"),
+            ("send_edition", "Can send, pause and cancel editions"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["cadence", "period_on"], name="one_edition_per_cadence_and_period"),
+            models.CheckConstraint(
+                name="edition_state_is_known",
+                condition=Q(state__in=["draft", "approved", "frozen", "sending", "done", "skipped", "cancelled"]),
+            ),
+            models.CheckConstraint(
+                name="frozen_editions_have_a_moment",
+                condition=~Q(state__in=["frozen", "sending", "done"])
+                | Q(frozen_at__isnull=False, closes_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_cadence_display()} {self.period_on:%Y-%m-%d}"
+
+    @property
+    def is_editable(self) -> bool:
+        return self.state in {self.State.DRAFT, self.State.APPROVED}
+
+
+class EditionItemQuerySet(models.QuerySet["EditionItem"]):
+    def issued(self) -> EditionItemQuerySet:
+        """Places in editions that went out, newest first: what the public may know."""
+        out = self.filter(edition__state__in=[Edition.State.SENDING, Edition.State.DONE])
+        return out.exclude(standing=EditionItem.Standing.EXCLUDED).order_by("-edition__period_on", "edition__cadence")
+
+
+class EditionItem(models.Model):
+    """One paper's place in one edition, with the numbers that put it there."""
+
+    class Lane(models.TextChoices):
+        TRENDING = "trending", _("trending")
+        PICK = "pick", _("editor's pick")
+
+    class Standing(models.TextChoices):
+        LISTED = "listed", _("listed")
+        PINNED = "pinned", _("pinned")
+        EXCLUDED = "excluded", _("excluded")
+
+    edition = models.ForeignKey(Edition, on_delete=models.CASCADE, related_name="items")
+    paper = models.ForeignKey(Paper, on_delete=models.PROTECT, related_name="edition_items")
+    position = models.PositiveSmallIntegerField()
+    lane = models.CharField(max_length=8, choices=Lane, default=Lane.TRENDING)
+    standing = models.CharField(max_length=8, choices=Standing, default=Standing.LISTED)
+    is_moved = models.BooleanField(default=False, help_text=_("A curator chose the position."))
+    score = models.FloatField(default=0.0)
+    parts = models.JSONField(default=dict, blank=True, help_text=_("The components of the score when drafted."))
+    note = models.CharField(max_length=300, blank=True, help_text=_("A curator's line under the title."))
+
+    objects = EditionItemQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["edition", "position"]
+        constraints = [models.UniqueConstraint(fields=["edition", "paper"], name="one_place_per_edition_and_paper")]
+
+    def __str__(self) -> str:
+        return f"{self.position}. {self.paper_id}"
+
+
+class Compiled(models.Model):
+    """A frozen edition's fragments, rendered and encoded once. Retries and late readers get these same bytes."""
+
+    edition = models.OneToOneField(Edition, on_delete=models.CASCADE, related_name="compiled")
+    fragments = models.JSONField()
+    compiled_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"compiled {self.edition_id}"

@@ -1,0 +1,94 @@
+"""How the machine runs: switches, allowances, what sources answered, signs of life."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+
+class Stream(models.Model):
+    """The switch of one stream of mail (digest, confirm): paused by an operator, or by the circuit breaker."""
+
+    name = models.CharField(max_length=32, primary_key=True)
+    paused_at = models.DateTimeField(null=True, blank=True)
+    pause_reason = models.CharField(max_length=200, blank=True)
+    failures = models.PositiveIntegerField(default=0, help_text=_("Infrastructure errors in a row."))
+    probe_at = models.DateTimeField(null=True, blank=True, help_text=_("The breaker lets one worker try again then."))
+
+    def __str__(self) -> str:
+        return f"{self.name}: {'paused' if self.paused_at else 'running'}"
+
+
+class PaceBucket(models.Model):
+    """Send allowance shared by all workers: for everything ("*") or for one recipient domain (SM11)."""
+
+    scope = models.CharField(max_length=255, primary_key=True)
+    tokens = models.FloatField()
+    refilled_at = models.DateTimeField()
+    day_on = models.DateField(help_text=_("The UTC day that sent_today counts."))
+    sent_today = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.scope}: {self.tokens:.1f}"
+
+
+class SourceHost(models.Model):
+    """When a host, or a source, may be asked again: one rate rule, kept here, for all workers on all machines."""
+
+    host = models.CharField(max_length=255, primary_key=True)
+    free_at = models.DateTimeField()
+    strikes = models.PositiveSmallIntegerField(default=0, help_text=_("Refusals in a row."))
+
+    def __str__(self) -> str:
+        return f"{self.host} from {self.free_at:%Y-%m-%d %H:%M:%S}"
+
+
+class SourceRun(models.Model):
+    """One question to one source, and what came of it."""
+
+    class State(models.TextChoices):
+        OK = "ok", _("ok")
+        UNCHANGED = "unchanged", _("unchanged")
+        EMPTY = "empty", _("empty")
+        STALE = "stale", _("stale: old papers under a new date")
+        WAITING = "waiting", _("asked to wait")
+        FAILED = "failed", _("failed")
+
+    source = models.CharField(max_length=32)
+    url = models.CharField(max_length=2000)
+    state = models.CharField(max_length=9, choices=State)
+    started_at = models.DateTimeField()
+    retry_at = models.DateTimeField(null=True, blank=True, help_text=_("Not asked again before this."))
+    status = models.PositiveSmallIntegerField(null=True, blank=True, help_text=_("HTTP status."))
+    read = models.PositiveIntegerField(default=0)
+    new = models.PositiveIntegerField(default=0)
+    merged = models.PositiveIntegerField(default=0)
+    detail = models.CharField(max_length=300, blank=True)
+    etag = models.CharField(max_length=200, blank=True)
+    modified = models.CharField(max_length=64, blank=True, help_text=_("Last-Modified, as the host wrote it."))
+    newest = models.CharField(max_length=32, blank=True, help_text=_("The highest identifier among the news."))
+
+    class Meta:
+        ordering = ["-started_at", "-pk"]
+        constraints = [
+            models.CheckConstraint(
+                name="source_run_state_is_known",
+                condition=Q(state__in=["ok", "unchanged", "empty", "stale", "waiting", "failed"]),
+            ),
+        ]
+        indexes = [models.Index(fields=["source", "-started_at"], name="runs_of_a_source")]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.started_at:%Y-%m-%d %H:%M}: {self.state}"
+
+
+class Heartbeat(models.Model):
+    """When a part of the machine last did its work: the health page turns red when one falls silent."""
+
+    name = models.CharField(max_length=64, primary_key=True)
+    at = models.DateTimeField()
+    detail = models.CharField(max_length=300, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.at:%Y-%m-%d %H:%M:%S}"

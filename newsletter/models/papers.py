@@ -1,0 +1,209 @@
+"""What research there is: papers, where they were seen, how they were measured, which topics they belong to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from subscriptions.models import Topic
+
+if TYPE_CHECKING:
+    from datetime import date
+
+WEB = ("https://", "http://")
+
+
+class PaperQuerySet(models.QuerySet["Paper"]):
+    def published(self) -> PaperQuerySet:
+        """What the public may see: not merged into another row and not hidden. Every page and feed uses this gate."""
+        return self.filter(merged_into__isnull=True, is_hidden=False)
+
+    def listed_on(self, day: date) -> PaperQuerySet:
+        return self.published().filter(listed_on=day)
+
+    def about(self, topic: Topic) -> PaperQuerySet:
+        return self.filter(pk__in=PaperTopic.objects.filter(topic=topic, is_assigned=True).values("paper"))
+
+    def with_code(self) -> PaperQuerySet:
+        return self.exclude(code_url="")
+
+    def with_topics(self) -> PaperQuerySet:
+        """Brings what ``shown_topics`` reads, for all papers in one further query."""
+        assigned = PaperTopic.objects.filter(is_assigned=True).select_related("topic")
+        return self.prefetch_related(models.Prefetch("paper_topics", queryset=assigned))
+
+    def newest_day(self) -> date | None:
+        newest: date | None = self.published().aggregate(day=models.Max("listed_on"))["day"]
+        return newest
+
+    def day_before(self, day: date) -> date | None:
+        """The nearest earlier day that has papers."""
+        before: date | None = self.published().filter(listed_on__lt=day).aggregate(day=models.Max("listed_on"))["day"]
+        return before
+
+    def day_after(self, day: date) -> date | None:
+        """The nearest later day that has papers."""
+        after: date | None = self.published().filter(listed_on__gt=day).aggregate(day=models.Min("listed_on"))["day"]
+        return after
+
+
+class Paper(models.Model):
+    """One research paper, whatever its versions and however many sources saw it."""
+
+    arxiv_id = models.CharField(max_length=32, unique=True, null=True, blank=True, help_text=_("Without version."))
+    title = models.CharField(max_length=500)
+    title_key = models.CharField(max_length=500, db_index=True, editable=False, help_text=_("Normalised, for merging."))
+    # The two ends of the key: near-duplicates are looked for only among papers that share one of them.
+    title_head = models.CharField(max_length=24, db_index=True, editable=False, blank=True)
+    title_tail = models.CharField(max_length=24, db_index=True, editable=False, blank=True)
+    abstract = models.TextField(blank=True)
+    authors = models.JSONField(default=list, blank=True)
+    published_on = models.DateField(null=True, blank=True, help_text=_("First version. Empty when no source says."))
+    listed_on = models.DateField(null=True, blank=True, db_index=True, help_text=_("The daily list it appeared on."))
+    first_seen_at = models.DateTimeField()
+    url = models.URLField(max_length=300, blank=True)
+    code_url = models.URLField(max_length=300, blank=True)
+    project_url = models.URLField(max_length=300, blank=True)
+    thumbnail_url = models.URLField(max_length=300, blank=True)
+    organization = models.CharField(max_length=200, blank=True)
+    categories = models.JSONField(default=list, blank=True, help_text=_("arXiv categories, primary first."))
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    is_hidden = models.BooleanField(default=False, help_text=_("Kept out of listings and editions by a curator."))
+    merged_into = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="merged")
+    topics: models.ManyToManyField[Topic, PaperTopic] = models.ManyToManyField(Topic, through="PaperTopic")
+    upvotes = models.PositiveIntegerField(default=0, help_text=_("Latest count, for showing."))
+    github_stars = models.PositiveIntegerField(default=0, help_text=_("Latest count, for showing."))
+    # Trend scores per cadence, written by ranking; zero for papers no source measures.
+    score_daily = models.FloatField(default=0.0)
+    score_weekly = models.FloatField(default=0.0)
+    score_monthly = models.FloatField(default=0.0)
+    score_parts = models.JSONField(default=dict, blank=True, help_text=_("The numbers behind the scores."))
+    scored_at = models.DateTimeField(null=True, blank=True)
+
+    objects = PaperQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["-score_daily", "-id"], name="papers_by_daily_trend"),
+            models.Index(fields=["-score_weekly", "-id"], name="papers_by_weekly_trend"),
+            models.Index(fields=["-score_monthly", "-id"], name="papers_by_monthly_trend"),
+            models.Index(fields=["listed_on", "-score_daily"], name="papers_of_a_day"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def get_absolute_url(self) -> str:
+        return reverse("newsletter:paper", args=[self.pk])
+
+    @property
+    def shown_topics(self) -> list[PaperTopic]:
+        """The topics a page names, primary first. Lists of papers go through ``with_topics()`` before."""
+        return [each for each in self.paper_topics.all() if each.is_assigned and each.topic.is_active]
+
+    @property
+    def home_url(self) -> str:
+        """Where to read it: the source's page, else arXiv's, else ours."""
+        if self.source_link:
+            return self.source_link
+        if self.arxiv_id:
+            return f"https://arxiv.org/abs/{self.arxiv_id}"
+        return settings.SITE_URL + self.get_absolute_url()
+
+    @property
+    def pdf_url(self) -> str:
+        return f"https://arxiv.org/pdf/{self.arxiv_id}" if self.arxiv_id else ""
+
+    @property
+    def source_link(self) -> str:
+        return self.url if self.url.startswith(WEB) else ""
+
+    @property
+    def code_link(self) -> str:
+        """The code's address when it is one a page may link to: never a ``javascript:`` or ``data:`` one (SS15)."""
+        return self.code_url if self.code_url.startswith(WEB) else ""
+
+    @property
+    def project_link(self) -> str:
+        return self.project_url if self.project_url.startswith(WEB) else ""
+
+
+class Merge(models.Model):
+    """A curator's word that one paper is another, with what was moved for it, so that it can be taken back."""
+
+    paper = models.OneToOneField(Paper, on_delete=models.CASCADE, related_name="merge")
+    into = models.ForeignKey(Paper, on_delete=models.CASCADE, related_name="merges")
+    at = models.DateTimeField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True)
+    moved = models.JSONField(default=dict, help_text=_("Keys of the rows that went over, and what was filled in."))
+
+    def __str__(self) -> str:
+        return f"{self.paper_id} into {self.into_id}"
+
+
+class Sighting(models.Model):
+    """A source showed this paper: where, at which rank, and when for the first time."""
+
+    paper = models.ForeignKey(Paper, on_delete=models.CASCADE, related_name="sightings")
+    source = models.CharField(max_length=32)
+    key = models.CharField(max_length=128, help_text=_("The source's own key: an id, or the content hash of a page."))
+    rank = models.PositiveIntegerField(null=True, blank=True)
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["source", "key", "paper"], name="one_sighting_per_source_key_and_paper")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.key} #{self.rank}"
+
+
+class PaperTopic(models.Model):
+    """How much a paper belongs to a topic, and who said so."""
+
+    class Origin(models.TextChoices):
+        CLASSIFIER = "classifier", _("classifier")
+        CURATOR = "curator", _("curator")
+
+    paper = models.ForeignKey(Paper, on_delete=models.CASCADE, related_name="paper_topics")
+    topic = models.ForeignKey(Topic, on_delete=models.CASCADE, related_name="paper_topics")
+    score = models.FloatField()
+    is_assigned = models.BooleanField(default=True, help_text=_("Shown as a topic of the paper."))
+    is_primary = models.BooleanField(default=False)
+    origin = models.CharField(max_length=10, choices=Origin, default=Origin.CLASSIFIER)
+
+    class Meta:
+        ordering = ["-is_primary", "-score"]
+        constraints = [
+            models.UniqueConstraint(fields=["paper", "topic"], name="one_score_per_paper_and_topic"),
+            models.UniqueConstraint(fields=["paper"], condition=Q(is_primary=True), name="one_primary_topic_per_paper"),
+        ]
+        indexes = [models.Index(fields=["topic", "paper"], condition=Q(is_assigned=True), name="papers_of_a_topic")]
+
+    def __str__(self) -> str:
+        return f"{self.topic_id} {self.score:.2f}"
+
+
+class Signal(models.Model):
+    """The value of one metric at one moment. Only the gain between two of them counts; the first is a baseline."""
+
+    paper = models.ForeignKey(Paper, on_delete=models.CASCADE, related_name="signals")
+    source = models.CharField(max_length=32)
+    metric = models.CharField(max_length=32, help_text=_("upvotes, stars, verdicts …"))
+    value = models.IntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["paper", "source", "metric", "at"], name="one_value_per_metric_and_moment")
+        ]
+        indexes = [models.Index(fields=["at"], name="signals_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.metric}={self.value} {self.at:%Y-%m-%d %H:%M}"
