@@ -13,6 +13,7 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_safe
 
 from newsletter import feedback
@@ -83,7 +84,7 @@ def _items(delivery: Delivery) -> list[dict[str, Any]]:
             "item": by_pk[pk],
             "paper": by_pk[pk].paper,
             "lane": lane,
-            "why": why_trending(by_pk[pk].parts, None),
+            "why": why_trending(by_pk[pk].parts, None, gettext=gettext, ngettext=ngettext),
             "followed": names.get(reason.removeprefix("topic:"), ""),
             "word": words.get(by_pk[pk].paper_id, 0),
         }

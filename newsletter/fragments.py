@@ -22,6 +22,7 @@ from django.utils.dates import MONTHS
 from django.utils.formats import date_format
 from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext as _
 
 from newsletter import encoding, prose, rendering
@@ -308,7 +309,7 @@ def _trend(parts: Mapping[str, Any], topic: str) -> str:
     telling = {name: value for name, value in parts.items() if name != "cohort_median"}
     if parts.get("upvotes_gain", 0) <= (parts.get("cohort_median") or 0):
         telling.pop("upvotes_gain", None)
-    return why_trending(telling, topic or None)
+    return why_trending(telling, topic or None, gettext=gettext, ngettext=ngettext)
 
 
 def authors_line(names: list[str]) -> str:

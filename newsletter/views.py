@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -18,6 +18,7 @@ from django.http import Http404, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page
@@ -65,6 +66,11 @@ def public_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse
     return conditional_page(cache_control(public=True, max_age=60)(view))
 
 
+def _why(parts: dict[str, Any]) -> str:
+    """The reason in the reader's language."""
+    return why_trending(parts, None, gettext=gettext, ngettext=ngettext)
+
+
 @dataclass(frozen=True)
 class Leaf:
     """One page of a list of papers. It never counts the whole list, so it costs the same on a million papers."""
@@ -83,7 +89,7 @@ class Leaf:
     def rows(self) -> list[tuple[int, Paper, str]]:
         """Each paper with its rank and, where a trend score ordered the list, why it trends."""
         return [
-            (rank, paper, why_trending(paper.score_parts.get(self.cadence) or {}, None))
+            (rank, paper, _why(paper.score_parts.get(self.cadence) or {}))
             for rank, paper in enumerate(self.papers, start=self.first_rank)
         ]
 

@@ -75,6 +75,13 @@ def _zone_options() -> tuple[frozenset[str], str]:
     return frozenset(["UTC", *names]), "".join(parts)
 
 
+def _in_words(error: ValueError) -> str:
+    """What is wrong with an address. The exact reasons of email-validator are in English only."""
+    if (get_language() or "en").startswith("en"):
+        return str(error)
+    return gettext("This cannot be a mail address as it stands. Please check it for a slip.")
+
+
 class AddressField(forms.CharField):
     """A mail address, as an Address."""
 
@@ -86,7 +93,7 @@ class AddressField(forms.CharField):
         try:
             address = parse_address(text)
         except ValueError as error:
-            raise forms.ValidationError(str(error), code="address") from None
+            raise forms.ValidationError(_in_words(error), code="address") from None
         if address.is_below(settings.REFUSED_MAIL_DOMAINS):
             raise forms.ValidationError(
                 _("We do not send to this mail domain. Please use another address."), code="domain"

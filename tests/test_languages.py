@@ -13,7 +13,7 @@ from django.utils.translation.template import templatize
 
 from subscriptions.mail import build_notice, owe_notice
 from subscriptions.models import Notice, Subscriber, TopicPreference
-from tests.builders import NOON, make_reader
+from tests.builders import NOON, make_paper, make_reader
 
 ROOT = Path(__file__).parent.parent
 PO = ROOT / "newsletter/locale/de/LC_MESSAGES/django.po"
@@ -24,7 +24,7 @@ TEMPLATES = [
     if path.suffix in {".html", ".txt"}
 ] + sorted((ROOT / "templates").glob("*.html"))
 MODULES = [ROOT / "subscriptions/forms.py", *sorted((ROOT / "subscriptions/views").glob("*.py"))]
-MODULES += [ROOT / f"newsletter/{name}.py" for name in ("views", "feeds", "fragments", "digest_pages")]
+MODULES += [ROOT / f"newsletter/{name}.py" for name in ("views", "feeds", "fragments", "digest_pages", "ranking")]
 CALLS = {"_", "gettext", "gettext_lazy", "ngettext", "gettext_noop"}
 PLACEHOLDER = re.compile(r"%(?:\(\w+\))?[sd]|<[^>]+>")
 
@@ -136,3 +136,15 @@ def test_a_language_nobody_speaks_here_is_english() -> None:
     notice = owe_notice(make_reader(language="xx"), kind=Notice.Kind.MANAGE, now=NOON, context={})
     assert build_notice(notice, now=NOON).subject == "Your preferences at Paperboy"
     assert translation.get_language() == "en"
+
+
+def test_a_slip_in_an_address_is_told_in_the_readers_language(client: Client, db: None) -> None:
+    page = client.post("/subscribe/", {"email": "nobody@@example"}, headers={"Accept-Language": "de"})
+    assert "Das kann so keine Mailadresse sein" in page.content.decode()
+
+
+def test_the_reason_of_a_paper_is_told_in_the_readers_language(client: Client, db: None) -> None:
+    parts = {"daily": {"upvotes_gain": 41, "hours": 24, "cohort_median": 6.0}}
+    make_paper(score_daily=1.0, score_parts=parts)
+    page = client.get("/", headers={"Accept-Language": "de"}).content.decode()
+    assert "Im Trend: +41 Stimmen in 24 Std. (Median der Vergleichsgruppe 6)" in page
