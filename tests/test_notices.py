@@ -436,7 +436,7 @@ def test_a_signup_answers_at_once_with_the_broker_hung_or_gone(settings: Setting
         settings.REDIS_URL = f"redis://127.0.0.1:{port}/0"
         start = time.perf_counter()
         assert Client().post("/subscribe/", {"email": f"a{port}@example.net"}).status_code == 303
-        assert time.perf_counter() - start < 1
+        assert time.perf_counter() - start < 3  # a publisher that waited for its sockets would take four
     assert Notice.objects.filter(state="queued").count() == 2
 
 

@@ -119,7 +119,8 @@ def test_a_spare_relay_serves_only_while_the_others_fail() -> None:
         outcomes = send_all(pool, [make_message(key) for key in range(6, 12)])
         pool.close()
     assert {outcome.kind for outcome in outcomes.values()} == {Kind.SENT}
-    assert len(spare.mails) == 6
+    assert len(main.mails) + len(spare.mails) == 12
+    assert len(spare.mails) >= 5  # one may have been seated before the main relay began to refuse
 
 
 def test_when_every_relay_is_down_the_caller_hears_of_each_message_once() -> None:
