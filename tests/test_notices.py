@@ -428,7 +428,7 @@ def test_ringing_without_a_broker_starts_nothing(settings: Settings) -> None:
 
 def test_ringing_never_waits_for_a_broker_that_hangs(settings: Settings, silent_broker: int) -> None:
     settings.REDIS_URL = f"redis://127.0.0.1:{silent_broker}/0"
-    assert milliseconds_of(ring) < 5
+    assert milliseconds_of(ring) < 250  # waiting for the broker would take two seconds
 
 
 def test_a_signup_answers_at_once_with_the_broker_hung_or_gone(settings: Settings, silent_broker: int) -> None:

@@ -31,7 +31,6 @@ class FaultyProxy:
     delay: float = 0.0  # seconds, each way
     cut_after: int = -1  # hang up once so many bytes of one connection have gone towards the server
     is_refusing: bool = False  # accept and hang up at once
-    is_hung: bool = False  # swallow everything and say nothing: a half-open connection
     connections: int = 0
 
     def __enter__(self) -> Self:
@@ -58,8 +57,13 @@ class FaultyProxy:
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
+    def hang(self) -> None:
+        """Let the connections that stand now swallow everything and say nothing: half-open ones. New ones work."""
+        self._hung |= self._pairs
+
     async def start(self) -> None:
         self._pairs: set[_Side] = set()
+        self._hung: set[_Side] = set()
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: _Side(self, None), self.host, self.port, backlog=1024)
         self.port = self._server.sockets[0].getsockname()[1]
@@ -108,7 +112,7 @@ class _Side(asyncio.Protocol):
             self._pass_on(data)
 
     def data_received(self, data: bytes) -> None:
-        if self.proxy.is_hung:
+        if self in self.proxy._hung:
             return
         if self.peer is None:
             self.early.append(data)
