@@ -27,7 +27,7 @@ from django.utils.translation import gettext as _
 
 from newsletter import encoding, prose, rendering
 from newsletter.models import Edition, EditionItem, Paper
-from newsletter.ranking import why_trending
+from newsletter.ranking import call_trending, gains_line, stands_out
 from subscriptions import links
 from subscriptions.models import Topic
 
@@ -309,7 +309,8 @@ def _trend(parts: Mapping[str, Any], topic: str) -> str:
     telling = {name: value for name, value in parts.items() if name != "cohort_median"}
     if parts.get("upvotes_gain", 0) <= (parts.get("cohort_median") or 0):
         telling.pop("upvotes_gain", None)
-    return why_trending(telling, topic or None, gettext=gettext, ngettext=ngettext)
+    line = gains_line(telling, gettext=gettext, ngettext=ngettext)
+    return call_trending(line, topic or None, gettext=gettext) if stands_out(parts) else line
 
 
 def authors_line(names: list[str]) -> str:

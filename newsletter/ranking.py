@@ -328,28 +328,47 @@ def why_trending(
     no source measured is never called trending, and one below its cohort's median is not either. The two functions
     translate; English without them.
     """
-    gains = [(metric, int(parts.get(f"{metric}_gain", 0))) for metric in GAINS if parts.get(f"{metric}_gain", 0) > 0]
-    if not gains:
-        return ""
+    line = gains_line(parts, gettext=gettext, ngettext=ngettext)
+    return call_trending(line, topic_name, gettext=gettext) if stands_out(parts) else line
+
+
+def stands_out(parts: Mapping[str, Any]) -> bool:
+    """Whether a gain is beyond the cohort's median, or beyond noise where there is no median to compare with."""
+    median = parts.get("cohort_median")
+    return any(
+        gain > (_NOISE if metric != "upvotes" or median is None else median) for metric, gain in _gains_of(parts)
+    )
+
+
+def call_trending(line: str, topic_name: str | None, *, gettext: Callable[[str], str] = str) -> str:
+    if topic_name:
+        return gettext("Trending in %(topic)s: %(gains)s") % {"topic": topic_name, "gains": line}
+    return gettext("Trending: %(gains)s") % {"gains": line}
+
+
+def gains_line(
+    parts: Mapping[str, Any],
+    *,
+    gettext: Callable[[str], str] = str,
+    ngettext: Callable[[str, str, int], str] = _one_or_many,
+) -> str:
+    """The gains alone: "+41 upvotes in 24 h (cohort median 6), +120 GitHub stars"; empty without any."""
     median = parts.get("cohort_median")
     phrases: list[str] = []
-    for metric, gain in gains:
+    for metric, gain in _gains_of(parts):
         phrase = _gain_phrase(metric, gain, ngettext) % {"gain": f"{gain:,}"}
         if not phrases:
             span = _span(parts.get("hours", 24), gettext)
             phrase = gettext("%(gain)s in %(span)s") % {"gain": phrase, "span": span}
         if metric == "upvotes" and median is not None:
-            phrase = gettext("%(gain)s (cohort median %(median)s)") % {
-                "gain": phrase,
-                "median": f"{round(median, 1):,g}",
-            }
+            shown = f"{round(median, 1):,g}"
+            phrase = gettext("%(gain)s (cohort median %(median)s)") % {"gain": phrase, "median": shown}
         phrases.append(phrase)
-    line = ", ".join(phrases)
-    if not any(gain > (_NOISE if metric != "upvotes" or median is None else median) for metric, gain in gains):
-        return line
-    if topic_name:
-        return gettext("Trending in %(topic)s: %(gains)s") % {"topic": topic_name, "gains": line}
-    return gettext("Trending: %(gains)s") % {"gains": line}
+    return ", ".join(phrases)
+
+
+def _gains_of(parts: Mapping[str, Any]) -> list[tuple[str, int]]:
+    return [(metric, int(parts[f"{metric}_gain"])) for metric in GAINS if parts.get(f"{metric}_gain", 0) > 0]
 
 
 def _gain_phrase(metric: str, gain: int, ngettext: Callable[[str, str, int], str]) -> str:

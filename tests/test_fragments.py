@@ -100,6 +100,13 @@ def test_an_editors_pick_is_labelled_and_a_paper_without_gain_is_not_called_tren
     assert fragments.reasons(quiet, topics=names)["topic:vision"] == f"New in {topic.name} · you follow {topic.name}"
 
 
+def test_a_small_gain_beyond_the_cohort_is_called_trending_in_the_mail_as_on_the_site() -> None:
+    parts = {"topic": "vision", "hours": 24, "cohort_median": 6, "upvotes_gain": 9}
+    item = EditionItem.objects.create(edition=make_edition([]), paper=make_paper(), position=1, parts=parts)
+    line = fragments.reasons(item, topics={"vision": "Vision"})["trending"]
+    assert line == "Trending in Vision: +9 upvotes in 24 h"
+
+
 def test_a_gain_that_the_whole_cohort_had_is_no_reason() -> None:
     edition = make_edition([])
     common = {"topic": "vision", "hours": 24, "cohort_median": 60, "upvotes_gain": 5}
