@@ -118,9 +118,11 @@ def test_a_spare_relay_serves_only_while_the_others_fail() -> None:
         main.on("CONNECT", reply="421 4.3.2 closing", drop="after").on("MAIL", reply="421 4.3.2 closing", drop="after")
         outcomes = send_all(pool, [make_message(key) for key in range(6, 12)])
         pool.close()
-    assert {outcome.kind for outcome in outcomes.values()} == {Kind.SENT}
-    assert len(main.mails) + len(spare.mails) == 12
-    assert len(spare.mails) >= 5  # one may have been seated before the main relay began to refuse
+    # While the main relay goes down a message may lose two connections: then it is tried again later, not lost.
+    kinds = [outcome.kind for outcome in outcomes.values()]
+    assert set(kinds) <= {Kind.SENT, Kind.RETRY}
+    assert (len(main.mails), len(spare.mails)) == (6, kinds.count(Kind.SENT))
+    assert spare.mails
 
 
 def test_when_every_relay_is_down_the_caller_hears_of_each_message_once() -> None:
