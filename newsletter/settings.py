@@ -147,7 +147,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "newsletter.views.site",
+                "newsletter.views.frame.site",
             ],
         },
     }
@@ -229,7 +229,7 @@ REFUSED_MAIL_DOMAINS = env.list("REFUSED_MAIL_DOMAINS", default=[])
 # A function(request) -> bool that says whether a signup comes from a person: a captcha or proof of work of your own.
 SIGNUP_GUARD = env.str("SIGNUP_GUARD", default="")
 # Where the signup form finds two current papers of each topic: a function that returns titles by topic slug.
-TOPIC_EXAMPLES = "newsletter.signup_preview.examples"
+TOPIC_EXAMPLES = "newsletter.views.signup_preview.examples"
 # How long we keep what we know; the privacy page tells readers these very numbers.
 RETENTION_UNCONFIRMED_DAYS = env.int("RETENTION_UNCONFIRMED_DAYS", default=30)
 RETENTION_ORIGIN_DAYS = env.int("RETENTION_ORIGIN_DAYS", default=90)  # network address and browser of a consent

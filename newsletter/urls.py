@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, include, path, register_converter
 
-from newsletter import digest_pages, feeds, signup_preview, views
+from newsletter.views import digest, feeds, frame, listing, paper, signup_preview
 
 
 class DayConverter:
@@ -33,12 +33,12 @@ register_converter(DayConverter, "day")
 register_converter(FeedKindConverter, "feed")
 
 pages: list[URLPattern] = [
-    path("", views.home, name="home"),
-    path("date/<day:day>/", views.day, name="day"),
-    path("trending/", views.trending, name="trending"),
-    path("topics/", views.topics, name="topics"),
-    path("topic/<slug:slug>/", views.topic, name="topic"),
-    path("paper/<int:pk>/", views.paper, name="paper"),
+    path("", listing.home, name="home"),
+    path("date/<day:day>/", listing.day, name="day"),
+    path("trending/", listing.trending, name="trending"),
+    path("topics/", listing.topics, name="topics"),
+    path("topic/<slug:slug>/", listing.topic, name="topic"),
+    path("paper/<int:pk>/", paper.paper, name="paper"),
     path("subscribe/preview/", signup_preview.signup_preview, name="signup_preview"),
     path("feeds/today.<feed:kind>", feeds.today_feed, name="today_feed"),
     path("feeds/trending.<feed:kind>", feeds.trending_feed, name="trending_feed"),
@@ -47,11 +47,11 @@ pages: list[URLPattern] = [
     path("sitemap-pages.xml", feeds.sitemap_pages, name="sitemap_pages"),
     path("sitemap-papers-<int:part>.xml", feeds.sitemap_papers, name="sitemap_papers"),
     path("robots.txt", feeds.robots, name="robots"),
-    path("d/<str:token>", digest_pages.digest, name="digest"),
-    path("d/<str:token>/<int:item>", digest_pages.item, name="digest_item"),
+    path("d/<str:token>", digest.digest, name="digest"),
+    path("d/<str:token>/<int:item>", digest.item, name="digest_item"),
 ]
 
-handler400 = views.bad_request
+handler400 = frame.bad_request
 admin.autodiscover()
 urlpatterns = [
     path(settings.ADMIN_PATH, admin.site.urls),

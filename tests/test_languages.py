@@ -24,7 +24,8 @@ TEMPLATES = [
     if path.suffix in {".html", ".txt"}
 ] + sorted((ROOT / "templates").glob("*.html"))
 MODULES = [ROOT / "subscriptions/forms.py", *sorted((ROOT / "subscriptions/views").glob("*.py"))]
-MODULES += [ROOT / f"newsletter/{name}.py" for name in ("views", "feeds", "fragments", "digest_pages", "ranking")]
+MODULES += [ROOT / f"newsletter/{name}.py" for name in ("fragments", "ranking")]
+MODULES += sorted((ROOT / "newsletter/views").glob("*.py"))
 CALLS = {"_", "gettext", "gettext_lazy", "ngettext", "gettext_noop"}
 PLACEHOLDER = re.compile(r"%(?:\(\w+\))?[sd]|<[^>]+>")
 

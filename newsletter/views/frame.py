@@ -1,0 +1,146 @@
+"""What the pages of papers share: a leaf of a list, the wishes an address can hold, the frame around them.
+
+In: a request and a query of papers. Out: context for templates. A list is never counted, so that a leaf costs the same
+on a million papers; a wish that no page knows is a 404.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.http import Http404, HttpResponseBadRequest
+from django.template.loader import render_to_string
+from django.utils.translation import gettext, ngettext
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import conditional_page
+
+from newsletter.ranking import why_trending
+from subscriptions.models import Topic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from django.http import HttpRequest, HttpResponse
+    from django.utils.functional import _StrPromise
+
+    from newsletter.models import Paper, PaperQuerySet
+
+PAPERS_PER_PAGE = 50
+LAST_PAGE = 200  # deeper than anybody reads; an offset costs the database what it skips
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's own asks for the form data once more, which may be the very thing that cannot be read."""
+    return HttpResponseBadRequest(render_to_string("400.html"))
+
+
+def public_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """The same for everybody, without a cookie: proxies may keep it for a minute, unchanged it is answered 304."""
+    return conditional_page(cache_control(public=True, max_age=60)(view))
+
+
+def why(parts: dict[str, Any]) -> str:
+    """The reason in the reader's language."""
+    return why_trending(parts, None, gettext=gettext, ngettext=ngettext)
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One page of a list of papers. It never counts the whole list, so it costs the same on a million papers."""
+
+    papers: list[Paper]
+    number: int
+    has_next: bool
+    wishes: Mapping[str, str]
+    cadence: str = ""  # the trend score that ordered it, if one did
+
+    @property
+    def first_rank(self) -> int:
+        return (self.number - 1) * PAPERS_PER_PAGE + 1
+
+    @property
+    def rows(self) -> list[tuple[int, Paper, str]]:
+        """Each paper with its rank and, where a trend score ordered the list, why it trends."""
+        return [
+            (rank, paper, why(paper.score_parts.get(self.cadence) or {}))
+            for rank, paper in enumerate(self.papers, start=self.first_rank)
+        ]
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether any trend has been measured: without one, the order is that of the votes."""
+        return any(paper.score_parts.get(self.cadence) for paper in self.papers)
+
+    @property
+    def query(self) -> str:
+        return self._query(self.number)
+
+    @property
+    def query_before(self) -> str:
+        return self._query(self.number - 1)
+
+    @property
+    def query_after(self) -> str:
+        return self._query(self.number + 1)
+
+    def _query(self, number: int) -> str:
+        return urlencode({**self.wishes, **({"page": str(number)} if number > 1 else {})})
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One value of a wish that the address can hold, as a link."""
+
+    label: str | _StrPromise
+    query: str
+    is_on: bool
+
+
+def site(request: HttpRequest) -> dict[str, str]:
+    """Context processor: the names that every template needs."""
+    return {"site_name": settings.SITE_NAME, "site_url": settings.SITE_URL}
+
+
+def frame(request: HttpRequest) -> dict[str, object]:
+    """What every listing shows around the papers. The topics are a lazy query: pages without the list don't run it."""
+    return {"topic_list": Topic.objects.filter(is_active=True), "canonical": settings.SITE_URL + request.path}
+
+
+def wish(request: HttpRequest, name: str, known: Mapping[str, object]) -> str:
+    """The value of a query parameter: one of the known ones (the first is the default), else there is no such page."""
+    value = request.GET.get(name, next(iter(known)))
+    if value not in known:
+        raise Http404
+    return value
+
+
+def wishes_of(**asked: tuple[str, str]) -> dict[str, str]:
+    """Only what differs from the default goes into addresses, so that a page has one address."""
+    return {name: value for name, (value, default) in asked.items() if value != default}
+
+
+def choices(name: str, known: Mapping[str, str | _StrPromise], chosen: str, wishes: Mapping[str, str]) -> list[Choice]:
+    default = next(iter(known))
+    others = {key: value for key, value in wishes.items() if key != name}
+    return [
+        Choice(label, urlencode(others | ({} if value == default else {name: value})), value == chosen)
+        for value, label in known.items()
+    ]
+
+
+def leaf_of(
+    request: HttpRequest, papers: PaperQuerySet, *, wishes: Mapping[str, str] | None = None, cadence: str = ""
+) -> Leaf:
+    asked = request.GET.get("page", "1")
+    if not (asked.isascii() and asked.isdigit() and len(asked) < 5 and 1 <= int(asked) <= LAST_PAGE):
+        raise Http404
+    number = int(asked)
+    start = (number - 1) * PAPERS_PER_PAGE
+    found = list(papers.with_topics()[start : start + PAPERS_PER_PAGE + 1])
+    if not found and number > 1:
+        raise Http404
+    has_next = len(found) > PAPERS_PER_PAGE and number < LAST_PAGE
+    return Leaf(found[:PAPERS_PER_PAGE], number, has_next, wishes or {}, cadence)
