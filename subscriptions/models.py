@@ -88,6 +88,9 @@ class Subscriber(models.Model):
     wants_outside = models.BooleanField(default=True, help_text=_("One paper outside the followed topics."))
     mail_format = models.CharField(max_length=4, choices=MailFormat, default=MailFormat.HTML)
     language = models.CharField(max_length=8, default="en")
+    clicks_agreed_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text=_("Agreed to have opened papers counted; empty: did not.")
+    )
     topics: models.ManyToManyField[Topic, TopicPreference] = models.ManyToManyField(Topic, through="TopicPreference")
     next_due_at = models.DateTimeField(null=True, blank=True)
     paused_until = models.DateTimeField(null=True, blank=True)
@@ -166,6 +169,8 @@ class ConsentEvent(models.Model):
         COMPLAINED = "complained", _("marked a mail as spam")
         SUPPRESSED = "suppressed", _("suppressed")
         IMPORTED = "imported", _("imported by an operator")
+        COUNTED = "counted", _("agreed to have opened papers counted")
+        UNCOUNTED = "uncounted", _("took back that opened papers are counted")
         EXPORTED = "exported", _("took their data")
         ERASED = "erased", _("erased")
 

@@ -1,17 +1,28 @@
 """The pipeline's rows, in the order papers flow through them.
 
 A paper is seen by sources (Sighting) and measured (Signal); an edition lists papers (EditionItem) and is frozen
-(Compiled); each reader's digest is one Delivery; what comes back is a DeliveryEvent or a Verdict.
+(Compiled); each reader's digest is one Delivery; what comes back is a DeliveryEvent, a Verdict or a Click.
 The database is the record of truth and the queue: everything else may be lost at any moment.
 """
 
-from newsletter.models.deliveries import Claim, Delivery, DeliveryEvent, DeliveryQuerySet, Verdict
+from newsletter.models.deliveries import (
+    Claim,
+    Click,
+    ClickQuerySet,
+    Delivery,
+    DeliveryEvent,
+    DeliveryQuerySet,
+    Miss,
+    Verdict,
+)
 from newsletter.models.editions import Compiled, Edition, EditionItem, EditionItemQuerySet, EditionQuerySet
 from newsletter.models.machine import Heartbeat, PaceBucket, SourceHost, SourceRun, Stream
 from newsletter.models.papers import Merge, Paper, PaperQuerySet, PaperTopic, Sighting, Signal
 
 __all__ = [
     "Claim",
+    "Click",
+    "ClickQuerySet",
     "Compiled",
     "Delivery",
     "DeliveryEvent",
@@ -22,6 +33,7 @@ __all__ = [
     "EditionQuerySet",
     "Heartbeat",
     "Merge",
+    "Miss",
     "PaceBucket",
     "Paper",
     "PaperQuerySet",

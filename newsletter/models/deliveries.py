@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, Exists, F, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
-from newsletter.models.editions import Edition
+from newsletter.models.editions import Edition, EditionItem
 from newsletter.models.papers import Paper
 from subscriptions.models import Subscriber
 
@@ -168,3 +169,78 @@ class Verdict(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subscriber_id} {self.value:+d} {self.paper_id}"
+
+
+class Miss(models.Model):
+    """An hour of one reader at which no digest was planned for them, and why: "nothing came" has an answer too."""
+
+    class Why(models.TextChoices):
+        NOTHING = "nothing", _("no edition was ready")
+        HAD_IT = "had it", _("had the newest edition already")
+        DAY_TAKEN = "day taken", _("had another digest on that day")
+
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="misses")
+    due_at = models.DateTimeField()
+    why = models.CharField(max_length=9, choices=Why)
+    at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name_plural = "misses"
+        constraints = [
+            models.CheckConstraint(name="miss_says_why", condition=Q(why__in=["nothing", "had it", "day taken"])),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subscriber_id} at {self.due_at:%Y-%m-%d %H:%M}: {self.why}"
+
+
+class ClickQuerySet(models.QuerySet["Click"]):
+    def counted(self) -> ClickQuerySet:
+        """Those that look like a person's, of readers who still agree.
+
+        A scanner fetches a mail's links within a minute of its arrival, or several papers within a second; nobody
+        reads so fast. What a slower scanner fetches is counted: the number is a hint to curators and nothing else.
+        """
+        beside = Click.objects.filter(
+            delivery=OuterRef("delivery"),
+            at__gte=OuterRef("at") - Click.BURST,
+            at__lte=OuterRef("at") + Click.BURST,
+        )
+        papers = beside.order_by().values("delivery").annotate(papers=Count("item", distinct=True))
+        return self.filter(
+            ~Exists(papers.filter(papers__gte=Click.BURST_PAPERS)),
+            subscriber__clicks_agreed_at__lte=F("at"),
+            at__gte=F("delivery__sent_at") + Click.TOO_SOON,
+        )
+
+
+class Click(models.Model):
+    """A reader who agreed to it opened one link of one paper of their digest. Once, however often it is opened."""
+
+    TOO_SOON = timedelta(seconds=60)  # after the mail was handed over
+    BURST = timedelta(seconds=1)
+    BURST_PAPERS = 3
+
+    class Kind(models.TextChoices):
+        PAPER = "p", _("the paper's page")
+        FILE = "f", _("its PDF")
+        CODE = "c", _("its code")
+        HOME = "h", _("the project's home page")
+
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="clicks", db_index=False)
+    item = models.ForeignKey(EditionItem, on_delete=models.CASCADE, related_name="clicks")
+    # The delivery's own reader, once more: what points to a reader is exported with their data and erased with it.
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="clicks")
+    kind = models.CharField(max_length=1, choices=Kind)
+    at = models.DateTimeField()
+
+    objects = ClickQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["delivery", "item", "kind"], name="one_click_per_link_of_a_delivery"),
+            models.CheckConstraint(name="click_kind_is_known", condition=Q(kind__in=["p", "f", "c", "h"])),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.delivery_id} {self.item_id} {self.kind}"

@@ -42,6 +42,9 @@ class Edition(models.Model):
     approved_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True)
     frozen_at = models.DateTimeField(null=True, blank=True)
     closes_at = models.DateTimeField(null=True, blank=True, help_text=_("No reader is planned for it after this."))
+    send_now_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("A curator wants every reader planned at once; empty again when done.")
+    )
     done_at = models.DateTimeField(null=True, blank=True)
     paused_at = models.DateTimeField(null=True, blank=True)
     pause_reason = models.CharField(max_length=200, blank=True)
