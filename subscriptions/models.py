@@ -287,6 +287,11 @@ class Allowance(models.Model):
         return self.name
 
 
+def may_sign_up() -> list[str]:
+    """What a key may do when nobody says otherwise."""
+    return [ApiKey.Scope.SUBSCRIBERS.value]
+
+
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def valid(self) -> ApiKeyQuerySet:
         return self.filter(revoked_at__isnull=True)
@@ -297,10 +302,15 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 
 
 class ApiKey(models.Model):
-    """A program of the operator's that may sign readers up. The key itself is known to that program alone."""
+    """A program of the operator's and what it may write. The key itself is known to that program alone."""
+
+    class Scope(models.TextChoices):
+        SUBSCRIBERS = "subscribers:write", _("sign readers up")
+        PAPERS = "papers:write", _("submit papers")
 
     name = models.CharField(max_length=80, help_text=_("Which program has it; kept with the consent of its readers."))
     key_hash = models.CharField(max_length=64, editable=False)
+    scopes = models.JSONField(default=may_sign_up, help_text=_("What its program may do."))
     created_at = models.DateTimeField()
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)

@@ -18,6 +18,7 @@ from newsletter.models.deliveries import (
 from newsletter.models.editions import Compiled, Edition, EditionItem, EditionItemQuerySet, EditionQuerySet
 from newsletter.models.machine import Heartbeat, PaceBucket, SourceHost, SourceRun, Stream
 from newsletter.models.papers import Merge, Paper, PaperQuerySet, PaperTopic, Sighting, Signal
+from newsletter.models.webhooks import WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 __all__ = [
     "Claim",
@@ -44,4 +45,7 @@ __all__ = [
     "SourceRun",
     "Stream",
     "Verdict",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookEvent",
 ]
