@@ -5,6 +5,7 @@ A paper is seen by sources (Sighting) and measured (Signal); an edition lists pa
 The database is the record of truth and the queue: everything else may be lost at any moment.
 """
 
+from newsletter.models.community import Submission, SubmissionQuerySet, Vote
 from newsletter.models.deliveries import (
     Claim,
     Click,
@@ -18,6 +19,7 @@ from newsletter.models.deliveries import (
 from newsletter.models.editions import Compiled, Edition, EditionItem, EditionItemQuerySet, EditionQuerySet
 from newsletter.models.machine import Heartbeat, PaceBucket, SourceHost, SourceRun, Stream
 from newsletter.models.papers import Merge, Paper, PaperQuerySet, PaperTopic, Sighting, Signal
+from newsletter.models.vectors import PaperVector
 from newsletter.models.webhooks import WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 __all__ = [
@@ -39,12 +41,16 @@ __all__ = [
     "Paper",
     "PaperQuerySet",
     "PaperTopic",
+    "PaperVector",
     "Sighting",
     "Signal",
     "SourceHost",
     "SourceRun",
     "Stream",
+    "Submission",
+    "SubmissionQuerySet",
     "Verdict",
+    "Vote",
     "WebhookDelivery",
     "WebhookEndpoint",
     "WebhookEvent",

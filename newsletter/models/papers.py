@@ -78,6 +78,7 @@ class Paper(models.Model):
     topics: models.ManyToManyField[Topic, PaperTopic] = models.ManyToManyField(Topic, through="PaperTopic")
     upvotes = models.PositiveIntegerField(default=0, help_text=_("Latest count, for showing."))
     github_stars = models.PositiveIntegerField(default=0, help_text=_("Latest count, for showing."))
+    reader_votes = models.PositiveIntegerField(default=0, help_text=_("Our own readers' votes that count."))
     # Trend scores per cadence, written by ranking; zero for papers no source measures.
     score_daily = models.FloatField(default=0.0)
     score_weekly = models.FloatField(default=0.0)
@@ -177,6 +178,7 @@ class PaperTopic(models.Model):
     is_assigned = models.BooleanField(default=True, help_text=_("Shown as a topic of the paper."))
     is_primary = models.BooleanField(default=False)
     origin = models.CharField(max_length=10, choices=Origin, default=Origin.CLASSIFIER)
+    curated_at = models.DateTimeField(null=True, blank=True, help_text=_("When a curator set it, or took it away."))
 
     class Meta:
         ordering = ["-is_primary", "-score"]
@@ -184,7 +186,10 @@ class PaperTopic(models.Model):
             models.UniqueConstraint(fields=["paper", "topic"], name="one_score_per_paper_and_topic"),
             models.UniqueConstraint(fields=["paper"], condition=Q(is_primary=True), name="one_primary_topic_per_paper"),
         ]
-        indexes = [models.Index(fields=["topic", "paper"], condition=Q(is_assigned=True), name="papers_of_a_topic")]
+        indexes = [
+            models.Index(fields=["topic", "paper"], condition=Q(is_assigned=True), name="papers_of_a_topic"),
+            models.Index(fields=["-curated_at"], condition=Q(origin="curator"), name="topics_by_curators"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.topic_id} {self.score:.2f}"
