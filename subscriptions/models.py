@@ -93,6 +93,9 @@ class Subscriber(models.Model):
     )
     topics: models.ManyToManyField[Topic, TopicPreference] = models.ManyToManyField(Topic, through="TopicPreference")
     next_due_at = models.DateTimeField(null=True, blank=True)
+    welcome_due_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text=_("A first digest is owed since then; empty when none is.")
+    )
     paused_until = models.DateTimeField(null=True, blank=True)
     # Random, never expires, in every digest; looked up by its hash so that the lookup leaks no timing (SS6).
     unsubscribe_token = models.CharField(max_length=24, editable=False)
@@ -127,6 +130,10 @@ class Subscriber(models.Model):
         indexes = [
             models.Index(fields=["address_hash"], name="subscribers_by_hash"),
             models.Index(fields=["cadence", "next_due_at"], condition=Q(state="confirmed"), name="confirmed_by_due"),
+            # Almost empty: whoever waits for a first digest does so for a minute. All others stand in no such index.
+            models.Index(
+                fields=["welcome_due_at"], condition=Q(welcome_due_at__isnull=False), name="readers_to_welcome"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -32,6 +32,7 @@ class Row(NamedTuple):
     expires_at: datetime
     domain: str
     picks: str  # JSON
+    is_welcome: bool = False
 
 
 def store(rows: Sequence[Row]) -> Sequence[Row]:
