@@ -10,5 +10,5 @@ def date_them(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("newsletter", "0010_vectors_and_curated_topics")]
+    dependencies = [("newsletter", "0011_welcome_deliveries")]
     operations = [migrations.RunPython(date_them, migrations.RunPython.noop)]
