@@ -12,7 +12,6 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import css_inline
 from django.conf import settings
@@ -26,7 +25,8 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext as _
 
 from newsletter import encoding, prose, rendering
-from newsletter.models import Edition, EditionItem, Paper
+from newsletter.mail_links import Kind, click_url, digest_url, links_of, verdict_url
+from newsletter.models import Edition, EditionItem
 from newsletter.ranking import call_trending, gains_line, stands_out
 from subscriptions import links
 from subscriptions.models import Topic
@@ -50,16 +50,6 @@ _SLOTS = (
 
 class FragmentError(Exception):
     """A part of the digest cannot be rendered; the message names the item."""
-
-
-def digest_url(delivery_token: str) -> str:
-    """The reader's digest on the web, where papers are also judged."""
-    return f"{settings.SITE_URL}/d/{delivery_token}"
-
-
-def verdict_url(delivery_token: str, item_id: int) -> str:
-    """The page that asks, by POST, for more or less like one paper; #more, #less and #mute point at its buttons."""
-    return f"{digest_url(delivery_token)}/{item_id}"
 
 
 def compile_edition(edition: Edition, *, now: datetime) -> dict[str, Any]:
@@ -197,24 +187,15 @@ class _Press:
 
     def item(self, item: EditionItem, *, topics: Mapping[str, str]) -> dict[str, Any]:
         """One paper's subject, its pieces for both parts, in full and in short, and its why-lines."""
-        sheet = _Sheet.of(item, delivery_mark=self.delivery_mark)
+        addresses = links_of(item.paper)
+        sheet = _Sheet.of(item, addresses=addresses, delivery_mark=self.delivery_mark)
         subject = encoding.header_text(prose.shorten(sheet.title, width=SUBJECT_WIDTH), column=len("Subject: "))
         parts: dict[str, Any] = {}
         whys = reasons(item, topics=topics)
-        for part, suffix in (("html", "html"), ("text", "txt")):
-            full = self._sheet(f"paper.{suffix}", sheet.context())
-            short = self._sheet(f"paper_short.{suffix}", sheet.context())
-            pieces: dict[str, str] = {
-                "preview": prose.shorten(sheet.summary or sheet.authors or sheet.title, width=120),
-                "lead": "",
-                "rest": full["why"],
-                "short_lead": "",
-                "short_rest": short["why"],
-            }
-            if part == "text":
-                pieces |= {"preview": "", "lead": full["number"], "short_lead": short["number"]}
-            else:
-                pieces["preview"] = conditional_escape(pieces["preview"])
+        for part in ("html", "text"):
+            preview = prose.shorten(sheet.summary or sheet.authors or sheet.title, width=120)
+            pieces = self._pieces_of_paper(sheet, part=part)
+            pieces["preview"] = conditional_escape(preview) if part == "html" else ""
             parts[part] = {
                 "pieces": {name: self.encode(text) for name, text in pieces.items()},
                 "whys": {
@@ -222,7 +203,26 @@ class _Press:
                     for reason, why in whys.items()
                 },
             }
+        if settings.CLICK_TRACKING:  # once more, for the readers who agreed: the same paper by way of our door
+            doors = {kind: click_url(self.delivery_mark, item.pk, kind) for kind in addresses}
+            sheet = _Sheet.of(item, addresses=doors, delivery_mark=self.delivery_mark)
+            for part in ("html", "text"):
+                pieces = self._pieces_of_paper(sheet, part=part)
+                parts[part]["counted"] = {name: self.encode(text) for name, text in pieces.items()}
         return {"subject": subject, **parts}
+
+    def _pieces_of_paper(self, sheet: _Sheet, *, part: str) -> dict[str, str]:
+        """What stands before and after the reason, in full and in short."""
+        suffix = "html" if part == "html" else "txt"
+        full = self._sheet(f"paper.{suffix}", sheet.context())
+        short = self._sheet(f"paper_short.{suffix}", sheet.context())
+        is_text = part == "text"  # the HTML part numbers its papers by a piece of its own
+        return {
+            "lead": full["number"] if is_text else "",
+            "rest": full["why"],
+            "short_lead": short["number"] if is_text else "",
+            "short_rest": short["why"],
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,23 +239,27 @@ class _Sheet:
     verdicts: tuple[tuple[str, str], ...]
 
     @classmethod
-    def of(cls, item: EditionItem, *, delivery_mark: str) -> _Sheet:
+    def of(cls, item: EditionItem, *, addresses: Mapping[Kind, str], delivery_mark: str) -> _Sheet:
         paper = item.paper
         shown = [row.topic for row in paper.paper_topics.all() if row.is_assigned][:TOPICS_SHOWN]
         judge = verdict_url(delivery_mark, item.pk)
         verdicts = [(_("More like this"), f"{judge}#more"), (_("Less like this"), f"{judge}#less")]
         if shown:
             verdicts.append((_("Mute this topic"), f"{judge}#mute"))
-        others = [(_("PDF"), paper.pdf_url), (_("Code"), paper.code_url), (_("Project"), paper.project_url)]
-        url = paper_url(paper)
+        names = {
+            Kind.PAPER: _("Read the paper"),
+            Kind.FILE: _("PDF"),
+            Kind.CODE: _("Code"),
+            Kind.HOME: _("Project"),
+        }
         return cls(
             title=prose.shorten(paper.title, width=TITLE_WIDTH),
             authors=authors_line([prose.one_line(str(name)) for name in paper.authors]),
             summary=prose.gist(paper.abstract),
             note=_("Editor: %s") % note if (note := prose.one_line(item.note)) else "",
             topics=tuple(prose.one_line(topic.name) for topic in shown),
-            url=url,
-            links=((_("Read the paper"), url), *((name, safe) for name, link in others if (safe := safe_link(link)))),
+            url=addresses[Kind.PAPER],
+            links=tuple((names[kind], address) for kind, address in addresses.items()),
             verdicts=tuple(verdicts),
         )
 
@@ -319,30 +323,6 @@ def authors_line(names: list[str]) -> str:
         return ", ".join(names)
     rest = len(names) - AUTHORS_SHOWN
     return _("%(names)s and %(rest)d others") % {"names": ", ".join(names[:AUTHORS_SHOWN]), "rest": rest}
-
-
-def paper_url(paper: Paper) -> str:
-    """Where the title leads: the paper's own page when its host is one we link to, else arXiv's, else ours."""
-    if link := safe_link(paper.url):
-        return link
-    if paper.arxiv_id:
-        return f"https://arxiv.org/abs/{paper.arxiv_id}"
-    return settings.SITE_URL + paper.get_absolute_url()
-
-
-def safe_link(url: str) -> str:
-    """The address when a mail may link to it: https, and our host or one of PAPER_LINK_HOSTS (MF27). Else empty."""
-    try:
-        parts = urlsplit(url.strip())
-        host, port = (parts.hostname or "").lower(), parts.port
-    except ValueError:
-        return ""
-    if parts.scheme != "https" or parts.username is not None or port not in {None, 443}:
-        return ""
-    known = host == settings.SITE_HOST or any(
-        host == name or (name.startswith(".") and host.endswith(name)) for name in settings.PAPER_LINK_HOSTS
-    )
-    return prose.one_line(url).replace(" ", "%20") if known else ""
 
 
 def headline(edition: Edition) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from newsletter import encoding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
 HTML_BUDGET = 79_000  # encoded bytes of the HTML part; mail readers clip at about 102 KB, the footer with it (MF22)
@@ -60,6 +60,7 @@ class Recipient:
     topics: tuple[str, ...] = ()  # slugs of followed topics, named in the footer
     confirmed_on: date | None = None  # named in the footer as the day of consent
     is_welcome: bool = False  # the first digest, right after confirming
+    counts_clicks: bool = False  # agreed to links that count which papers are opened
 
 
 class Composer:
@@ -125,6 +126,19 @@ class Composer:
         return b"".join([self._standing, personal.encode("ascii"), subject, fold, tail, b"\r\n"])
 
 
+class _Papers:
+    """Every paper in full and in short, by item and reason."""
+
+    def __init__(self) -> None:
+        self.full: dict[tuple[int, str], bytes] = {}
+        self.short: dict[tuple[int, str], bytes] = {}
+
+    def add(self, item: int, ready: Mapping[str, bytes], whys: Mapping[str, bytes]) -> None:
+        for reason, why in whys.items():
+            self.full[item, reason] = ready["lead"] + why + ready["rest"]
+            self.short[item, reason] = ready["short_lead"] + why + ready["short_rest"]
+
+
 class _Plane:
     """One part of the message in one encoding: every piece of it, ready to join."""
 
@@ -143,14 +157,15 @@ class _Plane:
         self._frame = pieces(compiled[part]["frame"])
         self._topics = pieces(compiled[part]["topics"])
         self._previews: dict[int, bytes] = {}
-        self._full: dict[tuple[int, str], bytes] = {}
-        self._short: dict[tuple[int, str], bytes] = {}
+        plain, counted = _Papers(), _Papers()
         for key, item in compiled["items"].items():
             ready = pieces(item[part]["pieces"])
             self._previews[int(key)] = ready["preview"]
-            for reason, why in pieces(item[part]["whys"]).items():
-                self._full[int(key), reason] = ready["lead"] + why + ready["rest"]
-                self._short[int(key), reason] = ready["short_lead"] + why + ready["short_rest"]
+            whys = pieces(item[part]["whys"])
+            plain.add(int(key), ready, whys)
+            if "counted" in item[part]:
+                counted.add(int(key), pieces(item[part]["counted"]), whys)
+        self._papers = (plain, counted if counted.full else plain)  # by whether the reader agreed to counted links
         self._months: list[str] = compiled["months"]
         self._dates: dict[date, bytes] = {}
 
@@ -158,14 +173,18 @@ class _Plane:
         """Everything that may become part of a message, but the day of consent, which begins with a digit."""
         yield self._opening
         yield from self._numbers
-        for pieces in (self._frame, self._topics, self._previews, self._full, self._short):
+        for pieces in (self._frame, self._topics, self._previews):
             yield from pieces.values()
+        for papers in self._papers:
+            yield from papers.full.values()
+            yield from papers.short.values()
 
     def is_never_longer(self, other: _Plane) -> bool:
         """Whether every piece is at most as long as the same piece of the other plane."""
         mine, theirs = ((*plane._frame.values(), *plane._previews.values()) for plane in (self, other))
         sizes = zip(mine, theirs, strict=True)
-        papers = ((self._full, other._full), (self._short, other._short))
+        pairs = zip(self._papers, other._papers, strict=True)
+        papers = [pair for mine, theirs in pairs for pair in ((mine.full, theirs.full), (mine.short, theirs.short))]
         return all(len(ours) <= len(others) for ours, others in sizes) and all(
             len(ours[key]) <= len(others[key]) for ours, others in papers for key in ours
         )
@@ -178,10 +197,11 @@ class _Plane:
         frame = self._frame
         opening = frame["welcome" if recipient.is_welcome else "opening"]
         joined = [self._opening, frame["head"], self._previews[recipient.picks[0][0]], opening]
-        papers = self._full
+        chosen = self._papers[recipient.counts_clicks]
+        papers = chosen.full
         for place, (item, _lane, reason) in enumerate(recipient.picks):
             if place == full:
-                papers = self._short
+                papers = chosen.short
             joined.append(self._numbers[place])
             joined.append(papers.get((item, reason)) or papers[item, "trending"])
         joined.append(frame["foot"])

@@ -238,6 +238,8 @@ RETENTION_LEFT_DAYS = env.int(
 )  # after leaving; then as if they had asked to be erased
 RETENTION_NOTICE_DAYS = env.int("RETENTION_NOTICE_DAYS", default=30)
 RETENTION_DELIVERY_DAYS = env.int("RETENTION_DELIVERY_DAYS", default=90)
+# Count which papers are opened from the mails, of readers who tick a box of their own for it. Off: no trace of it.
+CLICK_TRACKING = env.bool("CLICK_TRACKING", default=False)
 PRIVACY_CONTROLLER = env.str("PRIVACY_CONTROLLER", default=SITE_NAME)
 PRIVACY_PROCESSORS = env.list("PRIVACY_PROCESSORS", default=[])  # "Company, country: what for", one each
 # Hosts that a digest may link to beside our own; a leading dot takes every host below.

@@ -1,0 +1,65 @@
+"""Where the links of a digest lead: to our own pages behind a reader's token, or to a paper and what belongs to it.
+
+In: a paper, the token of a delivery. Out: addresses. Nothing is stored: what a link of a mail stands for is looked up
+in the rows when it is followed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from newsletter import prose
+from newsletter.models import Click
+
+if TYPE_CHECKING:
+    from newsletter.models import Paper
+
+Kind = Click.Kind
+
+
+def digest_url(delivery_token: str) -> str:
+    """The reader's digest on the web, where papers are also judged."""
+    return f"{settings.SITE_URL}/d/{delivery_token}"
+
+
+def verdict_url(delivery_token: str, item_id: int) -> str:
+    """The page that asks, by POST, for more or less like one paper; #more, #less and #mute point at its buttons."""
+    return f"{digest_url(delivery_token)}/{item_id}"
+
+
+def click_url(delivery_token: str, item_id: int, kind: str) -> str:
+    """By way of our door, which counts the paper as opened: in the mails of readers who agreed to that only (SS13)."""
+    return f"{settings.SITE_URL}/c/{delivery_token}/{item_id}/{kind}"
+
+
+def links_of(paper: Paper) -> dict[Kind, str]:
+    """Every address of a paper that a mail may link to, its own page first."""
+    others = {Kind.FILE: paper.pdf_url, Kind.CODE: paper.code_url, Kind.HOME: paper.project_url}
+    return {Kind.PAPER: paper_url(paper)} | {kind: safe for kind, link in others.items() if (safe := safe_link(link))}
+
+
+def paper_url(paper: Paper) -> str:
+    """Where the title leads: the paper's own page when its host is one we link to, else arXiv's, else ours."""
+    if link := safe_link(paper.url):
+        return link
+    if paper.arxiv_id:
+        return f"https://arxiv.org/abs/{paper.arxiv_id}"
+    return settings.SITE_URL + paper.get_absolute_url()
+
+
+def safe_link(url: str) -> str:
+    """The address when a mail may link to it: https, and our host or one of PAPER_LINK_HOSTS (MF27). Else empty."""
+    try:
+        parts = urlsplit(url.strip())
+        host, port = (parts.hostname or "").lower(), parts.port
+    except ValueError:
+        return ""
+    if parts.scheme != "https" or parts.username is not None or port not in {None, 443}:
+        return ""
+    known = host == settings.SITE_HOST or any(
+        host == name or (name.startswith(".") and host.endswith(name)) for name in settings.PAPER_LINK_HOSTS
+    )
+    return prose.one_line(url).replace(" ", "%20") if known else ""
