@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from email.utils import parseaddr
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -260,10 +261,13 @@ SOURCES = env.list("SOURCES", default=[] if DEBUG else list(_SOURCES))
 if unknown := set(SOURCES).difference(_SOURCES):
     raise ImproperlyConfigured(f"SOURCES may name {', '.join(_SOURCES)}, not {', '.join(sorted(unknown))}.")
 ARXIV_CATEGORIES = env.list("ARXIV_CATEGORIES", default=["cs.AI", "cs.CL", "cs.CV", "cs.LG"])
+# auto: the extra `semantic` is used where it is installed; off: as if it were not
+SEMANTIC = env.one_of("SEMANTIC", ("auto", "off"), default="auto")
 EDITION_AUTO_APPROVE = env.bool("EDITION_AUTO_APPROVE", default=False)
 EDITION_CUTOFF_HOUR = env.int("EDITION_CUTOFF_HOUR", default=4, at_most=23)  # UTC; arXiv has announced by then
 EDITION_SIZE = env.int("EDITION_SIZE", default=60, at_least=1)  # candidate papers in one edition
 DIGEST_MIN_PAPERS = env.int("DIGEST_MIN_PAPERS", default=1)
+WELCOME_DIGEST = env.bool("WELCOME_DIGEST", default=True)  # the newest edition, once a reader has confirmed
 DELIVERY_GRACE_HOURS = env.int("DELIVERY_GRACE_HOURS", default=6)  # a digest later than this is skipped, not sent
 DELIVERY_CHUNK = env.int("DELIVERY_CHUNK", default=500, at_least=1)
 DELIVERY_LEASE_SECONDS = env.int("DELIVERY_LEASE_SECONDS", default=60, at_least=1)
@@ -320,7 +324,8 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = env.int("WORKER_SOFT_SHUTDOWN_SECONDS", default=30)
 CELERY_WORKER_ENABLE_SOFT_SHUTDOWN_ON_IDLE = True
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000
-CELERY_WORKER_MAX_MEMORY_PER_CHILD = 256_000  # KiB
+# KiB; a worker that has read papers by the extra `semantic` holds its model
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 256_000 if SEMANTIC == "off" or find_spec("onnxruntime") is None else 768_000
 CELERY_WORKER_ETA_TASK_LIMIT = 1000
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "maintenance"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -19,7 +18,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from newsletter.ledger import open_ledger
-from newsletter.models import Delivery, Edition
+from newsletter.models import Edition
 from newsletter.planning.choice import EditionPlan, picks_for
 from newsletter.planning.due import (
     Due,
@@ -33,45 +32,36 @@ from newsletter.planning.due import (
     slot_of,
     without_delivery,
 )
-from newsletter.planning.store import Row, store
+from newsletter.planning.rows import Planned, rows_of, write_rows
+from newsletter.planning.store import Row
+from newsletter.planning.welcome import plan_welcomes
 from subscriptions.models import Subscriber
 
 __all__ = ["EditionPlan", "Planned", "picks_for", "plan_due", "plan_now"]
 
 log = logging.getLogger(__name__)
-THIN_DIGEST = 3  # fewer papers than this is what "skip", "hold" and "widen" are about
-
-
-@dataclass
-class Planned:
-    """What one run of planning did."""
-
-    queued: int = 0
-    skipped: int = 0
-    missed: int = 0
-
-    def add(self, more: Planned) -> None:
-        self.queued += more.queued
-        self.skipped += more.skipped
-        self.missed += more.missed
-
-    @property
-    def readers(self) -> int:
-        return self.queued + self.skipped
 
 
 def plan_due(
     *, now: datetime, deadline: datetime | None = None, clock: Callable[[], datetime] = timezone.now
 ) -> Planned:
-    """Plan every reader who is due, chunk by chunk, until none is left or the deadline passes.
+    """Plan every reader who is due, chunk by chunk, until none is left or the deadline passes; new readers first.
 
     What one cadence raises is raised after the others are planned.
     """
     done = Planned()
-    errors = []
-    for cadence in Subscriber.Cadence.values:
+    errors: list[Exception] = []
+
+    def is_late() -> bool:
+        return deadline is not None and clock() >= deadline
+
+    def welcome() -> None:
+        done.add(plan_welcomes(now=now, is_late=is_late))
+
+    cadences = [partial(_plan_cadence, each, now=now, done=done, is_late=is_late) for each in Subscriber.Cadence.values]
+    for step in (welcome, *cadences):
         try:
-            _plan_cadence(cadence, now=now, done=done, is_late=lambda: deadline and clock() >= deadline)
+            step()
         except Exception as error:
             errors.append(error)
     if errors:
@@ -104,7 +94,7 @@ def plan_now(edition: Edition, *, now: datetime) -> Planned:
                 readers = read(waiting.select_for_update(skip_locked=True, of=("self",)))
                 if not readers:
                     return done
-                stored = _store(edition, _rows(plan, readers, [slot] * len(readers)))
+                stored = write_rows(edition, rows_of(plan, readers, [slot] * len(readers)))
         except Raced:
             continue  # the planner has some of them; ask again who is left
         done.add(stored)
@@ -121,7 +111,7 @@ def _plan_edition(plan: EditionPlan, *, now: datetime, done: Planned, is_late: C
         while not is_late() and (readers := due_readers(plan.edition, after=last, now=now)):
             last = readers[-1]
             slots = [slot_of(reader, patience=patience, jitter=jitter, now=now) for reader in readers]
-            rows = _rows(plan, readers, slots)
+            rows = rows_of(plan, readers, slots)
             if writing:
                 done.add(writing.result())
             writing = ledger.submit(partial(_write_chunk, plan.edition, readers, rows, now=now))
@@ -136,7 +126,7 @@ def _write_chunk(edition: Edition, readers: Sequence[Due], rows: Sequence[Row], 
     try:
         with transaction.atomic():
             advance(readers, now=now)
-            return _store(edition, rows)
+            return write_rows(edition, rows)
     except Raced:
         log.info("Another planner got some of %d readers of edition %s first", len(readers), edition.pk)
         return Planned()
@@ -153,41 +143,3 @@ def _skip_missed(cadence: str, edition: Edition | None, *, now: datetime) -> int
         except Raced:
             continue
     return missed
-
-
-def _rows(plan: EditionPlan, readers: Sequence[Due], slots: Sequence[Slot]) -> list[Row]:
-    rows = []
-    fewest = max(1, settings.DIGEST_MIN_PAPERS)
-    for reader, slot, picks in zip(readers, slots, plan.choose(readers), strict=True):
-        reason = _skip_reason(reader, picks.count("[") - 1, fewest=fewest)
-        rows.append(
-            Row(
-                plan.edition.pk,
-                reader.pk,
-                Delivery.State.SKIPPED.value if reason else Delivery.State.QUEUED.value,
-                reason,
-                slot.local_on,
-                slot.due_at,
-                None if reason else slot.not_before,
-                slot.expires_at,
-                reader.domain,
-                picks,
-            )
-        )
-    return rows
-
-
-def _store(edition: Edition, rows: Sequence[Row]) -> Planned:
-    stored = store(rows)
-    Edition.objects.filter(pk=edition.pk, state=Edition.State.FROZEN).update(state=Edition.State.SENDING)
-    skipped = sum(1 for row in stored if row.skip_reason)
-    return Planned(queued=len(stored) - skipped, skipped=skipped)
-
-
-def _skip_reason(reader: Due, papers: int, *, fewest: int) -> str:
-    if papers < fewest:
-        return Delivery.Skip.EMPTY.value
-    thin = papers < min(THIN_DIGEST, reader.max_papers)
-    if thin and reader.thin_policy in {Subscriber.ThinPolicy.SKIP, Subscriber.ThinPolicy.HOLD}:
-        return Delivery.Skip.THIN.value
-    return ""

@@ -96,7 +96,7 @@ def read(readers: QuerySet[Subscriber]) -> list[Due]:
 def slot_of(reader: Due, *, patience: timedelta, jitter: int, now: datetime) -> Slot:
     due_at = reader.next_due_at
     return Slot(
-        local_on=_local_day(due_at, reader.time_zone),
+        local_on=local_day(due_at, reader.time_zone),
         due_at=due_at,
         not_before=due_at + _jitter(reader.pk, jitter),
         expires_at=max(due_at, now) + patience,
@@ -130,5 +130,6 @@ def _next_due(cadence: str, weekdays: int, hour: int, time_zone: str, after: dat
 
 
 @lru_cache(maxsize=4096)
-def _local_day(instant: datetime, time_zone: str) -> date:
+def local_day(instant: datetime, time_zone: str) -> date:
+    """The reader's day at that moment; whole chunks share a few moments and zones."""
     return schedule.local_day(instant, time_zone)

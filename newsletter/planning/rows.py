@@ -1,0 +1,78 @@
+"""What was chosen for a chunk of readers -> their rows; a digest too thin for its reader is recorded as skipped.
+
+In: readers, when each digest is for, the edition's plan. Out: Delivery rows written, and their count. Writing may race
+with another planner: Raced is raised, the caller's transaction ends, and the next tick asks again who is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from newsletter.models import Delivery, Edition
+from newsletter.planning.choice import EditionPlan
+from newsletter.planning.due import Due, Slot
+from newsletter.planning.store import Row, store
+from subscriptions.models import Subscriber
+
+THIN_DIGEST = 3  # fewer papers than this is what "skip", "hold" and "widen" are about
+
+
+@dataclass
+class Planned:
+    """What one run of planning did."""
+
+    queued: int = 0
+    skipped: int = 0
+    missed: int = 0
+
+    def add(self, more: Planned) -> None:
+        self.queued += more.queued
+        self.skipped += more.skipped
+        self.missed += more.missed
+
+    @property
+    def readers(self) -> int:
+        return self.queued + self.skipped
+
+
+def rows_of(plan: EditionPlan, readers: Sequence[Due], slots: Sequence[Slot]) -> list[Row]:
+    """A row for each of the readers, in their order."""
+    rows = []
+    fewest = max(1, settings.DIGEST_MIN_PAPERS)
+    for reader, slot, picks in zip(readers, slots, plan.choose(readers), strict=True):
+        reason = _skip_reason(reader, picks.count("[") - 1, fewest=fewest)
+        rows.append(
+            Row(
+                plan.edition.pk,
+                reader.pk,
+                Delivery.State.SKIPPED.value if reason else Delivery.State.QUEUED.value,
+                reason,
+                slot.local_on,
+                slot.due_at,
+                None if reason else slot.not_before,
+                slot.expires_at,
+                reader.domain,
+                picks,
+            )
+        )
+    return rows
+
+
+def write_rows(edition: Edition, rows: Sequence[Row]) -> Planned:
+    """Write those whose readers have no digest of that local day. The edition is being sent from now on."""
+    stored = store(rows)
+    Edition.objects.filter(pk=edition.pk, state=Edition.State.FROZEN).update(state=Edition.State.SENDING)
+    skipped = sum(1 for row in stored if row.skip_reason)
+    return Planned(queued=len(stored) - skipped, skipped=skipped)
+
+
+def _skip_reason(reader: Due, papers: int, *, fewest: int) -> str:
+    if papers < fewest:
+        return Delivery.Skip.EMPTY.value
+    thin = papers < min(THIN_DIGEST, reader.max_papers)
+    if thin and reader.thin_policy in {Subscriber.ThinPolicy.SKIP, Subscriber.ThinPolicy.HOLD}:
+        return Delivery.Skip.THIN.value
+    return ""
