@@ -12,19 +12,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import SequenceMatcher
-from functools import lru_cache
 from itertools import islice
 
 from django.db import connection, transaction
 from django.db.models import F, Q, Window
 from django.db.models.functions import RowNumber
 
-from newsletter.models import Paper, PaperTopic, Sighting, Signal
-from newsletter.sources import sample
+from newsletter import filing
+from newsletter.models import Paper, Sighting, Signal
 from newsletter.sources.identifiers import title_key
 from newsletter.sources.observation import Observation
-from newsletter.topics import Classifier, TopicProfile
-from subscriptions.models import Topic
 
 _BATCH = 500
 _INGEST_LOCK = 0x70617065  # "pape": one writer of papers at a time, so that two workers never add the same one
@@ -43,7 +40,6 @@ _UPDATED = (
     *("arxiv_id", "title_key", "title_head", "title_tail", *_TEXT_FIELDS, *_LINK_FIELDS),
     *("listed_on", "first_seen_at", "withdrawn_at", *_COUNTERS.values()),
 )
-_WORTH_KEEPING = 0.1  # lower topic scores are not stored
 _ROMAN = frozenset(["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x"])
 
 
@@ -67,46 +63,6 @@ def ingest(observations: Iterable[Observation], *, now: datetime) -> IngestResul
         while batch := list(islice(remaining, _BATCH)):
             result += _ingest_batch(batch, now=now)
     return result
-
-
-def reclassify(papers: Sequence[Paper]) -> None:
-    """Give papers the topics that the topics' present words say. What a curator decided stays."""
-    topics = {topic.slug: topic for topic in Topic.objects.filter(is_active=True)}
-    curated = set(
-        PaperTopic.objects.filter(paper__in=papers, origin=PaperTopic.Origin.CURATOR).values_list("paper_id", flat=True)
-    )
-    open_papers = [paper for paper in papers if paper.pk not in curated]
-    PaperTopic.objects.filter(paper__in=open_papers).delete()
-    classifier = current_classifier()
-    PaperTopic.objects.bulk_create(
-        PaperTopic(
-            paper=paper,
-            topic=topics[found.slug],
-            score=found.score,
-            is_assigned=found.assigned,
-            is_primary=found.assigned and place == 0,
-        )
-        for paper in open_papers
-        for place, found in enumerate(classifier.classify(paper.title, paper.abstract, categories=paper.categories))
-        if found.assigned or found.score >= _WORTH_KEEPING
-    )
-
-
-def current_classifier() -> Classifier:
-    """The classifier of the topics as they stand."""
-    return _classifier(
-        tuple(
-            TopicProfile(slug=slug, name=name, description=description, keywords=tuple(keywords))
-            for slug, name, description, keywords in Topic.objects.filter(is_active=True).values_list(
-                "slug", "name", "description", "keywords"
-            )
-        )
-    )
-
-
-@lru_cache(maxsize=2)
-def _classifier(topics: tuple[TopicProfile, ...]) -> Classifier:
-    return Classifier(topics, background=[f"{one.title}. {one.abstract}" for one in sample.papers()])
 
 
 @dataclass(slots=True, eq=False)
@@ -198,7 +154,7 @@ def _ingest_batch(batch: Sequence[Observation], *, now: datetime) -> IngestResul
     _store_sightings([*fresh, *met.values()], now=now)
     _store_signals([*fresh, *met.values()], now=now)
     if reworded := [entry.paper for entry in (*fresh, *met.values()) if entry.is_reworded]:
-        reclassify(reworded)
+        filing.reclassify(reworded)
     return IngestResult(read=len(batch), new=len(fresh), merged=merged)
 
 

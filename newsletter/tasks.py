@@ -16,7 +16,7 @@ from celery.signals import worker_shutting_down
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from newsletter import delivery, editions, feedback, gathering, planning, trends
+from newsletter import community, delivery, editions, feedback, gathering, planning, trends, vectors
 from newsletter.delivery.outlet import open_transport
 from newsletter.models import Delivery, Heartbeat
 from subscriptions import lifecycle, retention
@@ -25,6 +25,7 @@ from subscriptions.tasks import send_notices
 log = logging.getLogger(__name__)
 SCORE_EVERY = timedelta(minutes=15)
 SLICE = timedelta(seconds=180)  # a task is a bounded loop; the next tick goes on
+READING = timedelta(seconds=40)  # less than a tick: two workers would read the same papers
 _leaving = multiprocessing.Event()  # made before the fork: SIGTERM reaches the parent, its children do the work
 
 
@@ -46,6 +47,8 @@ def tick() -> None:
 @shared_task(name="newsletter.tasks.ingest")
 def ingest() -> None:
     gather_due(deadline=timezone.now() + SLICE)
+    now = timezone.now()
+    vectors.embed_due(now=now, deadline=now + READING, should_stop=_leaving.is_set)
 
 
 @shared_task(name="newsletter.tasks.listen")
@@ -84,6 +87,7 @@ def keep_house(*, now: datetime) -> None:
         delivery.reap_expired,
         delivery.skip_expired,
         feedback.act_on_events,
+        community.settle,
         lifecycle.resume_rested,
         forget_hourly,
     ):
@@ -110,6 +114,7 @@ def score_if_due(*, now: datetime) -> bool:
     last = Heartbeat.objects.filter(name="score").values_list("at", flat=True).first()
     if last and now - last < SCORE_EVERY:
         return False
+    _attempt(community.count_votes, now=now)
     trends.score_papers(now=now)
     beat("score", now=now)
     return True

@@ -30,6 +30,7 @@ if not _IN_XDIST_WORKER:
     os.environ["DEBUG"] = "1"
     os.environ["SITE_URL"] = "https://papers.example.org"
     os.environ["SITE_NAME"] = "Paperboy"
+    os.environ["SEMANTIC"] = "off"  # tests of the extra switch it on
     os.environ["VAR_DIR"] = tempfile.mkdtemp(prefix="paperboy-tests-")
     atexit.register(shutil.rmtree, os.environ["VAR_DIR"], ignore_errors=True)
 

@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from django.db import models
 
 from newsletter.models.papers import Paper
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+WIDTH = 384
+
+
+class PaperVectorQuerySet(models.QuerySet["PaperVector"]):
+    def matrix(self, paper_ids: Iterable[int]) -> tuple[list[int], NDArray[np.float32]]:
+        """(ids that have a vector here, in the order given; their vectors, a row each)."""
+        import numpy as np
+
+        wanted = list(dict.fromkeys(paper_ids))
+        found = dict(self.filter(paper__any_of=wanted).values_list("paper_id", "values"))
+        ids = [pk for pk in wanted if pk in found]
+        numbers = np.frombuffer(b"".join(bytes(found[pk]) for pk in ids), dtype="<f2")
+        return ids, numbers.astype(np.float32).reshape(len(ids), WIDTH)
 
 
 class PaperVector(models.Model):
@@ -16,6 +36,8 @@ class PaperVector(models.Model):
     model = models.CharField(max_length=64)
     text_hash = models.BinaryField(max_length=16)
     values = models.BinaryField(max_length=768)  # 384 numbers of two bytes (IEEE 754, little end first), length one
+
+    objects = PaperVectorQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"{self.paper_id} by {self.model}"

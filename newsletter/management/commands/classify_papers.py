@@ -15,7 +15,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from newsletter.ingest import current_classifier
+from newsletter.filing import current_classifier
 from newsletter.sources.text import clean_abstract, clean_title
 
 

@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 from django.utils import timezone
 
-from newsletter import planning, tasks
+from newsletter import planning, tasks, vectors
 from subscriptions import mail
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ def work(stop: threading.Event, *, once: bool = False) -> None:
             next_tick = now + tick
             steps += [partial(step, now=now) for step in (tasks.score_if_due, tasks.keep_house, planning.plan_due)]
         failures = [error for step in steps if (error := _failure_of(step))]
-        if is_tick and not gatherer.is_alive() and (settings.SOURCES or settings.BOUNCE_MAILBOX_URL):
+        if is_tick and not gatherer.is_alive() and (settings.SOURCES or settings.BOUNCE_MAILBOX_URL or vectors.is_on()):
             gatherer = threading.Thread(target=_gather, daemon=True)
             gatherer.start()
         until = timezone.now() + SLICE
@@ -83,5 +83,7 @@ def _gather() -> None:
     try:
         _failure_of(tasks.listen)
         _failure_of(partial(tasks.gather_due, deadline=timezone.now() + SLICE))
+        now = timezone.now()
+        _failure_of(partial(vectors.embed_due, now=now, deadline=now + SLICE))
     finally:
         connection.close()

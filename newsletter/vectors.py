@@ -1,0 +1,93 @@
+"""What papers mean: the extra `semantic` reads titles and abstracts and leaves a vector each.
+
+In: papers without a vector of their present words by the present model, newest first. Out: PaperVector rows, and the
+papers filed again, now by their meaning too. Bounded by its deadline; what is left waits for the next call. May run
+twice at once: both write the same numbers. Without the extra nothing happens and ``vectors_of`` knows no paper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
+
+from newsletter import filing, semantics
+from newsletter.ingest import wait_for_other_writers
+from newsletter.models import Heartbeat, Paper, PaperVector
+from newsletter.models.vectors import hash_of, text_of
+
+if TYPE_CHECKING:
+    from newsletter.semantics import Encoder, Floats
+
+_BATCH = 16  # papers a transaction; half a second of one core
+_NEWEST = 5_000  # looked through each time; all others once an hour
+_LOOK_BACK_EVERY = timedelta(hours=1)
+
+
+def current_encoder() -> Encoder | None:
+    """The encoder, where the extra is installed and SEMANTIC leaves it on."""
+    return semantics.encoder() if is_on() else None
+
+
+def is_on() -> bool:
+    """Loads nothing."""
+    return settings.SEMANTIC != "off" and semantics.is_installed()
+
+
+def embed_due(*, now: datetime, deadline: datetime, should_stop: Callable[[], bool] = lambda: False) -> int:
+    """Give papers their vectors until ``deadline``; returns how many got one."""
+    done = 0
+    while is_on() and timezone.now() < deadline and not should_stop() and (papers := _due(now=now)):
+        encoder = current_encoder()
+        assert encoder is not None  # noqa: S101 - is_on() said so
+        texts = [text_of(paper) for paper in papers]
+        _store(papers, texts, encoder.encode(texts))
+        done += len(papers)
+    return done
+
+
+def vectors_of(paper_ids: Iterable[int]) -> tuple[list[int], Floats]:
+    """(ids that have a vector, in the order given; their vectors, a float32 row of length one each)."""
+    return PaperVector.objects.filter(model=semantics.MODEL).matrix(paper_ids)
+
+
+def _due(*, now: datetime) -> list[Paper]:
+    """A batch of papers to read: of the newest first, and once an hour of all there are."""
+    newest = Paper.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    if found := list(_without_vector(Paper.objects.filter(pk__gt=newest - _NEWEST))[:_BATCH]):
+        return found
+    looked = Heartbeat.objects.filter(name="vectors").values_list("at", flat=True).first()
+    if looked and now - looked < _LOOK_BACK_EVERY:
+        return []
+    if not (found := list(_without_vector(Paper.objects.all())[:_BATCH])):
+        Heartbeat.objects.update_or_create(name="vectors", defaults={"at": now, "detail": "every paper has one"})
+    return found
+
+
+def _without_vector(papers: QuerySet[Paper]) -> QuerySet[Paper]:
+    current = PaperVector.objects.filter(paper=OuterRef("pk"), model=semantics.MODEL)
+    return papers.filter(~Exists(current), merged_into=None).order_by("-pk")
+
+
+@transaction.atomic
+def _store(papers: Sequence[Paper], texts: Sequence[str], vectors: Floats) -> None:
+    """What was read is kept only of papers that still say the same: ingest may have been at work meanwhile."""
+    wait_for_other_writers()
+    rows = [
+        PaperVector(paper=paper, model=semantics.MODEL, text_hash=hash_of(text), values=vector.astype("<f2").tobytes())
+        for paper, text, vector in zip(papers, texts, vectors, strict=True)
+    ]
+    present = {paper.pk: paper for paper in Paper.objects.filter(pk__in=[paper.pk for paper in papers])}
+    kept = [row for row in rows if row.paper_id in present and hash_of(text_of(present[row.paper_id])) == row.text_hash]
+    PaperVector.objects.bulk_create(
+        kept,
+        update_conflicts=True,
+        unique_fields=["paper"],
+        update_fields=["model", "text_hash", "values"],
+    )
+    filing.reclassify([present[row.paper_id] for row in kept])

@@ -1,0 +1,81 @@
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from django.utils import timezone
+
+from newsletter import semantics, vectors
+from newsletter.ingest import ingest
+from newsletter.models import Heartbeat, Paper, PaperVector
+from newsletter.models.vectors import text_of
+from newsletter.sources.observation import Observation
+from tests.builders import NOON, make_paper
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def extra_is_on(settings: Any) -> None:
+    settings.SEMANTIC = "auto"
+
+
+def embed(*, seconds: float = 60) -> int:
+    return vectors.embed_due(now=NOON, deadline=timezone.now() + timedelta(seconds=seconds))
+
+
+def test_every_paper_gets_the_vector_of_its_words_once() -> None:
+    papers = [make_paper(), make_paper(title="Speech")]
+    assert embed() == 2
+    assert embed() == 0
+    ids, rows = vectors.vectors_of([papers[1].pk, 10_000_000, papers[0].pk])
+    assert ids == [papers[1].pk, papers[0].pk]
+    assert rows.dtype == np.float32
+    encoder = semantics.encoder()
+    assert encoder is not None
+    assert np.allclose(rows, encoder.encode([text_of(papers[1]), text_of(papers[0])]), atol=1e-3)
+
+
+def test_the_newest_come_first_and_the_deadline_holds() -> None:
+    papers = [make_paper() for _ in range(20)]
+    assert embed(seconds=-1) == 0
+    assert embed(seconds=0.001) == 16
+    assert vectors.vectors_of([papers[0].pk, papers[-1].pk])[0] == [papers[-1].pk]
+
+
+def test_a_paper_that_is_another_has_none() -> None:
+    make_paper(merged_into=make_paper())
+    assert embed() == 1
+
+
+def test_other_words_or_another_model_mean_a_new_vector() -> None:
+    ingest(
+        [Observation(source="hf_daily", key="1", title="On birds", abstract="They fly.", arxiv_id="2603.1")], now=NOON
+    )
+    paper = Paper.objects.get()
+    embed()
+    before = vectors.vectors_of([paper.pk])[1]
+    ingest([Observation(source="arxiv_query", key="1", title="On fish", abstract="Swim.", arxiv_id="2603.1")], now=NOON)
+    assert vectors.vectors_of([paper.pk])[0] == []
+    assert embed() == 1
+    assert not np.allclose(before, vectors.vectors_of([paper.pk])[1], atol=1e-2)
+    PaperVector.objects.update(model="another")
+    assert vectors.vectors_of([paper.pk])[0] == []
+    Heartbeat.objects.all().delete()
+    assert embed() == 1
+
+
+def test_switched_off_nothing_is_read(settings: Any) -> None:
+    settings.SEMANTIC = "off"
+    make_paper()
+    assert embed() == 0
+    assert vectors.vectors_of([1])[1].shape == (0, semantics.WIDTH)
+
+
+def test_old_papers_are_looked_for_once_an_hour() -> None:
+    old = make_paper(pk=1)
+    make_paper(pk=10_000)
+    assert embed() == 2
+    PaperVector.objects.filter(paper=old).delete()
+    assert embed() == 0
+    assert vectors.embed_due(now=NOON + timedelta(hours=1), deadline=timezone.now() + timedelta(seconds=60)) == 1
