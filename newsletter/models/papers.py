@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from subscriptions.models import Topic
 
 if TYPE_CHECKING:
-    from datetime import date
+    from collections.abc import Iterable
 
 WEB = ("https://", "http://")
+UNLISTED = date.min  # the day of papers that no daily list had: after all others, on both databases
+SHOWN = Q(merged_into__isnull=True, is_hidden=False)
+WITH_CODE = ~Q(code_url="")
 
 
 class PaperQuerySet(models.QuerySet["Paper"]):
     def published(self) -> PaperQuerySet:
         """What the public may see: not merged into another row and not hidden. Every page and feed uses this gate."""
-        return self.filter(merged_into__isnull=True, is_hidden=False)
+        return self.filter(SHOWN)
 
     def listed_on(self, day: date) -> PaperQuerySet:
         return self.published().filter(listed_on=day)
@@ -30,7 +35,7 @@ class PaperQuerySet(models.QuerySet["Paper"]):
         return self.filter(pk__in=PaperTopic.objects.filter(topic=topic, is_assigned=True).values("paper"))
 
     def with_code(self) -> PaperQuerySet:
-        return self.exclude(code_url="")
+        return self.filter(WITH_CODE)
 
     def with_topics(self) -> PaperQuerySet:
         """Brings what ``shown_topics`` reads, for all papers in one further query."""
@@ -57,10 +62,10 @@ class Paper(models.Model):
 
     arxiv_id = models.CharField(max_length=32, unique=True, null=True, blank=True, help_text=_("Without version."))
     title = models.CharField(max_length=500)
-    title_key = models.CharField(max_length=500, db_index=True, editable=False, help_text=_("Normalised, for merging."))
+    title_key = models.CharField(max_length=500, editable=False, help_text=_("Normalised, for merging."))
     # The two ends of the key: near-duplicates are looked for only among papers that share one of them.
-    title_head = models.CharField(max_length=24, db_index=True, editable=False, blank=True)
-    title_tail = models.CharField(max_length=24, db_index=True, editable=False, blank=True)
+    title_head = models.CharField(max_length=24, editable=False, blank=True)
+    title_tail = models.CharField(max_length=24, editable=False, blank=True)
     abstract = models.TextField(blank=True)
     authors = models.JSONField(default=list, blank=True)
     published_on = models.DateField(null=True, blank=True, help_text=_("First version. Empty when no source says."))
@@ -89,15 +94,39 @@ class Paper(models.Model):
     objects = PaperQuerySet.as_manager()
 
     class Meta:
+        # Every pass of the scores writes an entry into each index, so there are few. The trend scores stand in none of
+        # their own: a walk along one finds nothing in the many old papers whose score is zero.
         indexes = [
-            models.Index(fields=["-score_daily", "-id"], name="papers_by_daily_trend"),
-            models.Index(fields=["-score_weekly", "-id"], name="papers_by_weekly_trend"),
-            models.Index(fields=["-score_monthly", "-id"], name="papers_by_monthly_trend"),
-            models.Index(fields=["listed_on", "-score_daily"], name="papers_of_a_day"),
+            models.Index(
+                fields=["-listed_on", "-score_daily", "-upvotes", "-id"],
+                include=["score_weekly", "score_monthly"],
+                condition=SHOWN,
+                name="listed_papers",
+            ),
+            models.Index(
+                fields=["-listed_on", "-score_daily", "-upvotes", "-id"],
+                include=["score_weekly", "score_monthly"],
+                condition=SHOWN & WITH_CODE,
+                name="listed_papers_with_code",
+            ),
+            models.Index(
+                fields=["id"],
+                condition=Q(score_daily__gt=0) | Q(score_weekly__gt=0) | Q(score_monthly__gt=0),
+                name="papers_with_a_score",
+            ),
+            models.Index(fields=["-first_seen_at", "id"], name="papers_by_arrival"),
+            # Not db_index: it would add a second index for LIKE to each, which nobody asks.
+            models.Index(fields=["title_key"], name="papers_by_title"),
+            models.Index(fields=["title_head"], name="papers_by_title_head"),
+            models.Index(fields=["title_tail"], name="papers_by_title_tail"),
         ]
 
     def __str__(self) -> str:
         return self.title
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        super().save(*args, **kwargs)
+        PaperTopic.objects.copy_sort_keys([self.pk])
 
     def get_absolute_url(self) -> str:
         return reverse("newsletter:paper", args=[self.pk])
@@ -165,6 +194,17 @@ class Sighting(models.Model):
         return f"{self.source}:{self.key} #{self.rank}"
 
 
+class PaperTopicQuerySet(models.QuerySet["PaperTopic"]):
+    def copy_sort_keys(self, papers: Iterable[int]) -> None:
+        """Take over anew what lists of a topic are sorted and narrowed by. Whoever writes papers in bulk calls it."""
+        paper = Paper.objects.filter(pk=OuterRef("paper_id"))
+        self.filter(paper__any_of=papers).update(
+            listed_on=Subquery(paper.values(day=Coalesce("listed_on", UNLISTED))),
+            upvotes=Subquery(paper.values("upvotes")),
+            has_code=Subquery(paper.annotate(coded=WITH_CODE).values("coded")),
+        )
+
+
 class PaperTopic(models.Model):
     """How much a paper belongs to a topic, and who said so."""
 
@@ -179,6 +219,12 @@ class PaperTopic(models.Model):
     is_primary = models.BooleanField(default=False)
     origin = models.CharField(max_length=10, choices=Origin, default=Origin.CLASSIFIER)
     curated_at = models.DateTimeField(null=True, blank=True, help_text=_("When a curator set it, or took it away."))
+    # Copied from the paper, so that one walk along one index gives a page of a topic, however many papers there are.
+    listed_on = models.DateField(default=UNLISTED, db_default=UNLISTED, editable=False)
+    upvotes = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    has_code = models.BooleanField(default=False, db_default=False, editable=False)
+
+    objects = PaperTopicQuerySet.as_manager()
 
     class Meta:
         ordering = ["-is_primary", "-score"]
@@ -189,10 +235,32 @@ class PaperTopic(models.Model):
         indexes = [
             models.Index(fields=["topic", "paper"], condition=Q(is_assigned=True), name="papers_of_a_topic"),
             models.Index(fields=["-curated_at"], condition=Q(origin="curator"), name="topics_by_curators"),
+            models.Index(
+                fields=["topic", "-listed_on", "-paper"], condition=Q(is_assigned=True), name="newest_of_a_topic"
+            ),
+            models.Index(
+                fields=["topic", "-upvotes", "-paper"], condition=Q(is_assigned=True), name="most_voted_of_a_topic"
+            ),
+            models.Index(
+                fields=["topic", "-listed_on", "-paper"],
+                condition=Q(is_assigned=True, has_code=True),
+                name="newest_coded_of_a_topic",
+            ),
+            models.Index(
+                fields=["topic", "-upvotes", "-paper"],
+                condition=Q(is_assigned=True, has_code=True),
+                name="voted_coded_of_a_topic",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.topic_id} {self.score:.2f}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.listed_on = self.paper.listed_on or UNLISTED
+        self.upvotes = self.paper.upvotes
+        self.has_code = bool(self.paper.code_url)
+        super().save(*args, **kwargs)
 
 
 class Signal(models.Model):
