@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 WEB = ("https://", "http://")
+UNMEASURED = ("listing_page", "api")  # sources that show papers and count nothing: what they alone saw never trends
 UNLISTED = date.min  # the day of papers that no daily list had: after all others, on both databases
 SHOWN = Q(merged_into__isnull=True, is_hidden=False)
 WITH_CODE = ~Q(code_url="")
+SORT_KEYS = frozenset(["listed_on", "upvotes", "code_url"])  # of which the paper's topics keep a copy, whoever writes
 
 
 class PaperQuerySet(models.QuerySet["Paper"]):
@@ -41,6 +43,20 @@ class PaperQuerySet(models.QuerySet["Paper"]):
         """Brings what ``shown_topics`` reads, for all papers in one further query."""
         assigned = PaperTopic.objects.filter(is_assigned=True).select_related("topic")
         return self.prefetch_related(models.Prefetch("paper_topics", queryset=assigned))
+
+    def update(self, **fields: Any) -> int:
+        if SORT_KEYS.isdisjoint(fields):
+            return super().update(**fields)
+        papers = list(self.values_list("pk", flat=True))
+        changed = super().update(**fields)
+        PaperTopic.objects.copy_sort_keys(papers)
+        return changed
+
+    def bulk_create(self, objs: Iterable[Paper], *args: Any, **kwargs: Any) -> list[Paper]:
+        papers = super().bulk_create(list(objs), *args, **kwargs)
+        if not SORT_KEYS.isdisjoint(kwargs.get("update_fields") or ()):
+            PaperTopic.objects.copy_sort_keys([paper.pk for paper in papers])
+        return papers
 
     def newest_day(self) -> date | None:
         newest: date | None = self.published().aggregate(day=models.Max("listed_on"))["day"]
@@ -195,8 +211,14 @@ class Sighting(models.Model):
 
 
 class PaperTopicQuerySet(models.QuerySet["PaperTopic"]):
+    def bulk_create(self, objs: Iterable[PaperTopic], *args: Any, **kwargs: Any) -> list[PaperTopic]:
+        rows = list(objs)
+        for row in rows:
+            row.copy_sort_keys()
+        return super().bulk_create(rows, *args, **kwargs)
+
     def copy_sort_keys(self, papers: Iterable[int]) -> None:
-        """Take over anew what lists of a topic are sorted and narrowed by. Whoever writes papers in bulk calls it."""
+        """Bring the rows of these papers up to date with the papers."""
         paper = Paper.objects.filter(pk=OuterRef("paper_id"))
         self.filter(paper__any_of=papers).update(
             listed_on=Subquery(paper.values(day=Coalesce("listed_on", UNLISTED))),
@@ -219,7 +241,7 @@ class PaperTopic(models.Model):
     is_primary = models.BooleanField(default=False)
     origin = models.CharField(max_length=10, choices=Origin, default=Origin.CLASSIFIER)
     curated_at = models.DateTimeField(null=True, blank=True, help_text=_("When a curator set it, or took it away."))
-    # Copied from the paper, so that one walk along one index gives a page of a topic, however many papers there are.
+    # Copied from the paper (see SORT_KEYS), so that one walk along one index gives a page of a topic.
     listed_on = models.DateField(default=UNLISTED, db_default=UNLISTED, editable=False)
     upvotes = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     has_code = models.BooleanField(default=False, db_default=False, editable=False)
@@ -257,10 +279,13 @@ class PaperTopic(models.Model):
         return f"{self.topic_id} {self.score:.2f}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
+        self.copy_sort_keys()
+        super().save(*args, **kwargs)
+
+    def copy_sort_keys(self) -> None:
         self.listed_on = self.paper.listed_on or UNLISTED
         self.upvotes = self.paper.upvotes
         self.has_code = bool(self.paper.code_url)
-        super().save(*args, **kwargs)
 
 
 class Signal(models.Model):
