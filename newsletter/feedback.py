@@ -1,7 +1,7 @@
 """What comes back: bounces, complaints and requests to leave are recorded, then acted upon; readers' words on papers.
 
 In: events of the bounce mailbox, of providers' webhooks and of our own sending. Out: DeliveryEvent rows, suppressed or
-unsubscribed readers, Verdict rows. May run twice: an event is stored once by its id and handled once, in any order.
+unsubscribed readers, Verdict and Click rows. May run twice: an event is stored once by its id and handled once.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import logging
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Count, F
 from django.utils import timezone
 
@@ -19,7 +19,7 @@ from newsletter.bounces import Event, mailbox, reports
 from newsletter.bounces import Kind as Told
 from newsletter.delivery import settle_unknown
 from newsletter.delivery.compose import delivery_of_bounce_address, delivery_of_message_id
-from newsletter.models import Delivery, DeliveryEvent, Edition, Paper, Verdict
+from newsletter.models import Click, Delivery, DeliveryEvent, Edition, EditionItem, Paper, Verdict
 from subscriptions import lifecycle, links
 from subscriptions.models import ConsentEvent, Subscriber, Suppression, Topic, TopicPreference
 
@@ -191,6 +191,29 @@ def _leave_by_mail(event: Event, *, now: datetime) -> bool:
     """`mailto:` unsubscribe: the token in the subject is the reader's own."""
     reader = Subscriber.objects.filter(unsubscribe_hash=links.unsubscribe_hash(event.unsubscribe_token)).first()
     return reader is not None and lifecycle.unsubscribe(reader, now=now, method="mailto", origin=lifecycle.Origin())
+
+
+# --- what readers who agreed to it opened ---------------------------------------------------------------------------
+
+
+def note_click(delivery: Delivery, *, item: EditionItem, kind: str, now: datetime) -> None:
+    """A link of a digest was followed. Kept once, of readers who agree at this very moment; nothing follows from it.
+
+    What came sooner than a person reads (a scanner of the mail) gives way to what comes later.
+    """
+    agreeing = Subscriber.objects.filter(state__in=lifecycle.ACTIVE, clicks_agreed_at__isnull=False)
+    if not settings.CLICK_TRACKING or not agreeing.filter(pk=delivery.subscriber_id).exists():
+        return
+    link = {"delivery": delivery, "item": item, "kind": kind}
+    try:
+        Click.objects.bulk_create(
+            [Click(**link, subscriber_id=delivery.subscriber_id, at=now)],
+            ignore_conflicts=True,
+        )
+        if delivery.sent_at and now >= delivery.sent_at + Click.TOO_SOON:
+            Click.objects.filter(**link, at__lt=delivery.sent_at + Click.TOO_SOON).update(at=now)
+    except DatabaseError:  # whoever wants to read gets there all the same
+        log.exception("A click of delivery %s is not counted", delivery.pk)
 
 
 # --- readers' words on papers ---------------------------------------------------------------------------------------

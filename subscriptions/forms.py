@@ -53,6 +53,15 @@ def consent_words() -> str:
     ) % {"site": settings.SITE_NAME}
 
 
+def click_words() -> str:
+    """What a reader agrees to by the box about opened papers, word for word as shown."""
+    return gettext(
+        "Count which papers I open from my mails. The links to papers in my mails then lead through %(site)s, which "
+        "notes the paper and the time, shows editors nothing but sums, and forgets it after %(days)d days. When I take "
+        "this back, counting ends at once and what was noted is deleted within the hour."
+    ) % {"site": settings.SITE_NAME, "days": settings.RETENTION_DELIVERY_DAYS}
+
+
 def zone_options(selected: str) -> SafeString:
     """The options of a time zone list. Five hundred options are put together once, not per request."""
     known, html = _zone_options()
@@ -234,13 +243,19 @@ class PreferencesForm(RhythmForm):
     thin_policy = forms.ChoiceField(label=_("When few papers fit"), choices=Subscriber.ThinPolicy.choices)
     wants_outside = forms.BooleanField(label=_("One paper from outside my topics"), required=False)
     mail_format = forms.ChoiceField(label=_("Format"), choices=Subscriber.MailFormat.choices)
+    counts_clicks = forms.BooleanField(required=False)  # a consent of its own (PL2), shown where CLICK_TRACKING is on
 
-    def __init__(self, *args: Any, wishes: Wishes, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, wishes: Wishes, counts_clicks: bool = False, **kwargs: Any) -> None:
         self.before = wishes
         self.known_topics = list(Topic.objects.filter(is_active=True).only("slug", "name", "description"))
         initial = wishes.columns | {"weekdays": [day for day, _label in DAYS if wishes.weekdays >> day & 1]}
+        initial["counts_clicks"] = counts_clicks
         initial |= {f"topic-{topic.slug}": wishes.stances.get(topic.slug, "") for topic in self.known_topics}
         super().__init__(*args, **(kwargs | {"initial": initial, "label_suffix": ""}))
+        if settings.CLICK_TRACKING:
+            self.fields["counts_clicks"].label = click_words()
+        else:
+            del self.fields["counts_clicks"]
         for topic in self.known_topics:
             self.fields[f"topic-{topic.slug}"] = forms.ChoiceField(
                 label=topic.name, choices=[("", ""), *TopicPreference.Stance.choices], required=False
@@ -268,7 +283,7 @@ class PreferencesForm(RhythmForm):
         return [(day, str(label), str(day) in chosen) for day, label in DAYS]
 
     def wishes(self) -> Wishes:
-        data = dict(self.cleaned_data)
+        data = {name: value for name, value in self.cleaned_data.items() if name != "counts_clicks"}
         chosen = {topic.slug: data.pop(f"topic-{topic.slug}") for topic in self.known_topics}
         retired = {slug: stance for slug, stance in self.before.stances.items() if slug not in chosen}
         stances = retired | {slug: stance for slug, stance in chosen.items() if stance}

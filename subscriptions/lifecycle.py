@@ -7,11 +7,12 @@ consequences: doing it twice, or by two at once, changes and records it once.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict, dataclass, field, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from subscriptions import limits, links, schedule
 from subscriptions.mail import SILENT, owe_notice
@@ -26,10 +27,12 @@ from subscriptions.models import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from subscriptions.addresses import Address
+
+log = logging.getLogger(__name__)
 
 ACTIVE = (Subscriber.State.CONFIRMED, Subscriber.State.PAUSED)
 UNDO_WINDOW = timedelta(minutes=10)
@@ -116,7 +119,11 @@ def confirm(asked: ConsentEvent, *, wishes: Wishes | None, now: datetime, method
         if wishes is not None:
             store_wishes(reader, wishes)
         due = next_due_of(reader, after=now)
-        move(reader, to=Subscriber.State.CONFIRMED, confirmed_at=now, next_due_at=due, left_at=None)
+        # Whatever was agreed to before ended with the subscription of then: a new one begins with the least (PL2).
+        fresh = {"left_at": None, "paused_until": None, "clicks_agreed_at": None}
+        # A first digest is owed also to who comes back: they asked now, and the next one may be a month away.
+        owed = {"next_due_at": due, "welcome_due_at": now}
+        move(reader, to=Subscriber.State.CONFIRMED, confirmed_at=now, **owed, **fresh)
         Suppression.objects.in_force().filter(address_hash=reader.address_hash, reason__in=FORGIVABLE).update(
             lifted_at=now
         )
@@ -160,6 +167,30 @@ def change(subscriber: Subscriber, *, wishes: Wishes, now: datetime, method: str
     return True
 
 
+def agree_to_clicks(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin) -> bool:
+    """The reader lets papers opened from their mails be counted. False when they did already, or read nothing."""
+    return _count_clicks(subscriber, since=now, now=now, method=method, origin=origin)
+
+
+def disagree_to_clicks(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin) -> bool:
+    """… and does not any more: from this moment on nothing is counted, whatever links their old mails hold."""
+    return _count_clicks(subscriber, since=None, now=now, method=method, origin=origin)
+
+
+def _count_clicks(
+    subscriber: Subscriber, *, since: datetime | None, now: datetime, method: str, origin: Origin
+) -> bool:
+    kind = ConsentEvent.Kind.COUNTED if since else ConsentEvent.Kind.UNCOUNTED
+    with transaction.atomic():
+        reader = Subscriber.objects.select_for_update().get(pk=subscriber.pk)
+        if bool(reader.clicks_agreed_at) == bool(since) or (since and reader.state not in ACTIVE):
+            return False
+        reader.clicks_agreed_at = since
+        reader.save(update_fields=["clicks_agreed_at"])
+        record(reader, kind, now=now, method=method, origin=origin)
+    return True
+
+
 def pause(subscriber: Subscriber, *, until: datetime, now: datetime, method: str, origin: Origin) -> bool:
     """No digests before ``until``. Pausing again moves the date."""
     with transaction.atomic():
@@ -184,7 +215,7 @@ def resume(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin
 def resume_rested(*, now: datetime, limit: int = 500) -> int:
     """Take up again with every reader whose pause is over; returns how many. A step for the tick."""
     rested = Subscriber.objects.filter(state=Subscriber.State.PAUSED, paused_until__lte=now).order_by("paused_until")
-    return sum(resume(reader, now=now, method="pause over", origin=Origin()) for reader in rested[:limit])
+    return each(rested[:limit], lambda reader: resume(reader, now=now, method="pause over", origin=Origin()))
 
 
 # --- leaving --------------------------------------------------------------------------------------------------------
@@ -196,7 +227,7 @@ def unsubscribe(subscriber: Subscriber, *, now: datetime, method: str, origin: O
         reader = Subscriber.objects.select_for_update().get(pk=subscriber.pk)
         if reader.state not in (*ACTIVE, Subscriber.State.PENDING):
             return False
-        move(reader, to=Subscriber.State.UNSUBSCRIBED, left_at=now, next_due_at=None, paused_until=None)
+        move(reader, to=Subscriber.State.UNSUBSCRIBED, left_at=now, next_due_at=None)  # a pause stays, for undo()
         record(reader, ConsentEvent.Kind.UNSUBSCRIBED, now=now, method=method, origin=origin, reason=reason[:300])
     return True
 
@@ -218,7 +249,11 @@ def undo(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin) 
         barred = Suppression.objects.in_force().filter(address_hash=reader.address_hash)
         if not can_undo(reader, now=now) or barred.exists():
             return False
-        move(reader, to=Subscriber.State.CONFIRMED, left_at=None, next_due_at=next_due_of(reader, after=now))
+        if reader.paused_until and reader.paused_until > now:
+            move(reader, to=Subscriber.State.PAUSED, left_at=None)
+        else:
+            due = next_due_of(reader, after=now)
+            move(reader, to=Subscriber.State.CONFIRMED, left_at=None, next_due_at=due, paused_until=None)
         record(reader, ConsentEvent.Kind.RESUMED, now=now, method=method, origin=origin, undo=True)
     return True
 
@@ -260,6 +295,22 @@ def bar_address(address_hash: str, *, reason: str, source: str, now: datetime) -
 def lift(suppression: Suppression, *, now: datetime) -> bool:
     """An operator takes an address off the list. Its reader is not subscribed by that: it takes a new confirmation."""
     return Suppression.objects.in_force().filter(pk=suppression.pk).update(lifted_at=now) == 1
+
+
+# --- many at once ---------------------------------------------------------------------------------------------------
+
+
+def each(readers: Iterable[Subscriber], step: Callable[[Subscriber], bool]) -> int:
+    """The step done for each; returns for how many it did something. One that raises holds up no other."""
+    done = 0
+    for reader in readers:
+        try:
+            done += step(reader)
+        except Exception:
+            if not connection.is_usable():
+                raise  # the database is away: nothing can be done for the others either
+            log.exception("Reader %s is left as they are; the others go on", reader.pk)
+    return done
 
 
 # --- shared ---------------------------------------------------------------------------------------------------------

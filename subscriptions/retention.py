@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
 
-from subscriptions import limits, rights
+from subscriptions import lifecycle, limits, rights
 from subscriptions.models import ConsentEvent, Notice, Subscriber
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def forget_left(*, now: datetime, limit: int) -> int:
     before = now - timedelta(days=settings.RETENTION_LEFT_DAYS)
     gone = [Subscriber.State.UNSUBSCRIBED, Subscriber.State.SUPPRESSED]
     left = Subscriber.objects.filter(state__in=gone, left_at__lte=before).order_by("left_at")
-    return sum(rights.erase(reader, now=now, method="retention") for reader in left[:limit])
+    return lifecycle.each(left[:limit], lambda reader: rights.erase(reader, now=now, method="retention"))
 
 
 def forget_origins(*, now: datetime, limit: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
-from django.db.models import CASCADE, CharField, JSONField, TextField
+from django.db.models import CASCADE, SET_NULL, CharField, JSONField, TextField
 
 from subscriptions import links
 from subscriptions.lifecycle import Origin, Wishes, bar_address, move, record, wishes_of
@@ -38,8 +38,8 @@ def export(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin
 def erase(subscriber: Subscriber, *, now: datetime, method: str) -> bool:
     """Forget who this was (PL6). What stays: numbers without a name, and the keyed hash on the suppression list.
 
-    Whatever belongs to the reader (CASCADE) is deleted; the accounts of what was sent (PROTECT) stay, cleared of the
-    address. The consent record keeps what happened when, not from where.
+    Whatever belongs to the reader (CASCADE) is deleted; what they gave to everybody (SET_NULL) stays without them, and
+    the accounts of what was sent (PROTECT) stay too, both cleared of the address. The consent record keeps what happened when, not from where.
     """
     with transaction.atomic():
         reader = Subscriber.objects.select_for_update().get(pk=subscriber.pk)
@@ -53,6 +53,8 @@ def erase(subscriber: Subscriber, *, now: datetime, method: str) -> bool:
                 rows.delete()
             else:
                 _clear_address(rows, reader.email)
+                if _relation(rows.model).remote_field.on_delete is SET_NULL:
+                    rows.update(**{_relation(rows.model).name: None})
         _token, unknown_hash = links.new_unsubscribe_token()
         unset = {**Wishes().columns, "address_hash": "", "domain": "", "unsubscribe_token": ""}
         unset |= {"email": None, "address_key": None, "unsubscribe_hash": unknown_hash}
@@ -61,6 +63,7 @@ def erase(subscriber: Subscriber, *, now: datetime, method: str) -> bool:
             to=Subscriber.State.ERASED,
             next_due_at=None,
             paused_until=None,
+            clicks_agreed_at=None,
             left_at=reader.left_at or now,
             **unset,
         )

@@ -19,7 +19,7 @@ from tests.builders import NOON, make_reader
 TOKEN = "AbC-_0123456789012345678"
 
 
-@pytest.mark.parametrize("path", ["/u/", "/d/", "/confirm/", "/preferences/", "/move/"])
+@pytest.mark.parametrize("path", ["/u/", "/d/", "/c/", "/confirm/", "/preferences/", "/move/"])
 def test_a_secret_path_is_shortened_to_its_kind(path: str) -> None:
     line = redact(f'127.0.0.1 "GET {path}{TOKEN}?x=1 HTTP/1.1" 200')
     assert line == f'127.0.0.1 "GET {path}…?x=1 HTTP/1.1" 200'

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+from django.conf import settings
 from django.core.cache import cache
-from django.db.models import Count
+from django.db.models import Count, F
 
-from newsletter.models import Delivery, Edition
+from newsletter.models import Click, Delivery, Edition
 from subscriptions.models import Subscriber
 
 READERS_SECONDS = 60
+ENOUGH_READERS = 5  # of fewer, a sum would tell what one of them reads
 
 
 def counts_of(editions: Iterable[Edition]) -> dict[int, dict[str, int]]:
@@ -32,3 +34,16 @@ def readers_of(cadence: str) -> int:
         return Subscriber.objects.mailable().filter(cadence=cadence).count()
 
     return int(cache.get_or_set(f"desk-readers-{cadence}", count, READERS_SECONDS) or 0)
+
+
+def openings_of(edition: Edition) -> dict[int, int] | None:
+    """Item -> readers who opened it from their mail; None unless enough of those it was sent to let that be counted."""
+    if not settings.CLICK_TRACKING:
+        return None
+    sent = Delivery.objects.filter(edition=edition, state=Delivery.State.SENT)
+    if sent.filter(subscriber__clicks_agreed_at__lte=F("sent_at"))[:ENOUGH_READERS].count() < ENOUGH_READERS:
+        return None
+    clicks = Click.objects.counted().filter(delivery__edition=edition).order_by()
+    return dict(
+        clicks.values("item").annotate(readers=Count("subscriber", distinct=True)).values_list("item", "readers")
+    )

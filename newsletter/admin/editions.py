@@ -23,7 +23,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from newsletter import editions, previews
 from newsletter.admin import look
 from newsletter.admin.acts import Act, ask_or_act
-from newsletter.admin.counts import counts_of, readers_of
+from newsletter.admin.counts import counts_of, openings_of, readers_of
 from newsletter.admin.edition_acts import ACTS, OPEN
 from newsletter.fragments import FragmentError
 from newsletter.models import Edition, EditionItem, PaperTopic
@@ -191,6 +191,14 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
         edition = self.get_object(request, object_id)
         stage = self._stage(request, edition) if edition and self.has_view_permission(request, edition) else None
         return super().change_view(request, object_id, form_url, (extra_context or {}) | {"stage": stage})  # type: ignore[no-any-return]
+
+    def get_inline_formsets(
+        self, request: HttpRequest, formsets: list[Any], inline_instances: list[Any], obj: Edition | None = None
+    ) -> list[Any]:
+        if obj and (openings := openings_of(obj)) is not None:
+            for item in (item for formset in formsets for item in formset.get_queryset()):
+                item.openings = openings.get(item.pk, 0)
+        return super().get_inline_formsets(request, formsets, inline_instances, obj)  # type: ignore[no-any-return]
 
     def _stage(self, request: HttpRequest, edition: Edition) -> dict[str, Any]:
         counts = counts_of([edition]).get(edition.pk, {})

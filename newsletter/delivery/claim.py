@@ -19,6 +19,7 @@ from django.db.models import Case, Exists, OuterRef, Q, Value, When
 
 from newsletter.delivery import pace
 from newsletter.models import Claim, Delivery, Edition, Stream
+from subscriptions import schedule
 from subscriptions.models import Subscriber, Suppression, TopicPreference
 
 STREAM = "digest"
@@ -36,17 +37,21 @@ class Claimed(NamedTuple):
     subscriber: int
     attempts: int
     picks: list[list[Any]]
+    is_welcome: bool
     domain: str
     expires_at: datetime
     email: str
     unsubscribe_token: str
     mail_format: str
     confirmed_at: datetime | None
+    time_zone: str
+    clicks_agreed_at: datetime | None
     topics: tuple[str, ...] = ()
 
     @property
     def confirmed_on(self) -> date | None:
-        return self.confirmed_at.date() if self.confirmed_at else None
+        """The reader's own day."""
+        return schedule.local_day(self.confirmed_at, self.time_zone) if self.confirmed_at else None
 
 
 def is_open(*, now: datetime) -> bool:
@@ -89,12 +94,15 @@ def _load(pks: Sequence[int], *, token: str) -> list[Claimed]:
             "subscriber_id",
             "attempts",
             "picks",
+            "is_welcome",
             "domain",
             "expires_at",
             "subscriber__email",
             "subscriber__unsubscribe_token",
             "subscriber__mail_format",
             "subscriber__confirmed_at",
+            "subscriber__time_zone",
+            "subscriber__clicks_agreed_at",
         )
     ]
 

@@ -72,7 +72,7 @@ def identity() -> Identity:
         list_help_url=f"{settings.SITE_URL}/preferences/",
         list_subscribe_url=f"{settings.SITE_URL}/subscribe/",
         list_owner=parseaddr(settings.REPLY_TO_EMAIL)[1],
-        list_archive_url=f"{settings.SITE_URL}/",
+        list_archive_url=f"{settings.SITE_URL}/editions/",
         feedback_sender_id=settings.FEEDBACK_SENDER_ID,
         unsubscribe_mailbox=settings.UNSUBSCRIBE_MAILBOX,
     )
@@ -104,6 +104,8 @@ class Composers:
             date_header=format_datetime(now),
             topics=row.topics,
             confirmed_on=row.confirmed_on,
+            is_welcome=row.is_welcome,
+            counts_clicks=settings.CLICK_TRACKING and row.clicks_agreed_at is not None,
         )
         data = composer.compose(recipient)
         if self._signer is not None:

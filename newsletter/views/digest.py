@@ -18,7 +18,8 @@ from django.views.decorators.http import require_safe
 
 from newsletter import feedback
 from newsletter.delivery.compose import SCOPE
-from newsletter.models import Delivery, EditionItem, Paper, Verdict
+from newsletter.mail_links import links_of, paper_url
+from newsletter.models import Click, Delivery, EditionItem, Paper, Verdict
 from newsletter.ranking import why_trending
 from subscriptions import links
 from subscriptions.models import Subscriber, Topic, TopicPreference
@@ -47,6 +48,21 @@ def item(request: HttpRequest, token: str, item: int) -> HttpResponse:
         _act(request, delivery, entries[0]["paper"], now=timezone.now())
         return redirect("newsletter:digest_item", token=token, item=item)
     return render(request, "newsletter/digest_item.html", _context(delivery, token, entries))
+
+
+@secret_page
+def click(request: HttpRequest, token: str, item: int, kind: str) -> HttpResponse:
+    """On to a paper of the digest, for as long as its row is there; counted for readers who agreed to it (SS13).
+
+    The address names rows only, so it leads nowhere but where the digest itself would.
+    """
+    row = get_object_or_404(Delivery, pk=links.row_of_token(SCOPE, token))
+    entry = EditionItem.objects.select_related("paper").filter(pk=item).first()
+    if entry is None or kind not in Click.Kind or item not in {pk for pk, *_rest in row.picks}:
+        raise Http404("This paper is not in this digest.")
+    if request.method == "GET" and not {"Sec-Purpose", "Purpose"}.intersection(request.headers):  # not fetched ahead
+        feedback.note_click(row, item=entry, kind=kind, now=timezone.now())
+    return redirect(links_of(entry.paper).get(Click.Kind(kind)) or paper_url(entry.paper))
 
 
 def _act(request: HttpRequest, delivery: Delivery, paper: Paper, *, now: datetime) -> None:

@@ -23,6 +23,7 @@ def privacy(request: HttpRequest) -> HttpResponse:
         "origin_days": settings.RETENTION_ORIGIN_DAYS,
         "left_days": settings.RETENTION_LEFT_DAYS,
         "delivery_days": settings.RETENTION_DELIVERY_DAYS,
+        "counts_clicks": settings.CLICK_TRACKING,
         "version": FORM_VERSION,
     }
     return render(request, "subscriptions/privacy.html", context)

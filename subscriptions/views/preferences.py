@@ -20,6 +20,7 @@ from subscriptions.forms import (
     MoveForm,
     PauseForm,
     PreferencesForm,
+    click_words,
 )
 from subscriptions.models import Notice, Subscriber
 from subscriptions.tasks import ring
@@ -63,7 +64,7 @@ def _preferences_page(request: HttpRequest, reader: Subscriber, **over: Any) -> 
     today = schedule.local_day(timezone.now(), reader.time_zone)
     context = {
         "reader": reader,
-        "form": PreferencesForm(wishes=lifecycle.wishes_of(reader)),
+        "form": PreferencesForm(wishes=lifecycle.wishes_of(reader), counts_clicks=reader.clicks_agreed_at is not None),
         "pause": PauseForm(today=today),
         "moving": MoveForm(),
         "next_due": local_time(reader.next_due_at, reader),
@@ -79,7 +80,17 @@ def _save(request: HttpRequest, reader: Subscriber) -> HttpResponse:
     if not form.is_valid():
         return _preferences_page(request, reader, form=form)
     lifecycle.change(reader, wishes=form.wishes(), **_act(request))
+    _answer_about_clicks(request, reader, agrees=form.cleaned_data.get("counts_clicks"))
     return see_other(request.path, query="saved=wishes")
+
+
+def _answer_about_clicks(request: HttpRequest, reader: Subscriber, *, agrees: bool | None) -> None:
+    """None: nobody was asked."""
+    if agrees:
+        origin = origin_of(request, words=click_words())
+        lifecycle.agree_to_clicks(reader, **_act(request) | {"origin": origin})
+    elif agrees is not None:
+        lifecycle.disagree_to_clicks(reader, **_act(request))
 
 
 def _pause(request: HttpRequest, reader: Subscriber) -> HttpResponse:
