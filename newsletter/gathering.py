@@ -23,20 +23,25 @@ from django.db.models import Max, Min, Q
 
 from newsletter import fetch
 from newsletter.ingest import IngestResult, ingest
-from newsletter.models import Paper, Sighting, SourceHost, SourceRun
+from newsletter.models import Edition, EditionItem, Paper, Sighting, SourceHost, SourceRun, Submission
 from newsletter.sources import arxiv_daily, arxiv_query, hf_daily
 from newsletter.sources.observation import Observation, Request, Source, SourceError
 
 log = logging.getLogger(__name__)
 KNOWN: dict[str, Source] = {one.SOURCE: one for one in (hf_daily, arxiv_daily, arxiv_query)}
 _SHORT_WAIT = timedelta(seconds=5)  # worth sitting out; a longer one is left to the next tick
-_ASK_ARXIV_FOR = timedelta(days=14)  # papers younger than this whose first version has no date yet
+_ASK_ARXIV_FOR = timedelta(days=14)  # papers younger than this that it has said nothing about yet
 _IDS_AT_ONCE = 100
+# arXiv's answers change once a day. A paper may be withdrawn at any time, so those in editions are asked about again:
+# daily while readers may still be sent them, then now and then while their digests can be read.
+_ASK_AGAIN, _ASK_AGAIN_SENT = timedelta(hours=20), timedelta(days=3)
+_SENT_LATELY = timedelta(days=30)
 _KEEP_RUNS = timedelta(days=90)
 _SILENT_POLLS = 6  # a source that gave nothing usable for so many polls is in trouble
 
 State = SourceRun.State
-_USABLE = (State.OK, State.UNCHANGED, State.EMPTY)
+_GOING_OUT = (Edition.State.DRAFT, Edition.State.APPROVED, Edition.State.FROZEN, Edition.State.SENDING)
+USABLE = (State.OK, State.UNCHANGED, State.EMPTY)
 _READ = (State.OK, State.EMPTY, State.STALE)  # what they answered was read, so "not modified" may be believed
 
 
@@ -68,7 +73,7 @@ def gather_due(
     for source in enabled_sources() if sources is None else sources:
         if not _claim_poll(source, now=now):
             continue
-        for address in source.addresses(_request(now)):
+        for address in source.addresses(request_of(now)):
             present = now + timedelta(seconds=time.monotonic() - started)
             if deadline is not None and present > deadline:
                 _poll_again(source, at=present)
@@ -125,9 +130,9 @@ def troubles(*, now: datetime, sources: Iterable[Source] | None = None) -> list[
     for source in enabled_sources() if sources is None else sources:
         runs = SourceRun.objects.filter(source=source.SOURCE)
         latest = runs.exclude(state=State.WAITING).first()
-        if latest is None or latest.state in _USABLE:
+        if latest is None or latest.state in USABLE:
             continue
-        ages = runs.aggregate(usable=Max("started_at", filter=Q(state__in=_USABLE)), first=Min("started_at"))
+        ages = runs.aggregate(usable=Max("started_at", filter=Q(state__in=USABLE)), first=Min("started_at"))
         if latest.state == State.STALE or (ages["usable"] or ages["first"]) < now - _SILENT_POLLS * source.POLL_EVERY:
             found.append(Trouble(source.SOURCE, ages["usable"], latest.detail))
     return found
@@ -182,14 +187,41 @@ def _mark_if_stale(run: SourceRun, source: Source, *, now: datetime) -> None:
         run.state, run.detail = State.STALE, f"nothing newer than {run.newest} since {first:%d %B, %H:%M} UTC"
 
 
-def _request(now: datetime) -> Request:
-    unasked = (
-        Paper.objects.filter(arxiv_id__isnull=False, merged_into__isnull=True, first_seen_at__gte=now - _ASK_ARXIV_FOR)
-        .exclude(pk__in=Sighting.objects.filter(source=arxiv_query.SOURCE).values("paper_id"))
-        .order_by("-first_seen_at", "-pk")
-        .values_list("arxiv_id", flat=True)[:_IDS_AT_ONCE]
+def request_of(now: datetime) -> Request:
+    return Request(now=now, categories=tuple(settings.ARXIV_CATEGORIES), wanted_ids=tuple(wanted_ids(now)))
+
+
+def wanted_ids(now: datetime) -> list[str]:
+    """Whom to ask arXiv about: papers let in by a curator, papers it was never asked about, those in editions again."""
+    asked = _asked_since(now - _ASK_AGAIN)
+    papers = Paper.objects.filter(arxiv_id__isnull=False, merged_into__isnull=True).order_by("-first_seen_at", "-pk")
+    unasked = papers.filter(first_seen_at__gte=now - _ASK_ARXIV_FOR).exclude(
+        pk__in=Sighting.objects.filter(source=arxiv_query.SOURCE).values("paper_id")
     )
-    return Request(now=now, categories=tuple(settings.ARXIV_CATEGORIES), wanted_ids=tuple(filter(None, unasked)))
+    standing = papers.filter(withdrawn_at__isnull=True)
+    places = EditionItem.objects.exclude(standing=EditionItem.Standing.EXCLUDED)
+    going = places.filter(edition__state__in=_GOING_OUT).values("paper_id")
+    sent = places.filter(edition__done_at__gte=now - _SENT_LATELY).values("paper_id")
+    wanted = dict.fromkeys(Submission.objects.wanted().values_list("arxiv_id", flat=True)[:_IDS_AT_ONCE])
+    for group, known in (
+        (unasked, asked),
+        (standing.filter(pk__in=going), asked),
+        (standing.filter(pk__in=sent), _asked_since(now - _ASK_AGAIN_SENT)),
+    ):
+        names = group.values_list("arxiv_id", flat=True)[: len(known) + _IDS_AT_ONCE]
+        wanted |= dict.fromkeys(str(name) for name in names if name not in known)
+    return list(wanted)[:_IDS_AT_ONCE]
+
+
+def _asked_since(moment: datetime) -> set[str]:
+    """The identifiers that arXiv has answered about: its runs say which, so nothing else is kept."""
+    runs = SourceRun.objects.filter(source=arxiv_query.SOURCE, state__in=USABLE, started_at__gt=moment)
+    return {name for url in runs.values_list("url", flat=True) for name in arxiv_query.ids_asked(url)}
+
+
+def ask_soon(source: str, *, now: datetime) -> None:
+    """Let the next tick poll this source. Its host is still asked no faster than it wants to be."""
+    SourceHost.objects.filter(host=source, free_at__gt=now).update(free_at=now)
 
 
 def _claim_poll(source: Source, *, now: datetime) -> bool:

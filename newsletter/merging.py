@@ -1,7 +1,8 @@
 """Two rows that are one paper: a curator puts one into the other, and can take it back.
 
-In: two papers and a curator. Out: the one row's sightings, counters and open places at the other; ingest, listings and
-the never-twice memory follow ``merged_into``. What went out stays as it went out. May run twice: the second is refused.
+In: two papers and a curator. Out: the one row's sightings, counters, readers' votes and open places at the other;
+ingest, listings and the never-twice memory follow ``merged_into``. What went out stays as it went out. May run twice:
+the second is refused.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 
 from newsletter.ingest import wait_for_other_writers
-from newsletter.models import Edition, EditionItem, Merge, Paper, Sighting, Signal
+from newsletter.models import Edition, EditionItem, Merge, Paper, Sighting, Signal, Vote
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -23,7 +24,7 @@ FILLED = (
     *("organization", "categories"),
 )
 EARLIER = {"listed_on": date.fromisoformat, "first_seen_at": datetime.fromisoformat}
-COUNTERS = {"upvotes": "upvotes", "stars": "github_stars"}
+COUNTERS = {"upvotes": "upvotes", "stars": "github_stars", "votes": "reader_votes"}
 OPEN = (Edition.State.DRAFT, Edition.State.APPROVED)
 
 
@@ -51,11 +52,14 @@ def merge(paper: Paper, *, into: Paper, by: User | None, now: datetime) -> Merge
             .exclude(edition__in=into.edition_items.values("edition"))
             .values_list("pk", flat=True)
         ),
+        # Who voted for both has one vote; the other stays behind, should the merge be taken back.
+        "votes": list(paper.votes.exclude(subscriber__in=into.votes.values("subscriber")).values_list("pk", flat=True)),
     }
     moved["filled"], moved["earlier"] = _fill(into, paper)
     Sighting.objects.filter(pk__in=moved["sightings"]).update(paper=into)
     Signal.objects.filter(pk__in=moved["signals"]).update(paper=into)
     EditionItem.objects.filter(pk__in=moved["items"]).update(paper=into)
+    Vote.objects.filter(pk__in=moved["votes"]).update(paper=into)
     paper.edition_items.filter(edition__state__in=OPEN).delete()  # the other has its place there
     Paper.objects.filter(pk__in=[*moved["papers"], paper.pk]).update(merged_into=into)
     _show_counters(into)
@@ -73,6 +77,7 @@ def split(paper: Paper) -> None:
     Sighting.objects.filter(pk__in=moved["sightings"], paper=into).update(paper=paper)
     Signal.objects.filter(pk__in=moved["signals"], paper=into).update(paper=paper)
     EditionItem.objects.filter(pk__in=moved["items"], paper=into, edition__state__in=OPEN).update(paper=paper)
+    Vote.objects.filter(pk__in=moved.get("votes", []), paper=into).update(paper=paper)
     for name in moved["filled"]:
         if getattr(into, name) == getattr(merged.paper, name):
             setattr(into, name, getattr(Paper(), name))

@@ -26,7 +26,10 @@ WINDOWS = {"daily": 24.0, "weekly": 168.0, "monthly": 720.0}  # hours that the s
 METRIC_WEIGHTS = {"upvotes": 1.0, "stars": 0.5, "comments": 0.5, "votes": 0.5, "verdicts": 0.5}
 GAINS = ("upvotes", "stars", "votes", "verdicts", "comments")  # in the order of the sentence
 # The submitter's own vote, where the source is known to count it: gains are counted from there.
-OWN_VOTES = {("hf_daily", "upvotes"): 1, ("community", "votes"): 1}
+OWN_VOTES = {("hf_daily", "upvotes"): 1}
+# Our own readers are few: that none of them voted says nothing, so their votes raise a score and never lower one.
+# Without any other crowd to confirm it, what they say counts as much as one source may say among others.
+OURS = "readers"
 PRIOR_HOURS = 12.0  # how long a paper counts as an average one of its cohort before its own numbers outweigh that
 QUANTILE = 0.2  # of the posterior rate: few votes in little time are not believed
 SOURCE_CAP = 0.6  # of a paper's score, where several sources measured it
@@ -245,7 +248,13 @@ def _score_cadence(
     np.maximum.at(heard, (paper_of, crowd_of), weights)
     np.maximum.at(said, (paper_of, crowd_of), evidence)
     np.maximum.at(above, (paper_of, crowd_of), rate > usual)
-    shares = _voices(heard) * said / np.where(heard > 0, heard, 1)
+    shares = _shares(heard, said)
+    if OURS in crowds:
+        others = heard * (np.arange(len(crowds)) != crowds.index(OURS))
+        without = _shares(others, said)
+        alone = (heard > 0).any(axis=1) & ~(others > 0).any(axis=1)
+        shares = np.where(alone[:, None], SOURCE_CAP * shares, shares)
+        shares = np.where((without.sum(axis=1) > shares.sum(axis=1))[:, None], without, shares)
     scores = shares.sum(axis=1) + AGREEMENT * np.maximum(above.sum(axis=1) - 1, 0)
     parts = _parts(gains, cohorts, cadence, moment, scores[paper_of] > 0)
     for paper, number in zip(papers.tolist(), range(len(papers)), strict=True):
@@ -260,6 +269,14 @@ def _score_cadence(
     }
 
 
+def _shares(heard: Floats, said: Floats) -> Floats:
+    """What each crowd adds to each paper's score."""
+    import numpy as np
+
+    shares: Floats = _voices(heard) * said / np.where(heard > 0, heard, 1)
+    return shares
+
+
 def _voices(weights: Floats) -> Floats:
     """Each crowd's part in a paper's score. A mean, not a sum: a paper without code is no worse for lacking stars.
 
@@ -267,7 +284,7 @@ def _voices(weights: Floats) -> Floats:
     """
     import numpy as np
 
-    voices = weights / weights.sum(axis=1, keepdims=True)
+    voices = weights / weights.sum(axis=1, keepdims=True).clip(1e-9)
     loudest = voices.max(axis=1, keepdims=True)
     others = voices * (1 - SOURCE_CAP) / np.where(loudest < 1, 1 - loudest, 1)
     limited: Floats = np.where(voices == loudest, SOURCE_CAP, others)

@@ -39,7 +39,8 @@ def erase(subscriber: Subscriber, *, now: datetime, method: str) -> bool:
     """Forget who this was (PL6). What stays: numbers without a name, and the keyed hash on the suppression list.
 
     Whatever belongs to the reader (CASCADE) is deleted; what they gave to everybody (SET_NULL) stays without them, and
-    the accounts of what was sent (PROTECT) stay too, both cleared of the address. The consent record keeps what happened when, not from where.
+    the accounts of what was sent (PROTECT) stay too, both cleared of the address. The consent record keeps what
+    happened when, not from where.
     """
     with transaction.atomic():
         reader = Subscriber.objects.select_for_update().get(pk=subscriber.pk)

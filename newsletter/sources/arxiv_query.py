@@ -11,7 +11,7 @@ import re
 from datetime import date, datetime, timedelta
 
 from newsletter.sources import atom, links
-from newsletter.sources.identifiers import arxiv_id
+from newsletter.sources.identifiers import arxiv_id, could_exist
 from newsletter.sources.observation import Observation, Request, SourceError
 from newsletter.sources.text import clean_abstract, clean_title
 
@@ -28,13 +28,19 @@ _WITHDRAWN = re.compile(
 
 
 def addresses(request: Request) -> list[str]:
-    """One address a hundred papers that arXiv has not been asked about."""
-    wanted = request.wanted_ids
+    """One address a hundred papers that arXiv is to be asked about. One impossible identifier would spoil them all."""
+    tomorrow = request.now.date() + timedelta(days=1)  # arXiv's month has begun somewhere
+    wanted = [one for one in request.wanted_ids if could_exist(one, on=tomorrow)]
     return [
         f"https://export.arxiv.org/api/query?id_list={','.join(wanted[start : start + _IDS_AT_ONCE])}"
         f"&max_results={_IDS_AT_ONCE}"
         for start in range(0, len(wanted), _IDS_AT_ONCE)
     ]
+
+
+def ids_asked(address: str) -> list[str]:
+    """The papers that one of our addresses asks about."""
+    return address.partition("id_list=")[2].partition("&")[0].split(",")
 
 
 def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from datetime import date
 
 _ARXIV_ID = re.compile(
     r"""(?: arxiv: | oai:arxiv\.org:
@@ -21,6 +22,14 @@ _ARXIV_ID = re.compile(
     re.IGNORECASE | re.VERBOSE | re.ASCII,
 )
 _SUBJECT_CLASS = re.compile(r"\.[a-z]{2}(?=/)")
+# Archives that gave out identifiers of their own, from August 1991 to March 2007.
+_ARCHIVES = re.compile(
+    r"""acc-phys|adap-org|alg-geom|ao-sci|astro-ph|atom-ph|bayes-an|chao-dyn|chem-ph|cmp-lg|comp-gas|cond-mat|cs|dg-ga
+      | funct-an|gr-qc|hep-(?:ex|lat|ph|th)|math(?:-ph)?|mtrl-th|nlin|nucl-(?:ex|th)|patt-sol|physics|plasm-ph|q-alg
+      | q-bio|quant-ph|solv-int|supr-con""",
+    re.VERBOSE,
+)
+_FIRST_MONTH, _NEW_STYLE, _FIVE_DIGITS = (1991, 8), (2007, 4), (2015, 1)
 _NOT_IN_A_KEY = re.compile(r"(?:[^\w+#*]|_)+")
 _TITLE_KEY_LENGTH = 500
 
@@ -36,6 +45,22 @@ def arxiv_id(text: str) -> tuple[str, int | None] | None:
         return None
     version = match["version"]
     return _SUBJECT_CLASS.sub("", match["id"].lower()), int(version) if version else None
+
+
+def could_exist(identifier: str, *, on: date) -> bool:
+    """Whether arXiv can have given out this identifier by that day. One that is made up spoils a whole query.
+
+    https://info.arxiv.org/help/arxiv_identifier.html
+    """
+    archive, slash, number = identifier.rpartition("/")
+    month = int(number[2:4])
+    year = int(number[:2]) + (1900 if slash and number[0] == "9" else 2000)
+    if not 1 <= month <= 12:
+        return False
+    if slash:
+        return _ARCHIVES.fullmatch(archive) is not None and _FIRST_MONTH <= (year, month) < _NEW_STYLE
+    digits = 5 if (year, month) >= _FIVE_DIGITS else 4
+    return _NEW_STYLE <= (year, month) <= (on.year, on.month) and len(number) == 5 + digits
 
 
 def title_key(title: str) -> str:
