@@ -19,6 +19,7 @@ from newsletter.models.deliveries import (
 from newsletter.models.editions import Compiled, Edition, EditionItem, EditionItemQuerySet, EditionQuerySet
 from newsletter.models.machine import Heartbeat, PaceBucket, SourceHost, SourceRun, Stream
 from newsletter.models.papers import Merge, Paper, PaperQuerySet, PaperTopic, Sighting, Signal
+from newsletter.models.search import SearchEntry, SearchMemory
 from newsletter.models.vectors import PaperVector
 from newsletter.models.webhooks import WebhookDelivery, WebhookEndpoint, WebhookEvent
 
@@ -42,6 +43,8 @@ __all__ = [
     "PaperQuerySet",
     "PaperTopic",
     "PaperVector",
+    "SearchEntry",
+    "SearchMemory",
     "Sighting",
     "Signal",
     "SourceHost",
