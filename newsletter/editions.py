@@ -17,6 +17,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from newsletter import fragments
 from newsletter.models import Compiled, Delivery, Edition, EditionItem, Paper, PaperTopic, Sighting
+from newsletter.models.papers import UNMEASURED
 from subscriptions.models import Subscriber
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def candidates(edition: Edition) -> list[Paper]:
     Papers known from saved listing pages only are never counted as trending and are left to the curator.
     """
     score = f"score_{edition.cadence}"
-    real_source = Sighting.objects.filter(paper=OuterRef("pk")).exclude(source="listing_page")
+    real_source = Sighting.objects.filter(paper=OuterRef("pk")).exclude(source__in=UNMEASURED)
     return list(
         Paper.objects.published()
         .filter(withdrawn_at__isnull=True, first_seen_at__lte=edition.cutoff_at)
@@ -114,6 +115,7 @@ def refresh(edition: Edition) -> None:
     """Rank the draft anew. What a curator pinned, excluded, noted or picked stays as it is."""
     if Edition.objects.select_for_update().get(pk=edition.pk).state != Edition.State.DRAFT:
         return
+    _leave_out_withdrawn(edition)
     kept = {
         item.paper_id: item
         for item in edition.items.exclude(
@@ -146,6 +148,8 @@ def refresh(edition: Edition) -> None:
 def add_pick(edition: Edition, *, paper: Paper, note: str = "") -> EditionItem:
     """Put an editor's pick at the top, in its own lane: labelled as such, never a hidden boost of the ranking."""
     _require_editable(edition)
+    if paper.withdrawn_at:
+        raise EditionStateError("Its authors withdrew this paper.")
     item, _ = EditionItem.objects.update_or_create(
         edition=edition,
         paper=paper,
@@ -226,6 +230,7 @@ def freeze(edition: Edition, *, now: datetime) -> bool:
     locked = Edition.objects.select_for_update().get(pk=edition.pk)
     if locked.state != Edition.State.APPROVED:
         return False
+    _leave_out_withdrawn(locked)
     compiled = fragments.compile_edition(locked, now=now)
     Compiled.objects.update_or_create(edition=locked, defaults={"fragments": compiled, "compiled_at": now})
     Edition.objects.filter(pk=locked.pk).update(
@@ -258,7 +263,7 @@ def cancel(edition: Edition, *, now: datetime) -> int:
     if (
         not Edition.objects.filter(pk=edition.pk)
         .exclude(state__in=open_states)
-        .update(state=Edition.State.CANCELLED, done_at=now)
+        .update(state=Edition.State.CANCELLED, done_at=now, send_now_at=None)
     ):
         raise EditionStateError("This edition is already finished; there is nothing left to cancel.")
     owed = [Delivery.State.QUEUED, Delivery.State.RETRY, Delivery.State.CLAIMED]
@@ -301,6 +306,12 @@ def place(edition: Edition, *, places: Mapping[int, int]) -> None:
         item.is_moved = item.is_moved or item.pk in places
         item.position = position
     EditionItem.objects.bulk_update(items, ["position", "is_moved"])
+
+
+def _leave_out_withdrawn(edition: Edition) -> None:
+    """Whatever a curator decided before: the papers' authors took them back."""
+    withdrawn = edition.items.filter(paper__withdrawn_at__isnull=False)
+    withdrawn.exclude(standing=EditionItem.Standing.EXCLUDED).update(standing=EditionItem.Standing.EXCLUDED)
 
 
 def _require_editable(edition: Edition) -> None:

@@ -272,7 +272,7 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
             text = _("No daily edition is open. The next one is drafted six hours before its cut-off.")
             messages.error(request, text)
             return
-        chosen = list(cast(PaperQuerySet, papers).published())
+        chosen = list(cast(PaperQuerySet, papers).published().filter(withdrawn_at__isnull=True))
         for paper in chosen:
             editions.add_pick(edition, paper=paper)
             self.log_change(request, paper, f"pick_for_daily: {edition}")
