@@ -10,7 +10,6 @@ import json
 import re
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import css_inline
@@ -18,13 +17,12 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.dates import MONTHS
-from django.utils.formats import date_format
 from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext as _
 
-from newsletter import encoding, prose, rendering
+from newsletter import encoding, headlines, prose, rendering
 from newsletter.mail_links import Kind, click_url, digest_url, links_of, verdict_url
 from newsletter.models import Edition, EditionItem
 from newsletter.ranking import call_trending, gains_line, stands_out
@@ -33,18 +31,21 @@ from subscriptions.models import Topic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import date, datetime
+    from datetime import datetime
 
 TEMPLATES = "emails/digest"
 INDENT = "    "
 TITLE_WIDTH = 300  # columns; a longer title is shortened in the mail
 SHORT_TITLE_WIDTH = 72
 SUBJECT_WIDTH = 80
+PREVIEW_WIDTH = 120
 AUTHORS_SHOWN = 4
 TOPICS_SHOWN = 3
 _SLOTS = (
     *("preview", "welcome", "welcome_end", "papers", "number", "why"),
+    *("because", "because_welcome", "because_end"),
     *("topics", "topics_list", "topics_end", "confirmed", "confirmed_day", "confirmed_end"),
+    *("frequency", "frequency_welcome", "frequency_end"),
 )
 
 
@@ -127,13 +128,15 @@ class _Press:
             "head": shape["start"],
             "opening": shape["preview"] + shape["welcome_end"],
             "welcome": shape["preview"] + shape["welcome"] + shape["welcome_end"],
-            "foot": shape["papers"],
+            "foot": shape["papers"] + shape["because"] + shape["because_end"],
+            "foot_welcome": shape["papers"] + shape["because_welcome"] + shape["because_end"],
             "topics_open": shape["topics"],
             "topics_join": topics_join,
             "topics_close": shape["topics_list"],
             "confirmed_open": shape["confirmed"],
             "confirmed_close": shape["confirmed_day"],
-            "end": shape["confirmed_end"],
+            "end": shape["confirmed_end"] + shape["frequency"] + shape["frequency_end"],
+            "end_welcome": shape["confirmed_end"] + shape["frequency_welcome"] + shape["frequency_end"],
         }
         return {name: self.encode(text) for name, text in ready.items()}
 
@@ -144,15 +147,18 @@ class _Press:
             "cadence": edition.get_cadence_display(),
             "site": settings.SITE_NAME,
         }
+        # A first digest may be of another rhythm than its reader's, whichever edition was the newest.
+        because_welcome = _("You get this mail because you have just subscribed to %s.") % settings.SITE_NAME
         welcome = _(
-            "This is your first digest: what researchers are reading now, chosen by the topics you ticked. Say “more "
-            "like this” or “less like this” under a paper, and the next digest follows."
+            "Here is a digest to begin with: what researchers are reading now, chosen by the topics you ticked. Say "
+            "“more like this” or “less like this” under a paper, and the next digest follows."
         )
         frequency = {
             Edition.Cadence.DAILY: _("It comes on the days you chose, once a day at most."),
             Edition.Cadence.WEEKLY: _("It comes once a week."),
             Edition.Cadence.MONTHLY: _("It comes once a month."),
         }[Edition.Cadence(edition.cadence)]
+        frequency_welcome = _("From now on it comes on the days and at the hour you chose.")
         return {
             "slots": self.slots,
             "language": translation.get_language(),
@@ -161,8 +167,8 @@ class _Press:
             "site_name": settings.SITE_NAME,
             "site_url": settings.SITE_URL,
             "site_host": settings.SITE_HOST,
-            "headline": headline(edition),
-            "issue": _issue(edition),
+            "headline": headlines.headline(edition),
+            "issue": headlines.issue(edition),
             "web_url": digest_url(self.delivery_mark),
             "unsubscribe_url": links.unsubscribe_url(self.unsubscribe_mark),
             "preferences_url": links.unsubscribe_url(self.unsubscribe_mark) + "#preferences",
@@ -172,8 +178,12 @@ class _Press:
             "welcome_text": prose.wrap(welcome),
             "because": because,
             "because_text": prose.wrap(because),
+            "because_welcome": because_welcome,
+            "because_welcome_text": prose.wrap(because_welcome),
             "frequency": frequency,
             "frequency_text": prose.wrap(frequency),
+            "frequency_welcome": frequency_welcome,
+            "frequency_welcome_text": prose.wrap(frequency_welcome),
             "postal_address": prose.one_line(settings.POSTAL_ADDRESS),
             "postal_text": prose.wrap(settings.POSTAL_ADDRESS),
             "rule": "-" * 72,
@@ -189,11 +199,11 @@ class _Press:
         """One paper's subject, its pieces for both parts, in full and in short, and its why-lines."""
         addresses = links_of(item.paper)
         sheet = _Sheet.of(item, addresses=addresses, delivery_mark=self.delivery_mark)
-        subject = encoding.header_text(prose.shorten(sheet.title, width=SUBJECT_WIDTH), column=len("Subject: "))
         parts: dict[str, Any] = {}
         whys = reasons(item, topics=topics)
         for part in ("html", "text"):
-            preview = prose.shorten(sheet.summary or sheet.authors or sheet.title, width=120)
+            gist = sheet.summary or sheet.authors or sheet.title
+            preview = prose.shorten(headlines.preheader(self.edition, gist), width=PREVIEW_WIDTH)
             pieces = self._pieces_of_paper(sheet, part=part)
             pieces["preview"] = conditional_escape(preview) if part == "html" else ""
             parts[part] = {
@@ -209,7 +219,8 @@ class _Press:
             for part in ("html", "text"):
                 pieces = self._pieces_of_paper(sheet, part=part)
                 parts[part]["counted"] = {name: self.encode(text) for name, text in pieces.items()}
-        return {"subject": subject, **parts}
+        subject, welcome = headlines.subject(self.edition, sheet.title), _("Welcome: %s") % sheet.title
+        return {"subject": _subject(subject), "welcome_subject": _subject(welcome), **parts}
 
     def _pieces_of_paper(self, sheet: _Sheet, *, part: str) -> dict[str, str]:
         """What stands before and after the reason, in full and in short."""
@@ -325,34 +336,8 @@ def authors_line(names: list[str]) -> str:
     return _("%(names)s and %(rest)d others") % {"names": ", ".join(names[:AUTHORS_SHOWN]), "rest": rest}
 
 
-def headline(edition: Edition) -> str:
-    """What the edition covers, in words: a day, the week before its Monday, or the month before its first."""
-    first = edition.period_on
-    if edition.cadence == Edition.Cadence.WEEKLY:
-        return _("The week in papers, %s") % _span(first - timedelta(days=7), first - timedelta(days=1))
-    if edition.cadence == Edition.Cadence.MONTHLY:
-        return _("The month in papers, %s") % date_format(first - timedelta(days=1), "F Y")
-    return date_format(first, "l, j F Y")
-
-
-def _span(first: date, last: date) -> str:
-    if first.year != last.year:
-        return f"{date_format(first, 'j F Y')} – {date_format(last, 'j F Y')}"
-    if first.month != last.month:
-        return f"{date_format(first, 'j F')} – {date_format(last, 'j F Y')}"
-    return f"{first.day}–{date_format(last, 'j F Y')}"
-
-
-def _issue(edition: Edition) -> str:
-    """The edition's number: how many of its cadence went out, counting this one."""
-    sent = [Edition.State.FROZEN, Edition.State.SENDING, Edition.State.DONE]
-    before = Edition.objects.filter(cadence=edition.cadence, period_on__lt=edition.period_on, state__in=sent).count()
-    names = {
-        Edition.Cadence.DAILY: _("Daily digest no. %d"),
-        Edition.Cadence.WEEKLY: _("Weekly digest no. %d"),
-        Edition.Cadence.MONTHLY: _("Monthly digest no. %d"),
-    }
-    return names[Edition.Cadence(edition.cadence)] % (before + 1)
+def _subject(text: str) -> str:
+    return encoding.header_text(prose.shorten(text, width=SUBJECT_WIDTH), column=len("Subject: "))
 
 
 def _tightened(html: str) -> str:

@@ -1,6 +1,7 @@
 """Everything we did for one reader, in order: the answer to "why did I not get it?".
 
-In: a subscriber. Out: lines of consent, notices, deliveries and what came back, oldest first. Reads only.
+In: a subscriber. Out: lines of consent, notices, deliveries or why there was none, and what came back, oldest first.
+Reads only.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ class Line:
     """One thing that happened."""
 
     at: datetime
-    subject: str  # consent, notice, delivery, event, suppression
+    subject: str  # consent, notice, delivery, event, no digest, suppression
     what: str
     detail: str = ""
 
 
 def history_of(reader: Subscriber) -> list[Line]:
     """The latest lines, oldest first; a delivery stands at its due moment, its events where they happened."""
-    lines = [*_consent(reader), *_notices(reader), *_deliveries(reader), *_suppressions(reader)]
+    lines = [*_consent(reader), *_notices(reader), *_deliveries(reader), *_misses(reader), *_suppressions(reader)]
     return sorted(lines)[-LIMIT:]
 
 
@@ -42,7 +43,10 @@ def standing_of(reader: Subscriber) -> str:
         return f"Gets nothing: the reader is {reader.get_state_display()}."
     if reader.next_due_at is None:
         return "Gets nothing: no next digest is set. Saving the preferences again sets one."
-    return f"Gets {reader.get_cadence_display()} digests; the next is due {reader.next_due_at:%Y-%m-%d %H:%M} UTC."
+    says = f"Gets {reader.get_cadence_display()} digests; the next is due {reader.next_due_at:%Y-%m-%d %H:%M} UTC."
+    if reader.welcome_due_at:
+        says += f" A first one is owed since {reader.welcome_due_at:%Y-%m-%d %H:%M} UTC, once there is an edition."
+    return says
 
 
 def _consent(reader: Subscriber) -> Iterator[Line]:
@@ -62,10 +66,17 @@ def _deliveries(reader: Subscriber) -> Iterator[Line]:
     for row in rows.order_by("-due_at")[:LIMIT]:
         why = row.get_skip_reason_display() if row.skip_reason else row.reply
         what = f"{row.edition}: {row.get_state_display()}, {len(row.picks)} papers"
+        if row.is_welcome:
+            what = f"first digest, right after confirming, {what}"
         yield Line(row.due_at, "delivery", what, why)
         for event in row.events.all():
             detail = " ".join(part for part in (event.source, event.phase, event.code, event.text) if part)
             yield Line(event.at, "event", event.get_kind_display(), detail)
+
+
+def _misses(reader: Subscriber) -> Iterator[Line]:
+    for row in reader.misses.order_by("-due_at")[:LIMIT]:
+        yield Line(row.due_at, "no digest", row.get_why_display())
 
 
 def _suppressions(reader: Subscriber) -> Iterator[Line]:

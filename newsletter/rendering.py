@@ -67,7 +67,11 @@ class Composer:
     """Makes messages of one edition. Build one per edition and process."""
 
     def __init__(self, compiled: dict[str, Any], identity: Identity) -> None:
-        self._subjects = {int(key): item["subject"].encode("ascii") for key, item in compiled["items"].items()}
+        # By whether it is a first digest. Editions frozen by an older version have no words of welcome for all parts.
+        self._subjects, self._welcomes = (
+            {int(key): item.get(name, item["subject"]).encode("ascii") for key, item in compiled["items"].items()}
+            for name in ("subject", "welcome_subject")
+        )
         self._more = [tail.encode("ascii") for tail in compiled["more"]]
         self._text = _planes(compiled, part="text")
         self._html = _planes(compiled, part="html")
@@ -81,7 +85,7 @@ class Composer:
         self._part = b"--%b\r\n" % boundary
         self._end = b"--%b--\r\n" % boundary
         pieces = [piece for plane in (*self._text, *self._html) for piece in plane.all_pieces()]
-        headers = [self._standing, *self._subjects.values(), *self._more]
+        headers = [self._standing, *self._subjects.values(), *self._welcomes.values(), *self._more]
         # Encoding sees to it; asked once for all messages, because a lone dot would end one of them too early.
         has_dots = any(b"\n." in piece for piece in (*headers, *pieces)) or any(piece[:1] == b"." for piece in pieces)
         self.is_dotless = not has_dots
@@ -121,7 +125,8 @@ class Composer:
             f"To: {recipient.email}\r\nDate: {recipient.date_header}\r\nMessage-ID: {message_id}\r\n"
             f"{self._one_click}{token}{self._after_token}{by_mail}>\r\nSubject: "
         )
-        subject, tail = self._subjects[recipient.picks[0][0]], self._more[papers - 1]
+        subjects = self._welcomes if recipient.is_welcome else self._subjects
+        subject, tail = subjects[recipient.picks[0][0]], self._more[papers - 1]
         fold = b"\r\n" if tail and len(subject) - subject.rfind(b"\n") + len(tail) > SUBJECT_LINE else b""
         return b"".join([self._standing, personal.encode("ascii"), subject, fold, tail, b"\r\n"])
 
@@ -155,6 +160,8 @@ class _Plane:
         ).encode("ascii")
         self._numbers = [pair[coding].encode("ascii") for pair in compiled[part]["numbers"]]
         self._frame = pieces(compiled[part]["frame"])
+        for name in ("foot", "end"):
+            self._frame.setdefault(f"{name}_welcome", self._frame[name])
         self._topics = pieces(compiled[part]["topics"])
         self._previews: dict[int, bytes] = {}
         plain, counted = _Papers(), _Papers()
@@ -204,12 +211,13 @@ class _Plane:
                 papers = chosen.short
             joined.append(self._numbers[place])
             joined.append(papers.get((item, reason)) or papers[item, "trending"])
-        joined.append(frame["foot"])
+        joined.append(frame["foot_welcome" if recipient.is_welcome else "foot"])
         if topics := [self._topics[slug] for slug in recipient.topics if slug in self._topics]:
             joined += [frame["topics_open"], frame["topics_join"].join(topics), frame["topics_close"]]
         if recipient.confirmed_on:
             joined += [frame["confirmed_open"], self._date(recipient.confirmed_on), frame["confirmed_close"]]
-        joined.append(frame["end"].replace(self._unsubscribe_mark, self._token(recipient.unsubscribe_token)))
+        end = frame["end_welcome" if recipient.is_welcome else "end"]
+        joined.append(end.replace(self._unsubscribe_mark, self._token(recipient.unsubscribe_token)))
         return joined
 
     def _date(self, day: date) -> bytes:

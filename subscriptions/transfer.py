@@ -71,12 +71,14 @@ def import_readers(
     file_name: str,
     now: datetime,
     is_dry_run: bool = False,
+    are_welcomed: bool = False,
     on_refusal: Callable[[Refusal], None] = lambda refusal: None,
     on_progress: Callable[[int], None] = lambda rows: None,
 ) -> Tally:
     """Add the readers of a CSV file. Each must have confirmed elsewhere, and the file must say when and where.
 
-    Readers we know stay as they are, whatever their state: who left here does not come back by a file.
+    Readers we know stay as they are, whatever their state: who left here does not come back by a file. Their first
+    digest is the regular one, at their hour; ``are_welcomed``: all of them get one at once.
     """
     tally, seen = Tally(), set[int]()
     topics = dict(Topic.objects.values_list("slug", "pk"))
@@ -93,7 +95,10 @@ def import_readers(
                 rows.append(row)
             except _Refused as refused:
                 _refuse(tally, on_refusal, line=line, email=cells.get("email", ""), reason=str(refused))
-        refused_rows = _store(rows, file_name=file_name, topics=topics, now=now, is_dry_run=is_dry_run)
+        welcome_due_at = now if are_welcomed else None
+        refused_rows = _store(
+            rows, file_name=file_name, topics=topics, now=now, is_dry_run=is_dry_run, welcome_due_at=welcome_due_at
+        )
         for row, reason in refused_rows:
             _refuse(tally, on_refusal, line=row.line, email=row.address.email, reason=reason)
         tally.imported += len(rows) - len(refused_rows)
@@ -195,7 +200,13 @@ def _number(cells: dict[str, str], name: str, default: int, bounds: tuple[int, i
 
 
 def _store(
-    rows: list[_Row], *, file_name: str, topics: dict[str, int], now: datetime, is_dry_run: bool
+    rows: list[_Row],
+    *,
+    file_name: str,
+    topics: dict[str, int],
+    now: datetime,
+    is_dry_run: bool,
+    welcome_due_at: datetime | None,
 ) -> list[tuple[_Row, str]]:
     """Insert a chunk in one transaction; returns the rows that must not be, each with the reason."""
     for attempt in (1, 2, 3):
@@ -218,7 +229,7 @@ def _store(
         if is_dry_run:
             return refused
         try:
-            _insert(fresh, file_name=file_name, topics=topics, now=now)
+            _insert(fresh, file_name=file_name, topics=topics, now=now, welcome_due_at=welcome_due_at)
         except IntegrityError:  # one of them signed up on the site this very moment: look again
             if attempt == 3:
                 raise
@@ -228,8 +239,10 @@ def _store(
 
 
 @transaction.atomic
-def _insert(rows: list[_Row], *, file_name: str, topics: dict[str, int], now: datetime) -> None:
-    readers = Subscriber.objects.bulk_create([_reader(row, now=now) for row in rows])
+def _insert(
+    rows: list[_Row], *, file_name: str, topics: dict[str, int], now: datetime, welcome_due_at: datetime | None
+) -> None:
+    readers = Subscriber.objects.bulk_create([_reader(row, now=now, welcome_due_at=welcome_due_at) for row in rows])
     TopicPreference.objects.bulk_create(
         TopicPreference(subscriber=reader, topic_id=topics[slug], stance=stance)
         for reader, row in zip(readers, rows, strict=True)
@@ -248,7 +261,7 @@ def _insert(rows: list[_Row], *, file_name: str, topics: dict[str, int], now: da
     )
 
 
-def _reader(row: _Row, *, now: datetime) -> Subscriber:
+def _reader(row: _Row, *, now: datetime, welcome_due_at: datetime | None) -> Subscriber:
     token, token_hash = links.new_unsubscribe_token()
     reader = Subscriber(
         email=row.address.email,
@@ -257,6 +270,7 @@ def _reader(row: _Row, *, now: datetime) -> Subscriber:
         domain=row.address.domain,
         state=Subscriber.State.CONFIRMED,
         confirmed_at=row.confirmed_at,
+        welcome_due_at=welcome_due_at,
         unsubscribe_token=token,
         unsubscribe_hash=token_hash,
         **row.wishes.columns,

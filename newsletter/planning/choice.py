@@ -29,10 +29,8 @@ class EditionPlan:
         self.topic_column = {pk: column for column, (pk, _) in enumerate(self.topics)}
         items = list(
             edition.items.exclude(standing=EditionItem.Standing.EXCLUDED)
-            .exclude(paper__is_hidden=True)
-            .exclude(
-                paper__withdrawn_at__gt=edition.frozen_at or edition.cutoff_at
-            )  # before, a curator chose to list it
+            .exclude(paper__is_hidden=True)  # by a curator, or withdrawn by its authors, since the freeze
+            .exclude(paper__withdrawn_at__gt=edition.frozen_at or edition.cutoff_at)
             .order_by("position", "pk")
             .values_list("pk", "paper_id", "score", "lane", "standing")
         )

@@ -29,6 +29,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path)
         parser.add_argument("--dry-run", action="store_true", help="say what would happen, change nothing")
+        parser.add_argument("--welcome", action="store_true", help="send each a first digest at once")
         parser.add_argument("--refused", type=Path, help="write every refused line with its reason to this CSV file")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -52,6 +53,7 @@ class Command(BaseCommand):
                     file_name=path.name,
                     now=timezone.now(),
                     is_dry_run=options["dry_run"],
+                    are_welcomed=options["welcome"],
                     on_refusal=tell,
                     on_progress=lambda rows: bar.advance(task, rows),
                 )

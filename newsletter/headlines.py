@@ -1,0 +1,81 @@
+"""What an edition is called: the day, week or month it covers, in the language that is active.
+
+In: an edition. Out: lines for mails, pages and feeds. Reads rows only to number an edition.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from newsletter.models import Edition
+
+if TYPE_CHECKING:
+    from datetime import date
+
+Cadence = Edition.Cadence
+
+
+def covered(edition: Edition) -> tuple[date, date]:
+    """The first and the last day it is about: a weekly edition of a Monday tells of the week before it."""
+    first = edition.period_on
+    if edition.cadence == Cadence.WEEKLY:
+        return first - timedelta(days=7), first - timedelta(days=1)
+    if edition.cadence == Cadence.MONTHLY:
+        last = first - timedelta(days=1)
+        return last.replace(day=1), last
+    return first, first
+
+
+def period(edition: Edition) -> str:
+    """ "18 March 2026", "16–22 March 2026", "March 2026"."""
+    first, last = covered(edition)
+    if edition.cadence == Cadence.MONTHLY:
+        return date_format(first, "F Y")
+    return date_format(first, "j F Y") if first == last else _span(first, last)
+
+
+def headline(edition: Edition) -> str:
+    """The same as a title: a day with its name, the week in papers, the month in papers."""
+    if edition.cadence == Cadence.WEEKLY:
+        return _("The week in papers, %s") % period(edition)
+    if edition.cadence == Cadence.MONTHLY:
+        return _("The month in papers, %s") % period(edition)
+    return date_format(edition.period_on, "l, j F Y")
+
+
+def subject(edition: Edition, title: str) -> str:
+    """What a mail of it is about, by its first paper."""
+    if edition.cadence == Cadence.WEEKLY:
+        return _("The week in papers: %s") % title
+    if edition.cadence == Cadence.MONTHLY:
+        return _("The month in papers: %s") % title
+    return title
+
+
+def preheader(edition: Edition, gist: str) -> str:
+    """What mail programs show behind the subject: a daily mail needs no date, a week or a month is named."""
+    return gist if edition.cadence == Cadence.DAILY else f"{period(edition)} · {gist}"
+
+
+def issue(edition: Edition) -> str:
+    """The edition's number: how many of its cadence went out, counting this one."""
+    sent = [Edition.State.FROZEN, Edition.State.SENDING, Edition.State.DONE]
+    before = Edition.objects.filter(cadence=edition.cadence, period_on__lt=edition.period_on, state__in=sent).count()
+    names = {
+        Cadence.DAILY: _("Daily digest no. %d"),
+        Cadence.WEEKLY: _("Weekly digest no. %d"),
+        Cadence.MONTHLY: _("Monthly digest no. %d"),
+    }
+    return names[Cadence(edition.cadence)] % (before + 1)
+
+
+def _span(first: date, last: date) -> str:
+    if first.year != last.year:
+        return f"{date_format(first, 'j F Y')} – {date_format(last, 'j F Y')}"
+    if first.month != last.month:
+        return f"{date_format(first, 'j F')} – {date_format(last, 'j F Y')}"
+    return f"{first.day}–{date_format(last, 'j F Y')}"
