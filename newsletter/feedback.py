@@ -206,12 +206,11 @@ def note_click(delivery: Delivery, *, item: EditionItem, kind: str, now: datetim
         return
     link = {"delivery": delivery, "item": item, "kind": kind}
     try:
-        Click.objects.bulk_create(
-            [Click(**link, subscriber_id=delivery.subscriber_id, at=now)],
-            ignore_conflicts=True,
-        )
-        if delivery.sent_at and now >= delivery.sent_at + Click.TOO_SOON:
-            Click.objects.filter(**link, at__lt=delivery.sent_at + Click.TOO_SOON).update(at=now)
+        with transaction.atomic():
+            row = Click(**link, subscriber_id=delivery.subscriber_id, at=now)
+            Click.objects.bulk_create([row], ignore_conflicts=True)
+            if delivery.sent_at and now >= delivery.sent_at + Click.TOO_SOON:
+                Click.objects.filter(**link, at__lt=delivery.sent_at + Click.TOO_SOON).update(at=now)
     except DatabaseError:  # whoever wants to read gets there all the same
         log.exception("A click of delivery %s is not counted", delivery.pk)
 

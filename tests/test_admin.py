@@ -296,7 +296,10 @@ def test_the_way_of_an_edition_by_its_buttons(operator: Client) -> None:
     assert state_of(edition) == State.APPROVED
     assert "Frozen" in act(operator, edition, "freeze")
     assert state_of(edition) == State.FROZEN
-    assert "1 digests are on their way" in act(operator, edition, "send-now")
+    assert "1 reader has not got it yet" in act(operator, edition, "send-now")
+    assert not Delivery.objects.exists()  # a request plans nobody
+    assert "asked for already" in act(operator, edition, "send-now")
+    planning.plan_due(now=timezone.now())
     assert state_of(edition) == State.SENDING
     assert "Paused" in act(operator, edition, "pause")
     assert "resume it first" in act(operator, edition, "send-now")
@@ -315,6 +318,7 @@ def test_the_way_of_an_edition_by_its_buttons(operator: Client) -> None:
 def test_the_same_form_twice_acts_once_and_says_so(operator: Client, verb: str, state: str) -> None:
     make_reader(follows=("vision",))
     edition = make_edition(papers=[assign(make_paper(), "vision")], state=state)
+    Edition.objects.filter(pk=edition.pk).update(closes_at=timezone.now() + timedelta(hours=1))
     page = operator.get(f"/admin/newsletter/edition/{edition.pk}/act/{verb}/").content.decode()
     found = re.search(r'name="key" value="(\w{32})"', page)
     assert found
@@ -323,6 +327,14 @@ def test_the_same_form_twice_acts_once_and_says_so(operator: Client, verb: str, 
     said = act(operator, edition, verb, key=found[1])
     assert "nothing was done a second time" in said
     assert snapshot() == after
+
+
+def test_a_closed_edition_is_not_sent_by_a_button(operator: Client) -> None:
+    make_reader(follows=("vision",))
+    edition = make_edition(papers=[assign(make_paper(), "vision")], state=State.FROZEN)  # of a day long past
+    assert "It is closed" in act(operator, edition, "send-now")
+    planning.plan_due(now=timezone.now())
+    assert not Delivery.objects.exists()
 
 
 @pytest.mark.parametrize("verb", ["approve", "freeze", "pause", "cancel"])

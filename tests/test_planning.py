@@ -2,11 +2,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from newsletter import planning
-from newsletter.models import Delivery, Edition, Paper
+from newsletter import editions, planning
+from newsletter.history import history_of
+from newsletter.models import Delivery, Edition, Miss, Paper
+from newsletter.planning import due
 from subscriptions.models import Subscriber, TopicPreference
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic
 
@@ -229,6 +231,88 @@ def test_send_now_reaches_every_reader_of_the_cadence_once() -> None:
     assert planning.plan_now(edition, now=NOON).readers == 1
     assert planning.plan_now(edition, now=NOON).readers == 0
     assert Delivery.objects.get().not_before == NOON
+
+
+def wished(**over: Any) -> Edition:
+    """An edition that a curator wants sent now, with a reader whose own hour is far."""
+    make_reader(next_due_at=NOON + timedelta(hours=9), **over)
+    edition = shelf()
+    assert planning.wish_now(edition, now=NOON) == 1
+    return edition
+
+
+def test_a_wish_to_send_now_is_done_by_the_planner_and_then_gone() -> None:
+    edition = wished()
+    assert planning.plan_due(now=NOON).queued == 1
+    edition.refresh_from_db()
+    assert edition.send_now_at is None
+    assert planning.plan_due(now=NOON).readers == 0
+
+
+def test_a_wish_waits_through_a_pause_and_ends_with_the_edition() -> None:
+    edition = wished()
+    editions.pause(edition, reason="look", now=NOON)
+    assert planning.plan_due(now=NOON).readers == 0
+    edition.refresh_from_db()
+    assert edition.send_now_at == NOON
+    editions.resume(edition, now=NOON)
+    assert edition.closes_at
+    assert planning.wish_now(edition, now=edition.closes_at) is None
+    assert planning.plan_due(now=edition.closes_at).readers == 0
+    edition.refresh_from_db()
+    assert edition.send_now_at is None
+
+
+def test_a_wish_that_takes_longer_than_a_run_goes_on_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(due, "CHUNK", 2)
+    for _ in range(4):
+        make_reader(next_due_at=NOON + timedelta(hours=9))
+    edition = shelf()
+    assert planning.wish_now(edition, now=NOON) == 4
+    moments = iter([NOON, NOON + timedelta(seconds=1)] + [NOON + timedelta(minutes=5)] * 20)
+    late = NOON + timedelta(minutes=1)
+    assert planning.plan_due(now=NOON, deadline=late, clock=lambda: next(moments)).queued in {2, 4}
+    edition.refresh_from_db()
+    assert edition.send_now_at == NOON
+    planning.plan_due(now=NOON)
+    assert Delivery.objects.count() == 4
+    edition.refresh_from_db()
+    assert edition.send_now_at is None
+
+
+@pytest.mark.parametrize("act", ["pause", "cancel"])
+def test_an_edition_stopped_under_the_planner_gets_no_further_row(act: str) -> None:
+    edition = shelf()
+    reader = make_reader()
+    plan = planning.EditionPlan(edition)  # chosen from while it was open
+    readers = due.due_readers(edition, after=None, now=NOON)
+    assert plan.choose(readers)
+    editions.pause(edition, reason="look", now=NOON) if act == "pause" else editions.cancel(edition, now=NOON)
+    with pytest.raises(due.Stopped), transaction.atomic():
+        due.hold(edition)
+    assert planning.plan_now(edition, now=NOON).readers == 0
+    reader.refresh_from_db()
+    assert reader.next_due_at == NOON
+
+
+def test_why_there_was_no_digest_is_on_record() -> None:
+    late = make_reader(next_due_at=NOON - timedelta(days=3))
+    planning.plan_due(now=NOON)  # nobody made an edition
+    early = make_reader(hour=23, next_due_at=NOON + timedelta(hours=9))
+    edition = shelf()
+    planning.plan_now(edition, now=NOON)
+    planning.plan_due(now=NOON + timedelta(hours=10, minutes=1))
+    taken = make_reader(cadence="weekly")
+    Delivery.objects.create(
+        edition=edition, subscriber=taken, local_on=NOON.date(), due_at=NOON, expires_at=NOON, state="sent"
+    )
+    weekly = make_edition(papers=[assign(make_paper(), "vision")], state=FROZEN, cadence="weekly")
+    planning.plan_due(now=NOON)
+    assert not weekly.deliveries.exists()
+    whys = dict(Miss.objects.values_list("subscriber", "why"))
+    assert whys == {late.pk: Miss.Why.NOTHING, early.pk: Miss.Why.HAD_IT, taken.pk: Miss.Why.DAY_TAKEN}
+    (line,) = [line for line in history_of(taken) if line.subject == "no digest"]
+    assert (line.at, line.what) == (NOON, "had another digest on that day")
 
 
 def test_a_thin_digest_is_held_back_for_those_who_wish_so() -> None:

@@ -107,6 +107,30 @@ def test_send_now_pressed_twice_beside_the_planner_plans_every_reader_once() -> 
     assert sorted(Delivery.objects.values_list("subscriber", flat=True)) == sorted(readers)
 
 
+@pytest.mark.parametrize("act", ["pause", "cancel"])
+def test_an_edition_stopped_beside_the_planner_gets_no_row_afterwards(
+    act: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(due, "CHUNK", 5)
+    edition = make_edition(papers=[assign(make_paper(score_daily=1.0), "vision")], state=Edition.State.FROZEN)
+    for _ in range(60):
+        make_reader(follows=("vision",))
+    found: list[int] = []
+
+    def stop() -> None:
+        if act == "cancel":
+            editions.cancel(edition, now=NOON)
+        else:
+            editions.pause(Edition.objects.get(pk=edition.pk), reason="look", now=NOON)
+        found.append(Delivery.objects.count())
+
+    succeeded(at_once(lambda: planning.plan_due(now=NOON), stop))
+    assert Delivery.objects.count() == found[0]
+    if act == "cancel":
+        assert set(states().values()) <= {State.SKIPPED}
+    assert Subscriber.objects.filter(next_due_at=NOON).count() == 60 - found[0], "whoever is left is still due"
+
+
 def test_two_claimers_share_the_rows_and_no_row_is_claimed_twice() -> None:
     rows = {row.pk for row in planned(60)}
 

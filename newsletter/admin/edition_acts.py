@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from newsletter import delivery, editions, planning
@@ -41,7 +41,13 @@ def _may_resume(edition: Edition) -> str:
 
 
 def _may_send(edition: Edition) -> str:
-    return gettext("It is paused: resume it first.") if edition.paused_at else _in(State.FROZEN, State.SENDING)(edition)
+    if edition.paused_at:
+        return gettext("It is paused: resume it first.")
+    if edition.closes_at and edition.closes_at <= timezone.now():
+        return gettext("It is closed: its readers wait for the next edition.")
+    if edition.send_now_at:
+        return gettext("This was asked for already; its readers are being planned.")
+    return _in(State.FROZEN, State.SENDING)(edition)
 
 
 def _approve(edition: Edition, request: HttpRequest) -> str:
@@ -60,11 +66,17 @@ def _freeze(edition: Edition, request: HttpRequest) -> str:
 
 
 def _send_now(edition: Edition, request: HttpRequest) -> str:
-    done = planning.plan_now(edition, now=timezone.now())
-    return gettext("%(queued)d digests are on their way; %(skipped)d readers have nothing new in it.") % {
-        "queued": done.queued,
-        "skipped": done.skipped,
-    }
+    waiting = planning.wish_now(edition, now=timezone.now())
+    if waiting is None:
+        raise ActError(gettext("It was paused, cancelled or closed meanwhile; nothing is sent."))
+    return (
+        ngettext(
+            "%d reader has not got it yet; the digest is chosen within a minute and leaves right after.",
+            "%d readers have not got it yet; their digests are chosen from the next minute on and leave at once.",
+            waiting,
+        )
+        % waiting
+    )
 
 
 def _pause(edition: Edition, request: HttpRequest) -> str:
@@ -105,7 +117,10 @@ ACTS = {
     ),
     "send-now": Act(
         label=_("Send now"),
-        warning=_("Every confirmed reader of this cadence who has not got it yet is mailed now, whatever their hour."),
+        warning=_(
+            "Every confirmed reader of this cadence who has not got it yet is mailed whatever their hour. It begins "
+            "within a minute; pausing or cancelling stops it."
+        ),
         permission="newsletter.send_edition",
         do=_send_now,
         refusal=_may_send,

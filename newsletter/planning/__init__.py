@@ -18,26 +18,28 @@ from django.db import transaction
 from django.utils import timezone
 
 from newsletter.ledger import open_ledger
-from newsletter.models import Edition
+from newsletter.models import Edition, Miss
 from newsletter.planning.choice import EditionPlan, picks_for
 from newsletter.planning.due import (
     Due,
     Raced,
     Slot,
+    Stopped,
     advance,
     due_readers,
     grace,
+    hold,
     overdue_readers,
     read,
     slot_of,
     without_delivery,
 )
-from newsletter.planning.rows import Planned, rows_of, write_rows
+from newsletter.planning.rows import Planned, note_misses, rows_of, write_rows
 from newsletter.planning.store import Row
 from newsletter.planning.welcome import plan_welcomes
 from subscriptions.models import Subscriber
 
-__all__ = ["EditionPlan", "Planned", "picks_for", "plan_due", "plan_now"]
+__all__ = ["EditionPlan", "Planned", "picks_for", "plan_due", "plan_now", "wish_now"]
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +60,11 @@ def plan_due(
     def welcome() -> None:
         done.add(plan_welcomes(now=now, is_late=is_late))
 
+    def send_now() -> None:
+        _plan_wishes(now=now, done=done, is_late=is_late)
+
     cadences = [partial(_plan_cadence, each, now=now, done=done, is_late=is_late) for each in Subscriber.Cadence.values]
-    for step in (welcome, *cadences):
+    for step in (welcome, send_now, *cadences):
         try:
             step()
         except Exception as error:
@@ -77,28 +82,56 @@ def _plan_cadence(cadence: str, *, now: datetime, done: Planned, is_late: Callab
         .first()
     )
     if edition:
-        _plan_edition(EditionPlan(edition), now=now, done=done, is_late=is_late)
+        try:
+            _plan_edition(EditionPlan(edition), now=now, done=done, is_late=is_late)
+        except Stopped:
+            log.info("Edition %s was stopped while its readers were planned", edition.pk)
     done.missed += _skip_missed(cadence, edition, now=now)
 
 
-def plan_now(edition: Edition, *, now: datetime) -> Planned:
-    """A curator's "send now": every mailable reader of the cadence gets this edition at once, whatever their hour."""
+def wish_now(edition: Edition, *, now: datetime) -> int | None:
+    """A curator's "send now", done by the next run of `plan_due`. How many readers wait for it; None: it is too late.
+
+    The wish stands on the row until everybody is planned, through a pause too, or until the edition closes.
+    """
+    if not Edition.objects.sendable().filter(pk=edition.pk, closes_at__gt=now).update(send_now_at=now):
+        return None
+    return without_delivery(Subscriber.objects.mailable(), edition).count()
+
+
+def _plan_wishes(*, now: datetime, done: Planned, is_late: Callable[[], object]) -> None:
+    wished = Edition.objects.filter(send_now_at__isnull=False)
+    if not wished.exists():
+        return
+    wished.filter(closes_at__lte=now).update(send_now_at=None)
+    for edition in wished.sendable().order_by("send_now_at", "pk"):
+        done.add(plan_now(edition, now=now, is_late=is_late))
+        if not is_late():
+            wished.sendable().filter(pk=edition.pk, send_now_at=edition.send_now_at).update(send_now_at=None)
+
+
+def plan_now(edition: Edition, *, now: datetime, is_late: Callable[[], object] = lambda: False) -> Planned:
+    """Every mailable reader of the cadence gets this edition at once, whatever their hour; until it is late."""
     plan = EditionPlan(edition)
     done = Planned()
     slot = Slot(edition.period_on, now, now, now + grace(edition.cadence))
     after = 0
-    while True:
+    while not is_late():
         waiting = without_delivery(Subscriber.objects.mailable().filter(pk__gt=after), edition).order_by("pk")
         try:
             with transaction.atomic():
+                hold(edition)
                 readers = read(waiting.select_for_update(skip_locked=True, of=("self",)))
                 if not readers:
-                    return done
-                stored = write_rows(edition, rows_of(plan, readers, [slot] * len(readers)))
+                    break
+                stored = write_rows(edition, rows_of(plan, readers, [slot] * len(readers)), now=now)
         except Raced:
             continue  # the planner has some of them; ask again who is left
+        except Stopped:
+            break
         done.add(stored)
         after = readers[-1].pk
+    return done
 
 
 def _plan_edition(plan: EditionPlan, *, now: datetime, done: Planned, is_late: Callable[[], object]) -> None:
@@ -125,8 +158,9 @@ def _write_chunk(edition: Edition, readers: Sequence[Due], rows: Sequence[Row], 
     """The rows, and the readers moved on, or nothing: the next tick asks again for those another planner got first."""
     try:
         with transaction.atomic():
+            hold(edition)
             advance(readers, now=now)
-            return write_rows(edition, rows)
+            return write_rows(edition, rows, now=now)
     except Raced:
         log.info("Another planner got some of %d readers of edition %s first", len(readers), edition.pk)
         return Planned()
@@ -139,6 +173,13 @@ def _skip_missed(cadence: str, edition: Edition | None, *, now: datetime) -> int
         try:
             with transaction.atomic():
                 advance(readers, now=now)
+                # Whose hour lies within the grace is here only because of having it.
+                late = {
+                    reader.pk: reader.next_due_at for reader in readers if reader.next_due_at < now - grace(cadence)
+                }
+                had_it = {reader.pk: reader.next_due_at for reader in readers if reader.pk not in late}
+                note_misses(late, why=Miss.Why.NOTHING, now=now)
+                note_misses(had_it, why=Miss.Why.HAD_IT, now=now)
             missed += len(readers)
         except Raced:
             continue

@@ -56,6 +56,19 @@ class Raced(Exception):
     """Another planner got some of these readers first; what was done for the chunk is rolled back."""
 
 
+class Stopped(Exception):
+    """Somebody paused, cancelled or closed the edition meanwhile; what was done for the chunk is rolled back."""
+
+
+def hold(edition: Edition) -> None:
+    """Keep the edition as it is until the chunk is written: who cancels it now finds every row that was planned.
+
+    First of all locks, and without the row's key: deliveries that refer to it are written all the same.
+    """
+    if not Edition.objects.sendable().filter(pk=edition.pk).select_for_update(no_key=True).values_list("pk"):
+        raise Stopped
+
+
 def grace(cadence: str) -> timedelta:
     """How late a digest of this cadence may be before it is skipped."""
     return max(

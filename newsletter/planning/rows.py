@@ -6,12 +6,13 @@ with another planner: Raced is raised, the caller's transaction ends, and the ne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.conf import settings
 
-from newsletter.models import Delivery, Edition
+from newsletter.models import Delivery, Edition, Miss
 from newsletter.planning.choice import EditionPlan
 from newsletter.planning.due import Due, Slot
 from newsletter.planning.store import Row, store
@@ -61,12 +62,21 @@ def rows_of(plan: EditionPlan, readers: Sequence[Due], slots: Sequence[Slot]) ->
     return rows
 
 
-def write_rows(edition: Edition, rows: Sequence[Row]) -> Planned:
+def write_rows(edition: Edition, rows: Sequence[Row], *, now: datetime) -> Planned:
     """Write those whose readers have no digest of that local day. The edition is being sent from now on."""
     stored = store(rows)
+    if len(stored) < len(rows):
+        written = {row.subscriber_id for row in stored}
+        left_out = {row.subscriber_id: row.due_at for row in rows if row.subscriber_id not in written}
+        note_misses(left_out, why=Miss.Why.DAY_TAKEN, now=now)
     Edition.objects.filter(pk=edition.pk, state=Edition.State.FROZEN).update(state=Edition.State.SENDING)
     skipped = sum(1 for row in stored if row.skip_reason)
     return Planned(queued=len(stored) - skipped, skipped=skipped)
+
+
+def note_misses(due_at: Mapping[int, datetime], *, why: Miss.Why, now: datetime) -> None:
+    """That these readers got nothing at that moment, for whoever asks."""
+    Miss.objects.bulk_create(Miss(subscriber_id=pk, due_at=at, why=why, at=now) for pk, at in due_at.items())
 
 
 def _skip_reason(reader: Due, papers: int, *, fewest: int) -> str:
