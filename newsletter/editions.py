@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, TypeVar
 
 from django.conf import settings
@@ -18,12 +20,14 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from newsletter import fragments
 from newsletter.models import Compiled, Delivery, Edition, EditionItem, Paper, PaperTopic, Sighting
 from newsletter.models.papers import UNMEASURED
+from newsletter.ranking import GAINS
 from subscriptions.models import Subscriber
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
 Cadence = Subscriber.Cadence
+WENT_OUT = (Edition.State.FROZEN, Edition.State.SENDING, Edition.State.DONE)
 Row = TypeVar("Row")
 Result = TypeVar("Result")
 DRAFT_LEAD = timedelta(hours=6)  # curators see the draft this long before the cut-off
@@ -72,30 +76,33 @@ def draft_due(*, now: datetime) -> list[Edition]:
 
 def draft(*, cadence: str, period_on: date, now: datetime) -> Edition:
     """Create the draft of a period, or refresh its ranking while nobody approved it."""
-    before = (
-        Edition.objects.filter(cadence=cadence, period_on__lt=period_on)
-        .exclude(state__in=[Edition.State.SKIPPED, Edition.State.CANCELLED])
-        .order_by("-period_on")
-        .first()
-    )
     cutoff_at = max(cutoff_of(cadence, period_on), now)  # a late draft misses nothing that came meanwhile
-    period_before = period_of(cadence, period_on - timedelta(days=1))
+    start_at = window_start(cadence, period_on)
     edition, _ = Edition.objects.get_or_create(
-        cadence=cadence,
-        period_on=period_on,
-        defaults={
-            "cutoff_at": cutoff_at,
-            "window_start_at": before.cutoff_at if before else cutoff_of(cadence, period_before),
-        },
+        cadence=cadence, period_on=period_on, defaults={"cutoff_at": cutoff_at, "window_start_at": start_at}
     )
+    if edition.window_start_at != start_at and edition.state == Edition.State.DRAFT:
+        edition.window_start_at = start_at  # the edition before was skipped, or went out, since this one was drafted
+        edition.save(update_fields=["window_start_at"])
     if edition.state == Edition.State.DRAFT:
         refresh(edition)
     return edition
 
 
+def window_start(cadence: str, period_on: date) -> datetime:
+    """The cut-off of the last edition that went out: what one that was skipped had is in the next (SC6)."""
+    before = (
+        Edition.objects.filter(cadence=cadence, period_on__lt=period_on, state__in=WENT_OUT)
+        .order_by("-period_on")
+        .first()
+    )
+    return before.cutoff_at if before else cutoff_of(cadence, period_of(cadence, period_on - timedelta(days=1)))
+
+
 def candidates(edition: Edition) -> list[Paper]:
     """The papers an edition may list, best first: trending ones, then new ones that nobody has measured yet.
 
+    A week's and a month's papers are new in it or gained in it: an old hit that has only not faded yet is not of it.
     Papers known from saved listing pages only are never counted as trending and are left to the curator.
     """
     score = f"score_{edition.cadence}"
@@ -104,10 +111,18 @@ def candidates(edition: Edition) -> list[Paper]:
         Paper.objects.published()
         .filter(withdrawn_at__isnull=True, first_seen_at__lte=edition.cutoff_at)
         .filter(first_seen_at__gt=edition.cutoff_at - timedelta(days=CANDIDATE_DAYS[edition.cadence]))
-        .filter(Q(**{f"{score}__gt": 0}) | Q(first_seen_at__gt=edition.window_start_at))
+        .filter(Q(**{f"{score}__gt": 0}) & _gained(edition.cadence) | Q(first_seen_at__gt=edition.window_start_at))
         .filter(Exists(real_source))
         .order_by(f"-{score}", "-first_seen_at", "-id")[: settings.EDITION_SIZE]
     )
+
+
+def _gained(cadence: str) -> Q:
+    """Something within the window of its score. No rule for a day: what rose on Saturday is still news on Monday."""
+    if cadence == Cadence.DAILY:
+        return Q()
+    untold = Q(**{f"score_parts__{cadence}__isnull": True})
+    return reduce(or_, (Q(**{f"score_parts__{cadence}__{metric}_gain__gt": 0}) for metric in GAINS), untold)
 
 
 @transaction.atomic

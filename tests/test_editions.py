@@ -6,6 +6,7 @@ from django.contrib.auth.models import User
 from newsletter import editions
 from newsletter.fragments import FragmentError
 from newsletter.models import Edition, EditionItem, Paper, Sighting
+from subscriptions.schedule import local_day, next_due
 from tests.builders import NOON, make_edition, make_paper
 
 pytestmark = pytest.mark.django_db
@@ -81,9 +82,86 @@ def test_drafting_twice_makes_one_edition() -> None:
     assert EditionItem.objects.count() == 1
 
 
-def test_the_window_starts_where_the_edition_before_ended() -> None:
-    yesterday = editions.draft(cadence=DAILY, period_on=TODAY - timedelta(days=1), now=NOON - timedelta(days=1))
-    assert editions.draft(cadence=DAILY, period_on=TODAY, now=NOON).window_start_at == yesterday.cutoff_at
+def test_the_window_starts_where_the_last_edition_that_went_out_ended() -> None:
+    day = timedelta(days=1)
+    sent = make_edition(papers=[make_paper()], state="done", period_on=TODAY - 2 * day, cutoff_at=NOON - 2 * day)
+    before = editions.draft(cadence=DAILY, period_on=TODAY - day, now=NOON - day)
+    assert before.window_start_at == sent.cutoff_at
+    Edition.objects.filter(pk=before.pk).update(state="skipped")
+    assert editions.draft(cadence=DAILY, period_on=TODAY, now=NOON).window_start_at == sent.cutoff_at
+
+
+def test_a_day_that_was_skipped_loses_no_paper_even_when_the_next_was_drafted_before() -> None:
+    """Approved too late: what was new on that day, and measured by nobody, is in the next edition."""
+    morning = NOON.replace(hour=4)
+    day = timedelta(days=1)
+    make_edition(papers=[make_paper()], state="done", period_on=TODAY - day, cutoff_at=morning - day)
+    unmeasured = make_paper(title="Nobody voted yet", first_seen_at=morning - timedelta(hours=2))
+    Sighting.objects.create(paper=unmeasured, source="arxiv_daily", key="x", seen_at=unmeasured.first_seen_at)
+    today = editions.draft(cadence=DAILY, period_on=TODAY, now=morning - timedelta(hours=1))
+    assert titles(today) == [unmeasured.title]
+    editions.draft(cadence=DAILY, period_on=TODAY + day, now=morning + timedelta(hours=18))
+    assert editions.skip_stale(now=morning + day) == 1
+    tomorrow = editions.draft(cadence=DAILY, period_on=TODAY + day, now=morning + day)
+    assert titles(tomorrow) == [unmeasured.title]
+
+
+def of_the_week(title: str, score: float, *, age: timedelta, **gains: int) -> Paper:
+    """Measured by a source; first seen that long before the weekly cut-off of NOON's week."""
+    at = editions.cutoff_of("weekly", date(2026, 3, 16)) - age
+    parts = {"weekly": {"hours": 168} | gains, "daily": {"hours": 24}}
+    paper = make_paper(title=title, score_weekly=score, score_monthly=score, first_seen_at=at, score_parts=parts)
+    Sighting.objects.create(paper=paper, source="hf_daily", key=title, seen_at=at)
+    return paper
+
+
+def test_a_week_is_the_top_of_the_week_whatever_the_days_had() -> None:
+    """Not five daily lists in a row: one list, by the score of the week; and nothing that merely has not faded yet."""
+    monday, day = date(2026, 3, 16), timedelta(days=1)
+    slow = of_the_week("Rose all week", 5.0, age=6 * day, upvotes_gain=90)
+    flash = of_the_week("One day's wonder", 3.0, age=2 * day, upvotes_gain=60)
+    back = of_the_week("Older, found this week", 4.0, age=15 * day, stars_gain=300)
+    of_the_week("Last week's hit", 9.0, age=12 * day, upvotes_gain=0)
+    of_the_week("Too old", 9.0, age=30 * day, upvotes_gain=50)
+    of_the_week("After the cut-off", 9.0, age=-day / 24, upvotes_gain=50)
+    for number, paper in enumerate((flash, slow)):
+        make_edition(papers=[paper], period_on=monday - (5 - number) * day)
+    edition = editions.draft(cadence="weekly", period_on=monday, now=editions.cutoff_of("weekly", monday))
+    assert titles(edition) == [slow.title, back.title, flash.title]
+    assert edition.items.first().parts["upvotes_gain"] == 90, "told by the week's numbers, not a day's"
+
+
+def test_weeks_and_months_follow_each_other_without_gap_over_the_year_and_the_clocks() -> None:
+    """2026 has 53 ISO weeks; cut-offs are in UTC, so that a change of clocks neither opens nor doubles an hour."""
+    for cadence, first, count in (("weekly", date(2026, 3, 16), 60), ("monthly", date(2026, 1, 1), 26)):
+        period = first
+        for _ in range(count):
+            after = editions.next_period(cadence, period)
+            assert editions.period_of(cadence, after) == after
+            assert editions.period_of(cadence, after - timedelta(days=1)) == period
+            closing = editions.cutoff_of(cadence, after)
+            assert editions.latest_period(cadence, closing - editions.DRAFT_LEAD) == after
+            assert editions.latest_period(cadence, closing - editions.DRAFT_LEAD - timedelta(seconds=1)) == period
+            period = after
+    assert editions.next_period("weekly", date(2026, 12, 28)) == date(2027, 1, 4), "week 53, then week 1"
+
+
+@pytest.mark.parametrize("cadence", ["weekly", "monthly"])
+@pytest.mark.parametrize("hour", [0, 8, 23])
+def test_wherever_a_reader_lives_the_edition_of_their_day_is_the_open_one_at_their_hour(
+    cadence: str, hour: int
+) -> None:
+    zones = (
+        *("Pacific/Kiritimati", "Pacific/Auckland", "Australia/Lord_Howe", "Asia/Kathmandu", "Europe/Berlin"),
+        *("Africa/Casablanca", "America/New_York", "America/St_Johns", "Pacific/Pago_Pago"),
+    )
+    for zone in zones:
+        due = datetime(2026, 2, 1, tzinfo=UTC)
+        while due < datetime(2027, 4, 20, tzinfo=UTC):  # over a year's end with week 53 and three changes of clocks
+            due = next_due(cadence=cadence, weekdays=0, hour=hour, zone=zone, after=due)
+            period = local_day(due, zone)
+            assert editions.cutoff_of(cadence, period) <= due, f"{zone}: closed before it is due"
+            assert due < editions.cutoff_of(cadence, editions.next_period(cadence, period)), f"{zone}: still open"
 
 
 def test_a_refresh_follows_the_ranking_but_keeps_what_the_curator_decided() -> None:
