@@ -153,3 +153,12 @@ def _cut_at_clause(text: str, *, width: int) -> str:
     short = shorten(text, width=width)
     clause = max(short.rfind(mark) for mark in (", ", "; ", ": ", " – ", " — "))
     return short[:clause] + _ELLIPSIS if clause > len(short) * 2 // 3 else short
+
+
+def singular(word: str) -> str:
+    """An English word in lower case without the s of many; enough to make "agents" and "agent" one word."""
+    if len(word) > 3 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        return word[:-1]
+    return word

@@ -1,25 +1,36 @@
 """Readers' verdicts ("more / less like this") -> how relevant each candidate of an edition is to each of them.
 
-In: the verdicts of a block of readers, the texts and topics of the papers judged and of the candidates. Out: arrays
-for matching. Reads only; may run any number of times. Words are learnt once per edition, and only if some reader has
-judged enough papers to be understood.
+In: the verdicts of a block of readers, the texts, topics and meanings of the papers judged and of the candidates. Out:
+arrays for matching; and, once per edition, which papers somebody liked each candidate is really like. Reads only; may
+run any number of times. Words are learnt once per edition, and only if some reader has judged enough papers.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from django.db.models import Max
 
-from newsletter import relevance
+from newsletter import relevance, vectors
 from newsletter.models import Paper, PaperTopic, Verdict
 from subscriptions.models import Topic
 
 BACKGROUND = 1000  # newest papers, from which the rarity of words is learnt
 REMEMBERED = 100  # latest verdicts of each reader: interests move on
+LIKED_LATELY = 3000  # papers liked by anybody, latest first, among which the kin of a candidate are looked for
+KIN = 12  # of them are told apart for each candidate
+
+
 Taste = tuple[relevance.Floats, relevance.Floats] | tuple[None, None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Learnt:
+    words: relevance.Words
+    candidates: relevance.Vectors
 
 
 class Tastes:
@@ -28,23 +39,40 @@ class Tastes:
     def __init__(self, papers: Sequence[int]) -> None:
         """``papers`` are the candidates, in the order in which matching knows them."""
         self._papers = list(papers)
-        self._learnt: tuple[relevance.Words, Any, Any] | None = None
+        self._learnt: _Learnt | None = None
+        self._judged: relevance.Vectors | None = None  # of every paper that a reader of this edition has judged
+        self._row_of: dict[int, int] = {}
 
     def of(self, readers: Sequence[int]) -> Taste:
         """Relevance (readers x candidates) and trust (readers), or nothing when nobody here has judged five papers."""
         liked, disliked = self._verdicts(readers)
         if not self._papers or not (liked or disliked):
             return None, None
-        words, candidates, background = self._words()
-        judged = sorted({paper for lists in (liked, disliked) for papers in lists.values() for paper in papers})
-        row_of = {paper: row for row, paper in enumerate(judged)}
-        texts, topics = _texts_and_topics(judged)
-        return relevance.personal_relevance(
-            words.vectors(texts, topics),
-            candidates,
-            background,
-            relevance.Judged(*_lists(liked, readers, row_of), *_lists(disliked, readers, row_of)),
+        learnt = self._learn()
+        papers = self._vectors_of_judged([*liked.values(), *disliked.values()])
+        judged = relevance.Judged(*self._lists(liked, readers), *self._lists(disliked, readers))
+        return relevance.personal_relevance(papers, learnt.candidates, judged, usual=learnt.words.usual)
+
+    def kin(self) -> dict[int, list[int]]:
+        """Candidate -> the papers liked by some reader that it is really like, the most alike first."""
+        latest = Verdict.objects.filter(value__gt=0, paper__in=Paper.objects.published()).values("paper_id")
+        liked = list(
+            latest.annotate(last=Max("at"))
+            .order_by("-last", "-paper_id")
+            .values_list("paper_id", flat=True)[:LIKED_LATELY]
         )
+        if not (liked and self._papers):
+            return {}
+        learnt = self._learn()
+        likeness = relevance.akin(_Read(liked).vectors(learnt.words), learnt.candidates).tocsc()
+        found: dict[int, list[int]] = {}
+        for column, paper in enumerate(self._papers):
+            entries = slice(likeness.indptr[column], likeness.indptr[column + 1])
+            rows, values = likeness.indices[entries], likeness.data[entries]
+            alike = [liked[row] for row in rows[np.lexsort((rows, -values))].tolist() if liked[row] != paper]
+            if alike:
+                found[paper] = alike[:KIN]
+        return found
 
     def _verdicts(self, readers: Sequence[int]) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
         """Reader -> papers liked and disliked, latest first, of readers who judged enough."""
@@ -59,42 +87,64 @@ class Tastes:
             {reader: [paper for paper, value in pairs if value < 0] for reader, pairs in known.items()},
         )
 
-    def _words(self) -> tuple[relevance.Words, Any, Any]:
+    def _learn(self) -> _Learnt:
         if self._learnt is None:
             newest = Paper.objects.published().order_by("-first_seen_at").values_list("pk", flat=True)[:BACKGROUND]
-            background, background_topics = _texts_and_topics(list(newest))
-            texts, topics = _texts_and_topics(self._papers)
-            words = relevance.Words([*texts, *background])
-            self._learnt = (
-                words,
-                words.vectors(texts, topics),
-                words.vectors([*texts, *background], np.concatenate([topics, background_topics])),
+            offered = _Read(self._papers)
+            background = _Read(list(dict.fromkeys([*self._papers, *newest])))
+            fields = [
+                " ".join([name, description, *keywords])
+                for name, description, keywords in Topic.objects.order_by("pk").values_list(
+                    "name", "description", "keywords"
+                )
+            ]
+            words = relevance.Words(
+                background.texts, topics=background.topics, fields=fields, meanings=background.meanings
             )
+            self._learnt = _Learnt(words, offered.vectors(words))
         return self._learnt
 
+    def _vectors_of_judged(self, lists: Sequence[Sequence[int]]) -> relevance.Vectors:
+        """Vectors of all papers met so far: readers judge what they were sent, so blocks share most of them."""
+        met = {paper for papers in lists for paper in papers}
+        if new := sorted(met - self._row_of.keys()):
+            found = _Read(new).vectors(self._learn().words)
+            self._row_of |= {paper: row for row, paper in enumerate(new, start=len(self._row_of))}
+            self._judged = found if self._judged is None else self._judged.and_more(found)
+        assert self._judged is not None  # noqa: S101 - somebody here judged five papers
+        return self._judged
 
-def _texts_and_topics(papers: Sequence[int]) -> tuple[list[str], relevance.Floats]:
-    """Texts and topic scores of those papers, in their order."""
-    row_of = {paper: row for row, paper in enumerate(papers)}
-    texts = [""] * len(papers)
-    for paper, title, abstract in Paper.objects.filter(pk__any_of=papers).values_list("pk", "title", "abstract"):
-        texts[row_of[paper]] = f"{title}\n{abstract}"
-    column_of = {
-        topic: column for column, topic in enumerate(Topic.objects.order_by("pk").values_list("pk", flat=True))
-    }
-    topics = np.zeros((len(papers), len(column_of)), dtype=np.float32)
-    for paper, topic, score in PaperTopic.objects.filter(paper__any_of=papers).values_list(
-        "paper_id", "topic_id", "score"
-    ):
-        topics[row_of[paper], column_of[topic]] = score
-    return texts, topics
+    def _lists(
+        self, papers_of: Mapping[int, Sequence[int]], readers: Sequence[int]
+    ) -> tuple[relevance.Ints, relevance.Ints]:
+        lists = [[self._row_of[paper] for paper in papers_of.get(reader, ())] for reader in readers]
+        return (
+            np.cumsum([0, *map(len, lists)], dtype=np.int64),
+            np.array([row for rows in lists for row in rows], dtype=np.int64),
+        )
 
 
-def _lists(
-    papers_of: dict[int, list[int]], readers: Sequence[int], row_of: dict[int, int]
-) -> tuple[relevance.Ints, relevance.Ints]:
-    lists = [[row_of[paper] for paper in papers_of.get(reader, ())] for reader in readers]
-    return (
-        np.cumsum([0, *map(len, lists)], dtype=np.int64),
-        np.array([row for rows in lists for row in rows], dtype=np.int64),
-    )
+class _Read:
+    """Texts, topic scores and meanings of those papers, in their order."""
+
+    def __init__(self, papers: Sequence[int]) -> None:
+        row_of = {paper: row for row, paper in enumerate(papers)}
+        self.texts = [""] * len(papers)
+        for paper, title, abstract in Paper.objects.filter(pk__any_of=papers).values_list("pk", "title", "abstract"):
+            self.texts[row_of[paper]] = f"{title}\n{abstract}"
+        column_of = {
+            topic: column for column, topic in enumerate(Topic.objects.order_by("pk").values_list("pk", flat=True))
+        }
+        self.topics = np.zeros((len(papers), len(column_of)), dtype=np.float32)
+        for paper, topic, score in PaperTopic.objects.filter(paper__any_of=papers).values_list(
+            "paper_id", "topic_id", "score"
+        ):
+            self.topics[row_of[paper], column_of[topic]] = score
+        self.meanings: relevance.Floats | None = None
+        if vectors.is_on():
+            known, rows = vectors.vectors_of(papers)
+            self.meanings = np.zeros((len(papers), rows.shape[1]), dtype=np.float32)
+            self.meanings[[row_of[paper] for paper in known]] = rows
+
+    def vectors(self, words: relevance.Words) -> relevance.Vectors:
+        return words.vectors(self.texts, topics=self.topics, meanings=self.meanings)
