@@ -311,7 +311,7 @@ def test_opening_papers_asks_the_database_as_often_for_any_digest(
 ) -> None:
     agreeing()
     (row,) = sent(count=10)
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(8):
         client.get(door(row, place=9))
 
 
