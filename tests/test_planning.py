@@ -130,6 +130,26 @@ def test_the_same_paper_is_never_planned_twice_for_a_reader() -> None:
     assert papers_of(second) == ["Speech three"]
 
 
+def test_what_a_daily_reader_had_never_comes_in_a_weekly_edition_after_they_changed() -> None:
+    shelf()
+    reader = make_reader(follows=("speech-audio",), wants_outside=False)
+    planning.plan_due(now=NOON)
+    again = list(Paper.objects.order_by("pk"))
+    fresh = assign(make_paper(title="Speech of the week", score_weekly=1.5), "speech-audio")
+    monday = NOON + timedelta(days=5)
+    make_edition(
+        papers=[*again, fresh],
+        cadence="weekly",
+        state=FROZEN,
+        period_on=monday.date(),
+        frozen_at=monday,
+        cutoff_at=monday,
+    )
+    Subscriber.objects.filter(pk=reader.pk).update(cadence="weekly", next_due_at=monday)
+    planning.plan_due(now=monday)
+    assert papers_of(Delivery.objects.get(edition__cadence="weekly")) == ["Speech of the week"]
+
+
 def test_a_cadence_that_cannot_be_planned_holds_up_no_other() -> None:
     shelf()
     make_reader()
