@@ -224,6 +224,7 @@ SIGNUPS_PER_NETWORK_AND_HOUR = env.int("SIGNUPS_PER_NETWORK_AND_HOUR", default=3
 SIGNUPS_PER_DOMAIN_AND_HOUR = env.int("SIGNUPS_PER_DOMAIN_AND_HOUR", default=300, at_least=1)
 SIGNUPS_PER_HOUR = env.int("SIGNUPS_PER_HOUR", default=2000, at_least=1)
 SIGNUPS_PER_API_KEY_AND_HOUR = env.int("SIGNUPS_PER_API_KEY_AND_HOUR", default=600, at_least=1)  # requests, good or bad
+API_READS_PER_MINUTE = env.int("API_READS_PER_MINUTE", default=120, at_least=1)  # of one address, in each web process
 SIGNUP_SECONDS_MIN = env.int("SIGNUP_SECONDS_MIN", default=2)  # a form filled in faster was not filled in by a person
 # Mail domains whose addresses are not taken, such as those of throw-away mailboxes; a domain stands for all below it.
 REFUSED_MAIL_DOMAINS = env.list("REFUSED_MAIL_DOMAINS", default=[])

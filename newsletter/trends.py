@@ -15,6 +15,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from newsletter import ranking
 from newsletter.models import Paper, Sighting, Signal
+from newsletter.models.papers import UNMEASURED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,6 @@ YOUNG = timedelta(days=30)
 CHUNK = 2000  # papers whose signals are in memory at once
 CADENCES = tuple(ranking.HALF_LIVES)
 SCORES = tuple(f"score_{cadence}" for cadence in CADENCES)
-UNMEASURED = "listing_page"  # a saved page shows papers, it counts nothing
 ZERO: dict[str, Any] = dict.fromkeys(SCORES, 0.0) | {"score_parts": {}}
 
 
@@ -48,8 +48,8 @@ def score_papers(*, now: datetime) -> int:
 
 
 def _young(now: datetime) -> PaperQuerySet:
-    seen_elsewhere = Sighting.objects.filter(paper=OuterRef("pk")).exclude(source=UNMEASURED)
-    seen_on_page = Sighting.objects.filter(paper=OuterRef("pk"), source=UNMEASURED)
+    seen_elsewhere = Sighting.objects.filter(paper=OuterRef("pk")).exclude(source__in=UNMEASURED)
+    seen_on_page = Sighting.objects.filter(paper=OuterRef("pk"), source__in=UNMEASURED)
     return (
         Paper.objects.filter(merged_into__isnull=True)
         .filter(Q(first_seen_at__gt=now - YOUNG) | Q(listed_on__gt=(now - YOUNG).date()))
@@ -69,7 +69,7 @@ def _snapshots(papers: list[int], numbers: dict[tuple[str, str], int], now: date
 
     rows = (
         Signal.objects.filter(paper__any_of=papers, at__lte=now)
-        .exclude(source=UNMEASURED)
+        .exclude(source__in=UNMEASURED)
         .values_list("paper_id", "source", "metric", "value", "at")
     )
     flat = np.array(

@@ -274,15 +274,19 @@ class NoticeAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 class ApiKeyAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     """Keys are made by `create_api_key`, which shows them once; here they end."""
 
-    list_display = ("name", "created_at", "last_used_at", "revoked_at")
+    list_display = ("name", "may", "created_at", "last_used_at", "revoked_at")
     list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
     ordering = ("-pk",)
     actions = ("revoke_keys",)
 
+    @admin.display(description=_("May"))
+    def may(self, key: ApiKey) -> str:
+        return ", ".join(key.scopes)
+
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("subscriptions.change_apikey")
 
-    @admin.action(description=_("Revoke: the program may not sign readers up any more"), permissions=["revoke"])
+    @admin.action(description=_("Revoke: the program may not write here any more"), permissions=["revoke"])
     def revoke_keys(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         valid = list(ApiKey.objects.valid().filter(pk__in=queryset))
         count = ApiKey.objects.filter(pk__in=[key.pk for key in valid]).revoke(now=timezone.now())

@@ -1,8 +1,9 @@
-"""Signup by other programs of the operator's: POST /api/v1/subscribers/ with a key (`create_api_key`).
+"""Signup by other programs of the operator's: POST subscribers/ with a key (`create_api_key`), and what keys are.
 
-In: JSON and `Authorization: Bearer pb_…`. Out: the same 202 whatever we know of the address (SS10), and a confirmation
-mail to its owner: a key never subscribes anybody by itself. Asking twice within an hour mails once. Errors say what to
-do in one sentence of ours and repeat nothing that was sent.
+A router, which the project mounts at /api/v1/ beside what else it offers. In: JSON and `Authorization: Bearer pb_…`.
+Out: the same 202 whatever we know of the address (SS10), and a confirmation mail to its owner: a key never subscribes
+anybody by itself. Asking twice within an hour mails once. Errors say what to do in one sentence of ours and repeat
+nothing that was sent.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from typing import Annotated, Any, Literal
 
 from django.db import transaction
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
-from ninja import Body, NinjaAPI, Schema, Status
+from ninja import Body, Router, Schema, Status
 from ninja.decorators import decorate_view
-from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
+from ninja.errors import HttpError
 from ninja.security import HttpBearer
 from ninja.throttling import BaseThrottle
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -35,6 +36,7 @@ BODY_BYTES_MAX = 16_384
 USE_NOTED_EVERY = timedelta(minutes=1)  # a row that every request writes would make them wait for each other
 VERSION = "api-1"
 
+MAY_NOT = "This key may not do this: the operator makes one with the scope {scope}."
 ACCEPTED = "If this address can be subscribed, a mail is on its way that asks its owner to confirm."
 WHAT_TO_SEND = {
     "email": "email: give one mail address, such as ada@example.org, at a domain that takes mail from us.",
@@ -83,7 +85,11 @@ class Answer(Schema):
 
 
 class KeyAuth(HttpBearer):
-    """The valid key that the request shows. Its parent would write a malformed header to the log."""
+    """The valid key that the request shows, for what it may do. Its parent would log a malformed header."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__()
+        self._scope = scope
 
     def __call__(self, request: HttpRequest) -> ApiKey | None:
         scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
@@ -95,6 +101,8 @@ class KeyAuth(HttpBearer):
             now = timezone.now()
             is_stale = Q(last_used_at=None) | Q(last_used_at__lte=now - USE_NOTED_EVERY)
             ApiKey.objects.filter(is_stale, pk=key.pk).update(last_used_at=now)
+            if self._scope not in key.scopes:
+                raise HttpError(403, MAY_NOT.format(scope=self._scope))
         return key
 
 
@@ -102,13 +110,13 @@ class KeyThrottle(BaseThrottle):
     """Every request with a key counts, good or bad and for whatever address, so that "too many" tells nothing."""
 
     def allow_request(self, request: HttpRequest) -> bool:
-        return limits.may_ask(_key_of(request).pk, now=timezone.now())
+        return limits.may_ask(key_of(request).pk, now=timezone.now())
 
     def wait(self) -> float:
         return limits.seconds_per_ask()
 
 
-def _key_of(request: HttpRequest) -> ApiKey:
+def key_of(request: HttpRequest) -> ApiKey:
     key: ApiKey = request.auth  # type: ignore[attr-defined]  # set by ninja from KeyAuth
     return key
 
@@ -119,7 +127,7 @@ def guarded(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     @wraps(view)
     def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if int(request.META.get("CONTENT_LENGTH") or 0) > BODY_BYTES_MAX:
-            return _told(request, f"Send at most {BODY_BYTES_MAX} bytes.", status=413)
+            return JsonResponse({"message": f"Send at most {BODY_BYTES_MAX} bytes."}, status=413)
         response = view(request, *args, **kwargs)
         response["Cache-Control"] = "no-store"
         return response
@@ -127,20 +135,14 @@ def guarded(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     return checked
 
 
-api = NinjaAPI(
-    title="Paperboy",
-    version="1",
-    description="Sign readers up from your own programs. Every signup is confirmed by the reader by mail.",
-    docs_url=None,  # the usual pages load scripts from elsewhere; the description is at openapi.json
-    urls_namespace="subscriptions:api",
-)
+router = Router(tags=["Readers"])
 
 
-@api.post(
+@router.post(
     "subscribers/",
-    auth=KeyAuth(),
+    auth=KeyAuth(ApiKey.Scope.SUBSCRIBERS),
     throttle=[KeyThrottle()],
-    response={202: Answer, (400, 401, 413, 422, 429): Answer},
+    response={202: Answer, (400, 401, 403, 413, 422, 429, 500): Answer},
     url_name="signup",
     summary="Sign a reader up",
 )
@@ -160,37 +162,8 @@ def sign_up(request: HttpRequest, signup: Body[Signup]) -> Status[dict[str, str]
             source_url=plain(signup.source_url),
             form_version=VERSION,
             words=plain(signup.consent_words, at_most=1000),
-            api_key=_key_of(request).name,
+            api_key=key_of(request).name,
         ),
     )
     transaction.on_commit(ring, robust=True)
     return Status(202, {"message": ACCEPTED})
-
-
-def _told(request: HttpRequest, message: str, *, status: int) -> HttpResponse:
-    return api.create_response(request, {"message": message}, status=status)
-
-
-@api.exception_handler(ValidationError)
-def _say_what_to_send(request: HttpRequest, error: ValidationError) -> HttpResponse:
-    named = next((part for part in error.errors[0]["loc"] if part in WHAT_TO_SEND), "")
-    return _told(request, WHAT_TO_SEND[named], status=422)
-
-
-@api.exception_handler(HttpError)
-def _say_error(request: HttpRequest, error: HttpError) -> HttpResponse:
-    # What ninja itself has to say of a body it cannot read may hold parts of the body.
-    return _told(request, WHAT_TO_SEND[""] if error.status_code == 400 else error.message, status=error.status_code)
-
-
-@api.exception_handler(AuthenticationError)
-def _say_key(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
-    message = "Send a valid key as 'Authorization: Bearer pb_…'; the operator of this site makes one."
-    response = _told(request, message, status=401)
-    response["WWW-Authenticate"] = "Bearer"
-    return response
-
-
-@api.exception_handler(Throttled)
-def _say_wait(request: HttpRequest, error: Throttled) -> HttpResponse:
-    return _told(request, "Too many requests with this key: wait, then send this one again.", status=429)

@@ -3,7 +3,6 @@
 from django.urls import path, re_path
 
 from subscriptions import views
-from subscriptions.api import api
 
 app_name = "subscriptions"
 urlpatterns = [
@@ -17,5 +16,4 @@ urlpatterns = [
     path("move/<str:token>/", views.move, name="move"),
     re_path(r"^u/(?P<token>[A-Za-z0-9_-]{24})/?$", views.unsubscribe, name="unsubscribe"),
     path("privacy/", views.privacy, name="privacy"),
-    path("api/v1/", api.urls),
 ]

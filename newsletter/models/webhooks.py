@@ -64,7 +64,7 @@ class WebhookEvent(models.Model):
 
 class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
     def due(self, now: datetime) -> WebhookDeliveryQuerySet:
-        """What may be tried at ``now``. A claim is a move of ``next_at``: one that died with its worker is due again."""
+        """What may be tried at ``now``. A claim moves ``next_at`` on: one whose worker died is due again."""
         return self.filter(next_at__lte=now, endpoint__is_active=True)
 
 

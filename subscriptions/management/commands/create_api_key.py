@@ -1,4 +1,4 @@
-"""Make a key for a program that signs readers up. The key is shown once and kept by nobody but that program."""
+"""Make a key for a program that writes by the API. The key is shown once and kept by nobody but that program."""
 
 from __future__ import annotations
 
@@ -17,20 +17,27 @@ log = logging.getLogger("subscriptions.audit")
 
 
 class Command(BaseCommand):
-    help = "Make a key for a program that signs readers up, and show it once. The admin revokes it."
+    help = "Make a key for a program that signs readers up or hands in papers; show it once. The admin revokes it."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", help="which program it is for; kept with the consent of its readers")
+        parser.add_argument(
+            "--scope",
+            action="append",
+            choices=ApiKey.Scope.values,
+            help=f"what it may do, more than one if given again; else {ApiKey.Scope.SUBSCRIBERS}",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         name = options["name"].strip()
         if not name.isprintable() or not 1 <= len(name) <= 80:
             raise CommandError("Give a name of 1 to 80 printable characters.")
+        scopes = sorted(set(options["scope"] or [ApiKey.Scope.SUBSCRIBERS.value]))
         key, key_hash = links.new_api_key()
         try:
             with transaction.atomic():
-                ApiKey.objects.create(name=name, key_hash=key_hash, created_at=timezone.now())
+                ApiKey.objects.create(name=name, key_hash=key_hash, scopes=scopes, created_at=timezone.now())
         except IntegrityError:
             raise CommandError("There is a key of this name, perhaps revoked: choose another.") from None
-        log.info("API key %s made, by %s", name, getpass.getuser())
+        log.info("API key %s made for %s, by %s", name, ", ".join(scopes), getpass.getuser())
         self.stdout.write(key)

@@ -1,0 +1,120 @@
+"""The API for programs, version 1: everybody may read what the site shows; a key may sign readers up or hand in papers.
+
+In: requests below /api/v1/. Out: JSON, errors always as `{"message": "what to do"}`, one OpenAPI document for it all.
+`subscriptions` brings its own router and knows nothing of papers; here they are put together (decision 0014).
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from django.http import Http404, HttpResponsePermanentRedirect
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, resolve
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
+
+from newsletter.api import editions, papers, search, submit
+from newsletter.api.door import at_the_door, told
+from subscriptions import api as readers
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+    from django.urls import URLResolver
+
+log = logging.getLogger(__name__)
+MISSING = "There is nothing at this address; /api/ describes what there is."
+BROKEN = "Something broke on our side and was written down: try again later."
+NO_KEY = "Send a valid key as 'Authorization: Bearer pb_…'; the operator of this site makes one."
+TOO_MANY = "Too many requests with this key: wait, then send this one again."
+# What to send where a body makes no sense, by the address's name and the field; "" when no field is to blame.
+HINTS = {"signup": readers.WHAT_TO_SEND, "papers": submit.WHAT_TO_SEND}
+
+api = NinjaAPI(
+    title="Paperboy",
+    version="1",
+    description="Read papers, what trends and why, topics and editions: no key needed, but a limit per address. "
+    "With a key: sign readers up (each confirms by mail) and hand in papers. "
+    "Errors are told as a JSON object with one sentence in `message`.",
+    docs_url=None,  # the usual pages are made of scripts; /api/ is ours
+    urls_namespace="api",
+)
+for router in (papers.router, search.router, editions.router, readers.router):
+    api.add_router("", router)
+
+
+@api.exception_handler(ValidationError)
+def _say_what_to_send(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    """In words of ours, never in what was sent."""
+    parts = [str(part) for part in error.errors[0]["loc"]]
+    hints = _hints(request)
+    if hints is not None:
+        return told(hints[next((part for part in parts if part in hints), "")], status=422)
+    return told(f"{parts[-1]}: give a value that /api/ allows here.", status=422)
+
+
+@api.exception_handler(HttpError)
+def _say_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    # What ninja itself has to say of a body it cannot read may hold parts of the body.
+    hints = _hints(request)
+    return told(hints[""] if hints and error.status_code == 400 else error.message, status=error.status_code)
+
+
+@api.exception_handler(AuthenticationError)
+def _say_key(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+    response = told(NO_KEY, status=401)
+    response["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+@api.exception_handler(Throttled)
+def _say_wait(request: HttpRequest, error: Throttled) -> HttpResponse:
+    return told(TOO_MANY, status=429)
+
+
+@api.exception_handler(Http404)
+def _say_missing(request: HttpRequest, error: Http404) -> HttpResponse:
+    return told(MISSING, status=404)
+
+
+@api.exception_handler(Exception)
+def _say_broken(request: HttpRequest, error: Exception) -> HttpResponse:
+    log.error("The API broke at %s", request.path, exc_info=error)
+    return told(BROKEN, status=500)
+
+
+def _hints(request: HttpRequest) -> dict[str, str] | None:
+    match = request.resolver_match
+    return HINTS.get(match.url_name or "") if match and request.method == "POST" else None
+
+
+def _missing(request: HttpRequest, rest: str) -> HttpResponse:
+    """Only a slash may be missing; the usual redirect does not come here, for this view takes every address."""
+    address = f"{request.path}/"
+    if request.method == "GET" and not rest.endswith("/") and resolve(address).url_name:
+        query = request.META.get("QUERY_STRING", "")
+        return HttpResponsePermanentRedirect(f"{address}?{query}" if query else address, preserve_request=True)
+    return told(MISSING, status=404)
+
+
+def _home(request: HttpRequest) -> HttpResponse:
+    return redirect("newsletter:api_page")
+
+
+def _guarded(pattern: URLPattern | URLResolver) -> URLPattern:
+    if not isinstance(pattern, URLPattern):
+        raise TypeError("ninja gives plain patterns")
+    return URLPattern(pattern.pattern, at_the_door(pattern.callback), pattern.default_args, pattern.name)
+
+
+_patterns = [pattern for pattern in map(_guarded, api.urls[0]) if pattern.name != "api-root"]
+urls = (
+    [
+        path("", at_the_door(_home), name="api-root"),
+        *_patterns,
+        path("<path:rest>", at_the_door(_missing)),
+    ],
+    "ninja",
+    "api",
+)

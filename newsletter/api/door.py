@@ -1,0 +1,112 @@
+"""What every request to the API passes: other sites' scripts may read, nobody reads too fast, unchanged is a 304.
+
+In: a view of the API. Out: the same view; every answer is JSON with one shape of error, reads carry an ETag over their
+very bytes, say how long they may be kept and how many more are allowed. Nothing here writes a row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.utils.cache import get_conditional_response
+from django.views.decorators.csrf import csrf_exempt
+
+from newsletter.api.pace import Buckets
+from subscriptions.addresses import client_address, network_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpRequest
+
+READS = {"GET", "HEAD"}
+WINDOW = 60  # seconds that API_READS_PER_MINUTE counts
+KEPT_SECONDS = 60
+TOO_FAST = "Too many requests from your address: wait as long as Retry-After says."
+WRONG_METHOD = "This address does not take this method; Allow names those it takes."
+_CROSS_ORIGIN = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After",
+}
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, HEAD",  # writing takes a key, and a key in a browser is everybody's
+    "Access-Control-Allow-Headers": "Accept, If-None-Match",
+    "Access-Control-Max-Age": "86400",
+}
+
+reads = Buckets()
+
+
+def told(message: str, *, status: int) -> HttpResponse:
+    """An error, in the one shape that errors have here."""
+    return said({"message": message}, status=status)
+
+
+def said(facts: dict[str, Any], *, status: int = 200) -> HttpResponse:
+    return HttpResponse(
+        json.dumps(facts, ensure_ascii=False, separators=(",", ":")), status=status, content_type="application/json"
+    )
+
+
+def at_the_door(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    @wraps(view)
+    def passed(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method == "OPTIONS":
+            return HttpResponse(status=204, headers=_CROSS_ORIGIN | _PREFLIGHT)
+        if request.method not in READS:
+            return _plainly(view(request, *args, **kwargs))
+        return _read(request, lambda: view(request, *args, **kwargs))
+
+    return csrf_exempt(passed)  # no cookie opens anything here
+
+
+def _read(request: HttpRequest, answer: Callable[[], HttpResponse]) -> HttpResponse:
+    limit = settings.API_READS_PER_MINUTE
+    grant = reads.take(_client_of(request), burst=limit, seconds=WINDOW, now=time.monotonic())
+    is_head, request.method = request.method == "HEAD", "GET"
+    response = _plainly(answer()) if grant.is_given else told(TOO_FAST, status=429)
+    if not grant.is_given:
+        response["Retry-After"] = str(math.ceil(grant.wait))
+    if response.status_code == 200:
+        response["ETag"] = f'"{hashlib.blake2b(response.content, digest_size=16).hexdigest()}"'
+        if not response.has_header("Cache-Control"):
+            response["Cache-Control"] = f"public, max-age={KEPT_SECONDS}"
+        unchanged = get_conditional_response(request, etag=response["ETag"], response=response)
+        response = unchanged if isinstance(unchanged, HttpResponse) else response
+    elif response.status_code >= 400:
+        response["Cache-Control"] = "no-store"
+    for name, value in _CROSS_ORIGIN.items():
+        response[name] = value
+    # https://www.ietf.org/archive/id/draft-ietf-httpapi-ratelimit-headers-10.html
+    response["RateLimit-Policy"] = f'"reads";q={limit};w={WINDOW}'
+    response["RateLimit"] = f'"reads";r={grant.left};t={math.ceil(grant.wait)}'
+    if is_head:
+        response["Content-Length"] = str(len(response.content))
+        response.content = b""
+    return response
+
+
+def _plainly(response: HttpResponse) -> HttpResponse:
+    """Refusals of a method are written by the framework as plain text: they too get the shape of an error."""
+    if response.status_code == 405:
+        methods = {name.strip() for name in response["Allow"].split(",")}
+        response = told(WRONG_METHOD, status=405)
+        response["Allow"] = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+    return response
+
+
+def _client_of(request: HttpRequest) -> str:
+    """One IPv4 address; of IPv6 the /64, of which one household has them all."""
+    client = client_address(
+        request.META.get("REMOTE_ADDR", ""),
+        request.headers.get("X-Forwarded-For", ""),
+        trusted_proxies=settings.TRUSTED_PROXY_COUNT,
+    )
+    return network_of(client) if ":" in client else client

@@ -1,0 +1,72 @@
+"""Reading topics, and the editions that went out with what they held.
+
+In: a request with its wishes. Out: public facts; an edition that nobody got yet, or that was called off, is not there.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Count, Q
+from django.shortcuts import get_object_or_404
+from ninja import Query, Router
+
+from newsletter import facts
+from newsletter.api import cursors, shapes
+from newsletter.api.door import said, told
+from newsletter.api.papers import NO_CURSOR, NOT_HERE, PK_MAX, leaf
+from newsletter.models import Edition, EditionItem
+from subscriptions.models import Topic
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest, HttpResponse
+
+router = Router(tags=["Editions and topics"])
+
+
+@router.get("topics/", response={200: shapes.Topics} | NOT_HERE, url_name="topics", summary="List topics")
+def topics(request: HttpRequest) -> HttpResponse:
+    return said({"topics": [facts.of_topic(topic) for topic in Topic.objects.filter(is_active=True)]})
+
+
+@router.get("editions/", response={200: shapes.Editions} | NOT_HERE, url_name="editions", summary="List editions")
+def editions(request: HttpRequest, wish: Query[shapes.EditionsWish]) -> HttpResponse:
+    """Those that went out, newest first."""
+    rows = _issued().annotate(shown=_SHOWN)
+    if wish.cadence:
+        rows = rows.filter(cadence=wish.cadence)
+    order: dict[str, Any] = {"period_on": date, "pk": int}
+    try:
+        found, cursor = cursors.page(rows, name="editions", order=order, cursor=wish.cursor, limit=wish.limit)
+    except cursors.CursorError:
+        return told(NO_CURSOR, status=422)
+    told_rows = [facts.of_edition(one, papers=getattr(one, "shown", 0)) for one in found]
+    return leaf(request, {"editions": told_rows}, cursor=cursor)
+
+
+@router.get(
+    "editions/{int:edition_id}/",
+    response={200: shapes.WholeEdition} | NOT_HERE,
+    url_name="edition",
+    summary="One edition and its papers",
+)
+def edition(request: HttpRequest, edition_id: int) -> HttpResponse:
+    found = get_object_or_404(_issued(), pk=min(edition_id, PK_MAX))
+    items = facts.of_items(facts.items_of(found))
+    return said(facts.of_edition(found, papers=len(items)) | {"items": items})
+
+
+def _issued() -> QuerySet[Edition]:
+    return Edition.objects.filter(state__in=[Edition.State.SENDING, Edition.State.DONE])
+
+
+_SHOWN = Count(
+    "items",
+    filter=~Q(items__standing=EditionItem.Standing.EXCLUDED)
+    & (
+        Q(items__paper__merged_into__isnull=True, items__paper__is_hidden=False)
+        | Q(items__paper__merged_into__is_hidden=False)
+    ),
+)

@@ -1,0 +1,192 @@
+"""The shapes that the API takes and gives, as its description tells them. Answers are written by ``facts``, not here.
+
+In: nothing. Out: classes for the OpenAPI document, and what a request may ask. Tests hold every answer against them.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Literal
+
+from ninja import Schema
+from pydantic import BaseModel, ConfigDict, Field
+
+LIMIT = 100
+CURSOR_LENGTH = 200
+
+Sort = Literal["newest", "trending-day", "trending-week", "trending-month", "votes"]
+Window = Literal["day", "week", "month"]
+Cadence = Literal["daily", "weekly", "monthly"]
+
+
+class Told(Schema):
+    """What every error looks like."""
+
+    message: str = Field(description="One sentence that says what to do.")
+
+
+class Topic(Schema):
+    slug: str
+    name: str
+    description: str
+    page_url: str
+
+
+class Topics(Schema):
+    topics: list[Topic]
+
+
+class PaperTopic(Schema):
+    slug: str
+    name: str
+    is_primary: bool
+
+
+class Trend(Schema):
+    """The recorded components of a trend score: why a paper stands where it stands."""
+
+    score: float
+    why: str = Field(description="The sentence our pages show; empty when nothing was gained in the window.")
+    hours: int | None = Field(description="The hours that the gains are counted over.")
+    gains: dict[str, int] = Field(description="Counts gained: upvotes, stars, votes, verdicts, comments.")
+    cohort_median: float | None = Field(description="Upvotes that the median paper of the same age gained.")
+    cohort_size: int | None
+    shares: dict[str, float] = Field(description="How much of the score each source gave.")
+
+
+class Trends(Schema):
+    day: Trend | None
+    week: Trend | None
+    month: Trend | None
+
+
+class Paper(Schema):
+    id: int
+    arxiv_id: str | None = Field(description="Without version.")
+    title: str = Field(description="Text, as all texts here: escape it before you put it into a page.")
+    abstract: str
+    authors: list[str]
+    organization: str
+    categories: list[str] = Field(description="arXiv's, primary first.")
+    published_on: date | None
+    listed_on: date | None = Field(description="The daily list it appeared on.")
+    first_seen_at: datetime
+    is_withdrawn: bool
+    page_url: str
+    source_url: str
+    pdf_url: str
+    code_url: str
+    project_url: str
+    thumbnail_url: str
+    topics: list[PaperTopic] = Field(description="Primary first.")
+    upvotes: int
+    github_stars: int
+    trend: Trends
+
+
+class Papers(Schema):
+    papers: list[Paper]
+    next: str | None = Field(description="The address of the next page; null on the last.")
+
+
+class SimilarPapers(Schema):
+    papers: list[Paper] = Field(description="Most similar first.")
+
+
+class Ranked(Schema):
+    rank: int
+    trend: Trend
+    paper: Paper
+
+
+class Trending(Schema):
+    window: Window
+    items: list[Ranked]
+
+
+class Found(Schema):
+    query: str
+    papers: list[Paper] = Field(description="Best first.")
+
+
+class Edition(Schema):
+    id: int
+    cadence: Cadence
+    period_on: date = Field(description="The day; the Monday of the week; the first of the month.")
+    began_at: datetime | None
+    done_at: datetime | None = Field(description="Null while digests of it still go out.")
+    editor_note: str
+    papers: int
+    page_url: str
+
+
+class Editions(Schema):
+    editions: list[Edition]
+    next: str | None
+
+
+class Item(Schema):
+    position: int
+    lane: Literal["trending", "pick"] = Field(description="pick: chosen by an editor, whatever its score.")
+    note: str = Field(description="An editor's line.")
+    trend: Trend | None = Field(description="As recorded when the edition was drafted.")
+    paper: Paper
+
+
+class WholeEdition(Edition):
+    items: list[Item]
+
+
+class Submitted(Schema):
+    state: Literal["known", "added", "waiting"] = Field(
+        description="known: it was here. added: it is in the catalogue now; it trends and goes into a digest only when "
+        "a source that counts has seen it, or an editor picks it. waiting: an editor will look at the arXiv id."
+    )
+    message: str
+    paper: Paper | None
+
+
+class PapersWish(Schema):
+    """Which papers, in which order."""
+
+    topic: str = Field("", max_length=50, pattern=r"^[-a-zA-Z0-9_]*$", description="Slug of a topic.")
+    listed_on: date | None = Field(None, description="Only the list of this day.")
+    since: date | None = Field(None, alias="from", description="Listed on this day or later.")
+    until: date | None = Field(None, alias="to", description="Listed on this day or earlier.")
+    has_code: bool | None = Field(None, description="true: with a link to code; false: without.")
+    sort: Sort = Field("newest", description="newest: last come first. trending-…: only those that trend.")
+    limit: int = Field(50, ge=1, le=LIMIT)
+    cursor: str = Field("", max_length=CURSOR_LENGTH, description="From `next`; nothing to build yourself.")
+
+
+class TrendingWish(Schema):
+    window: Window = "day"
+    topic: str = Field("", max_length=50, pattern=r"^[-a-zA-Z0-9_]*$", description="Slug of a topic.")
+    limit: int = Field(50, ge=1, le=LIMIT)
+
+
+class SearchWish(Schema):
+    q: str = Field(
+        min_length=1, max_length=200, description='Words, "phrases", and topic: author: has:code after: to narrow.'
+    )
+    limit: int = Field(20, ge=1, le=50)
+
+
+class EditionsWish(Schema):
+    cadence: Literal["", "daily", "weekly", "monthly"] = ""
+    limit: int = Field(50, ge=1, le=LIMIT)
+    cursor: str = Field("", max_length=CURSOR_LENGTH, description="From `next`; nothing to build yourself.")
+
+
+class Submission(BaseModel):
+    """A paper: its arXiv id alone, or a title, an abstract and an address (and, where it has one, the id as well)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    arxiv_id: str = Field("", max_length=120, description="2603.01234, or an address of arXiv that names one.")
+    title: str = Field("", max_length=500)
+    abstract: str = Field("", max_length=10_000)
+    authors: list[str] = Field(default=[], max_length=200)
+    url: str = Field("", max_length=300, pattern=r"^(https?://\S+)?$", description="Where it can be read.")
+    code_url: str = Field("", max_length=300, pattern=r"^(https?://\S+)?$")
+    published_on: date | None = None

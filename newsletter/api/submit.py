@@ -1,0 +1,143 @@
+"""Papers that programs hand in, with a key that may: POST papers/.
+
+In: a title, an abstract and an address, or an arXiv id alone. Out: the paper, or a place in the curator's queue. What
+comes in here is an observation like a saved page: it can be found, followed and picked by a curator, but it never
+trends, and enters no draft by itself, until a source that counts has seen the paper (decision 0008). The same paper
+handed in again is the same row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from ninja import Body
+from ninja.decorators import decorate_view
+from ninja.errors import HttpError
+
+from newsletter import community, facts
+from newsletter.api import shapes
+from newsletter.api.door import said
+from newsletter.api.papers import router
+from newsletter.ingest import ingest
+from newsletter.models import Paper, Sighting, Submission
+from newsletter.sources.identifiers import arxiv_id as parsed_arxiv_id
+from newsletter.sources.identifiers import could_exist, title_key
+from newsletter.sources.links import safe_url
+from newsletter.sources.observation import Observation
+from newsletter.sources.text import clean_abstract, clean_name, clean_title
+from subscriptions.api import KeyAuth, KeyThrottle, guarded, key_of
+from subscriptions.models import ApiKey
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from django.http import HttpRequest, HttpResponse
+
+SOURCE = "api"
+WHAT_TO_SEND = {
+    "arxiv_id": "arxiv_id: give one that arXiv can have given out, such as 2603.01234, or an address that names one.",
+    "title": "title: give text of at most 500 characters, with an abstract and an address; or an arXiv id alone.",
+    "abstract": "abstract: give text of at most 10000 characters.",
+    "authors": "authors: give a list of at most 200 names.",
+    "url": "url: give the public https address where the paper can be read.",
+    "code_url": "code_url: give a public https address.",
+    "published_on": "published_on: give a day such as 2026-03-18 that is not in the future.",
+    "": "Send a JSON object with arxiv_id, or with title, abstract and url, "
+    "and as you like authors, code_url and published_on; nothing else.",
+}
+NOT_ASKED = "arxiv_id: this site does not ask arXiv, so send the title, the abstract and an address as well."
+SAID = {
+    "known": "This paper was here already.",
+    "added": "It is in the catalogue. It trends and goes into a digest only when others see it or an editor picks it.",
+    "waiting": "An editor will look at it.",
+    "hidden": "An editor keeps this paper off the site.",
+}
+ADDED_STATUS, WAITING_STATUS = 201, 202
+
+
+@router.post(
+    "papers/",
+    auth=KeyAuth(ApiKey.Scope.PAPERS),
+    throttle=[KeyThrottle()],
+    response={
+        (200, ADDED_STATUS, WAITING_STATUS): shapes.Submitted,
+        (400, 401, 403, 413, 422, 429, 500): shapes.Told,
+    },
+    url_name="papers",
+    summary="Hand a paper in",
+)
+@decorate_view(guarded)
+def submit_paper(request: HttpRequest, submission: Body[shapes.Submission]) -> HttpResponse:
+    """The same paper sent again is answered 200 with the same row."""
+    now = timezone.now()
+    seen = _observation(submission, now=now)
+    if seen.title:
+        return _take_in(seen, now=now)
+    return _queue(seen.arxiv_id or "", by=key_of(request), now=now)
+
+
+def _observation(sent: shapes.Submission, *, now: datetime) -> Observation:
+    """What was sent, cleaned as every source's words are. Raises HttpError that says what to send instead."""
+    parsed = parsed_arxiv_id(sent.arxiv_id) if sent.arxiv_id else None
+    if sent.arxiv_id and (parsed is None or not could_exist(parsed[0], on=(now + timedelta(days=1)).date())):
+        raise HttpError(422, WHAT_TO_SEND["arxiv_id"])
+    title, abstract = clean_title(sent.title), clean_abstract(sent.abstract)
+    links = {name: safe_url(getattr(sent, name)) for name in ("url", "code_url")}
+    for name, link in links.items():
+        if getattr(sent, name) and not 0 < len(link) <= 300:
+            raise HttpError(422, WHAT_TO_SEND[name])
+    if sent.published_on and sent.published_on > now.date():
+        raise HttpError(422, WHAT_TO_SEND["published_on"])
+    if title or not parsed:
+        if not title_key(title):
+            raise HttpError(422, WHAT_TO_SEND["title"])
+        if not abstract:
+            raise HttpError(422, WHAT_TO_SEND["abstract"])
+        if not (links["url"] or parsed):
+            raise HttpError(422, WHAT_TO_SEND["url"])
+    return Observation(
+        source=SOURCE,
+        key=parsed[0] if parsed else hashlib.sha256(title_key(title).encode()).hexdigest(),
+        title=title,
+        abstract=abstract,
+        arxiv_id=parsed[0] if parsed else None,
+        authors=tuple(filter(None, map(clean_name, sent.authors))),
+        published_on=sent.published_on,
+        url=links["url"],
+        code_url=links["code_url"],
+        seen_at=now,
+    )
+
+
+def _take_in(seen: Observation, *, now: datetime) -> HttpResponse:
+    with transaction.atomic():
+        is_new = ingest([seen], now=now).new > 0
+        sighting = Sighting.objects.filter(source=SOURCE, key=seen.key).select_related("paper").latest("pk")
+    return _told(sighting.paper, state="added" if is_new else "known", status=ADDED_STATUS if is_new else 200)
+
+
+def _queue(identifier: str, *, by: ApiKey, now: datetime) -> HttpResponse:
+    """An identifier alone says nothing that could be shown: arXiv is asked when a curator says yes."""
+    paper = Paper.objects.filter(arxiv_id=identifier).first()
+    if paper is not None:
+        return _told(paper, state="known", status=200)
+    if not community.takes_submissions():
+        raise HttpError(422, NOT_ASKED)
+    try:
+        with transaction.atomic():
+            link = f"arXiv:{identifier} (API: {by.name})"
+            Submission.objects.create(link=link[:300], arxiv_id=identifier, at=now)
+    except IntegrityError:
+        pass  # it waits already: one open place in the queue for a paper, whoever asks
+    return said({"state": "waiting", "message": SAID["waiting"], "paper": None}, status=WAITING_STATUS)
+
+
+def _told(paper: Paper, *, state: str, status: int) -> HttpResponse:
+    key = paper.merged_into_id or paper.pk
+    shown = Paper.objects.published().with_topics().filter(pk=key).first()
+    message = SAID[state] if shown else SAID["hidden"]
+    return said({"state": state, "message": message, "paper": facts.of_paper(shown) if shown else None}, status=status)
