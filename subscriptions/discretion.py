@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import re
 
-_SECRET_PATHS = re.compile(r"(/(?:u|d|c|confirm|preferences|move)/)(?!…)[^/\s?\"']+")
+_SECRET_PATHS = re.compile(r"(/(?:u|d|c|r|confirm|preferences|move)/)(?!…)[^/\s?\"']+")
 _FIELDS = re.compile(r"((?:^|[?&\s])(?:new_)?email=)[^&\s\"']+", re.IGNORECASE)
 _ADDRESSES = re.compile(r"[^\s<>()\"'=&?/,;:@]{1,64}(?:@|%40)[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.IGNORECASE)
 _ROWS = re.compile(r"(DETAIL:\s+).*")  # PostgreSQL quotes the whole row it refuses, tokens and all

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_safe
 
-from newsletter import feedback
+from newsletter import community, feedback
 from newsletter.delivery.compose import SCOPE
 from newsletter.mail_links import links_of, paper_url
 from newsletter.models import Click, Delivery, EditionItem, Paper, Verdict
@@ -72,6 +72,10 @@ def _act(request: HttpRequest, delivery: Delivery, paper: Paper, *, now: datetim
         feedback.give_verdict(delivery, paper=paper, value=VERDICTS[word], now=now)
     elif word == "take-back":
         feedback.take_back_verdict(delivery, paper=paper)
+    elif word == "vote":
+        community.vote(delivery.subscriber, paper=paper, now=now)
+    elif word == "unvote":
+        community.take_back_vote(delivery.subscriber, paper=paper)
     elif word in {"mute", "unmute"}:
         topic = get_object_or_404(Topic, slug=plain(data.get("topic", "")))
         (feedback.mute_topic if word == "mute" else feedback.unmute_topic)(delivery, topic=topic)
@@ -95,6 +99,8 @@ def _items(delivery: Delivery) -> list[dict[str, Any]]:
             subscriber=delivery.subscriber_id, paper__in=[row.paper_id for row in by_pk.values()]
         ).values_list("paper_id", "value")
     )
+    paper_of = {pk: row.paper.merged_into_id or row.paper_id for pk, row in by_pk.items()}
+    voted = community.voted_by(delivery.subscriber, paper_of.values())
     return [
         {
             "item": by_pk[pk],
@@ -102,7 +108,9 @@ def _items(delivery: Delivery) -> list[dict[str, Any]]:
             "lane": lane,
             "why": why_trending(by_pk[pk].parts, None, gettext=gettext, ngettext=ngettext),
             "followed": names.get(reason.removeprefix("topic:"), ""),
+            "liked": {f"like:{liked}": title for liked, title in by_pk[pk].parts.get("akin", ())}.get(reason, ""),
             "word": words.get(by_pk[pk].paper_id, 0),
+            "has_vote": paper_of[pk] in voted,
         }
         for pk, lane, reason in delivery.picks
         if pk in by_pk
@@ -121,6 +129,7 @@ def _context(delivery: Delivery, token: str, entries: list[dict[str, Any]]) -> d
         "entries": entries,
         "token": token,
         "muted": muted,
+        "may_vote": community.may_take_part(delivery.subscriber),
         "unsubscribe_url": links.unsubscribe_url(delivery.subscriber.unsubscribe_token),
         "site_name": settings.SITE_NAME,
     }

@@ -18,11 +18,12 @@ from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.http.multipartparser import MultiPartParserError
+from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from subscriptions import lifecycle, schedule
+from subscriptions import lifecycle, links, schedule
 from subscriptions.addresses import Address, client_address
 from subscriptions.forms import FORM_VERSION
 from subscriptions.lifecycle import Origin
@@ -70,6 +71,17 @@ def posted(request: HttpRequest) -> QueryDict | dict[str, str]:
         return request.POST
     except (MultiPartParserError, SuspiciousOperation, BadRequest, UnicodeDecodeError):
         return {}  # broken, too big, too many fields, another charset than UTF-8
+
+
+def reader_of(token: str) -> Subscriber | None:
+    """Whom a manage link (SS6) was mailed to; None when it is too old, or the address is not theirs any more."""
+    link = links.read_manage_token(token, now=timezone.now())
+    reader = Subscriber.objects.filter(pk=link.subscriber_id, email__isnull=False).first() if link else None
+    return reader if link is not None and reader is not None and link.fits(reader) else None
+
+
+def link_expired(request: HttpRequest) -> HttpResponse:
+    return render(request, "subscriptions/link_expired.html", {"about": "manage"}, status=410)
 
 
 def origin_of(request: HttpRequest, *, came_from: str = "", words: str = "") -> Origin:

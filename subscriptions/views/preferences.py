@@ -26,12 +26,14 @@ from subscriptions.models import Notice, Subscriber
 from subscriptions.tasks import ring
 from subscriptions.views.guards import (
     even,
+    link_expired,
     local_time,
     mail_link,
     origin_of,
     page,
     plain,
     posted,
+    reader_of,
     secret_page,
     see_other,
 )
@@ -50,10 +52,9 @@ def ask_link(request: HttpRequest) -> HttpResponse:
 
 @secret_page
 def preferences(request: HttpRequest, token: str) -> HttpResponse:
-    link = links.read_manage_token(token, now=timezone.now())
-    reader = Subscriber.objects.filter(pk=link.subscriber_id, email__isnull=False).first() if link else None
-    if link is None or reader is None or not link.fits(reader):
-        return render(request, "subscriptions/link_expired.html", {"about": "manage"}, status=410)
+    reader = reader_of(token)
+    if reader is None:
+        return link_expired(request)
     if request.method != "POST":
         return _preferences_page(request, reader)
     act = _ACTIONS.get(posted(request).get("action", "save"), _save)
@@ -158,10 +159,10 @@ def move(request: HttpRequest, token: str) -> HttpResponse:
     wishes = Notice.objects.select_related("subscriber").filter(kind=Notice.Kind.MOVE)
     notice = wishes.filter(pk=pk).first() if pk is not None else None
     if notice is None:
-        return render(request, "subscriptions/link_expired.html", {"about": "manage"}, status=410)
+        return link_expired(request)
     if request.method != "POST":
         return render(request, "subscriptions/move.html", {"address": notice.context["to"]})
     if not moving.move(notice, now=now, method="move page", origin=origin_of(request)):
-        return render(request, "subscriptions/link_expired.html", {"about": "manage"}, status=410)
+        return link_expired(request)
     transaction.on_commit(ring, robust=True)
     return render(request, "subscriptions/moved.html", {"address": notice.context["to"]})

@@ -1,0 +1,113 @@
+"""A reader's own view of the week: up-votes, and papers handed in. Behind the manage link; public pages know nobody.
+
+In: a manage link at most a day old (SS6). Out: pages that change nothing on GET, calls of community.py on POST. Voting
+twice is voting once. Who may not take part is told why.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from newsletter import community
+from newsletter.community import Answer, Handed
+from newsletter.models import Paper, PaperQuerySet, PaperTopic, Submission
+from newsletter.views.frame import choices, leaf_of, wish, wishes_of
+from subscriptions.models import Subscriber, TopicPreference
+from subscriptions.views.guards import link_expired, plain, posted, reader_of, secret_page, see_other
+
+DAYS = 7
+SUBMISSIONS_SHOWN = 20
+SHOWS = {"all": _("All"), "mine": _("My topics"), "voted": _("My votes")}
+WHY_NOT = {
+    Subscriber.State.PENDING: _("Please confirm your address first: press the button in the mail we sent you."),
+    Subscriber.State.UNSUBSCRIBED: _(
+        "You have left, so your votes stay as they are. Subscribe again to give new ones."
+    ),
+    Subscriber.State.SUPPRESSED: _("We may not write to your address any more, so it cannot vote."),
+}
+
+
+@secret_page
+def papers(request: HttpRequest, token: str) -> HttpResponse:
+    """This week's papers with a vote for each, and what the reader voted for and handed in."""
+    reader = reader_of(token)
+    if reader is None:
+        return link_expired(request)
+    if request.method != "POST":
+        return _page(request, reader, token)
+    if not community.may_take_part(reader):
+        return _page(request, reader, token, status=403)
+    data = posted(request)
+    if data.get("action") == "submit":
+        return _submit(request, reader, token, link=data.get("link", ""))
+    return _vote(request, reader, wanted=plain(data.get("paper", "")), is_vote=data.get("action") == "vote")
+
+
+def _vote(request: HttpRequest, reader: Subscriber, *, wanted: str, is_vote: bool) -> HttpResponse:
+    number = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 19 else 0
+    paper = Paper.objects.select_related("merged_into").filter(pk=number).first()
+    if paper is None:
+        return see_other(request.get_full_path())
+    if not is_vote:
+        community.take_back_vote(reader, paper=paper)
+    elif not community.vote(reader, paper=paper, now=timezone.now()):
+        return see_other(request.path, query="said=too-many-votes")
+    return see_other(f"{request.get_full_path()}#paper-{paper.pk}")
+
+
+def _submit(request: HttpRequest, reader: Subscriber, token: str, *, link: str) -> HttpResponse:
+    if not community.takes_submissions():
+        return see_other(request.path)
+    handed = community.submit(reader, link=link, now=timezone.now())
+    if handed.answer == Answer.TAKEN:
+        return see_other(request.path, query="said=taken#hand-in")
+    return _page(request, reader, token, handed=handed, link=link)
+
+
+def _page(
+    request: HttpRequest,
+    reader: Subscriber,
+    token: str,
+    *,
+    handed: Handed | None = None,
+    link: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    show = wish(request, "show", SHOWS)
+    wishes = wishes_of(show=(show, "all"))
+    leaf = leaf_of(request, _papers(reader, show), wishes=wishes, cadence="weekly")
+    shown = {paper.pk for paper in leaf.papers} | ({handed.paper.pk} if handed and handed.paper else set())
+    context: dict[str, Any] = {
+        "reader": reader,
+        "token": token,
+        "leaf": leaf,
+        "show": show,
+        "filters": [(_("Which papers"), choices("show", SHOWS, show, wishes))],
+        "voted": community.voted_by(reader, shown),
+        "may_vote": community.may_take_part(reader),
+        "why_not": WHY_NOT.get(Subscriber.State(reader.state), ""),
+        "takes_submissions": community.takes_submissions(),
+        "submissions": Submission.objects.filter(subscriber=reader).order_by("-at")[:SUBMISSIONS_SHOWN],
+        "handed": handed,
+        "link": plain(link),
+        "said": request.GET.get("said", ""),
+    }
+    return render(request, "newsletter/community.html", context, status=status)
+
+
+def _papers(reader: Subscriber, show: str) -> PaperQuerySet:
+    published = Paper.objects.published()
+    if show == "voted":
+        return published.filter(votes__subscriber=reader).order_by("-votes__at", "-votes__pk")
+    last = Paper.objects.newest_day() or timezone.now().date()
+    week = published.filter(listed_on__range=(last - timedelta(days=DAYS - 1), last))
+    if show == "mine":
+        followed = reader.preferences.exclude(stance=TopicPreference.Stance.MUTE).values("topic")
+        week = week.filter(pk__in=PaperTopic.objects.filter(topic__in=followed, is_assigned=True).values("paper"))
+    return week.order_by("-score_weekly", "-upvotes", "-id")
