@@ -1,17 +1,24 @@
-"""What search engines read inside a paper's page: schema.org data in a script element that no browser runs.
+"""What programs read of papers: schema.org data in a script element that no browser runs, and BibTeX to cite by.
 
-In: a paper with its shown topics. Out: JSON text that holds no character a script element could be left with.
+In: papers with their shown topics. Out: JSON text that holds no character a script element could be left with; BibTeX
+whose fields no title can end early.
 """
 
 from __future__ import annotations
 
 import json
+import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.urls import reverse
 from django.utils.safestring import SafeString
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
     from newsletter.models import Paper
 
 _IN_SCRIPT = {ord("<"): "\\u003C", ord(">"): "\\u003E", ord("&"): "\\u0026", 0x2028: "\\u2028", 0x2029: "\\u2029"}
@@ -28,10 +35,88 @@ def scholarly_article(paper: Paper) -> SafeString:
         "abstract": paper.abstract,
         "about": [each.topic.name for each in paper.shown_topics],
         "isAccessibleForFree": bool(paper.arxiv_id),
+        "image": settings.SITE_URL + reverse("newsletter:share", args=[paper.pk]),
     }
     if paper.published_on:
         facts["datePublished"] = paper.published_on.isoformat()
     if paper.arxiv_id:
         facts["sameAs"] = f"https://arxiv.org/abs/{paper.arxiv_id}"
         facts["identifier"] = {"@type": "PropertyValue", "propertyID": "arXiv", "value": paper.arxiv_id}
+    return _script(facts)
+
+
+def collection_page(papers: Sequence[Paper], *, title: str, address: str, first: int) -> SafeString:
+    """https://schema.org/CollectionPage whose main entity is the list of papers shown, ``first`` the rank of the first.
+
+    Addresses and order alone: what a paper is stands on its own page, and this page stays light.
+    """
+    facts: dict[str, object] = {
+        "@context": "https://schema.org",
+        "@type": "CollectionPage",
+        "name": title,
+        "url": settings.SITE_URL + address,
+        "isPartOf": {"@type": "WebSite", "name": settings.SITE_NAME, "url": f"{settings.SITE_URL}/"},
+        "mainEntity": {
+            "@type": "ItemList",
+            "itemListElement": [
+                {"@type": "ListItem", "position": place, "url": settings.SITE_URL + paper.get_absolute_url()}
+                for place, paper in enumerate(papers, start=first)
+            ],
+        },
+    }
+    return _script(facts)
+
+
+def publication_issue(
+    papers: Sequence[Paper], *, title: str, address: str, published_at: datetime | None
+) -> SafeString:
+    """https://schema.org/PublicationIssue: one edition of a periodical, with the papers it lists by their addresses."""
+    facts: dict[str, object] = {
+        "@context": "https://schema.org",
+        "@type": "PublicationIssue",
+        "name": title,
+        "url": settings.SITE_URL + address,
+        "isPartOf": {"@type": "Periodical", "name": settings.SITE_NAME, "url": f"{settings.SITE_URL}/"},
+        "hasPart": [
+            {"@type": "ScholarlyArticle", "headline": paper.title, "url": settings.SITE_URL + paper.get_absolute_url()}
+            for paper in papers
+        ],
+    }
+    if published_at:
+        facts["datePublished"] = published_at.isoformat()
+    return _script(facts)
+
+
+def _script(facts: dict[str, object]) -> SafeString:
     return SafeString(json.dumps(facts, ensure_ascii=False).translate(_IN_SCRIPT))
+
+
+def bibtex(paper: Paper) -> str:
+    """An entry for a list of references. Text only: braces and backslashes in a title would end the field early."""
+    year = str(paper.published_on.year) if paper.published_on else ""
+    family = paper.authors[0].split()[-1] if paper.authors and paper.authors[0].split() else "paper"
+    word = next((word for word in re.findall(r"\w+", paper.title) if len(word) > 3), "")
+    key = re.sub(r"[^a-z0-9]", "", f"{_ascii(family)}{year}{_ascii(word)}".lower()) or f"paper{paper.pk}"
+    fields = {
+        "title": f"{{{_plain(paper.title)}}}",
+        "author": _plain(" and ".join(paper.authors)),
+        "year": year,
+        "eprint": paper.arxiv_id or "",
+        "archivePrefix": "arXiv" if paper.arxiv_id else "",
+        "primaryClass": paper.categories[0] if paper.arxiv_id and paper.categories else "",
+        "url": paper.home_url,
+    }
+    lines = [f"  {name} = {{{_line(value)}}}" for name, value in fields.items() if value]
+    return f"@misc{{{key},\n" + ",\n".join(lines) + "\n}"
+
+
+def _ascii(text: str) -> str:
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[{}\\]", "", text).replace("%", r"\%").replace("&", r"\&").replace("#", r"\#")
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

@@ -6,7 +6,10 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, include, path, register_converter
 
-from newsletter.views import digest, feeds, frame, listing, paper, signup_preview
+from newsletter import api
+from newsletter.api.page import api_page
+from newsletter.views import archive, community, digest, edition_feeds, feeds, frame, listing, paper, signup_preview
+from newsletter.views.periods import MonthConverter, WeekConverter
 
 
 class DayConverter:
@@ -30,25 +33,41 @@ class FeedKindConverter:
 
 
 register_converter(DayConverter, "day")
+register_converter(WeekConverter, "week")
+register_converter(MonthConverter, "month")
 register_converter(FeedKindConverter, "feed")
 
 pages: list[URLPattern] = [
     path("", listing.home, name="home"),
+    path("today/", listing.today, name="today"),
     path("date/<day:day>/", listing.day, name="day"),
+    path("week/", listing.newest, {"kind": "week"}, name="newest_week"),
+    path("week/<week:monday>/", listing.week, name="week"),
+    path("month/", listing.newest, {"kind": "month"}, name="newest_month"),
+    path("month/<month:first>/", listing.month, name="month"),
     path("trending/", listing.trending, name="trending"),
     path("topics/", listing.topics, name="topics"),
     path("topic/<slug:slug>/", listing.topic, name="topic"),
     path("paper/<int:pk>/", paper.paper, name="paper"),
+    path("editions/", archive.editions, name="editions"),
+    path("edition/<str:cadence>/<day:period>/", archive.edition, name="edition"),
+    path("edition/<str:cadence>/<day:period>/share.png", archive.share, name="edition_share"),
+    path("paper/<int:pk>/share.png", paper.share, name="share"),
     path("subscribe/preview/", signup_preview.signup_preview, name="signup_preview"),
     path("feeds/today.<feed:kind>", feeds.today_feed, name="today_feed"),
     path("feeds/trending.<feed:kind>", feeds.trending_feed, name="trending_feed"),
     path("feeds/topic/<slug:slug>.<feed:kind>", feeds.topic_feed, name="topic_feed"),
+    path("feeds/editions.<feed:kind>", edition_feeds.editions_feed, name="editions_feed"),
+    path("feeds/editions/<str:cadence>.<feed:kind>", edition_feeds.editions_feed, name="cadence_feed"),
     path("sitemap.xml", feeds.sitemap, name="sitemap"),
     path("sitemap-pages.xml", feeds.sitemap_pages, name="sitemap_pages"),
     path("sitemap-papers-<int:part>.xml", feeds.sitemap_papers, name="sitemap_papers"),
+    path("api/", api_page, name="api_page"),
     path("robots.txt", feeds.robots, name="robots"),
+    path("r/<str:token>/papers/", community.papers, name="reader_papers"),
     path("d/<str:token>", digest.digest, name="digest"),
     path("d/<str:token>/<int:item>", digest.item, name="digest_item"),
+    path("c/<str:token>/<int:item>/<str:kind>", digest.click, name="click"),
 ]
 
 handler400 = frame.bad_request
@@ -56,6 +75,7 @@ admin.autodiscover()
 urlpatterns = [
     path(settings.ADMIN_PATH, admin.site.urls),
     *([path("anymail/", include("anymail.urls"))] if settings.ANYMAIL else []),
+    path("api/v1/", api.urls),
     path("", include("subscriptions.urls")),
     path("", include((pages, "newsletter"))),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -18,11 +19,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 WEB = ("https://", "http://")
+AUTHORS_IN_LISTS = 4
 UNMEASURED = ("listing_page", "api")  # sources that show papers and count nothing: what they alone saw never trends
 UNLISTED = date.min  # the day of papers that no daily list had: after all others, on both databases
 SHOWN = Q(merged_into__isnull=True, is_hidden=False)
 WITH_CODE = ~Q(code_url="")
 SORT_KEYS = frozenset(["listed_on", "upvotes", "code_url"])  # of which the paper's topics keep a copy, whoever writes
+
+
+@lru_cache(maxsize=512)
+def topic_url(slug: str) -> str:
+    """A page of fifty papers asks a hundred times."""
+    return reverse("newsletter:topic", args=[slug])
 
 
 class PaperQuerySet(models.QuerySet["Paper"]):
@@ -33,6 +41,14 @@ class PaperQuerySet(models.QuerySet["Paper"]):
     def listed_on(self, day: date) -> PaperQuerySet:
         return self.published().filter(listed_on=day)
 
+    def listed_between(self, first: date, last: date) -> PaperQuerySet:
+        return self.published().filter(listed_on__range=(first, last))
+
+    def filed_under(self, topic: Topic, **narrowed: Any) -> PaperQuerySet:
+        """Published papers of a topic, to be sorted and narrowed by the sort keys beside the topic."""
+        beside = {f"paper_topics__{key}": value for key, value in narrowed.items()}
+        return self.published().filter(paper_topics__topic=topic, paper_topics__is_assigned=True, **beside)
+
     def about(self, topic: Topic) -> PaperQuerySet:
         return self.filter(pk__in=PaperTopic.objects.filter(topic=topic, is_assigned=True).values("paper"))
 
@@ -41,8 +57,14 @@ class PaperQuerySet(models.QuerySet["Paper"]):
 
     def with_topics(self) -> PaperQuerySet:
         """Brings what ``shown_topics`` reads, for all papers in one further query."""
-        assigned = PaperTopic.objects.filter(is_assigned=True).select_related("topic")
+        assigned = PaperTopic.objects.filter(is_assigned=True).select_related("topic").defer("topic__keywords")
         return self.prefetch_related(models.Prefetch("paper_topics", queryset=assigned))
+
+    def cut(self, start: int, stop: int) -> list[Paper]:
+        """That part of the list with its topics: the keys out of an index first, then those rows, however wide."""
+        keys = list(self.values_list("pk", flat=True)[start:stop])
+        rows = Paper.objects.with_topics().in_bulk(keys)
+        return [rows[key] for key in keys if key in rows]
 
     def update(self, **fields: Any) -> int:
         if SORT_KEYS.isdisjoint(fields):
@@ -151,6 +173,14 @@ class Paper(models.Model):
     def shown_topics(self) -> list[PaperTopic]:
         """The topics a page names, primary first. Lists of papers go through ``with_topics()`` before."""
         return [each for each in self.paper_topics.all() if each.is_assigned and each.topic.is_active]
+
+    @property
+    def first_authors(self) -> str:
+        return ", ".join(self.authors[:AUTHORS_IN_LISTS])
+
+    @property
+    def has_more_authors(self) -> bool:
+        return len(self.authors) > AUTHORS_IN_LISTS
 
     @property
     def home_url(self) -> str:
@@ -277,6 +307,10 @@ class PaperTopic(models.Model):
 
     def __str__(self) -> str:
         return f"{self.topic_id} {self.score:.2f}"
+
+    @property
+    def topic_url(self) -> str:
+        return topic_url(self.topic.slug)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.copy_sort_keys()

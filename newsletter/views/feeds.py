@@ -22,7 +22,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page
 
-from newsletter.models import Paper
+from newsletter.models import Edition, Paper
+from newsletter.views.periods import period_around
 from subscriptions.models import Topic
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Channel:
 
 
 def _newest(papers: PaperQuerySet) -> list[Paper]:
-    return list(papers.with_topics()[:PAPERS_PER_FEED])
+    return papers.cut(0, PAPERS_PER_FEED)
 
 
 def _today() -> Channel:
@@ -65,7 +66,7 @@ def _today() -> Channel:
 
 def _trending() -> Channel:
     last = Paper.objects.newest_day() or datetime.now(UTC).date()
-    week = Paper.objects.published().filter(listed_on__range=(last - timedelta(days=6), last))
+    week = Paper.objects.listed_between(last - timedelta(days=6), last)
     return Channel(
         _("%(site)s: trending papers") % {"site": settings.SITE_NAME},
         _("The papers of the last seven days that gain attention fastest."),
@@ -80,7 +81,7 @@ def _topic(slug: str) -> Channel:
         f"{settings.SITE_NAME}: {topic.name}",
         topic.description,
         reverse("newsletter:topic", args=[topic.slug]),
-        _newest(Paper.objects.published().about(topic).order_by("-id")),
+        _newest(Paper.objects.filed_under(topic).order_by("-paper_topics__paper_id")),
     )
 
 
@@ -114,24 +115,24 @@ def _answer(request: HttpRequest, channel: Channel, *, kind: str) -> HttpRespons
 
 def _atom(channel: Channel, *, address: str) -> HttpResponse:
     feed = Atom1Feed(
-        title=_xml(channel.title),
+        title=xml_text(channel.title),
         link=settings.SITE_URL + channel.page,
-        description=_xml(channel.description),
-        subtitle=_xml(channel.description),
+        description=xml_text(channel.description),
+        subtitle=xml_text(channel.description),
         feed_url=address,
         feed_guid=address,
     )
     for paper in channel.papers:
         link = settings.SITE_URL + paper.get_absolute_url()
         feed.add_item(
-            title=_xml(paper.title),
+            title=xml_text(paper.title),
             link=link,
-            description=_xml(paper.abstract),
+            description=xml_text(paper.abstract),
             unique_id=link,
-            author_name=_xml(", ".join(paper.authors)) or None,
+            author_name=xml_text(", ".join(paper.authors)) or None,
             pubdate=paper.first_seen_at,
             updateddate=paper.first_seen_at,
-            categories=[_xml(each.topic.name) for each in paper.shown_topics],
+            categories=[xml_text(each.topic.name) for each in paper.shown_topics],
         )
     return HttpResponse(feed.writeString("utf-8"), content_type="application/atom+xml; charset=utf-8")
 
@@ -165,7 +166,7 @@ def _json_item(paper: Paper) -> dict[str, Any]:
     return item
 
 
-def _xml(text: str) -> str:
+def xml_text(text: str) -> str:
     """Without the characters that XML 1.0 has no way to write: one of them would break the whole feed."""
     return _NOT_XML.sub("", text)
 
@@ -187,13 +188,22 @@ def sitemap(request: HttpRequest) -> HttpResponse:
 @cache_control(public=True, max_age=3600)
 def sitemap_pages(request: HttpRequest) -> HttpResponse:
     topics = Topic.objects.filter(is_active=True).values_list("slug", flat=True)
-    days = Paper.objects.published().filter(listed_on__isnull=False).values_list("listed_on", flat=True)
+    days = list(
+        Paper.objects.published()
+        .filter(listed_on__isnull=False)
+        .order_by("-listed_on")
+        .values_list("listed_on", flat=True)
+        .distinct()
+    )
+    periods = [period_around(kind, day) for kind in ("day", "week", "month") for day in days]
     paths = [
         reverse("newsletter:home"),
         reverse("newsletter:trending"),
         reverse("newsletter:topics"),
         *(reverse("newsletter:topic", args=[slug]) for slug in topics),
-        *(reverse("newsletter:day", args=[day]) for day in days.order_by("-listed_on").distinct()),
+        *dict.fromkeys(period.url for period in periods),
+        reverse("newsletter:editions"),
+        *(edition.get_absolute_url() for edition in Edition.objects.issued().only("cadence", "period_on")),
     ]
     return _sitemap_of("urlset", "url", paths)
 

@@ -30,6 +30,15 @@ if TYPE_CHECKING:
 
 PAPERS_PER_PAGE = 50
 LAST_PAGE = 200  # deeper than anybody reads; an offset costs the database what it skips
+WISHES = (
+    "show",
+    "cadence",
+    "window",
+    "topic",
+    "sort",
+    "code",
+    "page",
+)  # in the order addresses hold them, so that a page has one address
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -75,6 +84,11 @@ class Leaf:
         return any(paper.score_parts.get(self.cadence) for paper in self.papers)
 
     @property
+    def is_narrowed(self) -> bool:
+        """Whether a filter left papers out; another order or window leaves the list whole."""
+        return "topic" in self.wishes or "code" in self.wishes
+
+    @property
     def query(self) -> str:
         return self._query(self.number)
 
@@ -86,8 +100,17 @@ class Leaf:
     def query_after(self) -> str:
         return self._query(self.number + 1)
 
+    @property
+    def canonical_query(self) -> str:
+        """The address search engines should keep: the first page in another order is the same list once more."""
+        wishes = {name: value for name, value in self.wishes.items() if name != "sort" or self.number > 1}
+        return query_of(wishes | self._page(self.number))
+
     def _query(self, number: int) -> str:
-        return urlencode({**self.wishes, **({"page": str(number)} if number > 1 else {})})
+        return query_of({**self.wishes, **self._page(number)})
+
+    def _page(self, number: int) -> dict[str, str]:
+        return {"page": str(number)} if number > 1 else {}
 
 
 @dataclass(frozen=True)
@@ -104,9 +127,10 @@ def site(request: HttpRequest) -> dict[str, str]:
     return {"site_name": settings.SITE_NAME, "site_url": settings.SITE_URL}
 
 
-def frame(request: HttpRequest) -> dict[str, object]:
+def frame(request: HttpRequest) -> dict[str, Any]:
     """What every listing shows around the papers. The topics are a lazy query: pages without the list don't run it."""
-    return {"topic_list": Topic.objects.filter(is_active=True), "canonical": settings.SITE_URL + request.path}
+    topics = Topic.objects.filter(is_active=True).defer("keywords")
+    return {"topic_list": topics, "canonical": settings.SITE_URL + request.path}
 
 
 def wish(request: HttpRequest, name: str, known: Mapping[str, object]) -> str:
@@ -122,24 +146,33 @@ def wishes_of(**asked: tuple[str, str]) -> dict[str, str]:
     return {name: value for name, (value, default) in asked.items() if value != default}
 
 
+def query_of(wishes: Mapping[str, str]) -> str:
+    return urlencode([(name, wishes[name]) for name in WISHES if name in wishes])
+
+
 def choices(name: str, known: Mapping[str, str | _StrPromise], chosen: str, wishes: Mapping[str, str]) -> list[Choice]:
     default = next(iter(known))
     others = {key: value for key, value in wishes.items() if key != name}
     return [
-        Choice(label, urlencode(others | ({} if value == default else {name: value})), value == chosen)
+        Choice(label, query_of(others | ({} if value == default else {name: value})), value == chosen)
         for value, label in known.items()
     ]
+
+
+def page_of(request: HttpRequest) -> int:
+    """The number of the page asked for."""
+    asked = request.GET.get("page", "1")
+    if not (asked.isascii() and asked.isdigit() and len(asked) < 5 and 1 <= int(asked) <= LAST_PAGE):
+        raise Http404
+    return int(asked)
 
 
 def leaf_of(
     request: HttpRequest, papers: PaperQuerySet, *, wishes: Mapping[str, str] | None = None, cadence: str = ""
 ) -> Leaf:
-    asked = request.GET.get("page", "1")
-    if not (asked.isascii() and asked.isdigit() and len(asked) < 5 and 1 <= int(asked) <= LAST_PAGE):
-        raise Http404
-    number = int(asked)
+    number = page_of(request)
     start = (number - 1) * PAPERS_PER_PAGE
-    found = list(papers.with_topics()[start : start + PAPERS_PER_PAGE + 1])
+    found = papers.cut(start, start + PAPERS_PER_PAGE + 1)
     if not found and number > 1:
         raise Http404
     has_next = len(found) > PAPERS_PER_PAGE and number < LAST_PAGE

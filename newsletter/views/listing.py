@@ -1,4 +1,4 @@
-"""The listing pages: a day of papers, what trends, a topic. Read-only and the same for everybody.
+"""The listing pages: a day, week or month of papers, what trends, a topic. Read-only and the same for everybody.
 
 In: the address asked for. Out: pages made of rows behind the ``published()`` gate, in a number of queries that does
 not grow with the papers shown. Paper data is text: templates escape it, links out of the site are http(s) only.
@@ -6,34 +6,46 @@ not grow with the papers shown. Paper data is text: templates escape it, links o
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from django.db.models import F
-from django.shortcuts import get_object_or_404, render
+from django.http import Http404
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from newsletter.models import Paper
-from newsletter.views.frame import choices, frame, leaf_of, public_page, wish, wishes_of
+from newsletter.structured import collection_page
+from newsletter.views.frame import Leaf, choices, frame, leaf_of, public_page, query_of, wish, wishes_of
+from newsletter.views.periods import CADENCE_OF, Period, period_around
 from subscriptions.models import Topic
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from datetime import date
 
-    from django.db.models.expressions import OrderBy
     from django.http import HttpRequest, HttpResponse
+    from django.utils.functional import _StrPromise
 
-WINDOWS = {"week": _("Week"), "month": _("Month")}
+    from newsletter.models import PaperQuerySet
+
+KINDS = {"day": _("Day"), "week": _("Week"), "month": _("Month")}
+WINDOWS = {kind: KINDS[kind] for kind in ("week", "month")}
 DAYS_OF = {"week": 7, "month": 30}
-CADENCE_OF = {"week": "weekly", "month": "monthly"}
 SORTS = {"trending": _("Trending"), "newest": _("Newest"), "votes": _("Most upvotes")}
-ORDERS: dict[str, tuple[str | OrderBy, ...]] = {
-    "newest": (F("listed_on").desc(nulls_last=True), "-score_daily", "-upvotes", "-id"),
-    "votes": ("-upvotes", "-id"),
-    "trending": ("-score_weekly", "-upvotes", "-id"),
-}
 CODE = {"": _("All"), "yes": _("With code")}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which of the papers, and in which order. Each combination is an address of its own."""
+
+    sort: str
+    code: str
+    topic: Topic | None
+    wishes: dict[str, str]
 
 
 @public_page
@@ -41,83 +53,184 @@ def home(request: HttpRequest) -> HttpResponse:
     """The newest day that has papers; before there is one, the catalogue."""
     day = Paper.objects.newest_day()
     if day is not None:
-        return _day_page(request, day, nav="home")
+        return _period_page(request, period_around("day", day), nav="home")
     leaf = leaf_of(request, Paper.objects.published().order_by("-first_seen_at", "id"))
-    return render(request, "newsletter/catalogue.html", {"leaf": leaf, "nav": "home"} | frame(request))
+    context = frame(request) | {"leaf": leaf, "nav": "home"}
+    return render(request, "newsletter/catalogue.html", context)
+
+
+def today(request: HttpRequest) -> HttpResponse:
+    """Today has one address, the front page: this one is for those who guess."""
+    return redirect("newsletter:home", permanent=True)
+
+
+def newest(request: HttpRequest, kind: str) -> HttpResponse:
+    """The week or month of the newest list, for those who leave out which."""
+    day = Paper.objects.newest_day() or timezone.now().date()
+    return redirect(period_around(kind, day).url)
 
 
 @public_page
 def day(request: HttpRequest, day: date) -> HttpResponse:
-    return _day_page(request, day, nav="")
+    return _period_page(request, period_around("day", day))
+
+
+@public_page
+def week(request: HttpRequest, monday: date) -> HttpResponse:
+    return _period_page(request, period_around("week", monday))
+
+
+@public_page
+def month(request: HttpRequest, first: date) -> HttpResponse:
+    return _period_page(request, period_around("month", first))
 
 
 @public_page
 def trending(request: HttpRequest) -> HttpResponse:
     """The week or the month up to the newest listed day, so that a quiet weekend does not empty it."""
+    context = frame(request)
     window = wish(request, "window", WINDOWS)
-    sort = wish(request, "sort", SORTS)
-    code = wish(request, "code", CODE)
-    wishes = wishes_of(window=(window, "week"), sort=(sort, "trending"), code=(code, ""))
+    asked = _asked(request, context["topic_list"], window=(window, "week"))
     last = Paper.objects.newest_day() or timezone.now().date()
     first = last - timedelta(days=DAYS_OF[window] - 1)
-    papers = Paper.objects.published().filter(listed_on__range=(first, last))
-    if code:
-        papers = papers.with_code()
-    cadence = CADENCE_OF[window] if sort == "trending" else ""
-    order = (f"-score_{cadence}", "-upvotes", "-id") if cadence else ORDERS[sort]
-    context = {
-        "leaf": leaf_of(request, papers.order_by(*order), wishes=wishes, cadence=cadence),
-        "first": first,
-        "last": last,
-        "window": window,
-        "filters": [
-            (_("Period"), choices("window", WINDOWS, window, wishes)),
-            (_("Order"), choices("sort", SORTS, sort, wishes)),
-            (_("Code"), choices("code", CODE, code, wishes)),
-        ],
-        "nav": "trending",
-    }
-    return render(request, "newsletter/trending.html", context | frame(request))
+    cadence = CADENCE_OF[window]
+    papers = _papers(asked, days=(first, last), cadence=cadence)
+    title = gettext("Trending papers of the month") if window == "month" else gettext("Trending papers of the week")
+    context |= _listed(
+        request, papers, asked, title=title, cadence=cadence, topics=context["topic_list"], windows=(window, WINDOWS)
+    )
+    return render(
+        request,
+        "newsletter/trending.html",
+        context | {"title": title, "first": first, "last": last, "window": window, "nav": "trending"},
+    )
 
 
 @public_page
 def topic(request: HttpRequest, slug: str) -> HttpResponse:
     topic = get_object_or_404(Topic, slug=slug, is_active=True)
-    sorts = {"newest": SORTS["newest"]} | SORTS
-    sort = wish(request, "sort", sorts)
-    code = wish(request, "code", CODE)
-    wishes = wishes_of(sort=(sort, "newest"), code=(code, ""))
-    papers = Paper.objects.published().about(topic)
-    if code:
-        papers = papers.with_code()
-    context = {
-        "topic": topic,
-        "leaf": leaf_of(
-            request, papers.order_by(*ORDERS[sort]), wishes=wishes, cadence="weekly" if sort == "trending" else ""
-        ),
-        "filters": [
-            (_("Order"), choices("sort", sorts, sort, wishes)),
-            (_("Code"), choices("code", CODE, code, wishes)),
-        ],
-        "nav": "topics",
-    }
-    return render(request, "newsletter/topic.html", context | frame(request))
+    asked = _asked(request, (), sorts={"newest": SORTS["newest"]} | SORTS, topic=topic)
+    last = Paper.objects.newest_day() or timezone.now().date()
+    # Only papers of the last thirty days have a trend score; the other orders go back to the beginning.
+    days = (last - timedelta(days=DAYS_OF["month"] - 1), last) if asked.sort == "trending" else None
+    papers = _papers(asked, days=days, cadence="weekly")
+    context = frame(request) | _listed(request, papers, asked, title=topic.name, cadence="weekly", default="newest")
+    return render(request, "newsletter/topic.html", context | {"topic": topic, "nav": "topics"})
 
 
 @public_page
 def topics(request: HttpRequest) -> HttpResponse:
-    return render(request, "newsletter/topics.html", {"nav": "topics"} | frame(request))
+    return render(request, "newsletter/topics.html", frame(request) | {"nav": "topics"})
 
 
-def _day_page(request: HttpRequest, day: date, *, nav: str) -> HttpResponse:
-    papers = Paper.objects.listed_on(day).order_by("-score_daily", "-upvotes", "-id")
-    context = {
-        "day": day,
-        "leaf": leaf_of(request, papers, cadence="daily"),
-        "earlier": Paper.objects.day_before(day),
-        "later": Paper.objects.day_after(day),
-        "is_future": day > timezone.now().date(),
-        "is_weekend": day.weekday() >= 5,
+def _period_page(request: HttpRequest, period: Period, *, nav: str = "") -> HttpResponse:
+    context = frame(request)
+    asked = _asked(request, context["topic_list"])
+    papers = _papers(asked, days=(period.first, period.last), cadence=period.cadence)
+    context |= _around(period) | _listed(
+        request, papers, asked, title=period.title, cadence=period.cadence, topics=context["topic_list"]
+    )
+    leaf: Leaf = context["leaf"]
+    context |= {
+        "period": period,
+        "title": period.title,
+        "is_future": period.first > timezone.now().date(),
+        "is_weekend": period.kind == "day" and period.first.weekday() >= 5,
+        # Only an empty page has to know whether its filters emptied it.
+        "has_others": not leaf.papers
+        and leaf.is_narrowed
+        and Paper.objects.listed_between(period.first, period.last).exists(),
         "nav": nav,
     }
-    return render(request, "newsletter/day.html", context | frame(request))
+    return render(request, "newsletter/period.html", context)
+
+
+def _around(period: Period) -> dict[str, Any]:
+    """The nearest periods of its kind that have papers, and the day, week and month it stands in or ends with."""
+    before, after = Paper.objects.day_before(period.first), Paper.objects.day_after(period.last)
+    newest = None if period.kind == "day" else Paper.objects.listed_between(period.first, period.last).newest_day()
+    return {
+        "earlier": period_around(period.kind, before) if before else None,
+        "later": period_around(period.kind, after) if after else None,
+        "kinds": [
+            (label, period if kind == period.kind else period_around(kind, newest or period.first))
+            for kind, label in KINDS.items()
+        ],
+    }
+
+
+def _asked(
+    request: HttpRequest,
+    topics: Iterable[Topic],
+    *,
+    sorts: Mapping[str, str | _StrPromise] = SORTS,
+    topic: Topic | None = None,
+    **more: tuple[str, str],
+) -> Asked:
+    by_slug: dict[str, Topic | None] = {"": None} | {each.slug: each for each in topics}
+    slug = wish(request, "topic", by_slug)
+    sort = wish(request, "sort", sorts)
+    code = wish(request, "code", CODE)
+    wishes = wishes_of(**more, topic=(slug, ""), sort=(sort, next(iter(sorts))), code=(code, ""))
+    return Asked(sort, code, topic or by_slug[slug], wishes)
+
+
+def _papers(asked: Asked, *, days: tuple[date, date] | None, cadence: str) -> PaperQuerySet:
+    """Each of these reads a page's keys from an index (test_listing_plans.py); ``days`` may lack only with a topic."""
+    by_trend = (f"-score_{cadence}", "-upvotes", "-id")
+    by_day = ("-id",) if cadence == "daily" else ("-listed_on", "-score_daily", "-upvotes", "-id")
+    by_votes = ("-upvotes", "-id")
+    if asked.topic:
+        narrowed: dict[str, Any] = {"has_code": True} if asked.code else {}
+        if days:
+            narrowed["listed_on__range"] = days
+        papers = Paper.objects.filed_under(asked.topic, **narrowed)
+        by_votes = ("-paper_topics__upvotes", "-paper_topics__paper_id")
+        if cadence != "daily":
+            by_day = ("-paper_topics__listed_on", *by_day[1:])
+    elif days:
+        papers = Paper.objects.listed_between(*days)
+        papers = papers.with_code() if asked.code else papers
+    else:
+        raise Http404
+    return papers.order_by(*{"trending": by_trend, "newest": by_day, "votes": by_votes}[asked.sort])
+
+
+def _listed(
+    request: HttpRequest,
+    papers: PaperQuerySet,
+    asked: Asked,
+    *,
+    title: str,
+    cadence: str,
+    topics: Iterable[Topic] = (),
+    windows: tuple[str, Mapping[str, str | _StrPromise]] | None = None,
+    default: str = "trending",
+) -> dict[str, Any]:
+    """The leaf, what can be asked of it, and how to take back what was asked."""
+    leaf = leaf_of(request, papers, wishes=asked.wishes, cadence=cadence if asked.sort == "trending" else "")
+    sorts = {default: SORTS[default]} | SORTS
+    filters = [
+        (_("Order"), choices("sort", sorts, asked.sort, leaf.wishes)),
+        (_("Code"), choices("code", CODE, asked.code, leaf.wishes)),
+    ]
+    if windows:
+        filters.insert(0, (_("Period"), choices("window", windows[1], windows[0], leaf.wishes)))
+    known: dict[str, str | _StrPromise] = {"": _("All topics")} | {each.slug: each.name for each in topics}
+    chosen = asked.wishes.get("topic", "")
+    return {
+        "leaf": leaf,
+        "filters": filters,
+        "topic_choices": choices("topic", known, chosen, leaf.wishes) if topics else [],
+        "chosen_topic": known[chosen],
+        "without": [
+            (label, query_of({name: value for name, value in leaf.wishes.items() if name != gone}))
+            for gone, label in (("topic", _("All topics")), ("code", _("With and without code")))
+            if gone in leaf.wishes
+        ],
+        "json_ld": collection_page(leaf.papers, title=title, address=_address(request, leaf), first=leaf.first_rank),
+    }
+
+
+def _address(request: HttpRequest, leaf: Leaf) -> str:
+    return request.path + (f"?{leaf.canonical_query}" if leaf.canonical_query else "")

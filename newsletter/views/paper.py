@@ -1,24 +1,42 @@
-"""The page of one paper: what is known of it, papers like it, and the editions it appeared in. Read-only."""
+"""The page of one paper: what is known of it, papers like it, the editions it appeared in; and its picture. Read-only.
+
+In: the paper's number. Out: its page, and the PNG that is shown where somebody shares a link to it.
+"""
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from django.db.models import TextField, Value
-from django.db.models.functions import Concat, Left
+from django.conf import settings
+from django.db.models import Min
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.templatetags.static import static
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import condition
 
-from newsletter.models import EditionItem, Paper
-from newsletter.similar import most_similar
-from newsletter.structured import scholarly_article
-from newsletter.views.frame import frame, public_page
+from newsletter import cards, similar
+from newsletter.models import EditionItem, Paper, Sighting
+from newsletter.structured import bibtex, scholarly_article
+from newsletter.views.frame import frame, public_page, why
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
-    from django.http import HttpRequest, HttpResponse
+    from django.http import HttpRequest
 
-SIMILAR_AMONG = 250  # newest papers of the same topic that are compared
+CADENCES = ("daily", "weekly", "monthly")
+SOURCE_NAMES = {
+    "hf_daily": "Hugging Face Daily Papers",
+    "arxiv_daily": "arXiv",
+    "arxiv_query": "arXiv",
+    "listing_page": _("saved listing page"),
+    "sample": _("sample papers"),
+    "api": _("readers and programs"),
+}
 SIMILAR_SHOWN = 5
 
 
@@ -32,19 +50,57 @@ def paper(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "paper": found,
         "json_ld": scholarly_article(found),
-        "similar": _similar_to(found),
+        "has_card": cards.can_draw(found.title),
+        "whys": _whys(found),
+        "sightings": _first_seen(found),
+        "bibtex": bibtex(found),
+        "similar": similar_to(found),
         "items": EditionItem.objects.issued().filter(paper=found).select_related("edition"),
     }
     return render(request, "newsletter/paper.html", context | frame(request))
 
 
-def _similar_to(paper: Paper) -> Sequence[Paper]:
-    shown = paper.shown_topics
-    if not shown:
-        return []
-    near = Paper.objects.published().about(shown[0].topic).exclude(pk=paper.pk).order_by("-id")
-    words = Concat("title", Value(" "), "title", Value(" "), Left("abstract", 400), output_field=TextField())
-    texts = dict(near.values_list("pk", words)[:SIMILAR_AMONG])
-    best = most_similar(f"{paper.title} {paper.title} {paper.abstract}", texts, limit=SIMILAR_SHOWN)
-    found = Paper.objects.only("title", "listed_on").in_bulk(best)
-    return [found[pk] for pk in best]
+def _card_etag(request: HttpRequest, pk: int) -> str | None:
+    """What the picture is made of; a change of how it is drawn is a new number here."""
+    paper = _shown(pk)
+    made_of = f"1|{settings.SITE_NAME}|{paper.title}|{_primary(paper)}" if paper else ""
+    return f'"{blake2b(made_of.encode(), digest_size=12).hexdigest()}"' if paper else None
+
+
+@cache_control(public=True, max_age=7 * 86400)
+@condition(etag_func=_card_etag)
+def share(request: HttpRequest, pk: int) -> HttpResponse:
+    """The picture of a paper. A title that cannot be drawn, or a paper that is gone, has the site's own."""
+    paper = _shown(pk)
+    drawn = cards.draw(paper.title, _primary(paper), settings.SITE_NAME) if paper else None
+    if drawn is None:
+        return redirect(static("newsletter/share.png"))
+    return HttpResponse(drawn, content_type="image/png")
+
+
+def _shown(pk: int) -> Paper | None:
+    return Paper.objects.published().with_topics().filter(pk=pk).first()
+
+
+def _primary(paper: Paper) -> str:
+    return next((each.topic.name for each in paper.shown_topics), "")
+
+
+def _whys(paper: Paper) -> list[str]:
+    """Why it trends, at the day's, the week's and the month's pace; the same words are said once."""
+    return list(dict.fromkeys(filter(None, (why(paper.score_parts.get(cadence) or {}) for cadence in CADENCES))))
+
+
+def _first_seen(paper: Paper) -> dict[str, datetime]:
+    """Each source's name and when it first showed the paper, earliest first."""
+    seen = Sighting.objects.filter(paper=paper).values("source").annotate(first_at=Min("seen_at")).order_by("first_at")
+    found: dict[str, datetime] = {}
+    for each in seen:
+        found.setdefault(str(SOURCE_NAMES.get(each["source"], each["source"])), each["first_at"])
+    return found
+
+
+def similar_to(paper: Paper) -> Sequence[Paper]:
+    best = [pk for pk, _likeness in similar.similar_to(paper, limit=SIMILAR_SHOWN)]
+    found = Paper.objects.published().only("title", "listed_on").in_bulk(best)
+    return [found[pk] for pk in best if pk in found]

@@ -30,3 +30,24 @@ document.addEventListener("keydown", (event) => {
   const link = rel && document.querySelector(`a[data-turn][rel="${rel}"]`);
   if (link) link.click();
 });
+
+// Copies what a button holds: <button data-copy="text" data-copied="Copied" hidden>. Without a clipboard it stays hidden.
+if (navigator.clipboard) {
+  for (const button of document.querySelectorAll("button[data-copy]")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      button.textContent = button.dataset.copied;
+    });
+  }
+}
+
+// The list of topics folds again when somebody turns away from it.
+for (const picker of document.querySelectorAll("details.picker")) {
+  document.addEventListener("click", (event) => picker.contains(event.target) || picker.removeAttribute("open"));
+  picker.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !picker.open) return;
+    picker.open = false;
+    picker.querySelector("summary").focus();
+  });
+}
