@@ -92,7 +92,7 @@ def fetch(
     def present() -> datetime:
         return now + timedelta(seconds=time.monotonic() - started)
 
-    with httpx.Client(trust_env=False, timeout=rules.silence, headers={"User-Agent": _who_we_are()}) as client:
+    with httpx.Client(trust_env=False, timeout=rules.silence, headers={"User-Agent": who_we_are()}) as client:
         for _ in range(rules.redirects + 1):
             parts = _checked(url, hosts=hosts, rules=rules)
             turn = _take_turn(parts, now=present(), rules=rules)
@@ -119,7 +119,7 @@ def _ask(
     started: float,
 ) -> Answer | str:
     """One request: the answer, or where we are sent instead."""
-    address = _address(parts, rules=rules)
+    address = address_of(parts, rules=rules)
     pinned = parts._replace(netloc=f"[{address}]" if ":" in address else address)
     if parts.port:
         pinned = pinned._replace(netloc=f"{pinned.netloc}:{parts.port}")
@@ -136,7 +136,7 @@ def _ask(
                 raise FetchError(
                     f"the host answered {response.status_code} {response.reason_phrase}".strip(),
                     status=response.status_code,
-                    wait=_asked_wait(response),
+                    wait=asked_wait(response),
                 )
             body = b""
             if response.status_code == 200:
@@ -219,7 +219,7 @@ def _checked(url: str, *, hosts: frozenset[str], rules: Rules) -> SplitResult:
     return parts
 
 
-def _address(parts: SplitResult, *, rules: Rules) -> str:
+def address_of(parts: SplitResult, *, rules: Rules) -> str:
     """The one address to connect to. Raises FetchError when the name has any that lies inside a network."""
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
@@ -240,7 +240,7 @@ def _is_public(address: str) -> bool:
     return found.is_global and not found.is_multicast
 
 
-def _asked_wait(response: httpx.Response) -> timedelta | None:
+def asked_wait(response: httpx.Response) -> timedelta | None:
     """Retry-After as seconds or date (RFC 9110 §10.2.3), else Hugging Face's RateLimit header when nothing is left."""
     text = response.headers.get("Retry-After", "").strip()
     if text.isdecimal():
@@ -257,5 +257,5 @@ def _asked_wait(response: httpx.Response) -> timedelta | None:
     return None
 
 
-def _who_we_are() -> str:
+def who_we_are() -> str:
     return f"Paperboy/0.1 (+{settings.SITE_URL})"

@@ -12,16 +12,17 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from django.conf import settings
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Exists, Min, Q
 
-from newsletter import gathering
-from newsletter.models import Claim, Delivery, Edition, Heartbeat, Stream
+from newsletter import delivery, gathering
+from newsletter.models import Claim, Delivery, Edition, Heartbeat, Stream, WebhookEndpoint
 from subscriptions.models import Notice, Subscriber
 
 NOTICE_PATIENCE = timedelta(minutes=5)
 DELIVERY_PATIENCE = timedelta(minutes=15)
 CLAIM_PATIENCE = timedelta(minutes=5)
 EDITION_PATIENCE = timedelta(days=2)
+WEBHOOK_PATIENCE = timedelta(days=1)
 
 
 class Part(StrEnum):
@@ -31,6 +32,7 @@ class Part(StrEnum):
     CONFIRM = "confirm"
     DIGEST = "digest"
     SOURCES = "sources"
+    WEBHOOKS = "webhooks"
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,10 @@ class Alarm:
 
 def alarms(*, now: datetime) -> list[Alarm]:
     """Everything an operator should look into, worst first; empty when all is well."""
-    return [*_tick(now), *_notices(now), *_deliveries(now), *_claims(now), *_streams(), *_editions(now), *_sources(now)]
+    return [
+        *(*_tick(now), *_notices(now), *_deliveries(now), *_claims(now), *_streams(), *_editions(now)),
+        *(*_sources(now), *_webhooks(now)),
+    ]
 
 
 def _tick(now: datetime) -> Iterator[Alarm]:
@@ -78,7 +83,8 @@ def _streams() -> Iterator[Alarm]:
     for stream in Stream.objects.filter(paused_at__isnull=False):
         since = f"{stream.paused_at:%Y-%m-%d %H:%M} UTC"
         why = stream.pause_reason or "no reason given"
-        yield Alarm(Part.DIGEST, f"{stream.name}_paused", f"The {stream.name} stream is paused since {since}: {why}.")
+        part = Part.CONFIRM if stream.name == delivery.CONFIRM_STREAM else Part.DIGEST
+        yield Alarm(part, f"{stream.name}_paused", f"The {stream.name} stream is paused since {since}: {why}.")
     for edition in Edition.objects.filter(
         paused_at__isnull=False, state__in=[Edition.State.FROZEN, Edition.State.SENDING]
     ):
@@ -105,16 +111,27 @@ def _sources(now: datetime) -> Iterator[Alarm]:
         )
 
 
+def _webhooks(now: datetime) -> Iterator[Alarm]:
+    """Until somebody switches the endpoint on again or throws it away: its owner may not know."""
+    for off in WebhookEndpoint.objects.filter(is_active=False).exclude(off_reason=""):
+        yield Alarm(Part.WEBHOOKS, "webhook_off", f"The webhook {off} was switched off: {off.off_reason}.")
+    failing = WebhookEndpoint.objects.filter(is_active=True, failing_since__lte=now - WEBHOOK_PATIENCE)
+    for one in failing:
+        since = f"{one.failing_since:%Y-%m-%d %H:%M} UTC"
+        yield Alarm(Part.WEBHOOKS, "webhook_failing", f"The webhook {one} has taken nothing since {since}.")
+
+
 def _oldest_notice(now: datetime) -> datetime | None:
     """When the oldest notice that should be gone was asked for; retries after a failure count too."""
     owed = Notice.objects.filter(state=Notice.State.QUEUED).filter(Q(not_before__lte=now) | Q(attempts__gt=0))
-    oldest: datetime | None = owed.aggregate(oldest=Min("created_at"))["oldest"]
+    paused = Stream.objects.filter(name=delivery.CONFIRM_STREAM, paused_at__isnull=False)
+    oldest: datetime | None = owed.exclude(Exists(paused)).aggregate(oldest=Min("created_at"))["oldest"]
     return oldest
 
 
 def _oldest_delivery(now: datetime) -> datetime | None:
     """Since when the oldest digest may go: not one put off by pacing, nor one of a paused stream or edition."""
-    if Stream.objects.filter(paused_at__isnull=False).exists():
+    if Stream.objects.filter(name=delivery.STREAM, paused_at__isnull=False).exists():
         return None
     oldest: datetime | None = Delivery.objects.claimable(now).aggregate(oldest=Min("not_before"))["oldest"]
     return oldest

@@ -190,6 +190,8 @@ if ANYMAIL:
         raise ImproperlyConfigured(
             'ANYMAIL needs "WEBHOOK_SECRET": "user:password", or anybody could report bounces. See .env.example.'
         )
+MAIL_SIGNER = "newsletter.delivery.outlet.signed"  # what signs confirmations and notices, when DKIM_KEY_FILE is set
+NOTICE_GATE = "newsletter.delivery.claim.may_confirm"  # says whether they may leave: the switch is in the admin
 EMAIL_CA_FILE = env.str("EMAIL_CA_FILE", default="")  # authorities trusted besides the system's, for a private relay
 
 
@@ -294,6 +296,11 @@ DELIVERY_WARMUP_START_ON = env.str("DELIVERY_WARMUP_START_ON", default="")
 DELIVERY_WARMUP_FIRST_DAY = env.int("DELIVERY_WARMUP_FIRST_DAY", default=200)
 DELIVERY_WARMUP_GROWTH = env.float("DELIVERY_WARMUP_GROWTH", default=1.5)
 DELIVERY_WARMUP_DAYS = env.int("DELIVERY_WARMUP_DAYS", default=21)
+WEBHOOK_OFF_AFTER_DAYS = env.int("WEBHOOK_OFF_AFTER_DAYS", default=5, at_least=1)  # of an endpoint that takes nothing
+# Post webhooks to http and to addresses inside this network too: for trying them out on one machine, never for a site.
+WEBHOOK_PRIVATE_TARGETS = env.bool("WEBHOOK_PRIVATE_TARGETS", default=False)
+if WEBHOOK_PRIVATE_TARGETS and not DEBUG:
+    raise ImproperlyConfigured("WEBHOOK_PRIVATE_TARGETS lets webhooks reach into your network: only with DEBUG=1.")
 SEND_JITTER_SECONDS = env.int("SEND_JITTER_SECONDS", default=600)
 
 # --- Celery: wakes only; rows in the database drive (docs/decisions) -----------------------------------------------
@@ -335,6 +342,7 @@ CELERY_TASK_ROUTES = {
     "newsletter.tasks.deliver": {"queue": "digest"},
     "newsletter.tasks.plan": {"queue": "digest"},
     "newsletter.tasks.ingest": {"queue": "ingest"},
+    "newsletter.tasks.call_webhooks": {"queue": "ingest"},  # as slow as other people's hosts are
 }
 TICK_SECONDS = env.int("TICK_SECONDS", default=60, at_least=1)
 CELERY_BEAT_SCHEDULE = {

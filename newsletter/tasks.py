@@ -16,7 +16,7 @@ from celery.signals import worker_shutting_down
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from newsletter import community, delivery, editions, feedback, gathering, planning, trends, vectors
+from newsletter import community, delivery, editions, feedback, gathering, planning, trends, vectors, webhooks
 from newsletter.delivery.outlet import open_transport
 from newsletter.models import Delivery, Heartbeat
 from subscriptions import lifecycle, retention
@@ -40,7 +40,7 @@ def tick() -> None:
     """Each minute: move editions on, clean up after the dead, and ring for whatever is due."""
     now = timezone.now()
     keep_house(now=now)
-    for task in (send_notices, ingest, score, plan, deliver, listen):
+    for task in (send_notices, ingest, score, plan, deliver, listen, call_webhooks):
         task.apply_async(expires=55)
 
 
@@ -55,6 +55,12 @@ def ingest() -> None:
 def listen() -> None:
     """Read the mailbox that bounces and requests to leave come back to."""
     feedback.read_mailbox(now=timezone.now())
+
+
+@shared_task(name="newsletter.tasks.call_webhooks")
+def call_webhooks() -> None:
+    """Post what is owed to programs elsewhere. They may be slow, so it never runs in line with the mail."""
+    webhooks.deliver_due(deadline=timezone.now() + SLICE, should_stop=_leaving.is_set)
 
 
 @shared_task(name="newsletter.tasks.score")
@@ -84,6 +90,7 @@ def keep_house(*, now: datetime) -> None:
         editions.approve_due,
         editions.freeze_due,
         editions.finish_due,
+        webhooks.announce_due,
         delivery.reap_expired,
         delivery.skip_expired,
         feedback.act_on_events,
@@ -99,7 +106,7 @@ def forget_hourly(*, now: datetime) -> None:
     """Keep the promises of the privacy page."""
     last = Heartbeat.objects.filter(name="forget").values_list("at", flat=True).first()
     if last is None or now - last >= timedelta(hours=1):
-        forgotten = retention.forget_old(now=now) + delivery.forget_details(now=now)
+        forgotten = retention.forget_old(now=now) + delivery.forget_details(now=now) + webhooks.forget_old(now=now)
         beat("forget", now=now, detail=f"{forgotten} forgotten")
 
 

@@ -16,8 +16,8 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 from django.utils import timezone
 
-from newsletter import planning, tasks, vectors
-from subscriptions import mail
+from newsletter import planning, tasks, vectors, webhooks
+from subscriptions import notices
 
 log = logging.getLogger(__name__)
 SLICE = timedelta(seconds=20)  # neither confirmations nor digests wait longer than this behind the other
@@ -47,12 +47,13 @@ def work(stop: threading.Event, *, once: bool = False) -> None:
     while not stop.is_set():
         now = timezone.now()
         is_tick = now >= next_tick
-        steps: list[Callable[[], object]] = [partial(mail.send_due_notices, now=now, deadline=now + SLICE)]
+        steps: list[Callable[[], object]] = [partial(notices.send_due_notices, now=now, deadline=now + SLICE)]
         if is_tick:
             next_tick = now + tick
             steps += [partial(step, now=now) for step in (tasks.score_if_due, tasks.keep_house, planning.plan_due)]
         failures = [error for step in steps if (error := _failure_of(step))]
-        if is_tick and not gatherer.is_alive() and (settings.SOURCES or settings.BOUNCE_MAILBOX_URL or vectors.is_on()):
+        asks = settings.SOURCES or settings.BOUNCE_MAILBOX_URL or vectors.is_on()
+        if is_tick and not gatherer.is_alive() and (asks or webhooks.is_due(now=now)):
             gatherer = threading.Thread(target=_gather, daemon=True)
             gatherer.start()
         until = timezone.now() + SLICE
@@ -82,6 +83,7 @@ def _gather() -> None:
     """Beside the mail, in a thread of its own: a slow source or mailbox never holds up a confirmation."""
     try:
         _failure_of(tasks.listen)
+        _failure_of(partial(webhooks.deliver_due, deadline=timezone.now() + SLICE))
         _failure_of(partial(tasks.gather_due, deadline=timezone.now() + SLICE))
         now = timezone.now()
         _failure_of(partial(vectors.embed_due, now=now, deadline=now + SLICE))

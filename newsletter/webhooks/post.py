@@ -1,0 +1,140 @@
+"""Messages on their way to programs elsewhere: a handful at once, none for longer than a quarter of a minute.
+
+In: letters, each with its address and its signed bytes. Out: what came of each, in the same order; nothing raises. The
+status decides, of the answer only a bit is read. Redirects are not followed. No address leads inside our network
+(SS17): the name is looked up, every address behind it checked, and the connection goes to the one that was checked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+import httpx
+
+from newsletter.fetch import FetchError, Rules, address_of, asked_wait, who_we_are
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+SECONDS = 15.0  # for a whole try, name look-up and TLS included
+BODY_SECONDS = 2.0
+BODY_BYTES = 2048
+EXCERPT = 300
+PUBLIC = Rules()
+PRIVATE = Rules(public_only=False)  # for trying it out on one machine: WEBHOOK_PRIVATE_TARGETS
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    url: str
+    body: bytes
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int | None  # None: there was no answer
+    excerpt: str  # of the answer, or what broke
+    milliseconds: int
+    wait: timedelta | None = None  # what the receiver asked for
+
+    @property
+    def is_taken(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
+
+
+class AddressError(ValueError):
+    """No address that may be posted to; the message says why, for a person."""
+
+
+def post_all(letters: Sequence[Letter], *, rules: Rules, seconds: float = SECONDS) -> list[Answer]:
+    return asyncio.run(_post_all(letters, rules=rules, seconds=seconds))
+
+
+def check_address(url: str, *, rules: Rules) -> SplitResult:
+    """The parts of an address that may be posted to. Does not look the name up: that is done before each try."""
+    try:
+        parts = urlsplit(url)
+        has_port = parts.port is not None
+    except ValueError as error:
+        raise AddressError("the address cannot be read") from error
+    schemes = {"https"} if rules.public_only else {"https", "http"}
+    if parts.scheme not in schemes or not parts.hostname or (has_port and not parts.port):
+        raise AddressError("only https addresses are posted to")
+    if parts.username is not None or parts.fragment:
+        raise AddressError("an address holds neither a password nor a fragment")
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise AddressError("the address holds signs that must be encoded")
+    return parts
+
+
+async def _post_all(letters: Sequence[Letter], *, rules: Rules, seconds: float) -> list[Answer]:
+    once = httpx.Limits(max_keepalive_connections=0)  # a connection was checked for one name only
+    headers = {"User-Agent": who_we_are()}
+    async with httpx.AsyncClient(trust_env=False, timeout=seconds, limits=once, headers=headers) as client:
+        return await asyncio.gather(*(_post(client, letter, rules=rules, seconds=seconds) for letter in letters))
+
+
+async def _post(client: httpx.AsyncClient, letter: Letter, *, rules: Rules, seconds: float) -> Answer:
+    started = time.monotonic()
+
+    def came_of(status: int | None, text: str, wait: timedelta | None = None) -> Answer:
+        return Answer(status, plainly(text), round((time.monotonic() - started) * 1000), wait)
+
+    try:
+        async with asyncio.timeout(seconds):
+            parts = check_address(letter.url, rules=rules)
+            address = await asyncio.to_thread(address_of, parts, rules=rules)
+            async with client.stream(
+                "POST",
+                _pinned(parts, address),
+                content=letter.body,
+                headers={
+                    "Host": parts.netloc,
+                    "Content-Type": "application/json",
+                    "Accept-Encoding": "identity",  # an answer is not unpacked: a small one can be made huge
+                    **letter.headers,
+                },
+                extensions={"sni_hostname": parts.hostname},
+                follow_redirects=False,
+            ) as response:
+                text = await _beginning(response)
+                said = text or response.reason_phrase
+                return came_of(response.status_code, said, asked_wait(response))
+    except AddressError as error:
+        return came_of(None, str(error))
+    except FetchError as error:
+        return came_of(None, error.reason)
+    except TimeoutError:
+        return came_of(None, f"no answer within {seconds:g} seconds")
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        return came_of(None, f"the connection failed: {type(error).__name__} {error}")
+
+
+async def _beginning(response: httpx.Response) -> str:
+    """What a person may want to see of the answer. A slow or endless one is left: its status has been said."""
+    read = b""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in response.aiter_raw():
+                read += chunk
+                if len(read) >= BODY_BYTES:
+                    break
+    except (TimeoutError, httpx.HTTPError):
+        pass
+    return read[:BODY_BYTES].decode("utf-8", "replace")
+
+
+def _pinned(parts: SplitResult, address: str) -> str:
+    host = f"[{address}]" if ":" in address else address
+    return urlunsplit(parts._replace(netloc=f"{host}:{parts.port}" if parts.port else host))
+
+
+def plainly(text: str) -> str:
+    """One line that a log and a database can hold."""
+    return "".join(char if char.isprintable() else " " for char in text).strip()[:EXCERPT]
