@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from newsletter.models.papers import Paper
@@ -15,6 +16,10 @@ class EditionQuerySet(models.QuerySet["Edition"]):
     def sendable(self) -> EditionQuerySet:
         """Frozen editions that nobody paused: the only ones deliveries may be planned for or sent from."""
         return self.filter(state__in=[Edition.State.FROZEN, Edition.State.SENDING], paused_at__isnull=True)
+
+    def issued(self) -> EditionQuerySet:
+        """Editions that went out: the only ones the public may see. A cancelled one is taken back."""
+        return self.filter(state__in=[Edition.State.SENDING, Edition.State.DONE])
 
 
 class Edition(models.Model):
@@ -75,6 +80,9 @@ class Edition(models.Model):
     def __str__(self) -> str:
         return f"{self.get_cadence_display()} {self.period_on:%Y-%m-%d}"
 
+    def get_absolute_url(self) -> str:
+        return reverse("newsletter:edition", args=[self.cadence, self.period_on])
+
     @property
     def is_editable(self) -> bool:
         return self.state in {self.State.DRAFT, self.State.APPROVED}
@@ -83,7 +91,7 @@ class Edition(models.Model):
 class EditionItemQuerySet(models.QuerySet["EditionItem"]):
     def issued(self) -> EditionItemQuerySet:
         """Places in editions that went out, newest first: what the public may know."""
-        out = self.filter(edition__state__in=[Edition.State.SENDING, Edition.State.DONE])
+        out = self.filter(edition__in=Edition.objects.issued())
         return out.exclude(standing=EditionItem.Standing.EXCLUDED).order_by("-edition__period_on", "edition__cadence")
 
 

@@ -25,7 +25,6 @@ from subscriptions import links
 from subscriptions.models import Subscriber, Topic, TopicPreference
 from subscriptions.views.guards import plain, posted, secret_page
 
-KEPT = timedelta(days=90)
 VERDICTS = {"more": 1, "less": -1}
 
 
@@ -85,8 +84,9 @@ def _delivery(token: str) -> Delivery:
     pk = links.row_of_token(SCOPE, token)
     rows = Delivery.objects.select_related("edition", "subscriber").exclude(subscriber__state=Subscriber.State.ERASED)
     delivery = rows.filter(pk=pk).first() if pk else None
-    if delivery is None or timezone.now() - delivery.due_at > KEPT:
-        raise Http404("This digest is not here any more: a digest stays for 90 days.")
+    kept = timedelta(days=settings.RETENTION_DELIVERY_DAYS)
+    if delivery is None or timezone.now() - delivery.due_at > kept:
+        raise Http404(f"This digest is not here any more: a digest stays for {kept.days} days.")
     return delivery
 
 

@@ -1,0 +1,235 @@
+"""The archive: every edition that went out, by month, and each on a page of its own that can be passed on.
+
+In: the address asked for. Out: pages made of rows behind the ``issued()`` gate, in a number of queries that does not
+grow with what is shown. An edition is shown as it was sent, but for papers taken back since. Read-only.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db.models import Count, Prefetch, Window
+from django.db.models.functions import Coalesce, RowNumber
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import condition
+
+from newsletter import cards, headlines, prose
+from newsletter.models import Edition, EditionItem, PaperTopic
+from newsletter.structured import publication_issue
+from newsletter.views.frame import choices, frame, page_of, public_page, query_of, why, wish, wishes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import date
+
+    from django.http import HttpRequest
+
+    from newsletter.models import EditionItemQuerySet, EditionQuerySet, Paper
+
+EDITIONS_PER_PAGE = 40
+TITLES_SHOWN = 3
+TITLE_WIDTH = 80  # columns of each title in the line about an edition
+CADENCES = {"": _("All"), "daily": _("Daily"), "weekly": _("Weekly"), "monthly": _("Monthly")}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One edition in the list: what it is called, how many papers it had, and its first ones."""
+
+    edition: Edition
+    papers: int = 0
+    titles: Sequence[str] = field(default_factory=list)
+
+    @property
+    def headline(self) -> str:
+        return headlines.headline(self.edition)
+
+    @property
+    def month(self) -> date:
+        """The month it tells of: that of the first of March is February's."""
+        return headlines.covered(self.edition)[1].replace(day=1)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One paper of an edition as it was sent: the reason is that of then."""
+
+    rank: int
+    paper: Paper
+    why: str
+    note: str
+    is_pick: bool
+
+
+@public_page
+def editions(request: HttpRequest) -> HttpResponse:
+    cadence = wish(request, "cadence", CADENCES)
+    number = page_of(request)
+    found = Edition.objects.issued()
+    if cadence:
+        found = found.filter(cadence=cadence)
+    start = (number - 1) * EDITIONS_PER_PAGE
+    page = list(newest_first(found)[start : start + EDITIONS_PER_PAGE + 1])
+    if not page and number > 1:
+        raise Http404
+    wishes = wishes_of(cadence=(cadence, ""))
+    months = [
+        (month, list(shown)) for month, shown in groupby(shown_of(page[:EDITIONS_PER_PAGE]), lambda one: one.month)
+    ]
+    frame_of = frame(request)
+    query = _query(wishes, number)
+    context = {
+        "months": months,
+        "cadence": cadence,
+        "filters": [(_("Rhythm"), choices("cadence", CADENCES, cadence, wishes))],
+        "number": number,
+        "query_before": _query(wishes, number - 1) if number > 1 else None,
+        "query_after": _query(wishes, number + 1) if len(page) > EDITIONS_PER_PAGE else None,
+        "nav": "editions",
+    }
+    return render(
+        request,
+        "newsletter/editions.html",
+        frame_of | context | {"canonical": f"{frame_of['canonical']}{'?' if query else ''}{query}"},
+    )
+
+
+@public_page
+def edition(request: HttpRequest, cadence: str, period: date) -> HttpResponse:
+    found = get_object_or_404(Edition.objects.issued(), cadence=cadence, period_on=period)
+    entries = list(entries_of(found))
+    others = Edition.objects.issued().filter(cadence=cadence)
+    earlier = others.filter(period_on__lt=period).order_by("-period_on").first()
+    later = others.filter(period_on__gt=period).order_by("period_on").first()
+    title = headlines.headline(found)
+    papers = [entry.paper for entry in entries]
+    context = {
+        "edition": found,
+        "title": title,
+        "issue": headlines.issue(found),
+        "gist": gist([paper.title for paper in papers]),
+        "entries": entries,
+        "earlier": earlier,
+        "earlier_name": headlines.period(earlier) if earlier else "",
+        "later": later,
+        "later_name": headlines.period(later) if later else "",
+        "og_image": reverse("newsletter:edition_share", args=[cadence, period]),
+        "json_ld": publication_issue(
+            papers, title=title, address=found.get_absolute_url(), published_at=found.frozen_at
+        ),
+        "nav": "editions",
+    }
+    return render(request, "newsletter/edition.html", context | frame(request))
+
+
+def _share_etag(request: HttpRequest, cadence: str, period: date) -> str | None:
+    """What the picture is made of; a change of how it is drawn is a new number here."""
+    words = _share_words(cadence, period)
+    return f'"{blake2b(repr((1, *words)).encode(), digest_size=12).hexdigest()}"' if words else None
+
+
+@cache_control(public=True, max_age=7 * 86400)
+@condition(etag_func=_share_etag)
+def share(request: HttpRequest, cadence: str, period: date) -> HttpResponse:
+    """The picture of an edition: what it covers and its first paper, or the first part alone."""
+    words = _share_words(cadence, period)
+    title, first, issue = words or ("", "", "")
+    for said in (f"{title}: {first}" if first else title, title):
+        if drawn := cards.draw(said, issue, settings.SITE_NAME):
+            return HttpResponse(drawn, content_type="image/png")
+    return redirect(static("newsletter/share.png"))
+
+
+def _share_words(cadence: str, period: date) -> tuple[str, str, str] | None:
+    """In the language of the site, whoever asks: networks keep one picture for everybody."""
+    found = Edition.objects.issued().filter(cadence=cadence, period_on=period).first()
+    if found is None:
+        return None
+    (shown,) = shown_of([found])
+    with translation.override(settings.LANGUAGE_CODE):
+        return headlines.headline(found), next(iter(shown.titles), ""), headlines.issue(found)
+
+
+def newest_first(found: EditionQuerySet) -> EditionQuerySet:
+    """The latest, and of one day in the order daily, monthly, weekly: as the days they tell of run backwards."""
+    return found.order_by("-period_on", "cadence")
+
+
+def shown_of(found: Sequence[Edition]) -> list[Shown]:
+    """With how many papers each had and what the first ones are, in two further queries for all."""
+    items = visible_items(found)
+    counts = dict(
+        items.order_by()
+        .values("edition")
+        .annotate(papers=Count(Coalesce("paper__merged_into", "paper"), distinct=True))
+        .values_list("edition", "papers")
+    )
+    place = Window(RowNumber(), partition_by="edition", order_by=["position", "pk"])
+    first = items.annotate(place=place).filter(place__lte=2 * TITLES_SHOWN)  # some may have been merged
+    titles: dict[int, dict[int, str]] = defaultdict(dict)
+    for pk, paper, title in first.order_by("edition", "place").values_list(
+        "edition", Coalesce("paper__merged_into", "paper"), Coalesce("paper__merged_into__title", "paper__title")
+    ):
+        titles[pk].setdefault(paper, title)
+    return [Shown(one, counts.get(one.pk, 0), list(titles[one.pk].values())[:TITLES_SHOWN]) for one in found]
+
+
+def entries_of(found: Edition) -> Iterator[Entry]:
+    """The papers in the curator's order. One merged since stands there as what it became, once; none that is hidden."""
+    assigned = PaperTopic.objects.filter(is_assigned=True).select_related("topic")
+    items = (
+        visible_items([found])
+        .order_by("position", "pk")
+        .select_related("paper__merged_into")
+        .prefetch_related(
+            Prefetch("paper__paper_topics", queryset=assigned),
+            Prefetch("paper__merged_into__paper_topics", queryset=assigned),
+        )
+    )
+    seen: set[int] = set()
+    for item in items:
+        paper = item.paper.merged_into or item.paper
+        if paper.pk in seen:
+            continue
+        seen.add(paper.pk)
+        yield Entry(
+            rank=len(seen),
+            paper=paper,
+            why=why(item.parts),
+            note=item.note,
+            is_pick=item.lane == EditionItem.Lane.PICK,
+        )
+
+
+def gist(titles: Sequence[str]) -> str:
+    """What is in it, in two lines: the first papers and how many more there are."""
+    first = "; ".join(prose.shorten(title, width=TITLE_WIDTH) for title in titles[:TITLES_SHOWN])
+    rest = len(titles) - TITLES_SHOWN
+    if rest <= 0:
+        return first
+    return ngettext("%(titles)s; and %(rest)d more paper", "%(titles)s; and %(rest)d more papers", rest) % {
+        "titles": first,
+        "rest": rest,
+    }
+
+
+def visible_items(found: Iterable[Edition]) -> EditionItemQuerySet:
+    items = EditionItem.objects.issued().filter(edition__in=found).filter(paper__is_hidden=False)
+    return items.exclude(paper__merged_into__is_hidden=True)
+
+
+def _query(wishes: dict[str, str], number: int) -> str:
+    pages: dict[str, Any] = {"page": str(number)} if number > 1 else {}
+    return query_of(wishes | pages)
