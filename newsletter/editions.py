@@ -21,6 +21,7 @@ from newsletter import fragments
 from newsletter.models import Compiled, Delivery, Edition, EditionItem, Paper, PaperTopic, Sighting
 from newsletter.models.papers import UNMEASURED
 from newsletter.ranking import GAINS
+from newsletter.tastes import Tastes
 from subscriptions.models import Subscriber
 
 if TYPE_CHECKING:
@@ -246,6 +247,7 @@ def freeze(edition: Edition, *, now: datetime) -> bool:
     if locked.state != Edition.State.APPROVED:
         return False
     _leave_out_withdrawn(locked)
+    _note_kin(locked)
     compiled = fragments.compile_edition(locked, now=now)
     Compiled.objects.update_or_create(edition=locked, defaults={"fragments": compiled, "compiled_at": now})
     Edition.objects.filter(pk=locked.pk).update(
@@ -327,6 +329,17 @@ def _leave_out_withdrawn(edition: Edition) -> None:
     """Whatever a curator decided before: the papers' authors took them back."""
     withdrawn = edition.items.filter(paper__withdrawn_at__isnull=False)
     withdrawn.exclude(standing=EditionItem.Standing.EXCLUDED).update(standing=EditionItem.Standing.EXCLUDED)
+
+
+def _note_kin(edition: Edition) -> None:
+    """Write down which papers that somebody liked each one is like, for a reason to name (components are recorded)."""
+    items = list(listed_items(edition))
+    kin = Tastes([item.paper_id for item in items]).kin()
+    named = {pk for alike in kin.values() for pk in alike}
+    titles = dict(Paper.objects.filter(pk__in=named).values_list("pk", "title"))
+    for item in items:
+        item.parts = item.parts | {"akin": [[pk, titles[pk]] for pk in kin.get(item.paper_id, ())]}
+    EditionItem.objects.bulk_update([item for item in items if item.parts["akin"]], ["parts"])
 
 
 def _require_editable(edition: Edition) -> None:

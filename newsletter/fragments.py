@@ -37,6 +37,7 @@ TEMPLATES = "emails/digest"
 INDENT = "    "
 TITLE_WIDTH = 300  # columns; a longer title is shortened in the mail
 SHORT_TITLE_WIDTH = 72
+LIKED_TITLE_WIDTH = 60
 SUBJECT_WIDTH = 80
 PREVIEW_WIDTH = 120
 AUTHORS_SHOWN = 4
@@ -316,6 +317,11 @@ def reasons(item: EditionItem, *, topics: Mapping[str, str]) -> dict[str, str]:
                 "trending": trending,
                 "topic": topics[slug],
             }
+    for liked, title in item.parts.get("akin", ()):
+        lines[f"like:{liked}"] = _("%(trending)s · like “%(title)s”, which you liked") % {
+            "trending": trending,
+            "title": prose.shorten(title, width=LIKED_TITLE_WIDTH),
+        }
     return lines
 
 

@@ -8,7 +8,7 @@ run any number of times. Words are learnt once per edition, and only if some rea
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,8 @@ from subscriptions.models import Topic
 BACKGROUND = 1000  # newest papers, from which the rarity of words is learnt
 REMEMBERED = 100  # latest verdicts of each reader: interests move on
 LIKED_LATELY = 3000  # papers liked by anybody, latest first, among which the kin of a candidate are looked for
-KIN = 12  # of them are told apart for each candidate
+TELLING = 100  # with fewer papers a rare word cannot be told from a common one, and nothing is called alike
+KIN = 8  # of them are told apart for each candidate
 
 
 Taste = tuple[relevance.Floats, relevance.Floats] | tuple[None, None]
@@ -31,6 +32,7 @@ Taste = tuple[relevance.Floats, relevance.Floats] | tuple[None, None]
 class _Learnt:
     words: relevance.Words
     candidates: relevance.Vectors
+    papers: int
 
 
 class Tastes:
@@ -64,6 +66,8 @@ class Tastes:
         if not (liked and self._papers):
             return {}
         learnt = self._learn()
+        if learnt.papers < TELLING:
+            return {}
         likeness = relevance.akin(_Read(liked).vectors(learnt.words), learnt.candidates).tocsc()
         found: dict[int, list[int]] = {}
         for column, paper in enumerate(self._papers):
@@ -101,7 +105,7 @@ class Tastes:
             words = relevance.Words(
                 background.texts, topics=background.topics, fields=fields, meanings=background.meanings
             )
-            self._learnt = _Learnt(words, offered.vectors(words))
+            self._learnt = _Learnt(words, offered.vectors(words), len(background.texts))
         return self._learnt
 
     def _vectors_of_judged(self, lists: Sequence[Sequence[int]]) -> relevance.Vectors:
@@ -122,6 +126,14 @@ class Tastes:
             np.cumsum([0, *map(len, lists)], dtype=np.int64),
             np.array([row for rows in lists for row in rows], dtype=np.int64),
         )
+
+
+def liked_by(readers: Sequence[int], *, among: Collection[int]) -> Iterable[tuple[int, int]]:
+    """(reader, paper) wherever one of the readers wants more like one of the papers."""
+    if not among:
+        return ()
+    liked = Verdict.objects.filter(subscriber__any_of=readers, paper__any_of=list(among), value__gt=0)
+    return liked.values_list("subscriber_id", "paper_id").iterator()
 
 
 class _Read:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from newsletter.matching.values import (
     OUTSIDE,
     PICK,
     TRENDING,
+    Akin,
     Bools,
     Candidates,
     Chosen,
@@ -32,7 +34,7 @@ from newsletter.matching.values import (
     Rules,
 )
 
-__all__ = ["LANES", "Candidates", "Chosen", "Readers", "Rules", "choose", "picks_as_json", "trend_scale"]
+__all__ = ["LANES", "Akin", "Candidates", "Chosen", "Readers", "Rules", "choose", "picks_as_json", "trend_scale"]
 
 
 def choose(candidates: Candidates, readers: Readers, rules: Rules) -> Chosen:
@@ -58,21 +60,27 @@ def choose(candidates: Candidates, readers: Readers, rules: Rules) -> Chosen:
         rows = np.flatnonzero(only == topic)
         for start in range(0, len(rows), rules.block):
             _choose_block(shelf, readers, rows[start : start + rules.block], topic, chosen)
-    return chosen
+    return replace(chosen, akin=_liked_kin(readers.akin, chosen, len(candidates.item_ids))) if readers.akin else chosen
 
 
 def picks_as_json(chosen: Chosen, candidates: Candidates, slugs: Sequence[str]) -> list[str]:
     """Each reader's picks as they are stored: ordered ``[item id, lane, reason]``. Equal picks are written once."""
     width = len(slugs) + 1
     codes = ((chosen.positions.astype(np.int64) + 1) * len(LANES) + chosen.lanes) * width + chosen.topics + 1
+    akin = np.zeros((1, 1), dtype=np.int64) if chosen.akin is None else chosen.akin
+    liked, kin = np.unique(akin, return_inverse=True)
+    codes = codes * len(liked) + kin.reshape(akin.shape)
     codes[chosen.positions < 0] = 0
     distinct, places = np.unique(codes, return_inverse=True)
     items = np.append(0, candidates.item_ids).tolist()
     texts = []
     for code in distinct.tolist():
-        rest, topic = divmod(code, width)
+        rest, kin_of = divmod(code, len(liked))
+        rest, topic = divmod(rest, width)
         position, lane = divmod(rest, len(LANES))
         reason = f"topic:{slugs[topic - 1]}" if topic else LANES[lane]
+        if liked[kin_of]:
+            reason = f"like:{liked[kin_of]}"
         texts.append(json.dumps([items[position], LANES[lane], reason]) if code else "")
     rows = places.reshape(codes.shape).tolist()
     return [f"[{', '.join([texts[place] for place in row if texts[place]])}]" for row in rows]
@@ -114,6 +122,20 @@ def _reason_topics(shelf: Shelf, block: Block, places: Ints) -> NDArray[np.int16
     topics: NDArray[np.int16] = said.argmax(axis=2).astype(np.int16)
     topics[(said.max(axis=2) <= 0) | (places < 0)] = -1
     return topics
+
+
+def _liked_kin(akin: Akin, chosen: Chosen, papers: int) -> Ints:
+    """The liked paper that each choice of the reader's own list is most like; 0 where it is like none."""
+    told = np.zeros(chosen.positions.shape, dtype=np.int64)
+    keys, first = np.unique(akin.rows * papers + akin.columns, return_index=True)
+    if not len(keys):
+        return told
+    wanted = np.arange(len(told))[:, None] * papers + chosen.positions
+    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    own = (chosen.positions >= 0) & ((chosen.lanes == FOR_YOU) | (chosen.lanes == TRENDING))
+    found = own & (keys[at] == wanted)
+    told[found] = akin.papers[first[at[found]]]
+    return told
 
 
 def _pack(places: Ints, lanes: Ints) -> tuple[Ints, Ints]:

@@ -32,6 +32,15 @@ class Candidates:
 
 
 @dataclass(frozen=True, slots=True)
+class Akin:
+    """Which candidate is like which paper that a reader liked: a triple each, the most alike of a pair first."""
+
+    rows: Ints
+    columns: Ints
+    papers: Ints
+
+
+@dataclass(frozen=True, slots=True)
 class Readers:
     """A block of readers. ``seen_*`` is a compressed list per reader of candidates never to send again."""
 
@@ -44,6 +53,7 @@ class Readers:
     seen_indptr: Ints
     seen_indices: Ints  # candidate columns; negative ones are ignored
     widen: Bools | None = None  # fill a short digest from the trending list
+    akin: Akin | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +73,12 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Per reader the candidate columns in order (-1: none left), the lane code of each, its topic column or -1."""
+    """Per reader the candidate columns in order (-1: none left), the lane code of each, its topic column or -1.
+
+    ``akin`` is the liked paper that each is like, 0 where there is none to tell of.
+    """
 
     positions: NDArray[np.int32]
     lanes: NDArray[np.int8]
     topics: NDArray[np.int16]
+    akin: Ints | None = None

@@ -16,7 +16,7 @@ import numpy as np
 from newsletter import matching
 from newsletter.models import Delivery, Edition, EditionItem, PaperTopic
 from newsletter.planning.due import CHUNK, Due
-from newsletter.tastes import Taste, Tastes
+from newsletter.tastes import Taste, Tastes, liked_by
 from subscriptions.models import EVERY_DAY, Subscriber, Topic, TopicPreference
 
 
@@ -32,7 +32,7 @@ class EditionPlan:
             .exclude(paper__is_hidden=True)  # by a curator, or withdrawn by its authors, since the freeze
             .exclude(paper__withdrawn_at__gt=edition.frozen_at or edition.cutoff_at)
             .order_by("position", "pk")
-            .values_list("pk", "paper_id", "score", "lane", "standing")
+            .values_list("pk", "paper_id", "score", "lane", "standing", "parts")
         )
         # The curator's order counts: the best score goes to the first place, pinned papers first of all.
         items.sort(key=lambda item: item[4] != EditionItem.Standing.PINNED)
@@ -57,9 +57,14 @@ class EditionPlan:
             trend=matching.trend_scale(np.array(scores, dtype=np.float64)),
             topics=fit,
             primary=primary,
-            picks=np.array([lane == EditionItem.Lane.PICK for *_, lane, _ in items], dtype=bool),
+            picks=np.array([item[3] == EditionItem.Lane.PICK for item in items], dtype=bool),
         )
         self._tastes = Tastes([paper for _, paper, *_rest in items])
+        # Liked paper -> (how many are more like it, candidate column), as written down when the edition was frozen.
+        self._kin: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for column, item in enumerate(items):
+            for place, (liked, _title) in enumerate(item[5].get("akin", ())):
+                self._kin[liked].append((place, column))
         self._earlier = self._earlier_items()
 
     def _earlier_items(self) -> dict[int, dict[int, int]]:
@@ -103,6 +108,7 @@ class EditionPlan:
             preferences.values_list("subscriber_id", "topic_id", "stance"),
             seen=self.seen_by(pks),
             tastes=self._tastes.of(pks),
+            liked=liked_by(pks, among=self._kin),
         )
 
     def choose_by(
@@ -112,8 +118,9 @@ class EditionPlan:
         *,
         seen: Mapping[int, Sequence[int]],
         tastes: Taste = (None, None),
+        liked: Iterable[tuple[int, int]] = (),
     ) -> list[str]:
-        """The same from values: (reader, topic, stance) triples, and per reader the candidate columns they had."""
+        """The same from values: (reader, topic, stance), per reader the candidate columns they had, (reader, paper)."""
         row_of = {reader.pk: row for row, reader in enumerate(readers)}
         weights = np.zeros((len(readers), len(self.topics)), dtype=np.float32)
         mutes = np.zeros((len(readers), len(self.topics)), dtype=bool)
@@ -124,6 +131,12 @@ class EditionPlan:
                 weights[row_of[reader], self.topic_column[topic]] = 2 if stance == TopicPreference.Stance.MORE else 1
         lists = [seen.get(reader.pk, ()) for reader in readers]
         relevance, blend = tastes
+        kin = sorted(
+            (place, row_of[reader], column, paper)
+            for reader, paper in liked
+            for place, column in self._kin.get(paper, ())
+        )
+        akin = np.array([entry[1:] for entry in kin], dtype=np.int64).reshape(-1, 3)
         block = matching.Readers(
             weights=weights,
             mutes=mutes,
@@ -134,6 +147,7 @@ class EditionPlan:
             seen_indptr=np.cumsum([0, *map(len, lists)], dtype=np.int64),
             seen_indices=np.array([column for columns in lists for column in columns], dtype=np.int64),
             widen=np.array([reader.thin_policy == Subscriber.ThinPolicy.WIDEN for reader in readers], dtype=bool),
+            akin=matching.Akin(*akin.T),
         )
         chosen = matching.choose(self.candidates, block, matching.Rules())
         return matching.picks_as_json(chosen, self.candidates, [slug for _, slug in self.topics])
