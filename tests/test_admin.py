@@ -28,6 +28,7 @@ from newsletter.models import (
     SourceHost,
     SourceRun,
     Stream,
+    Submission,
 )
 from subscriptions import lifecycle
 from subscriptions.models import ApiKey, Notice, Subscriber, Suppression, Topic
@@ -78,6 +79,9 @@ def desk() -> dict[str, Any]:
         "newsletter.stream": Stream.objects.create(name="digest"),
         "newsletter.heartbeat": Heartbeat.objects.create(name="tick", at=NOON),
         "newsletter.sourcerun": SourceRun.objects.create(source="hf_daily", url="x", state="failed", started_at=NOON),
+        "newsletter.submission": Submission.objects.create(
+            subscriber=reader, link="alice.secret@hidden.example", arxiv_id="2403.01234", at=NOON
+        ),
         "newsletter.sourcehost": SourceHost.objects.create(host="export.arxiv.org", free_at=NOON),
         "subscriptions.subscriber": reader,
         "subscriptions.topic": make_topic("vision"),
@@ -108,6 +112,7 @@ def pages_of(desk: dict[str, Any]) -> list[str]:
         ]
     pages += [f"/admin/newsletter/paper/{paper}/{part}/" for part in ("merge", "split", "history")]
     pages += ["/admin/newsletter/stream/digest/act/pause/", "/admin/newsletter/stream/digest/act/resume/"]
+    pages += [f"/admin/newsletter/submission/decline/?rows={desk['newsletter.submission'].pk}"]
     return [*pages, f"/admin/newsletter/delivery/reader/{desk['subscriptions.subscriber'].pk}/"]
 
 

@@ -10,12 +10,15 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from newsletter.admin import community
+
 # Group -> (title, icon, admin page, permission).
 _PAGES: dict[Any, tuple[tuple[Any, str, str, str], ...]] = {
     "": ((_("The desk"), "home", "index", ""),),
     _("Editing"): (
         (_("Editions"), "newspaper", "newsletter_edition_changelist", "newsletter.view_edition"),
         (_("Papers"), "article", "newsletter_paper_changelist", "newsletter.view_paper"),
+        (_("Handed in"), "inbox", "newsletter_submission_changelist", "newsletter.view_submission"),
         (_("Topics"), "sell", "subscriptions_topic_changelist", "subscriptions.view_topic"),
     ),
     _("Sending"): (
@@ -38,6 +41,7 @@ _PAGES: dict[Any, tuple[tuple[Any, str, str, str], ...]] = {
         (_("Groups"), "badge", "auth_group_changelist", "auth.view_group"),
     ),
 }
+_BADGES = {"newsletter_submission_changelist": community.waiting}  # what a person should look into
 
 
 def style(request: HttpRequest) -> str:
@@ -54,6 +58,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     for title, pages in _PAGES.items():
         items = [
             {"title": name, "icon": symbol, "link": reverse(f"admin:{page}"), "permission": _allows(permission)}
+            | ({"badge": number} if page in _BADGES and (number := _BADGES[page]()) else {})
             for name, symbol, page, permission in pages
         ]
         if any(item["permission"](request) for item in items):
