@@ -1,40 +1,76 @@
-"""Which of some papers read most like a given one: TF-IDF over the words, cosine, the rarer the word the heavier.
+"""Papers that read like a given one: of the papers that share its rarest words or lie near it, the most alike.
 
-In: one text and the candidates' texts by key. Out: keys, most similar first. Pure; meant for hundreds of candidates.
+In: one paper. Out: papers with their likeness, best first. Reads only, a bounded number of papers whatever the size of
+the catalogue; the answer is kept for a while in each process.
 """
 
 from __future__ import annotations
 
-import math
-import re
-from collections import Counter
-from typing import TYPE_CHECKING
+from django.core.cache import cache
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from newsletter.models import Paper, SearchEntry
+from newsletter.search import shelf
+from newsletter.search.candidates import AnyOf, Limits, Word, holding, within
+from newsletter.search.entries import entry_of
+from newsletter.search.meaning import Memory
+from newsletter.search.ranking import Words, like
 
-_WORD = re.compile(r"[^\W\d_][\w-]{2,}")
-LEAST = 0.04  # below this two papers share only the words that all papers share
+MOST = 50
+_KEEP_SECONDS = 1800
+_NEAREST = 100
+_BY_WORDS = 150
+_WORDS = 10  # of the paper, the rarest first
+_RARE = 2_000  # papers that all of those words together may be in
+_LEAST = 0.12  # below, two papers share only what all papers share
 
 
-def most_similar(text: str, among: Mapping[int, str], *, limit: int) -> list[int]:
-    wanted = Counter(_WORD.findall(text.casefold()))
-    bags = {key: Counter(_WORD.findall(other.casefold())) for key, other in among.items()}
-    held_by = Counter(word for bag in bags.values() for word in bag)
-    rarity = {word: math.log((1 + len(bags)) / (1 + held_by[word])) for word in held_by.keys() | wanted.keys()}
+def similar_to(paper: Paper, *, limit: int) -> list[tuple[int, float]]:
+    """Ids and likeness, at most MOST."""
+    key = f"similar:{paper.pk}"
+    found: list[tuple[int, float]] | None = cache.get(key)
+    if found is None:
+        found = _similar_to(paper)
+        cache.set(key, found, _KEEP_SECONDS)
+    return found[:limit]
 
-    def weight(word: str, count: int) -> float:
-        return (1 + math.log(count)) * rarity[word]
 
-    def length(bag: Counter[str]) -> float:
-        return math.sqrt(sum(weight(word, count) ** 2 for word, count in bag.items())) or 1.0
+def _similar_to(paper: Paper) -> list[tuple[int, float]]:
+    here = shelf.current()
+    entry = SearchEntry.objects.filter(pk=paper.pk).first() or entry_of(paper)
+    words = Words(paper.pk, entry.title, entry.body)
+    place = here.places_of([words])[0]
+    vector = here.vector_of(paper.pk)
+    near = here.nearest_places(place, most=_NEAREST)
+    if vector is not None:
+        near += here.nearest_vectors(vector, most=_NEAREST)
+    found = within(near, Limits())
+    if rare := _rare_words(words, here.memory):
+        found.update(holding(AnyOf(rare), Limits(), most=_BY_WORDS))
+    found.discard(paper.pk)
+    rows = SearchEntry.objects.filter(paper__any_of=sorted(found)).order_by("-pk")
+    others = [Words(*row) for row in rows.values_list("paper_id", "title", "body")]
+    scores = like(
+        words,
+        others,
+        here.memory,
+        place=place,
+        places=here.places_of(others),
+        likeness=None if vector is None else here.likeness_of(others, vector),
+    )
+    best = sorted(zip((-scores).tolist(), (-other.paper for other in others), strict=True))[:MOST]
+    return [(-pk, round(-score, 4)) for score, pk in best if -score >= _LEAST]
 
-    target = {word: weight(word, count) for word, count in wanted.items()}
-    norm = length(wanted)
-    scores = {
-        key: sum(target[word] * weight(word, count) for word, count in bag.items() if word in target)
-        / (norm * length(bag))
-        for key, bag in bags.items()
-    }
-    best = sorted((key for key in scores if scores[key] >= LEAST), key=lambda key: (-scores[key], key))
-    return best[:limit]
+
+def _rare_words(paper: Words, memory: Memory) -> list[Word]:
+    newest = SearchEntry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    stems = dict.fromkeys([*paper.title.split(), *paper.body.split()])
+    # A word that no other paper has finds nothing.
+    shares = sorted((memory.held_share(stem), stem) for stem in stems if memory.held_share(stem) * memory.papers > 1)
+    chosen: list[Word] = []
+    expected = 0.0
+    for share, stem in shares[:_WORDS]:
+        expected += share * newest
+        if expected > _RARE:
+            break
+        chosen.append(Word(stem))
+    return chosen or [Word(stem) for stem in paper.title.split()[:_WORDS]]

@@ -11,26 +11,29 @@ import unicodedata
 from functools import lru_cache
 
 # Compared neither in papers nor in queries. Besides the ones of the language: what every abstract says of itself.
-STOP_WORDS = frozenset(
-    "a about above across after all almost along also although am among an and any are aren't around as at be became"
-    " because been before being below between both but by can can't could did do does doing done down due during each"
-    " either else etc even ever every few for from further get gets getting give given gives go goes got had has have"
-    " having he hence her here him his how however i if in into is isn't it its itself just let lets like made make"
-    " makes making many may me might more most much must my neither no nor not now of off often on once one ones only"
-    " onto or other others our out over own paper papers per please propose proposed rather s same shall she should"
-    " show shows since so some somebody someone something still such t than that the their them then there these they"
-    " thing things this those though through thus to too toward towards under until up upon us use used uses using"
-    " very via want wants was way ways we well were what when where whether which while who whom whose why will with"
-    " within without would yet you your".split()
-)
+_NOTHING_TELLING = """
+    a about above across after all almost along also although am among an and any are arent around as at be became
+    because been before being below between both but by can cant could did do does doing done down due during each
+    either else etc even ever every few for from further get gets getting give given gives go goes got had has have
+    having he hence her here him his how however i if in into is isnt it its itself just let lets like made make
+    makes making many may me might more most much must my neither no nor not now of off often on once one ones only
+    onto or other others our out over own paper papers per please propose proposed rather s same shall she should
+    show shows since so some somebody someone something still such t than that the their them then there these they
+    thing things this those though through thus to too toward towards under until up upon us use used uses using
+    very via want wants was way ways we well were what when where whether which while who whom whose why will with
+    within without would yet you your
+"""
+STOP_WORDS = frozenset(_NOTHING_TELLING.split())
 _WORD = re.compile(r"[a-z0-9]+(?:\+\+|#)?")
-_LIGATURES = str.maketrans({"ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "æ": "ae", "Æ": "AE", "đ": "d", "ı": "i"})
-_APOSTROPHE = re.compile(r"(?<=\w)['’](?=\w)")  # noqa: RUF001  it's becomes its
+_LIGATURES = str.maketrans(
+    {"ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "æ": "ae", "Æ": "AE", "đ": "d", "\u0131": "i"}
+)
+_APOSTROPHE = re.compile(r"(?<=\w)['’](?=\w)")  # it's becomes its
 _LONGEST = 40  # letters; what is longer is no word
 
 
 def fold(text: str) -> str:
-    """Without case, accents and compatibility forms: Müller is muller."""  # noqa: RUF002
+    """Without case, accents and compatibility forms: Müller is muller."""
     plain = unicodedata.normalize("NFKD", text.translate(_LIGATURES))
     return "".join(letter for letter in plain if not unicodedata.combining(letter)).casefold()
 

@@ -1,0 +1,127 @@
+"""Papers become entries that search can look up, and once a day what all their words mean is learnt anew.
+
+In: papers without an entry, or whose words have changed since. Out: SearchEntry rows (the databases keep their indexes
+of them in step by themselves) and one SearchMemory. Bounded by its deadline; what is left waits for the next call. May
+run twice at once: both write the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from newsletter.ingest import wait_for_other_writers
+from newsletter.models import Heartbeat, Paper, SearchEntry, SearchMemory
+from newsletter.search.meaning import PAPERS, Memory, Read, learn
+from newsletter.search.words import STOP_WORDS, stem, stems_of, words_of
+
+_BATCH = 500
+_NEWEST = 5_000  # looked through each time; all others once an hour
+_LOOK_BACK_EVERY = timedelta(hours=1)
+LEARN_EVERY = timedelta(days=1)
+_MUCH_NEW = 0.2  # of the papers learnt from: then sooner
+
+
+def keep_up(*, now: datetime, deadline: datetime, should_stop: Callable[[], bool] = lambda: False) -> int:
+    """Write what is due until ``deadline``, then learn if that is due; returns how many papers were written."""
+    written = 0
+    while timezone.now() < deadline and not should_stop() and (papers := _due(now=now)):
+        written += _write(papers)
+    if timezone.now() < deadline and not should_stop():
+        learn_if_due(now=now)
+    return written
+
+
+def learn_if_due(*, now: datetime) -> bool:
+    """Daily, while papers come in; sooner when the catalogue has grown much."""
+    newest = SearchEntry.objects.order_by("-pk").values_list("pk", flat=True).first()
+    if newest is None:
+        return False
+    last = SearchMemory.objects.order_by("-pk").values("learnt_at", "newest_paper").first()
+    if last:
+        fresh = SearchEntry.objects.filter(pk__gt=last["newest_paper"])[: int(_MUCH_NEW * PAPERS) + 1].count()
+        known = SearchEntry.objects.filter(pk__lte=last["newest_paper"]).order_by("-pk")[:PAPERS].count()
+        if fresh <= _MUCH_NEW * known and (not fresh or now - last["learnt_at"] < LEARN_EVERY):
+            return False
+    data = learn(_read_newest()).to_bytes()
+    with transaction.atomic():
+        kept = SearchMemory.objects.create(learnt_at=now, newest_paper=newest, data=data)
+        SearchMemory.objects.filter(pk__lt=kept.pk).delete()
+    return True
+
+
+def entry_of(paper: Paper) -> SearchEntry:
+    """The paper's words, not yet stored."""
+    return SearchEntry(
+        paper=paper,
+        title=" ".join(stems_of(paper.title)),
+        body=" ".join(stems_of(paper.abstract)),
+        names=" ".join(dict.fromkeys(name for author in paper.authors for name in words_of(str(author)))),
+    )
+
+
+def _due(*, now: datetime) -> list[int]:
+    """A batch of papers: those that were reworded, then the newest, and once an hour any that have no entry."""
+    reworded = SearchEntry.objects.filter(is_stale=True).order_by("-pk").values_list("pk", flat=True)
+    if found := list(reworded[:_BATCH]):
+        return found
+    without = Paper.objects.filter(search_entry=None).order_by("-pk").values_list("pk", flat=True)
+    newest = Paper.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    if found := list(without.filter(pk__gt=newest - _NEWEST)[:_BATCH]):
+        return found
+    looked = Heartbeat.objects.filter(name="search").values_list("at", flat=True).first()
+    if looked and now - looked < _LOOK_BACK_EVERY:
+        return []
+    if not (found := list(without[:_BATCH])):
+        Heartbeat.objects.update_or_create(name="search", defaults={"at": now, "detail": "every paper has its words"})
+    return found
+
+
+@transaction.atomic
+def _write(papers: Sequence[int]) -> int:
+    wait_for_other_writers()
+    # Locked: a curator's change of the words waits, and then finds an entry to call stale.
+    locked = Paper.objects.select_for_update().filter(pk__in=papers).only("title", "abstract", "authors")
+    SearchEntry.objects.bulk_create(
+        [entry_of(paper) for paper in locked],
+        update_conflicts=True,
+        unique_fields=["paper"],
+        update_fields=["title", "body", "names", "is_stale"],
+    )
+    return len(papers)
+
+
+def _read_newest() -> Iterator[Read]:
+    public = Q(merged_into__isnull=True, is_hidden=False, search_entry__isnull=False)
+    newest = Paper.objects.filter(public).order_by("-pk").values_list("pk", "title", "abstract")[:PAPERS]
+    for paper, title, abstract in newest.iterator(chunk_size=1000):
+        heading, text = words_of(title), words_of(abstract)
+        yield Read(
+            paper,
+            [stem(word) for word in heading if word not in STOP_WORDS],
+            [stem(word) for word in text if word not in STOP_WORDS],
+            frozenset(heading).union(text),
+        )
+
+
+# --- what a process remembers -----------------------------------------------------------------------------------------
+
+_remembered: tuple[int, datetime, Memory] | None = None
+
+
+def recall() -> Memory | None:
+    """What was last learnt; None before the first time. Read from the database when there is a newer one."""
+    global _remembered
+    last = SearchMemory.objects.order_by("-pk").values_list("pk", "learnt_at").first()
+    if last is None:
+        return None
+    if _remembered is None or _remembered[:2] != last:
+        data = SearchMemory.objects.filter(pk=last[0]).values_list("data", flat=True).first()
+        if data is None:
+            return _remembered[2] if _remembered else None  # a newer one came in between; the next call finds it
+        _remembered = (*last, Memory.from_bytes(bytes(data)))
+    return _remembered[2]

@@ -1,0 +1,206 @@
+"""A query becomes papers, best first: parse, correct, gather a bounded number of papers, rank them.
+
+In: what was typed. Out: ids in order with their scores, and which words were read as other words. Reads only; the same
+question gets the same answer on both databases. Whatever is asked, at most MOST papers are ranked and a handful of
+bounded lookups made, so one visitor costs no more than another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from newsletter import vectors
+from newsletter.models import Paper, SearchEntry
+from newsletter.search import plain_words, shelf
+from newsletter.search.candidates import AllOf, AnyOf, Limits, Sought, Word, holding, newest, within
+from newsletter.search.meaning import Floats, Memory
+from newsletter.search.query import Problem, Query, QueryError, parse
+from newsletter.search.ranking import Group, Words, rank, weights_of
+from newsletter.search.words import STOP_WORDS, stem
+from newsletter.sources.identifiers import arxiv_id
+from subscriptions.models import Topic
+
+if TYPE_CHECKING:
+    from newsletter.search.shelf import Shelf
+
+MOST = 600  # papers ranked for one query
+SHOWN = 400  # of them kept
+_RARE = 3_000  # papers: of words that more have, only papers with several of them are looked at
+_WITH_PHRASE = 2_000  # papers with all of a phrase's words, in which the phrase itself is looked for
+# A paper that shares no telling word must come this near the best one, or searches for nonsense find everything.
+_WORTH_SHOWING = 0.2
+# Sorted by date or votes, what is only near would come first.
+_WORTH_SORTING = 0.45
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    query: Query
+    papers: tuple[tuple[int, float], ...] = ()  # id and score, best first
+    corrected: tuple[tuple[str, str], ...] = ()  # word typed, word read
+
+    @property
+    def fitting(self) -> list[int]:
+        """The papers that fit so well that they may be put in another order."""
+        best = self.papers[0][1] if self.papers else 0.0
+        return [paper for paper, score in self.papers if score >= _WORTH_SORTING * best]
+
+
+def find(text: str) -> Found:
+    """Papers for what was typed; raises QueryError when it makes no query."""
+    if named := _named(text):
+        return Found(Query(), ((named, 1.0),))
+    query = parse(text)
+    limits = _limits(query)
+    if not query.has_words:
+        papers = newest(limits, most=SHOWN) if query.has_fields else []
+        return Found(query, tuple((paper, 1.0) for paper in papers))
+    here = shelf.current()
+    words, corrected = _corrected(query.words, here.memory)
+    groups = _groups(words)
+    if not groups and not query.phrases:
+        raise QueryError(Problem.NO_TELLING_WORDS)
+    groups += [Group(one) for phrase in query.phrases for one in phrase]
+    vector = _vector_of(" ".join([*words, *(word for phrase in query.phrases for word in phrase)]))
+    papers = _gathered(groups, query, limits, here, vector)
+    read = _read(papers, query.phrases)
+    scores = rank(
+        groups,
+        read,
+        here.memory,
+        places=here.places_of(read),
+        likeness=None if vector is None else here.likeness_of(read, vector),
+    )
+    ranked = sorted(zip((-scores).tolist(), (-paper.paper for paper in read), strict=True))[:SHOWN]
+    least = max(_WORTH_SHOWING * -ranked[0][0], 1e-9) if ranked else 0.0
+    kept = tuple((-paper, round(-score, 4)) for score, paper in ranked if -score >= least)
+    return Found(replace(query, words=tuple(words)), kept, corrected)
+
+
+def _limits(query: Query) -> Limits:
+    return Limits(
+        topics=tuple(_topic(name) for name in query.topics),
+        authors=query.authors,
+        has_code=query.has_code,
+        after=query.after,
+        before=query.before,
+    )
+
+
+def _topic(name: str) -> Topic:
+    """By its slug or its name, or by the beginning of just one."""
+    wanted = " ".join(name.casefold().replace("-", " ").split())
+    topics = list(Topic.objects.filter(is_active=True))
+    named = {topic: (topic.slug.replace("-", " "), topic.name.casefold().replace("-", " ")) for topic in topics}
+    exact = [topic for topic, names in named.items() if wanted in names]
+    begun = [topic for topic, names in named.items() if any(one.startswith(wanted) for one in names)]
+    if not exact and len(begun) != 1:
+        raise QueryError(Problem.NO_SUCH_TOPIC, name)
+    return (exact or begun)[0]
+
+
+def _named(text: str) -> int | None:
+    """The paper whose arXiv identifier or address this is."""
+    name = arxiv_id(text)
+    return Paper.objects.published().filter(arxiv_id=name[0]).values_list("pk", flat=True).first() if name else None
+
+
+def _corrected(words: Sequence[str], memory: Memory) -> tuple[list[str], tuple[tuple[str, str], ...]]:
+    """Words that no paper has, nor the list of plain words, as the word of the catalogue that is nearest."""
+    read: list[str] = []
+    corrected: list[tuple[str, str]] = []
+    for word in words:
+        is_known = word in STOP_WORDS or stem(word) in memory.row_of or plain_words.is_known(word)
+        meant = None if is_known else memory.speller.nearest(word)
+        if meant and not holding(Word(stem(word)), Limits(), most=1):
+            corrected.append((word, meant))
+            word = meant
+        read.append(word)
+    return read, tuple(corrected)
+
+
+def _groups(words: Sequence[str]) -> list[Group]:
+    meanings = plain_words.meanings_of(words)
+    groups = [
+        Group("" if word in STOP_WORDS else stem(word), phrases) for word, phrases in zip(words, meanings, strict=True)
+    ]
+    return [group for group in groups if group.stem or group.meanings]
+
+
+def _vector_of(text: str) -> Floats | None:
+    encoder = vectors.current_encoder()
+    return encoder.encode([text])[0] if encoder else None
+
+
+def _gathered(groups: Sequence[Group], query: Query, limits: Limits, here: Shelf, vector: Floats | None) -> list[int]:
+    """At most MOST papers: with all words, with most of the rare ones, and those that lie near in meaning."""
+    own = [Word(group.stem) for group in groups if group.stem]
+    by_rarity = sorted(dict.fromkeys(own), key=lambda word: here.memory.held_share(word.stem))
+    found: dict[int, None] = {}
+
+    def take(sought: Sought, most: int) -> None:
+        if len(found) < MOST:
+            found.update(dict.fromkeys(holding(sought, limits, most=most)))
+
+    if query.phrases:
+        take(AllOf([Word(one) for phrase in query.phrases for one in phrase]), _WITH_PHRASE)
+        return list(found)
+    if own:
+        take(AllOf([Word(word.stem, "title") for word in by_rarity]), 100)
+        take(AllOf(by_rarity), 150)
+    near = here.nearest_places(here.memory.place(weights_of(groups)), most=150)
+    if vector is not None:
+        near += here.nearest_vectors(vector, most=150)
+    allowed = within(near, limits)
+    found.update({paper: None for paper in near if paper in allowed})
+    if rare := _rare(groups, here.memory):
+        take(AnyOf(rare), 200)
+    for fewer in (3, 2):
+        if len(by_rarity) > fewer:
+            take(AllOf(by_rarity[:fewer]), 100)
+    if any(group.meanings for group in groups):
+        take(AllOf([AnyOf(_ways(group)) for group in groups]), 100)
+    if not found and own:
+        take(AnyOf(by_rarity), 200)
+    return list(found)[:MOST]
+
+
+def _ways(group: Group) -> list[Sought]:
+    """A word, and each phrase that means it."""
+    phrases: list[Sought] = [AllOf([Word(one) for one in phrase]) for phrase in group.meanings]
+    return [*([Word(group.stem)] if group.stem else []), *phrases]
+
+
+def _rare(groups: Sequence[Group], memory: Memory) -> list[Sought]:
+    """Ways to say any of the words, the rarest first, as long as all of them together hold few papers."""
+    catalogue = SearchEntry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    ways = {way: _share(way, memory) * catalogue for group in groups for way in map(_hashable, _ways(group))}
+    chosen: list[Sought] = []
+    expected = 0.0
+    for way, papers in sorted(ways.items(), key=lambda one: one[1]):
+        expected += papers
+        if expected > _RARE:
+            break
+        chosen.append(way)
+    return chosen
+
+
+def _hashable(way: Sought) -> Sought:
+    return way if isinstance(way, Word) else AllOf(tuple(way.of))
+
+
+def _share(way: Sought, memory: Memory) -> float:
+    stems = [way.stem] if isinstance(way, Word) else [one.stem for one in way.of if isinstance(one, Word)]
+    return min(memory.held_share(one) for one in stems)
+
+
+def _read(papers: Sequence[int], phrases: Sequence[tuple[str, ...]]) -> list[Words]:
+    """The papers as they are ranked; with phrases only those in which each stands as it is quoted."""
+    rows = SearchEntry.objects.filter(paper__any_of=papers).order_by("-pk").values_list("paper_id", "title", "body")
+    read = [Words(*row) for row in rows]
+    if phrases:
+        sought = [f" {' '.join(phrase)} " for phrase in phrases]
+        read = [one for one in read if all(s in f" {one.title} " or s in f" {one.body} " for s in sought)][:MOST]
+    return read

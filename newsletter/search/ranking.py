@@ -1,0 +1,174 @@
+"""Which of the papers found come first: words (BM25), what the words mean, and meaning by vectors, in one sum.
+
+In: a query as groups (a word and what else it may mean), papers as stems, what was learnt, likenesses by vectors where
+there are any. Out: a score per paper. Pure: both databases rank alike. `python -m tests.bench.bench_search` measures
+every part; the weights were chosen on the tuning half of tests/data/search_judgments.json.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from newsletter.search.meaning import TITLE_WEIGHT, Floats, Memory, bag_of
+from newsletter.search.plain_words import Phrase
+
+Scores = NDArray[np.float64]
+
+# BM25 (Robertson & Zaragoza, The Probabilistic Relevance Framework, 2009)
+_K1, _B = 1.2, 0.6
+_OTHER_WORDS = 0.7  # what a word's other names count against the word itself
+_ONE_OTHER = 0.6  # one of them, of which a paper may have several
+_OTHER_IN_PLACE = 0.4  # and how much they pull the query's place in the space of meanings
+_PLACE = 0.6
+_LIKE_THE_FIRST = 0.5  # papers near those that rank first (pseudo relevance feedback)
+_FIRST = 3
+_VECTORS = 1.5
+# A paper that has none of the words is shown only if it is this near.
+NEAR_BY_PLACE, NEAR_BY_VECTORS = 0.35, 0.35
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A word of the query: its stem, unless it tells nothing by itself, and the phrases that mean the same."""
+
+    stem: str
+    meanings: tuple[Phrase, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A paper as it is ranked: stems between blanks."""
+
+    paper: int
+    title: str
+    body: str
+
+
+def rank(
+    groups: Sequence[Group],
+    papers: Sequence[Words],
+    memory: Memory,
+    *,
+    places: Floats,
+    likeness: Scores | None = None,
+) -> Scores:
+    """A score per paper, 0 for those that have nothing to do with it; about 1 has every word often.
+
+    ``places`` are the papers' rows in the memory's space; ``likeness`` is their product with the query's vector, NaN
+    where a paper has none.
+    """
+    by_words = _by_words(groups, papers, memory)
+    by_place = places @ memory.place(weights_of(groups)) if len(papers) else np.zeros(0)
+    scores: Scores = by_words + _PLACE * by_place
+    near = (by_words > 0) | (by_place >= NEAR_BY_PLACE)
+    if likeness is not None and not np.isnan(likeness).all():
+        known = np.where(np.isnan(likeness), np.nanmedian(likeness), likeness)
+        scores += _VECTORS * known
+        near |= likeness >= NEAR_BY_VECTORS  # NaN is not
+    if len(papers):
+        first = np.argsort(-scores, kind="stable")[:_FIRST]
+        centre = np.maximum(scores[first], 0) @ places[first]
+        scores += _LIKE_THE_FIRST * (places @ (centre / (np.linalg.norm(centre) or 1.0)))
+    return np.where(near, np.maximum(scores, 1e-6), 0.0)
+
+
+def _by_words(groups: Sequence[Group], papers: Sequence[Words], memory: Memory) -> Scores:
+    titles = [f" {paper.title} " for paper in papers]
+    bodies = [f" {paper.body} " for paper in papers]
+    lengths = np.array(
+        [TITLE_WEIGHT * title.count(" ") + body.count(" ") for title, body in zip(titles, bodies, strict=True)]
+    )
+    damping = _K1 * (1 - _B + _B * lengths / (memory.mean_length or 1.0))
+
+    def weight(phrase: Phrase) -> Scores:
+        sought = f" {' '.join(phrase)} "
+        times = np.array(
+            [
+                TITLE_WEIGHT * title.count(sought) + body.count(sought)
+                for title, body in zip(titles, bodies, strict=True)
+            ],
+            dtype=np.float64,
+        )
+        rarest: float = max(memory.rarity(stem) for stem in phrase)
+        return rarest * times * (_K1 + 1) / (times + damping)
+
+    total = np.zeros(len(papers))
+    most = 0.0
+    for group in groups:
+        own = np.zeros(len(papers))
+        if group.stem:
+            own = weight((group.stem,))
+            most += memory.rarity(group.stem) * (_K1 + 1)
+        elif group.meanings:
+            most += _K1 + 1
+        if group.meanings:
+            others = sum((_ONE_OTHER * weight(phrase) for phrase in group.meanings), np.zeros(len(papers)))
+            own = np.maximum(own, _OTHER_WORDS * others)
+        total += own
+    return total / (most or 1.0)
+
+
+def weights_of(groups: Sequence[Group]) -> dict[str, float]:
+    """How much each stem says of what is meant: the words themselves, and a little what else they are called."""
+    weights: defaultdict[str, float] = defaultdict(float)
+    for group in groups:
+        if group.stem:
+            weights[group.stem] += 1
+        for phrase in group.meanings:
+            for stem in phrase:
+                weights[stem] += _OTHER_IN_PLACE
+    return weights
+
+
+# --- papers like one paper --------------------------------------------------------------------------------------------
+
+_LIKE_IN_TITLE, _LIKE_IN_PLACE, _LIKE_BY_VECTORS = 0.3, 0.5, 0.75
+
+
+def like(
+    paper: Words,
+    others: Sequence[Words],
+    memory: Memory,
+    *,
+    place: Floats,
+    places: Floats,
+    likeness: Scores | None = None,
+) -> Scores:
+    """How much each of the others reads like the paper; arguments as for ``rank``."""
+    whole = _cosines(_bag(paper), [_bag(other) for other in others], memory)
+    titles = _cosines(Counter(paper.title.split()), [Counter(other.title.split()) for other in others], memory)
+    scores: Scores = whole + _LIKE_IN_TITLE * titles
+    if len(others):
+        scores += _LIKE_IN_PLACE * (places @ place)
+    if likeness is not None and not np.isnan(likeness).all():
+        scores += _LIKE_BY_VECTORS * np.where(np.isnan(likeness), np.nanmedian(likeness), likeness)
+    return scores
+
+
+def _bag(paper: Words) -> Counter[str]:
+    return bag_of(paper.title.split(), paper.body.split())
+
+
+def _cosines(wanted: Counter[str], bags: Sequence[Counter[str]], memory: Memory) -> Scores:
+    """TF-IDF, the rarer the word the heavier."""
+    target = _heavy(wanted, memory)
+    found = np.zeros(len(bags))
+    for row, bag in enumerate(bags):
+        weights = _heavy(bag, memory)
+        shared = sum(weight * target[stem] for stem, weight in weights.items() if stem in target)
+        found[row] = shared / (_length(target) * _length(weights))
+    return found
+
+
+def _heavy(bag: Counter[str], memory: Memory) -> dict[str, float]:
+    return {stem: (1 + math.log(count)) * memory.rarity(stem) for stem, count in bag.items()}
+
+
+def _length(weights: dict[str, float]) -> float:
+    return math.sqrt(sum(weight * weight for weight in weights.values())) or 1.0

@@ -1,0 +1,145 @@
+"""The newest papers as numbers, in this process: what lies near a query without sharing a word with it.
+
+In: what was learnt (search.meaning) and, with the extra `semantic`, the papers' vectors. Out: the nearest papers, and
+the numbers of any paper. Papers that came after the last learning are placed as they are met. At most
+meaning.PAPERS + _FRESH papers: 10 MB, 45 MB with vectors. Reads only; a newer memory makes a new shelf.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from newsletter import vectors
+from newsletter.models import SearchEntry
+from newsletter.search import entries
+from newsletter.search.meaning import NOTHING_LEARNT, Floats, Memory
+from newsletter.search.ranking import Scores, Words
+from newsletter.semantics import WIDTH
+
+_FRESH = 5_000
+_LOOK_EVERY = 60.0  # seconds until vectors are asked for again that were not there
+_A_TIME = 500
+
+
+@dataclass
+class Shelf:
+    memory: Memory
+    ids: NDArray[np.int64]
+    places: Floats
+    _rows: dict[int, int] = field(default_factory=dict)
+    _vectors: Floats | None = None
+    _looked_at: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def nearest_places(self, place: Floats, *, most: int) -> list[int]:
+        if not place.any():
+            return []
+        return self._best(self.places @ place, most=most)
+
+    def nearest_vectors(self, vector: Floats, *, most: int) -> list[int]:
+        known = self.vectors
+        return [] if known is None else self._best(known @ vector, most=most)
+
+    def _best(self, scores: Floats, *, most: int) -> list[int]:
+        count = min(most, len(scores))
+        best = np.argpartition(-scores, count - 1)[:count] if count else np.zeros(0, dtype=np.int64)
+        best = best[scores[best] > 0]
+        return [int(pk) for pk in self.ids[best[np.lexsort((best, -scores[best]))]]]
+
+    def places_of(self, papers: Sequence[Words]) -> Floats:
+        """A row per paper: from the shelf, else made from its words."""
+        found = np.zeros((len(papers), self.memory.places.shape[1]), dtype=np.float32)
+        for row, paper in enumerate(papers):
+            place = self._rows.get(paper.paper)
+            if place is not None:
+                found[row] = self.places[place]
+            else:
+                found[row] = self.memory.place_of_paper(paper.title.split(), paper.body.split())
+        return found
+
+    def vector_of(self, paper: int) -> Floats | None:
+        known = self.vectors
+        if known is None:
+            return None
+        place = self._rows.get(paper)
+        if place is not None and place < len(known) and known[place].any():
+            row: Floats = known[place]
+            return row
+        found, rows = vectors.vectors_of([paper])
+        return rows[0] if found else None
+
+    def likeness_of(self, papers: Sequence[Words], vector: Floats) -> Scores | None:
+        """The product of each paper's vector with this one; NaN where a paper has none; None without the extra."""
+        known = self.vectors
+        if known is None:
+            return None
+        scores = np.full(len(papers), np.nan)
+        elsewhere: dict[int, int] = {}
+        for row, paper in enumerate(papers):
+            place = self._rows.get(paper.paper)
+            if place is None or place >= len(known):
+                elsewhere[paper.paper] = row
+            elif known[place].any():
+                scores[row] = known[place] @ vector
+        found, rows = vectors.vectors_of(elsewhere)
+        if found:
+            scores[[elsewhere[pk] for pk in found]] = rows @ vector
+        return scores
+
+    @property
+    def vectors(self) -> Floats | None:
+        """A row per paper on the shelf, zero where none is known; None without the extra."""
+        if not vectors.is_on():
+            return None
+        if self._vectors is None or time.monotonic() - self._looked_at > _LOOK_EVERY:
+            with self._lock:
+                self._look()
+        return self._vectors
+
+    def _look(self) -> None:
+        known = np.zeros((len(self.ids), WIDTH), dtype=np.float32)
+        if self._vectors is not None:
+            known[: len(self._vectors)] = self._vectors
+        missing = self.ids[~known.any(axis=1)]
+        found, rows = vectors.vectors_of(int(pk) for pk in missing)
+        if found:
+            known[[self._rows[pk] for pk in found]] = rows
+        self._vectors, self._looked_at = known, time.monotonic()
+
+    def take_in_fresh(self) -> None:
+        """Papers whose words were written since."""
+        with self._lock:
+            last = int(self.ids.max(initial=0))
+            room = len(self.memory.ids) + _FRESH - len(self.ids)
+            fresh = SearchEntry.objects.filter(pk__gt=last).order_by("pk").values_list("pk", "title", "body")
+            papers = [Words(*row) for row in fresh[: min(_A_TIME, max(0, room))]]
+            if papers:
+                places = self.places_of(papers)
+                # In this order: another thread may read in between, and never finds a row that is not there yet.
+                known = len(self.ids)
+                self.ids = np.concatenate([self.ids, np.array([paper.paper for paper in papers], dtype=np.int64)])
+                self.places = np.vstack([self.places, places])
+                self._rows |= {paper.paper: row for row, paper in enumerate(papers, start=known)}
+                self._looked_at = 0.0
+
+
+_shelf: Shelf | None = None
+_EMPTY = Shelf(NOTHING_LEARNT, NOTHING_LEARNT.ids, NOTHING_LEARNT.papers_places)
+
+
+def current() -> Shelf:
+    """The shelf of what was last learnt, with the papers that came since."""
+    global _shelf
+    memory = entries.recall()
+    if memory is None:
+        return _EMPTY
+    if _shelf is None or _shelf.memory is not memory:
+        _shelf = Shelf(memory, memory.ids, memory.papers_places, {int(pk): row for row, pk in enumerate(memory.ids)})
+    _shelf.take_in_fresh()
+    return _shelf
