@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection, transaction
 
 from subscriptions import limits, links, schedule
-from subscriptions.mail import SILENT, owe_notice
 from subscriptions.models import (
     WEEKDAYS,
     ConsentEvent,
@@ -25,6 +24,7 @@ from subscriptions.models import (
     Topic,
     TopicPreference,
 )
+from subscriptions.notices import SILENT, owe_notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -164,30 +164,6 @@ def change(subscriber: Subscriber, *, wishes: Wishes, now: datetime, method: str
             reader.next_due_at = next_due_of(reader, after=now)
             reader.save(update_fields=["next_due_at"])
         record(reader, ConsentEvent.Kind.CHANGED, now=now, method=method, origin=origin, detail=wishes)
-    return True
-
-
-def agree_to_clicks(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin) -> bool:
-    """The reader lets papers opened from their mails be counted. False when they did already, or read nothing."""
-    return _count_clicks(subscriber, since=now, now=now, method=method, origin=origin)
-
-
-def disagree_to_clicks(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin) -> bool:
-    """… and does not any more: from this moment on nothing is counted, whatever links their old mails hold."""
-    return _count_clicks(subscriber, since=None, now=now, method=method, origin=origin)
-
-
-def _count_clicks(
-    subscriber: Subscriber, *, since: datetime | None, now: datetime, method: str, origin: Origin
-) -> bool:
-    kind = ConsentEvent.Kind.COUNTED if since else ConsentEvent.Kind.UNCOUNTED
-    with transaction.atomic():
-        reader = Subscriber.objects.select_for_update().get(pk=subscriber.pk)
-        if bool(reader.clicks_agreed_at) == bool(since) or (since and reader.state not in ACTIVE):
-            return False
-        reader.clicks_agreed_at = since
-        reader.save(update_fields=["clicks_agreed_at"])
-        record(reader, kind, now=now, method=method, origin=origin)
     return True
 
 

@@ -1,57 +1,31 @@
-"""One lawful message to one person. The only module that touches django.core.mail.
+"""One lawful message to one person, and the connection it leaves by. The only module that touches django.core.mail.
 
-In: texts and headers, or the Notices that are owed. Out: a message that is safe on the wire, or a settled Notice row.
-Everything here may run twice and side by side: a Notice is claimed by a conditional UPDATE before it is sent, keeps
-its Message-ID over retries, and one whose sender died is `unknown` and left for the reader to ask again.
+In: texts and headers. Out: a message that is safe on the wire, signed there when we sign; a connection that tells how
+far a letter has come on it. Nothing here is stored.
 """
 
 from __future__ import annotations
 
-import logging
-import random
-import re
 import secrets
 import smtplib
 import unicodedata
-from contextlib import suppress
-from datetime import timedelta
+from dataclasses import dataclass
 from email import charset
 from email.header import Header
 from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
-from django.template.loader import render_to_string
-from django.utils import timezone, translation
-from django.utils.crypto import salted_hmac
-
-from subscriptions import links
-from subscriptions.models import Notice, Subscriber, Suppression
+from django.utils.module_loading import import_string
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
+    from collections.abc import Callable, Mapping
     from email.mime.base import MIMEBase
 
     from django.core.mail.backends.base import BaseEmailBackend
 
-log = logging.getLogger(__name__)
-
-LEASE = timedelta(minutes=5)  # longer than any one mail can take: the relay's time-outs are well below
-MAX_ATTEMPTS = 8
-GIVE_UP_AFTER = timedelta(hours=24)  # a link somebody asked for yesterday is no help today
-INFRASTRUCTURE_PAUSE = timedelta(seconds=60)
 SUBJECT_LIMIT = 200
-ERROR_LIMIT = 250
-NOT_NOW = 451
-_OUR_LOGIN = frozenset({530, 534, 535, 538})  # "authenticate first": our settings, not the letter
-_NOT_NOW_HTTP = frozenset({401, 403, 408, 425, 429, 503})  # our key, or too much at once
-
-# Whoever complained, or was blocked by an operator, gets nothing at all, not even the mail that asks (BN6).
-SILENT = (Suppression.Reason.COMPLAINT, Suppression.Reason.ADMIN)
-
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_ADDRESS = re.compile(r"<?[^\s<>@]+@[^\s<>@]+>?")
 _LINE = 78
 _ADDRESS_HEADERS = frozenset({"from", "to", "cc", "bcc", "sender", "reply-to"})
 
@@ -69,6 +43,34 @@ def open_connection() -> BaseEmailBackend:
     connection: BaseEmailBackend = get_connection(fail_silently=False)
     connection.open()
     return connection
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far the letter on a connection has come: mail, rcpt, data, body, dot; "api" where nobody can tell."""
+
+    step: str = "api"
+
+
+def follow(connection: BaseEmailBackend) -> Progress:
+    """Watch how far letters get: smtplib raises the same error before DATA and after the final dot (X9)."""
+    smtp = getattr(connection, "connection", None)
+    if not isinstance(smtp, smtplib.SMTP):
+        return Progress()
+    progress, send = Progress("mail"), smtp.send
+
+    def watched(data: bytes | str) -> None:  # commands come as text, the body as bytes
+        if isinstance(data, str):
+            step = data[:4].casefold()
+            progress.step = step if step in {"mail", "rcpt", "data"} else progress.step
+            send(data)
+        else:
+            progress.step = "body"
+            send(data)
+            progress.step = "dot"
+
+    smtp.send = watched  # type: ignore[method-assign, assignment]
+    return progress
 
 
 def build_message(
@@ -116,7 +118,20 @@ class _SevenBitMessage(EmailMultiAlternatives):
         for part in message.walk():
             if part.get_content_maintype() == "text":
                 _encode_shorter(cast("MIMEBase", part))
+        if settings.MAIL_SIGNER:
+            _sign_on_the_wire(message, by=import_string(settings.MAIL_SIGNER))
         return message
+
+
+def _sign_on_the_wire(message: Any, *, by: Callable[[bytes], bytes]) -> None:
+    """Django's SMTP backend hands the relay what ``as_bytes`` gives with CRLF; nothing changes it afterwards."""
+    plain = message.as_bytes
+
+    def as_bytes(unixfrom: bool = False, linesep: str = "\n") -> bytes:
+        data: bytes = plain(unixfrom=unixfrom, linesep=linesep)
+        return by(data) if linesep == "\r\n" else data
+
+    message.as_bytes = as_bytes
 
 
 def _encode_shorter(part: MIMEBase) -> None:
@@ -135,209 +150,3 @@ def _encode_shorter(part: MIMEBase) -> None:
     assert best is not None  # noqa: S101  (there is always at least one encoding)
     del part["Content-Transfer-Encoding"]
     part.set_payload(best[1], charset=best[2])
-
-
-# --- notices --------------------------------------------------------------------------------------------------------
-
-
-def owe_notice(subscriber: Subscriber, *, kind: Notice.Kind, now: datetime, context: dict[str, str | int]) -> Notice:
-    """Put one mail into the queue. Committed with its cause; sent by whoever looks next."""
-    return Notice.objects.create(subscriber=subscriber, kind=kind, created_at=now, not_before=now, context=context)
-
-
-def send_due_notices(*, now: datetime, limit: int = 200, deadline: datetime | None = None) -> int:
-    """Send up to ``limit`` owed notices, stop after ``deadline``; returns how many were settled.
-
-    Two of these side by side share the work: each notice goes to whoever claims it first.
-    """
-    Notice.objects.filter(state=Notice.State.SENDING, lease_until__lt=now).update(
-        state=Notice.State.UNKNOWN, settled_at=now, error="The sender died; it may have arrived."
-    )
-    owed = Notice.objects.filter(state=Notice.State.QUEUED, not_before__lte=now).order_by("not_before", "pk")
-    due = list(owed.values_list("pk", flat=True)[:limit])
-    settled = 0
-    connection: BaseEmailBackend | None = None
-    try:
-        for pk in due:
-            if deadline is not None and timezone.now() >= deadline:
-                break
-            try:
-                connection = _ready(connection)
-            except Exception as error:  # the relay is away: no notice is to blame, none loses an attempt
-                log.warning("No connection to the mail relay: %s", type(error).__name__)
-                owed.update(not_before=now + INFRASTRUCTURE_PAUSE)
-                break
-            notice = _claim(pk, now=now)
-            if notice is None:
-                continue
-            settled += 1
-            if not _send_one(notice, connection=connection, now=now):
-                _close(connection)  # after any error the connection may be dead and look alive (X5)
-                connection = None
-    finally:
-        _close(connection)
-    return settled
-
-
-def _claim(pk: int, *, now: datetime) -> Notice | None:
-    notice = Notice.objects.select_related("subscriber").filter(pk=pk, state=Notice.State.QUEUED).first()
-    if notice is None:
-        return None
-    taken = Notice.objects.filter(pk=pk, state=Notice.State.QUEUED, attempts=notice.attempts).update(
-        state=Notice.State.SENDING, lease_until=now + LEASE, attempts=notice.attempts + 1
-    )
-    notice.attempts += 1
-    return notice if taken == 1 else None
-
-
-def _send_one(notice: Notice, *, connection: BaseEmailBackend, now: datetime) -> bool:
-    """Send and settle one claimed notice. False when the connection must not be used again."""
-    why_not = _why_not(notice)
-    if why_not:
-        _settle(notice, Notice.State.SKIPPED, now=now, error=why_not)
-        return True
-    try:
-        message = build_notice(notice, now=now)
-        message.message()
-    except Exception as error:  # a mail that cannot be built must not hold up the others (MF12)
-        log.exception("Notice %s cannot be built", notice.pk)
-        _settle(notice, Notice.State.FAILED, now=now, error=f"Cannot be built: {type(error).__name__}")
-        return True
-    try:
-        connection.send_messages([message])
-    except Exception as error:
-        _settle_error(notice, error, now=now)
-        return False
-    _settle(notice, Notice.State.SENT, now=now, error="")
-    return True
-
-
-def _why_not(notice: Notice) -> str:
-    """Why this notice must not go out any more; empty when it may."""
-    reader = notice.subscriber
-    if reader.email is None:
-        return "The reader was erased."
-    if settings.MAIL_DRY_RUN_TO and _recipient(notice) not in settings.MAIL_DRY_RUN_TO:
-        return "Dry run: not one of MAIL_DRY_RUN_TO."
-    is_active = reader.state in {Subscriber.State.CONFIRMED, Subscriber.State.PAUSED}
-    if notice.kind == Notice.Kind.CONFIRM and is_active:
-        return "Confirmed meanwhile."
-    if notice.kind == Notice.Kind.ALREADY and not is_active:
-        return "Left meanwhile."
-    barred = Suppression.objects.in_force().filter(address_hash=notice.context.get("hash", reader.address_hash))
-    if notice.kind in {Notice.Kind.CONFIRM, Notice.Kind.MOVE}:  # who bounced, or was erased, may ask to come back (BN7)
-        barred = barred.filter(reason__in=SILENT)
-    return "The address is suppressed." if barred.exists() else ""
-
-
-def _recipient(notice: Notice) -> str:
-    """The reader's address, or the one that the notice names: a change of address writes to the new and to the old."""
-    return str(notice.context.get("to") or notice.subscriber.email)
-
-
-def _settle_error(notice: Notice, error: Exception, *, now: datetime) -> None:
-    code = _reply_code(error)
-    text = _ADDRESS.sub("<…>", f"{type(error).__name__}: {error}")[:ERROR_LIMIT]
-    if code == 0:  # no answer: it may have been handed over (SM5). The reader can ask for another.
-        _settle(notice, Notice.State.UNKNOWN, now=now, error=text)
-    elif code >= 500 or notice.attempts >= MAX_ATTEMPTS or now - notice.created_at > GIVE_UP_AFTER:
-        _settle(notice, Notice.State.FAILED, now=now, error=text)
-    else:
-        delay = retry_delay(notice.attempts, chance=random.random())  # noqa: S311  (jitter, not a secret)
-        Notice.objects.filter(pk=notice.pk, state=Notice.State.SENDING).update(
-            state=Notice.State.QUEUED, not_before=now + delay, lease_until=None, error=text
-        )
-
-
-def retry_delay(attempts: int, *, chance: float) -> timedelta:
-    """Doubling from a minute to an hour, half of it by chance: greylisting relents after five minutes (SM6)."""
-    ceiling = min(60 * 2**attempts, 3600)
-    return timedelta(seconds=ceiling * (0.5 + chance / 2))
-
-
-def _reply_code(error: Exception) -> int:
-    """The relay's answer, a provider's put into the words of SMTP; 0 when there was none, or none that settles it."""
-    if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return max((code for code, _text in error.recipients.values()), default=0)
-    if isinstance(error, smtplib.SMTPServerDisconnected):
-        return 0
-    if isinstance(error, smtplib.SMTPResponseException):
-        return NOT_NOW if error.smtp_code in _OUR_LOGIN else error.smtp_code
-    status = getattr(error, "status_code", None)  # anymail: the HTTP status
-    if isinstance(status, int) and 400 <= status < 600:
-        if status in _NOT_NOW_HTTP:
-            return NOT_NOW
-        return 550 if status < 500 else 0  # a gateway that gave up says nothing of what stood behind it
-    return 0
-
-
-def _settle(notice: Notice, state: Notice.State, *, now: datetime, error: str) -> None:
-    Notice.objects.filter(pk=notice.pk, state=Notice.State.SENDING).update(
-        state=state, settled_at=now, lease_until=None, error=error
-    )
-
-
-def _ready(connection: BaseEmailBackend | None) -> BaseEmailBackend:
-    """The connection, asked whether it still lives; a new one when it does not."""
-    smtp = getattr(connection, "connection", None)
-    if connection is not None and isinstance(smtp, smtplib.SMTP):
-        with suppress(smtplib.SMTPException, OSError):
-            if smtp.noop()[0] == 250:
-                return connection
-        _close(connection)
-        connection = None
-    return connection or open_connection()
-
-
-def _close(connection: BaseEmailBackend | None) -> None:
-    if connection is not None:
-        with suppress(smtplib.SMTPException, OSError):
-            connection.close()
-
-
-def build_notice(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
-    """The mail of one notice in the reader's language. It says nothing that a stranger could have typed (SS9)."""
-    reader = notice.subscriber
-    stem = f"emails/{notice.kind}"
-    context = {
-        "site_name": settings.SITE_NAME,
-        "site_url": settings.SITE_URL,
-        "postal_address": settings.POSTAL_ADDRESS,
-        "privacy_url": links.privacy_url(),
-        "confirm_hours": links.CONFIRM_HOURS,
-        "manage_hours": links.MANAGE_HOURS,
-        **_links_of(notice, now=now),
-    }
-    with translation.override(reader.language):
-        return build_message(
-            subject=render_to_string(f"{stem}.subject.txt", context),
-            text=render_to_string(f"{stem}.txt", context).strip() + "\n",
-            html=render_to_string(f"{stem}.html", context),
-            sender=settings.DEFAULT_FROM_EMAIL,
-            recipient=_recipient(notice),
-            headers={
-                "Message-ID": f"<n{notice.pk}.{_fingerprint(notice)}@{settings.MAIL_DOMAIN}>",
-                "Reply-To": settings.REPLY_TO_EMAIL,
-                "Auto-Submitted": "auto-generated",
-                "List-Help": f"<{links.privacy_url()}>",
-            },
-        )
-
-
-def _links_of(notice: Notice, *, now: datetime) -> dict[str, str]:
-    """What the kind of notice leads to, and nothing else: each link is a key."""
-    if notice.kind == Notice.Kind.CONFIRM:
-        return {"confirm_url": links.confirm_url(notice.context["request"], now=now)}
-    if notice.kind == Notice.Kind.MOVE:
-        return {"move_url": links.move_url(notice.pk, now=now)}
-    if notice.kind == Notice.Kind.MOVED:
-        return {"contact": settings.REPLY_TO_EMAIL}
-    return {
-        "manage_url": links.manage_url(notice.subscriber, now=now),
-        "unsubscribe_url": links.unsubscribe_url(notice.subscriber.unsubscribe_token),
-    }
-
-
-def _fingerprint(notice: Notice) -> str:
-    """Not to be guessed, and the same on every retry (MF2)."""
-    return salted_hmac("subscriptions.notice", str(notice.pk), algorithm="sha256").hexdigest()[:16]

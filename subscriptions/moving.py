@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from subscriptions import limits, links, rights
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import ACTIVE, FORGIVABLE, Origin, record
-from subscriptions.mail import SILENT, owe_notice
 from subscriptions.models import ConsentEvent, Notice, Subscriber, Suppression
+from subscriptions.notices import SILENT, owe_notice
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -39,6 +39,13 @@ def ask_move(subscriber: Subscriber, *, to: Address, now: datetime, origin: Orig
 
 def move(notice: Notice, *, now: datetime, method: str, origin: Origin) -> bool:
     """The new address answered. True when the reader is there, the first time or again; False when it is void."""
+    try:
+        return _move(notice, now=now, method=method, origin=origin)
+    except IntegrityError:  # somebody else got the address at this very moment: look again who has it
+        return _move(notice, now=now, method=method, origin=origin)
+
+
+def _move(notice: Notice, *, now: datetime, method: str, origin: Origin) -> bool:
     to = parse_address(notice.context["to"])
     with transaction.atomic():
         reader = Subscriber.objects.select_for_update().get(pk=notice.subscriber_id)

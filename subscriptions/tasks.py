@@ -16,7 +16,7 @@ from celery import current_app, shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from subscriptions.mail import send_due_notices
+from subscriptions.notices import send_due_notices
 
 __all__ = ["ring", "send_due_notices", "send_notices"]
 

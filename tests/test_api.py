@@ -22,10 +22,9 @@ from hypothesis import HealthCheck
 from hypothesis import settings as bounds
 from pytest_django import Settings
 
-from newsletter import api as whole_api
 from subscriptions import api, limits
-from subscriptions.mail import send_due_notices
 from subscriptions.models import ApiKey, ConsentEvent, Notice, Subscriber, Suppression
+from subscriptions.notices import send_due_notices
 from subscriptions.views.guards import EVEN_SECONDS
 from tests.builders import NOON, make_reader, make_topic
 

@@ -18,7 +18,7 @@ from newsletter.admin.counts import openings_of
 from newsletter.delivery.compose import SCOPE
 from newsletter.models import Click, Delivery, Edition, EditionItem, Verdict
 from newsletter.rendering import Composer
-from subscriptions import lifecycle, links, rights
+from subscriptions import clicks, lifecycle, links, rights
 from subscriptions.lifecycle import Origin
 from subscriptions.models import ConsentEvent, Subscriber
 from tests import mail_samples
@@ -180,7 +180,7 @@ def test_the_answer_leaks_nothing(client: Client) -> None:
 def test_after_withdrawal_leaving_or_erasure_the_link_leads_on_and_nothing_is_noted(client: Client) -> None:
     readers = [agreeing(f"{name}@example.net") for name in ("alice", "bob", "carol")]
     rows = sent()
-    lifecycle.disagree_to_clicks(readers[0], **ACT)
+    clicks.withdraw(readers[0], **ACT)
     lifecycle.unsubscribe(readers[1], **ACT)
     rights.erase(readers[2], now=NOON, method="test")
     for row in rows:
@@ -235,7 +235,7 @@ def test_the_desk_shows_sums_and_only_of_enough_readers(client: Client, admin_cl
     page = admin_client.get(f"/admin/newsletter/edition/{edition.pk}/change/").content.decode()
     assert "<b>2</b> opened" in page
     assert "<b>0</b> opened" in page
-    lifecycle.disagree_to_clicks(rows[4].subscriber, **ACT)
+    clicks.withdraw(rows[4].subscriber, **ACT)
     assert openings_of(edition) is None
     assert "opened</span>" not in admin_client.get(f"/admin/newsletter/edition/{edition.pk}/change/").content.decode()
 
@@ -298,7 +298,7 @@ def test_what_was_noted_goes_with_the_consent_and_with_time(client: Client, sett
     stays, leaves = agreeing("alice@example.net"), agreeing("bob@example.net")
     for row in sent():
         opened(client, door(row))
-    lifecycle.disagree_to_clicks(leaves, **ACT)
+    clicks.withdraw(leaves, **ACT)
     delivery.forget_details(now=NOON + timedelta(hours=2))
     assert list(Click.objects.values_list("subscriber", flat=True)) == [stays.pk]
     delivery.forget_details(now=NOON + timedelta(days=settings.RETENTION_DELIVERY_DAYS, hours=2))

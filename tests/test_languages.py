@@ -11,8 +11,8 @@ from django.test import Client
 from django.utils import translation
 from django.utils.translation.template import templatize
 
-from subscriptions.mail import build_notice, owe_notice
 from subscriptions.models import Notice, Subscriber, TopicPreference
+from subscriptions.notices import build_notice, owe_notice
 from tests.builders import NOON, make_paper, make_reader
 
 ROOT = Path(__file__).parent.parent

@@ -19,8 +19,8 @@ from newsletter.models import Delivery, Edition
 from subscriptions import lifecycle
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import Origin, Wishes
-from subscriptions.mail import send_due_notices
 from subscriptions.models import Notice
+from subscriptions.notices import send_due_notices
 from tests.builders import assign, make_edition, make_paper, make_reader
 from tests.fakes import MemoryTransport
 from tests.visitor import local

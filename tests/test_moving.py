@@ -11,8 +11,8 @@ from django.test import Client
 from django.utils import timezone
 
 from subscriptions import lifecycle, links, rights
-from subscriptions.mail import send_due_notices
 from subscriptions.models import ConsentEvent, Notice, Subscriber, Suppression
+from subscriptions.notices import send_due_notices
 from tests.builders import NOON, make_reader
 
 pytestmark = pytest.mark.django_db

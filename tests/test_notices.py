@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,12 +20,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
+from newsletter import delivery
 from subscriptions import lifecycle
-from subscriptions.mail import build_message, build_notice, clean_header, owe_notice, retry_delay, send_due_notices
+from subscriptions.mail import build_message, clean_header
 from subscriptions.models import Notice, Subscriber
+from subscriptions.notices import build_notice, owe_notice, retry_delay, send_due_notices
 from subscriptions.tasks import Doorbell, ring, send_notices
 from tests.builders import NOON, make_reader
 from tests.inbox import Inbox
+from tests.sinks.scripted import ScriptedServer
+from tests.test_dkim import KEY, is_valid, pem
 
 pytestmark = pytest.mark.django_db
 
@@ -328,6 +333,45 @@ def test_a_connection_lost_in_the_middle_is_unknown_and_the_next_notice_still_go
     send_due_notices(now=NOON)
     assert [Notice.objects.get(pk=one.pk).state for one in (first, second)] == ["unknown", "sent"]
     assert len(relay.letters) == 1
+
+
+@pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA"])
+@pytest.mark.parametrize("manner", ["before", "reset"])
+def test_a_relay_that_hangs_up_before_the_letter_left_is_tried_again(
+    settings: Settings, step: str, manner: str
+) -> None:
+    notices = [owe(make_reader()), owe(make_reader())]
+    with ScriptedServer() as relay:
+        relay.on(step, drop=manner, times=1)
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", relay.port, 5
+        send_due_notices(now=NOON)
+        assert [Notice.objects.get(pk=one.pk).state for one in notices] == ["queued", "sent"]
+        send_due_notices(now=NOON + timedelta(minutes=3))
+        assert Notice.objects.filter(state="sent").count() == len(relay.mails) == 2
+
+
+def test_a_paused_stream_keeps_what_is_owed_until_it_is_resumed() -> None:
+    notice = owe(make_reader())
+    assert delivery.pause_stream(delivery.CONFIRM_STREAM, reason="look", now=NOON)
+    assert send_due_notices(now=NOON) == 0
+    assert not mail.outbox
+    notice.refresh_from_db()
+    assert (notice.state, notice.attempts) == ("queued", 0)
+    assert delivery.resume_stream(delivery.CONFIRM_STREAM)
+    assert send_due_notices(now=NOON) == 1
+
+
+def test_a_confirmation_is_signed_as_digests_are(relay: Inbox, settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "dkim.pem").write_bytes(pem(KEY))
+    settings.DKIM_KEY_FILE = str(tmp_path / "dkim.pem")
+    settings.DKIM_SELECTOR, settings.DKIM_DOMAIN = "p2026", "papers.example.org"
+    owe(make_reader("alice@example.net", language="de"), kind="manage")
+    send_due_notices(now=NOON)
+    (letter,) = relay.to("alice@example.net")
+    assert is_valid(letter.raw)
+    assert letter.raw.startswith(b"DKIM-Signature: ")
+    assert not is_valid(letter.raw.replace(b"papers.example.org", b"papers.example.net", 1))
 
 
 class Provider(BaseEmailBackend):

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from subscriptions import lifecycle, links, rights
 from subscriptions.lifecycle import Origin, Wishes
-from subscriptions.mail import send_due_notices
 from subscriptions.models import ConsentEvent, Notice, Subscriber
+from subscriptions.notices import send_due_notices
 from tests.builders import NOON, make_reader, make_topic
 
 pytestmark = pytest.mark.django_db

@@ -9,8 +9,8 @@ from django.test import Client
 from django.utils import timezone
 
 from subscriptions import lifecycle
-from subscriptions.mail import send_due_notices
 from subscriptions.models import Notice, Subscriber, Suppression, Topic
+from subscriptions.notices import send_due_notices
 from tests.builders import NOON, make_reader, make_topic
 
 pytestmark = pytest.mark.django_db

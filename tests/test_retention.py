@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from subscriptions.mail import owe_notice
 from subscriptions.models import ConsentEvent, Notice, Subscriber, Suppression
+from subscriptions.notices import owe_notice
 from subscriptions.retention import forget_old
 from tests.builders import NOON, make_reader
 

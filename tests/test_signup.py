@@ -15,8 +15,8 @@ from pytest_django import Settings
 
 from subscriptions.addresses import client_address, network_of, parse_address
 from subscriptions.forms import SignupForm
-from subscriptions.mail import send_due_notices
 from subscriptions.models import Allowance, ConsentEvent, Notice, Subscriber, Suppression
+from subscriptions.notices import send_due_notices
 from subscriptions.views.guards import EVEN_SECONDS
 from tests.builders import NOON, make_paper, make_reader, make_topic
 

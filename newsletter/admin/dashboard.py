@@ -98,7 +98,7 @@ def _streams(*, may_change: bool) -> list[dict[str, Any]]:
     known = {stream.name: stream for stream in Stream.objects.all()}
     return [
         {"stream": known.get(name) or Stream(name=name), "act": _act_of(known.get(name)) if may_change else None}
-        for name in (delivery.STREAM, *(name for name in sorted(known) if name != delivery.STREAM))
+        for name in dict.fromkeys([delivery.STREAM, delivery.CONFIRM_STREAM, *sorted(known)])
     ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
@@ -49,6 +51,22 @@ ACTS = {
 }
 
 
+OF_NOTICES = ACTS | {
+    "pause": replace(
+        ACTS["pause"],
+        warning=_(
+            "No confirmation, preferences link or other notice is mailed until somebody resumes it: nobody can join or "
+            "change anything meanwhile. What is on the wire finishes."
+        ),
+    ),
+    "resume": replace(ACTS["resume"], warning=_("Confirmations and notices that are owed go out at once.")),
+}
+
+
+def acts_of(name: str) -> dict[str, Act]:
+    return OF_NOTICES if name == delivery.CONFIRM_STREAM else ACTS
+
+
 @admin.register(Stream)
 class StreamAdmin(ReadOnly):
     list_display = ("name", "standing", "pause_reason", "failures", "next_probe", "button")
@@ -74,19 +92,20 @@ class StreamAdmin(ReadOnly):
         return [own, *super().get_urls()]
 
     def act(self, request: HttpRequest, name: str, verb: str) -> HttpResponse:
-        """The digest stream may be paused before its row is there; any other must exist."""
-        if verb not in ACTS:
+        """Our two streams may be paused before their rows are there; any other must exist."""
+        acts = acts_of(name)
+        if verb not in acts:
             raise Http404
         stream = Stream.objects.filter(name=name).first()
         if stream is None:
-            if name != delivery.STREAM:
+            if name not in {delivery.STREAM, delivery.CONFIRM_STREAM}:
                 raise Http404
             stream = Stream(name=name)
-            if request.method == "POST" and request.user.has_perm(ACTS[verb].permission):
+            if request.method == "POST" and request.user.has_perm(acts[verb].permission):
                 stream.save()
         facts = {"facts": [(_("State"), self.standing(stream))]}
         back = reverse("admin:index")
-        return ask_or_act(self.admin_site, request, stream, ACTS[verb], back=back, facts=facts)
+        return ask_or_act(self.admin_site, request, stream, acts[verb], back=back, facts=facts)
 
 
 @admin.register(Heartbeat)

@@ -5,12 +5,13 @@ did not go smoothly. Every part may run twice and on many machines at once: a ro
 """
 
 from newsletter.delivery.amend import counts, pause_stream, resume_stream, retry_failed, retry_rows, settle_unknown
-from newsletter.delivery.claim import STREAM
+from newsletter.delivery.claim import CONFIRM_STREAM, STREAM
 from newsletter.delivery.forget import forget_details
 from newsletter.delivery.reap import reap_expired, skip_expired
 from newsletter.delivery.run import Run, deliver
 
 __all__ = [
+    "CONFIRM_STREAM",
     "STREAM",
     "Run",
     "counts",

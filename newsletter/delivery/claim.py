@@ -23,6 +23,7 @@ from subscriptions import schedule
 from subscriptions.models import Subscriber, Suppression, TopicPreference
 
 STREAM = "digest"
+CONFIRM_STREAM = "confirm"  # confirmations and notices, sent by subscriptions
 State = Delivery.State
 OWED = (State.QUEUED, State.RETRY)
 HELD = (State.CLAIMED, State.SENDING)
@@ -54,9 +55,9 @@ class Claimed(NamedTuple):
         return schedule.local_day(self.confirmed_at, self.time_zone) if self.confirmed_at else None
 
 
-def is_open(*, now: datetime) -> bool:
+def is_open(*, now: datetime, stream: str = STREAM) -> bool:
     """False while an operator or the circuit breaker holds the stream."""
-    return not Stream.objects.filter(Q(paused_at__isnull=False) | Q(probe_at__gt=now), name=STREAM).exists()
+    return not Stream.objects.filter(Q(paused_at__isnull=False) | Q(probe_at__gt=now), name=stream).exists()
 
 
 def claim_due(*, token: str, limit: int, now: datetime) -> list[Claimed] | None:
@@ -82,6 +83,11 @@ def claim_due(*, token: str, limit: int, now: datetime) -> list[Claimed] | None:
         for moment, back in held_back.items():
             give_back(back, token=token, not_before=moment)
     return _with_topics(allowed)
+
+
+def may_confirm(*, now: datetime) -> bool:
+    """Whether confirmations and notices may leave."""
+    return is_open(now=now, stream=CONFIRM_STREAM)
 
 
 def _load(pks: Sequence[int], *, token: str) -> list[Claimed]:

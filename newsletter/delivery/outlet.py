@@ -10,6 +10,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
 
 from newsletter.transports import Transport
 from newsletter.transports.backend import BackendTransport
@@ -44,6 +45,12 @@ def signer() -> Signer | None:
     if not settings.DKIM_KEY_FILE:
         return None
     return _signer(settings.DKIM_KEY_FILE, settings.DKIM_DOMAIN, settings.DKIM_SELECTOR)
+
+
+def signed(data: bytes) -> bytes:
+    """A confirmation or notice as it leaves by SMTP: signed as digests are. A provider signs by itself."""
+    found = signer()
+    return found.sign(data, at=timezone.now()) if found else data
 
 
 @lru_cache(maxsize=1)

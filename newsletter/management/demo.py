@@ -111,7 +111,7 @@ def _tell_the_story(site: str, catcher: MailCatcher) -> None:
 
     from newsletter import editions, planning, tasks
     from newsletter.models import Delivery, Edition
-    from subscriptions import mail
+    from subscriptions import notices
 
     with httpx.Client(base_url=site, timeout=20, headers={"Referer": f"{site}/"}) as web:
         _until(lambda: _answers(web), "the site does not answer")
@@ -119,7 +119,7 @@ def _tell_the_story(site: str, catcher: MailCatcher) -> None:
             for person in PEOPLE:
                 _sign_up(web, person)
         with _step("They confirm by the link in their mail"):
-            mail.send_due_notices(now=timezone.now())
+            notices.send_due_notices(now=timezone.now())
             for person in PEOPLE:
                 _confirm(web, catcher, person)
 

@@ -64,7 +64,8 @@ def plan_due(
         _plan_wishes(now=now, done=done, is_late=is_late)
 
     cadences = [partial(_plan_cadence, each, now=now, done=done, is_late=is_late) for each in Subscriber.Cadence.values]
-    for step in (welcome, send_now, *cadences):
+    steps: list[Callable[[], None]] = [welcome, send_now, *cadences]
+    for step in steps:
         try:
             step()
         except Exception as error:

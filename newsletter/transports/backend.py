@@ -16,7 +16,6 @@ import ssl
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -124,18 +123,13 @@ class BackendTransport:
         desk.leave()
 
 
-@dataclass(slots=True)
-class _Progress:
-    phase: Phase
-
-
 class _Desk:
     """One worker's connection, and what can be said about a message after it failed there."""
 
     def __init__(self, idle_seconds: float) -> None:
         self._idle_seconds = idle_seconds
         self._connection: BaseEmailBackend | None = None
-        self._progress = _Progress(Phase.API)
+        self._progress = mail.Progress()
         self._used_at = 0.0
 
     def send(self, message: Message) -> Outcome:
@@ -169,16 +163,15 @@ class _Desk:
             taken = connection.send_messages([letter])
         except Exception as error:
             self.leave()  # after any error it may be dead and look alive (X5)
-            return _failure(message.key, error, phase=self._progress.phase, letter=letter)
+            return _failure(message.key, error, phase=Phase(self._progress.step), letter=letter)
         if not taken:
             self.leave()
             return Outcome(message.key, Kind.INFRASTRUCTURE, Phase.CONNECT, text="The backend took no message.")
-        return _accepted(message.key, letter, phase=self._progress.phase)
+        return _accepted(message.key, letter, phase=Phase(self._progress.step))
 
     def _open(self) -> BaseEmailBackend:
         self._connection = mail.open_connection()
-        smtp = getattr(self._connection, "connection", None)
-        self._progress = _watch(smtp) if isinstance(smtp, smtplib.SMTP) else _Progress(Phase.API)
+        self._progress = mail.follow(self._connection)
         return self._connection
 
 
@@ -206,25 +199,6 @@ def _content(parsed: EmailMessage, subtype: str) -> str:
 
 def _is_provider(connection: BaseEmailBackend) -> bool:
     return hasattr(connection, "esp_name")
-
-
-def _watch(smtp: smtplib.SMTP) -> _Progress:
-    """Follow how far smtplib gets: it raises the same error before DATA and after the final dot (X9)."""
-    progress = _Progress(Phase.MAIL)
-    send = smtp.send
-    phases = {"mail": Phase.MAIL, "rcpt": Phase.RCPT, "data": Phase.DATA}
-
-    def watched(data: bytes | str) -> None:  # commands come as text, the body as bytes
-        if isinstance(data, str):
-            progress.phase = phases.get(data[:4].casefold(), progress.phase)
-            send(data)
-        else:
-            progress.phase = Phase.BODY
-            send(data)
-            progress.phase = Phase.DOT
-
-    smtp.send = watched  # type: ignore[method-assign, assignment]
-    return progress
 
 
 def _opening_fault(error: Exception) -> tuple[Phase, int]:

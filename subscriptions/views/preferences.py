@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from subscriptions import lifecycle, links, moving, rights, schedule
+from subscriptions import clicks, lifecycle, links, moving, rights, schedule
 from subscriptions.forms import (
     LinkForm,
     MoveForm,
@@ -89,9 +89,9 @@ def _answer_about_clicks(request: HttpRequest, reader: Subscriber, *, agrees: bo
     """None: nobody was asked."""
     if agrees:
         origin = origin_of(request, words=click_words())
-        lifecycle.agree_to_clicks(reader, **_act(request) | {"origin": origin})
+        clicks.agree(reader, **_act(request) | {"origin": origin})
     elif agrees is not None:
-        lifecycle.disagree_to_clicks(reader, **_act(request))
+        clicks.withdraw(reader, **_act(request))
 
 
 def _pause(request: HttpRequest, reader: Subscriber) -> HttpResponse:

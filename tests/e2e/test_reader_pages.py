@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from newsletter.models import Edition
 from subscriptions import links
-from subscriptions.mail import owe_notice, send_due_notices
+from subscriptions.notices import owe_notice, send_due_notices
 from subscriptions.models import ConsentEvent, Notice, Subscriber
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic
 from tests.e2e.shots import SHIFTS, faults_of

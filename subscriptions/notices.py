@@ -1,0 +1,270 @@
+"""Mails to one person that are not digests: confirmations, preferences links, goodbyes to an old address.
+
+In: the Notices that are owed. Out: settled Notice rows. Everything here may run twice and side by side: a Notice is
+claimed by a conditional UPDATE before it is sent, keeps its Message-ID over retries, and one whose sender died is
+`unknown` and left for the reader to ask again.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import smtplib
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
+from django.utils.crypto import salted_hmac
+from django.utils.module_loading import import_string
+
+from subscriptions import links
+from subscriptions.mail import Progress, build_message, follow, open_connection
+from subscriptions.models import Notice, Subscriber, Suppression
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from django.core.mail import EmailMultiAlternatives
+    from django.core.mail.backends.base import BaseEmailBackend
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(minutes=5)  # longer than any one mail can take: the relay's time-outs are well below
+MAX_ATTEMPTS = 8
+GIVE_UP_AFTER = timedelta(hours=24)  # a link somebody asked for yesterday is no help today
+INFRASTRUCTURE_PAUSE = timedelta(seconds=60)
+ERROR_LIMIT = 250
+NOT_NOW = 451
+BEFORE_THE_DOT = ("mail", "rcpt", "data", "body")
+_OUR_LOGIN = frozenset({530, 534, 535, 538})  # "authenticate first": our settings, not the letter
+_NOT_NOW_HTTP = frozenset({401, 403, 408, 425, 429, 503})  # our key, or too much at once
+_ADDRESS = re.compile(r"<?[^\s<>@]+@[^\s<>@]+>?")
+
+# Whoever complained, or was blocked by an operator, gets nothing at all, not even the mail that asks (BN6).
+SILENT = (Suppression.Reason.COMPLAINT, Suppression.Reason.ADMIN)
+
+
+def owe_notice(subscriber: Subscriber, *, kind: Notice.Kind, now: datetime, context: dict[str, str | int]) -> Notice:
+    """Put one mail into the queue. Committed with its cause; sent by whoever looks next."""
+    return Notice.objects.create(subscriber=subscriber, kind=kind, created_at=now, not_before=now, context=context)
+
+
+def send_due_notices(*, now: datetime, limit: int = 200, deadline: datetime | None = None) -> int:
+    """Send up to ``limit`` owed notices, stop after ``deadline``; returns how many were settled.
+
+    Two of these side by side share the work: each notice goes to whoever claims it first.
+    """
+    Notice.objects.filter(state=Notice.State.SENDING, lease_until__lt=now).update(
+        state=Notice.State.UNKNOWN, settled_at=now, error="The sender died; it may have arrived."
+    )
+    owed = Notice.objects.filter(state=Notice.State.QUEUED, not_before__lte=now).order_by("not_before", "pk")
+    due = list(owed.values_list("pk", flat=True)[:limit])
+    settled = 0
+    line: _Line | None = None
+    try:
+        for pk in due:
+            if (deadline is not None and timezone.now() >= deadline) or not _may_go(now=now):
+                break
+            try:
+                line = _ready(line)
+            except Exception as error:  # the relay is away: no notice is to blame, none loses an attempt
+                log.warning("No connection to the mail relay: %s", type(error).__name__)
+                owed.update(not_before=now + INFRASTRUCTURE_PAUSE)
+                break
+            notice = _claim(pk, now=now)
+            if notice is None:
+                continue
+            settled += 1
+            if not _send_one(notice, line=line, now=now):
+                _close(line)  # after any error the connection may be dead and look alive (X5)
+                line = None
+    finally:
+        _close(line)
+    return settled
+
+
+def _may_go(*, now: datetime) -> bool:
+    """False while an operator holds this stream of mail; the switch is kept by whoever NOTICE_GATE names."""
+    return not settings.NOTICE_GATE or bool(import_string(settings.NOTICE_GATE)(now=now))
+
+
+@dataclass(slots=True)
+class _Line:
+    """An open connection, and how far the letter on it has come."""
+
+    connection: BaseEmailBackend
+    progress: Progress
+
+
+def _claim(pk: int, *, now: datetime) -> Notice | None:
+    notice = Notice.objects.select_related("subscriber").filter(pk=pk, state=Notice.State.QUEUED).first()
+    if notice is None:
+        return None
+    taken = Notice.objects.filter(pk=pk, state=Notice.State.QUEUED, attempts=notice.attempts).update(
+        state=Notice.State.SENDING, lease_until=now + LEASE, attempts=notice.attempts + 1
+    )
+    notice.attempts += 1
+    return notice if taken == 1 else None
+
+
+def _send_one(notice: Notice, *, line: _Line, now: datetime) -> bool:
+    """Send and settle one claimed notice. False when the connection must not be used again."""
+    why_not = _why_not(notice)
+    if why_not:
+        _settle(notice, Notice.State.SKIPPED, now=now, error=why_not)
+        return True
+    try:
+        message = build_notice(notice, now=now)
+        message.message()
+    except Exception as error:  # a mail that cannot be built must not hold up the others (MF12)
+        log.exception("Notice %s cannot be built", notice.pk)
+        _settle(notice, Notice.State.FAILED, now=now, error=f"Cannot be built: {type(error).__name__}")
+        return True
+    try:
+        line.connection.send_messages([message])
+    except Exception as error:
+        _settle_error(notice, error, step=line.progress.step, now=now)
+        return False
+    _settle(notice, Notice.State.SENT, now=now, error="")
+    return True
+
+
+def _why_not(notice: Notice) -> str:
+    """Why this notice must not go out any more; empty when it may."""
+    reader = notice.subscriber
+    if reader.email is None:
+        return "The reader was erased."
+    if settings.MAIL_DRY_RUN_TO and _recipient(notice) not in settings.MAIL_DRY_RUN_TO:
+        return "Dry run: not one of MAIL_DRY_RUN_TO."
+    is_active = reader.state in {Subscriber.State.CONFIRMED, Subscriber.State.PAUSED}
+    if notice.kind == Notice.Kind.CONFIRM and is_active:
+        return "Confirmed meanwhile."
+    if notice.kind == Notice.Kind.ALREADY and not is_active:
+        return "Left meanwhile."
+    barred = Suppression.objects.in_force().filter(address_hash=notice.context.get("hash", reader.address_hash))
+    if notice.kind in {Notice.Kind.CONFIRM, Notice.Kind.MOVE}:  # who bounced, or was erased, may ask to come back (BN7)
+        barred = barred.filter(reason__in=SILENT)
+    return "The address is suppressed." if barred.exists() else ""
+
+
+def _recipient(notice: Notice) -> str:
+    """The reader's address, or the one that the notice names: a change of address writes to the new and to the old."""
+    return str(notice.context.get("to") or notice.subscriber.email)
+
+
+def _settle_error(notice: Notice, error: Exception, *, step: str, now: datetime) -> None:
+    code = _reply_code(error)
+    if code == 0 and step in BEFORE_THE_DOT:
+        code = NOT_NOW  # the relay hung up, and nobody can have accepted it (SM3)
+    text = _ADDRESS.sub("<…>", f"{type(error).__name__}: {error}")[:ERROR_LIMIT]
+    if code == 0:  # no answer: it may have been handed over (SM5). The reader can ask for another.
+        _settle(notice, Notice.State.UNKNOWN, now=now, error=text)
+    elif code >= 500 or notice.attempts >= MAX_ATTEMPTS or now - notice.created_at > GIVE_UP_AFTER:
+        _settle(notice, Notice.State.FAILED, now=now, error=text)
+    else:
+        delay = retry_delay(notice.attempts, chance=random.random())  # noqa: S311  (jitter, not a secret)
+        Notice.objects.filter(pk=notice.pk, state=Notice.State.SENDING).update(
+            state=Notice.State.QUEUED, not_before=now + delay, lease_until=None, error=text
+        )
+
+
+def retry_delay(attempts: int, *, chance: float) -> timedelta:
+    """Doubling from a minute to an hour, half of it by chance: greylisting relents after five minutes (SM6)."""
+    ceiling = min(60 * 2**attempts, 3600)
+    return timedelta(seconds=ceiling * (0.5 + chance / 2))
+
+
+def _reply_code(error: Exception) -> int:
+    """The relay's answer, a provider's put into the words of SMTP; 0 when there was none, or none that settles it."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return max((code for code, _text in error.recipients.values()), default=0)
+    if isinstance(error, smtplib.SMTPServerDisconnected):
+        return 0
+    if isinstance(error, smtplib.SMTPResponseException):
+        return NOT_NOW if error.smtp_code in _OUR_LOGIN else error.smtp_code
+    status = getattr(error, "status_code", None)  # anymail: the HTTP status
+    if isinstance(status, int) and 400 <= status < 600:
+        if status in _NOT_NOW_HTTP:
+            return NOT_NOW
+        return 550 if status < 500 else 0  # a gateway that gave up says nothing of what stood behind it
+    return 0
+
+
+def _settle(notice: Notice, state: Notice.State, *, now: datetime, error: str) -> None:
+    Notice.objects.filter(pk=notice.pk, state=Notice.State.SENDING).update(
+        state=state, settled_at=now, lease_until=None, error=error
+    )
+
+
+def _ready(line: _Line | None) -> _Line:
+    """The connection, asked whether it still lives; a new one when it does not."""
+    smtp = getattr(line.connection, "connection", None) if line else None
+    if line and isinstance(smtp, smtplib.SMTP):
+        with suppress(smtplib.SMTPException, OSError):
+            if smtp.noop()[0] == 250:
+                return line
+        _close(line)
+        line = None
+    if line is None:
+        connection = open_connection()
+        line = _Line(connection, follow(connection))
+    return line
+
+
+def _close(line: _Line | None) -> None:
+    if line is not None:
+        with suppress(smtplib.SMTPException, OSError):
+            line.connection.close()
+
+
+def build_notice(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
+    """The mail of one notice in the reader's language. It says nothing that a stranger could have typed (SS9)."""
+    reader = notice.subscriber
+    stem = f"emails/{notice.kind}"
+    context = {
+        "site_name": settings.SITE_NAME,
+        "site_url": settings.SITE_URL,
+        "postal_address": settings.POSTAL_ADDRESS,
+        "privacy_url": links.privacy_url(),
+        "confirm_hours": links.CONFIRM_HOURS,
+        "manage_hours": links.MANAGE_HOURS,
+        **_links_of(notice, now=now),
+    }
+    with translation.override(reader.language):
+        return build_message(
+            subject=render_to_string(f"{stem}.subject.txt", context),
+            text=render_to_string(f"{stem}.txt", context).strip() + "\n",
+            html=render_to_string(f"{stem}.html", context),
+            sender=settings.DEFAULT_FROM_EMAIL,
+            recipient=_recipient(notice),
+            headers={
+                "Message-ID": f"<n{notice.pk}.{_fingerprint(notice)}@{settings.MAIL_DOMAIN}>",
+                "Reply-To": settings.REPLY_TO_EMAIL,
+                "Auto-Submitted": "auto-generated",
+                "List-Help": f"<{links.privacy_url()}>",
+            },
+        )
+
+
+def _links_of(notice: Notice, *, now: datetime) -> dict[str, str]:
+    """What the kind of notice leads to, and nothing else: each link is a key."""
+    if notice.kind == Notice.Kind.CONFIRM:
+        return {"confirm_url": links.confirm_url(notice.context["request"], now=now)}
+    if notice.kind == Notice.Kind.MOVE:
+        return {"move_url": links.move_url(notice.pk, now=now)}
+    if notice.kind == Notice.Kind.MOVED:
+        return {"contact": settings.REPLY_TO_EMAIL}
+    return {
+        "manage_url": links.manage_url(notice.subscriber, now=now),
+        "unsubscribe_url": links.unsubscribe_url(notice.subscriber.unsubscribe_token),
+    }
+
+
+def _fingerprint(notice: Notice) -> str:
+    """Not to be guessed, and the same on every retry (MF2)."""
+    return salted_hmac("subscriptions.notice", str(notice.pk), algorithm="sha256").hexdigest()[:16]
