@@ -99,7 +99,7 @@ def _post(deliveries: list[WebhookDelivery], *, now: datetime) -> list[post.Answ
             continue
         headers = signed_headers(body, uid=delivery.event.uid, at=now, secrets=secrets)
         letters[delivery.pk] = post.Letter(delivery.endpoint.url, body, headers)
-    posted = post.post_all(list(letters.values()), rules=rules()) if letters else []
+    posted = post.post_all(list(letters.values()), rules=rules(), seconds=post.SECONDS) if letters else []
     answers |= dict(zip(letters, posted, strict=True))
     return [answers[delivery.pk] for delivery in deliveries]
 
