@@ -32,7 +32,6 @@ Taste = tuple[relevance.Floats, relevance.Floats] | tuple[None, None]
 class _Learnt:
     words: relevance.Words
     candidates: relevance.Vectors
-    papers: int
 
 
 class Tastes:
@@ -63,11 +62,9 @@ class Tastes:
             .order_by("-last", "-paper_id")
             .values_list("paper_id", flat=True)[:LIKED_LATELY]
         )
-        if not (liked and self._papers):
+        if not (liked and self._papers) or Paper.objects.published()[:TELLING].count() < TELLING:
             return {}
         learnt = self._learn()
-        if learnt.papers < TELLING:
-            return {}
         likeness = relevance.akin(_Read(liked).vectors(learnt.words), learnt.candidates).tocsc()
         found: dict[int, list[int]] = {}
         for column, paper in enumerate(self._papers):
@@ -105,7 +102,7 @@ class Tastes:
             words = relevance.Words(
                 background.texts, topics=background.topics, fields=fields, meanings=background.meanings
             )
-            self._learnt = _Learnt(words, offered.vectors(words), len(background.texts))
+            self._learnt = _Learnt(words, offered.vectors(words))
         return self._learnt
 
     def _vectors_of_judged(self, lists: Sequence[Sequence[int]]) -> relevance.Vectors:
