@@ -26,6 +26,7 @@ _SPACING = {"arxiv.org": timedelta(seconds=3)}  # arXiv's terms: one request in 
 _USUAL_SPACING = timedelta(seconds=1)
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=30), timedelta(hours=6)
 _REFUSED = {429, 503}
+_NO_SUCH_THING = {400, 404, 410}  # the question was wrong; the host is well, and the next question may be put to it
 _REDIRECTED = {301, 302, 303, 307, 308}
 _RATE_LIMIT_RESET = re.compile(r"\bt=(\d{1,6})\b")
 _RATE_LIMIT_LEFT = re.compile(r"\br=0\b")
@@ -85,7 +86,10 @@ def fetch(
     modified: str = "",
     rules: Rules = WORLD,
 ) -> Answer:
-    """Ask once, following redirects among `hosts`. Raises FetchError; HostBusy when it is another's turn."""
+    """Ask once, following redirects among `hosts`. Raises FetchError; HostBusy when it is another's turn.
+
+    A FetchError without `retry_at` is about this one address: others of the host may be asked.
+    """
     conditions = {name: value for name, value in (("If-None-Match", etag), ("If-Modified-Since", modified)) if value}
     started = time.monotonic()
 
@@ -99,7 +103,10 @@ def fetch(
             try:
                 answer = _ask(client, parts, conditions, content_types=content_types, rules=rules, started=started)
             except FetchError as error:
-                error.retry_at = turn.give_back(now=present(), error=error)
+                if error.status in _NO_SUCH_THING and error.wait is None:
+                    turn.pass_on(now=present())
+                else:
+                    error.retry_at = turn.give_back(now=present(), error=error)
                 raise
             if isinstance(answer, Answer):
                 turn.pass_on(now=present())

@@ -130,12 +130,28 @@ def troubles(*, now: datetime, sources: Iterable[Source] | None = None) -> list[
     for source in enabled_sources() if sources is None else sources:
         runs = SourceRun.objects.filter(source=source.SOURCE)
         latest = runs.exclude(state=State.WAITING).first()
-        if latest is None or latest.state in USABLE:
+        if latest is None:
+            continue
+        if latest.state in USABLE:
+            if trouble := _quiet(source, now=now):
+                found.append(trouble)
             continue
         ages = runs.aggregate(usable=Max("started_at", filter=Q(state__in=USABLE)), first=Min("started_at"))
         if latest.state == State.STALE or (ages["usable"] or ages["first"]) < now - _SILENT_POLLS * source.POLL_EVERY:
             found.append(Trouble(source.SOURCE, ages["usable"], latest.detail))
     return found
+
+
+def _quiet(source: Source, *, now: datetime) -> Trouble | None:
+    """A source that answers well and brings nothing: its lists moved, or it asks for categories that are gone."""
+    if source.QUIET_AFTER is None:
+        return None
+    runs = SourceRun.objects.filter(source=source.SOURCE)
+    ages = runs.aggregate(new=Max("started_at", filter=Q(new__gt=0)), first=Min("started_at"))
+    since = ages["new"] or ages["first"]
+    if since is None or since > now - source.QUIET_AFTER:
+        return None
+    return Trouble(source.SOURCE, ages["new"], f"it answers, but brought no new paper for {(now - since).days} days")
 
 
 def _fetch(

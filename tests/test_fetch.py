@@ -76,7 +76,8 @@ def test_a_turn_that_is_held_keeps_all_others_out(web: Replay) -> None:
         (429, {}, 30),
         (503, {"Retry-After": "soon"}, 30),
         (500, {}, 30),
-        (404, {}, 30),
+        (403, {}, 30),
+        (404, {"Retry-After": "40"}, 40),
     ],
 )
 def test_a_host_that_refuses_is_left_alone_as_long_as_it_asks(
@@ -88,6 +89,15 @@ def test_a_host_that_refuses_is_left_alone_as_long_as_it_asks(
     assert error.value.retry_at is not None
     for moment in (free_after(web), error.value.retry_at - NOON):
         assert timedelta(seconds=wait) <= moment <= timedelta(seconds=wait + 5)
+
+
+@pytest.mark.parametrize("status", [400, 404, 410])
+def test_an_address_that_is_not_there_says_nothing_against_its_host(web: Replay, status: int) -> None:
+    with pytest.raises(FetchError) as error:
+        get(web.on("/x", Reply(status=status)))
+    assert error.value.retry_at is None
+    assert free_after(web) < timedelta(seconds=5)
+    assert SourceHost.objects.get().strikes == 0
 
 
 def test_a_date_in_retry_after_is_understood(web: Replay) -> None:

@@ -39,6 +39,7 @@ class Moved:
         self.SOURCE = self.real.SOURCE
         self.CONTENT_TYPES = self.real.CONTENT_TYPES
         self.POLL_EVERY = self.real.POLL_EVERY
+        self.QUIET_AFTER = self.real.QUIET_AFTER
 
     def addresses(self, request: Request) -> list[str]:
         self.requests.append(request)
@@ -212,6 +213,27 @@ def test_a_source_that_failed_once_is_no_trouble_and_one_that_keeps_failing_is(w
     assert trouble.since is not None
     assert trouble.since - NOON < timedelta(minutes=1)
     assert "not JSON" in trouble.detail
+
+
+def test_a_day_that_the_host_does_not_know_does_not_cost_the_others(web: Replay) -> None:
+    source = Moved(hf_daily, [web.on("/today", Reply(status=404)), web.on("/yesterday", Reply(answer(PAPER)))])
+    assert [run.state for run in gather(source)] == ["failed", "ok"]
+    assert Paper.objects.count() == 1
+    assert gather(source, now=NOON + source.POLL_EVERY - timedelta(seconds=10)) == []
+
+
+def test_a_source_that_answers_and_brings_nothing_new_for_days_is_trouble(web: Replay) -> None:
+    source = Moved(hf_daily, [web.on("/hf", Reply(answer(PAPER)))])
+    gather(source)
+    for days in (2, 4, 6):
+        gather(source, now=NOON + timedelta(days=days))
+    assert troubles(now=NOON + timedelta(days=4), sources=[source]) == []
+    [trouble] = troubles(now=NOON + timedelta(days=6), sources=[source])
+    assert trouble.detail == "it answers, but brought no new paper for 5 days"
+    asked = Moved(arxiv_query, [web.on("/api", Reply(query_feed(), kind=ATOM))])
+    gather(asked)
+    gather(asked, now=NOON + timedelta(days=9))
+    assert troubles(now=NOON + timedelta(days=9), sources=[asked]) == []
 
 
 def test_runs_are_kept_for_a_season(web: Replay) -> None:

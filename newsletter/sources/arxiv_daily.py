@@ -19,6 +19,7 @@ SOURCE = "arxiv_daily"
 HOSTS = frozenset({"rss.arxiv.org"})
 CONTENT_TYPES = frozenset({"application/atom+xml", "application/xml", "text/xml"})
 POLL_EVERY = timedelta(hours=2)
+QUIET_AFTER = timedelta(days=6)  # the longest of its holidays and a weekend
 _NEWS = frozenset({"new", "cross"})
 _SUMMARY_HEAD = re.compile(r"^\s*arXiv:\S+\s+Announce Type:\s*\S+\s*(?:Abstract:\s*)?", re.IGNORECASE)
 _WEEKEND = 5  # Saturday

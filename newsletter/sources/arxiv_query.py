@@ -19,6 +19,7 @@ SOURCE = "arxiv_query"
 HOSTS = frozenset({"export.arxiv.org"})
 CONTENT_TYPES = frozenset({"application/atom+xml", "application/xml", "text/xml"})
 POLL_EVERY = timedelta(minutes=30)
+QUIET_AFTER = None  # it is asked about papers that others named
 _IDS_AT_ONCE = 100
 _WITHDRAWN = re.compile(
     r"\W*(?:this\s+(?:paper|submission|article|manuscript|work|preprint)\s+(?:has\s+been|is|was)\s+)?"

@@ -22,6 +22,7 @@ SOURCE = "hf_daily"
 HOSTS = frozenset({"huggingface.co"})
 CONTENT_TYPES = frozenset({"application/json"})
 POLL_EVERY = timedelta(minutes=30)
+QUIET_AFTER = timedelta(days=5)
 _DAYS = 7  # votes of older papers hardly move
 _COUNT_LIMIT = 2_000_000_000
 

@@ -59,6 +59,7 @@ class Source(Protocol):
     HOSTS: frozenset[str]  # all it may be redirected to
     CONTENT_TYPES: frozenset[str]
     POLL_EVERY: timedelta
+    QUIET_AFTER: timedelta | None  # without one new paper for so long, something is wrong; None: it brings none
 
     def addresses(self, request: Request) -> list[str]: ...
 
