@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 
 import pytest
@@ -8,13 +8,14 @@ from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 
 from newsletter import delivery, editions, planning
-from newsletter.delivery import claim, settle
+from newsletter.delivery import claim, reap, settle
 from newsletter.delivery.compose import bounce_address, delivery_of_bounce_address, delivery_of_message_id, message_id
 from newsletter.models import Delivery, DeliveryEvent, Edition, Stream
 from newsletter.transports import Kind, Message, Outcome, Phase
 from subscriptions.models import Subscriber, Suppression
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.fakes import MemoryTransport
+from tests.mail_lint import bodies
 
 pytestmark = pytest.mark.django_db
 State = Delivery.State
@@ -164,6 +165,31 @@ def test_news_that_cannot_be_delivered_in_time_is_given_up() -> None:
     row.refresh_from_db()
     assert row.state == State.FAILED
     assert row.events.get().kind == DeliveryEvent.Kind.FAILED
+
+
+def test_whoever_is_owed_longest_is_first() -> None:
+    rows = planned(3)
+    for minutes, row in enumerate(reversed(rows)):
+        Delivery.objects.filter(pk=row.pk).update(not_before=NOON + timedelta(minutes=minutes))
+    claimed = claim.claim_due(token="mine", limit=10, now=LATER)
+    assert [row.pk for row in claimed or []] == [row.pk for row in reversed(rows)]
+
+
+@pytest.mark.parametrize(("seconds", "skipped"), [(10.0, 5), (0.0, 2)])
+def test_a_long_list_of_stale_news_is_skipped_in_one_tick_as_far_as_its_time_goes(
+    seconds: float, skipped: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reap, "CHUNK", 2)
+    rows = planned(5)
+    assert delivery.skip_expired(now=rows[0].expires_at + timedelta(minutes=10), seconds=seconds) == skipped
+
+
+def test_the_day_of_consent_is_the_readers_own() -> None:
+    confirmed_at = datetime(2026, 3, 17, 23, 30, tzinfo=UTC)
+    planned(1, confirmed_at=confirmed_at, time_zone="Pacific/Auckland")
+    transport = MemoryTransport()
+    run(transport)
+    assert "You confirmed your address on 18 March 2026." in bodies(transport.sent[0].data)["plain"]
 
 
 def test_news_nobody_sent_in_time_is_skipped_as_late() -> None:
@@ -448,6 +474,21 @@ def test_warm_up_caps_each_domain_for_the_day(settings: pytest.FixtureRequest) -
     assert len(transport.sent) == 2
     tomorrow = (LATER + timedelta(days=1)).replace(hour=0, minute=0)
     assert {row.not_before for row in Delivery.objects.filter(state=State.QUEUED)} == {tomorrow}
+
+
+def test_with_a_rate_and_a_spent_cap_the_rest_waits_for_tomorrow_and_not_for_a_token(
+    settings: pytest.FixtureRequest,
+) -> None:
+    settings.DELIVERY_WARMUP_START_ON = NOON.date().isoformat()
+    settings.DELIVERY_WARMUP_FIRST_DAY = 13
+    settings.DELIVERY_DOMAIN_RATES = {"default": 1.0}  # a burst of ten
+    planned(20)
+    transport = MemoryTransport()
+    run(transport)
+    assert len(transport.sent) == 10
+    tomorrow = (LATER + timedelta(days=1)).replace(hour=0, minute=0)
+    waiting = [row.not_before for row in Delivery.objects.filter(state=State.QUEUED).order_by("not_before")]
+    assert waiting == [LATER + timedelta(seconds=second) for second in (1, 2, 3)] + [tomorrow] * 7
 
 
 def test_what_the_pace_of_everything_holds_back_is_not_counted_against_its_domain(

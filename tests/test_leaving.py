@@ -9,7 +9,7 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from subscriptions import links, rights
+from subscriptions import lifecycle, links, rights
 from subscriptions.models import ConsentEvent, Notice, Subscriber
 from subscriptions.notices import send_due_notices
 from tests.builders import NOON, make_reader
@@ -151,6 +151,24 @@ def test_a_slip_can_be_undone_for_ten_minutes_only(client: Client) -> None:
         assert "Welcome back" not in client.post(path_of(reader), {"action": "undo"}).content.decode()
         assert state_of(reader) == "unsubscribed"
     assert [event.kind for event in reader.consent_events.all()] == ["unsubscribed", "resumed", "unsubscribed"]
+
+
+def test_undoing_gives_a_paused_reader_their_pause_back(client: Client) -> None:
+    reader = make_reader()
+    with time_machine.travel(NOON, tick=False) as clock:
+        until = NOON + timedelta(days=7)
+        lifecycle.pause(reader, until=until, now=NOON, method="test", origin=lifecycle.Origin())
+        client.post(path_of(reader), ONE_CLICK)
+        clock.shift(timedelta(minutes=5))
+        client.post(path_of(reader), {"action": "undo"})
+        reader.refresh_from_db()
+        assert (reader.state, reader.paused_until, reader.next_due_at) == ("paused", until, None)
+        client.post(path_of(reader), ONE_CLICK)
+        Subscriber.objects.update(paused_until=NOON)
+        client.post(path_of(reader), {"action": "undo"})  # the pause is over meanwhile
+        reader.refresh_from_db()
+        assert (reader.state, reader.paused_until) == ("confirmed", None)
+        assert reader.next_due_at is not None
 
 
 def test_undo_does_not_confirm_who_never_confirmed(client: Client) -> None:

@@ -18,7 +18,7 @@ from newsletter.delivery.exchange import exchange
 from newsletter.models import Claim, Compiled, Delivery, Edition
 from newsletter.planning import due
 from newsletter.transports import Kind, Outcome, Phase, Turn
-from subscriptions import lifecycle
+from subscriptions import lifecycle, moving
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import Origin, Wishes
 from subscriptions.models import ConsentEvent, Notice, Subscriber
@@ -247,6 +247,21 @@ def test_two_signups_of_one_address_make_one_reader_and_one_mail() -> None:
     owed = succeeded(at_once(sign_up, sign_up))
     assert sum(notice is not None for notice in owed) == 1
     assert Subscriber.objects.count() == Notice.objects.count() == 1
+
+
+def test_of_two_readers_who_move_to_one_address_one_gets_it() -> None:
+    now = timezone.now()
+    address = parse_address("new@example.net")
+    notices = [moving.ask_move(make_reader(), to=address, now=now, origin=NOBODY) for _ in range(2)]
+
+    def move(notice: Notice | None) -> bool:
+        assert notice
+        return moving.move(notice, now=now, method="move page", origin=NOBODY)
+
+    moved = succeeded(at_once(*[lambda notice=notice: move(notice) for notice in notices]))
+    assert sorted(moved) == [False, True]
+    assert Subscriber.objects.filter(address_key=address.key).count() == 1
+    assert Notice.objects.filter(kind="moved").count() == 1
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -182,3 +184,21 @@ def test_one_relay_needs_no_pool() -> None:
     assert one.capacity() == two.capacity()
     one.close()
     two.close()
+
+
+def test_a_process_with_more_than_a_thousand_files_open_still_sends() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard) if hard > 0 else 4096, hard))
+    opened: list[int] = []
+    try:
+        while not opened or opened[-1] < 1100:
+            opened.append(os.open(os.devnull, os.O_RDONLY))
+        with ScriptedServer() as one, ScriptedServer() as two:
+            pool = RelayPool([make_member(one), make_member(two)])
+            outcomes = send_all(pool, [make_message(number) for number in range(8)])
+            pool.close()
+        assert {outcome.kind for outcome in outcomes.values()} == {Kind.SENT}
+    finally:
+        for number in opened:
+            os.close(number)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

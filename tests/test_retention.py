@@ -4,9 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models.signals import pre_delete
 from pytest_django import Settings
 
-from subscriptions.models import ConsentEvent, Notice, Subscriber, Suppression
+from subscriptions import lifecycle
+from subscriptions.models import ConsentEvent, Notice, Subscriber, Suppression, TopicPreference
 from subscriptions.notices import owe_notice
 from subscriptions.retention import forget_old
 from tests.builders import NOON, make_reader
@@ -51,6 +53,26 @@ def test_who_left_is_erased_after_a_year_and_readers_are_kept(settings: Settings
     forget_old(now=days(365))
     assert Subscriber.objects.get(pk=left.pk).email is None
     assert Subscriber.objects.get(pk=stays.pk).state == "confirmed"
+
+
+def test_one_reader_who_cannot_be_erased_or_resumed_holds_up_no_other() -> None:
+    odd, gone = (make_reader(state="unsubscribed", next_due_at=None, left_at=NOON, follows=("vision",)) for _ in "12")
+
+    def refuse(instance: TopicPreference, **_details: object) -> None:
+        if instance.subscriber_id == odd.pk:
+            raise RuntimeError("an odd row")
+
+    pre_delete.connect(refuse, sender=TopicPreference)
+    try:
+        forget_old(now=days(4000))
+    finally:
+        pre_delete.disconnect(refuse, sender=TopicPreference)
+    assert Subscriber.objects.get(pk=odd.pk).email
+    assert Subscriber.objects.get(pk=gone.pk).email is None
+    for cadence in ("never", "daily"):
+        make_reader(state="paused", next_due_at=None, paused_until=NOON, cadence=cadence)
+    assert lifecycle.resume_rested(now=NOON) == 1
+    assert set(Subscriber.objects.filter(paused_until=NOON).values_list("cadence", flat=True)) == {"never"}
 
 
 def test_where_a_consent_came_from_is_forgotten_and_the_consent_kept(settings: Settings) -> None:

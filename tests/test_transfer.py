@@ -146,6 +146,8 @@ def test_an_export_comes_back_as_it_was(tmp_path: Path) -> None:
     run(*lines)
     before = sorted(Subscriber.objects.values_list("email", "cadence", "hour", "time_zone", "confirmed_at"))
     file = tmp_path / "readers.csv"
+    file.write_text("an older export")  # which anybody on the machine could read
+    file.chmod(0o644)
     call_command("export_readers", str(file), verbosity=0)
     assert file.stat().st_mode & 0o077 == 0
     Subscriber.objects.all().delete()

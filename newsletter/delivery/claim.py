@@ -91,8 +91,10 @@ def may_confirm(*, now: datetime) -> bool:
 
 
 def _load(pks: Sequence[int], *, token: str) -> list[Claimed]:
-    ours = Delivery.objects.filter(pk__any_of=pks, state=State.CLAIMED, claim=token).order_by("not_before", "pk")
-    return [
+    """Those of the rows that are ours, in the order given: the one that is owed longest first."""
+    ours = Delivery.objects.filter(pk__any_of=pks, state=State.CLAIMED, claim=token)
+    place = {pk: number for number, pk in enumerate(pks)}
+    rows = [
         Claimed(*row)  # type: ignore[arg-type]  # a held row's reader has an address: erased ones are skipped before
         for row in ours.values_list(
             "pk",
@@ -111,6 +113,7 @@ def _load(pks: Sequence[int], *, token: str) -> list[Claimed]:
             "subscriber__clicks_agreed_at",
         )
     ]
+    return sorted(rows, key=lambda row: place[row.pk])
 
 
 def _with_topics(rows: Sequence[Claimed]) -> list[Claimed]:

@@ -55,14 +55,14 @@ def allow(rows: Sequence[Claimed], *, now: datetime) -> tuple[list[Claimed], dic
         by_domain[row.domain].append(row)
     for domain in sorted(by_domain):  # one order for all workers: no deadlock on the buckets
         waiting = by_domain[domain]
-        granted = _take(domain, len(waiting), cap=cap, now=now)
+        granted, left_today = _take(domain, len(waiting), cap=cap, now=now)
         allowed += waiting[:granted]
-        _spread(waiting[granted:], rate=rate_of(domain), now=now, later=later)
+        _spread(waiting[granted:], rate=rate_of(domain), left_today=left_today, now=now, later=later)
     order = {row.pk: place for place, row in enumerate(rows)}
     allowed.sort(key=lambda row: order[row.pk])
-    granted = _take(EVERYTHING, len(allowed), cap=None, now=now)
+    granted, left_today = _take(EVERYTHING, len(allowed), cap=None, now=now)
     _give_back(Counter(row.domain for row in allowed[granted:] if cap is not None or rate_of(row.domain)))
-    _spread(allowed[granted:], rate=rate_of(EVERYTHING), now=now, later=later)
+    _spread(allowed[granted:], rate=rate_of(EVERYTHING), left_today=left_today, now=now, later=later)
     return allowed[:granted], later
 
 
@@ -74,11 +74,14 @@ def _give_back(unused: Mapping[str, int]) -> None:
         )
 
 
-def _take(scope: str, wanted: int, *, cap: int | None, now: datetime) -> int:
-    """Take up to ``wanted`` tokens of a bucket, refilled to ``now``. Called inside the claim's transaction."""
+def _take(scope: str, wanted: int, *, cap: int | None, now: datetime) -> tuple[int, int]:
+    """Take up to ``wanted`` tokens of a bucket, refilled to ``now``. Called inside the claim's transaction.
+
+    How many it gives, and how many of the rest the day's cap leaves for later today.
+    """
     rate = rate_of(scope)
     if wanted == 0 or (not rate and cap is None):
-        return wanted
+        return wanted, 0
     bucket, _ = PaceBucket.objects.select_for_update().get_or_create(
         scope=scope, defaults={"tokens": rate * BURST_SECONDS, "refilled_at": now, "day_on": now.date()}
     )
@@ -93,14 +96,18 @@ def _take(scope: str, wanted: int, *, cap: int | None, now: datetime) -> int:
     if cap is not None:
         granted = min(granted, max(0, cap - bucket.sent_today))
     bucket.sent_today += granted
+    left_today = wanted - granted if cap is None else max(0, cap - bucket.sent_today)
     bucket.refilled_at = now
     bucket.save()
-    return granted
+    return granted, left_today
 
 
-def _spread(rows: Sequence[Claimed], *, rate: float, now: datetime, later: dict[datetime, list[int]]) -> None:
-    """Over the time their bucket needs to refill; where only the day's cap stands in the way, to the next UTC day."""
+def _spread(
+    rows: Sequence[Claimed], *, rate: float, left_today: int, now: datetime, later: dict[datetime, list[int]]
+) -> None:
+    """Over the time their bucket needs to refill; those beyond the day's cap to the next UTC day."""
     tomorrow = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     for place, row in enumerate(rows, start=1):
-        moment = now + timedelta(seconds=max(1, round(place / rate))) if rate else tomorrow
+        is_today = rate and place <= left_today
+        moment = now + timedelta(seconds=max(1, round(place / rate))) if is_today else tomorrow
         later[moment].append(row.pk)

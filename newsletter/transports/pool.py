@@ -6,7 +6,7 @@ a while; its messages move on untouched, and only when every relay has failed on
 
 from __future__ import annotations
 
-import select
+import selectors
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -42,6 +42,9 @@ class RelayPool:
         self._owners: dict[int, Member] = {}
         self._messages: dict[int, Message] = {}  # until settled, so that they can move
         self._tried: dict[int, set[Member]] = {}
+        self._selector = selectors.DefaultSelector()  # not select(), which knows no descriptor from 1,024 on
+        for member in self._members:
+            self._selector.register(member.lane.fileno(), selectors.EVENT_READ)
 
     def capacity(self) -> int:
         return sum(member.lane.capacity() for member in _fittest(self._members))
@@ -67,7 +70,7 @@ class RelayPool:
             rest = deadline - time.monotonic()
             if turn.outcomes or turn.ready or rest <= 0:
                 return turn
-            select.select([member.lane.fileno() for member in self._members], [], [], min(rest, _LOOK_SECONDS))
+            self._selector.select(min(rest, _LOOK_SECONDS))
 
     def release(self, keys: Iterable[int]) -> None:
         for member, share in self._by_owner(keys).items():
@@ -86,6 +89,7 @@ class RelayPool:
         return keys
 
     def close(self) -> None:
+        self._selector.close()
         for member in self._members:
             member.lane.close()
 

@@ -33,6 +33,7 @@ class Command(BaseCommand):
         states = options["state"] or [Subscriber.State.CONFIRMED, Subscriber.State.PAUSED]
         path: Path = options["file"]
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.fchmod(opened, 0o600)  # a file that was there keeps its mode otherwise
         with open(opened, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             count = -1
