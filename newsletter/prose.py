@@ -13,23 +13,67 @@ import unicodedata
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]+")
 _SPACES = re.compile(r"\s+")
 _ELLIPSIS = "…"
-# A sentence ends at . ! ? before a space and a capital, figure or bracket, or at a full-width stop.
-_SENTENCE_END = re.compile(r"(?:(?<=[.!?])|(?<=[.!?][\"”’)]))\s+(?=[\"“‘(\[]?[^\Wa-z_])|(?<=[。！？])\s*")
+# A sentence ends at . ! ? before a space and a capital, figure or bracket, or at a full-width stop; or at a full stop
+# between a word and a capitalised one that somebody forgot the space between.
+_SENTENCE_END = re.compile(
+    r"(?:(?<=[.!?])|(?<=[.!?][\"”’)]))\s+(?=[\"“‘(\[]?[^\Wa-z_])|(?<=[。！？])\s*|(?<=[a-z]{3}\.)(?=[A-Z][a-z]+\w*\s)"
+)
 _NO_END = re.compile(
     r"(?:\b(?:e\.g|i\.e|cf|vs|etc|al|resp|approx|Fig|Figs|Eq|Eqs|Sec|Tab|No|Dr|Prof|St|w\.r\.t)|\b[A-Z])\.$"
 )
-_CONTRIBUTION = re.compile(
+_SUBJECT = (
     r"\b(?:we|this (?:paper|work|study|survey|report|article|technical report))\s+(?:\w+ly\s+)?"
-    r"(?:then\s+|also\s+|first\s+)?"
-    r"(?:present|propose|introduce|show|describe|develop|release|study|investigate|demonstrate|argue|prove|build|design|"
-    r"train|report|find|explore|provide|revisit|address|tackle|offer|examine|analy[sz]e|formulate|evaluate|review|survey)",
+    r"(?:then\s+|also\s+|first\s+|further\s+|here\s+)?"
+)
+# What a paper brings, and, if no sentence says that, what it does.
+_BRINGS = re.compile(
+    _SUBJECT
+    + r"(?:present|propose|introduce|describe|develop|release|build|design|train|offer|formulate|create|devise)"
+    r"|\b(?:is|are) (?:proposed|presented|introduced)\b",
+    re.IGNORECASE,
+)
+_DOES = re.compile(
+    _SUBJECT + r"(?:show|stud|investigat|demonstrat|argue|prove|report|find|explor|provid|revisit|address|tackle|"
+    r"examin|analy[sz]e|evaluat|review|survey|aim|focus|consider|adapt|extend|apply|compar|combin|establish|ask|rethink)",
     re.IGNORECASE,
 )
 _OPENING = re.compile(
-    r"^(?:in this (?:paper|work|study|article|report)|to (?:this end|address (?:this|these)[^,]{0,60})|here|"
-    r"therefore|thus|hence|in response|motivated by this|to (?:fill|bridge|close) this gap),\s+",
+    r"^(?:in this (?:paper|work|study|article|report)|here|therefore|thus|hence|in response|motivated by this|"
+    r"however|moreover|furthermore|specifically|in particular|first|finally|additionally|to this end|"
+    r"to (?:\w+ )?(?:address|tackle|solve|overcome|mitigate|resolve|alleviate|remedy|fill|bridge|close|handle|meet) "
+    r"(?:this|these|those|that|such)\b[^,]{0,60}|addressing (?:this|these)\b[^,]{0,60}),\s+",
     re.IGNORECASE,
 )
+_LEANS_BACK = re.compile(
+    r"\b(?:these|those|the (?:above|former|latter)|such (?:an?|methods?|models?))\b", re.IGNORECASE
+)
+# Where a sentence may be left: before what only adds to what is said.
+_ADDITION = re.compile(
+    r"(?:\s*[,;:]|\s+[–—]|\s+--?)\s+|\s+(?=\(|(?:which|while|whereas|because|although|where|when|so that|such that|"
+    r"in order|thereby|by|with|without|through|via|using|including|but|based on|compared|leading to|allowing|enabling|"
+    r"achieving|under|across|and)\b)"
+)
+# What must not stand last: a word that asks for another, an abbreviation, the beginning of a list.
+_DANGLING = re.compile(
+    r"(?:^|\s)(?:an?|the|its?|their|our|this|these|that|which|who|whose|of|for|to|from|in|on|at|by|with|without|as|and|"
+    r"or|but|nor|both|either|between|into|onto|than|via|per|using|including|such|such as|e\.g\.?|i\.e\.?|etc|vs\.?|is|"
+    r"are|was|were|be|been|has|have|had|can|could|may|might|will|would|not|not only|only|more|most|less|very|namely|"
+    r"based|due|while|where|when|if|through|across|under|over|with respect|"
+    r"in (?:conjunction|order|addition|terms|contrast|comparison)|according|compared|able|rather|followed|"
+    r"the following(?: \w+)?|as follows)$",
+    re.IGNORECASE,
+)
+# A clause begun in passing that has not come to its point: "…, in which the semantic".
+_BEGUN = re.compile(r"\b(?:which|that|where|who|whose|while|because|although|when)(?:\s+\S+){0,3}$", re.IGNORECASE)
+_ITEM = re.compile(r"\s*:?\s*\(?\b(?:i|1|a)\)\s")  # the first of a list of points
+# A beginning that says nothing yet: what it belongs to comes after a comma.
+_PRELUDE = re.compile(
+    r"^(?:unlike|although|though|while|whereas|with|without|despite|inspired|motivated|by|to|in|on|at|when|if|as|since|"
+    r"given|based|for|through|under|because|after|before|among|rather|instead|recently|however|moreover|\w+ing)\b",
+    re.IGNORECASE,
+)
+_PRELUDE_REST = 30  # columns a sentence has to go on after its prelude to say something
+_SHORT = 70  # columns; a summary shorter than that is filled up with the beginning of the next sentence
 
 
 def one_line(text: str) -> str:
@@ -127,32 +171,67 @@ def gist(abstract: str, *, width: int = 230) -> str:
     """What a paper does, in two or three lines: the sentence that says it, with its neighbours when there is room.
 
     Abstracts open with the state of the world; the reader wants the contribution, so what leads up to the sentence
-    that says "we present" (of the first six) is dropped unless all of it fits. Never cut inside a word.
+    that says "we present" (of the first six) is dropped unless all of it fits. Whole sentences where they fit; one
+    that does not is left where a clause ends, never inside a word, and what is left says something by itself.
     """
     found = sentences(abstract)
     if not found:
         return ""
-    start = next((place for place, sentence in enumerate(found[:6]) if _CONTRIBUTION.search(sentence)), 0)
+    start = _telling(found[:6])
     chosen = " ".join(found[: start + 1])
-    if columns(chosen) > width and (opening := _OPENING.match(found[start])):
-        bare = found[start][opening.end() :]
-        chosen = bare[:1].upper() + bare[1:]
-    elif columns(chosen) > width:
+    if columns(chosen) > width:
         chosen = found[start]
+        if opening := _OPENING.match(chosen):
+            bare = chosen[opening.end() :]
+            chosen = bare[:1].upper() + bare[1:]
     if columns(chosen) > width:
         return _cut_at_clause(chosen, width=width)
     for sentence in found[start + 1 :]:
         if columns(chosen) + 1 + columns(sentence) > width:
-            return _cut_at_clause(f"{chosen} {sentence}", width=width) if columns(chosen) < width // 2 else chosen
+            room = width - columns(chosen) - 1
+            return f"{chosen} {_cut_at_clause(sentence, width=room)}" if columns(chosen) < _SHORT <= room else chosen
         chosen += " " + sentence
     return chosen
 
 
+def _telling(found: list[str]) -> int:
+    """The sentence that says what the paper brings: the first that does so without leaning on the one before."""
+    for says in (_BRINGS, _DOES):
+        places = [place for place, sentence in enumerate(found) if says.search(sentence)]
+        upright = [place for place in places if not _LEANS_BACK.search(_OPENING.sub("", found[place]))]
+        if places:
+            return (upright or places)[0]
+    return 0
+
+
 def _cut_at_clause(text: str, *, width: int) -> str:
-    """Shortened, at the end of a clause when one ends near by."""
-    short = shorten(text, width=width)
-    clause = max(short.rfind(mark) for mark in (", ", "; ", ": ", " – ", " — "))
-    return short[:clause] + _ELLIPSIS if clause > len(short) * 2 // 3 else short
+    """The beginning of a sentence that stands by itself and fits, with an ellipsis; else as many words as fit."""
+    short = shorten(text, width=width).removesuffix(_ELLIPSIS)
+    ends = [match.start() for match in _ADDITION.finditer(text) if match.start() <= len(short)]
+    least = len(short) // 3
+    if first := _ITEM.search(short):
+        ends = [end for end in ends if end <= first.start()]
+        least = min(least, first.start())
+    if _PRELUDE.match(text):
+        least = max(least, text.find(", ") + _PRELUDE_REST)
+    for end in reversed(ends):
+        if end >= least and _stands(text[:end]):
+            return text[:end].rstrip(" ,;:–—-") + _ELLIPSIS
+    words = short
+    while " " in words and not _stands(words):
+        words = words[: words.rstrip().rfind(" ")].rstrip(" ,;:–—-(")
+    return (words if _stands(words) else short) + _ELLIPSIS
+
+
+def _stands(text: str) -> bool:
+    """Whether nothing is missing at the end: no word that asks for another, no bracket or quotation left open."""
+    pairs = (("(", ")"), ("[", "]"), ("“", "”"), ("{", "}"))
+    return (
+        not _DANGLING.search(text.rstrip(" ,;:–—-"))
+        and not _BEGUN.search(text)
+        and all(text.count(one) <= text.count(other) for one, other in pairs)
+        and text.count('"') % 2 == text.count("$") % 2 == 0
+    )
 
 
 def singular(word: str) -> str:

@@ -111,3 +111,76 @@ def test_a_long_sentence_is_cut_at_the_end_of_a_clause() -> None:
 @given(TEXT)
 def test_a_gist_is_never_longer_than_asked(abstract: str) -> None:
     assert prose.columns(prose.gist(abstract)) <= 230
+
+
+@pytest.mark.parametrize(
+    ("sentence", "cut"),
+    [
+        ("We propose two decoders for two kinds of tasks: 1) one that copies, 2) one that %s.", "two kinds of tasks…"),
+        (
+            "Unlike earlier methods, which ask for a second model and for a longer training than anybody can pay, "
+            "we present one that needs neither of them and is as exact as the slow one in every case, %s.",
+            "in every case…",
+        ),
+        (
+            "We propose a network that finds small things in pictures taken by night and by day, in which the %s "
+            "module joins what both cameras see.",
+            "by night and by day…",
+        ),
+        (
+            "We present a model for speech that hears a whisper in a storm and writes it down in any of a hundred "
+            "languages, for which a telephone is enough (or a watch, or any other thing with a microphone %s).",
+            "a telephone is enough…",
+        ),
+    ],
+)
+def test_a_sentence_too_long_is_left_where_it_says_something(sentence: str, cut: str) -> None:
+    gist = prose.gist(sentence % ("very sensitive " * 16).strip())
+    assert gist.endswith(cut)
+
+
+def test_a_sentence_that_does_not_fit_is_left_out_when_the_first_says_enough() -> None:
+    first = "We present a recogniser that hears a whisper in a storm and writes it down in a hundred languages."
+    assert prose.gist(f"{first} Unlike earlier ones, which {'ask for more and ' * 20}fail, it works.") == first
+
+
+def test_what_a_paper_brings_comes_before_what_it_shows() -> None:
+    shown = "We study why recognisers fail in storms, and we find that they never heard one in all of their training. "
+    abstract = BACKGROUND * 2 + shown * 2 + "To solve this, we introduce a storm of recorded whispers. " + "More. " * 60
+    assert prose.gist(abstract).startswith("We introduce a storm of recorded whispers.")
+
+
+def test_a_forgotten_space_still_ends_a_sentence() -> None:
+    assert prose.sentences("We use storms.Whispers help. See node.js and v1.2 for more.") == [
+        "We use storms.",
+        "Whispers help.",
+        "See node.js and v1.2 for more.",
+    ]
+
+
+GLUE = ["the", "a", "of", "for", "and", "or", "which", "that", "with", "by", "to", "such as", "e.g.", "is", "in order"]
+NOUNS = ["speech", "a storm", "models", "whispers", "rain", "(see below)", "readers", "ten languages", "time"]
+CLAUSES = st.lists(
+    st.tuples(st.sampled_from(NOUNS), st.sampled_from([*GLUE, ",", ";", ":", " –"])), min_size=1, max_size=60
+)
+
+
+@given(st.lists(CLAUSES, min_size=1, max_size=4), st.integers(60, 300))
+def test_a_gist_holds_whole_words_and_never_ends_on_one_that_asks_for_another(
+    clauses: list[list[tuple[str, str]]], width: int
+) -> None:
+    lines = [" ".join(f"{noun} {glue}" for noun, glue in clause).replace(" ,", ",") for clause in clauses]
+    abstract = " ".join(f"We {'present' if width % 2 else 'like'} {line} rain." for line in lines)
+    gist = prose.gist(abstract, width=width)
+    assert prose.columns(gist) <= width
+    words, kept = abstract.split(), gist.removesuffix("…").split()
+    assert any(words[start : start + len(kept) - 1] == kept[:-1] for start in range(len(words)))
+    assert {kept[-1], kept[-1] + ",", kept[-1] + ";", kept[-1] + ":"} & set(words)
+    if gist.endswith("…"):
+        assert kept[-1] not in {word for glue in GLUE for word in glue.split()}
+        assert gist.count("(") == gist.count(")")
+
+
+@given(st.sampled_from(["agents", "class", "bus", "studies", "analysis", "is", "models", "gas"]))
+def test_the_singular_of_a_singular_is_itself(word: str) -> None:
+    assert prose.singular(prose.singular(word)) == prose.singular(word)
