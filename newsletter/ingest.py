@@ -19,7 +19,7 @@ from django.db.models import F, Q, Window
 from django.db.models.functions import RowNumber
 
 from newsletter import filing
-from newsletter.models import Paper, Sighting, Signal
+from newsletter.models import Paper, SearchEntry, Sighting, Signal
 from newsletter.sources.identifiers import title_key
 from newsletter.sources.observation import Observation
 
@@ -155,6 +155,7 @@ def _ingest_batch(batch: Sequence[Observation], *, now: datetime) -> IngestResul
     _store_signals([*fresh, *met.values()], now=now)
     if reworded := [entry.paper for entry in (*fresh, *met.values()) if entry.is_reworded]:
         filing.reclassify(reworded)
+        SearchEntry.objects.filter(paper__in=reworded).update(is_stale=True)
     return IngestResult(read=len(batch), new=len(fresh), merged=merged)
 
 
@@ -179,7 +180,7 @@ def _merge(entry: _Entry, seen: Observation, *, now: datetime) -> None:
         paper.withdrawn_at = at
     after = {name: getattr(paper, name) for name in _UPDATED}
     entry.is_changed |= after != before
-    entry.is_reworded |= any(after[name] != before[name] for name in ("title", "abstract", "categories"))
+    entry.is_reworded |= any(after[name] != before[name] for name in ("title", "abstract", "authors", "categories"))
     entry.sources.add(seen.source)
     entry.observations.append(seen)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 
 from newsletter.ingest import wait_for_other_writers
-from newsletter.models import Edition, EditionItem, Merge, Paper, Sighting, Signal, Vote
+from newsletter.models import Edition, EditionItem, Merge, Paper, SearchEntry, Sighting, Signal, Vote
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -85,6 +85,7 @@ def split(paper: Paper) -> None:
         if getattr(into, name) == getattr(merged.paper, name):
             setattr(into, name, EARLIER[name](before) if before else None)
     into.save(update_fields=[*moved["filled"], *moved["earlier"]])
+    SearchEntry.objects.filter(paper=into).update(is_stale=True)
     Paper.objects.filter(pk=paper.pk).update(merged_into=None)
     Paper.objects.filter(pk__in=moved["papers"], merged_into=into).update(merged_into=paper)
     merged.delete()
@@ -114,6 +115,7 @@ def _fill(into: Paper, paper: Paper) -> tuple[list[str], dict[str, str | None]]:
             earlier[name] = ours.isoformat() if ours else None
             setattr(into, name, theirs)
     into.save(update_fields=[*filled, *earlier])
+    SearchEntry.objects.filter(paper=into).update(is_stale=True)
     return filled, earlier
 
 

@@ -16,7 +16,7 @@ from celery.signals import worker_shutting_down
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from newsletter import community, delivery, editions, feedback, gathering, planning, trends, vectors, webhooks
+from newsletter import community, delivery, editions, feedback, gathering, planning, search, trends, vectors, webhooks
 from newsletter.delivery.outlet import open_transport
 from newsletter.models import Delivery, Heartbeat
 from subscriptions import lifecycle, retention
@@ -48,6 +48,7 @@ def tick() -> None:
 def ingest() -> None:
     gather_due(deadline=timezone.now() + SLICE)
     now = timezone.now()
+    search.keep_up(now=now, deadline=now + READING, should_stop=_leaving.is_set)
     vectors.embed_due(now=now, deadline=now + READING, should_stop=_leaving.is_set)
 
 

@@ -24,7 +24,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from newsletter import editions, merging, ranking
 from newsletter.admin import look
 from newsletter.admin.acts import Act, ActError, ask_or_act
-from newsletter.models import Edition, EditionItem, Paper, PaperQuerySet, PaperTopic, Sighting
+from newsletter.models import Edition, EditionItem, Paper, PaperQuerySet, PaperTopic, SearchEntry, Sighting
 from subscriptions.admin import LinesField
 from subscriptions.models import Topic
 
@@ -216,6 +216,11 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
 
     def has_delete_permission(self, request: HttpRequest, obj: Paper | None = None) -> bool:
         return False  # hide it instead: readers may have had it, and never-twice needs the row
+
+    def save_model(self, request: HttpRequest, obj: Paper, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if {"title", "abstract", "authors"}.intersection(form.changed_data):
+            SearchEntry.objects.filter(paper=obj).update(is_stale=True)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """A topic set by hand is the curator's: the classifier leaves it alone."""

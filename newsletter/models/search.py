@@ -46,7 +46,7 @@ class SearchMemory(models.Model):
         return f"learnt {self.learnt_at:%Y-%m-%d %H:%M}"
 
 
-class Holds(models.Lookup):  # type: ignore[type-arg]
+class Holds(models.Lookup):
     """`paper_id__holds=query`: what the index finds for a query in the database's own language (search.candidates)."""
 
     lookup_name = "holds"

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import io
 import math
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,59 +143,69 @@ def bag_of(title: Sequence[str], body: Sequence[str]) -> Counter[str]:
 
 def learn(papers: Iterable[Read]) -> Memory:
     """Some seconds for 20,000 papers."""
+    ids: list[int] = []
+    numbers: dict[str, int] = {}  # of stems, as they are met
+    spelt: Counter[str] = Counter()
+    met, times, ends = array("i"), array("f"), array("i", [0])
+    for read in papers:
+        bag = bag_of(read.title, read.body)
+        ids.append(read.paper)
+        met.extend(numbers.setdefault(stem, len(numbers)) for stem in bag)
+        times.extend(bag.values())
+        ends.append(len(met))
+        spelt.update(read.words)
+    columns, counts = np.frombuffer(met, dtype=np.int32), np.frombuffer(times, dtype=np.float32)
+    held_by = np.bincount(columns, minlength=len(numbers)) if len(columns) else np.zeros(0, dtype=np.int64)
+    # By count, then by the alphabet: the same papers in another order give the same memory.
+    kept = sorted(numbers, key=lambda stem: (-held_by[numbers[stem]], stem))[:STEMS]
+    order = np.array([numbers[stem] for stem in kept], dtype=np.int64)
+    places, papers_places = _spread(columns, counts, np.asarray(ends), order, held_by)
+    spellings = sorted(
+        (word for word in spelt if word.isalpha() and spelt[word] > 1), key=lambda one: (-spelt[one], one)
+    )
+    return Memory(
+        papers=len(ids),
+        mean_length=float(counts.sum()) / max(1, len(ids)),
+        stems=tuple(kept),
+        held_by=held_by[order],
+        places=places,
+        ids=np.array(ids, dtype=np.int64),
+        papers_places=papers_places,
+        words=tuple(spellings[:WORDS]),
+        words_held_by=np.array([spelt[word] for word in spellings[:WORDS]], dtype=np.int64),
+    )
+
+
+def _spread(
+    columns: NDArray[np.int32],
+    counts: Floats,
+    ends: NDArray[np.int32],
+    order: NDArray[np.int64],
+    held_by: NDArray[np.int64],
+) -> tuple[Floats, Floats]:
+    """A place for each stem and a row of length one for each paper: the truncated SVD of their TF-IDF matrix."""
+    papers = len(ends) - 1
+    shared = int((held_by[order] > 1).sum())  # what only one paper has says nothing of others
+    width = min(_WIDEST, papers // _PAPERS_A_DIMENSION, shared - 1)
+    if width < 2:
+        return np.zeros((len(order), 1), dtype=np.float32), np.zeros((papers, 1), dtype=np.float32)
     from scipy import sparse
     from sklearn.decomposition import TruncatedSVD  # half a second to load; searching does not need it
 
-    ids: list[int] = []
-    bags: list[Counter[str]] = []
-    held_by: Counter[str] = Counter()
-    spelt: Counter[str] = Counter()
-    for read in papers:
-        ids.append(read.paper)
-        bags.append(bag_of(read.title, read.body))
-        held_by.update(bags[-1].keys())
-        spelt.update(read.words)
-    total = len(bags)
-    # By count, then by the alphabet: the same papers in another order give the same memory.
-    kept = [stem for stem, _ in sorted(held_by.items(), key=lambda one: (-one[1], one[0]))[:STEMS]]
-    shared = sum(held_by[stem] > 1 for stem in kept)  # what only one paper has says nothing of others
-    columns = {stem: column for column, stem in enumerate(kept[:shared])}
-    weight = {stem: rarity(held_by[stem], total) for stem in columns}
-    indptr, indices, values = [0], list[int](), list[float]()
-    for bag in bags:
-        row = [(columns[stem], (1 + math.log(count)) * weight[stem]) for stem, count in bag.items() if stem in columns]
-        length = math.sqrt(sum(value * value for _, value in row)) or 1.0
-        indices += [column for column, _ in row]
-        values += [value / length for _, value in row]
-        indptr.append(len(indices))
-    rows = sparse.csr_matrix((values, indices, indptr), shape=(total, len(columns)), dtype=np.float32)
-    width = min(_WIDEST, total // _PAPERS_A_DIMENSION, len(columns) - 1)
-    if width < 2:
-        places, papers_places = np.zeros((len(columns), 1)), np.zeros((total, 1))
-    else:
-        fitted = TruncatedSVD(width, n_iter=5, random_state=0).fit(rows)
-        places = fitted.components_.T
-        papers_places = rows @ places
-    spellings = sorted(
-        ((word, count) for word, count in spelt.items() if word.isalpha()), key=lambda one: (-one[1], one[0])
-    )
-    spellings = [one for one in spellings[:WORDS] if one[1] > 1 or total < _PAPERS_A_DIMENSION]
-    return Memory(
-        papers=total,
-        mean_length=sum(sum(bag.values()) for bag in bags) / max(1, total),
-        stems=tuple(kept),
-        held_by=np.array([held_by[stem] for stem in kept], dtype=np.int64),
-        places=np.vstack([places, np.zeros((len(kept) - len(columns), places.shape[1]))]).astype(np.float32),
-        ids=np.array(ids, dtype=np.int64),
-        papers_places=_of_length_one(papers_places).astype(np.float32),
-        words=tuple(word for word, _ in spellings),
-        words_held_by=np.array([count for _, count in spellings], dtype=np.int64),
-    )
+    rare = np.log(1 + (papers - held_by + 0.5) / (held_by + 0.5)).astype(np.float32)
+    weights = (1 + np.log(counts)) * rare[columns]
+    rows = sparse.csr_matrix((weights, columns, ends), shape=(papers, len(held_by)))[:, order[:shared]]
+    lengths = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1)).ravel())
+    rows = sparse.diags_array(1 / np.where(lengths > 0, lengths, 1)).astype(np.float32) @ rows
+    places = TruncatedSVD(width, n_iter=5, random_state=0).fit(rows).components_.T
+    papers_places = _of_length_one(rows @ places)
+    none = np.zeros((len(order) - shared, width))
+    return np.vstack([places, none]).astype(np.float32), papers_places
 
 
-def _of_length_one(rows: Floats) -> Floats:
+def _of_length_one(rows: NDArray[Any]) -> Floats:
     lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
-    unit: Floats = rows / np.where(lengths > 0, lengths, 1)
+    unit: Floats = (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32)
     return unit
 
 

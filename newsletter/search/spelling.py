@@ -35,7 +35,7 @@ class Speller:
             (np.abs(self._lengths - len(word)) <= slips) & (other <= 2 * slips) & (self._first == ord(word[0]))
         )
         best: tuple[int, int, str] | None = None
-        for place in near:
+        for place in near.tolist():
             distance = slips_between(word, self._words[place], most=slips)
             if 0 < distance <= slips:
                 found = (distance, -int(self._counts[place]), self._words[place])

@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 from django.utils import timezone
 
-from newsletter import planning, tasks, vectors, webhooks
+from newsletter import planning, search, tasks, vectors, webhooks
 from subscriptions import notices
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,7 @@ def work(stop: threading.Event, *, once: bool = False) -> None:
         if is_tick:
             next_tick = now + tick
             steps += [partial(step, now=now) for step in (tasks.score_if_due, tasks.keep_house, planning.plan_due)]
+            steps += [partial(search.keep_up, now=now, deadline=now + SLICE / 2)]
         failures = [error for step in steps if (error := _failure_of(step))]
         asks = settings.SOURCES or settings.BOUNCE_MAILBOX_URL or vectors.is_on()
         if is_tick and not gatherer.is_alive() and (asks or webhooks.is_due(now=now)):
