@@ -159,7 +159,7 @@ class _Press:
             Edition.Cadence.WEEKLY: _("It comes once a week."),
             Edition.Cadence.MONTHLY: _("It comes once a month."),
         }[Edition.Cadence(edition.cadence)]
-        frequency_welcome = _("From now on it comes on the days and at the hour you chose.")
+        frequency_welcome = _("From now on a digest comes on the days and at the hour you chose.")
         return {
             "slots": self.slots,
             "language": translation.get_language(),

@@ -137,6 +137,9 @@ def _rhythm_of(reader: Subscriber) -> dict[str, Any]:
 
 
 def _confirmed_page(request: HttpRequest, reader: Subscriber) -> HttpResponse:
-    return render(
-        request, "subscriptions/confirmed.html", {"reader": reader, "next_due": local_time(reader.next_due_at, reader)}
-    )
+    context = {
+        "reader": reader,
+        "next_due": local_time(reader.next_due_at, reader),
+        "is_welcomed": settings.WELCOME_DIGEST and reader.welcome_due_at is not None,
+    }
+    return render(request, "subscriptions/confirmed.html", context)
