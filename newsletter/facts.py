@@ -89,6 +89,7 @@ def of_edition(edition: Edition, *, papers: int) -> dict[str, Any]:
         "done_at": edition.done_at.isoformat() if edition.done_at else None,
         "editor_note": edition.editor_note,
         "papers": papers,
+        "page_url": settings.SITE_URL + reverse("newsletter:edition", args=[edition.cadence, edition.period_on]),
     }
 
 

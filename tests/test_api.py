@@ -381,8 +381,10 @@ description = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", get_wsgi_ap
 
 @pytest.fixture
 def patient_key(settings: Settings) -> str:
-    settings.SIGNUPS_PER_API_KEY_AND_HOUR = 1_000_000
-    return new_key()
+    settings.SIGNUPS_PER_API_KEY_AND_HOUR = settings.API_READS_PER_MINUTE = 1_000_000
+    out = StringIO()
+    call_command("create_api_key", "patient", scope=["subscribers:write", "papers:write"], stdout=out)
+    return out.getvalue().strip()
 
 
 @pytest.mark.django_db(transaction=True)  # the application itself, as gunicorn calls it, closes its connections

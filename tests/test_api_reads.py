@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from newsletter.api import door, shapes
 from newsletter.models import Edition, EditionItem, Paper
+from newsletter.search import keep_up
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic
 
 pytestmark = pytest.mark.django_db
@@ -138,6 +140,7 @@ def test_a_page_has_at_most_a_hundred_papers() -> None:
         "limit=x",
         "sort=best",
         "from=yesterday",
+        "to=0",
         "listed_on=2026-02-30",
         "has_code=perhaps",
         "topic=no-such-topic",
@@ -207,11 +210,31 @@ def test_similar_papers_come_most_similar_first_and_without_hidden_ones() -> Non
     paper = assign(make_paper(title="Whispered speech", abstract=words), "speech-audio")
     near = assign(make_paper(title="Whispered speech from afar", abstract=words), "speech-audio")
     assign(make_paper(title="Whispered speech, hidden", abstract=words, is_hidden=True), "speech-audio")
-    assign(make_paper(title="Protein folding", abstract="Amino acids fold into proteins."), "speech-audio")
+    for number in range(20):
+        make_paper(title=f"Protein folding {number}", abstract="Amino acids fold into proteins of many a shape.")
+    keep_up(now=NOON, deadline=timezone.now() + timedelta(minutes=1))
     answer = get(f"papers/{paper.pk}/similar/").json()
-    assert [one["id"] for one in answer["papers"]][:1] == [near.pk]
-    assert paper.pk not in [one["id"] for one in answer["papers"]]
-    assert shapes.SimilarPapers.model_validate(answer)
+    assert [one["paper"]["id"] for one in answer["papers"]] == [near.pk]
+    assert answer["papers"][0]["score"] > 0
+    assert shapes.FoundSimilar.model_validate(answer)
+
+
+def test_the_search_finds_papers_best_first_and_says_what_it_read() -> None:
+    paper = make_paper(title="Whispered speech from afar", code_url="https://github.com/a/b")
+    make_paper(title="Protein folding with attention")
+    make_paper(title="Whispered speech, hidden", is_hidden=True)
+    keep_up(now=NOON, deadline=timezone.now() + timedelta(minutes=1))
+    answer = get("search/?q=whispered+speech").json()
+    assert shapes.FoundPapers.model_validate(answer)
+    assert answer["papers"][0]["paper"]["id"] == paper.pk
+    assert "hidden" not in str(answer["papers"])
+    assert (answer["query"], answer["corrected"]) == ("whispered speech", [])
+    assert get("search/?q=whispered+speech+has:code&limit=1").json()["papers"][0]["paper"]["id"] == paper.pk
+
+
+@pytest.mark.parametrize("q", ["", "x" * 301, "nosuch:field", "after:yesterday", "topic:alchemy"])
+def test_what_cannot_be_searched_for_is_told_in_a_sentence(q: str) -> None:
+    assert list(get(f"search/?q={q}", status=422).json()) == ["message"]
 
 
 # --- trending, topics, editions ---------------------------------------------------------------------------------------
@@ -393,12 +416,11 @@ def test_a_page_of_fifty_papers_takes_less_than_fifty_milliseconds(settings: Set
         paper = trending_paper(1.0 + number, abstract="We study what we study, and find it. " * 30)
         assign(paper, "vision", "speech-audio")
     times = []
-    for _ in range(30):
-        started = time.perf_counter()
+    for _ in range(40):
+        started = time.thread_time()  # what others do on the machine meanwhile is not ours
         get("papers/?limit=50")
-        times.append(time.perf_counter() - started)
-    # The bound holds for p95 on a machine that does nothing else; the median of a busy one still shows a slip.
-    assert sorted(times)[15] < 0.05
+        times.append(time.thread_time() - started)
+    assert sorted(times)[37] < 0.05
 
 
 # --- the description --------------------------------------------------------------------------------------------------

@@ -20,7 +20,6 @@ from newsletter.models import Edition, EditionItem
 from subscriptions.models import Topic
 
 if TYPE_CHECKING:
-    from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse
 
 router = Router(tags=["Editions and topics"])
@@ -34,7 +33,7 @@ def topics(request: HttpRequest) -> HttpResponse:
 @router.get("editions/", response={200: shapes.Editions} | NOT_HERE, url_name="editions", summary="List editions")
 def editions(request: HttpRequest, wish: Query[shapes.EditionsWish]) -> HttpResponse:
     """Those that went out, newest first."""
-    rows = _issued().annotate(shown=_SHOWN)
+    rows = Edition.objects.issued().annotate(shown=_SHOWN)
     if wish.cadence:
         rows = rows.filter(cadence=wish.cadence)
     order: dict[str, Any] = {"period_on": date, "pk": int}
@@ -53,13 +52,9 @@ def editions(request: HttpRequest, wish: Query[shapes.EditionsWish]) -> HttpResp
     summary="One edition and its papers",
 )
 def edition(request: HttpRequest, edition_id: int) -> HttpResponse:
-    found = get_object_or_404(_issued(), pk=min(edition_id, PK_MAX))
+    found = get_object_or_404(Edition.objects.issued(), pk=min(edition_id, PK_MAX))
     items = facts.of_items(facts.items_of(found))
     return said(facts.of_edition(found, papers=len(items)) | {"items": items})
-
-
-def _issued() -> QuerySet[Edition]:
-    return Edition.objects.filter(state__in=[Edition.State.SENDING, Edition.State.DONE])
 
 
 _SHOWN = Count(

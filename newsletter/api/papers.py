@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from newsletter.models import PaperQuerySet
 
-SIMILAR = 10
 PK_MAX = 2**63 - 1
 NO_TOPIC = "topic: give the slug of one of our topics, as /api/v1/topics/ lists them."
 NO_CURSOR = "cursor: give what `next` had for this very list, or leave it out to begin anew."
@@ -103,12 +102,6 @@ def leaf(request: HttpRequest, told_rows: dict[str, Any], *, cursor: str) -> Htt
     if following:
         response["Link"] = f'<{following}>; rel="next"'
     return response
-
-
-def listed(pks: list[int]) -> list[dict[str, Any]]:
-    """The papers with these keys, in their order; what is hidden or merged away by now is left out."""
-    by_pk = {paper.pk: paper for paper in Paper.objects.published().filter(pk__in=pks).with_topics()}
-    return [facts.of_paper(by_pk[pk]) for pk in pks if pk in by_pk]
 
 
 def _about(slug: str) -> PaperQuerySet:

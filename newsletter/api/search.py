@@ -5,28 +5,61 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.http import Http404
-from ninja import Router
+from django.utils import translation
+from ninja import Query, Router
 
+from newsletter import facts, search, similar
 from newsletter.api import shapes
-from newsletter.api.door import said
-from newsletter.api.papers import NOT_HERE, PK_MAX, SIMILAR, listed
+from newsletter.api.door import said, told
+from newsletter.api.papers import NOT_HERE, PK_MAX
 from newsletter.models import Paper
-from newsletter.views.paper import similar_to
+from newsletter.search.sentences import sentence_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
     from django.http import HttpRequest, HttpResponse
+
+SIMILAR = 10
 
 router = Router(tags=["Papers"])
 
 
+@router.get("search/", response={200: shapes.FoundPapers} | NOT_HERE, url_name="search", summary="Search papers")
+def search_papers(request: HttpRequest, wish: Query[shapes.SearchWish]) -> HttpResponse:
+    """Words in any order, also plain ones for what the field calls otherwise; slips of the keyboard are corrected."""
+    try:
+        found = search.find(wish.q)
+    except search.QueryError as error:
+        with translation.override("en"):
+            return told(str(sentence_of(error)), status=422)
+    return said(
+        {
+            "query": wish.q,
+            "corrected": [{"typed": typed, "read": read} for typed, read in found.corrected],
+            "papers": _scored(found.papers[: wish.limit]),
+        }
+    )
+
+
 @router.get(
     "papers/{int:paper_id}/similar/",
-    response={200: shapes.SimilarPapers} | NOT_HERE,
+    response={200: shapes.FoundSimilar} | NOT_HERE,
     url_name="similar_papers",
     summary="Papers like one",
 )
 def similar_papers(request: HttpRequest, paper_id: int) -> HttpResponse:
-    found = Paper.objects.published().with_topics().filter(pk=min(paper_id, PK_MAX)).first()
-    if found is None:
+    paper = Paper.objects.published().filter(pk=min(paper_id, PK_MAX)).first()
+    if paper is None:
         raise Http404
-    return said({"papers": listed([paper.pk for paper in similar_to(found)][:SIMILAR])})
+    return said({"papers": _scored(similar.similar_to(paper, limit=SIMILAR))})
+
+
+def _scored(found: Iterable[tuple[int, float]]) -> list[dict[str, Any]]:
+    """In their order; what is hidden or merged away by now is left out."""
+    scores = dict(found)
+    by_pk = Paper.objects.published().with_topics().in_bulk(list(scores))
+    return [
+        {"score": round(score, 4), "paper": facts.of_paper(by_pk[pk])} for pk, score in scores.items() if pk in by_pk
+    ]

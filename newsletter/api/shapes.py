@@ -6,10 +6,10 @@ In: nothing. Out: classes for the OpenAPI document, and what a request may ask. 
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from ninja import Schema
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 LIMIT = 100
 CURSOR_LENGTH = 200
@@ -17,6 +17,16 @@ CURSOR_LENGTH = 200
 Sort = Literal["newest", "trending-day", "trending-week", "trending-month", "votes"]
 Window = Literal["day", "week", "month"]
 Cadence = Literal["daily", "weekly", "monthly"]
+
+
+def _written_out(value: Any) -> Any:
+    """Pydantic would read a number as seconds since 1970."""
+    if not isinstance(value, str) or len(value) != len("2026-03-18"):
+        raise ValueError("not a day")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_written_out)]
 
 
 class Told(Schema):
@@ -89,8 +99,13 @@ class Papers(Schema):
     next: str | None = Field(description="The address of the next page; null on the last.")
 
 
-class SimilarPapers(Schema):
-    papers: list[Paper] = Field(description="Most similar first.")
+class Scored(Schema):
+    score: float = Field(description="To compare within one answer only.")
+    paper: Paper
+
+
+class FoundSimilar(Schema):
+    papers: list[Scored] = Field(description="Most similar first.")
 
 
 class Ranked(Schema):
@@ -104,9 +119,15 @@ class Trending(Schema):
     items: list[Ranked]
 
 
-class Found(Schema):
+class Corrected(Schema):
+    typed: str
+    read: str
+
+
+class FoundPapers(Schema):
     query: str
-    papers: list[Paper] = Field(description="Best first.")
+    corrected: list[Corrected] = Field(description="Words that no paper has, and what they were read as.")
+    papers: list[Scored] = Field(description="Best first.")
 
 
 class Edition(Schema):
@@ -150,9 +171,9 @@ class PapersWish(Schema):
     """Which papers, in which order."""
 
     topic: str = Field("", max_length=50, pattern=r"^[-a-zA-Z0-9_]*$", description="Slug of a topic.")
-    listed_on: date | None = Field(None, description="Only the list of this day.")
-    since: date | None = Field(None, alias="from", description="Listed on this day or later.")
-    until: date | None = Field(None, alias="to", description="Listed on this day or earlier.")
+    listed_on: Day | None = Field(None, description="Only the list of this day.")
+    since: Day | None = Field(None, alias="from", description="Listed on this day or later.")
+    until: Day | None = Field(None, alias="to", description="Listed on this day or earlier.")
     has_code: bool | None = Field(None, description="true: with a link to code; false: without.")
     sort: Sort = Field("newest", description="newest: last come first. trending-…: only those that trend.")
     limit: int = Field(50, ge=1, le=LIMIT)
@@ -167,9 +188,11 @@ class TrendingWish(Schema):
 
 class SearchWish(Schema):
     q: str = Field(
-        min_length=1, max_length=200, description='Words, "phrases", and topic: author: has:code after: to narrow.'
+        min_length=1,
+        max_length=300,
+        description='Words, "phrases", and topic: author: has:code after: before: to narrow.',
     )
-    limit: int = Field(20, ge=1, le=50)
+    limit: int = Field(20, ge=1, le=LIMIT)
 
 
 class EditionsWish(Schema):
@@ -189,4 +212,4 @@ class Submission(BaseModel):
     authors: list[str] = Field(default=[], max_length=200)
     url: str = Field("", max_length=300, pattern=r"^(https?://\S+)?$", description="Where it can be read.")
     code_url: str = Field("", max_length=300, pattern=r"^(https?://\S+)?$")
-    published_on: date | None = None
+    published_on: Day | None = None
