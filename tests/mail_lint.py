@@ -14,7 +14,7 @@ from email.header import decode_header
 from email.message import EmailMessage
 from html.parser import HTMLParser
 from itertools import pairwise
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from tests import mail_clients
 
@@ -24,6 +24,7 @@ ONCE = [
     *("List-Id", "List-Unsubscribe", "List-Unsubscribe-Post", "List-Help", "List-Subscribe", "List-Owner"),
     *("List-Archive", "List-Post", "Feedback-ID"),
 ]
+COUNTED = re.compile(r"/c/[\w-]{24}/\d+/[pfch]")  # the delivery, the paper's place, which of its links
 UNSAFE = {"Cc", "Zl", "Zp", "Cs"}
 BIDI = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
@@ -64,11 +65,17 @@ def lint(raw: bytes, *, hosts: tuple[str, ...], site_host: str = "papers.example
             faults.append(f"MF27 not https: {url}")
         if host != site_host and not any(host == name or (name[0] == "." and host.endswith(name)) for name in hosts):
             faults.append(f"MF27 host is not ours nor allow-listed: {url}")
+        if (
+            host == site_host
+            and parts.path.startswith("/c/")
+            and not COUNTED.fullmatch(urlunsplit(("", "", *parts[2:])))
+        ):
+            faults.append(f"SS13 a counted link that names more than rows: {url}")
     if "html" in found:
         faults += _html(found["html"], raw)
         faults += mail_clients.faults(found["html"])
         missing = set(_hrefs(found["html"])) - {url.split("#")[0] for url in links if url in found["plain"]}
-        papers = {url for url in missing if "/d/" not in url and urlsplit(url).hostname != site_host}
+        papers = {url for url in missing if "/c/" in url or ("/d/" not in url and urlsplit(url).hostname != site_host)}
         faults += [f"MF6 only the HTML part links {url}" for url in papers]
     if not re.search(rf"https://{re.escape(site_host)}/u/[\w-]{{24}}", found["plain"]):
         faults.append("MF6 the text part has no unsubscribe link")

@@ -380,8 +380,13 @@ def test_a_post_without_the_forms_token_is_refused(desk: dict[str, Any]) -> None
     assert state_of(desk["newsletter.edition"]) == State.DRAFT
 
 
-def test_a_stream_is_paused_and_resumed_by_buttons_even_before_it_ever_failed(operator: Client) -> None:
-    path = "/admin/newsletter/stream/digest/act/"
+@pytest.mark.parametrize(("stream", "warning"), [("digest", "No digest"), ("confirm", "nobody can join")])
+def test_a_stream_is_paused_and_resumed_by_buttons_even_before_it_ever_failed(
+    operator: Client, stream: str, warning: str
+) -> None:
+    path = f"/admin/newsletter/stream/{stream}/act/"
+    assert f"{path}pause/" in operator.get("/admin/").content.decode()
+    assert warning in operator.get(f"{path}pause/").content.decode()
     operator.get(f"{path}pause/")
     assert not Stream.objects.exists()
     operator.post(f"{path}pause/")

@@ -41,6 +41,7 @@ def good(db: None) -> bytes:
         (b"quoted-printable", b"8bit", "MF7"),
         (b"https://github.com", b"http://github.com", "MF27 not https"),
         (b"https://github.com", b"https://bit.ly", "MF27 host"),
+        (b"https://github.com", b"https://papers.example.org/c/x?url=", "SS13"),
         (b"Paperboy\r\nWed", b"Paperboy =\xff\r\nWed", "MF7 a byte"),
         (b"Paperboy\r\nWed", b"x" * 80 + b"\r\nWed", "MF4 a line"),
         (b"Paperboy\r\nWed", b"Paperboy \r\nWed", "MF7 quoted-printable with a loose space"),

@@ -18,10 +18,11 @@ from newsletter.delivery.exchange import exchange
 from newsletter.models import Claim, Compiled, Delivery, Edition
 from newsletter.planning import due
 from newsletter.transports import Kind, Outcome, Phase, Turn
-from subscriptions import lifecycle, moving
+from subscriptions import lifecycle, links, moving
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import Origin, Wishes
 from subscriptions.models import ConsentEvent, Notice, Subscriber
+from subscriptions.notices import owe_notice
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
@@ -252,10 +253,12 @@ def test_two_signups_of_one_address_make_one_reader_and_one_mail() -> None:
 def test_of_two_readers_who_move_to_one_address_one_gets_it() -> None:
     now = timezone.now()
     address = parse_address("new@example.net")
-    notices = [moving.ask_move(make_reader(), to=address, now=now, origin=NOBODY) for _ in range(2)]
+    notices = []
+    for reader in (make_reader(), make_reader()):
+        asked = {"to": address.email, "hash": links.address_hash(address.key), "from_hash": reader.address_hash}
+        notices.append(owe_notice(reader, kind=Notice.Kind.MOVE, now=now, context=asked))
 
-    def move(notice: Notice | None) -> bool:
-        assert notice
+    def move(notice: Notice) -> bool:
         return moving.move(notice, now=now, method="move page", origin=NOBODY)
 
     moved = succeeded(at_once(*[lambda notice=notice: move(notice) for notice in notices]))
