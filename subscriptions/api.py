@@ -127,8 +127,9 @@ def guarded(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     @wraps(view)
     def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if int(request.META.get("CONTENT_LENGTH") or 0) > BODY_BYTES_MAX:
-            return JsonResponse({"message": f"Send at most {BODY_BYTES_MAX} bytes."}, status=413)
-        response = view(request, *args, **kwargs)
+            response: HttpResponse = JsonResponse({"message": f"Send at most {BODY_BYTES_MAX} bytes."}, status=413)
+        else:
+            response = view(request, *args, **kwargs)
         response["Cache-Control"] = "no-store"
         return response
 
