@@ -12,10 +12,11 @@ from axe_playwright_python.sync_playwright import Axe
 from django.core import mail
 from django.utils import timezone
 
-from newsletter.models import Edition
+from newsletter import community
+from newsletter.models import Edition, Paper, Vote
 from subscriptions import links
-from subscriptions.notices import owe_notice, send_due_notices
 from subscriptions.models import ConsentEvent, Notice, Subscriber
+from subscriptions.notices import owe_notice, send_due_notices
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic
 from tests.e2e.shots import SHIFTS, faults_of
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser, Page
+    from pytest_django import Settings
     from pytest_django.live_server_helper import LiveServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -34,6 +36,8 @@ KINDS = [
     "confirm",
     "preferences",
     "paused",
+    "votes",
+    "voted",
     "leave",
     "left",
     "move",
@@ -46,7 +50,8 @@ SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 @pytest.fixture(autouse=True)
-def _papers() -> None:
+def _papers(settings: Settings) -> None:
+    settings.SOURCES = ["arxiv_query"]  # so that papers can be handed in
     make_topic("speech-audio")
     papers = [
         assign(make_paper(title="Seeing well", score_daily=3.0, first_seen_at=timezone.now()), "vision"),
@@ -69,6 +74,12 @@ def path_of(kind: str) -> str:
         if kind == "paused":
             Subscriber.objects.filter(pk=reader.pk).update(state="paused", paused_until=now, next_due_at=None)
         return f"/preferences/{links.manage_token(reader, now=now)}/"
+    if kind in {"votes", "voted"}:
+        if kind == "voted":
+            for paper in Paper.objects.all():
+                community.vote(reader, paper=paper, now=now)
+        community.submit(reader, link="2403.01234", now=now)
+        return f"/r/{links.manage_token(reader, now=now)}/papers/"
     if kind in {"leave", "left"}:
         if kind == "left":
             Subscriber.objects.filter(pk=reader.pk).update(state="unsubscribed", left_at=NOON, next_due_at=None)
@@ -100,6 +111,18 @@ def test_pages_fit_a_phone_and_call_nobody_else(chromium: Browser, live_server: 
     with chromium.new_context(viewport={"width": 320, "height": 700}) as context:
         context.add_init_script(SHIFTS)
         assert faults_of(context.new_page(), live_server.url + path_of(kind)) == []
+
+
+def test_a_vote_is_given_and_taken_back_without_a_script(chromium: Browser, live_server: LiveServer) -> None:
+    with chromium.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(live_server.url + path_of("votes"))
+        page.get_by_role("button", name=re.compile("Up-vote.*Hearing well")).click()
+        paper = Vote.objects.get().paper
+        assert page.url.endswith(f"#paper-{paper.pk}")
+        assert paper.title == "Hearing well"
+        page.get_by_role("button", name=re.compile("back.*Hearing well")).click()
+        assert not Vote.objects.exists()
 
 
 def test_signing_up_by_keyboard_alone(chromium: Browser, live_server: LiveServer) -> None:
