@@ -7,6 +7,7 @@ drafting is unique per cadence and period, and a draft is refreshed without touc
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from functools import reduce
@@ -35,6 +36,7 @@ DRAFT_LEAD = timedelta(hours=6)  # curators see the draft this long before the c
 WEEK_LEAD = timedelta(hours=14)  # weekly and monthly editions close when the day begins furthest east
 PERIOD_DAYS: dict[str, int] = {Cadence.DAILY: 1, Cadence.WEEKLY: 7, Cadence.MONTHLY: 31}
 CANDIDATE_DAYS: dict[str, int] = {Cadence.DAILY: 7, Cadence.WEEKLY: 21, Cadence.MONTHLY: 62}
+HELD_READERS, HELD_PAPERS = 5000, 30  # of whose held digests an edition makes up, and with how many papers
 
 
 class EditionStateError(Exception):
@@ -118,6 +120,29 @@ def candidates(edition: Edition) -> list[Paper]:
     )
 
 
+def held_back(edition: Edition) -> list[Paper]:
+    """Papers that readers are to get with this edition because the last one held too few of them for a mail.
+
+    They stand behind the candidates, whatever their score is by now; what is twice as old as a candidate is let go.
+    """
+    last = Edition.objects.filter(cadence=edition.cadence, period_on__lt=edition.period_on, state__in=WENT_OUT)
+    thin = Delivery.objects.filter(
+        edition=last.order_by("-period_on").first(),
+        skip_reason=Delivery.Skip.THIN,
+        subscriber__thin_policy=Subscriber.ThinPolicy.HOLD,
+    )
+    rows = thin.order_by("pk").values_list("picks", flat=True)[:HELD_READERS]
+    waiting = Counter(item for picks in rows for item, lane, _ in picks if lane != "outside")
+    oldest = edition.cutoff_at - 2 * timedelta(days=CANDIDATE_DAYS[edition.cadence])
+    items = EditionItem.objects.select_related("paper").in_bulk([item for item, _ in waiting.most_common(HELD_PAPERS)])
+    papers = Paper.objects.published().filter(
+        pk__in=[row.paper.merged_into_id or row.paper_id for row in items.values()],
+        withdrawn_at__isnull=True,
+        first_seen_at__gt=oldest,
+    )
+    return list(papers.order_by(f"-score_{edition.cadence}", "-first_seen_at", "-id"))
+
+
 def _gained(cadence: str) -> Q:
     """Something within the window of its score. No rule for a day: what rose on Saturday is still news on Monday."""
     if cadence == Cadence.DAILY:
@@ -139,6 +164,7 @@ def refresh(edition: Edition) -> None:
         )
     }
     ranked = [paper for paper in candidates(edition) if paper.pk not in kept]
+    ranked += [paper for paper in held_back(edition) if paper.pk not in kept and paper not in ranked]
     primary = dict(PaperTopic.objects.filter(paper__in=ranked, is_primary=True).values_list("paper_id", "topic__slug"))
     taken = {item.position for item in kept.values()}
     places = (position for position in range(1, len(ranked) + len(kept) + 2) if position not in taken)

@@ -84,16 +84,20 @@ class EditionPlan:
                     earlier[edition][item] = column
         return earlier
 
-    def seen_by(self, readers: Sequence[int]) -> dict[int, list[int]]:
-        """Reader -> candidate columns they had before, in any edition of any cadence."""
+    def seen_by(self, readers: Sequence[Due]) -> dict[int, list[int]]:
+        """Reader -> candidate columns they had before, in any edition of any cadence.
+
+        Who has thin digests skipped has done with their papers; who has them held gets these papers with the next.
+        """
         seen: dict[int, list[int]] = defaultdict(list)
         if not self._earlier:
             return seen
-        rows = (
-            Delivery.objects.remembered()
-            .filter(subscriber__any_of=readers, edition__any_of=list(self._earlier))
-            .values_list("subscriber_id", "edition_id", "picks")
-        )
+        had = Delivery.objects.remembered()
+        if skippers := [reader.pk for reader in readers if reader.thin_policy == Subscriber.ThinPolicy.SKIP]:
+            had |= Delivery.objects.filter(skip_reason=Delivery.Skip.THIN, subscriber__any_of=skippers)
+        rows = had.filter(
+            subscriber__any_of=[reader.pk for reader in readers], edition__any_of=list(self._earlier)
+        ).values_list("subscriber_id", "edition_id", "picks")
         for reader, edition, picks in rows.iterator(chunk_size=CHUNK):
             columns = self._earlier[edition]
             seen[reader].extend(columns[item] for item, *_ in picks if item in columns)
@@ -106,7 +110,7 @@ class EditionPlan:
         return self.choose_by(
             readers,
             preferences.values_list("subscriber_id", "topic_id", "stance"),
-            seen=self.seen_by(pks),
+            seen=self.seen_by(readers),
             tastes=self._tastes.of(pks),
             liked=liked_by(pks, among=self._kin),
         )
