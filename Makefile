@@ -35,7 +35,7 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	$(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
-demo: $(VENV)/.installed ## Show the whole way of a paper into three inboxes, then keep serving (ONESHOT=1: exit)
+demo: $(VENV)/.installed ## Show the whole way of a paper into the inbox, then keep serving (ONESHOT=1: exit)
 	@ONESHOT=$(ONESHOT) $(PY) -m newsletter.management.demo
 
 SYSTEM_TESTS := browser or system

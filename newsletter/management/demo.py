@@ -50,6 +50,7 @@ PEOPLE = (
     Person("bob@example.net", ("vision", "generation")),
     Person("charlie@example.net", ("robotics", "rl-agents"), leaves=True),
 )
+LATECOMER = Person("dana@example.net", ("language-models", "retrieval"))
 
 
 class DemoError(Exception):
@@ -137,8 +138,17 @@ def _tell_the_story(site: str, catcher: MailCatcher) -> None:
             first = publish(0)
             for person in PEOPLE:
                 _digest_of(catcher, person, number=1)
+        with _step(f"{_name(LATECOMER)} signs up later and has a first digest at once"):
+            _sign_up(web, LATECOMER)
+            notices.send_due_notices(now=timezone.now())
+            _confirm(web, catcher, LATECOMER)
+            planning.plan_due(now=timezone.now())
+            tasks.deliver_due(deadline=timezone.now() + timedelta(seconds=60))
+            welcome = _digest_of(catcher, LATECOMER, number=1)
+            if not str(welcome["Subject"]).startswith("Welcome: "):
+                raise DemoError(f"{LATECOMER.email} was not welcomed.")
         leaver = next(person for person in PEOPLE if person.leaves)
-        with _step(f"{leaver.email.partition('@')[0].title()} leaves by one click in the mail program"):
+        with _step(f"{_name(leaver)} leaves by one click in the mail program"):
             _leave(web, _digest_of(catcher, leaver, number=1))
         with _step("The next edition goes to those who stayed, with new papers only"):
             second = publish(1)
@@ -149,6 +159,10 @@ def _tell_the_story(site: str, catcher: MailCatcher) -> None:
         raise DemoError(f"{leaver.email} left and was planned for the second edition all the same.")
     for edition in (first, second):
         _table(edition)
+
+
+def _name(person: Person) -> str:
+    return person.email.partition("@")[0].title()
 
 
 def _sign_up(web: httpx.Client, person: Person) -> None:
