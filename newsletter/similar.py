@@ -17,8 +17,8 @@ from newsletter.search.ranking import Words, like
 
 MOST = 50
 _KEEP_SECONDS = 1800
-_NEAREST = 100
-_BY_WORDS = 150
+_NEAREST = 80
+_BY_WORDS = 100
 _WORDS = 10  # of the paper, the rarest first
 _RARE = 2_000  # papers that all of those words together may be in
 _LEAST = 0.12  # below, two papers share only what all papers share

@@ -8,7 +8,18 @@ from django.urls import URLPattern, include, path, register_converter
 
 from newsletter import api
 from newsletter.api.page import api_page
-from newsletter.views import archive, community, digest, edition_feeds, feeds, frame, listing, paper, signup_preview
+from newsletter.views import (
+    archive,
+    community,
+    digest,
+    edition_feeds,
+    feeds,
+    frame,
+    listing,
+    paper,
+    search,
+    signup_preview,
+)
 from newsletter.views.periods import MonthConverter, WeekConverter
 
 
@@ -49,6 +60,8 @@ pages: list[URLPattern] = [
     path("topics/", listing.topics, name="topics"),
     path("topic/<slug:slug>/", listing.topic, name="topic"),
     path("paper/<int:pk>/", paper.paper, name="paper"),
+    path("search/", search.search_page, name="search"),
+    path("opensearch.xml", search.opensearch, name="opensearch"),
     path("editions/", archive.editions, name="editions"),
     path("edition/<str:cadence>/<day:period>/", archive.edition, name="edition"),
     path("edition/<str:cadence>/<day:period>/share.png", archive.share, name="edition_share"),

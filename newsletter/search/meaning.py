@@ -41,6 +41,17 @@ class Read:
     words: frozenset[str]  # as they are spelt
 
 
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """Stems of several papers, as cells of a table that is mostly empty: owner by owner, column by column."""
+
+    papers: int
+    width: int
+    owners: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+
 @dataclass(frozen=True)
 class Memory:
     papers: int  # learnt from
@@ -56,6 +67,11 @@ class Memory:
     @cached_property
     def row_of(self) -> dict[str, int]:
         return {stem: row for row, stem in enumerate(self.stems)}
+
+    @cached_property
+    def rarities(self) -> NDArray[np.float64]:
+        weights: NDArray[np.float64] = np.log(1 + (self.papers - self.held_by + 0.5) / (self.held_by + 0.5))
+        return weights
 
     @cached_property
     def speller(self) -> Speller:
@@ -83,8 +99,37 @@ class Memory:
         rows, factors = zip(*known, strict=True)
         return _of_length_one(np.asarray(factors, dtype=np.float32) @ self.places[list(rows)])
 
-    def place_of_paper(self, title: Sequence[str], body: Sequence[str]) -> Floats:
-        return self.place({stem: 1 + math.log(count) for stem, count in bag_of(title, body).items()})
+    def weigh(self, papers: Sequence[tuple[str, str]]) -> Weighed:
+        """The stems of (title, body) pairs by TF-IDF, the rarer the heavier; stems never met too."""
+        known, unmet = self.row_of, dict[str, int]()
+        columns, sizes = list[int | None](), list[int]()
+        for title, body in papers:
+            stems = title.split() * TITLE_WEIGHT + body.split()
+            rows = list(map(known.get, stems))
+            if None in rows:
+                rows = [
+                    len(known) + unmet.setdefault(stem, len(unmet)) if row is None else row
+                    for stem, row in zip(stems, rows, strict=True)
+                ]
+            columns += rows
+            sizes.append(len(rows))
+        width = len(known) + len(unmet)
+        rare = np.concatenate([self.rarities, np.full(len(unmet), rarity(0, self.papers))])
+        owners = np.repeat(np.arange(len(papers)), sizes)
+        cells, counts = np.unique(owners * max(1, width) + np.array(columns, dtype=np.int64), return_counts=True)
+        owners, found = np.divmod(cells, max(1, width))
+        return Weighed(len(papers), width, owners, found, (1 + np.log(counts)) * rare[found])
+
+    def places_of(self, weighed: Weighed) -> Floats:
+        """A row of length one per paper, zero when none of its stems has a place."""
+        rows = np.zeros((weighed.papers, self.places.shape[1]), dtype=np.float32)
+        has_place = weighed.columns < len(self.places)
+        owners = weighed.owners[has_place]
+        if len(owners):
+            parts = self.places[weighed.columns[has_place]] * weighed.weights[has_place, None].astype(np.float32)
+            starts = np.flatnonzero(np.diff(owners, prepend=-1))
+            rows[owners[starts]] = np.add.reduceat(parts, starts)
+        return _of_length_one(rows)
 
     def to_bytes(self) -> bytes:
         written = io.BytesIO()

@@ -7,15 +7,14 @@ every part; the weights were chosen on the tuning half of tests/data/search_judg
 
 from __future__ import annotations
 
-import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from newsletter.search.meaning import TITLE_WEIGHT, Floats, Memory, bag_of
+from newsletter.search.meaning import TITLE_WEIGHT, Floats, Memory
 from newsletter.search.plain_words import Phrase
 
 Scores = NDArray[np.float64]
@@ -141,8 +140,8 @@ def like(
     likeness: Scores | None = None,
 ) -> Scores:
     """How much each of the others reads like the paper; arguments as for ``rank``."""
-    whole = _cosines(_bag(paper), [_bag(other) for other in others], memory)
-    titles = _cosines(Counter(paper.title.split()), [Counter(other.title.split()) for other in others], memory)
+    whole = _cosines([(paper.title, paper.body), *((other.title, other.body) for other in others)], memory)
+    titles = _cosines([(paper.title, ""), *((other.title, "") for other in others)], memory)
     scores: Scores = whole + _LIKE_IN_TITLE * titles
     if len(others):
         scores += _LIKE_IN_PLACE * (places @ place)
@@ -151,24 +150,13 @@ def like(
     return scores
 
 
-def _bag(paper: Words) -> Counter[str]:
-    return bag_of(paper.title.split(), paper.body.split())
-
-
-def _cosines(wanted: Counter[str], bags: Sequence[Counter[str]], memory: Memory) -> Scores:
-    """TF-IDF, the rarer the word the heavier."""
-    target = _heavy(wanted, memory)
-    found = np.zeros(len(bags))
-    for row, bag in enumerate(bags):
-        weights = _heavy(bag, memory)
-        shared = sum(weight * target[stem] for stem, weight in weights.items() if stem in target)
-        found[row] = shared / (_length(target) * _length(weights))
-    return found
-
-
-def _heavy(bag: Counter[str], memory: Memory) -> dict[str, float]:
-    return {stem: (1 + math.log(count)) * memory.rarity(stem) for stem, count in bag.items()}
-
-
-def _length(weights: dict[str, float]) -> float:
-    return math.sqrt(sum(weight * weight for weight in weights.values())) or 1.0
+def _cosines(papers: Sequence[tuple[str, str]], memory: Memory) -> Scores:
+    """Of the first paper with each of the others."""
+    weighed = memory.weigh(papers)
+    lengths = np.sqrt(np.bincount(weighed.owners, weighed.weights**2, minlength=weighed.papers))
+    wanted = np.zeros(weighed.width)
+    is_first = weighed.owners == 0
+    wanted[weighed.columns[is_first]] = weighed.weights[is_first]
+    shared = np.bincount(weighed.owners, weighed.weights * wanted[weighed.columns], minlength=weighed.papers)
+    cosines: Scores = shared / np.maximum(lengths * lengths[0], 1e-9)
+    return cosines[1:]

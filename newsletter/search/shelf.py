@@ -54,13 +54,14 @@ class Shelf:
 
     def places_of(self, papers: Sequence[Words]) -> Floats:
         """A row per paper: from the shelf, else made from its words."""
-        found = np.zeros((len(papers), self.memory.places.shape[1]), dtype=np.float32)
-        for row, paper in enumerate(papers):
-            place = self._rows.get(paper.paper)
-            if place is not None:
-                found[row] = self.places[place]
-            else:
-                found[row] = self.memory.place_of_paper(paper.title.split(), paper.body.split())
+        rows = [self._rows.get(paper.paper, -1) for paper in papers]
+        found: Floats = np.zeros((len(papers), self.memory.places.shape[1]), dtype=np.float32)
+        here = [place for place, row in enumerate(rows) if row >= 0]
+        elsewhere = [place for place, row in enumerate(rows) if row < 0]
+        found[here] = self.places[[rows[place] for place in here]]
+        if elsewhere:
+            texts = [(papers[place].title, papers[place].body) for place in elsewhere]
+            found[elsewhere] = self.memory.places_of(self.memory.weigh(texts))
         return found
 
     def vector_of(self, paper: int) -> Floats | None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 PAPERS_PER_PAGE = 50
 LAST_PAGE = 200  # deeper than anybody reads; an offset costs the database what it skips
 WISHES = (
+    "q",
     "show",
     "cadence",
     "window",

@@ -1,0 +1,110 @@
+"""The search page, and the document by which browsers offer the site's search (OpenSearch). Read-only.
+
+In: `?q=` as somebody typed it. Out: papers, best first, newest first or by votes; a sentence where the words make no
+search; hints where there are none yet. The same for everybody; kept out of other search engines.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape, quoteattr
+
+from django.conf import settings
+from django.db.models import F
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import cache_control
+
+from newsletter import search
+from newsletter.models import Paper
+from newsletter.search.query import LONGEST
+from newsletter.search.sentences import sentence_of
+from newsletter.views.frame import PAPERS_PER_PAGE, Leaf, choices, frame, page_of, public_page, wish, wishes_of
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+SORTS = {
+    "relevance": gettext_lazy("Best match"),
+    "newest": gettext_lazy("Newest"),
+    "votes": gettext_lazy("Most upvotes"),
+}
+ORDERS = {
+    "newest": (F("listed_on").desc(nulls_last=True), "-pk"),
+    "votes": (F("upvotes").desc(), "-pk"),
+}
+EXAMPLES = (
+    ("diffusion transformer", gettext_lazy("words in any order; slips of the keyboard are put right")),
+    ("making robots fold laundry", gettext_lazy("your own words: they find papers that use the field’s")),
+    ('"flow matching"', gettext_lazy("words exactly like this, next to each other")),
+    ("topic:robotics", gettext_lazy("papers of one topic, by the name in its address")),
+    ("author:bengio", gettext_lazy("papers somebody wrote; author:\"yoshua bengio\" for the whole name")),
+    ("has:code", gettext_lazy("papers that come with their code")),
+    ("after:2026-01 before:2026-03", gettext_lazy("papers from January on and before March; a year or a day will do")),
+)  # fmt: skip
+
+
+@public_page
+def search_page(request: HttpRequest) -> HttpResponse:
+    text = request.GET.get("q", "").strip()
+    sort = wish(request, "sort", SORTS)
+    number = page_of(request)
+    context = {"q": text[:LONGEST], "longest": LONGEST, "examples": EXAMPLES, "nav": "search"}
+    try:
+        found = search.find(text)
+    except search.QueryError as error:
+        context |= {"problem": sentence_of(error)}
+    else:
+        wishes = wishes_of(q=(text, ""), sort=(sort, "relevance"))
+        leaf = _leaf(found, sort=sort, number=number, wishes=wishes)
+        if number > 1 and not leaf.papers:
+            raise Http404
+        context |= {
+            "leaf": leaf,
+            "filters": [(_("Order"), choices("sort", SORTS, sort, wishes))] if leaf.papers else [],
+            "read_as": _rewritten(text, dict(found.corrected)),
+            "as_written": _rewritten(text, {typed: f'"{typed}"' for typed, _read in found.corrected}),
+        }
+    response = render(request, "newsletter/search.html", context | frame(request))
+    response["X-Robots-Tag"] = "noindex"
+    return response
+
+
+def _leaf(found: search.Found, *, sort: str, number: int, wishes: dict[str, str]) -> Leaf:
+    start = (number - 1) * PAPERS_PER_PAGE
+    stop = start + PAPERS_PER_PAGE + 1
+    if sort == "relevance" and found.query.has_words:
+        ids = [paper for paper, _score in found.papers[start:stop]]
+        by_pk = Paper.objects.published().with_topics().in_bulk(ids)
+        papers = [by_pk[pk] for pk in ids if pk in by_pk]
+    else:
+        order = ORDERS["newest" if sort == "relevance" else sort]
+        papers = Paper.objects.published().filter(pk__any_of=found.fitting).order_by(*order).cut(start, stop)
+    return Leaf(papers[:PAPERS_PER_PAGE], number, len(papers) > PAPERS_PER_PAGE, wishes)
+
+
+def _rewritten(text: str, words: dict[str, str]) -> str:
+    """The text with these words instead, or nothing when there are none."""
+    for typed, instead in words.items():
+        text = re.sub(rf"(?<!\w){re.escape(typed)}(?!\w)", instead, text, flags=re.IGNORECASE)
+    return text if words else ""
+
+
+@cache_control(public=True, max_age=7 * 86400)
+def opensearch(request: HttpRequest) -> HttpResponse:
+    """https://github.com/dewitt/opensearch/blob/master/opensearch-1-1-draft-6.md"""
+    address = f"{settings.SITE_URL}{reverse('newsletter:search')}?q={{searchTerms}}"
+    name = settings.SITE_NAME
+    body = f"""<?xml version="1.0" encoding="UTF-8"?>
+<OpenSearchDescription xmlns="http://a9.com/-/spec/opensearch/1.1/">
+  <ShortName>{escape(name[:16])}</ShortName>
+  <Description>{escape(_("Research papers at %(site)s") % {"site": name})}</Description>
+  <InputEncoding>UTF-8</InputEncoding>
+  <Url type="text/html" template={quoteattr(address)}/>
+</OpenSearchDescription>
+"""
+    return HttpResponse(body, content_type="application/opensearchdescription+xml; charset=utf-8")
