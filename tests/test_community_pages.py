@@ -258,7 +258,7 @@ def address(row: Delivery) -> str:
 
 def test_a_digest_takes_a_vote_beside_the_verdict_and_gives_it_back(client: Client, row: Delivery) -> None:
     page = text(client, address(row))
-    assert "Counts for everybody, without your name." in page
+    assert "An up-vote counts for everybody, without your name." in page
     client.post(address(row), {"word": "vote"})
     assert Vote.objects.get().subscriber == row.subscriber
     assert not Verdict.objects.exists()
