@@ -83,7 +83,8 @@ def _leaf(found: search.Found, *, sort: str, number: int, wishes: dict[str, str]
         papers = [by_pk[pk] for pk in ids if pk in by_pk]
     else:
         order = ORDERS["newest" if sort == "relevance" else sort]
-        papers = Paper.objects.published().filter(pk__any_of=found.fitting).order_by(*order).cut(start, stop)
+        fitting = Paper.objects.published().with_topics().filter(pk__any_of=found.fitting)
+        papers = list(fitting.order_by(*order)[start:stop])
     return Leaf(papers[:PAPERS_PER_PAGE], number, len(papers) > PAPERS_PER_PAGE, wishes)
 
 
