@@ -23,12 +23,12 @@ from django.db.models import Max, Min, Q
 
 from newsletter import fetch
 from newsletter.ingest import IngestResult, ingest
-from newsletter.models import Edition, EditionItem, Paper, Sighting, SourceHost, SourceRun, Submission
-from newsletter.sources import arxiv_daily, arxiv_query, hf_daily
+from newsletter.models import Edition, EditionItem, Paper, Sighting, Signal, SourceHost, SourceRun, Submission
+from newsletter.sources import arxiv_daily, arxiv_query, hf_daily, hf_paper
 from newsletter.sources.observation import Observation, Request, Source, SourceError
 
 log = logging.getLogger(__name__)
-KNOWN: dict[str, Source] = {one.SOURCE: one for one in (hf_daily, arxiv_daily, arxiv_query)}
+KNOWN: dict[str, Source] = {one.SOURCE: one for one in (hf_daily, arxiv_daily, arxiv_query, hf_paper)}
 _SHORT_WAIT = timedelta(seconds=5)  # worth sitting out; a longer one is left to the next tick
 _ASK_ARXIV_FOR = timedelta(days=14)  # papers younger than this that it has said nothing about yet
 _IDS_AT_ONCE = 100
@@ -36,6 +36,7 @@ _IDS_AT_ONCE = 100
 # daily while readers may still be sent them, then now and then while their digests can be read.
 _ASK_AGAIN, _ASK_AGAIN_SENT = timedelta(hours=20), timedelta(days=3)
 _SENT_LATELY = timedelta(days=30)
+_CODE_COMES_WITHIN = timedelta(days=3)  # of a paper's first day on a list
 _KEEP_RUNS = timedelta(days=90)
 _SILENT_POLLS = 6  # a source that gave nothing usable for so many polls is in trouble
 
@@ -204,12 +205,17 @@ def _mark_if_stale(run: SourceRun, source: Source, *, now: datetime) -> None:
 
 
 def request_of(now: datetime) -> Request:
-    return Request(now=now, categories=tuple(settings.ARXIV_CATEGORIES), wanted_ids=tuple(wanted_ids(now)))
+    return Request(
+        now=now,
+        categories=tuple(settings.ARXIV_CATEGORIES),
+        wanted_ids=tuple(wanted_ids(now)),
+        linkless_ids=tuple(linkless_ids(now)),
+    )
 
 
 def wanted_ids(now: datetime) -> list[str]:
     """Whom to ask arXiv about: papers let in by a curator, papers it was never asked about, those in editions again."""
-    asked = _asked_since(now - _ASK_AGAIN)
+    asked = _arxiv_asked_since(now - _ASK_AGAIN)
     papers = Paper.objects.filter(arxiv_id__isnull=False, merged_into__isnull=True).order_by("-first_seen_at", "-pk")
     unasked = papers.filter(first_seen_at__gte=now - _ASK_ARXIV_FOR).exclude(
         pk__in=Sighting.objects.filter(source=arxiv_query.SOURCE).values("paper_id")
@@ -222,17 +228,31 @@ def wanted_ids(now: datetime) -> list[str]:
     for group, known in (
         (unasked, asked),
         (standing.filter(pk__in=going), asked),
-        (standing.filter(pk__in=sent), _asked_since(now - _ASK_AGAIN_SENT)),
+        (standing.filter(pk__in=sent), _arxiv_asked_since(now - _ASK_AGAIN_SENT)),
     ):
         names = group.values_list("arxiv_id", flat=True)[: len(known) + _IDS_AT_ONCE]
         wanted |= dict.fromkeys(str(name) for name in names if name not in known)
     return list(wanted)[:_IDS_AT_ONCE]
 
 
-def _asked_since(moment: datetime) -> set[str]:
-    """The identifiers that arXiv has answered about: its runs say which, so nothing else is kept."""
-    runs = SourceRun.objects.filter(source=arxiv_query.SOURCE, state__in=USABLE, started_at__gt=moment)
-    return {name for url in runs.values_list("url", flat=True) for name in arxiv_query.ids_asked(url)}
+def linkless_ids(now: datetime) -> list[str]:
+    """Papers that came on a daily list lately, without the stars that a list has for each paper with code."""
+    listed = Sighting.objects.filter(source=hf_daily.SOURCE, seen_at__gt=now - _CODE_COMES_WITHIN).values("paper_id")
+    starred = Signal.objects.filter(source=hf_daily.SOURCE, metric="stars", at__gt=now - _CODE_COMES_WITHIN)
+    papers = Paper.objects.filter(pk__in=listed, arxiv_id__isnull=False, merged_into__isnull=True)
+    asked = {hf_paper.id_asked(url) for url in _urls_answered(hf_paper.SOURCE, since=now - _ASK_AGAIN)}
+    names = papers.exclude(pk__in=starred.values("paper_id")).order_by("-pk").values_list("arxiv_id", flat=True)
+    return [str(name) for name in names if name not in asked]
+
+
+def _arxiv_asked_since(moment: datetime) -> set[str]:
+    return {name for url in _urls_answered(arxiv_query.SOURCE, since=moment) for name in arxiv_query.ids_asked(url)}
+
+
+def _urls_answered(source: str, *, since: datetime) -> Iterable[str]:
+    """What a source was asked and answered: its runs remember that, so no paper has to."""
+    runs = SourceRun.objects.filter(source=source, state__in=USABLE, started_at__gt=since)
+    return runs.values_list("url", flat=True)
 
 
 def ask_soon(source: str, *, now: datetime) -> None:

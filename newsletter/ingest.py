@@ -32,7 +32,7 @@ _SAME_ABSTRACT = 0.5  # share of common words; abstracts of other papers in the 
 # Who is believed when sources differ. The text is arXiv's; links are known best where people add them. A source that
 # is not named only fills gaps: saved pages are uneven, and the one imported last is not the better one.
 _TEXT_AUTHORITY = {"arxiv_query": 4, "arxiv_daily": 3, "hf_daily": 2, "sample": 1}
-_LINK_AUTHORITY = {"hf_daily": 3, "arxiv_query": 2, "arxiv_daily": 2, "sample": 1}
+_LINK_AUTHORITY = {"hf_paper": 4, "hf_daily": 3, "arxiv_query": 2, "arxiv_daily": 2, "sample": 1}
 _TEXT_FIELDS = ("title", "abstract", "authors", "published_on", "categories")
 _LINK_FIELDS = ("url", "code_url", "project_url", "thumbnail_url", "organization")
 _COUNTERS = {"upvotes": "upvotes", "stars": "github_stars"}

@@ -259,7 +259,7 @@ PAPER_LINK_HOSTS = env.list(
 
 # --- the pipeline ---------------------------------------------------------------------------------------------------
 # Sources that are asked over the network; none on a laptop. See newsletter/gathering.py.
-_SOURCES = ("hf_daily", "arxiv_daily", "arxiv_query")
+_SOURCES = ("hf_daily", "arxiv_daily", "arxiv_query", "hf_paper")
 SOURCES = env.list("SOURCES", default=[] if DEBUG else list(_SOURCES))
 if unknown := set(SOURCES).difference(_SOURCES):
     raise ImproperlyConfigured(f"SOURCES may name {', '.join(_SOURCES)}, not {', '.join(sorted(unknown))}.")
@@ -352,7 +352,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_TIMEZONE = "UTC"
 
 # --- language, time, static files -----------------------------------------------------------------------------------
-LANGUAGE_CODE = env.one_of("LANGUAGE_CODE", ("en", "de"), default="en")  # of digests, and where a browser wants neither
+LANGUAGE_CODE = env.one_of("LANGUAGE_CODE", ("en", "de"), default="en")  # where a reader, or a browser, wants neither
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 USE_I18N = True
 USE_TZ = True

@@ -14,7 +14,9 @@ from newsletter.sources.observation import Observation, Request, Source, SourceE
 from newsletter.sources.text import clean_abstract, clean_title
 from tests.builders import NOON
 
-REQUEST = Request(now=NOON, categories=("cs.AI", "cs.LG"), wanted_ids=("2603.00001", "hep-th/9901001"))
+REQUEST = Request(
+    now=NOON, categories=("cs.AI", "cs.LG"), wanted_ids=("2603.00001", "hep-th/9901001"), linkless_ids=("2603.00001",)
+)
 HTML_ERROR = b"<!doctype html><html><head><title>502</title></head><body><p>Bad gateway</body></html>"
 
 

@@ -37,12 +37,7 @@ def addresses(request: Request) -> list[str]:
 
 def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:
     """The papers of one answer in its order. Raises SourceError when it is not a list of papers."""
-    try:
-        items = json.loads(data)
-    except json.JSONDecodeError as error:
-        raise SourceError(f"not JSON, or cut short: {error.msg}", line=error.lineno) from error
-    except (ValueError, RecursionError) as error:  # bad bytes, too deep, a number too long
-        raise SourceError("not JSON") from error
+    items = json_of(data)
     if not isinstance(items, list):
         raise SourceError("a list of papers was expected")
     found = [_read(item, rank=rank, seen_at=seen_at) for rank, item in enumerate(items, start=1)]
@@ -60,15 +55,35 @@ def is_stale(*, first_seen_at: datetime, now: datetime) -> bool:
     return False  # lists of past days stay as they are
 
 
+def json_of(data: bytes) -> Any:
+    """The answer's JSON. Raises SourceError for anything else."""
+    try:
+        return json.loads(data)
+    except json.JSONDecodeError as error:
+        raise SourceError(f"not JSON, or cut short: {error.msg}", line=error.lineno) from error
+    except (ValueError, RecursionError) as error:  # bad bytes, too deep, a number too long
+        raise SourceError("not JSON") from error
+
+
+def stated_url(page: Any, name: str) -> str:
+    """An address that people gave, fit to be published; else ""."""
+    return links.safe_url(_text(_mapping(page), name))
+
+
 def _read(item: Any, *, rank: int, seen_at: datetime) -> Observation | None:
     # What is worth having sits in the nested object; the copies around it have other dates (New York time marked Z).
-    paper = _mapping(_mapping(item).get("paper"))
+    return read_paper(_mapping(item).get("paper"), around=item, rank=rank, seen_at=seen_at)
+
+
+def read_paper(raw: Any, *, seen_at: datetime, around: Any = None, rank: int | None = None) -> Observation | None:
+    """One paper, with what the list around it adds; None when it cannot be read."""
+    paper, item = _mapping(raw), _mapping(around)
     identifier = arxiv_id(_text(paper, "id"))
     title = clean_title(_text(paper, "title"))
     if identifier is None or not title:
         return None
     abstract = links.without_proxies(clean_abstract(_text(paper, "summary")))
-    organization = _mapping(paper.get("organization") or _mapping(item).get("organization"))
+    organization = _mapping(paper.get("organization") or item.get("organization"))
     return Observation(
         source=SOURCE,
         key=identifier[0],
@@ -79,12 +94,14 @@ def _read(item: Any, *, rank: int, seen_at: datetime) -> Observation | None:
         authors=_authors(paper.get("authors")),
         published_on=_day(paper, "publishedAt"),
         listed_on=_day(paper, "submittedOnDailyAt"),
-        code_url=links.safe_url(_text(paper, "githubRepo")) or links.code_url(abstract),
-        project_url=links.safe_url(_text(paper, "projectPage")) or links.project_url(abstract),
-        thumbnail_url=links.safe_url(_text(_mapping(item), "thumbnail")),
+        code_url=stated_url(paper, "githubRepo") or links.code_url(abstract),
+        project_url=stated_url(paper, "projectPage") or links.project_url(abstract),
+        thumbnail_url=links.safe_url(_text(item, "thumbnail")),
         organization=clean_name(_text(organization, "fullname") or _text(organization, "name")),
         withdrawn=bool(paper.get("withdrawnAt")),
-        metrics=_counters(upvotes=paper.get("upvotes"), stars=paper.get("githubStars"), comments=_comments(item)),
+        metrics=_counters(
+            upvotes=paper.get("upvotes"), stars=paper.get("githubStars"), comments=item.get("numComments")
+        ),
         seen_at=seen_at,
     )
 
@@ -93,10 +110,6 @@ def _authors(authors: Any) -> tuple[str, ...]:
     listed = authors if isinstance(authors, Sequence) and not isinstance(authors, str) else []
     names = [clean_name(_text(_mapping(one), "name")) for one in listed if not _mapping(one).get("hidden")]
     return tuple(name for name in names if name)
-
-
-def _comments(item: Any) -> Any:
-    return _mapping(item).get("numComments")
 
 
 def _counters(**counters: Any) -> dict[str, int]:

@@ -49,7 +49,8 @@ class Request:
 
     now: datetime
     categories: tuple[str, ...] = ()  # of arXiv, that we follow
-    wanted_ids: tuple[str, ...] = ()  # papers that arXiv has not been asked about
+    wanted_ids: tuple[str, ...] = ()  # papers that arXiv is to be asked about
+    linkless_ids: tuple[str, ...] = ()  # papers of the last daily lists whose code no list has named
 
 
 class Source(Protocol):

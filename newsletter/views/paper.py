@@ -13,14 +13,16 @@ from django.db.models import Min
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.templatetags.static import static
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import condition
 
 from newsletter import cards, similar
 from newsletter.models import EditionItem, Paper, Sighting
+from newsletter.ranking import gains_line
 from newsletter.structured import bibtex, scholarly_article
-from newsletter.views.frame import frame, public_page, why
+from newsletter.views.frame import frame, public_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,11 +33,13 @@ if TYPE_CHECKING:
 CADENCES = ("daily", "weekly", "monthly")
 SOURCE_NAMES = {
     "hf_daily": "Hugging Face Daily Papers",
+    "hf_paper": "Hugging Face",
     "arxiv_daily": "arXiv",
     "arxiv_query": "arXiv",
     "listing_page": _("saved listing page"),
     "sample": _("sample papers"),
     "api": _("readers and programs"),
+    "readers": _("readers and programs"),
 }
 SIMILAR_SHOWN = 5
 
@@ -87,8 +91,10 @@ def _primary(paper: Paper) -> str:
 
 
 def _whys(paper: Paper) -> list[str]:
-    """Why it trends, at the day's, the week's and the month's pace; the same words are said once."""
-    return list(dict.fromkeys(filter(None, (why(paper.score_parts.get(cadence) or {}) for cadence in CADENCES))))
+    """What it gained in the day, the week and the month; the same words are said once."""
+    parts = (paper.score_parts.get(cadence) or {} for cadence in CADENCES)
+    lines = (gains_line(each, gettext=gettext, ngettext=ngettext) for each in parts)
+    return list(dict.fromkeys(filter(None, lines)))
 
 
 def _first_seen(paper: Paper) -> dict[str, datetime]:
