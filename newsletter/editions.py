@@ -274,7 +274,7 @@ def freeze(edition: Edition, *, now: datetime) -> bool:
         return False
     _leave_out_withdrawn(locked)
     _note_kin(locked)
-    compiled = fragments.compile_edition(locked, now=now)
+    compiled = fragments.compile_edition(locked, now=now, languages=fragments.languages_read())
     Compiled.objects.update_or_create(edition=locked, defaults={"fragments": compiled, "compiled_at": now})
     Edition.objects.filter(pk=locked.pk).update(
         state=Edition.State.FROZEN,

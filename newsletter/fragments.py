@@ -27,10 +27,10 @@ from newsletter.mail_links import Kind, click_url, digest_url, links_of, verdict
 from newsletter.models import Edition, EditionItem
 from newsletter.ranking import call_trending, gains_line, stands_out
 from subscriptions import links
-from subscriptions.models import Topic
+from subscriptions.models import Subscriber, Topic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
 TEMPLATES = "emails/digest"
@@ -54,16 +54,34 @@ class FragmentError(Exception):
     """A part of the digest cannot be rendered; the message names the item."""
 
 
-def compile_edition(edition: Edition, *, now: datetime) -> dict[str, Any]:
-    """Every fragment of the edition's digests, inlined and encoded. FragmentError names the item that fails."""
+def languages_read() -> list[str]:
+    """Our other languages that somebody who gets digests, or is about to, reads: each is compiled once."""
+    gone = [Subscriber.State.UNSUBSCRIBED, Subscriber.State.SUPPRESSED, Subscriber.State.ERASED]
+    read = Subscriber.objects.exclude(state__in=gone).order_by().values_list("language", flat=True).distinct()
+    return sorted(set(read).intersection(dict(settings.LANGUAGES)).difference([settings.LANGUAGE_CODE]))
+
+
+def compile_edition(edition: Edition, *, now: datetime, languages: Iterable[str] = ()) -> dict[str, Any]:
+    """Every fragment of the edition's digests, inlined and encoded. FragmentError names the item that fails.
+
+    In the site's language; under "languages" the same once more in each of the others that are wanted.
+    """
+    compiled = _compile(edition, language=settings.LANGUAGE_CODE, now=now)
+    if others := {language: _compile(edition, language=language, now=now) for language in languages}:
+        compiled["languages"] = others
+    return compiled
+
+
+def _compile(edition: Edition, *, language: str, now: datetime) -> dict[str, Any]:
     press = _Press(edition)
-    with translation.override(settings.LANGUAGE_CODE):
+    with translation.override(language):
         topics = {topic.slug: prose.one_line(topic.name) for topic in Topic.objects.filter(is_active=True)}
         compiled: dict[str, Any] = {
             "compiled_at": now.isoformat(),
             "campaign": f"{edition.pk}:digest:{edition.cadence}",
             "marks": {"unsubscribe": press.unsubscribe_mark, "delivery": press.delivery_mark},
             "unsubscribe_url": links.unsubscribe_url(press.unsubscribe_mark),
+            "day": _("%(day)d %(month)s %(year)d"),
             "months": [str(MONTHS[number]) for number in range(1, 13)],
             "more": ["", *(encoding.header_tail(_("+ %d more") % rest) for rest in range(1, rendering.MAX_PAPERS))],
             "items": {},

@@ -35,7 +35,7 @@ def period(edition: Edition) -> str:
     first, last = covered(edition)
     if edition.cadence == Cadence.MONTHLY:
         return date_format(first, "F Y")
-    return date_format(first, "j F Y") if first == last else _span(first, last)
+    return date_format(first, _("j F Y")) if first == last else _span(first, last)
 
 
 def headline(edition: Edition) -> str:
@@ -44,7 +44,7 @@ def headline(edition: Edition) -> str:
         return _("The week in papers, %s") % period(edition)
     if edition.cadence == Cadence.MONTHLY:
         return _("The month in papers, %s") % period(edition)
-    return date_format(edition.period_on, "l, j F Y")
+    return date_format(edition.period_on, _("l, j F Y"))
 
 
 def subject(edition: Edition, title: str) -> str:
@@ -75,7 +75,9 @@ def issue(edition: Edition) -> str:
 
 def _span(first: date, last: date) -> str:
     if first.year != last.year:
-        return f"{date_format(first, 'j F Y')} – {date_format(last, 'j F Y')}"
-    if first.month != last.month:
-        return f"{date_format(first, 'j F')} – {date_format(last, 'j F Y')}"
-    return f"{first.day}–{date_format(last, 'j F Y')}"
+        start = date_format(first, _("j F Y"))
+    elif first.month != last.month:
+        start = date_format(first, _("j F"))
+    else:
+        return f"{date_format(first, _('j'))}–{date_format(last, _('j F Y'))}"
+    return f"{start} – {date_format(last, _('j F Y'))}"

@@ -174,6 +174,7 @@ class _Plane:
                 counted.add(int(key), pieces(item[part]["counted"]), whys)
         self._papers = (plain, counted if counted.full else plain)  # by whether the reader agreed to counted links
         self._months: list[str] = compiled["months"]
+        self._day: str = compiled.get("day", "%(day)d %(month)s %(year)d")  # an edition of before has none
         self._dates: dict[date, bytes] = {}
 
     def all_pieces(self) -> Iterator[bytes]:
@@ -222,7 +223,8 @@ class _Plane:
 
     def _date(self, day: date) -> bytes:
         if day not in self._dates:
-            pair = encoding.encode(f"{day.day} {self._months[day.month - 1]} {day.year}")
+            words = self._day % {"day": day.day, "month": self._months[day.month - 1], "year": day.year}
+            pair = encoding.encode(words)
             self._dates[day] = pair[self._is_base64].encode("ascii")
         return self._dates[day]
 

@@ -243,6 +243,7 @@ class PreferencesForm(RhythmForm):
     thin_policy = forms.ChoiceField(label=_("When few papers fit"), choices=Subscriber.ThinPolicy.choices)
     wants_outside = forms.BooleanField(label=_("One paper from outside my topics"), required=False)
     mail_format = forms.ChoiceField(label=_("Format"), choices=Subscriber.MailFormat.choices)
+    language = forms.ChoiceField(label=_("Language of mails"), choices=settings.LANGUAGES, required=False)
     counts_clicks = forms.BooleanField(required=False)  # a consent of its own (PL2), shown where CLICK_TRACKING is on
 
     def __init__(self, *args: Any, wishes: Wishes, counts_clicks: bool = False, **kwargs: Any) -> None:
@@ -263,6 +264,9 @@ class PreferencesForm(RhythmForm):
 
     def clean_weekdays(self) -> int:
         return sum(1 << day for day in set(self.cleaned_data["weekdays"])) or WEEKDAYS
+
+    def clean_language(self) -> str:
+        return self.cleaned_data["language"] or self.before.language
 
     @property
     def stance_rows(self) -> Iterator[tuple[Topic, str, list[tuple[str, str, bool]]]]:

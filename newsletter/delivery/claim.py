@@ -47,6 +47,7 @@ class Claimed(NamedTuple):
     confirmed_at: datetime | None
     time_zone: str
     clicks_agreed_at: datetime | None
+    language: str
     topics: tuple[str, ...] = ()
 
     @property
@@ -111,6 +112,7 @@ def _load(pks: Sequence[int], *, token: str) -> list[Claimed]:
             "subscriber__confirmed_at",
             "subscriber__time_zone",
             "subscriber__clicks_agreed_at",
+            "subscriber__language",
         )
     ]
     return sorted(rows, key=lambda row: place[row.pk])

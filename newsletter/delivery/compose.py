@@ -21,8 +21,9 @@ from newsletter.transports import Message
 from subscriptions import links
 from subscriptions.models import Subscriber
 
-EDITIONS_KEPT = 4
+KEPT = 8  # editions, each in one language
 SCOPE = "delivery"
+_LANGUAGES = frozenset(dict(settings.LANGUAGES))
 
 
 def message_id(pk: int) -> str:
@@ -83,16 +84,16 @@ class EditionBroken(Exception):
 
 
 class Composers:
-    """The composers of the editions being sent, each loaded once per process; the oldest gives way."""
+    """The composers of the editions being sent, one for each language, loaded once each; the oldest gives way."""
 
     def __init__(self) -> None:
-        self._of: OrderedDict[int, Composer] = OrderedDict()
+        self._of: OrderedDict[tuple[int, str], Composer] = OrderedDict()
         self._identity = identity()
         self._signer = signer()
 
     def message(self, row: Claimed, *, now: datetime) -> Message:
         """The finished message of a row. EditionBroken; any other error: this one cannot be composed (MF12)."""
-        composer = self._composer(row.edition)
+        composer = self._composer(row.edition, row.language)
         recipient = Recipient(
             delivery_id=row.pk,
             email=row.email,
@@ -118,16 +119,18 @@ class Composers:
             is_dotless=composer.is_dotless,
         )
 
-    def _composer(self, edition: int) -> Composer:
-        if edition not in self._of:
+    def _composer(self, edition: int, language: str) -> Composer:
+        """In the reader's language when somebody read it as the edition was frozen, else in the site's."""
+        key = edition, language if language in _LANGUAGES else settings.LANGUAGE_CODE
+        if key not in self._of:
             compiled = patiently(Compiled.objects.values_list("fragments", flat=True).filter(edition=edition).get)
             try:
-                self._of[edition] = Composer(compiled, self._identity)
+                self._of[key] = Composer(compiled.get("languages", {}).get(language, compiled), self._identity)
             except Exception as error:
                 raise EditionBroken(f"the edition cannot be composed: {error}") from error
-            if len(self._of) > EDITIONS_KEPT:
+            if len(self._of) > KEPT:
                 self._of.popitem(last=False)
-        return self._of[edition]
+        return self._of[key]
 
 
 def _proof(scope: str, pk: int) -> str:
