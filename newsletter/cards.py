@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # loaded by the function that draws: most processes never do
+    from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
     from PIL.ImageFont import FreeTypeFont
 
@@ -46,10 +47,12 @@ def draw(title: str, topic: str, site: str) -> bytes | None:
     lines, size = _fitted(pen, shown)
     for number, line in enumerate(lines):
         pen.text((_LEFT, _TOP + number * size * _LEADING), line, font=_font(size), fill=_INK)
-    _mark(pen, left=_LEFT, top=530)
+    image.paste(_mark(52), (_LEFT, 530))
+    end = _LEFT + 68.0
     if can_draw(site):
-        pen.text((_LEFT + 68, 556), site, font=_font(34), fill=_INK, anchor="lm")
-    if topic and can_draw(topic):
+        pen.text((end, 556), site, font=_font(34), fill=_INK, anchor="lm")
+        end += pen.textlength(site, font=_font(34))
+    if can_draw(topic) and pen.textlength(topic, font=_font(28)) < _RIGHT - end - 40:
         pen.text((_RIGHT, 556), topic, font=_font(28), fill=_SOFT, anchor="rm")
     png = io.BytesIO()
     image.convert("P", palette=Image.Palette.ADAPTIVE, colors=32).save(png, "PNG", optimize=True)
@@ -111,15 +114,20 @@ def _fits(pen: ImageDraw, text: str, size: int) -> bool:
     return pen.textlength(text, font=_font(size)) <= _RIGHT - _LEFT
 
 
-def _mark(pen: ImageDraw, *, left: int, top: int) -> None:
-    """The mark of static/newsletter/mark.svg, 32 units wide."""
-    scale = 52 / 32
+def _mark(size: int) -> Image:
+    """The mark of static/newsletter/mark.svg, 32 units wide; drawn large and made small, for smooth edges."""
+    from PIL import Image, ImageDraw
+
+    scale = 16
+    large = Image.new("RGB", (32 * scale, 32 * scale), _PAPER)
+    pen = ImageDraw.Draw(large)
 
     def at(*places: float) -> list[float]:
-        return [(left, top)[number % 2] + place * scale for number, place in enumerate(places)]
+        return [place * scale for place in places]
 
     pen.rounded_rectangle(at(0, 0, 32, 32), radius=7 * scale, fill=_SUN)
     pen.rounded_rectangle(at(7, 5, 12, 27), radius=1.5 * scale, fill=_INK)
     pen.polygon(at(13.5, 5, 26, 5, 26, 15.5, 21.5, 20, 13.5, 20), fill=_INK)
     pen.rectangle(at(16, 8.5, 23.5, 10.5), fill=_SUN)
     pen.rectangle(at(16, 12.5, 21, 14.5), fill=_SUN)
+    return large.resize((size, size), Image.Resampling.LANCZOS)

@@ -45,9 +45,9 @@ class PaperQuerySet(models.QuerySet["Paper"]):
         return self.published().filter(listed_on__range=(first, last))
 
     def filed_under(self, topic: Topic, **narrowed: Any) -> PaperQuerySet:
-        """Published papers of a topic, to be sorted and narrowed by the sort keys beside the topic."""
+        """The papers of a topic, to be sorted and narrowed by the sort keys beside the topic."""
         beside = {f"paper_topics__{key}": value for key, value in narrowed.items()}
-        return self.published().filter(paper_topics__topic=topic, paper_topics__is_assigned=True, **beside)
+        return self.filter(paper_topics__topic=topic, paper_topics__is_assigned=True, **beside)
 
     def about(self, topic: Topic) -> PaperQuerySet:
         return self.filter(pk__in=PaperTopic.objects.filter(topic=topic, is_assigned=True).values("paper"))
@@ -60,11 +60,13 @@ class PaperQuerySet(models.QuerySet["Paper"]):
         assigned = PaperTopic.objects.filter(is_assigned=True).select_related("topic").defer("topic__keywords")
         return self.prefetch_related(models.Prefetch("paper_topics", queryset=assigned))
 
-    def cut(self, start: int, stop: int) -> list[Paper]:
-        """That part of the list with its topics: the keys out of an index first, then those rows, however wide."""
-        keys = list(self.values_list("pk", flat=True)[start:stop])
-        rows = Paper.objects.with_topics().in_bulk(keys)
-        return [rows[key] for key in keys if key in rows]
+    def by_trend(self, cadence: str) -> list[PaperQuerySet]:
+        """The papers with a trend score, best first, and then those without, by votes: each has an index to walk."""
+        score, votes = f"score_{cadence}", ("-upvotes", "-id")
+        return [
+            self.filter(**{f"{score}__gt": 0}).order_by(f"-{score}", *votes),
+            self.filter(**{score: 0}).order_by(*votes),
+        ]
 
     def update(self, **fields: Any) -> int:
         if SORT_KEYS.isdisjoint(fields):
@@ -93,6 +95,22 @@ class PaperQuerySet(models.QuerySet["Paper"]):
         """The nearest later day that has papers."""
         after: date | None = self.published().filter(listed_on__gt=day).aggregate(day=models.Min("listed_on"))["day"]
         return after
+
+
+def cut(lists: Iterable[PaperQuerySet], start: int, stop: int) -> list[Paper]:
+    """A part of these lists set one after the other: the keys out of indexes first, then those rows with their topics.
+
+    A list is counted only when the part begins behind it.
+    """
+    keys: list[int] = []
+    wanted = stop - start
+    for papers in lists:
+        keys += papers.values_list("pk", flat=True)[start : start + wanted - len(keys)]
+        if len(keys) == wanted:
+            break
+        start = 0 if keys else max(0, start - papers.count())
+    rows = Paper.objects.with_topics().in_bulk(keys)
+    return [rows[key] for key in keys if key in rows]
 
 
 class Paper(models.Model):
@@ -132,8 +150,8 @@ class Paper(models.Model):
     objects = PaperQuerySet.as_manager()
 
     class Meta:
-        # Every pass of the scores writes an entry into each index, so there are few. The trend scores stand in none of
-        # their own: a walk along one finds nothing in the many old papers whose score is zero.
+        # Every pass of the scores writes an entry into each index, so there are few. Those of trend scores leave out
+        # the zeros: a walk along all the papers that have none would not end.
         indexes = [
             models.Index(
                 fields=["-listed_on", "-score_daily", "-upvotes", "-id"],
@@ -146,6 +164,18 @@ class Paper(models.Model):
                 include=["score_weekly", "score_monthly"],
                 condition=SHOWN & WITH_CODE,
                 name="listed_papers_with_code",
+            ),
+            models.Index(
+                fields=["-score_weekly", "-upvotes", "-id"],
+                include=["listed_on"],
+                condition=SHOWN & Q(score_weekly__gt=0),
+                name="papers_by_weekly_trend",
+            ),
+            models.Index(
+                fields=["-score_monthly", "-upvotes", "-id"],
+                include=["listed_on"],
+                condition=SHOWN & Q(score_monthly__gt=0),
+                name="papers_by_monthly_trend",
             ),
             models.Index(
                 fields=["id"],
@@ -308,13 +338,13 @@ class PaperTopic(models.Model):
     def __str__(self) -> str:
         return f"{self.topic_id} {self.score:.2f}"
 
-    @property
-    def topic_url(self) -> str:
-        return topic_url(self.topic.slug)
-
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.copy_sort_keys()
         super().save(*args, **kwargs)
+
+    @property
+    def topic_url(self) -> str:
+        return topic_url(self.topic.slug)
 
     def copy_sort_keys(self) -> None:
         self.listed_on = self.paper.listed_on or UNLISTED

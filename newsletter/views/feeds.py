@@ -23,6 +23,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page
 
 from newsletter.models import Edition, Paper
+from newsletter.models.papers import cut
 from newsletter.views.periods import period_around
 from subscriptions.models import Topic
 
@@ -49,8 +50,8 @@ class Channel:
     papers: Sequence[Paper]
 
 
-def _newest(papers: PaperQuerySet) -> list[Paper]:
-    return papers.cut(0, PAPERS_PER_FEED)
+def _first(*lists: PaperQuerySet) -> list[Paper]:
+    return cut(lists, 0, PAPERS_PER_FEED)
 
 
 def _today() -> Channel:
@@ -60,7 +61,7 @@ def _today() -> Channel:
         _("%(site)s: today's papers") % {"site": settings.SITE_NAME},
         _("The papers of the newest daily list, by trend."),
         reverse("newsletter:home"),
-        _newest(papers.order_by("-score_daily", "-upvotes", "-id")),
+        _first(papers.order_by("-score_daily", "-upvotes", "-id")),
     )
 
 
@@ -71,7 +72,7 @@ def _trending() -> Channel:
         _("%(site)s: trending papers") % {"site": settings.SITE_NAME},
         _("The papers of the last seven days that gain attention fastest."),
         reverse("newsletter:trending"),
-        _newest(week.order_by("-score_weekly", "-upvotes", "-id")),
+        _first(*week.by_trend("weekly")),
     )
 
 
@@ -81,7 +82,7 @@ def _topic(slug: str) -> Channel:
         f"{settings.SITE_NAME}: {topic.name}",
         topic.description,
         reverse("newsletter:topic", args=[topic.slug]),
-        _newest(Paper.objects.filed_under(topic).order_by("-paper_topics__paper_id")),
+        _first(Paper.objects.published().filed_under(topic).order_by("-paper_topics__paper_id")),
     )
 
 
@@ -195,7 +196,7 @@ def sitemap_pages(request: HttpRequest) -> HttpResponse:
         .values_list("listed_on", flat=True)
         .distinct()
     )
-    periods = [period_around(kind, day) for kind in ("day", "week", "month") for day in days]
+    periods = [period_around(kind, day) for kind in ("day", "week", "month") for day in days if day]
     paths = [
         reverse("newsletter:home"),
         reverse("newsletter:trending"),

@@ -17,6 +17,7 @@ from django.utils.translation import gettext, ngettext
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page
 
+from newsletter.models.papers import cut
 from newsletter.ranking import why_trending
 from subscriptions.models import Topic
 
@@ -169,11 +170,12 @@ def page_of(request: HttpRequest) -> int:
 
 
 def leaf_of(
-    request: HttpRequest, papers: PaperQuerySet, *, wishes: Mapping[str, str] | None = None, cadence: str = ""
+    request: HttpRequest, *lists: PaperQuerySet, wishes: Mapping[str, str] | None = None, cadence: str = ""
 ) -> Leaf:
+    """The page asked for of these lists, set one after the other."""
     number = page_of(request)
     start = (number - 1) * PAPERS_PER_PAGE
-    found = papers.cut(start, start + PAPERS_PER_PAGE + 1)
+    found = cut(lists, start, start + PAPERS_PER_PAGE + 1)
     if not found and number > 1:
         raise Http404
     has_next = len(found) > PAPERS_PER_PAGE and number < LAST_PAGE

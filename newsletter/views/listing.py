@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -175,30 +174,37 @@ def _asked(
     return Asked(sort, code, topic or by_slug[slug], wishes)
 
 
-def _papers(asked: Asked, *, days: tuple[date, date] | None, cadence: str) -> PaperQuerySet:
-    """Each of these reads a page's keys from an index (test_listing_plans.py); ``days`` may lack only with a topic."""
-    by_trend = (f"-score_{cadence}", "-upvotes", "-id")
-    by_day = ("-id",) if cadence == "daily" else ("-listed_on", "-score_daily", "-upvotes", "-id")
-    by_votes = ("-upvotes", "-id")
+def _papers(asked: Asked, *, days: tuple[date, date] | None, cadence: str) -> list[PaperQuerySet]:
+    """The lists that follow each other on the page; each walks an index (tests/test_listing_plans.py).
+
+    ``days`` may lack only with a topic.
+    """
+    papers = Paper.objects.listed_between(*days) if days else Paper.objects.published()
+    votes, newest = ("-upvotes", "-id"), ("-listed_on", "-score_daily", "-upvotes", "-id")
     if asked.topic:
-        narrowed: dict[str, Any] = {"has_code": True} if asked.code else {}
-        if days:
-            narrowed["listed_on__range"] = days
-        papers = Paper.objects.filed_under(asked.topic, **narrowed)
-        by_votes = ("-paper_topics__upvotes", "-paper_topics__paper_id")
-        if cadence != "daily":
-            by_day = ("-paper_topics__listed_on", *by_day[1:])
-    elif days:
-        papers = Paper.objects.listed_between(*days)
-        papers = papers.with_code() if asked.code else papers
-    else:
-        raise Http404
-    return papers.order_by(*{"trending": by_trend, "newest": by_day, "votes": by_votes}[asked.sort])
+        beside: dict[str, Any] = {"has_code": True} if asked.code else {}
+        if days:  # said of both: the database cannot know that the one day is a copy of the other
+            beside |= {"listed_on__range": days}
+        papers = papers.filed_under(asked.topic, **beside)
+        votes, newest = ("-paper_topics__upvotes", "-paper_topics__paper_id"), ("-paper_topics__listed_on", *newest[1:])
+    elif asked.code:
+        papers = papers.with_code()
+    match asked.sort, cadence:
+        case "votes", _cadence:
+            return [papers.order_by(*votes)]
+        case "newest", "daily":
+            return [papers.order_by("-id")]
+        case "newest", _cadence:
+            return [papers.order_by(*newest)]
+        case _trending, "daily":
+            return [papers.order_by("-score_daily", "-upvotes", "-id")]
+        case _:
+            return papers.by_trend(cadence)
 
 
 def _listed(
     request: HttpRequest,
-    papers: PaperQuerySet,
+    lists: list[PaperQuerySet],
     asked: Asked,
     *,
     title: str,
@@ -208,7 +214,7 @@ def _listed(
     default: str = "trending",
 ) -> dict[str, Any]:
     """The leaf, what can be asked of it, and how to take back what was asked."""
-    leaf = leaf_of(request, papers, wishes=asked.wishes, cadence=cadence if asked.sort == "trending" else "")
+    leaf = leaf_of(request, *lists, wishes=asked.wishes, cadence=cadence if asked.sort == "trending" else "")
     sorts = {default: SORTS[default]} | SORTS
     filters = [
         (_("Order"), choices("sort", sorts, asked.sort, leaf.wishes)),

@@ -39,7 +39,7 @@ class Period:
                 return date_format(self.first, "j F Y")
             case "week":
                 year, week, _day = self.first.isocalendar()
-                return _("Week %(week)s of %(year)s") % {"week": week, "year": year}
+                return _("Week %(week)s, %(year)s") % {"week": week, "year": year}
             case _kind:
                 return date_format(self.first, "F Y")
 
