@@ -13,6 +13,8 @@ from datetime import datetime
 from math import log
 from typing import TYPE_CHECKING, Any
 
+from newsletter.cohorts import AGE_EDGES, Cohorts
+
 if TYPE_CHECKING:  # at run time numpy is loaded by the functions that rank: a sender only wants `why_trending`
     from numpy import bool_, float64, int64
     from numpy.typing import NDArray
@@ -34,9 +36,7 @@ PRIOR_HOURS = 12.0  # how long a paper counts as an average one of its cohort be
 QUANTILE = 0.2  # of the posterior rate: few votes in little time are not believed
 SOURCE_CAP = 0.6  # of a paper's score, where several sources measured it
 AGREEMENT = 0.15  # for each further source above its median
-COHORT_MIN = 10  # papers; smaller cohorts borrow from all weekdays, then from all ages
-BURST_MIN = 1000  # steps; the same for the percentile that bursts are cut to
-AGE_EDGES = (24.0, 48.0, 96.0, 168.0, 336.0)  # hours
+BURST_MIN = 1000  # steps in a cohort, else a larger one gives the percentile that bursts are cut to
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,60 +151,12 @@ def score_papers(gains: Gains, born_at: Mapping[int, float], *, now: datetime) -
     born = np.array([born_at[paper] for paper in gains.papers.tolist()])
     weekday = (np.floor(born / 86400).astype(np.int64) + 3) % 7  # the epoch was a Thursday
     bucket = np.searchsorted(AGE_EDGES, (moment - born) / HOUR, side="right")
-    cohorts = _Cohorts(gains.counters, bucket, weekday)
+    cohorts = Cohorts(gains.counters, bucket, weekday)
     gentle = _capped_gains(gains, cohorts)
     return {cadence: _score_cadence(gains, gentle, cohorts, cadence, moment) for cadence in HALF_LIVES}
 
 
-class _Cohorts:
-    """For each row the smallest of (source, age, weekday), (source, age), (source) that has enough members."""
-
-    def __init__(self, counters: Ints, bucket: Ints, weekday: Ints) -> None:
-        import numpy as np
-
-        by_age = counters * (len(AGE_EDGES) + 1) + bucket
-        self.groups = [
-            np.unique(keys, return_inverse=True)[1].astype(np.int64)
-            for keys in (by_age * 7 + weekday, by_age, counters)
-        ]
-        self.size = self._smallest([np.bincount(groups) for groups in self.groups], COHORT_MIN)
-
-    def total(self, values: Floats) -> Floats:
-        """For each row the sum of ``values`` over its cohort."""
-        import numpy as np
-
-        sums = [np.bincount(groups, weights=values) for groups in self.groups]
-        return self._smallest(sums, COHORT_MIN)
-
-    def quantile(self, values: Floats, share: float, *, rows: Ints | None = None, least: int = COHORT_MIN) -> Floats:
-        """For each row that quantile of ``values`` over its cohort, NaN without any. ``rows`` says whose they are."""
-        import numpy as np
-
-        found = []
-        counts = []
-        for groups in self.groups:
-            mine = groups if rows is None else groups[rows]
-            ends = np.cumsum(np.bincount(mine, minlength=int(groups.max()) + 1))
-            starts = np.concatenate([[0], ends[:-1]])
-            at = starts + np.floor(share * np.maximum(ends - starts - 1, 0)).astype(np.int64)
-            ranked = np.append(values[np.lexsort((values, mine))], np.nan)
-            found.append(np.where(ends > starts, ranked[at], np.nan))
-            counts.append(ends - starts)
-        return self._smallest(found, least, counts)
-
-    def _smallest(
-        self, per_group: Sequence[NDArray[Any]], least: int, counts: Sequence[Ints] | None = None
-    ) -> NDArray[Any]:
-        """For each row the value of the smallest of its groups with at least that many members, else of the largest."""
-        import numpy as np
-
-        counts = counts or [np.bincount(groups) for groups in self.groups]
-        values = [table[groups] for table, groups in zip(per_group, self.groups, strict=True)]
-        enough = [table[groups] >= least for table, groups in zip(counts, self.groups, strict=True)]
-        return np.select(enough, values, default=values[-1])
-
-
-def _capped_gains(gains: Gains, cohorts: _Cohorts) -> Floats:
+def _capped_gains(gains: Gains, cohorts: Cohorts) -> Floats:
     """Each step cut to what the 99th percentile of its cohort gains in an hour: a burst of bought votes is cut most."""
     import numpy as np
 
@@ -215,7 +167,7 @@ def _capped_gains(gains: Gains, cohorts: _Cohorts) -> Floats:
 
 
 def _score_cadence(
-    gains: Gains, gentle: Floats, cohorts: _Cohorts, cadence: str, moment: float
+    gains: Gains, gentle: Floats, cohorts: Cohorts, cadence: str, moment: float
 ) -> dict[int, TrendScore]:
     import numpy as np
 
@@ -297,7 +249,7 @@ def _crowd(source: str, metric: str) -> str:
 
 
 def _parts(
-    gains: Gains, cohorts: _Cohorts, cadence: str, moment: float, wanted: NDArray[bool_]
+    gains: Gains, cohorts: Cohorts, cadence: str, moment: float, wanted: NDArray[bool_]
 ) -> dict[int, dict[str, Any]]:
     """What is told to people: whole counts between two snapshots, uncut, and the hours that lay between them."""
     import numpy as np
