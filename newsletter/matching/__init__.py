@@ -34,10 +34,27 @@ from newsletter.matching.values import (
     Rules,
 )
 
-__all__ = ["LANES", "Akin", "Candidates", "Chosen", "Readers", "Rules", "choose", "picks_as_json", "trend_scale"]
+__all__ = [
+    "LANES",
+    "Akin",
+    "Candidates",
+    "Chosen",
+    "Readers",
+    "Rules",
+    "Shelf",
+    "choose",
+    "choose_from",
+    "picks_as_json",
+    "trend_scale",
+]
 
 
 def choose(candidates: Candidates, readers: Readers, rules: Rules) -> Chosen:
+    """``choose_from`` a shelf made for this once."""
+    return choose_from(Shelf(candidates, rules), readers)
+
+
+def choose_from(shelf: Shelf, readers: Readers) -> Chosen:
     """Choose each reader's papers.
 
     A paper whose primary topic is muted is never sent. A muted second topic only pushes a paper down, as else muting
@@ -51,16 +68,16 @@ def choose(candidates: Candidates, readers: Readers, rules: Rules) -> Chosen:
         lanes=np.zeros((count, width), dtype=np.int8),
         topics=np.full((count, width), -1, dtype=np.int16),
     )
-    if not width or not len(candidates.item_ids):
+    papers, rules = len(shelf.order), shelf.rules
+    if not width or not papers:
         return chosen
-    shelf = Shelf(candidates, rules)
     follows = (readers.weights > 0) & ~readers.mutes
     only = np.where(follows.sum(axis=1) == 1, follows.argmax(axis=1), -1)
     for topic in np.unique(only).tolist():
         rows = np.flatnonzero(only == topic)
         for start in range(0, len(rows), rules.block):
             _choose_block(shelf, readers, rows[start : start + rules.block], topic, chosen)
-    return replace(chosen, akin=_liked_kin(readers.akin, chosen, len(candidates.item_ids))) if readers.akin else chosen
+    return replace(chosen, akin=_liked_kin(readers.akin, chosen, papers)) if readers.akin else chosen
 
 
 def picks_as_json(chosen: Chosen, candidates: Candidates, slugs: Sequence[str]) -> list[str]:

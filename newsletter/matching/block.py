@@ -13,6 +13,12 @@ import numpy as np
 from newsletter.matching.shelf import EIGHTHS, Shelf
 from newsletter.matching.values import Bools, Floats, Ints, Readers
 
+NOBODY: tuple[Ints, Floats, Floats] = (
+    np.zeros(0, dtype=np.int64),
+    np.zeros((0, 0), dtype=np.float32),
+    np.zeros(0, dtype=np.float32),
+)
+
 
 @dataclass(slots=True)
 class Block:
@@ -25,8 +31,9 @@ class Block:
     limits: Ints
     seen_rows: Ints
     seen_places: Ints
-    relevance: Floats | None
-    blend: Floats | None
+    knowing: Ints  # rows of readers with a personal model that is trusted
+    relevance: Floats  # these readers x places on the shelf
+    blend: Floats  # these readers
 
 
 def block_of(shelf: Shelf, readers: Readers, rows: Ints, only: int) -> Block:
@@ -42,6 +49,7 @@ def block_of(shelf: Shelf, readers: Readers, rows: Ints, only: int) -> Block:
     offsets = np.arange(len(seen_rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     columns = readers.seen_indices[np.repeat(starts, lengths) + offsets]
     known = columns >= 0
+    knowing, relevance, blend = _personal(shelf, readers, rows)
     return Block(
         only=only,
         weights=np.column_stack([wishes, trending]).astype(np.float32),
@@ -50,6 +58,14 @@ def block_of(shelf: Shelf, readers: Readers, rows: Ints, only: int) -> Block:
         limits=readers.limits[rows].astype(np.int64),
         seen_rows=seen_rows[known],
         seen_places=shelf.place[columns[known]],
-        relevance=None if readers.relevance is None else readers.relevance[rows],
-        blend=None if readers.blend is None else readers.blend[rows],
+        knowing=knowing,
+        relevance=relevance,
+        blend=blend,
     )
+
+
+def _personal(shelf: Shelf, readers: Readers, rows: Ints) -> tuple[Ints, Floats, Floats]:
+    if readers.relevance is None or readers.blend is None:
+        return NOBODY
+    knowing = np.flatnonzero(readers.blend[rows] > 0)
+    return knowing, readers.relevance[rows[knowing][:, None], shelf.order], readers.blend[rows[knowing]]

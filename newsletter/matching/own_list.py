@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from newsletter.matching.block import Block
+from newsletter.matching.block import NOBODY, Block
 from newsletter.matching.shelf import EIGHTHS, FULL, Shelf
 from newsletter.matching.values import TRENDING, Floats, Ints
 
@@ -46,12 +46,11 @@ def _pool(shelf: Shelf, block: Block, depths: Ints) -> tuple[Floats, Ints, Ints]
     column = 0
     for run, (topic, first, end) in enumerate(shelf.runs):
         fits = block.weights @ shelf.fit[:, first:end]
-        if block.relevance is not None and block.blend is not None:
-            personal = block.relevance[:, shelf.order[first:end]]
-            known = (fits > 0) & ~np.isnan(personal)
-            trust = block.blend[:, None]
-            mixed = fits * scale[:, None] * (1 - trust) + personal * trust
-            fits = np.where(known, mixed / scale[:, None], fits).astype(np.float32)
+        if len(block.knowing):
+            declared, personal = fits[block.knowing], block.relevance[:, first:end]
+            trust, scale_of = block.blend[:, None], scale[block.knowing, None]
+            mixed = declared * (1 - trust) + personal * trust / scale_of
+            fits[block.knowing] = np.where((declared > 0) & ~np.isnan(personal), mixed, declared)
         if topic >= 0:
             fits[block.mutes[:, topic]] = 0
         mine = slice(bounds[run], bounds[run + 1])
@@ -121,8 +120,9 @@ def widen(shelf: Shelf, block: Block, rows: Ints, main: Ints, lanes: Ints, count
         limits=block.limits[rows] - have,
         seen_rows=np.concatenate([local[block.seen_rows[kept]], own_rows]),
         seen_places=np.concatenate([block.seen_places[kept], main[rows][own_rows, own_columns]]),
-        relevance=None,
-        blend=None,
+        knowing=NOBODY[0],
+        relevance=NOBODY[1],
+        blend=NOBODY[2],
     )
     more, _ = select(shelf, wider, width=main.shape[1], counts=counts[rows])
     row, column = np.nonzero(more >= 0)

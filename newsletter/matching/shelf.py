@@ -48,7 +48,7 @@ class Shelf:
         self.fit = np.concatenate([fit.T, listed[None, :]]).astype(np.float32)
         # (topic, first place, place after the last) of each run of papers with the same primary topic
         firsts = np.flatnonzero(np.diff(self.primary, prepend=-2))
-        ends = np.append(firsts[1:], papers)
+        ends = np.append(firsts[1:], papers)[: len(firsts)]
         self.runs = [(int(self.primary[a]), int(a), int(b)) for a, b in zip(firsts, ends, strict=True)]
         self.ends = ends
         self.likeness = _likeness(candidates, self.order)

@@ -28,7 +28,9 @@ class Candidates:
     topics: Floats  # papers x topics, 0..1
     primary: NDArray[np.int16]  # topic column, -1 for none
     picks: Bools  # editor's picks
-    similarity: Floats | None = None  # papers x papers, 0..1; None: the cosine of the topic scores
+    # Papers x papers, 0..1; None: the cosine of the topic scores. That of the abstracts made digests of saved pages no
+    # more different (mean likeness .463 against .465) and told of fewer topics (3.6 against 4.0).
+    similarity: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ class EditionPlan:
             primary=primary,
             picks=np.array([item[3] == EditionItem.Lane.PICK for item in items], dtype=bool),
         )
+        self._shelf = matching.Shelf(self.candidates, matching.Rules())
         self._tastes = Tastes([paper for _, paper, *_rest in items])
         # Liked paper -> (how many are more like it, candidate column), as written down when the edition was frozen.
         self._kin: dict[int, list[tuple[int, int]]] = defaultdict(list)
@@ -153,7 +154,7 @@ class EditionPlan:
             widen=np.array([reader.thin_policy == Subscriber.ThinPolicy.WIDEN for reader in readers], dtype=bool),
             akin=matching.Akin(*akin.T),
         )
-        chosen = matching.choose(self.candidates, block, matching.Rules())
+        chosen = matching.choose_from(self._shelf, block)
         return matching.picks_as_json(chosen, self.candidates, [slug for _, slug in self.topics])
 
 
