@@ -15,7 +15,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from newsletter import planning
+from newsletter import planning, webhooks
 from newsletter.admin import look
 from newsletter.models import (
     Delivery,
@@ -29,6 +29,7 @@ from newsletter.models import (
     SourceRun,
     Stream,
     Submission,
+    WebhookEndpoint,
 )
 from subscriptions import lifecycle
 from subscriptions.models import ApiKey, Notice, Subscriber, Suppression, Topic
@@ -72,7 +73,10 @@ def desk() -> dict[str, Any]:
     draft = make_edition(papers=papers, period_on=NOON.date() + timedelta(days=1))
     bounced = make_reader("bob.secret@hidden.example")
     lifecycle.suppress(bounced, reason="bounce", source="dsn", now=NOON)
+    hook = WebhookEndpoint.objects.create(url="https://hooks.example.org/", description=HOSTILE, created_at=NOON)
     return {
+        "newsletter.webhookendpoint": hook,
+        "newsletter.webhookdelivery": webhooks.send_test(hook, now=NOON),
         "newsletter.paper": papers[0],
         "newsletter.edition": draft,
         "newsletter.delivery": delivery,
@@ -147,7 +151,7 @@ def test_every_add_page_opens_or_is_refused(admin_client: Client, desk: dict[str
         for model in admin.site._registry
         if admin_client.get(f"/admin/{model._meta.app_label}/{model._meta.model_name}/add/").status_code == 200
     }
-    assert allowed == {"subscriptions.topic", "auth.user", "auth.group"}
+    assert allowed == {"newsletter.webhookendpoint", "subscriptions.topic", "auth.user", "auth.group"}
 
 
 def test_strangers_are_sent_to_the_login(client: Client, desk: dict[str, Any]) -> None:
@@ -221,6 +225,7 @@ def test_a_curator_sees_no_address_anywhere(curator: Client, desk: dict[str, Any
     "model",
     [
         *("newsletter.delivery", "newsletter.stream", "newsletter.heartbeat", "subscriptions.subscriber"),
+        *("newsletter.webhookendpoint", "newsletter.webhookdelivery"),
         *("subscriptions.notice", "subscriptions.suppression", "subscriptions.apikey", "auth.user", "auth.group"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import socket
 import threading
 import time
@@ -24,7 +25,7 @@ from newsletter.webhooks import keys, outbox, post
 from newsletter.webhooks.signature import signed_headers
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.inbox import Inbox
-from tests.processes import Processes
+from tests.processes import ROOT, Processes
 from tests.receiver import Answer, Receiver, receiving
 from tests.test_races import at_once, succeeded
 
@@ -397,6 +398,22 @@ def test_the_signature_is_that_of_the_standards_own_example() -> None:
         secrets=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
     )
     assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def test_the_check_that_the_docs_give_to_receivers_works(receiver: Receiver) -> None:
+    endpoint_at(receiver.url)
+    done_edition()
+    tell()
+    (code,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/webhooks.md").read_text(), flags=re.M | re.S)
+    names: dict[str, Any] = {}
+    exec(code.replace("whsec_…", SECRET), names)
+    got = receiver.got[0]
+    with time_machine.travel(NOON):
+        assert names["is_genuine"](got.headers, got.body)
+        assert not names["is_genuine"](got.headers, got.body + b" ")
+        assert not names["is_genuine"](got.headers | {"webhook-id": "msg_other"}, got.body)
+    with time_machine.travel(NOON + timedelta(minutes=6)):
+        assert not names["is_genuine"](got.headers, got.body)
 
 
 def test_while_a_secret_is_changed_both_sign(receiver: Receiver) -> None:

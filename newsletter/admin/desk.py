@@ -24,6 +24,8 @@ _PAGES: dict[Any, tuple[tuple[Any, str, str, str], ...]] = {
     _("Sending"): (
         (_("Deliveries"), "outgoing_mail", "newsletter_delivery_changelist", "newsletter.view_delivery"),
         (_("Streams"), "water", "newsletter_stream_changelist", "newsletter.view_stream"),
+        (_("Webhooks"), "webhook", "newsletter_webhookendpoint_changelist", "newsletter.view_webhookendpoint"),
+        (_("Webhook log"), "history", "newsletter_webhookdelivery_changelist", "newsletter.view_webhookdelivery"),
         (_("Heartbeats"), "cardiology", "newsletter_heartbeat_changelist", "newsletter.view_heartbeat"),
     ),
     _("Readers"): (

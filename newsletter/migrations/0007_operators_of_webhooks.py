@@ -4,7 +4,7 @@ from django.contrib.auth.management import create_permissions
 from django.db import migrations
 
 WANTED = [
-    *("view_webhookendpoint", "add_webhookendpoint", "change_webhookendpoint", "delete_webhookendpoint"),
+    *("view_webhookendpoint", "add_webhookendpoint", "change_webhookendpoint"),
     *("view_webhookdelivery", "change_webhookdelivery"),
 ]
 

@@ -4,7 +4,21 @@ In: done editions, and the endpoints an operator entered. Out: one POST an endpo
 rows are the queue: `announce_due` and `deliver_due` may run anywhere, twice, or late. See docs/webhooks.md.
 """
 
-from newsletter.webhooks.outbox import deliver_due, is_due, send_again, switch_off
+from newsletter.webhooks.keys import give_secret
+from newsletter.webhooks.outbox import deliver_due, is_due, rules, send_again, switch_off
+from newsletter.webhooks.post import AddressError, check_address
 from newsletter.webhooks.telling import announce_due, forget_old, send_test
 
-__all__ = ["announce_due", "deliver_due", "forget_old", "is_due", "send_again", "send_test", "switch_off"]
+__all__ = [
+    "AddressError",
+    "announce_due",
+    "check_address",
+    "deliver_due",
+    "forget_old",
+    "give_secret",
+    "is_due",
+    "rules",
+    "send_again",
+    "send_test",
+    "switch_off",
+]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 PREFIX = "whsec_"
 BYTES = 32
+OVERLAP = timedelta(days=1)
 
 
 class KeyLostError(Exception):
@@ -44,6 +46,15 @@ def signing_secrets(endpoint: WebhookEndpoint, *, now: datetime) -> tuple[str, .
         return tuple(_box().decrypt(one.encode()).decode() for one in sealed)
     except InvalidToken as error:
         raise KeyLostError from error
+
+
+def give_secret(endpoint: WebhookEndpoint, *, now: datetime) -> str:
+    """A new secret, told this once. The one before goes on signing beside it for a day. The row is not saved."""
+    secret = new_secret()
+    if endpoint.secret:
+        endpoint.former_secret, endpoint.former_until = endpoint.secret, now + OVERLAP
+    endpoint.secret = seal(secret)
+    return secret
 
 
 def _box() -> MultiFernet:

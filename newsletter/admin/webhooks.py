@@ -1,0 +1,226 @@
+"""Webhooks: who wants to hear of editions, what they were told, and what they said to it.
+
+In: an operator's entries and clicks. Out: calls of the webhooks step. A secret is shown once, when it is made, and
+never written to the log.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminCheckboxSelectMultiple, UnfoldAdminTextInputWidget
+
+from newsletter import webhooks
+from newsletter.admin import look
+from newsletter.admin.acts import Act, ask_or_act
+from newsletter.admin.deliveries import ReadOnly
+from newsletter.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
+
+EVENTS = [(kind.value, f"{kind.value}: {kind.label}") for kind in WebhookEvent.Kind if kind != WebhookEvent.Kind.TEST]
+
+
+class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
+    url = forms.CharField(
+        max_length=500,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=_("An https address that answers a POST with 2xx within seconds."),
+    )
+    events = forms.MultipleChoiceField(
+        choices=EVENTS, widget=UnfoldAdminCheckboxSelectMultiple, help_text=_("What it wants to hear of.")
+    )
+
+    class Meta:
+        model = WebhookEndpoint
+        fields = ("url", "description", "events", "is_active")
+
+    def clean_url(self) -> str:
+        url: str = self.cleaned_data["url"]
+        try:
+            webhooks.check_address(url, rules=webhooks.rules())
+        except webhooks.AddressError as error:
+            raise ValidationError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
+        return url
+
+
+def _test(endpoint: WebhookEndpoint, request: HttpRequest) -> str:
+    webhooks.send_test(endpoint, now=timezone.now())
+    return gettext("A test is on its way; the log shows within a minute what was said to it.")
+
+
+def _new_secret(endpoint: WebhookEndpoint, request: HttpRequest) -> str:
+    secret = webhooks.give_secret(endpoint, now=timezone.now())
+    endpoint.save(update_fields=["secret", "former_secret", "former_until"])
+    _show_once(request, secret)
+    return gettext("There is a new secret. The one before signs beside it for a day.")
+
+
+def _leave_off(endpoint: WebhookEndpoint, request: HttpRequest) -> str:
+    WebhookEndpoint.objects.filter(pk=endpoint.pk).update(off_reason="")
+    return gettext("It stays off, and the alarm is over.")
+
+
+def _show_once(request: HttpRequest, secret: str) -> None:
+    messages.warning(request, gettext("The secret, shown this once: %(secret)s") % {"secret": secret})
+
+
+ACTS = {
+    "test": Act(
+        label=_("Send a test"),
+        warning=_("A signed message of the kind “test” is posted to this address."),
+        permission="newsletter.change_webhookendpoint",
+        do=_test,
+        refusal=lambda row: "" if row.is_active else gettext("It is switched off."),
+    ),
+    "leave-off": Act(
+        label=_("Leave it off"),
+        warning=_("It was switched off because nothing was taken there. You know, so the alarm may end."),
+        permission="newsletter.change_webhookendpoint",
+        do=_leave_off,
+        refusal=lambda row: "" if row.off_reason else gettext("There is no alarm about it."),
+    ),
+    "new-secret": Act(
+        label=_("Make a new secret"),
+        warning=_("It is shown once. For a day both secrets sign, so that the other side can change over."),
+        permission="newsletter.change_webhookendpoint",
+        do=_new_secret,
+    ),
+}
+
+
+@admin.register(WebhookEndpoint)
+class WebhookEndpointAdmin(ModelAdmin):  # type: ignore[misc]
+    form = EndpointForm
+    list_display = ("name", "standing", "url", "failing", "history")
+    list_filter = ("is_active",)
+    fields = ("url", "description", "events", "is_active", "standing", "failing", "history", "buttons")
+    readonly_fields = ("standing", "failing", "history", "buttons")
+
+    def get_fields(self, request: HttpRequest, obj: WebhookEndpoint | None = None) -> tuple[str, ...]:
+        return self.fields if obj else self.fields[:4]
+
+    def has_delete_permission(self, request: HttpRequest, obj: WebhookEndpoint | None = None) -> bool:
+        """Switched off it hears nothing; what it was told stays to be looked up."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: WebhookEndpoint, form: Any, change: bool) -> None:
+        now = timezone.now()
+        if not change:
+            obj.created_at = now
+            _show_once(request, webhooks.give_secret(obj, now=now))
+        if "is_active" in form.changed_data:
+            obj.off_reason, obj.failing_since = "", None
+        super().save_model(request, obj, form, change)
+
+    @admin.display(description=_("Webhook"), ordering="pk")
+    def name(self, row: WebhookEndpoint) -> str:
+        return str(row)
+
+    @admin.display(description=_("State"))
+    def standing(self, row: WebhookEndpoint) -> SafeString:
+        if row.is_active:
+            return look.badge(_("failing"), "warn") if row.failing_since else look.badge(_("on"), "good")
+        off = look.badge(_("off"), "bad" if row.off_reason else "")
+        return format_html("{} {}", off, row.off_reason)
+
+    @admin.display(description=_("Takes nothing since (UTC)"))
+    def failing(self, row: WebhookEndpoint) -> SafeString | str:
+        return look.moment(row.failing_since)
+
+    @admin.display(description=_("Log"))
+    def history(self, row: WebhookEndpoint) -> SafeString:
+        url = reverse("admin:newsletter_webhookdelivery_changelist")
+        label = _("What it was told")
+        return format_html('<a class="desk-link" href="{}?endpoint__id__exact={}">{}</a>', url, row.pk, label)
+
+    @admin.display(description=_("Acts"))
+    def buttons(self, row: WebhookEndpoint) -> SafeString:
+        links = (
+            (reverse("admin:newsletter_webhookendpoint_act", args=[row.pk, verb]), one.label)
+            for verb, one in ACTS.items()
+            if not one.refusal(row)
+        )
+        return format_html_join(" ", '<a class="desk-button is-small" href="{}">{}</a>', links)
+
+    def get_urls(self) -> list[URLPattern]:
+        own = path(
+            "<int:pk>/act/<slug:verb>/", self.admin_site.admin_view(self.act), name="newsletter_webhookendpoint_act"
+        )
+        return [own, *super().get_urls()]
+
+    def act(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+        if verb not in ACTS:
+            raise Http404
+        row = get_object_or_404(WebhookEndpoint, pk=pk)
+        back = reverse("admin:newsletter_webhookendpoint_change", args=[pk])
+        facts = {"facts": [(_("Address"), row.url), (_("State"), self.standing(row))]}
+        return ask_or_act(self.admin_site, request, row, ACTS[verb], back=back, facts=facts)
+
+
+@admin.register(WebhookDelivery)
+class WebhookDeliveryAdmin(ReadOnly):
+    list_display = ("number", "endpoint", "event", "state_label", "attempts", "status", "excerpt", "owed", "made")
+    list_filter = ("state", "event__kind", "endpoint")
+    list_select_related = ("endpoint", "event", "event__edition")
+    list_per_page = 50
+    ordering = ("-pk",)
+    actions = ("send_again",)
+    fields = readonly_fields = (
+        *("endpoint", "event", "uid", "state_label", "attempts", "owed", "made", "log", "body"),
+    )
+    paginator = look.BoundedPaginator
+    show_full_result_count = False
+
+    @admin.display(description="#", ordering="pk")
+    def number(self, row: WebhookDelivery) -> str:
+        return f"#{row.pk}"
+
+    @admin.display(description=_("State"), ordering="state")
+    def state_label(self, row: WebhookDelivery) -> SafeString:
+        return look.state_badge(row)
+
+    @admin.display(description=_("Tried again (UTC)"), ordering="next_at")
+    def owed(self, row: WebhookDelivery) -> SafeString | str:
+        return look.moment(row.next_at)
+
+    @admin.display(description=_("Owed since (UTC)"), ordering="created_at")
+    def made(self, row: WebhookDelivery) -> SafeString | str:
+        return look.moment(row.created_at)
+
+    @admin.display(description="webhook-id")
+    def uid(self, row: WebhookDelivery) -> str:
+        return row.event.uid
+
+    @admin.display(description=_("Tries"))
+    def log(self, row: WebhookDelivery) -> SafeString | str:
+        lines = ((look.moment(parse_datetime(at)), status or "—", took, said) for at, status, took, said in row.tries)
+        found = format_html_join("", "<li>{} · {} · {} ms<small>{}</small></li>", lines)
+        return format_html('<ol class="desk-digest">{}</ol>', found) if found else "—"
+
+    @admin.display(description=_("What is sent"))
+    def body(self, row: WebhookDelivery) -> SafeString:
+        return format_html('<pre class="desk-mono">{}</pre>', row.event.body[:4000])
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("newsletter.change_webhookdelivery")
+
+    @admin.action(description=_("Send again"), permissions=["operate"])
+    def send_again(self, request: HttpRequest, rows: QuerySet[WebhookDelivery]) -> None:
+        for row in rows.select_related("endpoint", "event"):
+            self.log_change(request, row, "send again")
+        count = webhooks.send_again(rows, now=timezone.now())
+        text = ngettext("%d message goes out again.", "%d messages go out again.", count)
+        messages.success(request, text % count)
