@@ -225,6 +225,7 @@ def test_planted_trends_surface_and_planted_gaming_does_not() -> None:
     assert ours.ndcg > max(figures.ndcg for figures in others.values())
     assert ours.trends > 3 * world.trending.mean()
     assert ours.gamed < 0.05
+    assert ours.brigaded < world.brigaded.mean()  # a brigade does not even reach its share
     assert found["total votes"].gamed > 4 * ours.gamed
 
 

@@ -2,8 +2,9 @@
 
 Papers of each day gather votes and stars as latent interest, weekday, hour and fading allow. Into them are planted
 trends (interest that rises late or lasts) and gaming (bought bursts, vote rings, toggled counters, links to famous
-repositories). Every 12 hours the papers of the last 72 hours are ranked by each method; right is what falls into the
-top tenth of genuine votes of the seven days that follow. Printed: nDCG@10, P@10, stability, age, gamed papers shown.
+repositories, brigades of new accounts among our own readers). Every 12 hours the papers of the last 72 hours are
+ranked by each method; right is what falls into the top tenth of genuine votes of the seven days that follow.
+Printed: nDCG@10, P@10, stability, age, shares of gamed papers, of brigades' papers and of planted trends in the top.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from numpy.typing import NDArray
 from newsletter import ranking
 
 START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
-NAMES = (("hf_daily", "upvotes"), ("hf_daily", "stars"))
+NAMES = (("hf_daily", "upvotes"), ("hf_daily", "stars"), ("readers", "votes"))
+OUR_SHARE = 0.1  # of those who vote there vote here, some hours later
+BRIGADE = 6  # what community.py counts of forty accounts made within two hours, all voting at once
 Array = NDArray[np.float64]
 
 
@@ -53,8 +56,10 @@ class World:
     stars: Array  # papers x hours: genuine stars
     star_base: Array  # stars before the listing, -1 without a repository
     toggles: Array  # papers x hours: votes taken back and given again
+    ours: Array  # papers x hours: votes of our own readers that count
     trending: NDArray[np.bool_]  # planted trends
     gamed: NDArray[np.bool_]  # planted gaming
+    brigaded: NDArray[np.bool_]  # planted brigades among our own readers
 
 
 def make_world(seed: int = 1, *, days: int = 21, papers_a_day: int = 60) -> World:
@@ -101,6 +106,8 @@ def make_world(seed: int = 1, *, days: int = 21, papers_a_day: int = 60) -> Worl
             toggles[paper, at : at + 40 : 2] = 10
         else:  # the link of a famous repository
             star_base[paper] = 40_000
+    ours, brigaded = _readers_votes(seed, rate, born, spared=trending | gamed)
+    genuine[brigaded] *= 0.3
     return World(
         born=born,
         genuine=genuine,
@@ -108,9 +115,28 @@ def make_world(seed: int = 1, *, days: int = 21, papers_a_day: int = 60) -> Worl
         stars=stars.astype(float),
         star_base=star_base,
         toggles=toggles * alive,
+        ours=ours * alive,
         trending=trending,
         gamed=gamed,
+        brigaded=brigaded,
     )
+
+
+def _readers_votes(
+    seed: int, rate: Array, born: Array, *, spared: NDArray[np.bool_]
+) -> tuple[Array, NDArray[np.bool_]]:
+    """A smaller crowd with the same interest, and every 20th paper with a brigade instead."""
+    rng = np.random.default_rng(seed + 1000)
+    papers, hours = rate.shape
+    later = np.concatenate([np.zeros((papers, 3)), rate[:, :-3]], axis=1)
+    ours = rng.poisson(OUR_SHARE * later).astype(float)
+    brigaded = (rng.random(papers) < 0.05) & ~spared
+    for paper in np.flatnonzero(brigaded):
+        ours[paper] *= 0.3
+        at = int(np.ceil(born[paper])) + rng.integers(2, 30)
+        if at < hours:
+            ours[paper, at] += BRIGADE
+    return ours, brigaded
 
 
 def counters(world: World) -> tuple[Array, Array]:
@@ -126,7 +152,13 @@ def snapshots(world: World, *, until: int) -> ranking.Snapshots:
     age = hours[None, :] - world.born[:, None]
     polled = (age >= 0) & ((age < 72) | (hours % 6 == 0))
     found = []
-    for counter, values, which in ((0, upvotes, polled), (1, stars, polled & (world.star_base >= 0)[:, None])):
+    votes = np.cumsum(world.ours, axis=1)
+    voted = (votes[:, until] > 0)[:, None] & (age >= 0)
+    for counter, values, which in (
+        (0, upvotes, polled),
+        (1, stars, polled & (world.star_base >= 0)[:, None]),
+        (2, votes, voted),
+    ):
         papers, at = np.nonzero(which)
         found.append((papers, np.full(len(papers), counter), values[papers, at], at))
     papers, counter, value, at = (np.concatenate(column) for column in zip(*found, strict=True))
@@ -146,6 +178,7 @@ class Figures:
     stability: float
     age: float
     gamed: float
+    brigaded: float
     trends: float
 
 
@@ -202,6 +235,7 @@ def _judge(world: World, moments: list[_Moment], method: Callable[[_Moment], Arr
                 np.nan if before is None else _overlap(before, top.tolist()),
                 np.median(moment.age[first]),
                 world.gamed[top].mean(),
+                world.brigaded[top].mean(),
                 world.trending[top].mean(),
             )
         )
@@ -220,11 +254,11 @@ def main() -> None:
     seeds = [int(sys.argv[1])] if len(sys.argv) > 1 else [1, 2, 3]
     found = [replay(make_world(seed), hours=range(96, 14 * 24, 12)) for seed in seeds]
     print(f"two weeks, {len(seeds)} worlds, ranked every 12 hours; right: the top tenth of the next 7 days' votes")
-    print(f"{'':14}{'nDCG@10':>9}{'P@10':>8}{'RBO':>8}{'age h':>8}{'gamed':>8}{'planted':>9}")
+    print(f"{'':14}{'nDCG@10':>9}{'P@10':>8}{'RBO':>8}{'age h':>8}{'gamed':>8}{'brigade':>9}{'planted':>9}")
     for name in METHODS:
         mean = np.mean([[*vars(figures[name]).values()] for figures in found], axis=0)
-        ndcg, precision, stability, age, gamed, trends = mean.tolist()
-        print(f"{name:14}{ndcg:9.3f}{precision:8.3f}{stability:8.3f}{age:8.1f}{gamed:8.1%}{trends:9.1%}")
+        ndcg, precision, stability, age, gamed, brigade, trends = mean.tolist()
+        print(f"{name:14}{ndcg:9.3f}{precision:8.3f}{stability:8.3f}{age:8.1f}{gamed:8.1%}{brigade:9.1%}{trends:9.1%}")
 
 
 if __name__ == "__main__":
