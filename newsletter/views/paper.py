@@ -38,8 +38,8 @@ SOURCE_NAMES = {
     "arxiv_query": "arXiv",
     "listing_page": _("saved listing page"),
     "sample": _("sample papers"),
-    "api": _("readers and programs"),
-    "readers": _("readers and programs"),
+    "api": _("another program"),
+    "readers": _("our readers"),
 }
 SIMILAR_SHOWN = 5
 

@@ -36,7 +36,7 @@ class Period:
     def name(self) -> str:
         match self.kind:
             case "day":
-                return date_format(self.first, "j F Y")
+                return date_format(self.first, _("j F Y"))
             case "week":
                 year, week, _day = self.first.isocalendar()
                 return _("Week %(week)s, %(year)s") % {"week": week, "year": year}
@@ -58,7 +58,7 @@ class Period:
     def short_name(self) -> str:
         match self.kind:
             case "day":
-                return date_format(self.first, "j M")
+                return date_format(self.first, _("j M"))
             case "week":
                 return _("Week %(week)s") % {"week": self.first.isocalendar().week}
             case _kind:
@@ -69,8 +69,8 @@ class Period:
         """Its first and last day; empty for a day, which is its own name."""
         if self.kind != "week":
             return ""
-        year = "" if self.first.year == self.last.year else " Y"
-        return f"{date_format(self.first, 'j F' + year)} – {date_format(self.last, 'j F Y')}"
+        first = _("j F") if self.first.year == self.last.year else _("j F Y")
+        return f"{date_format(self.first, first)} – {date_format(self.last, _('j F Y'))}"
 
 
 def period_around(kind: str, day: date) -> Period:
