@@ -10,10 +10,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from newsletter.ingest import ingest
 from newsletter.models import Paper, Sighting, Signal
 from newsletter.ranking import why_trending
+from newsletter.sources import hf_daily
 from newsletter.trends import score_papers
 from tests.builders import NOON, make_paper
+from tests.test_hf_daily import answer, changed
 
 pytestmark = pytest.mark.django_db
 
@@ -120,3 +123,14 @@ def test_the_number_of_queries_does_not_grow_with_the_papers() -> None:
         measured(1, 5, 9)
     assert cost() == few
     assert few <= 8
+
+
+def test_the_vote_that_comes_with_a_submission_is_no_gain_whoever_submitted() -> None:
+    """Authors put their own papers on Hugging Face's list, and it counts the submitter's vote (§3.4.5)."""
+    for turn, upvotes in enumerate((0, 1, 1, 2)):
+        at = NOON - timedelta(hours=6 - 2 * turn)
+        ingest(hf_daily.parse(answer(changed(upvotes=upvotes, githubStars=None)), seen_at=at), now=at)
+    score_papers(now=NOON - timedelta(hours=2))
+    assert Paper.objects.get().score_daily == 0
+    score_papers(now=NOON)
+    assert Paper.objects.get().score_parts["daily"]["upvotes_gain"] == 1
