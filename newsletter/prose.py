@@ -73,7 +73,9 @@ _PRELUDE = re.compile(
     re.IGNORECASE,
 )
 _PRELUDE_REST = 30  # columns a sentence has to go on after its prelude to say something
-_SHORT = 70  # columns; a summary shorter than that is filled up with the beginning of the next sentence
+# Columns; a shorter summary is filled up with the beginning of the next sentence; one that does not say what the paper
+# brings already when it is shorter than half of what is allowed.
+_SHORT = 70
 
 
 def one_line(text: str) -> str:
@@ -177,7 +179,8 @@ def gist(abstract: str, *, width: int = 230) -> str:
     found = sentences(abstract)
     if not found:
         return ""
-    start = _telling(found[:6])
+    telling = _telling(found[:6])
+    start = telling or 0
     chosen = " ".join(found[: start + 1])
     if columns(chosen) > width:
         chosen = found[start]
@@ -189,19 +192,20 @@ def gist(abstract: str, *, width: int = 230) -> str:
     for sentence in found[start + 1 :]:
         if columns(chosen) + 1 + columns(sentence) > width:
             room = width - columns(chosen) - 1
-            return f"{chosen} {_cut_at_clause(sentence, width=room)}" if columns(chosen) < _SHORT <= room else chosen
+            says_little = columns(chosen) < (_SHORT if telling is not None else width // 2)
+            return f"{chosen} {_cut_at_clause(sentence, width=room)}" if says_little and room >= _SHORT else chosen
         chosen += " " + sentence
     return chosen
 
 
-def _telling(found: list[str]) -> int:
+def _telling(found: list[str]) -> int | None:
     """The sentence that says what the paper brings: the first that does so without leaning on the one before."""
     for says in (_BRINGS, _DOES):
         places = [place for place, sentence in enumerate(found) if says.search(sentence)]
         upright = [place for place in places if not _LEANS_BACK.search(_OPENING.sub("", found[place]))]
         if places:
             return (upright or places)[0]
-    return 0
+    return None
 
 
 def _cut_at_clause(text: str, *, width: int) -> str:
