@@ -384,6 +384,13 @@ def test_while_nobody_waits_a_tick_asks_once() -> None:
 
 
 @pytest.mark.services
+def test_who_waits_is_found_by_an_index_that_holds_nobody_else() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")  # a table this small would be read whole
+    assert "readers_to_welcome" in Subscriber.objects.filter(welcome_due_at__isnull=False).explain()
+
+
+@pytest.mark.services
 @pytest.mark.django_db(transaction=True)
 def test_three_planners_at_once_welcome_each_reader_once() -> None:
     shelf()
