@@ -148,7 +148,8 @@ def test_a_short_wait_for_the_turn_is_sat_out_and_a_long_one_is_left_to_the_next
     source, slept = daily(web, answer(PAPER)), []
     SourceHost.objects.create(host=web.address, free_at=NOON + timedelta(seconds=3))
     [run] = gather_due(now=NOON, sources=[source], rules=LOCAL, sleep=slept.append)
-    assert (run.state, [round(seconds, 1) for seconds in slept]) == ("ok", [3.0])
+    assert (run.state, len(slept)) == ("ok", 1)
+    assert 2 < slept[0] <= 3  # less what went by until then
     SourceHost.objects.filter(host=web.address).update(free_at=NOON + timedelta(hours=3))
     later = NOON + source.POLL_EVERY
     [run] = gather_due(now=later, sources=[source], rules=LOCAL, sleep=slept.append)
