@@ -13,14 +13,13 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_safe
 
 from newsletter import community, feedback
 from newsletter.delivery.compose import SCOPE
+from newsletter.fragments import reasons
 from newsletter.mail_links import links_of, paper_url
 from newsletter.models import Click, Delivery, EditionItem, Paper, Verdict
-from newsletter.ranking import why_trending
 from subscriptions import links
 from subscriptions.models import Subscriber, Topic, TopicPreference
 from subscriptions.views.guards import plain, posted, secret_page
@@ -94,6 +93,7 @@ def _items(delivery: Delivery) -> list[dict[str, Any]]:
     rows = EditionItem.objects.select_related("paper").prefetch_related("paper__paper_topics__topic")
     by_pk = rows.in_bulk([pk for pk, *_ in delivery.picks])
     names = dict(Topic.objects.values_list("slug", "name"))
+    lines = {pk: reasons(row, topics=names) for pk, row in by_pk.items()}  # the mail's own, in this page's language
     words = dict(
         Verdict.objects.filter(
             subscriber=delivery.subscriber_id, paper__in=[row.paper_id for row in by_pk.values()]
@@ -106,9 +106,7 @@ def _items(delivery: Delivery) -> list[dict[str, Any]]:
             "item": by_pk[pk],
             "paper": by_pk[pk].paper,
             "lane": lane,
-            "why": why_trending(by_pk[pk].parts, None, gettext=gettext, ngettext=ngettext),
-            "followed": names.get(reason.removeprefix("topic:"), ""),
-            "liked": {f"like:{liked}": title for liked, title in by_pk[pk].parts.get("akin", ())}.get(reason, ""),
+            "why": lines[pk].get(reason, lines[pk]["trending"]),
             "word": words.get(by_pk[pk].paper_id, 0),
             "has_vote": paper_of[pk] in voted,
         }
