@@ -111,9 +111,14 @@ def test_nothing_is_shown_or_noted_once_the_reader_is_erased(client: Client, row
     assert not Verdict.objects.exists()
 
 
-def test_a_digest_stays_for_ninety_days(client: Client, row: Delivery) -> None:
-    Delivery.objects.update(due_at=timezone.now() - timedelta(days=91))
-    assert client.get(address(row)).status_code == 404
+@pytest.mark.parametrize("days", [90, 30])
+def test_a_digest_stays_as_long_as_the_privacy_page_says(
+    client: Client, row: Delivery, settings: object, days: int
+) -> None:
+    settings.RETENTION_DELIVERY_DAYS = days  # type: ignore[attr-defined]
+    for age, status in ((days - 1, 200), (days + 1, 404)):
+        Delivery.objects.update(due_at=timezone.now() - timedelta(days=age))
+        assert client.get(address(row)).status_code == status
 
 
 def test_tokens_of_the_former_secret_key_still_open(client: Client, row: Delivery, settings: object) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.builders import NOON, make_paper, make_topic
+from newsletter.models import Paper
+from tests.builders import NOON, make_edition, make_paper, make_topic
 from tests.e2e.shots import SHIFTS, faults_of
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 LONG = "The abstract goes on and says what was done. " * 20
 PAGES = ["/", "/date/2026-03-14/", "/trending/", "/topic/vision/", "/topics/", "/paper/1/", "/subscribe/", "/privacy/"]
+PAGES += ["/editions/", "/edition/weekly/2026-03-23/"]
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
@@ -30,6 +32,14 @@ def _papers() -> None:
     for pk, over in enumerate([{}, {"authors": []}, awkward, {"upvotes": 12, "code_url": "https://github.com/a/b"}], 1):
         fields = {"pk": pk, "abstract": LONG, "score_daily": 10 - pk} | over
         make_paper(**fields).paper_topics.create(topic=topic, score=0.9, is_primary=True)
+    sent = make_edition(
+        papers=Paper.objects.order_by("pk"),
+        cadence="weekly",
+        period_on=NOON.date().replace(day=23),
+        editor_note=f"{LONG}\n\nhttps://example.org/{'long' * 40}",
+        state="done",
+    )
+    sent.items.filter(position=1).update(note=LONG[:300], lane="pick")
     make_paper(pk=9, listed_on=NOON.date().replace(day=17), title="Of the day before")
 
 
