@@ -297,6 +297,19 @@ def test_the_feeds_of_editions_name_each_with_its_papers(client: Client) -> None
     assert body["items"][0]["date_published"].startswith("2026-03-18T11:30")
 
 
+def test_a_feed_costs_as_many_queries_for_many_editions_as_for_one(client: Client) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as found:
+            assert client.get("/feeds/editions.atom").status_code == 200
+        return len(found)
+
+    issue("One", "Two")
+    few = queries()
+    for number in range(1, 8):
+        issue("Three", "Four", "Five", period_on=TODAY - number * DAY)
+    assert queries() == few
+
+
 def test_each_rhythm_has_a_feed_of_its_own(client: Client) -> None:
     issue("Daily one")
     issue("Week one", cadence="weekly", period_on=date(2026, 3, 16))

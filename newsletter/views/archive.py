@@ -7,7 +7,7 @@ grow with what is shown. An edition is shown as it was sent, but for papers take
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -45,12 +45,25 @@ CADENCES = {"": _("All"), "daily": _("Daily"), "weekly": _("Weekly"), "monthly":
 
 
 @dataclass(frozen=True)
+class Lead:
+    """One of the first papers of an edition, as little of it as a list shows."""
+
+    paper: int
+    title: str
+    note: str
+
+    @property
+    def url(self) -> str:
+        return reverse("newsletter:paper", args=[self.paper])
+
+
+@dataclass(frozen=True)
 class Shown:
     """One edition in the list: what it is called, how many papers it had, and its first ones."""
 
     edition: Edition
-    papers: int = 0
-    titles: Sequence[str] = field(default_factory=list)
+    papers: int
+    leads: Sequence[Lead]
 
     @property
     def headline(self) -> str:
@@ -159,7 +172,7 @@ def _share_words(cadence: str, period: date) -> tuple[str, str, str] | None:
         return None
     (shown,) = shown_of([found])
     with translation.override(settings.LANGUAGE_CODE):
-        return headlines.headline(found), next(iter(shown.titles), ""), headlines.issue(found)
+        return headlines.headline(found), next((lead.title for lead in shown.leads), ""), headlines.issue(found)
 
 
 def newest_first(found: EditionQuerySet) -> EditionQuerySet:
@@ -167,7 +180,7 @@ def newest_first(found: EditionQuerySet) -> EditionQuerySet:
     return found.order_by("-period_on", "cadence")
 
 
-def shown_of(found: Sequence[Edition]) -> list[Shown]:
+def shown_of(found: Sequence[Edition], *, limit: int = TITLES_SHOWN) -> list[Shown]:
     """With how many papers each had and what the first ones are, in two further queries for all."""
     items = visible_items(found)
     counts = dict(
@@ -177,13 +190,16 @@ def shown_of(found: Sequence[Edition]) -> list[Shown]:
         .values_list("edition", "papers")
     )
     place = Window(RowNumber(), partition_by="edition", order_by=["position", "pk"])
-    first = items.annotate(place=place).filter(place__lte=2 * TITLES_SHOWN)  # some may have been merged
-    titles: dict[int, dict[int, str]] = defaultdict(dict)
-    for pk, paper, title in first.order_by("edition", "place").values_list(
-        "edition", Coalesce("paper__merged_into", "paper"), Coalesce("paper__merged_into__title", "paper__title")
+    first = items.annotate(place=place).filter(place__lte=2 * limit)  # some may have been merged into one
+    leads: dict[int, dict[int, Lead]] = defaultdict(dict)
+    for pk, paper, title, note in first.order_by("edition", "place").values_list(
+        "edition",
+        Coalesce("paper__merged_into", "paper"),
+        Coalesce("paper__merged_into__title", "paper__title"),
+        "note",
     ):
-        titles[pk].setdefault(paper, title)
-    return [Shown(one, counts.get(one.pk, 0), list(titles[one.pk].values())[:TITLES_SHOWN]) for one in found]
+        leads[pk].setdefault(paper, Lead(paper, title, note))
+    return [Shown(one, counts.get(one.pk, 0), list(leads[one.pk].values())[:limit]) for one in found]
 
 
 def entries_of(found: Edition) -> Iterator[Entry]:

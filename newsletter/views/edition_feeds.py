@@ -19,13 +19,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page
 
-from newsletter import headlines
 from newsletter.models import Edition
-from newsletter.views.archive import entries_of, newest_first
+from newsletter.views.archive import TITLES_SHOWN, newest_first, shown_of
 from newsletter.views.feeds import xml_text
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
+
+    from newsletter.views.archive import Shown
 
 EDITIONS_PER_FEED = 20
 PAPERS_SHOWN = 10
@@ -56,32 +57,33 @@ def editions_feed(request: HttpRequest, kind: str, cadence: str = "") -> HttpRes
     found = Edition.objects.issued()
     if cadence:
         found = found.filter(cadence=cadence)
-    items = [_item(edition) for edition in newest_first(found)[:EDITIONS_PER_FEED]]
+    newest = list(newest_first(found)[:EDITIONS_PER_FEED])
+    items = [_item(shown) for shown in shown_of(newest, limit=PAPERS_SHOWN)]
     page = settings.SITE_URL + reverse("newsletter:editions") + (f"?cadence={cadence}" if cadence else "")
     write = {"atom": _atom, "json": _json}[kind]
     return write(items, title=titles[cadence] % {"site": settings.SITE_NAME}, page=page, address=request.path)
 
 
-def _item(edition: Edition) -> Item:
-    entries = list(entries_of(edition))
+def _item(shown: Shown) -> Item:
+    edition = shown.edition
     listed = format_html_join(
         "\n",
         '<li><a href="{}">{}</a>{}</li>',
         (
             (
-                settings.SITE_URL + entry.paper.get_absolute_url(),
-                xml_text(entry.paper.title),
-                format_html(": {}", xml_text(entry.note)) if entry.note else "",
+                settings.SITE_URL + lead.url,
+                xml_text(lead.title),
+                format_html(": {}", xml_text(lead.note)) if lead.note else "",
             )
-            for entry in entries[:PAPERS_SHOWN]
+            for lead in shown.leads
         ),
     )
     note = SafeString(linebreaks(xml_text(edition.editor_note), autoescape=True)) if edition.editor_note else ""
     return Item(
         edition=edition,
-        title=headlines.headline(edition),
+        title=shown.headline,
         link=settings.SITE_URL + edition.get_absolute_url(),
-        summary="; ".join(xml_text(entry.paper.title) for entry in entries[:3]),
+        summary="; ".join(xml_text(lead.title) for lead in shown.leads[:TITLES_SHOWN]),
         content=format_html("{}<ol>\n{}\n</ol>", note, listed),
     )
 
