@@ -22,7 +22,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
-from unfold.widgets import UnfoldAdminCheckboxSelectMultiple, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
 from newsletter import webhooks
 from newsletter.admin import look
@@ -40,7 +40,7 @@ class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text=_("An https address that answers a POST with 2xx within seconds."),
     )
     events = forms.MultipleChoiceField(
-        choices=EVENTS, widget=UnfoldAdminCheckboxSelectMultiple, help_text=_("What it wants to hear of.")
+        choices=EVENTS, widget=UnfoldAdminCheckboxSelectMultipleWidget, help_text=_("What it wants to hear of.")
     )
 
     class Meta:

@@ -63,14 +63,23 @@ def _operation(path: str, method: str, told: dict[str, Any]) -> dict[str, Any]:
         "method": method.upper(),
         "path": path,
         "summary": told["summary"],
-        "description": told.get("description", ""),
+        "description": _plainly(told.get("description", "")),
         "wishes": wishes,
         "is_form": method == "get" and bool(wishes) and "{" not in path,
         "is_link": method == "get" and "{" not in path,
         "takes_key": bool(told.get("security")),
         "body": _kind(body) if body else None,
-        "answers": [(status, _shape_of(answer)) for status, answer in told["responses"].items()],
+        "answers": _answers(told["responses"]),
     }
+
+
+def _answers(told: dict[str, Any]) -> list[tuple[str, dict[str, str] | None]]:
+    """Statuses that are answered alike stand in one line."""
+    lines: dict[str, tuple[list[str], dict[str, str] | None]] = {}
+    for status, answer in told.items():
+        shape = _shape_of(answer)
+        lines.setdefault(shape["words"] if shape else str(status), ([], shape))[0].append(str(status))
+    return [(", ".join(statuses), shape) for statuses, shape in lines.values()]
 
 
 def _wish(told: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +91,7 @@ def _wish(told: dict[str, Any]) -> dict[str, Any]:
         "name": told["name"],
         "where": told["in"],
         "is_required": told.get("required", False),
-        "description": schema.get("description", ""),
+        "description": _plainly(schema.get("description", "")),
         "choices": [choice for choice in first.get("enum", []) if choice != ""],
         "input": "date" if first.get("format") == "date" else types.get(first.get("type", ""), "text"),
         "least": first.get("minimum"),
@@ -106,9 +115,9 @@ def _shapes() -> list[tuple[str, str, list[tuple[str, dict[str, str], str]]]]:
     return [
         (
             name,
-            found[name].get("description", ""),
+            _plainly(found[name].get("description", "")),
             [
-                (field, _kind(told), told.get("description", ""))
+                (field, _kind(told), _plainly(told.get("description", "")))
                 for field, told in found[name].get("properties", {}).items()
             ],
         )
@@ -126,6 +135,10 @@ def _kinds_of(operation: dict[str, Any]) -> Iterator[dict[str, str]]:
 def _shape_of(answer: dict[str, Any]) -> dict[str, str] | None:
     schema = answer.get("content", {}).get("application/json", {}).get("schema")
     return _kind(schema) if schema else None
+
+
+def _plainly(markdown: str) -> str:
+    return markdown.replace("`", "")
 
 
 def _kind(schema: dict[str, Any]) -> dict[str, str]:

@@ -39,7 +39,7 @@ ORDERS: dict[str, dict[str, type]] = {
     "trending-week": {"score_weekly": float, "pk": int},
     "trending-month": {"score_monthly": float, "pk": int},
 }
-NOT_HERE: dict[Any, Any] = {(400, 404, 422, 429, 500): shapes.Told}
+NOT_HERE: dict[Any, Any] = {(400, 404, 422, 429, 500): shapes.Error}
 
 router = Router(tags=["Papers"])
 

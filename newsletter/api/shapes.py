@@ -29,7 +29,7 @@ def _written_out(value: Any) -> Any:
 Day = Annotated[date, BeforeValidator(_written_out)]
 
 
-class Told(Schema):
+class Error(Schema):
     """What every error looks like."""
 
     message: str = Field(description="One sentence that says what to do.")

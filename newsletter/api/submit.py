@@ -65,7 +65,7 @@ ADDED_STATUS, WAITING_STATUS = 201, 202
     throttle=[KeyThrottle()],
     response={
         (200, ADDED_STATUS, WAITING_STATUS): shapes.Submitted,
-        (400, 401, 403, 413, 422, 429, 500): shapes.Told,
+        (400, 401, 403, 413, 422, 429, 500): shapes.Error,
     },
     url_name="papers",
     summary="Hand a paper in",

@@ -20,7 +20,17 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 LONG = "The abstract goes on and says what was done. " * 20
-PAGES = ["/", "/date/2026-03-14/", "/trending/", "/topic/vision/", "/topics/", "/paper/1/", "/subscribe/", "/privacy/"]
+PAGES = [
+    "/",
+    "/date/2026-03-14/",
+    "/trending/",
+    "/topic/vision/",
+    "/topics/",
+    "/api/",
+    "/paper/1/",
+    "/subscribe/",
+    "/privacy/",
+]
 PAGES += ["/editions/", "/edition/weekly/2026-03-23/"]
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
@@ -58,10 +68,64 @@ def focused(page: Page) -> str:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_pages_fit_a_phone_hold_still_and_call_nobody_else(
-    phone: BrowserContext, live_server: LiveServer, path: str
+@pytest.mark.parametrize("width", [320, 768, 1280])
+def test_pages_fit_their_screen_hold_still_and_call_nobody_else(
+    phone: BrowserContext, live_server: LiveServer, path: str, width: int
 ) -> None:
-    assert faults_of(phone.new_page(), live_server.url + path) == []
+    page = phone.new_page()
+    page.set_viewport_size({"width": width, "height": 800})
+
+    assert faults_of(page, live_server.url + path) == []
+
+
+def test_pages_hold_still_while_somebody_reads_on(phone: BrowserContext, live_server: LiveServer) -> None:
+    """Nothing that comes late moves what is being read: the shift stays zero to the end of the page."""
+    page = phone.new_page()
+    page.goto(live_server.url)
+
+    for _ in range(8):
+        page.mouse.wheel(0, 700)
+        page.wait_for_timeout(50)
+
+    assert page.evaluate("window.scrollY") > 0
+    assert page.evaluate("window.layoutShift") == 0
+
+
+def test_a_topic_is_picked_without_javascript(chromium: Browser, live_server: LiveServer) -> None:
+    with chromium.new_context(java_script_enabled=False, viewport={"width": 375, "height": 800}) as context:
+        page = context.new_page()
+        page.goto(f"{live_server.url}/week/2026-W12/")
+        page.locator(".picker summary").click()
+        page.locator(".picker-list").get_by_text("Vision", exact=False).first.click()
+
+        assert page.url == f"{live_server.url}/week/2026-W12/?topic=vision"
+        assert page.locator(".paper").count() == 4
+
+
+def test_the_list_of_topics_folds_when_somebody_turns_away(phone: BrowserContext, live_server: LiveServer) -> None:
+    page = phone.new_page()
+    page.goto(f"{live_server.url}/trending/")
+    picker, summary = page.locator(".picker"), page.locator(".picker summary")
+
+    summary.click()
+    assert picker.get_attribute("open") is not None
+    page.keyboard.press("Escape")
+    assert picker.get_attribute("open") is None
+    assert focused(page).startswith("Topic")
+    summary.click()
+    page.locator("h1").click()
+    assert picker.get_attribute("open") is None
+
+
+def test_a_reference_is_copied_where_there_is_a_clipboard(chromium: Browser, live_server: LiveServer) -> None:
+    with chromium.new_context(permissions=["clipboard-read", "clipboard-write"]) as context:
+        page = context.new_page()
+        page.goto(f"{live_server.url}/paper/1/")
+        page.locator(".cite summary").click()
+        page.locator("[data-copy]").click()
+        page.get_by_text("Copied").wait_for()
+
+        assert page.evaluate("navigator.clipboard.readText()").startswith("@misc{lovelace2026study,")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
