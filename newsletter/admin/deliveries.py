@@ -89,7 +89,7 @@ class DeliveryAdmin(ReadOnly):
         reader = "reader" if _sees_readers(request) else "reader_number"
         return (
             *(reader, "edition", "state_label", "why", "local_on", "due_at", "not_before", "expires_at", "sent_at"),
-            *("attempts", "size", "reply", "digest"),
+            *("is_welcome", "attempts", "size", "reply", "digest"),
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
