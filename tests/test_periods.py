@@ -198,6 +198,17 @@ def test_what_others_hang_onto_an_address_is_overlooked(client: Client) -> None:
     assert canonical(client.get("/date/2026-03-18/?utm_source=mail")) == f"{SITE}/date/2026-03-18/"
 
 
+def test_papers_without_a_score_follow_those_with_one_through_all_pages(client: Client) -> None:
+    for number in range(130):
+        make_paper(title=f"Paper {number}", score_weekly=max(0, 60 - number), upvotes=1000 - number)
+
+    shown = [titles(client.get(f"/week/2026-W12/?page={page}")) for page in (1, 2, 3)]
+
+    assert [len(page) for page in shown] == [50, 50, 30]
+    assert list(itertools.chain(*shown)) == [f"Paper {number}" for number in range(130)]
+    assert client.get("/week/2026-W12/?page=4").status_code == 404
+
+
 @pytest.mark.parametrize("path", LISTS)
 def test_filters_that_leave_nothing_say_so_and_can_be_dropped_one_by_one(client: Client, path: str) -> None:
     assign(make_paper(), "code")
@@ -322,4 +333,4 @@ def test_narrowed_lists_cost_the_same_queries_however_many_papers(client: Client
         assign(make_paper(code_url=f"https://github.com/a/{number}"), "vision", "code")
 
     assert queries() == few
-    assert few <= 8
+    assert few <= 9

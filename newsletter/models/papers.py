@@ -108,7 +108,7 @@ def cut(lists: Iterable[PaperQuerySet], start: int, stop: int) -> list[Paper]:
         keys += papers.values_list("pk", flat=True)[start : start + wanted - len(keys)]
         if len(keys) == wanted:
             break
-        start = 0 if keys else max(0, start - papers.count())
+        start = max(0, start - papers.count()) if start and not keys else 0
     rows = Paper.objects.with_topics().in_bulk(keys)
     return [rows[key] for key in keys if key in rows]
 

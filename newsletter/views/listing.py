@@ -199,7 +199,13 @@ def _papers(asked: Asked, *, days: tuple[date, date] | None, cadence: str) -> li
         case _trending, "daily":
             return [papers.order_by("-score_daily", "-upvotes", "-id")]
         case _:
-            return papers.by_trend(cadence)
+            return papers.by_trend(cadence) if _may_trend(days) else [papers.order_by(*votes)]
+
+
+def _may_trend(days: tuple[date, date] | None) -> bool:
+    """Whether papers of these days may still have a score: looking for one among old papers would find none, slowly."""
+    newest = Paper.objects.newest_day()
+    return not (days and newest) or days[1] > newest - timedelta(days=DAYS_OF["month"])
 
 
 def _listed(

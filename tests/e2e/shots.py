@@ -85,7 +85,7 @@ def main() -> int:
     parser.add_argument("base", help="address of the running site, or the word file")
     parser.add_argument("folder", type=Path)
     parser.add_argument("paths", nargs="+")
-    parser.add_argument("--widths", default="390,1280")
+    parser.add_argument("--widths", default="375,768,1280")
     parser.add_argument("--schemes", default="light,dark")
     parser.add_argument("--screen", action="store_true", help="the first screen only, not the whole page")
     parser.add_argument("--chromium", default="", help="the executable; else CHROMIUM, else the one on the path")
