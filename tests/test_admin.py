@@ -309,6 +309,7 @@ def test_the_way_of_an_edition_by_its_buttons(operator: Client) -> None:
     assert "1 reader has not got it yet" in act(operator, edition, "send-now")
     assert not Delivery.objects.exists()  # a request plans nobody
     assert "asked for already" in act(operator, edition, "send-now")
+    assert "To be sent now" in operator.get(f"/admin/newsletter/edition/{edition.pk}/change/").content.decode()
     planning.plan_due(now=timezone.now())
     assert state_of(edition) == State.SENDING
     assert "Paused" in act(operator, edition, "pause")
