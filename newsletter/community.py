@@ -11,12 +11,11 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Max, Q
-from django.db.models.functions import TruncHour
+from django.db.models import Count, Func, Max, Q, TextField
 
 from newsletter import gathering
 from newsletter.models import Paper, Sighting, Signal, SourceRun, Submission, Vote
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from django.contrib.auth.models import User
+    from django.db.backends.base.base import BaseDatabaseWrapper
+    from django.db.models.sql.compiler import SQLCompiler
 
 SOURCE, METRIC = "readers", "votes"
 VOTES_A_DAY = 200  # of one reader: nobody reads more
@@ -44,6 +45,7 @@ SAME_HOUR_SHARE = 0.05  # … or this share of all of them: a list that was impo
 VOTERS = (*ACTIVE, Subscriber.State.UNSUBSCRIBED)  # who left has meant it all the same; the suppressed count nothing
 AT_ONCE = 2000  # papers written in one run
 _CROWDED_HOURS = 100
+_HOUR = "%Y-%m-%d %H"
 
 State = Submission.State
 
@@ -123,7 +125,7 @@ def _counted(*, now: datetime) -> dict[int, int]:
             subscriber__state__in=VOTERS,
             subscriber__confirmed_at__lte=now - GROWN_UP,
         )
-        .annotate(confirmed=TruncHour("subscriber__confirmed_at", tzinfo=UTC))
+        .annotate(confirmed=_Hour("subscriber__confirmed_at"))
         .values_list("paper_id", "confirmed")
         .annotate(number=Count("pk"))
         .order_by()
@@ -136,19 +138,28 @@ def _counted(*, now: datetime) -> dict[int, int]:
     return counted
 
 
-def _caps(crowded: Iterable[datetime]) -> dict[datetime, int]:
+def _caps(crowded: Iterable[str]) -> dict[str, int]:
     """Hour -> how many votes for one paper may come from readers who confirmed in it."""
     hours = sorted(crowded)[-_CROWDED_HOURS:]
     if not hours:
         return {}
     within = Q()
     for hour in hours:
-        within |= Q(confirmed_at__gte=hour, confirmed_at__lt=hour + timedelta(hours=1))
-    readers = Subscriber.objects.filter(within, state__in=VOTERS).annotate(
-        confirmed=TruncHour("confirmed_at", tzinfo=UTC)
-    )
+        start = datetime.strptime(hour, _HOUR).replace(tzinfo=UTC)
+        within |= Q(confirmed_at__gte=start, confirmed_at__lt=start + timedelta(hours=1))
+    readers = Subscriber.objects.filter(within, state__in=VOTERS).annotate(confirmed=_Hour("confirmed_at"))
     sizes = readers.values_list("confirmed").annotate(number=Count("pk")).order_by()
     return {hour: max(SAME_HOUR, int(number * SAME_HOUR_SHARE)) for hour, number in sizes}
+
+
+class _Hour(Func):
+    """The UTC hour of a moment as text. TruncHour calls Python for every row on SQLite, at twenty times the cost."""
+
+    template = "to_char(%(expressions)s AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24')"
+    output_field = TextField()
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, template="substr(%(expressions)s, 1, 13)", **context)
 
 
 def _young(now: datetime, *, of: str = "") -> Q:
