@@ -29,8 +29,6 @@ MOST = 600  # papers ranked for one query
 SHOWN = 400  # of them kept
 _RARE = 3_000  # papers: of words that more have, only papers with several of them are looked at
 _WITH_PHRASE = 2_000  # papers with all of a phrase's words, in which the phrase itself is looked for
-# A paper that shares no telling word must come this near the best one, or searches for nonsense find everything.
-_WORTH_SHOWING = 0.2
 # Sorted by date or votes, what is only near would come first.
 _WORTH_SORTING = 0.45
 
@@ -74,8 +72,7 @@ def find(text: str) -> Found:
         likeness=None if vector is None else here.likeness_of(read, vector),
     )
     ranked = sorted(zip((-scores).tolist(), (-paper.paper for paper in read), strict=True))[:SHOWN]
-    least = max(_WORTH_SHOWING * -ranked[0][0], 1e-9) if ranked else 0.0
-    kept = tuple((-paper, round(-score, 4)) for score, paper in ranked if -score >= least)
+    kept = tuple((-paper, round(-score, 4)) for score, paper in ranked if score < 0)
     return Found(replace(query, words=tuple(words)), kept, corrected)
 
 

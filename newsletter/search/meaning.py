@@ -242,7 +242,8 @@ def _spread(
     rows = sparse.csr_matrix((weights, columns, ends), shape=(papers, len(held_by)))[:, order[:shared]]
     lengths = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1)).ravel())
     rows = sparse.diags_array(1 / np.where(lengths > 0, lengths, 1)).astype(np.float32) @ rows
-    places = TruncatedSVD(width, n_iter=5, random_state=0).fit(rows).components_.T
+    with np.errstate(divide="ignore", invalid="ignore"):  # papers that are all alike have no variance to explain
+        places = TruncatedSVD(width, n_iter=5, random_state=0).fit(rows).components_.T
     papers_places = _of_length_one(rows @ places)
     none = np.zeros((len(order) - shared, width))
     return np.vstack([places, none]).astype(np.float32), papers_places

@@ -20,8 +20,8 @@ from newsletter.search.plain_words import Phrase
 Scores = NDArray[np.float64]
 
 # BM25 (Robertson & Zaragoza, The Probabilistic Relevance Framework, 2009)
-_K1, _B = 1.2, 0.6
-_OTHER_WORDS = 0.7  # what a word's other names count against the word itself
+_K1, _B = 1.5, 0.6
+_OTHER_WORDS = 0.85  # what a word's other names count against the word itself
 _ONE_OTHER = 0.6  # one of them, of which a paper may have several
 _OTHER_IN_PLACE = 0.4  # and how much they pull the query's place in the space of meanings
 _PLACE = 0.6

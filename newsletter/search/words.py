@@ -25,6 +25,7 @@ _NOTHING_TELLING = """
 """
 STOP_WORDS = frozenset(_NOTHING_TELLING.split())
 _WORD = re.compile(r"[a-z0-9]+(?:\+\+|#)?")
+_IN_TWO = re.compile(r"(?<![a-z0-9-])([a-z]+)-([a-z]+)(?![a-z0-9-])")
 _LIGATURES = str.maketrans(
     {"ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "æ": "ae", "Æ": "AE", "đ": "d", "\u0131": "i"}
 )
@@ -39,8 +40,9 @@ def fold(text: str) -> str:
 
 
 def words_of(text: str) -> list[str]:
-    """Every word in order, as it is written but folded."""
-    return [word[:_LONGEST] for word in _WORD.findall(_APOSTROPHE.sub("", fold(text)))]
+    """Every word in order, as it is written but folded. Of pre-training there are pre, training and pretraining."""
+    plain = _IN_TWO.sub(r"\1 \2 \1\2", _APOSTROPHE.sub("", fold(text)))
+    return [word[:_LONGEST] for word in _WORD.findall(plain)]
 
 
 def stems_of(text: str) -> list[str]:
