@@ -12,7 +12,7 @@ from django.db import IntegrityError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from newsletter import community, gathering, merging
+from newsletter import community, gathering, merging, tasks
 from newsletter.community import Answer
 from newsletter.ingest import ingest
 from newsletter.models import Paper, Sighting, Signal, SourceHost, SourceRun, Submission, Vote
@@ -256,6 +256,16 @@ def test_counting_costs_the_same_however_many_vote() -> None:
     for _ in range(10):
         vote(make_paper(), *readers)
     assert cost() == few
+
+
+def test_scoring_counts_first_and_the_tick_settles_what_was_handed_in() -> None:
+    paper = make_paper(first_seen_at=NOON - timedelta(days=1), arxiv_id="2602.04242")
+    vote(paper, make_voter())
+    assert tasks.score_if_due(now=NOON)
+    assert fresh(paper).score_parts["daily"]["votes_gain"] == 1
+    Submission.objects.create(arxiv_id="2602.04242", link=LINK, at=NOON)
+    tasks.keep_house(now=NOON)
+    assert Submission.objects.get().paper == paper
 
 
 # --- a brigade ------------------------------------------------------------------------------------------------------
