@@ -6,39 +6,34 @@ was merged away answers with the address of the one that lives on; a hidden one 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import Http404, HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 from ninja import Query, Router
 from ninja.errors import HttpError
 
 from newsletter import facts
 from newsletter.api import cursors, shapes
 from newsletter.api.door import said, told
-from newsletter.models import Paper
+from newsletter.models import Paper, PaperTopic
 from newsletter.sources.identifiers import arxiv_id as parsed_arxiv_id
 from subscriptions.models import Topic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from django.http import HttpRequest
 
-    from newsletter.models import PaperQuerySet
-
+Listing = Callable[[str, int], tuple[list[Paper], str]]  # a cursor and a limit give papers and the next cursor
 PK_MAX = 2**63 - 1
 NO_TOPIC = "topic: give the slug of one of our topics, as /api/v1/topics/ lists them."
 NO_CURSOR = "cursor: give what `next` had for this very list, or leave it out to begin anew."
-ORDERS: dict[str, dict[str, type]] = {
-    "newest": {"pk": int},
-    "votes": {"upvotes": int, "pk": int},
-    "trending-day": {"score_daily": float, "pk": int},
-    "trending-week": {"score_weekly": float, "pk": int},
-    "trending-month": {"score_monthly": float, "pk": int},
-}
+NO_SPAN = "sort: votes are compared within a topic, a day or three months: give topic, listed_on, or from (and to)."
+SPAN = timedelta(days=92)
 NOT_HERE: dict[Any, Any] = {(400, 404, 422, 429, 500): shapes.Error}
 
 router = Router(tags=["Papers"])
@@ -47,10 +42,12 @@ router = Router(tags=["Papers"])
 @router.get("papers/", response={200: shapes.Papers} | NOT_HERE, url_name="papers", summary="List papers")
 def papers(request: HttpRequest, wish: Query[shapes.PapersWish]) -> HttpResponse:
     """Every paper the site shows, filtered and in order. Follow `next` to the end to have them all."""
-    order = ORDERS[wish.sort]
-    rows = _filtered(_about(wish.topic), wish).with_topics()
+    topic = _topic(wish.topic)
+    if wish.sort == "votes" and topic is None and not _is_short(wish):
+        return told(NO_SPAN, status=422)
+    listing = _in_topic(topic, wish) if topic and wish.sort in {"newest", "votes"} else _in_catalogue(topic, wish)
     try:
-        found, cursor = cursors.page(rows, name=wish.sort, order=order, cursor=wish.cursor, limit=wish.limit)
+        found, cursor = listing(wish.cursor, wish.limit)
     except cursors.CursorError:
         return told(NO_CURSOR, status=422)
     return leaf(request, {"papers": [facts.of_paper(paper) for paper in found]}, cursor=cursor)
@@ -85,8 +82,10 @@ def paper_by_arxiv_id(request: HttpRequest, arxiv_id: str) -> HttpResponse:
 def trending(request: HttpRequest, wish: Query[shapes.TrendingWish]) -> HttpResponse:
     """Only papers with a measured gain, each with the numbers behind its place. Scored four times an hour."""
     score = f"score_{facts.CADENCE_OF[wish.window]}"
-    rows = _about(wish.topic).filter(**{f"{score}__gt": 0}).with_topics().order_by(f"-{score}", "-pk")[: wish.limit]
-    told_papers = [facts.of_paper(paper) for paper in rows]
+    rows = Paper.objects.published().filter(**{f"{score}__gt": 0}).with_topics()
+    if topic := _topic(wish.topic):
+        rows = rows.about(topic)
+    told_papers = [facts.of_paper(paper) for paper in rows.order_by(f"-{score}", "-pk")[: wish.limit]]
     items = [
         {"rank": rank, "trend": one["trend"][wish.window], "paper": one}
         for rank, one in enumerate((one for one in told_papers if one["trend"][wish.window]), start=1)
@@ -104,28 +103,62 @@ def leaf(request: HttpRequest, told_rows: dict[str, Any], *, cursor: str) -> Htt
     return response
 
 
-def _about(slug: str) -> PaperQuerySet:
-    rows = Paper.objects.published()
+def _topic(slug: str) -> Topic | None:
     if not slug:
-        return rows
+        return None
     topic = Topic.objects.filter(slug=slug, is_active=True).first()
     if topic is None:
         raise HttpError(422, NO_TOPIC)
-    return rows.about(topic)
+    return topic
 
 
-def _filtered(rows: PaperQuerySet, wish: shapes.PapersWish) -> PaperQuerySet:
-    bounds: Mapping[str, Any] = {
-        "listed_on": wish.listed_on,
-        "listed_on__gte": wish.since,
-        "listed_on__lte": wish.until,
-    }
-    rows = rows.filter(**{name: value for name, value in bounds.items() if value is not None})
+def _is_short(wish: shapes.PapersWish) -> bool:
+    """Whether it is about few enough days to sort what came in them by votes."""
+    last = wish.until or timezone.now().date()
+    return wish.listed_on is not None or (wish.since is not None and last - wish.since <= SPAN)
+
+
+def _days(wish: shapes.PapersWish) -> dict[str, date]:
+    bounds = {"listed_on": wish.listed_on, "listed_on__gte": wish.since, "listed_on__lte": wish.until}
+    return {name: day for name, day in bounds.items() if day is not None}
+
+
+def _in_catalogue(topic: Topic | None, wish: shapes.PapersWish) -> Listing:
+    rows = Paper.objects.published().filter(**_days(wish)).with_topics()
+    if topic:
+        rows = rows.about(topic)
+    if wish.has_code is not None:
+        rows = rows.with_code() if wish.has_code else rows.filter(code_url="")
     if wish.sort.startswith("trending"):
-        rows = rows.filter(**{f"{next(iter(ORDERS[wish.sort]))}__gt": 0})
-    if wish.has_code is None:
-        return rows
-    return rows.with_code() if wish.has_code else rows.filter(code_url="")
+        score = f"score_{facts.CADENCE_OF[wish.sort.removeprefix('trending-')]}"
+        rows, order = rows.filter(**{f"{score}__gt": 0}), {score: float, "pk": int}
+    else:
+        order = _order(wish) | {"pk": int}
+    return lambda cursor, limit: cursors.page(rows, name=wish.sort, order=order, cursor=cursor, limit=limit)
+
+
+def _in_topic(topic: Topic, wish: shapes.PapersWish) -> Listing:
+    """By the sort keys beside the topic: one walk along one index, however many papers it has."""
+    rows = PaperTopic.objects.filter(
+        topic=topic, is_assigned=True, paper__merged_into__isnull=True, paper__is_hidden=False, **_days(wish)
+    )
+    if wish.has_code is not None:
+        rows = rows.filter(has_code=wish.has_code)
+    order = _order(wish) | {"paper_id": int}
+
+    def listing(cursor: str, limit: int) -> tuple[list[Paper], str]:
+        found, following = cursors.page(rows, name=wish.sort, order=order, cursor=cursor, limit=limit)
+        by_pk = Paper.objects.with_topics().in_bulk([row.paper_id for row in found])
+        return [by_pk[row.paper_id] for row in found], following
+
+    return listing
+
+
+def _order(wish: shapes.PapersWish) -> dict[str, type]:
+    """What comes before the key. Within days the latest comes first, else whatever came in last."""
+    if wish.sort == "votes":
+        return {"upvotes": int}
+    return {"listed_on": date} if _days(wish) else {}
 
 
 def _one(**name: Any) -> HttpResponse:

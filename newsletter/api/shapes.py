@@ -175,7 +175,10 @@ class PapersWish(Schema):
     since: Day | None = Field(None, alias="from", description="Listed on this day or later.")
     until: Day | None = Field(None, alias="to", description="Listed on this day or earlier.")
     has_code: bool | None = Field(None, description="true: with a link to code; false: without.")
-    sort: Sort = Field("newest", description="newest: last come first. trending-…: only those that trend.")
+    sort: Sort = Field(
+        "newest",
+        description="newest: last come first; within days, the latest day first. trending-…: only those that trend.",
+    )
     limit: int = Field(50, ge=1, le=LIMIT)
     cursor: str = Field("", max_length=CURSOR_LENGTH, description="From `next`; nothing to build yourself.")
 
