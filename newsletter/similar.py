@@ -12,7 +12,6 @@ from newsletter.models import Paper, SearchEntry
 from newsletter.search import shelf
 from newsletter.search.candidates import AnyOf, Limits, Word, holding, within
 from newsletter.search.entries import entry_of
-from newsletter.search.meaning import Memory
 from newsletter.search.ranking import Words, like
 
 MOST = 50
@@ -44,7 +43,7 @@ def _similar_to(paper: Paper) -> list[tuple[int, float]]:
     if vector is not None:
         near += here.nearest_vectors(vector, most=_NEAREST)
     found = within(near, Limits())
-    if rare := _rare_words(words, here.memory):
+    if rare := _rare_words(words, here):
         found.update(holding(AnyOf(rare), Limits(), most=_BY_WORDS))
     found.discard(paper.pk)
     rows = SearchEntry.objects.filter(paper__any_of=sorted(found)).order_by("-pk")
@@ -61,15 +60,15 @@ def _similar_to(paper: Paper) -> list[tuple[int, float]]:
     return [(-pk, round(-score, 4)) for score, pk in best if -score >= _LEAST]
 
 
-def _rare_words(paper: Words, memory: Memory) -> list[Word]:
-    newest = SearchEntry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+def _rare_words(paper: Words, here: shelf.Shelf) -> list[Word]:
+    memory, catalogue = here.memory, here.catalogue
     stems = dict.fromkeys([*paper.title.split(), *paper.body.split()])
     # A word that no other paper has finds nothing.
     shares = sorted((memory.held_share(stem), stem) for stem in stems if memory.held_share(stem) * memory.papers > 1)
     chosen: list[Word] = []
     expected = 0.0
     for share, stem in shares[:_WORDS]:
-        expected += share * newest
+        expected += share * catalogue
         if expected > _RARE:
             break
         chosen.append(Word(stem))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 MOST = 600  # papers ranked for one query
 SHOWN = 400  # of them kept
 _RARE = 3_000  # papers: of words that more have, only papers with several of them are looked at
+_FEW = 50  # papers: then the newest with any of the words are looked at too
 _WITH_PHRASE = 2_000  # papers with all of a phrase's words, in which the phrase itself is looked for
 # Sorted by date or votes, what is only near would come first.
 _WORTH_SORTING = 0.45
@@ -152,14 +153,14 @@ def _gathered(groups: Sequence[Group], query: Query, limits: Limits, here: Shelf
         near += here.nearest_vectors(vector, most=150)
     allowed = within(near, limits)
     found.update({paper: None for paper in near if paper in allowed})
-    if rare := _rare(groups, here.memory):
+    if rare := _rare(groups, here):
         take(AnyOf(rare), 200)
     for fewer in (3, 2):
         if len(by_rarity) > fewer:
             take(AllOf(by_rarity[:fewer]), 100)
     if any(group.meanings for group in groups):
         take(AllOf([AnyOf(_ways(group)) for group in groups]), 100)
-    if not found and own:
+    if own and len(found) < _FEW:
         take(AnyOf(by_rarity), 200)
     return list(found)[:MOST]
 
@@ -170,10 +171,10 @@ def _ways(group: Group) -> list[Sought]:
     return [*([Word(group.stem)] if group.stem else []), *phrases]
 
 
-def _rare(groups: Sequence[Group], memory: Memory) -> list[Sought]:
+def _rare(groups: Sequence[Group], here: Shelf) -> list[Sought]:
     """Ways to say any of the words, the rarest first, as long as all of them together hold few papers."""
-    catalogue = SearchEntry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    ways = {way: _share(way, memory) * catalogue for group in groups for way in map(_hashable, _ways(group))}
+    catalogue = here.catalogue
+    ways = {way: _share(way, here.memory) * catalogue for group in groups for way in map(_hashable, _ways(group))}
     chosen: list[Sought] = []
     expected = 0.0
     for way, papers in sorted(ways.items(), key=lambda one: one[1]):

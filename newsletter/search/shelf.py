@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from newsletter import vectors
 from newsletter.models import SearchEntry
 from newsletter.search import entries
-from newsletter.search.meaning import NOTHING_LEARNT, Floats, Memory
+from newsletter.search.meaning import NOTHING_LEARNT, PAPERS, Floats, Memory
 from newsletter.search.ranking import Scores, Words
 from newsletter.semantics import WIDTH
 
@@ -36,6 +36,13 @@ class Shelf:
     _vectors: Floats | None = None
     _looked_at: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def catalogue(self) -> int:
+        """About how many papers there are, without counting them."""
+        if self.memory.papers < PAPERS:
+            return len(self.ids)
+        return SearchEntry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
 
     def nearest_places(self, place: Floats, *, most: int) -> list[int]:
         if not place.any():
