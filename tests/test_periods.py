@@ -256,9 +256,9 @@ def test_the_chosen_topic_is_marked_and_named(client: Client) -> None:
     assert [text_of(each) for each in marked] == [topic.name]
 
 
-def test_only_the_last_thirty_days_trend_in_a_topic(client: Client) -> None:
+def test_only_papers_with_a_score_trend_in_a_topic(client: Client) -> None:
     assign(make_paper(title="Now", score_weekly=1), "vision")
-    assign(make_paper(title="Long ago", listed_on=TODAY - timedelta(days=40), score_weekly=5), "vision")
+    assign(make_paper(title="Long ago", listed_on=TODAY - timedelta(days=40), upvotes=99), "vision")
 
     assert titles(client.get("/topic/vision/?sort=trending")) == ["Now"]
     assert titles(client.get("/topic/vision/")) == ["Now", "Long ago"]
@@ -318,7 +318,7 @@ def test_lists_tell_search_engines_their_papers_in_order(client: Client, path: s
     ]
 
 
-@pytest.mark.parametrize("path", [*LISTS, "/topic/vision/?sort=trending"])
+@pytest.mark.parametrize("path", [*LISTS, "/topic/vision/?sort=votes"])
 def test_narrowed_lists_cost_the_same_queries_however_many_papers(client: Client, path: str) -> None:
     def queries() -> int:
         with CaptureQueriesContext(connection) as captured:

@@ -60,14 +60,6 @@ class PaperQuerySet(models.QuerySet["Paper"]):
         assigned = PaperTopic.objects.filter(is_assigned=True).select_related("topic").defer("topic__keywords")
         return self.prefetch_related(models.Prefetch("paper_topics", queryset=assigned))
 
-    def by_trend(self, cadence: str) -> list[PaperQuerySet]:
-        """The papers with a trend score, best first, and then those without, by votes: each has an index to walk."""
-        score, votes = f"score_{cadence}", ("-upvotes", "-id")
-        return [
-            self.filter(**{f"{score}__gt": 0}).order_by(f"-{score}", *votes),
-            self.filter(**{score: 0}).order_by(*votes),
-        ]
-
     def update(self, **fields: Any) -> int:
         if SORT_KEYS.isdisjoint(fields):
             return super().update(**fields)

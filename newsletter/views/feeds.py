@@ -72,7 +72,7 @@ def _trending() -> Channel:
         _("%(site)s: trending papers") % {"site": settings.SITE_NAME},
         _("The papers of the last seven days that gain attention fastest."),
         reverse("newsletter:trending"),
-        _first(*week.by_trend("weekly")),
+        _first(week.order_by("-score_weekly", "-upvotes", "-id")),
     )
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 KINDS = {"day": _("Day"), "week": _("Week"), "month": _("Month")}
 WINDOWS = {kind: KINDS[kind] for kind in ("week", "month")}
 DAYS_OF = {"week": 7, "month": 30}
+MONTH = timedelta(days=DAYS_OF["month"])  # for as long papers are scored (trends.YOUNG)
 SORTS = {"trending": _("Trending"), "newest": _("Newest"), "votes": _("Most upvotes")}
 CODE = {"": _("All"), "yes": _("With code")}
 
@@ -109,10 +110,7 @@ def trending(request: HttpRequest) -> HttpResponse:
 def topic(request: HttpRequest, slug: str) -> HttpResponse:
     topic = get_object_or_404(Topic, slug=slug, is_active=True)
     asked = _asked(request, (), sorts={"newest": SORTS["newest"]} | SORTS, topic=topic)
-    last = Paper.objects.newest_day() or timezone.now().date()
-    # Only papers of the last thirty days have a trend score; the other orders go back to the beginning.
-    days = (last - timedelta(days=DAYS_OF["month"] - 1), last) if asked.sort == "trending" else None
-    papers = _papers(asked, days=days, cadence="weekly")
+    papers = _papers_of_topic(asked, topic)
     context = frame(request) | _listed(request, papers, asked, title=topic.name, cadence="weekly", default="newest")
     return render(request, "newsletter/topic.html", context | {"topic": topic, "nav": "topics"})
 
@@ -174,19 +172,14 @@ def _asked(
     return Asked(sort, code, topic or by_slug[slug], wishes)
 
 
-def _papers(asked: Asked, *, days: tuple[date, date] | None, cadence: str) -> list[PaperQuerySet]:
-    """The lists that follow each other on the page; each walks an index (tests/test_listing_plans.py).
-
-    ``days`` may lack only with a topic.
-    """
-    papers = Paper.objects.listed_between(*days) if days else Paper.objects.published()
+def _papers(asked: Asked, *, days: tuple[date, date], cadence: str) -> list[PaperQuerySet]:
+    """The lists that follow each other on the page; each walks an index (tests/test_listing_plans.py)."""
+    papers = Paper.objects.listed_between(*days)
     votes, newest = ("-upvotes", "-id"), ("-listed_on", "-score_daily", "-upvotes", "-id")
     if asked.topic:
-        beside: dict[str, Any] = {"has_code": True} if asked.code else {}
-        if days:  # said of both: the database cannot know that the one day is a copy of the other
-            beside |= {"listed_on__range": days}
-        papers = papers.filed_under(asked.topic, **beside)
-        votes, newest = ("-paper_topics__upvotes", "-paper_topics__paper_id"), ("-paper_topics__listed_on", *newest[1:])
+        # The days are said of both: the database cannot know that the one is a copy of the other.
+        papers = papers.filed_under(asked.topic, listed_on__range=days, **_beside(asked))
+        votes = ("-paper_topics__upvotes", "-paper_topics__paper_id")
     elif asked.code:
         papers = papers.with_code()
     match asked.sort, cadence:
@@ -199,13 +192,43 @@ def _papers(asked: Asked, *, days: tuple[date, date] | None, cadence: str) -> li
         case _trending, "daily":
             return [papers.order_by("-score_daily", "-upvotes", "-id")]
         case _:
-            return papers.by_trend(cadence) if _may_trend(days) else [papers.order_by(*votes)]
+            newest_day = Paper.objects.newest_day() or days[1]
+            if days[1] <= newest_day - MONTH:  # looking for a score among old papers would find none, slowly
+                return [papers.order_by(*votes)]
+            unscored = papers.filter(**{f"score_{cadence}": 0}).order_by(*votes)
+            return [_scored(asked, days, cadence, newest_day), unscored]
 
 
-def _may_trend(days: tuple[date, date] | None) -> bool:
-    """Whether papers of these days may still have a score: looking for one among old papers would find none, slowly."""
-    newest = Paper.objects.newest_day()
-    return not (days and newest) or days[1] > newest - timedelta(days=DAYS_OF["month"])
+def _papers_of_topic(asked: Asked, topic: Topic) -> list[PaperQuerySet]:
+    """All of a topic, from its beginning; by trend, only those that do."""
+    papers = Paper.objects.published().filed_under(topic, **_beside(asked))
+    match asked.sort:
+        case "votes":
+            return [papers.order_by("-paper_topics__upvotes", "-paper_topics__paper_id")]
+        case "newest":
+            return [papers.order_by("-paper_topics__listed_on", "-score_daily", "-upvotes", "-id")]
+        case _trending:
+            return [papers.filter(score_weekly__gt=0).order_by("-score_weekly", "-upvotes", "-id")]
+
+
+def _scored(asked: Asked, days: tuple[date, date], cadence: str, newest_day: date) -> PaperQuerySet:
+    """The papers of these days with a trend score, best first.
+
+    Only papers of a month have one, so a whole month up to the newest list needs no limits. Saying them would mislead
+    the database, which cannot know that the scored are the young, into gathering them all before it looks for the best.
+    """
+    papers = Paper.objects.published().filter(listed_on__isnull=False)
+    if days != (newest_day - MONTH + timedelta(days=1), newest_day):
+        papers = papers.filter(listed_on__range=days)
+    if asked.topic:
+        papers = papers.filed_under(asked.topic, **_beside(asked))
+    elif asked.code:
+        papers = papers.with_code()
+    return papers.filter(**{f"score_{cadence}__gt": 0}).order_by(f"-score_{cadence}", "-upvotes", "-id")
+
+
+def _beside(asked: Asked) -> dict[str, Any]:
+    return {"has_code": True} if asked.code else {}
 
 
 def _listed(
