@@ -113,12 +113,13 @@ def _sources(now: datetime) -> Iterator[Alarm]:
 
 def _webhooks(now: datetime) -> Iterator[Alarm]:
     """Until somebody switches the endpoint on again or throws it away: its owner may not know."""
-    for off in WebhookEndpoint.objects.filter(is_active=False).exclude(off_reason=""):
-        yield Alarm(Part.WEBHOOKS, "webhook_off", f"The webhook {off} was switched off: {off.off_reason}.")
-    failing = WebhookEndpoint.objects.filter(is_active=True, failing_since__lte=now - WEBHOOK_PATIENCE)
-    for one in failing:
-        since = f"{one.failing_since:%Y-%m-%d %H:%M} UTC"
-        yield Alarm(Part.WEBHOOKS, "webhook_failing", f"The webhook {one} has taken nothing since {since}.")
+    is_off = Q(is_active=False) & ~Q(off_reason="")
+    for one in WebhookEndpoint.objects.filter(is_off | Q(is_active=True, failing_since__lte=now - WEBHOOK_PATIENCE)):
+        if one.is_active:
+            since = f"{one.failing_since:%Y-%m-%d %H:%M} UTC"
+            yield Alarm(Part.WEBHOOKS, "webhook_failing", f"The webhook {one} has taken nothing since {since}.")
+        else:
+            yield Alarm(Part.WEBHOOKS, "webhook_off", f"The webhook {one} was switched off: {one.off_reason}.")
 
 
 def _oldest_notice(now: datetime) -> datetime | None:

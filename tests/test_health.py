@@ -144,7 +144,7 @@ def test_the_check_asks_as_much_of_the_database_for_many_rows_as_for_few(
     for _ in range(5):
         owe_digest(since=16 * MINUTE)
         owe_notice(since=16 * MINUTE)
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         metrics.alarms(now=NOON)
 
 
