@@ -44,6 +44,7 @@ def waiting() -> int:
 @admin.register(Submission)
 class SubmissionAdmin(ReadOnly):
     list_display = ("name", "by", "handed_in", "state_label", "said", "listed_as")
+    list_display_links = ("by",)
     list_filter = ("state",)
     list_per_page = 50
     ordering = ("-state", "at")  # those that wait first, the oldest of them first
