@@ -35,6 +35,7 @@ EVENTS = [(kind.value, f"{kind.value}: {kind.label}") for kind in WebhookEvent.K
 
 class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
     url = forms.CharField(
+        label=_("Address"),
         max_length=500,
         widget=UnfoldAdminTextInputWidget,
         help_text=_("An https address that answers a POST with 2xx within seconds."),
@@ -192,7 +193,7 @@ class WebhookDeliveryAdmin(ReadOnly):
     def state_label(self, row: WebhookDelivery) -> SafeString:
         return look.state_badge(row)
 
-    @admin.display(description=_("Tried again (UTC)"), ordering="next_at")
+    @admin.display(description=_("Next try (UTC)"), ordering="next_at")
     def owed(self, row: WebhookDelivery) -> SafeString | str:
         return look.moment(row.next_at)
 
