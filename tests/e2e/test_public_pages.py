@@ -32,6 +32,7 @@ PAGES = [
     "/privacy/",
 ]
 PAGES += ["/editions/", "/edition/weekly/2026-03-23/"]
+PAGES += ["/search/", "/search/?q=topic%3Avision", "/search/?q=colour%3Ared"]
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
