@@ -1,33 +1,88 @@
-"""Papers are filed under topics: by the topics' words, by what curators corrected, by meaning where it is known.
+"""Papers are filed under topics: by words at once, by meaning when it is known, and as curators corrected others.
 
-In: papers. Out: their PaperTopic rows. What a curator decided stays. Reads no text of a model and loads none: vectors
-are taken from the rows that newsletter/vectors.py leaves. May run twice: the same papers get the same topics.
+In: papers. Out: their PaperTopic rows. What a curator decided stays; a topic a curator took away is kept as a row that
+is not assigned, and the newest corrections teach the classifier. May run twice: the same papers get the same topics.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
+from django.db.models import Count, Max, Sum
+
+from newsletter import semantics
+from newsletter.learning import Example, made_up_examples
 from newsletter.models import Paper, PaperTopic, PaperVector
-from newsletter.models.vectors import hash_of, text_of
 from newsletter.sources import sample
-from newsletter.topics import Classifier, TopicProfile
+from newsletter.topics import Classifier, Meanings, TopicProfile, TopicScore
 from subscriptions.models import Topic
 
+if TYPE_CHECKING:
+    from newsletter.semantics import Encoder, Floats
+
 _WORTH_KEEPING = 0.1  # lower topic scores are not stored
+_HEARD = 300  # corrected papers, the newest: what curators thought years ago is left behind
 
 
 def reclassify(papers: Sequence[Paper]) -> None:
-    """Give papers the topics that the topics' present words say. What a curator decided stays."""
-    _forget_other_words(papers)
+    """File papers by their words. Their vectors are forgotten: newsletter/vectors.py reads them anew, and refiles."""
+    PaperVector.objects.filter(paper__in=papers).delete()
+    classifier = current_classifier()
+    _file(papers, lambda paper: classifier.classify(paper.title, paper.abstract, categories=paper.categories))
+
+
+def file_by_meaning(papers: Sequence[Paper], vectors: Iterable[Floats], *, classifier: Classifier) -> None:
+    """File papers by their words and vectors, a row each; ``classifier`` knows an encoder."""
+    vector_of = {paper.pk: vector for paper, vector in zip(papers, vectors, strict=True)}
+    _file(
+        papers,
+        lambda paper: classifier.classify(
+            paper.title, paper.abstract, categories=paper.categories, vector=vector_of[paper.pk]
+        ),
+    )
+
+
+def take_topic_away(row: PaperTopic, *, at: datetime) -> None:
+    """A curator says that the paper does not belong there. The row stays, so that the classifier learns it."""
+    row.is_assigned = row.is_primary = False
+    row.score, row.origin, row.curated_at = 0.0, PaperTopic.Origin.CURATOR, at
+    row.save()
+
+
+def current_classifier(encoder: Encoder | None = None) -> Classifier:
+    """The classifier of the topics and corrections as they stand; with an encoder, it hears vectors too."""
+    fields = ("slug", "name", "description", "keywords")
+    topics = tuple(
+        TopicProfile(slug=slug, name=name, description=description, keywords=tuple(keywords))
+        for slug, name, description, keywords in Topic.objects.filter(is_active=True).values_list(*fields)
+    )
+    curated = PaperTopic.objects.filter(origin=PaperTopic.Origin.CURATOR, curated_at__isnull=False)
+    stamp = curated.aggregate(rows=Count("pk"), latest=Max("curated_at"), papers=Sum("paper_id"), newest=Max("pk"))
+    return _classifier(topics, tuple(stamp.values()), encoder)
+
+
+def corrections() -> list[tuple[int, Example]]:
+    """(paper, what a curator says of it), the newest first. What a curator left standing was right too."""
+    curated = PaperTopic.objects.filter(origin=PaperTopic.Origin.CURATOR, curated_at__isnull=False)
+    newest = curated.values("paper").annotate(at=Max("curated_at")).order_by("-at", "-paper")[:_HEARD]
+    papers = Paper.objects.in_bulk([row["paper"] for row in newest])
+    topics: dict[int, list[str]] = {pk: [] for pk in papers}
+    assigned = PaperTopic.objects.filter(paper__in=papers, is_assigned=True).order_by("-is_primary", "-score", "pk")
+    for pk, slug in assigned.values_list("paper_id", "topic__slug"):
+        topics[pk].append(slug)
+    return [(pk, Example(papers[pk].title, papers[pk].abstract, tuple(topics[pk]))) for pk in papers]
+
+
+def _file(papers: Sequence[Paper], classify: Callable[[Paper], list[TopicScore]]) -> None:
     topics = {topic.slug: topic for topic in Topic.objects.filter(is_active=True)}
     curated = set(
         PaperTopic.objects.filter(paper__in=papers, origin=PaperTopic.Origin.CURATOR).values_list("paper_id", flat=True)
     )
     open_papers = [paper for paper in papers if paper.pk not in curated]
     PaperTopic.objects.filter(paper__in=open_papers).delete()
-    classifier = current_classifier()
     PaperTopic.objects.bulk_create(
         PaperTopic(
             paper=paper,
@@ -37,31 +92,41 @@ def reclassify(papers: Sequence[Paper]) -> None:
             is_primary=found.assigned and place == 0,
         )
         for paper in open_papers
-        for place, found in enumerate(classifier.classify(paper.title, paper.abstract, categories=paper.categories))
-        if found.assigned or found.score >= _WORTH_KEEPING
+        for place, found in enumerate(classify(paper))
+        if found.slug in topics and (found.assigned or found.score >= _WORTH_KEEPING)
     )
 
 
-def _forget_other_words(papers: Sequence[Paper]) -> None:
-    """A vector of what a paper said before is worse than none; the next round of vectors.py reads it anew."""
-    read = PaperVector.objects.filter(paper__in=papers).values_list("paper_id", "text_hash")
-    said = {paper.pk: hash_of(text_of(paper)) for paper in papers}
-    if changed := [pk for pk, text_hash in read if bytes(text_hash) != said[pk]]:
-        PaperVector.objects.filter(pk__in=changed).delete()
-
-
-def current_classifier() -> Classifier:
-    """The classifier of the topics as they stand."""
-    return _classifier(
-        tuple(
-            TopicProfile(slug=slug, name=name, description=description, keywords=tuple(keywords))
-            for slug, name, description, keywords in Topic.objects.filter(is_active=True).values_list(
-                "slug", "name", "description", "keywords"
-            )
-        )
+@lru_cache(maxsize=4)
+def _classifier(topics: tuple[TopicProfile, ...], stamp: tuple[object, ...], encoder: Encoder | None) -> Classifier:
+    """Kept as long as topics and ``stamp``, which stands for all corrections, are what they were."""
+    corrected = corrections()
+    return Classifier(
+        topics,
+        background=[f"{one.title}. {one.abstract}" for one in sample.papers()],
+        examples=made_up_examples(),
+        corrections=[example for _, example in corrected],
+        meanings=_meanings(topics, corrected, encoder) if encoder else None,
     )
 
 
-@lru_cache(maxsize=2)
-def _classifier(topics: tuple[TopicProfile, ...]) -> Classifier:
-    return Classifier(topics, background=[f"{one.title}. {one.abstract}" for one in sample.papers()])
+def _meanings(topics: Sequence[TopicProfile], corrected: Sequence[tuple[int, Example]], encoder: Encoder) -> Meanings:
+    known, rows = PaperVector.objects.filter(model=semantics.MODEL).matrix(pk for pk, _ in corrected)
+    vector_of = dict(zip(known, rows, strict=True))
+    unread = [(pk, example.text) for pk, example in corrected if pk not in vector_of]
+    vector_of |= zip((pk for pk, _ in unread), encoder.encode([text for _, text in unread]), strict=True)
+    corrections = encoder.encode([])
+    if corrected:
+        import numpy as np
+
+        corrections = np.stack([vector_of[pk] for pk, _ in corrected])
+    return Meanings(
+        topics=encoder.encode([topic.text for topic in topics]),
+        examples=_vectors_of_made_up_examples(encoder),
+        corrections=corrections,
+    )
+
+
+@lru_cache(maxsize=1)
+def _vectors_of_made_up_examples(encoder: Encoder) -> Floats:
+    return encoder.encode([example.text for example in made_up_examples()])

@@ -19,10 +19,11 @@ from django.utils import timezone
 from newsletter import filing, semantics
 from newsletter.ingest import wait_for_other_writers
 from newsletter.models import Heartbeat, Paper, PaperVector
-from newsletter.models.vectors import hash_of, text_of
+from newsletter.models.vectors import text_of
 
 if TYPE_CHECKING:
     from newsletter.semantics import Encoder, Floats
+    from newsletter.topics import Classifier
 
 _BATCH = 16  # papers a transaction; half a second of one core
 _NEWEST = 5_000  # looked through each time; all others once an hour
@@ -46,7 +47,7 @@ def embed_due(*, now: datetime, deadline: datetime, should_stop: Callable[[], bo
         encoder = current_encoder()
         assert encoder is not None  # noqa: S101 - is_on() said so
         texts = [text_of(paper) for paper in papers]
-        _store(papers, texts, encoder.encode(texts))
+        _store(papers, texts, encoder.encode(texts), classifier=filing.current_classifier(encoder))
         done += len(papers)
     return done
 
@@ -75,19 +76,23 @@ def _without_vector(papers: QuerySet[Paper]) -> QuerySet[Paper]:
 
 
 @transaction.atomic
-def _store(papers: Sequence[Paper], texts: Sequence[str], vectors: Floats) -> None:
+def _store(papers: Sequence[Paper], texts: Sequence[str], vectors: Floats, *, classifier: Classifier) -> None:
     """What was read is kept only of papers that still say the same: ingest may have been at work meanwhile."""
     wait_for_other_writers()
-    rows = [
-        PaperVector(paper=paper, model=semantics.MODEL, text_hash=hash_of(text), values=vector.astype("<f2").tobytes())
+    present = Paper.objects.in_bulk([paper.pk for paper in papers])
+    kept = [
+        (present[paper.pk], vector)
         for paper, text, vector in zip(papers, texts, vectors, strict=True)
+        if paper.pk in present and text_of(present[paper.pk]) == text
     ]
-    present = {paper.pk: paper for paper in Paper.objects.filter(pk__in=[paper.pk for paper in papers])}
-    kept = [row for row in rows if row.paper_id in present and hash_of(text_of(present[row.paper_id])) == row.text_hash]
     PaperVector.objects.bulk_create(
-        kept,
+        [
+            PaperVector(paper=paper, model=semantics.MODEL, values=vector.astype("<f2").tobytes())
+            for paper, vector in kept
+        ],
         update_conflicts=True,
         unique_fields=["paper"],
-        update_fields=["model", "text_hash", "values"],
+        update_fields=["model", "values"],
     )
-    filing.reclassify([present[row.paper_id] for row in kept])
+    by_meaning = [paper for paper, _ in kept]
+    filing.file_by_meaning(by_meaning, [vector for _, vector in kept], classifier=classifier)

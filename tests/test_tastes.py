@@ -219,7 +219,7 @@ def test_meanings_count_where_papers_have_them(settings: Any) -> None:
     others = [make_paper(title=f"Eta{n}", abstract=f"Theta{n}.") for n in range(5)]
     for paper, place in [*((paper, 0) for paper in (*liked, near)), *((paper, 1) for paper in (*others, far))]:
         values = np.eye(WIDTH, dtype="<f2")[place].tobytes()
-        PaperVector.objects.create(paper=paper, model=semantics.MODEL, text_hash=b"", values=values)
+        PaperVector.objects.create(paper=paper, model=semantics.MODEL, values=values)
     reader = make_reader()
     judge(reader, liked, 1)
     settings.SEMANTIC = "auto"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -34,7 +33,6 @@ class PaperVector(models.Model):
 
     paper = models.OneToOneField(Paper, on_delete=models.CASCADE, primary_key=True, related_name="vector")
     model = models.CharField(max_length=64)
-    text_hash = models.BinaryField(max_length=16)
     values = models.BinaryField(max_length=768)  # 384 numbers of two bytes (IEEE 754, little end first), length one
 
     objects = PaperVectorQuerySet.as_manager()
@@ -46,7 +44,3 @@ class PaperVector(models.Model):
 def text_of(paper: Paper) -> str:
     """What is read of a paper."""
     return f"{paper.title}. {paper.abstract}"
-
-
-def hash_of(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
