@@ -20,6 +20,7 @@ from newsletter.models import Paper
 from newsletter.search.sentences import sentence_of
 
 READING = timedelta(minutes=2)
+SMALL = 1_000  # papers: of a larger catalogue reading the meaning takes long, and is left to the workers
 
 
 class Command(BaseCommand):
@@ -44,7 +45,8 @@ class Command(BaseCommand):
 def read_what_is_new() -> None:
     now = timezone.now()
     search.keep_up(now=now, deadline=now + READING)
-    vectors.embed_due(now=now, deadline=now + READING)
+    if Paper.objects.all()[: SMALL + 1].count() <= SMALL:
+        vectors.embed_due(now=now, deadline=timezone.now() + READING)
 
 
 def listed(ranked: Any, *, as_json: bool) -> str:
