@@ -115,7 +115,8 @@ def _ascii(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"[{}\\]", "", text).replace("%", r"\%").replace("&", r"\&").replace("#", r"\#")
+    """Without what groups or commands in TeX; its other special signs are escaped."""
+    return re.sub(r"([%&#_$])", r"\\\1", re.sub(r"[{}\\]", "", text))
 
 
 def _line(text: str) -> str:

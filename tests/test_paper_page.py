@@ -1,0 +1,97 @@
+"""The page of one paper: what it gained, who saw it first, where it was sent, and how to cite it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from newsletter.structured import bibtex
+from tests.builders import NOON, make_edition, make_paper
+from tests.test_listing import HOSTILE, hrefs, parsed, text_of
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+pytestmark = pytest.mark.django_db
+
+
+def test_it_tells_what_the_paper_gained_in_each_window_once(client: Client) -> None:
+    week = {"upvotes_gain": 60, "hours": 168.0, "cohort_median": 9}
+    parts = {"daily": {"upvotes_gain": 41, "hours": 24.0, "cohort_median": 6}, "weekly": week, "monthly": week}
+
+    page = parsed(client.get(make_paper(score_parts=parts).get_absolute_url()))
+
+    assert [text_of(each) for each in page.iterfind(".//section[@class='why']/ul/li")] == [
+        "+41 upvotes in 24 h (cohort median 6)",
+        "+60 upvotes in 7 days (cohort median 9)",
+    ]
+    assert page.find(".//section[@class='why']/p") is not None, "which says what a cohort is"
+
+
+def test_a_paper_that_gained_nothing_claims_no_attention(client: Client) -> None:
+    assert "The attention it gets" not in client.get(make_paper().get_absolute_url()).content.decode()
+
+
+def test_it_names_each_source_by_its_first_sight_of_the_paper(client: Client) -> None:
+    paper = make_paper()
+    for source, key, hours in (
+        ("hf_daily", "a", 30),
+        ("arxiv_daily", "b", 2),
+        ("arxiv_query", "c", 50),
+        ("new", "d", 90),
+    ):
+        paper.sightings.create(source=source, key=key, seen_at=NOON + timedelta(hours=hours))
+
+    facts = {
+        text_of(each.find("dt")): text_of(each.find("dd"))
+        for each in parsed(client.get(paper.get_absolute_url())).iterfind(".//dl/div")
+    }
+
+    assert facts["First seen"] == (
+        "arXiv, 18 March 2026 Hugging Face Daily Papers, 19 March 2026 new, 22 March 2026"
+    ).replace("2026 H", "2026H").replace("2026 n", "2026n")
+
+
+def test_it_leads_to_the_editions_it_was_sent_in(client: Client) -> None:
+    paper = make_paper()
+    sent = make_edition(papers=[paper], state="done")
+
+    assert sent.get_absolute_url() in hrefs(client.get(paper.get_absolute_url()))
+
+
+def test_it_can_be_cited(client: Client) -> None:
+    paper = make_paper(
+        title="On {Engines} & 100% of their_users",
+        authors=["Ada Lovelace", "Émile Borel"],
+        arxiv_id="2603.00001",
+        categories=["cs.CL", "cs.LG"],
+    )
+
+    block = parsed(client.get(paper.get_absolute_url())).find(".//details[@class='cite']/pre/code")
+
+    assert block.text.splitlines() == [
+        "@misc{lovelace2026engines,",
+        r"  title = {{On Engines \& 100\% of their\_users}},",
+        "  author = {Ada Lovelace and Émile Borel},",
+        "  year = {2026},",
+        "  eprint = {2603.00001},",
+        "  archivePrefix = {arXiv},",
+        "  primaryClass = {cs.CL},",
+        "  url = {https://arxiv.org/abs/2603.00001}",
+        "}",
+    ]
+
+
+@pytest.mark.parametrize("hostile", [*HOSTILE, "}, note = {gone", "\\end{x}", "a\nb = {c}", "{{{", ""])
+def test_no_title_or_name_ends_a_field_of_a_citation_early(hostile: str) -> None:
+    entry = bibtex(make_paper(title=hostile, authors=[hostile], published_on=None, arxiv_id=None))
+
+    depth = 0
+    for letter in entry:
+        depth += (letter == "{") - (letter == "}")
+        assert depth >= 0
+    assert depth == 0
+    assert entry.startswith("@misc{")
+    assert len(entry.splitlines()) <= 5, "a line each: its key, title, author, address, and the end"
