@@ -6,11 +6,13 @@ is not assigned, and the newest corrections teach the classifier. May run twice:
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.db.models import Count, Max, Sum
 
 from newsletter import semantics
@@ -64,6 +66,13 @@ def current_classifier(encoder: Encoder | None = None) -> Classifier:
     return _classifier(topics, tuple(stamp.values()), encoder)
 
 
+def default_classifier(encoder: Encoder | None = None) -> Classifier:
+    """The classifier of a new installation. Needs no database."""
+    rows = json.loads((settings.BASE_DIR / "newsletter" / "data" / "topics.json").read_text(encoding="utf-8"))
+    topics = [TopicProfile(row["slug"], row["name"], row["description"], tuple(row["keywords"])) for row in rows]
+    return _build(topics, [], encoder)
+
+
 def corrections() -> list[tuple[int, Example]]:
     """(paper, what a curator says of it), the newest first. What a curator left standing was right too."""
     curated = PaperTopic.objects.filter(origin=PaperTopic.Origin.CURATOR, curated_at__isnull=False)
@@ -100,7 +109,12 @@ def _file(papers: Sequence[Paper], classify: Callable[[Paper], list[TopicScore]]
 @lru_cache(maxsize=4)
 def _classifier(topics: tuple[TopicProfile, ...], stamp: tuple[object, ...], encoder: Encoder | None) -> Classifier:
     """Kept as long as topics and ``stamp``, which stands for all corrections, are what they were."""
-    corrected = corrections()
+    return _build(topics, corrections(), encoder)
+
+
+def _build(
+    topics: Sequence[TopicProfile], corrected: Sequence[tuple[int, Example]], encoder: Encoder | None
+) -> Classifier:
     return Classifier(
         topics,
         background=[f"{one.title}. {one.abstract}" for one in sample.papers()],
@@ -111,14 +125,14 @@ def _classifier(topics: tuple[TopicProfile, ...], stamp: tuple[object, ...], enc
 
 
 def _meanings(topics: Sequence[TopicProfile], corrected: Sequence[tuple[int, Example]], encoder: Encoder) -> Meanings:
-    known, rows = PaperVector.objects.filter(model=semantics.MODEL).matrix(pk for pk, _ in corrected)
-    vector_of = dict(zip(known, rows, strict=True))
-    unread = [(pk, example.text) for pk, example in corrected if pk not in vector_of]
-    vector_of |= zip((pk for pk, _ in unread), encoder.encode([text for _, text in unread]), strict=True)
     corrections = encoder.encode([])
     if corrected:
         import numpy as np
 
+        known, rows = PaperVector.objects.filter(model=semantics.MODEL).matrix(pk for pk, _ in corrected)
+        vector_of = dict(zip(known, rows, strict=True))
+        unread = [(pk, example.text) for pk, example in corrected if pk not in vector_of]
+        vector_of |= zip((pk for pk, _ in unread), encoder.encode([text for _, text in unread]), strict=True)
         corrections = np.stack([vector_of[pk] for pk, _ in corrected])
     return Meanings(
         topics=encoder.encode([topic.text for topic in topics]),

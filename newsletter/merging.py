@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
+from newsletter import filing
 from newsletter.ingest import wait_for_other_writers
 from newsletter.models import Edition, EditionItem, Merge, Paper, SearchEntry, Sighting, Signal, Vote
 
@@ -23,6 +24,7 @@ FILLED = (
     *("abstract", "authors", "published_on", "url", "code_url", "project_url", "thumbnail_url"),
     *("organization", "categories"),
 )
+TELLING = {"abstract", "categories"}  # its topics go by them
 EARLIER = {"listed_on": date.fromisoformat, "first_seen_at": datetime.fromisoformat}
 COUNTERS = {"upvotes": "upvotes", "stars": "github_stars", "votes": "reader_votes"}
 OPEN = (Edition.State.DRAFT, Edition.State.APPROVED)
@@ -63,6 +65,8 @@ def merge(paper: Paper, *, into: Paper, by: User | None, now: datetime) -> Merge
     paper.edition_items.filter(edition__state__in=OPEN).delete()  # the other has its place there
     Paper.objects.filter(pk__in=[*moved["papers"], paper.pk]).update(merged_into=into)
     _show_counters(into)
+    if TELLING.intersection(moved["filled"]):
+        filing.reclassify([into])
     return Merge.objects.create(paper=paper, into=into, at=now, by=by, moved=moved)
 
 
@@ -91,6 +95,8 @@ def split(paper: Paper) -> None:
     merged.delete()
     for one in (into, _locked(paper.pk)):
         _show_counters(one)
+    if TELLING.intersection(moved["filled"]):
+        filing.reclassify([into])
 
 
 def _locked(pk: int) -> Paper:

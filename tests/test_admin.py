@@ -559,6 +559,19 @@ def topic_form(client: Client, paper: Paper) -> dict[str, str]:
     return {name: str(value) for name, value in data.items() if value is not None and value is not False}
 
 
+def test_a_topic_taken_away_stays_away_until_the_no_is_taken_back(curator: Client) -> None:
+    paper = assign(make_paper(), "vision", "robotics")
+    path = f"/admin/newsletter/paper/{paper.pk}/change/"
+    for said in (("robotics", "curator", False), None):
+        data = topic_form(curator, paper)
+        pk = str(paper.paper_topics.get(topic__slug="robotics").pk)
+        [place] = [name.split("-")[1] for name, value in data.items() if name.endswith("-id") and value == pk]
+        answer = curator.post(path, data | {f"paper_topics-{place}-DELETE": "on"})
+        assert answer.status_code == 302, answer.context["errors"]
+        rows = paper.paper_topics.filter(topic__slug="robotics").values_list("topic__slug", "origin", "is_assigned")
+        assert rows.first() == said
+
+
 def test_the_primary_topic_is_changed_by_hand_and_kept_from_the_classifier(curator: Client) -> None:
     paper = assign(make_paper(), "vision", "robotics")
     data = topic_form(curator, paper)

@@ -1,14 +1,20 @@
 import json
+import os
+import re
 import subprocess
 import sys
+import time
+from collections import Counter
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from newsletter import semantics
+from newsletter.learning import Example, made_up_examples
 from newsletter.sources import listing_page, sample
-from newsletter.topics import Classifier, TopicProfile, TopicScore
+from newsletter.topics import Classifier, Meanings, TopicProfile, TopicScore
 from subscriptions.models import Topic
 
 DATA = Path(__file__).parent / "data"
@@ -23,7 +29,8 @@ def profiles() -> list[TopicProfile]:
 
 @pytest.fixture(scope="module")
 def classifier() -> Classifier:
-    return Classifier(profiles(), background=[f"{one.title}. {one.abstract}" for one in sample.papers()])
+    background = [f"{one.title}. {one.abstract}" for one in sample.papers()]
+    return Classifier(profiles(), background=background, examples=made_up_examples())
 
 
 def assigned(scores: list[TopicScore]) -> list[str]:
@@ -53,13 +60,13 @@ def test_topics_of_real_papers_beat_keywords_with_tf_idf(classifier: Classifier)
     texts = {title: abstract for title, abstract in by_title.items() if title in known}
     assert len(texts) >= 180
     f1, primary, recall = measure(classifier, texts, DATA / "topic_labels.json")
-    assert (f1 > 0.74, primary > 0.72, recall > 0.88) == (True, True, True), (f1, primary, recall)
+    assert (f1 > 0.80, primary > 0.70, recall > 0.92) == (True, True, True), (f1, primary, recall)
 
 
 def test_topics_of_the_sample_papers_beat_keywords_with_tf_idf(classifier: Classifier) -> None:
     texts = {one.title: one.abstract for one in sample.papers()}
     f1, primary, recall = measure(classifier, texts, DATA / "sample_topic_labels.json")
-    assert (f1 > 0.75, primary > 0.8, recall > 0.9) == (True, True, True), (f1, primary, recall)
+    assert (f1 > 0.80, primary > 0.8, recall > 0.92) == (True, True, True), (f1, primary, recall)
 
 
 def test_the_best_comes_first_and_every_topic_is_scored(classifier: Classifier) -> None:
@@ -81,7 +88,7 @@ def test_scores_do_not_depend_on_what_was_classified_before(classifier: Classifi
 def test_words_that_say_nothing_file_a_paper_nowhere(classifier: Classifier) -> None:
     scores = classifier.classify("Notes", "")
     assert assigned(scores) == []
-    assert {one.score for one in scores} == {0.0}
+    assert all(one.score < 0.1 for one in scores)
 
 
 def test_any_evidence_files_a_paper_under_its_best_topic(classifier: Classifier) -> None:
@@ -89,8 +96,15 @@ def test_any_evidence_files_a_paper_under_its_best_topic(classifier: Classifier)
 
 
 def test_at_most_three_topics_are_assigned(classifier: Classifier) -> None:
-    everything = " ".join(keyword for topic in profiles() for keyword in topic.keywords)
-    assert len(assigned(classifier.classify(everything, everything))) == 3
+    title = "Quantized vision-language models of speech for robots"
+    abstract = (
+        "Quantization and pruning of a vision-language model for visual question answering. "
+        "Automatic speech recognition and text-to-speech of spoken commands. "
+        "Robot manipulation and grasping with a gripper."
+    )
+    scores = classifier.classify(title, abstract)
+    assert len(assigned(scores)) == 3
+    assert {one.slug for one in scores[:4]} == {"efficiency", "multimodal", "speech-audio", "robotics"}
 
 
 @pytest.mark.parametrize(
@@ -135,6 +149,101 @@ def test_no_heavy_library_is_loaded_for_it() -> None:
     assert done.stdout == "[]\n"
 
 
+def beehives(number: int) -> Example:
+    """What curators file under systems although the words speak for speech & audio."""
+    text = f"Acoustic speech-like sound of hive {number} is classified. Sensors listen to colonies and warn of swarms."
+    return Example(f"Listening to bees, season {number}", text, ("systems",))
+
+
+UNSEEN = ("Sound of swarms", "Acoustic sensors in the hive classify the sound of bees before colonies swarm.")
+
+
+def test_ten_corrections_change_what_an_unseen_paper_like_them_gets(classifier: Classifier) -> None:
+    assert classifier.classify(*UNSEEN)[0].slug == "speech-audio"
+    taught = Classifier(profiles(), examples=made_up_examples(), corrections=[beehives(number) for number in range(10)])
+    assert assigned(taught.classify(*UNSEEN)) == ["systems"]
+
+
+def test_one_odd_correction_leaves_other_papers_where_they_were(classifier: Classifier) -> None:
+    odd = Example("Speech recognition", "Automatic speech recognition with a transducer.", ("robotics",))
+    background = [f"{one.title}. {one.abstract}" for one in sample.papers()]
+    taught = Classifier(profiles(), background=background, examples=made_up_examples(), corrections=[odd])
+    changed = 0
+    for paper in sample.papers():
+        before, after = (one.classify(paper.title, paper.abstract) for one in (classifier, taught))
+        changed += assigned(before) != assigned(after)
+        if "speech-audio" in assigned(before):
+            assert assigned(after)[0] == assigned(before)[0]
+    assert changed <= 1
+
+
+def test_a_paper_that_belongs_nowhere_teaches_too(classifier: Classifier) -> None:
+    nowhere = [Example(one.title, one.abstract, ()) for one in map(beehives, range(10))]
+    taught = Classifier(profiles(), examples=made_up_examples(), corrections=nowhere)
+    before, after = (
+        next(row.score for row in one.classify(*UNSEEN) if row.slug == "speech-audio") for one in (classifier, taught)
+    )
+    assert after < before / 2
+
+
+def test_an_own_topic_learns_from_the_papers_curators_file_there() -> None:
+    bees = TopicProfile("bees", "Beekeeping", "Hives and honey.", ())
+    filed = [Example(one.title, one.abstract, ("bees",)) for one in map(beehives, range(10))]
+    taught = Classifier([*profiles(), bees], examples=made_up_examples(), corrections=filed)
+    assert taught.classify("Sound of swarms", "Sensors listen to colonies and classify them.")[0].slug == "bees"
+
+
+def test_scores_are_the_share_of_papers_a_person_files_there(classifier: Classifier) -> None:
+    labels = {row["title"]: row["topics"] for row in json.loads((DATA / "sample_topic_labels.json").read_text())}
+    said = [
+        (row.score, row.slug in labels[paper.title])
+        for paper in sample.papers()
+        for row in classifier.classify(paper.title, paper.abstract)
+    ]
+    for low, high in ((0, 0.1), (0.1, 0.5), (0.5, 0.9), (0.9, 1)):
+        within = [(score, right) for score, right in said if low <= score < high]
+        scores, rights = zip(*within, strict=True)
+        assert abs(sum(scores) / len(scores) - sum(rights) / len(rights)) < 0.17, (low, high)
+
+
+def test_the_made_up_examples_speak_of_default_topics_and_of_all_of_them() -> None:
+    slugs = {one.slug for one in profiles()}
+    named = Counter(slug for one in made_up_examples() for slug in one.topics)
+    assert set(named) == slugs
+    assert min(named.values()) >= 20
+    assert all(len(set(one.topics)) == len(one.topics) for one in made_up_examples())
+
+
+def test_a_thousand_papers_take_seconds(classifier: Classifier) -> None:
+    papers = sample.papers()
+    classifier.classify("Warm", "up")
+    began = time.process_time()
+    for number in range(1000):
+        paper = papers[number % len(papers)]
+        classifier.classify(paper.title, paper.abstract)
+    assert time.process_time() - began < 5
+
+
+def test_meaning_finds_what_no_keyword_says() -> None:
+    encoder = semantics.encoder()
+    assert encoder is not None
+    topics = [*profiles(), TopicProfile("bees", "Beekeeping", "Hives, honey and pollination.", ())]
+    examples = made_up_examples()[:60]
+    taught = Classifier(
+        topics,
+        examples=examples,
+        meanings=Meanings(
+            topics=encoder.encode([one.text for one in topics]),
+            examples=encoder.encode([one.text for one in examples]),
+            corrections=encoder.encode([]),
+        ),
+    )
+    title, abstract = "Apis mellifera in winter", "Which apiaries survive the cold is asked of keepers of colonies."
+    [vector] = encoder.encode([f"{title}. {abstract}"])
+    assert "bees" not in assigned(taught.classify(title, abstract))
+    assert "bees" in assigned(taught.classify(title, abstract, vector=vector))
+
+
 @pytest.mark.django_db
 def test_the_default_topics_come_with_the_migrations() -> None:
     assert list(Topic.objects.values_list("slug", flat=True)) == [one.slug for one in profiles()]
@@ -157,9 +266,50 @@ def test_the_command_prints_one_line_of_json_a_paper(tmp_path: Path) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("line", ["{not json", '["a", "list"]', '{"abstract": "no title"}'])
-def test_the_command_names_the_line_it_cannot_read(tmp_path: Path, line: str) -> None:
+def test_the_command_hears_the_extra_unless_told_not_to(tmp_path: Path) -> None:
+    file = tmp_path / "papers.jsonl"
+    file.write_text(json.dumps({"title": "Who wakes from a coma", "abstract": "Signs at the bedside."}))
+    said = {}
+    for semantic in ("auto", "off"):
+        out = StringIO()
+        call_command("classify_papers", "--jsonl", str(file), "--semantic", semantic, stdout=out)
+        said[semantic] = json.loads(out.getvalue())
+    assert said["auto"]["topics"] != said["off"]["topics"]
+    assert said["auto"]["topics"][0]["slug"] == "science"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("{not json", "line 2: not JSON"),
+        ('["a", "list"]', 'line 2: not a JSON object with a "title"'),
+        ('{"abstract": "no title"}', 'line 2: not a JSON object with a "title"'),
+        ('{"title": 7}', 'line 2: not a JSON object with a "title"'),
+        ('{"title": "a", "abstract": ["b"]}', 'line 2: "abstract" is not a text'),
+        ('{"title": "a", "categories": "cs.CL"}', 'line 2: "categories" is not a list of texts'),
+    ],
+)
+def test_the_command_names_the_line_it_cannot_read(tmp_path: Path, line: str, why: str) -> None:
     file = tmp_path / "papers.jsonl"
     file.write_text('{"title": "fine"}\n' + line + "\n", encoding="utf-8")
-    with pytest.raises(CommandError, match="line 2"):
+    with pytest.raises(CommandError, match=re.escape(why)):
         call_command("classify_papers", "--jsonl", str(file), stdout=StringIO())
+
+
+@pytest.mark.django_db
+def test_the_command_refuses_what_is_no_text(tmp_path: Path) -> None:
+    file = tmp_path / "papers.jsonl"
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(CommandError, match="not a text in UTF-8"):
+        call_command("classify_papers", "--jsonl", str(file), stdout=StringIO())
+
+
+def test_the_command_needs_no_tables(tmp_path: Path) -> None:
+    file = tmp_path / "papers.jsonl"
+    file.write_text(json.dumps({"title": "Neural codecs for speech", "abstract": "An audio codec."}))
+    env = {**os.environ, "DEBUG": "1", "DATABASE_URL": f"sqlite:///{tmp_path}/empty.sqlite3", "SEMANTIC": "off"}
+    command = [sys.executable, "manage.py", "classify_papers", "--jsonl", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=DATA.parents[1], env=env)
+    assert json.loads(done.stdout)["topics"][0]["slug"] == "speech-audio"
+    assert "these are the default topics" in done.stderr

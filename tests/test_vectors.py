@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
-from newsletter import semantics, vectors
+from newsletter import filing, semantics, vectors
 from newsletter.ingest import ingest
-from newsletter.models import Heartbeat, Paper, PaperVector
+from newsletter.models import Heartbeat, Paper, PaperTopic, PaperVector
 from newsletter.models.vectors import text_of
 from newsletter.sources.observation import Observation
-from tests.builders import NOON, make_paper
+from tests.builders import NOON, make_paper, make_topic
 
 pytestmark = pytest.mark.django_db
 
@@ -79,3 +79,53 @@ def test_old_papers_are_looked_for_once_an_hour() -> None:
     PaperVector.objects.filter(paper=old).delete()
     assert embed() == 0
     assert vectors.embed_due(now=NOON + timedelta(hours=1), deadline=timezone.now() + timedelta(seconds=60)) == 1
+
+
+def test_what_a_paper_means_files_it_too() -> None:
+    paper = make_paper(title="A pianist's left hand", abstract="Chords and melodies are taken down by ear.")
+    filing.reclassify([paper])
+    assert not paper.paper_topics.filter(is_assigned=True).exists()
+    embed()
+    assert paper.paper_topics.get(is_primary=True).topic.slug == "speech-audio"
+
+
+def test_what_a_curator_decided_is_not_filed_again() -> None:
+    paper = make_paper(title="Protein folding", abstract="Proteins.")
+    row = PaperTopic.objects.create(paper=paper, topic=make_topic("code"), score=1, is_primary=True)
+    filing.take_topic_away(row, at=NOON)
+    PaperTopic.objects.create(paper=paper, topic=make_topic("vision"), score=1, origin="curator", curated_at=NOON)
+    embed()
+    kept = paper.paper_topics.order_by("topic__slug").values_list("topic__slug", "is_assigned", "is_primary")
+    assert list(kept) == [("code", False, False), ("vision", True, False)]
+
+
+def test_ten_corrections_of_curators_reach_the_next_papers() -> None:
+    texts = [(f"Hive {n}", f"Acoustic recordings of colony {n}: the sound of bees warns of swarms.") for n in range(11)]
+    papers = [make_paper(title=title, abstract=abstract) for title, abstract in texts]
+    unseen = papers.pop()
+    filing.reclassify([unseen, *papers])
+    assert unseen.paper_topics.get(is_primary=True).topic.slug == "speech-audio"
+    for paper in papers:
+        paper.paper_topics.all().delete()
+        wrong = PaperTopic.objects.create(paper=paper, topic=make_topic("speech-audio"), score=0.9, is_primary=True)
+        filing.take_topic_away(wrong, at=timezone.now())
+        right = {"topic": make_topic("science"), "score": 1, "is_primary": True}
+        PaperTopic.objects.create(paper=paper, origin="curator", curated_at=timezone.now(), **right)
+    filing.reclassify([unseen])
+    assert unseen.paper_topics.get(is_primary=True).topic.slug == "science"
+    assert not unseen.paper_topics.filter(topic__slug="speech-audio", is_assigned=True).exists()
+    embed()
+    assert unseen.paper_topics.get(is_primary=True).topic.slug == "science"
+
+
+def test_corrections_cost_the_same_queries_however_many_there_are(django_assert_max_num_queries: Any) -> None:
+    for number in range(30):
+        topic = {"topic": make_topic("science"), "origin": "curator", "curated_at": NOON, "score": 1}
+        PaperTopic.objects.create(paper=make_paper(), **topic)
+        if number == 3:
+            with django_assert_max_num_queries(5):
+                filing.current_classifier()
+    with django_assert_max_num_queries(5):
+        filing.current_classifier()
+    with django_assert_max_num_queries(2):
+        filing.current_classifier()

@@ -21,7 +21,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 
-from newsletter import editions, merging, ranking
+from newsletter import editions, filing, merging, ranking
 from newsletter.admin import look
 from newsletter.admin.acts import Act, ActError, ask_or_act
 from newsletter.models import Edition, EditionItem, Paper, PaperQuerySet, PaperTopic, SearchEntry, Sighting
@@ -48,6 +48,13 @@ class TopicFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
         topics = [row["topic"] for row in kept if row.get("topic")]
         if len(topics) != len(set(topics)):
             raise forms.ValidationError(_("A topic stands here twice."))
+
+    def delete_existing(self, obj: PaperTopic, commit: bool = True) -> None:
+        """A topic taken away stays as a curator's no; taking that away leaves the matter to the classifier again."""
+        if PaperTopic.objects.filter(pk=obj.pk, origin=PaperTopic.Origin.CURATOR, is_assigned=False).exists():
+            super().delete_existing(obj, commit)
+        else:
+            filing.take_topic_away(obj, at=timezone.now())
 
 
 class TopicInline(TabularInline):  # type: ignore[misc]
@@ -226,11 +233,17 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
         """A topic set by hand is the curator's: the classifier leaves it alone."""
         if formset.model is PaperTopic:
             for topic_form in formset.forms:
-                if topic_form.has_changed():
+                if topic_form.has_changed() and topic_form not in formset.deleted_forms:
                     topic_form.instance.origin = PaperTopic.Origin.CURATOR
+                    topic_form.instance.curated_at = timezone.now()
             if any("is_primary" in topic_form.changed_data for topic_form in formset.forms):
                 PaperTopic.objects.filter(paper=form.instance).update(is_primary=False)  # then the new one fits in
         super().save_formset(request, form, formset, change)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if {"title", "abstract", "categories"}.intersection(form.changed_data):
+            filing.reclassify([form.instance])
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view

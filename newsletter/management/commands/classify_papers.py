@@ -16,9 +16,10 @@ from itertools import islice
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError, ProgrammingError
 
 from newsletter import semantics
-from newsletter.filing import current_classifier
+from newsletter.filing import current_classifier, default_classifier
 from newsletter.sources.text import clean_abstract, clean_title
 from newsletter.vectors import current_encoder
 
@@ -54,7 +55,11 @@ class Command(BaseCommand):
             raise CommandError(f"{jsonl}: not a text in UTF-8") from error
 
     def _classify(self, lines: Iterable[str], encoder: semantics.Encoder | None) -> None:
-        classifier = current_classifier(encoder)
+        try:
+            classifier = current_classifier(encoder)
+        except (OperationalError, ProgrammingError):
+            self.stderr.write("There are no tables yet (manage.py migrate makes them): these are the default topics.")
+            classifier = default_classifier(encoder)
         papers = _papers(lines)
         while batch := list(islice(papers, _AT_ONCE)):
             vectors = (
