@@ -4,8 +4,10 @@
 FROM python:3.13-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /venv
-COPY requirements.txt /tmp/requirements.txt
-RUN /venv/bin/pip install --require-hashes --only-binary :all: -r /tmp/requirements.txt
+# requirements-semantic.txt: with the extra `semantic` (see docs/operations.md)
+ARG REQUIREMENTS=requirements.txt
+COPY requirements.txt requirements-semantic.txt /tmp/
+RUN /venv/bin/pip install --require-hashes --only-binary :all: -r /tmp/${REQUIREMENTS}
 WORKDIR /app
 COPY manage.py pyproject.toml ./
 COPY subscriptions subscriptions

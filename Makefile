@@ -73,10 +73,11 @@ run: $(VENV)/.installed ## Site, pipeline and mail catcher for development, unti
 	echo "The site: http://localhost:$(PORT)/   Caught mail: http://localhost:8025/"; \
 	wait -n || true; echo "One of the processes ended; stopping the others."; exit 1
 
-lock: $(VENV)/.created ## Renew requirements.txt and requirements-dev.txt from pyproject.toml
+lock: $(VENV)/.created ## Renew the three requirements files from pyproject.toml
 	$(PY) -m pip install -qq --disable-pip-version-check uv
 	$(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -o requirements.txt
 	$(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev -c requirements.txt -o requirements-dev.txt
+	$(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra semantic -c requirements.txt -c requirements-dev.txt -o requirements-semantic.txt
 
 bench: $(VENV)/.installed-dev ## Measure planning and delivery against their peers (var/bench.json)
 	$(PY) -m tests.bench

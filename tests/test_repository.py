@@ -12,6 +12,7 @@ from tests.processes import ROOT
 TOP_LEVEL = {
     *(".ci", ".dockerignore", ".editorconfig", ".env.example", ".gitignore", "Dockerfile", "LICENSE", "Makefile"),
     *("README.md", "docker-compose.yml", "docs", "manage.py", "newsletter", "pyproject.toml", "requirements-dev.txt"),
+    *("requirements-semantic.txt",),
     *("requirements.txt", "subscriptions", "templates", "tests"),
 }
 TEXT = re.compile(r"\.(py|md|txt|toml|ya?ml|html|css|js|json|cfg|ini|example|eml|po)$|/(run|Makefile|Dockerfile)$")
@@ -62,7 +63,7 @@ def test_no_package_index_is_named() -> None:
 
 
 def test_every_locked_requirement_has_its_hash() -> None:
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in ("requirements.txt", "requirements-semantic.txt", "requirements-dev.txt"):
         entries = re.split(r"\n(?=[a-zA-Z0-9])", (ROOT / name).read_text())
         assert len(entries) > 20
         for entry in entries:
@@ -70,12 +71,13 @@ def test_every_locked_requirement_has_its_hash() -> None:
             assert "--hash=sha256:" in entry, entry[:80]
 
 
-def test_the_development_lock_agrees_with_the_runtime_lock() -> None:
+def test_the_development_lock_agrees_with_the_other_locks() -> None:
     def pins(name: str) -> dict[str, str]:
         return dict(re.findall(r"^([\w.-]+)(?:\[[^\]]*\])?==(\S+)", (ROOT / name).read_text(), flags=re.MULTILINE))
 
-    runtime, development = pins("requirements.txt"), pins("requirements-dev.txt")
-    assert {name: development.get(name) for name in runtime} == runtime
+    development = pins("requirements-dev.txt")
+    for smaller in (pins("requirements.txt"), pins("requirements-semantic.txt")):
+        assert {name: development.get(name) for name in smaller} == smaller
 
 
 def test_no_conflict_marker_and_no_note_to_self_is_left() -> None:

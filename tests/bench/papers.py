@@ -5,7 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 
-PARTS = ("bench_trends", "bench_matching", "bench_relevance", "bench_digests", "bench_scoring", "bench_search", "bench_listing")
+PARTS = (
+    "bench_trends",
+    "bench_matching",
+    "bench_relevance",
+    "bench_digests",
+    "bench_scoring",
+    "bench_search",
+    "bench_listing",
+    "bench_topics",
+)
 
 
 def main() -> int:
