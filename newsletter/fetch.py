@@ -30,8 +30,12 @@ _NO_SUCH_THING = {400, 404, 410}  # the question was wrong; the host is well, an
 _REDIRECTED = {301, 302, 303, 307, 308}
 _RATE_LIMIT_RESET = re.compile(r"\bt=(\d{1,6})\b")
 _RATE_LIMIT_LEFT = re.compile(r"\br=0\b")
-# IPv6 addresses that lead to the IPv4 address in their last four bytes: mapped, compatible, and behind NAT64.
-_CARRIES_IPV4 = [ipaddress.IPv6Network(text) for text in ("::ffff:0:0/96", "::/96", "64:ff9b::/96")]
+# IPv6 addresses that lead to the IPv4 address in their last four bytes: mapped, translated, compatible, behind NAT64.
+_CARRIES_IPV4 = [
+    ipaddress.IPv6Network(text) for text in ("::ffff:0:0/96", "::ffff:0:0:0/96", "::/96", "64:ff9b::/96")
+]
+# Inside a network as well, though not every Python says so: protocol assignments, NAT64 of one's own, site-local.
+_INSIDE = [ipaddress.ip_network(text) for text in ("192.0.0.0/24", "64:ff9b:1::/48", "fec0::/10")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +248,7 @@ def _is_public(address: str) -> bool:
     if isinstance(found, ipaddress.IPv6Address):
         is_carrier = any(found in network for network in _CARRIES_IPV4)
         found = ipaddress.IPv4Address(found.packed[-4:]) if is_carrier else found.sixtofour or found
-    return found.is_global and not found.is_multicast
+    return found.is_global and not found.is_multicast and not any(found in network for network in _INSIDE)
 
 
 def asked_wait(response: httpx.Response) -> timedelta | None:
@@ -255,7 +259,7 @@ def asked_wait(response: httpx.Response) -> timedelta | None:
     if text:
         try:
             return parsedate_to_datetime(text) - parsedate_to_datetime(response.headers.get("Date", ""))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):  # a year of twenty digits
             return None
     limit = response.headers.get("RateLimit", "")
     reset = _RATE_LIMIT_RESET.search(limit)

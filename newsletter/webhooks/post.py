@@ -8,6 +8,7 @@ status decides, of the answer only a bit is read. Redirects are not followed. No
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,6 +22,7 @@ from newsletter.fetch import FetchError, Rules, address_of, asked_wait, who_we_a
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+log = logging.getLogger(__name__)
 SECONDS = 15.0  # for a whole try, name look-up and TLS included
 BODY_SECONDS = 2.0
 BODY_BYTES = 2048
@@ -114,6 +116,9 @@ async def _post(client: httpx.AsyncClient, letter: Letter, *, rules: Rules, seco
         return came_of(None, f"no answer within {seconds:g} seconds")
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         return came_of(None, f"the connection failed: {type(error).__name__} {error}")
+    except Exception as error:  # an answer is a stranger's: whatever it breaks is its own try, not those of the others
+        log.exception("The answer of a webhook cannot be read")
+        return came_of(None, f"the answer cannot be read: {type(error).__name__}")
 
 
 async def _beginning(response: httpx.Response) -> str:
