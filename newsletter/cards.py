@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import unicodedata
+from bisect import bisect_left
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,11 +104,16 @@ def _wrapped(pen: ImageDraw, text: str, size: int) -> list[str]:
         if lines[-1]:
             lines.append("")
         while not _fits(pen, rest, size):
-            cut = next(end for end in range(len(rest) - 1, 0, -1) if end == 1 or _fits(pen, rest[:end], size))
+            cut = _letters_of_a_line(pen, rest, size)
             lines[-1], rest = rest[:cut], rest[cut:]
             lines.append("")
         lines[-1] = rest
     return lines
+
+
+def _letters_of_a_line(pen: ImageDraw, word: str, size: int) -> int:
+    """At least one. By halves, not letter by letter: a title of one endless word would take seconds."""
+    return 1 + bisect_left(range(2, len(word)), True, key=lambda end: not _fits(pen, word[:end], size))
 
 
 def _fits(pen: ImageDraw, text: str, size: int) -> bool:
