@@ -33,6 +33,16 @@ class DayConverter:
         return value.isoformat()
 
 
+class CadenceConverter:
+    regex = "daily|weekly|monthly"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
 class FeedKindConverter:
     regex = "atom|json"
 
@@ -46,6 +56,7 @@ class FeedKindConverter:
 register_converter(DayConverter, "day")
 register_converter(WeekConverter, "week")
 register_converter(MonthConverter, "month")
+register_converter(CadenceConverter, "cadence")
 register_converter(FeedKindConverter, "feed")
 
 pages: list[URLPattern] = [
@@ -63,15 +74,15 @@ pages: list[URLPattern] = [
     path("search/", search.search_page, name="search"),
     path("opensearch.xml", search.opensearch, name="opensearch"),
     path("editions/", archive.editions, name="editions"),
-    path("edition/<str:cadence>/<day:period>/", archive.edition, name="edition"),
-    path("edition/<str:cadence>/<day:period>/share.png", archive.share, name="edition_share"),
+    path("edition/<cadence:cadence>/<day:period>/", archive.edition, name="edition"),
+    path("edition/<cadence:cadence>/<day:period>/share.png", archive.share, name="edition_share"),
     path("paper/<int:pk>/share.png", paper.share, name="share"),
     path("subscribe/preview/", signup_preview.signup_preview, name="signup_preview"),
     path("feeds/today.<feed:kind>", feeds.today_feed, name="today_feed"),
     path("feeds/trending.<feed:kind>", feeds.trending_feed, name="trending_feed"),
     path("feeds/topic/<slug:slug>.<feed:kind>", feeds.topic_feed, name="topic_feed"),
     path("feeds/editions.<feed:kind>", edition_feeds.editions_feed, name="editions_feed"),
-    path("feeds/editions/<str:cadence>.<feed:kind>", edition_feeds.editions_feed, name="cadence_feed"),
+    path("feeds/editions/<cadence:cadence>.<feed:kind>", edition_feeds.editions_feed, name="cadence_feed"),
     path("sitemap.xml", feeds.sitemap, name="sitemap"),
     path("sitemap-pages.xml", feeds.sitemap_pages, name="sitemap_pages"),
     path("sitemap-papers-<int:part>.xml", feeds.sitemap_papers, name="sitemap_papers"),

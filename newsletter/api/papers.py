@@ -22,6 +22,7 @@ from newsletter import facts
 from newsletter.api import cursors, shapes
 from newsletter.api.door import said, told
 from newsletter.models import Paper, PaperTopic
+from newsletter.models.papers import UNLISTED
 from newsletter.sources.identifiers import arxiv_id as parsed_arxiv_id
 from subscriptions.models import Topic
 
@@ -142,6 +143,8 @@ def _in_topic(topic: Topic, wish: shapes.PapersWish) -> Listing:
     rows = PaperTopic.objects.filter(
         topic=topic, is_assigned=True, paper__merged_into__isnull=True, paper__is_hidden=False, **_days(wish)
     )
+    if _days(wish):
+        rows = rows.filter(listed_on__gt=UNLISTED)
     if wish.has_code is not None:
         rows = rows.filter(has_code=wish.has_code)
     order = _order(wish) | {"paper_id": int}
