@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Func, Max, Q, TextField
+from django.db.models import Count, Exists, Func, Max, OuterRef, Q, TextField
 
 from newsletter import gathering
 from newsletter.models import Paper, Sighting, Signal, SourceRun, Submission, Vote
@@ -276,10 +276,12 @@ def settle(*, now: datetime, limit: int = 500) -> int:
     A step of the tick. A paper that was let in is listed on the day it arrives, unless a source lists it elsewhere.
     """
     waiting = Submission.objects.filter(Q(state=State.WAITING) | Q(state=State.ACCEPTED, paper__isnull=True))
-    open_ = {submission.arxiv_id: submission for submission in waiting[:limit]}
+    # Those that came in, wherever they stand: a long queue that no curator looks at holds up nobody who was let in.
+    came_in = waiting.filter(Exists(Paper.objects.filter(arxiv_id=OuterRef("arxiv_id"))))
+    open_ = {submission.arxiv_id: submission for submission in came_in[:limit]}
     papers = Paper.objects.filter(arxiv_id__in=open_)
     for paper in papers:
-        submission = open_.pop(str(paper.arxiv_id))
+        submission = open_[str(paper.arxiv_id)]
         if submission.state == State.WAITING:
             Submission.objects.filter(pk=submission.pk, state=State.WAITING).update(
                 state=State.DUPLICATE, paper=paper, decided_at=now
@@ -292,7 +294,7 @@ def settle(*, now: datetime, limit: int = 500) -> int:
                 [Sighting(paper=paper, source=SOURCE, key=f"submission-{submission.pk}", seen_at=now)],
                 ignore_conflicts=True,
             )
-    unknown = [one.pk for one in open_.values() if one.state == State.ACCEPTED and _is_unknown(one)]
+    unknown = [one.pk for one in Submission.objects.wanted()[:limit] if _is_unknown(one)]
     Submission.objects.filter(pk__in=unknown).update(state=State.DECLINED, decided_by=None, decided_at=now)
     return len(papers) + len(unknown)
 

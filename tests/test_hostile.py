@@ -1,0 +1,137 @@
+"""What strangers may send or cause: no page breaks, no answer of theirs holds up others, nothing costs without end."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from django.test import Client
+from pytest_django import Settings
+
+from newsletter import cards, community
+from newsletter.fetch import FetchError, Rules, address_of, asked_wait
+from newsletter.models import Paper, Submission, WebhookDelivery
+from tests.builders import NOON, assign, make_paper
+from tests.receiver import Answer, Receiver, receiving
+from tests.test_outgoing_webhooks import done_edition, endpoint_at, tell
+
+pytestmark = pytest.mark.django_db
+
+
+# --- pages ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/edition/%00/2026-03-18/",
+        "/edition/%00/2026-03-18/share.png",
+        "/feeds/editions/%00.atom",
+        "/edition/hourly/2026-03-18/",
+    ],
+)
+def test_a_rhythm_that_does_not_exist_is_no_page(client: Client, address: str) -> None:
+    assert client.get(address).status_code == 404
+
+
+def test_a_day_before_all_days_lists_no_paper_that_was_never_listed(client: Client) -> None:
+    assign(make_paper(listed_on=None), "vision")
+    listed = assign(make_paper(), "vision")
+    for wishes in ("to=2026-12-31", "listed_on=0001-01-01", "from=0001-01-01", "sort=votes&to=2026-12-31"):
+        found = client.get(f"/api/v1/papers/?topic=vision&{wishes}").json()["papers"]
+        assert [one["id"] for one in found] == ([] if "listed_on" in wishes else [listed.pk]), wishes
+
+
+# --- pictures ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_title_of_one_endless_word_is_drawn_as_fast_as_any() -> None:
+    cards.draw("Words that warm the fonts up", "", "Paperboy")
+    began = time.process_time()
+    assert cards.draw("W" * 500, "", "Paperboy")
+    assert time.process_time() - began < 1  # letter by letter it took four seconds
+
+
+# --- other people's servers -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def receivers(settings: Settings) -> Iterator[tuple[Receiver, Receiver]]:
+    settings.WEBHOOK_PRIVATE_TARGETS = True
+    with receiving() as one, receiving() as other:
+        yield one, other
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2027 00:00:00 +99999999999999999999",
+        "9" * 400,
+        "soon",
+    ],
+)
+def test_a_wait_that_no_clock_can_tell_is_none_or_bounded(asked: str) -> None:
+    headers = {"Retry-After": asked, "Date": "Wed, 18 Mar 2026 12:00:00 GMT"}
+    wait = asked_wait(httpx.Response(503, headers=headers))
+    assert wait is None or wait <= timedelta(days=7)
+
+
+def test_an_answer_nobody_can_read_costs_its_own_try_and_no_other(receivers: tuple[Receiver, Receiver]) -> None:
+    hostile, good = receivers
+    hostile.will(Answer(500, headers={"Retry-After": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}))
+    for each in receivers:
+        endpoint_at(each.url)
+    done_edition()
+    tell()
+    states = dict(WebhookDelivery.objects.values_list("endpoint__url", "state"))
+    assert states == {hostile.url: "retry", good.url: "sent"}
+
+
+def test_what_breaks_in_an_unforeseen_way_is_one_failed_try(
+    receivers: tuple[Receiver, Receiver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = socket.getaddrinfo
+
+    def breaks(host: str, *rest: object, **more: object) -> object:
+        if host == "broken.example":
+            raise ValueError("nobody thought of this")
+        return real(host, *rest, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", breaks)
+    _unused, good = receivers
+    endpoint_at("http://broken.example/")
+    endpoint_at(good.url)
+    done_edition()
+    tell()
+    states = dict(WebhookDelivery.objects.values_list("endpoint__url", "state"))
+    assert states == {"http://broken.example/": "retry", good.url: "sent"}
+
+
+@pytest.mark.parametrize(
+    "host", ["[fec0::1]", "[64:ff9b:1::7f00:1]", "[::ffff:0:127.0.0.1]", "192.0.0.8", "[2001::1]", "100.64.0.1"]
+)
+def test_networks_that_are_nobodys_public_address_are_not_posted_to(host: str) -> None:
+    with pytest.raises(FetchError, match="leads inside a network"):
+        address_of(urlsplit(f"https://{host}/"), rules=Rules())
+
+
+# --- papers handed in -------------------------------------------------------------------------------------------------
+
+
+def test_a_queue_nobody_looks_at_holds_up_no_paper_that_was_let_in() -> None:
+    for number in range(1, 4):
+        Submission.objects.create(link="x", arxiv_id=f"2603.9000{number}", at=NOON - timedelta(days=1))
+    wanted = Submission.objects.create(
+        link="x", arxiv_id="2603.00777", state=Submission.State.ACCEPTED, at=NOON, decided_at=NOON
+    )
+    paper = make_paper(arxiv_id="2603.00777", listed_on=None)
+    assert community.settle(now=NOON, limit=3) == 1
+    wanted.refresh_from_db()
+    assert wanted.paper == paper
+    assert Paper.objects.get().listed_on == NOON.date()
