@@ -12,7 +12,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThanOrEqual, LessThan
 
@@ -58,14 +58,20 @@ class Limits:
         return not (self.topics or self.authors or self.has_code or self.after or self.before)
 
 
-def holding(sought: Sought, limits: Limits, *, most: int) -> list[int]:
-    """Papers the public may see whose words are as sought, within the limits, newest first."""
+def holding(sought: Sought, limits: Limits, *, most: int, is_usual: bool = False) -> list[int]:
+    """Papers the public may see whose words are as sought, within the limits, newest first.
+
+    ``is_usual``: so many papers are that walking back from the newest soon finds enough. PostgreSQL cannot know that
+    of a word that is not among its few hundred commonest, and would walk through the whole table for a rare one.
+    """
     names = [Word(name, "name") for author in limits.authors for name in author]
     whole = AllOf([*names, sought]) if names else sought
     entries = SearchEntry.objects.filter(paper__holds=_in_the_databases_language(whole)).filter(
         _limit(limits, "paper__")
     )
-    return list(entries.order_by("-paper_id").values_list("paper_id", flat=True)[:most])
+    # No index has this sum: the words' index is read, and what it finds is sorted.
+    number = F("paper_id") if is_usual and not limits.authors else F("paper_id") + 0
+    return list(entries.order_by(number.desc()).values_list("paper_id", flat=True)[:most])
 
 
 def newest(limits: Limits, *, most: int) -> list[int]:

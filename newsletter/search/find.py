@@ -7,6 +7,7 @@ bounded lookups made, so one visitor costs no more than another.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
 MOST = 600  # papers ranked for one query
 SHOWN = 400  # of them kept
 _RARE = 3_000  # papers: of words that more have, only papers with several of them are looked at
+_IN_TITLE = 0.1  # of the papers that have a word, about so many have it in the title
 _FEW = 50  # papers: then the newest with any of the words are looked at too
-_WITH_PHRASE = 2_000  # papers with all of a phrase's words, in which the phrase itself is looked for
+_WITHIN_LIMITS = 0.05  # and about so many are left by the fields of a query
+_WITH_PHRASE = 1_000  # papers with all of a phrase's words, in which the phrase itself is looked for
 # Sorted by date or votes, what is only near would come first.
 _WORTH_SORTING = 0.45
 
@@ -140,7 +143,9 @@ def _gathered(groups: Sequence[Group], query: Query, limits: Limits, here: Shelf
 
     def take(sought: Sought, most: int) -> None:
         if len(found) < MOST:
-            found.update(dict.fromkeys(holding(sought, limits, most=most)))
+            share = _share(sought, here.memory) * (1.0 if limits.is_open else _WITHIN_LIMITS)
+            is_usual = share * _share(sought, here.memory) * here.catalogue > most
+            found.update(dict.fromkeys(holding(sought, limits, most=most, is_usual=is_usual)))
 
     if query.phrases:
         take(AllOf([Word(one) for phrase in query.phrases for one in phrase]), _WITH_PHRASE)
@@ -174,7 +179,7 @@ def _ways(group: Group) -> list[Sought]:
 def _rare(groups: Sequence[Group], here: Shelf) -> list[Sought]:
     """Ways to say any of the words, the rarest first, as long as all of them together hold few papers."""
     catalogue = here.catalogue
-    ways = {way: _share(way, here.memory) * catalogue for group in groups for way in map(_hashable, _ways(group))}
+    ways = {way: _most(way, here.memory) * catalogue for group in groups for way in map(_hashable, _ways(group))}
     chosen: list[Sought] = []
     expected = 0.0
     for way, papers in sorted(ways.items(), key=lambda one: one[1]):
@@ -189,9 +194,17 @@ def _hashable(way: Sought) -> Sought:
     return way if isinstance(way, Word) else AllOf(tuple(way.of))
 
 
-def _share(way: Sought, memory: Memory) -> float:
-    stems = [way.stem] if isinstance(way, Word) else [one.stem for one in way.of if isinstance(one, Word)]
-    return min(memory.held_share(one) for one in stems)
+def _most(way: Sought, memory: Memory) -> float:
+    """The share of papers with the rarest word: words of a phrase come together."""
+    return min(_most(one, memory) for one in way.of) if isinstance(way, AllOf) else _share(way, memory)
+
+
+def _share(sought: Sought, memory: Memory) -> float:
+    """About which share of all papers this finds, as if words fell where they may."""
+    if isinstance(sought, Word):
+        return memory.held_share(sought.stem) * (_IN_TITLE if sought.where == "title" else 1.0)
+    parts = [_share(one, memory) for one in sought.of]
+    return math.prod(parts) if isinstance(sought, AllOf) else min(1.0, sum(parts))
 
 
 def _read(papers: Sequence[int], phrases: Sequence[tuple[str, ...]]) -> list[Words]:
