@@ -317,7 +317,9 @@ class ApiKey(models.Model):
 
     name = models.CharField(max_length=80, help_text=_("Which program has it; kept with the consent of its readers."))
     key_hash = models.CharField(max_length=64, editable=False)
-    scopes = models.JSONField(default=may_sign_up, help_text=_("What its program may do."))
+    scopes = models.JSONField(
+        default=may_sign_up, db_default=["subscribers:write"], help_text=_("What its program may do.")
+    )
     created_at = models.DateTimeField()
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)

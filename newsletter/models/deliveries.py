@@ -59,7 +59,9 @@ class Delivery(models.Model):
     subscriber = models.ForeignKey(Subscriber, on_delete=models.PROTECT, related_name="deliveries", db_index=False)
     state = models.CharField(max_length=8, choices=State, default=State.QUEUED)
     skip_reason = models.CharField(max_length=12, choices=Skip, blank=True)
-    is_welcome = models.BooleanField(default=False, help_text=_("The first digest, right after confirming."))
+    is_welcome = models.BooleanField(
+        default=False, db_default=False, help_text=_("The first digest, right after confirming.")
+    )
     local_on = models.DateField(help_text=_("The reader's local day it is for."))
     due_at = models.DateTimeField()
     not_before = models.DateTimeField(null=True, blank=True, help_text=_("Owed from then on; empty when not owed."))

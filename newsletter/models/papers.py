@@ -131,7 +131,9 @@ class Paper(models.Model):
     topics: models.ManyToManyField[Topic, PaperTopic] = models.ManyToManyField(Topic, through="PaperTopic")
     upvotes = models.PositiveIntegerField(default=0, help_text=_("Latest count, for showing."))
     github_stars = models.PositiveIntegerField(default=0, help_text=_("Latest count, for showing."))
-    reader_votes = models.PositiveIntegerField(default=0, help_text=_("Our own readers' votes that count."))
+    reader_votes = models.PositiveIntegerField(
+        default=0, db_default=0, help_text=_("Our own readers' votes that count.")
+    )
     # Trend scores per cadence, written by ranking; zero for papers no source measures.
     score_daily = models.FloatField(default=0.0)
     score_weekly = models.FloatField(default=0.0)
