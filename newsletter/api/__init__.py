@@ -1,7 +1,7 @@
 """The API for programs, version 1: everybody may read what the site shows; a key may sign readers up or hand in papers.
 
 In: requests below /api/v1/. Out: JSON, errors always as `{"message": "what to do"}`, one OpenAPI document for it all.
-`subscriptions` brings its own router and knows nothing of papers; here they are put together (decision 0014).
+`subscriptions` brings its own router and knows nothing of papers; here they are put together (decision 0015).
 """
 
 from __future__ import annotations
