@@ -223,6 +223,18 @@ def test_an_hour_missed_beyond_the_grace_is_skipped_and_collapses_into_the_next(
     assert reader.next_due_at == (NOON + timedelta(days=1)).replace(hour=8)
 
 
+def test_moving_on_those_who_missed_their_hour_ends_with_the_run_and_goes_on_in_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(due, "CHUNK", 2)
+    for _ in range(4):
+        make_reader(next_due_at=NOON - timedelta(days=3))
+    shelf()
+    late = NOON + timedelta(minutes=1)
+    assert planning.plan_due(now=NOON, deadline=late, clock=lambda: late).missed == 0
+    assert planning.plan_due(now=NOON, deadline=late, clock=lambda: NOON).missed == 4
+
+
 def test_who_got_an_edition_early_is_back_at_their_own_hour_the_day_after() -> None:
     """A reader of the evening who once got the next day's edition must not get each later one at night."""
     evening = NOON.replace(hour=23)

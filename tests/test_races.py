@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from newsletter import editions, planning
@@ -106,6 +106,27 @@ def test_send_now_pressed_twice_beside_the_planner_plans_every_reader_once() -> 
         )
     )
     assert sorted(Delivery.objects.values_list("subscriber", flat=True)) == sorted(readers)
+
+
+def test_send_now_passes_over_nobody_who_is_saving_their_preferences() -> None:
+    edition = make_edition(papers=[assign(make_paper(score_daily=1.0), "vision")], state=Edition.State.FROZEN)
+    reader = make_reader(follows=("vision",), next_due_at=NOON + timedelta(hours=9))
+    planning.wish_now(edition, now=NOON)
+    is_saving, is_asked = threading.Event(), threading.Event()
+
+    def save() -> None:
+        with transaction.atomic():
+            Subscriber.objects.select_for_update().get(pk=reader.pk)
+            is_saving.set()
+            is_asked.wait(0.3)
+
+    def plan() -> None:
+        is_saving.wait(10)
+        planning.plan_due(now=NOON)
+        is_asked.set()
+
+    succeeded(at_once(save, plan))
+    assert Delivery.objects.get().subscriber == reader
 
 
 @pytest.mark.parametrize("act", ["pause", "cancel"])

@@ -87,7 +87,7 @@ def _plan_cadence(cadence: str, *, now: datetime, done: Planned, is_late: Callab
             _plan_edition(EditionPlan(edition), now=now, done=done, is_late=is_late)
         except Stopped:
             log.info("Edition %s was stopped while its readers were planned", edition.pk)
-    done.missed += _skip_missed(cadence, edition, now=now)
+    done.missed += _skip_missed(cadence, edition, now=now, is_late=is_late)
 
 
 def wish_now(edition: Edition, *, now: datetime) -> int | None:
@@ -122,7 +122,7 @@ def plan_now(edition: Edition, *, now: datetime, is_late: Callable[[], object] =
         try:
             with transaction.atomic():
                 hold(edition)
-                readers = read(waiting.select_for_update(skip_locked=True, of=("self",)))
+                readers = read(waiting.select_for_update(of=("self",)))
                 if not readers:
                     break
                 stored = write_rows(edition, rows_of(plan, readers, [slot] * len(readers)), now=now)
@@ -167,10 +167,10 @@ def _write_chunk(edition: Edition, readers: Sequence[Due], rows: Sequence[Row], 
         return Planned()
 
 
-def _skip_missed(cadence: str, edition: Edition | None, *, now: datetime) -> int:
+def _skip_missed(cadence: str, edition: Edition | None, *, now: datetime, is_late: Callable[[], object]) -> int:
     """Move on the readers for whose hour nothing comes any more: however many were missed, the next is one."""
     missed = 0
-    while readers := overdue_readers(cadence, edition, now=now):
+    while not is_late() and (readers := overdue_readers(cadence, edition, now=now)):
         try:
             with transaction.atomic():
                 advance(readers, now=now)
