@@ -354,6 +354,8 @@ CELERY_TIMEZONE = "UTC"
 # --- language, time, static files -----------------------------------------------------------------------------------
 LANGUAGE_CODE = env.one_of("LANGUAGE_CODE", ("en", "de"), default="en")  # where a reader, or a browser, wants neither
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+# No cookie says it: caches tell public pages apart by Accept-Language, and one visitor's cookie would be everybody's.
+LANGUAGE_COOKIE_NAME = None
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
