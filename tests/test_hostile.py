@@ -10,13 +10,17 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from pytest_django import Settings
 
 from newsletter import cards, community
 from newsletter.fetch import FetchError, Rules, address_of, asked_wait
 from newsletter.models import Paper, Submission, WebhookDelivery
-from tests.builders import NOON, assign, make_paper
+from subscriptions import links
+from tests.builders import NOON, assign, make_paper, make_reader
 from tests.receiver import Answer, Receiver, receiving
 from tests.test_outgoing_webhooks import done_edition, endpoint_at, tell
 
@@ -37,6 +41,13 @@ pytestmark = pytest.mark.django_db
 )
 def test_a_rhythm_that_does_not_exist_is_no_page(client: Client, address: str) -> None:
     assert client.get(address).status_code == 404
+
+
+def test_no_cookie_changes_a_page_that_caches_keep_for_everybody(client: Client) -> None:
+    client.cookies["django_language"] = "de"
+    plain = client.get("/")
+    assert (plain["Content-Language"], plain["Vary"]) == ("en", "Accept-Language")
+    assert client.get("/", headers={"Accept-Language": "de"})["Content-Language"] == "de"
 
 
 def test_a_day_before_all_days_lists_no_paper_that_was_never_listed(client: Client) -> None:
@@ -122,6 +133,22 @@ def test_networks_that_are_nobodys_public_address_are_not_posted_to(host: str) -
 
 
 # --- papers handed in -------------------------------------------------------------------------------------------------
+
+
+def test_the_page_of_who_handed_in_much_asks_the_database_no_more_often(client: Client) -> None:
+    reader = make_reader()
+    address = f"/r/{links.manage_token(reader, now=timezone.now())}/papers/"
+
+    def queries_with(number: int) -> int:
+        while Submission.objects.count() < number:
+            paper = make_paper(listed_on=None)
+            fields = {"state": Submission.State.DUPLICATE, "paper": paper, "at": NOON, "decided_at": NOON}
+            Submission.objects.create(subscriber=reader, link="x", arxiv_id=paper.arxiv_id, **fields)
+        with CaptureQueriesContext(connection) as asked:
+            assert client.get(address).status_code == 200
+        return len(asked)
+
+    assert queries_with(1) == queries_with(8)
 
 
 def test_a_queue_nobody_looks_at_holds_up_no_paper_that_was_let_in() -> None:

@@ -93,7 +93,9 @@ def _page(
         "may_vote": community.may_take_part(reader),
         "why_not": WHY_NOT.get(Subscriber.State(reader.state), ""),
         "takes_submissions": community.takes_submissions(),
-        "submissions": Submission.objects.filter(subscriber=reader).order_by("-at")[:SUBMISSIONS_SHOWN],
+        "submissions": Submission.objects.filter(subscriber=reader)
+        .select_related("paper")
+        .order_by("-at")[:SUBMISSIONS_SHOWN],
         "handed": handed,
         "link": plain(link),
         "said": request.GET.get("said", ""),
