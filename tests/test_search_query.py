@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from newsletter.search.plain_words import is_known, meanings_of
 from newsletter.search.query import LONGEST, Problem, Query, QueryError, parse
-from newsletter.search.spelling import Speller, slips_between
+from newsletter.search.spelling import Speller
 from newsletter.search.words import fold, stem, stems_of, words_of
 
 
@@ -168,11 +168,3 @@ def test_of_equally_near_words_the_commonest_is_meant(speller: Speller) -> None:
 @pytest.mark.parametrize("word", ["modl", "zebra", "xodel", "gpt4", "formers"])
 def test_short_strange_and_numbered_words_stay_as_they_are(speller: Speller, word: str) -> None:
     assert speller.nearest(word) is None
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "slips"),
-    [("cat", "cat", 0), ("cat", "act", 1), ("cat", "cats", 1), ("cat", "cut", 1), ("cat", "dog", 3), ("ab", "ba", 1)],
-)
-def test_slips_are_counted(one: str, other: str, slips: int) -> None:
-    assert slips_between(one, other, most=5) == slips_between(other, one, most=5) == slips

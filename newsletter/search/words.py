@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import Any
 
 # Compared neither in papers nor in queries. Besides the ones of the language: what every abstract says of itself.
 _NOTHING_TELLING = """
@@ -50,77 +51,17 @@ def stems_of(text: str) -> list[str]:
     return [stem(word) for word in words_of(text) if word not in STOP_WORDS]
 
 
-# --- Porter's stemmer (M. F. Porter, An algorithm for suffix stripping, Program 14(3), 1980) --------------------------
-
-_C, _V = "[^aeiou]", "[aeiouy]"
-_CC, _VV = f"{_C}[^aeiouy]*", f"{_V}[aeiou]*"
-_MEASURE_OVER_0 = re.compile(f"^(?:{_CC})?{_VV}{_CC}")
-_MEASURE_IS_1 = re.compile(f"^(?:{_CC})?{_VV}{_CC}(?:{_VV})?$")
-_MEASURE_OVER_1 = re.compile(f"^(?:{_CC})?{_VV}{_CC}{_VV}{_CC}")
-_HAS_VOWEL = re.compile(f"^(?:{_CC})?{_V}")
-_SHORT_END = re.compile(f"^{_CC}{_V}[^aeiouwxy]$")
-_DOUBLE = re.compile(r"([^aeiouylsz])\1$")
-_STEP_2 = {
-    "ational": "ate", "tional": "tion", "enci": "ence", "anci": "ance", "izer": "ize", "abli": "able", "alli": "al",
-    "entli": "ent", "eli": "e", "ousli": "ous", "ization": "ize", "ation": "ate", "ator": "ate", "alism": "al",
-    "iveness": "ive", "fulness": "ful", "ousness": "ous", "aliti": "al", "iviti": "ive", "biliti": "ble", "logi": "log",
-}  # fmt: skip
-_STEP_3 = {"icate": "ic", "ative": "", "alize": "al", "iciti": "ic", "ical": "ic", "ful": "", "ness": ""}
-_STEP_4 = re.compile(
-    r"(.+?)(?:ement|ance|ence|able|ible|ment|ant|ent|ism|ate|iti|ous|ive|ize|al|er|ic|ou|(?<=[st])ion)$"
-)
-_ENDS_2 = re.compile(f"(.+?)({'|'.join(sorted(_STEP_2, key=len, reverse=True))})$")
-_ENDS_3 = re.compile(f"(.+?)({'|'.join(sorted(_STEP_3, key=len, reverse=True))})$")
-
-
 @lru_cache(maxsize=50_000)
 def stem(word: str) -> str:
     """What a word shares with its other forms: decoding, decoder and decoded are decod."""
     if len(word) < 3 or not word.isalpha():
         return word
-    return _without_end(_without_derivation(_without_inflection(word)))
+    found: str = _stemmer().stemWord(word)
+    return found[:-1] if found.endswith("ifi") else found  # classify and classification
 
 
-def _without_inflection(word: str) -> str:
-    if word.endswith(("sses", "ies")):
-        word = word[:-2]
-    elif word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        word = word[:-1]
-    if word.endswith("eed"):
-        word = word[:-1] if _MEASURE_OVER_0.match(word[:-3]) else word
-    else:
-        for end in ("ed", "ing"):
-            rest = word.removesuffix(end)
-            if rest != word and _HAS_VOWEL.match(rest):
-                word = _mended(rest)
-                break
-    if word.endswith("y") and _HAS_VOWEL.match(word[:-1]):
-        word = word[:-1] + "i"
-    return word
+@cache
+def _stemmer() -> Any:
+    import snowballstemmer  # brings thirty languages along; not every run needs it
 
-
-def _mended(rest: str) -> str:
-    if rest.endswith(("at", "bl", "iz")):
-        return rest + "e"
-    if _DOUBLE.search(rest):
-        return rest[:-1]
-    return rest + "e" if _SHORT_END.match(rest) and _MEASURE_IS_1.match(rest) else rest
-
-
-def _without_derivation(word: str) -> str:
-    for ends, instead in ((_ENDS_2, _STEP_2), (_ENDS_3, _STEP_3)):
-        if (found := ends.match(word)) and _MEASURE_OVER_0.match(found[1]):
-            word = found[1] + instead[found[2]]
-    if (found := _STEP_4.match(word)) and _MEASURE_OVER_1.match(found[1]):
-        word = found[1]
-    return word
-
-
-def _without_end(word: str) -> str:
-    if word.endswith("e"):
-        rest = word[:-1]
-        if _MEASURE_OVER_1.match(rest) or (_MEASURE_IS_1.match(rest) and not _SHORT_END.match(rest)):
-            word = rest
-    if word.endswith("ifi"):  # classify and classification: Porter leaves them apart
-        return word[:-1]
-    return word[:-1] if word.endswith("ll") and _MEASURE_OVER_1.match(word[:-1]) else word
+    return snowballstemmer.stemmer("english")
