@@ -57,16 +57,25 @@ def may_take_part(reader: Subscriber) -> bool:
     return reader.state in ACTIVE
 
 
+def _held(reader: Subscriber) -> Subscriber:
+    """The reader as they stand, kept so until the transaction ends: two requests at once are counted one by one, and
+    nothing is left of who is being erased."""
+    return Subscriber.objects.select_for_update().get(pk=reader.pk)
+
+
 def vote(reader: Subscriber, *, paper: Paper, now: datetime) -> bool:
     """The reader's vote for a paper, given once however often. False: not this reader, not this paper, or too many."""
     paper = paper.merged_into or paper
-    if not may_take_part(reader) or paper.is_hidden:
+    if paper.is_hidden:
         return False
-    mine = Vote.objects.filter(subscriber=reader)
-    if not mine.filter(paper=paper).exists():
-        if mine.filter(at__gt=now - timedelta(days=1)).count() >= VOTES_A_DAY:
+    with transaction.atomic():
+        if not may_take_part(_held(reader)):
             return False
-        Vote.objects.get_or_create(subscriber=reader, paper=paper, defaults={"at": now})
+        mine = Vote.objects.filter(subscriber=reader)
+        if not mine.filter(paper=paper).exists():
+            if mine.filter(at__gt=now - timedelta(days=1)).count() >= VOTES_A_DAY:
+                return False
+            Vote.objects.get_or_create(subscriber=reader, paper=paper, defaults={"at": now})
     return True
 
 
@@ -202,8 +211,6 @@ def takes_submissions() -> bool:
 
 def submit(reader: Subscriber, *, link: str, now: datetime) -> Handed:
     """A reader's link to a paper on arXiv joins the curator's queue, unless there is a reason why not."""
-    if not may_take_part(reader):
-        return Handed(Answer.REFUSED)
     identifier = _identifier(link)
     if identifier is None:
         return Handed(Answer.UNREADABLE)
@@ -211,7 +218,8 @@ def submit(reader: Subscriber, *, link: str, now: datetime) -> Handed:
         return Handed(Answer.IMPOSSIBLE)
     try:
         with transaction.atomic():
-            Subscriber.objects.select_for_update().get(pk=reader.pk)  # so that two at once are counted one by one
+            if not may_take_part(_held(reader)):
+                return Handed(Answer.REFUSED)
             return _known(identifier, now=now) or _too_much(reader, now=now) or _take(reader, identifier, link, now=now)
     except IntegrityError:  # another reader handed it in at the same moment
         return Handed(Answer.WAITING)
