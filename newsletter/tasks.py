@@ -106,7 +106,7 @@ def keep_house(*, now: datetime) -> None:
 def forget_hourly(*, now: datetime) -> None:
     """Keep the promises of the privacy page."""
     last = Heartbeat.objects.filter(name="forget").values_list("at", flat=True).first()
-    if last is None or now - last >= timedelta(hours=1):
+    if last is None or abs(now - last) >= timedelta(hours=1):
         forgotten = retention.forget_old(now=now) + delivery.forget_details(now=now) + webhooks.forget_old(now=now)
         beat("forget", now=now, detail=f"{forgotten} forgotten")
 
@@ -120,7 +120,7 @@ def gather_due(*, deadline: datetime) -> None:
 def score_if_due(*, now: datetime) -> bool:
     """Score the young papers four times an hour."""
     last = Heartbeat.objects.filter(name="score").values_list("at", flat=True).first()
-    if last and now - last < SCORE_EVERY:
+    if last and abs(now - last) < SCORE_EVERY:  # a moment to come is that of a clock put right since
         return False
     _attempt(community.count_votes, now=now)
     trends.score_papers(now=now)

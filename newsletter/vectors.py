@@ -63,7 +63,7 @@ def _due(*, now: datetime) -> list[Paper]:
     if found := list(_without_vector(Paper.objects.filter(pk__gt=newest - _NEWEST))[:_BATCH]):
         return found
     looked = Heartbeat.objects.filter(name="vectors").values_list("at", flat=True).first()
-    if looked and now - looked < _LOOK_BACK_EVERY:
+    if looked and abs(now - looked) < _LOOK_BACK_EVERY:
         return []
     if not (found := list(_without_vector(Paper.objects.all())[:_BATCH])):
         Heartbeat.objects.update_or_create(name="vectors", defaults={"at": now, "detail": "every paper has one"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -10,19 +11,20 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from newsletter import cards, community
+from newsletter import cards, community, tasks
 from newsletter.fetch import FetchError, Rules, address_of, asked_wait
-from newsletter.models import Paper, Submission, WebhookDelivery
-from subscriptions import links
+from newsletter.models import Heartbeat, Paper, Submission, Vote, WebhookDelivery
+from subscriptions import links, rights
 from tests.builders import NOON, assign, make_paper, make_reader
 from tests.receiver import Answer, Receiver, receiving
 from tests.test_outgoing_webhooks import done_edition, endpoint_at, tell
+from tests.test_races import at_once, succeeded
 
 pytestmark = pytest.mark.django_db
 
@@ -162,3 +164,43 @@ def test_a_queue_nobody_looks_at_holds_up_no_paper_that_was_let_in() -> None:
     wanted.refresh_from_db()
     assert wanted.paper == paper
     assert Paper.objects.get().listed_on == NOON.date()
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("deed", ["vote", "submit"])
+def test_of_who_is_erased_at_the_same_moment_nothing_is_left(deed: str) -> None:
+    reader, paper, is_erasing = make_reader(), make_paper(), threading.Event()
+
+    def erase() -> object:
+        with transaction.atomic():
+            rights.erase(reader, now=NOON, method="preferences")
+            is_erasing.set()
+            time.sleep(0.5)  # the other has come to the reader's row by then
+        return None
+
+    def take_part() -> object:
+        assert is_erasing.wait(10)
+        if deed == "vote":
+            return community.vote(reader, paper=paper, now=NOON)
+        return community.submit(reader, link="2603.00999", now=NOON).answer
+
+    _erased, said = succeeded(at_once(erase, take_part))
+    assert said in {False, community.Answer.REFUSED}
+    assert not Vote.objects.exists()
+    assert not Submission.objects.exists()
+
+
+# --- clocks -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_clock_that_was_ahead_for_a_while_does_not_stop_the_scoring() -> None:
+    assert tasks.score_if_due(now=NOON + timedelta(days=3))
+    assert tasks.score_if_due(now=NOON)
+    assert not tasks.score_if_due(now=NOON + timedelta(minutes=1))
+
+
+def test_a_clock_that_was_ahead_for_a_while_does_not_stop_the_forgetting() -> None:
+    tasks.forget_hourly(now=NOON + timedelta(days=3))
+    tasks.forget_hourly(now=NOON)
+    assert Heartbeat.objects.get(name="forget").at == NOON

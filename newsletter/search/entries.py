@@ -74,7 +74,7 @@ def _due(*, now: datetime) -> list[int]:
     if found := list(without.filter(pk__gt=newest - _NEWEST)[:_BATCH]):
         return found
     looked = Heartbeat.objects.filter(name="search").values_list("at", flat=True).first()
-    if looked and now - looked < _LOOK_BACK_EVERY:
+    if looked and abs(now - looked) < _LOOK_BACK_EVERY:
         return []
     if not (found := list(without[:_BATCH])):
         Heartbeat.objects.update_or_create(name="search", defaults={"at": now, "detail": "every paper has its words"})
