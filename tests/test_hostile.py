@@ -17,9 +17,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from newsletter import cards, community, tasks
+from newsletter import cards, community, tasks, webhooks
 from newsletter.fetch import FetchError, Rules, address_of, asked_wait
-from newsletter.models import Heartbeat, Paper, Submission, Vote, WebhookDelivery
+from newsletter.models import Edition, Heartbeat, Paper, Submission, Vote, WebhookDelivery
 from subscriptions import links, rights
 from tests.builders import NOON, assign, make_paper, make_reader
 from tests.receiver import Answer, Receiver, receiving
@@ -132,6 +132,16 @@ def test_what_breaks_in_an_unforeseen_way_is_one_failed_try(
 def test_networks_that_are_nobodys_public_address_are_not_posted_to(host: str) -> None:
     with pytest.raises(FetchError, match="leads inside a network"):
         address_of(urlsplit(f"https://{host}/"), rules=Rules())
+
+
+def test_a_new_program_does_not_hear_of_an_old_edition_that_a_first_digest_opened_again() -> None:
+    edition = done_edition()
+    endpoint_at("https://example.org/", created_at=NOON)
+    Edition.objects.filter(pk=edition.pk).update(
+        closes_at=NOON - timedelta(hours=1),
+        done_at=NOON + timedelta(hours=2),  # the second time
+    )
+    assert webhooks.announce_due(now=NOON + timedelta(hours=3)) == 0
 
 
 # --- papers handed in -------------------------------------------------------------------------------------------------

@@ -475,7 +475,7 @@ def test_two_workers_send_each_message_once(receiver: Receiver) -> None:
     now = timezone.now()
     edition = done_edition()
     WebhookEndpoint.objects.update(created_at=now - timedelta(days=1))
-    Edition.objects.filter(pk=edition.pk).update(done_at=now)
+    Edition.objects.filter(pk=edition.pk).update(closes_at=now, done_at=now)
     succeeded(at_once(*[lambda: webhooks.announce_due(now=now)] * 3))
     assert (WebhookEvent.objects.count(), WebhookDelivery.objects.count()) == (1, 6)
     tried = succeeded(at_once(*[lambda: webhooks.deliver_due(deadline=FAR)] * 3))

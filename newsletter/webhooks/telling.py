@@ -63,7 +63,9 @@ def forget_old(*, now: datetime) -> int:
 
 
 def _is_news(edition: Edition, endpoint: WebhookEndpoint) -> bool:
-    return edition.done_at is not None and edition.done_at >= endpoint.created_at
+    """Done since the endpoint is there, for the first time: a first digest opens an old edition once more."""
+    done = [moment for moment in (edition.done_at, edition.closes_at) if moment]
+    return edition.done_at is not None and min(done) >= endpoint.created_at
 
 
 def _event_of(edition: Edition, *, now: datetime) -> WebhookEvent:
