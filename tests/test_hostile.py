@@ -21,7 +21,7 @@ from newsletter import cards, community, tasks, webhooks
 from newsletter.fetch import FetchError, Rules, address_of, asked_wait
 from newsletter.models import Edition, Heartbeat, Paper, Submission, Vote, WebhookDelivery
 from subscriptions import links, rights
-from tests.builders import NOON, assign, make_paper, make_reader
+from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.receiver import Answer, Receiver, receiving
 from tests.test_outgoing_webhooks import done_edition, endpoint_at, tell
 from tests.test_races import at_once, succeeded
@@ -68,6 +68,18 @@ def test_a_title_of_one_endless_word_is_drawn_as_fast_as_any() -> None:
     began = time.process_time()
     assert cards.draw("W" * 500, "", "Paperboy")
     assert time.process_time() - began < 1  # letter by letter it took four seconds
+
+
+@pytest.mark.parametrize("address", ["/paper/{next}/share.png", "/edition/daily/2026-03-19/share.png"])
+def test_asking_for_a_picture_too_early_leaves_nothing_in_caches_for_long(client: Client, address: str) -> None:
+    paper = make_paper()
+    address = address.format(next=paper.pk + 1)
+    early = client.get(address)
+    assert (early.status_code, early["Cache-Control"]) == (302, "max-age=60, public")
+    make_edition(papers=[make_paper(pk=paper.pk + 1)], state="done", period_on=NOON.date() + timedelta(days=1))
+    drawn = client.get(address)
+    assert (drawn.status_code, drawn["Content-Type"]) == (200, "image/png")
+    assert "max-age=604800" in drawn["Cache-Control"]
 
 
 # --- other people's servers -------------------------------------------------------------------------------------------

@@ -16,8 +16,7 @@ from django.conf import settings
 from django.db.models import Count, Prefetch, Window
 from django.db.models.functions import Coalesce, RowNumber
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
-from django.templatetags.static import static
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
@@ -28,7 +27,17 @@ from django.views.decorators.http import condition
 from newsletter import cards, headlines, prose
 from newsletter.models import Edition, EditionItem, PaperTopic
 from newsletter.structured import publication_issue
-from newsletter.views.frame import choices, frame, page_of, public_page, query_of, why, wish, wishes_of
+from newsletter.views.frame import (
+    choices,
+    frame,
+    page_of,
+    public_page,
+    query_of,
+    sites_own_picture,
+    why,
+    wish,
+    wishes_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -162,7 +171,7 @@ def share(request: HttpRequest, cadence: str, period: date) -> HttpResponse:
     for said in (f"{title}: {first}" if first else title, title):
         if drawn := cards.draw(said, issue, settings.SITE_NAME):
             return HttpResponse(drawn, content_type="image/png")
-    return redirect(static("newsletter/share.png"))
+    return sites_own_picture()
 
 
 def _share_words(cadence: str, period: date) -> tuple[str, str, str] | None:

@@ -12,7 +12,9 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import Http404, HttpResponseBadRequest
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
+from django.templatetags.static import static
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page
@@ -51,6 +53,13 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 def public_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """The same for everybody, without a cookie: proxies may keep it for a minute, unchanged it is answered 304."""
     return conditional_page(cache_control(public=True, max_age=60)(view))
+
+
+def sites_own_picture() -> HttpResponse:
+    """Where there is none to draw. Kept for a minute, or whoever asks too early leaves it in caches for a week."""
+    response = redirect(static("newsletter/share.png"))
+    response["Cache-Control"] = "max-age=60"  # the shorter of this and what the view says is taken
+    return response
 
 
 def why(parts: dict[str, Any]) -> str:

@@ -12,7 +12,6 @@ from django.conf import settings
 from django.db.models import Min
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.templatetags.static import static
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import cache_control
@@ -22,7 +21,7 @@ from newsletter import cards, similar
 from newsletter.models import EditionItem, Paper, Sighting
 from newsletter.ranking import gains_line
 from newsletter.structured import bibtex, scholarly_article
-from newsletter.views.frame import frame, public_page
+from newsletter.views.frame import frame, public_page, sites_own_picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +77,7 @@ def share(request: HttpRequest, pk: int) -> HttpResponse:
     paper = _shown(pk)
     drawn = cards.draw(paper.title, _primary(paper), settings.SITE_NAME) if paper else None
     if drawn is None:
-        return redirect(static("newsletter/share.png"))
+        return sites_own_picture()
     return HttpResponse(drawn, content_type="image/png")
 
 
