@@ -321,10 +321,10 @@ def finish_due(*, now: datetime) -> int:
     """Close editions that are past their closing and owe nothing any more.
 
     One that owes again is opened again: an operator retried a row of it, or a planner's last chunk came after the
-    closing. Nothing is ever claimed from a closed one, so its readers would get nothing.
+    closing.
     """
     owing = Delivery.objects.filter(not_before__isnull=False, expires_at__gt=now).values("edition")
-    Edition.objects.filter(state=Edition.State.DONE, pk__in=owing).update(state=Edition.State.SENDING, done_at=None)
+    Edition.objects.filter(pk__in=owing).begin()
     open_states = [Delivery.State.QUEUED, Delivery.State.RETRY, Delivery.State.CLAIMED, Delivery.State.SENDING]
     owed = Delivery.objects.filter(edition=OuterRef("pk"), state__in=open_states)
     return (

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -293,6 +293,20 @@ def test_a_wish_waits_through_a_pause_and_ends_with_the_edition() -> None:
     assert planning.plan_due(now=edition.closes_at).readers == 0
     edition.refresh_from_db()
     assert edition.send_now_at is None
+
+
+def test_a_wish_that_comes_while_another_is_done_is_done_by_the_next_run() -> None:
+    edition = shelf()
+    planning.wish_now(edition, now=NOON)
+    again = NOON + timedelta(seconds=20)
+
+    def clock() -> datetime:
+        planning.wish_now(edition, now=again)
+        return again
+
+    planning.plan_due(now=NOON, deadline=NOON + timedelta(minutes=1), clock=clock)
+    edition.refresh_from_db()
+    assert edition.send_now_at == again
 
 
 def test_a_wish_that_takes_longer_than_a_run_goes_on_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -216,6 +216,8 @@ def test_a_closed_edition_is_opened_for_a_first_digest_and_closes_again() -> Non
     closed(edition)
     sign_up()
     planning.plan_due(now=NOON)
+    edition.refresh_from_db()
+    assert (edition.state, edition.done_at) == (Edition.State.SENDING, None)
     assert len(deliver(NOON)) == 1
     editions.finish_due(now=NOON + timedelta(minutes=1))
     edition.refresh_from_db()
@@ -254,6 +256,18 @@ def test_who_comes_back_is_sent_one_again_with_papers_they_have_not_had() -> Non
     sign_up(at=back_at)
     planning.plan_due(now=back_at)
     assert titles_of(Delivery.objects.get(is_welcome=True, edition__period_on=back_at.date())) == ["Seeing three"]
+
+
+def test_who_left_before_it_was_sent_and_comes_back_gets_it_of_another_edition() -> None:
+    shelf()
+    reader = sign_up()
+    planning.plan_due(now=NOON)
+    lifecycle.unsubscribe(reader, now=NOON, method="one-click", origin=NOBODY)
+    assert deliver(NOON) == []
+    weekly()
+    sign_up(at=NOON + DAY)
+    planning.plan_due(now=NOON + DAY)
+    assert [row.edition.cadence for row in Delivery.objects.order_by("pk")] == ["daily", "weekly"]
 
 
 def test_who_leaves_and_comes_back_on_one_day_is_not_sent_another() -> None:

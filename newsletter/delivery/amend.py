@@ -31,9 +31,7 @@ def retry_failed(edition: Edition, *, now: datetime) -> int:
     with transaction.atomic():
         count = retry_rows(Delivery.objects.filter(edition=edition), now=now)
         if count:
-            Edition.objects.filter(pk=edition.pk, state=Edition.State.DONE).update(
-                state=Edition.State.SENDING, done_at=None
-            )
+            Edition.objects.filter(pk=edition.pk).begin()
     return count
 
 

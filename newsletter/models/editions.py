@@ -21,6 +21,11 @@ class EditionQuerySet(models.QuerySet["Edition"]):
         """Editions that went out: the only ones the public may see. A cancelled one is taken back."""
         return self.filter(state__in=[Edition.State.SENDING, Edition.State.DONE])
 
+    def begin(self) -> int:
+        """Those that went to nobody yet are being sent, and closed ones again: nothing is claimed from a closed one."""
+        waiting = self.filter(state__in=[Edition.State.FROZEN, Edition.State.DONE])
+        return waiting.update(state=Edition.State.SENDING, done_at=None)
+
 
 class Edition(models.Model):
     """The papers of one day, week or month, from which each reader's digest is chosen."""

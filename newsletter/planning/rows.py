@@ -69,7 +69,7 @@ def write_rows(edition: Edition, rows: Sequence[Row], *, now: datetime) -> Plann
         written = {row.subscriber_id for row in stored}
         left_out = {row.subscriber_id: row.due_at for row in rows if row.subscriber_id not in written}
         note_misses(left_out, why=Miss.Why.DAY_TAKEN, now=now)
-    Edition.objects.filter(pk=edition.pk, state=Edition.State.FROZEN).update(state=Edition.State.SENDING)
+    Edition.objects.filter(pk=edition.pk).begin()
     skipped = sum(1 for row in stored if row.skip_reason)
     return Planned(queued=len(stored) - skipped, skipped=skipped)
 

@@ -75,10 +75,7 @@ def _plan_chunk(cadence: str, *, after: int, plan_of: PlanOf, now: datetime) -> 
     rows = _rows(readers, editions, plan_of=plan_of, now=now)
     stored = {row.subscriber_id for row in store(rows)}
     sent_from = {row.edition_id for row in rows if row.subscriber_id in stored}
-    # One that was closed is open again, as after an operator's retry: nothing is ever claimed from a closed one.
-    Edition.objects.filter(pk__in=sent_from, state__in=[Edition.State.FROZEN, Edition.State.DONE]).update(
-        state=Edition.State.SENDING, done_at=None
-    )
+    Edition.objects.filter(pk__in=sent_from).begin()
     chosen = {row.subscriber_id for row in rows}
     settled = [reader.pk for reader in readers if reader.pk in chosen or not _is_due_today(reader, now=now)]
     why = {pk: Miss.Why.DAY_TAKEN if pk in chosen else Miss.Why.NOTHING for pk in settled if pk not in stored}
