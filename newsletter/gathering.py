@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import DatabaseError
-from django.db.models import Max, Min, Q
+from django.db.models import Exists, Max, Min, OuterRef, Q
 
 from newsletter import fetch
 from newsletter.ingest import IngestResult, ingest
@@ -37,6 +37,7 @@ _IDS_AT_ONCE = 100
 _ASK_AGAIN, _ASK_AGAIN_SENT = timedelta(hours=20), timedelta(days=3)
 _SENT_LATELY = timedelta(days=30)
 _CODE_COMES_WITHIN = timedelta(days=3)  # of a paper's first day on a list
+_LISTS_GROW_FOR = timedelta(days=8)
 _KEEP_RUNS = timedelta(days=90)
 _SILENT_POLLS = 6  # a source that gave nothing usable for so many polls is in trouble
 
@@ -210,6 +211,7 @@ def request_of(now: datetime) -> Request:
         categories=tuple(settings.ARXIV_CATEGORIES),
         wanted_ids=tuple(wanted_ids(now)),
         linkless_ids=tuple(linkless_ids(now)),
+        brought=_brought(now),
     )
 
 
@@ -217,18 +219,17 @@ def wanted_ids(now: datetime) -> list[str]:
     """Whom to ask arXiv about: papers let in by a curator, papers it was never asked about, those in editions again."""
     asked = _arxiv_asked_since(now - _ASK_AGAIN)
     papers = Paper.objects.filter(arxiv_id__isnull=False, merged_into__isnull=True).order_by("-first_seen_at", "-pk")
-    unasked = papers.filter(first_seen_at__gte=now - _ASK_ARXIV_FOR).exclude(
-        pk__in=Sighting.objects.filter(source=arxiv_query.SOURCE).values("paper_id")
-    )
+    heard = Sighting.objects.filter(source=arxiv_query.SOURCE, paper=OuterRef("pk"))
+    unasked = papers.filter(~Exists(heard), first_seen_at__gte=now - _ASK_ARXIV_FOR)
     standing = papers.filter(withdrawn_at__isnull=True)
-    places = EditionItem.objects.exclude(standing=EditionItem.Standing.EXCLUDED)
-    going = places.filter(edition__state__in=_GOING_OUT).values("paper_id")
-    sent = places.filter(edition__done_at__gte=now - _SENT_LATELY).values("paper_id")
+    places = EditionItem.objects.exclude(standing=EditionItem.Standing.EXCLUDED).values_list("paper_id", flat=True)
+    going = places.filter(edition__state__in=_GOING_OUT)
+    sent = places.filter(edition__done_at__gte=now - _SENT_LATELY)
     wanted = dict.fromkeys(Submission.objects.wanted().values_list("arxiv_id", flat=True)[:_IDS_AT_ONCE])
     for group, known in (
         (unasked, asked),
-        (standing.filter(pk__in=going), asked),
-        (standing.filter(pk__in=sent), _arxiv_asked_since(now - _ASK_AGAIN_SENT)),
+        (standing.filter(pk__any_of=set(going)), asked),
+        (standing.filter(pk__any_of=set(sent)), _arxiv_asked_since(now - _ASK_AGAIN_SENT)),
     ):
         names = group.values_list("arxiv_id", flat=True)[: len(known) + _IDS_AT_ONCE]
         wanted |= dict.fromkeys(str(name) for name in names if name not in known)
@@ -243,6 +244,11 @@ def linkless_ids(now: datetime) -> list[str]:
     asked = {hf_paper.id_asked(url) for url in _urls_answered(hf_paper.SOURCE, since=now - _ASK_AGAIN)}
     names = papers.exclude(pk__in=starred.values("paper_id")).order_by("-pk").values_list("arxiv_id", flat=True)
     return [str(name) for name in names if name not in asked]
+
+
+def _brought(now: datetime) -> dict[str, int]:
+    runs = SourceRun.objects.filter(source=hf_daily.SOURCE, started_at__gt=now - _LISTS_GROW_FOR, read__gt=0)
+    return dict(runs.order_by().values("url").annotate(most=Max("read")).values_list("url", "most"))
 
 
 def _arxiv_asked_since(moment: datetime) -> set[str]:

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from newsletter import metrics
+from newsletter import gathering, metrics
 from newsletter.fetch import Rules
 from newsletter.gathering import ask, gather_due, troubles
 from newsletter.models import Paper, Signal, SourceHost, SourceRun
@@ -82,6 +82,14 @@ def test_a_day_that_fills_up_is_asked_again_and_again(web: Replay) -> None:
     assert [(run.read, run.new) for run in runs] == [(1, 1), (2, 1), (2, 0)]
     assert Paper.objects.get(arxiv_id="2603.00001").upvotes == 60
     assert Signal.objects.filter(paper__arxiv_id="2603.00001", metric="upvotes").count() == 3
+
+
+def test_the_next_poll_goes_on_where_a_full_page_ended() -> None:
+    first, *others = hf_daily.addresses(gathering.request_of(NOON))
+    SourceRun.objects.create(source="hf_daily", url=first, state="ok", started_at=NOON - timedelta(hours=1), read=100)
+    SourceRun.objects.create(source="hf_daily", url=first, state="unchanged", started_at=NOON - timedelta(minutes=30))
+
+    assert hf_daily.addresses(gathering.request_of(NOON)) == [first, f"{first}&p=1", *others]
 
 
 def test_between_two_polls_nothing_is_asked(web: Replay) -> None:

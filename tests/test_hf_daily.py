@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 import json
 from datetime import date
 from typing import Any
@@ -129,6 +130,20 @@ def test_the_last_week_is_asked_for_today_first() -> None:
     assert len(addresses) == 7
     assert "date=2026-03-18" in addresses[0]
     assert "date=2026-03-12" in addresses[6]
+
+
+def test_a_full_page_is_followed_by_the_next_until_one_is_short() -> None:
+    first = hf_daily.addresses(REQUEST)[1]
+
+    def pages(*brought: int) -> list[str]:
+        known = {first if page == 0 else f"{first}&p={page}": read for page, read in enumerate(brought)}
+        return [one for one in hf_daily.addresses(dataclasses.replace(REQUEST, brought=known)) if first in one]
+
+    assert pages() == pages(50) == [first]
+    assert pages(100) == pages(98, 20) == [first, f"{first}&p=1"]
+    assert pages(100, 100) == [first, f"{first}&p=1", f"{first}&p=2"]
+    assert len(pages(*[100] * 50)) == 5
+    assert len(hf_daily.addresses(dataclasses.replace(REQUEST, brought={first: 100}))) == 8, "the other days as ever"
 
 
 def test_a_number_longer_than_any_count_is_refused() -> None:

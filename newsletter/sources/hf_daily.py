@@ -2,7 +2,8 @@
 
 In: the bytes of `GET /api/daily_papers?date=…`. Out: one observation a paper, with its counters. A day fills up while
 it lasts and votes go on for days after, so the last week is asked for again and again; every answer may be read twice.
-One item that cannot be read is left out; an answer that is no list of papers is refused as a whole.
+A day with more papers than one answer holds is asked page by page. One item that cannot be read is left out; an answer
+that is no list of papers is refused as a whole.
 """
 
 from __future__ import annotations
@@ -24,15 +25,23 @@ CONTENT_TYPES = frozenset({"application/json"})
 POLL_EVERY = timedelta(minutes=30)
 QUIET_AFTER = timedelta(days=5)
 _DAYS = 7  # votes of older papers hardly move
+_PER_PAGE = 100  # the most that may be asked for
+_FULL = 90  # read of a page: some of its items may not be readable
+_PAGES = 5  # of a day
 _COUNT_LIMIT = 2_000_000_000
 
 
 def addresses(request: Request) -> list[str]:
-    """One address a day, today first."""
+    """Today first; of each day one page, and one more than were full when they were asked last."""
     today = request.now.astimezone(UTC).date()
-    return [
-        f"https://huggingface.co/api/daily_papers?date={today - timedelta(days=ago)}&limit=100" for ago in range(_DAYS)
-    ]
+    found = []
+    for ago in range(_DAYS):
+        for page in range(_PAGES):
+            address = f"https://huggingface.co/api/daily_papers?date={today - timedelta(days=ago)}&limit={_PER_PAGE}"
+            found.append(address + (f"&p={page}" if page else ""))
+            if request.brought.get(found[-1], 0) < _FULL:
+                break
+    return found
 
 
 def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:
@@ -48,7 +57,7 @@ def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:
 
 
 def why_empty(now: datetime) -> str:
-    return "nobody has put a paper on this day's list yet"
+    return "nobody has put a paper, or a further one, on this day's list yet"
 
 
 def is_stale(*, first_seen_at: datetime, now: datetime) -> bool:

@@ -51,6 +51,7 @@ class Request:
     categories: tuple[str, ...] = ()  # of arXiv, that we follow
     wanted_ids: tuple[str, ...] = ()  # papers that arXiv is to be asked about
     linkless_ids: tuple[str, ...] = ()  # papers of the last daily lists whose code no list has named
+    brought: Mapping[str, int] = field(default_factory=dict)  # papers that each address of a daily list held lately
 
 
 class Source(Protocol):
