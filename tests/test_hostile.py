@@ -17,9 +17,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from newsletter import cards, community, tasks, webhooks
+from newsletter import cards, community, search, tasks, webhooks
 from newsletter.fetch import FetchError, Rules, address_of, asked_wait
 from newsletter.models import Edition, Heartbeat, Paper, Submission, Vote, WebhookDelivery
+from newsletter.search import entries
 from subscriptions import links, rights
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.receiver import Answer, Receiver, receiving
@@ -226,3 +227,15 @@ def test_a_clock_that_was_ahead_for_a_while_does_not_stop_the_forgetting() -> No
     tasks.forget_hourly(now=NOON + timedelta(days=3))
     tasks.forget_hourly(now=NOON)
     assert Heartbeat.objects.get(name="forget").at == NOON
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+def test_many_who_search_at_once_read_what_was_learnt_once() -> None:
+    for _ in range(12):
+        make_paper()
+    now = timezone.now()
+    search.keep_up(now=now, deadline=now + timedelta(minutes=1))
+    read = succeeded(at_once(*[entries.recall] * 8))
+    assert read[0] is not None
+    assert {id(memory) for memory in read} == {id(read[0])}

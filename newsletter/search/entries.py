@@ -7,6 +7,7 @@ run twice at once: both write the same.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
@@ -111,6 +112,7 @@ def _read_newest() -> Iterator[Read]:
 # --- what a process remembers -----------------------------------------------------------------------------------------
 
 _remembered: tuple[int, datetime, Memory] | None = None
+_recalling = threading.Lock()  # read once, not once by every thread that searches just then: it is 40 MB
 
 
 def recall() -> Memory | None:
@@ -119,7 +121,9 @@ def recall() -> Memory | None:
     last = SearchMemory.objects.order_by("-pk").values_list("pk", "learnt_at").first()
     if last is None:
         return None
-    if _remembered is None or _remembered[:2] != last:
+    with _recalling:
+        if _remembered is not None and _remembered[:2] == last:
+            return _remembered[2]
         data = SearchMemory.objects.filter(pk=last[0]).values_list("data", flat=True).first()
         if data is None:
             return _remembered[2] if _remembered else None  # a newer one came in between; the next call finds it
