@@ -132,7 +132,7 @@ def held_back(edition: Edition) -> list[Paper]:
         subscriber__thin_policy=Subscriber.ThinPolicy.HOLD,
     )
     rows = thin.order_by("pk").values_list("picks", flat=True)[:HELD_READERS]
-    waiting = Counter(item for picks in rows for item, lane, _ in picks if lane != "outside")
+    waiting = Counter(item for picks in rows for item, *_ in picks)
     oldest = edition.cutoff_at - 2 * timedelta(days=CANDIDATE_DAYS[edition.cadence])
     items = EditionItem.objects.select_related("paper").in_bulk([item for item, _ in waiting.most_common(HELD_PAPERS)])
     papers = Paper.objects.published().filter(

@@ -164,6 +164,7 @@ def test_a_page_has_at_most_a_hundred_papers() -> None:
         "cursor=WyJuZXdlc3QiLCIxIl0",  # ["newest","1"]
         "cursor=WyJuZXdlc3QiLDFlOTk5XQ",  # ["newest",1e999]
         "cursor=WyJ2b3RlcyIsMSwxXQ",  # ["votes",1,1], of another list
+        "cursor=WyJ0cmVuZGluZy1kYXkiLDEuNSwxXQ&sort=trending-week",  # ["trending-day",1.5,1]
         "cursor=WyJuZXdlc3QiLHRydWVd",  # ["newest",true]
         "cursor=WyJuZXdlc3QiLE5hTl0",  # ["newest",NaN]
         "cursor=" + "x" * 201,
