@@ -43,18 +43,12 @@ __all__ = [
     "Rules",
     "Shelf",
     "choose",
-    "choose_from",
     "picks_as_json",
     "trend_scale",
 ]
 
 
-def choose(candidates: Candidates, readers: Readers, rules: Rules) -> Chosen:
-    """``choose_from`` a shelf made for this once."""
-    return choose_from(Shelf(candidates, rules), readers)
-
-
-def choose_from(shelf: Shelf, readers: Readers) -> Chosen:
+def choose(shelf: Shelf, readers: Readers) -> Chosen:
     """Choose each reader's papers.
 
     A paper whose primary topic is muted is never sent. A muted second topic only pushes a paper down, as else muting

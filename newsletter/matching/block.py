@@ -48,7 +48,6 @@ def block_of(shelf: Shelf, readers: Readers, rows: Ints, only: int) -> Block:
     seen_rows = np.repeat(np.arange(len(rows)), lengths)
     offsets = np.arange(len(seen_rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     columns = readers.seen_indices[np.repeat(starts, lengths) + offsets]
-    known = columns >= 0
     knowing, relevance, blend = _personal(shelf, readers, rows)
     return Block(
         only=only,
@@ -56,8 +55,8 @@ def block_of(shelf: Shelf, readers: Readers, rows: Ints, only: int) -> Block:
         follows=follows,
         mutes=mutes,
         limits=readers.limits[rows].astype(np.int64),
-        seen_rows=seen_rows[known],
-        seen_places=shelf.place[columns[known]],
+        seen_rows=seen_rows,
+        seen_places=shelf.place[columns],
         knowing=knowing,
         relevance=relevance,
         blend=blend,

@@ -50,7 +50,7 @@ def _pool(shelf: Shelf, block: Block, depths: Ints) -> tuple[Floats, Ints, Ints]
             declared, personal = fits[block.knowing], block.relevance[:, first:end]
             trust, scale_of = block.blend[:, None], scale[block.knowing, None]
             mixed = declared * (1 - trust) + personal * trust / scale_of
-            fits[block.knowing] = np.where((declared > 0) & ~np.isnan(personal), mixed, declared)
+            fits[block.knowing] = np.where(declared > 0, mixed, declared)
         if topic >= 0:
             fits[block.mutes[:, topic]] = 0
         mine = slice(bounds[run], bounds[run + 1])

@@ -59,20 +59,16 @@ class Shelf:
 
 
 def _likeness(candidates: Candidates, order: Ints) -> NDArray[np.uint8]:
-    """Papers x papers in 256 steps: a quarter of the memory, and a gather that stays in the cache."""
+    """Papers x papers in 256 steps: a quarter of the memory, and a gather that stays in the cache.
+
+    By their topics. By their abstracts digests of saved pages were no more different (mean likeness .463 against .465)
+    and told of fewer topics (3.6 against 4.0).
+    """
     topics = candidates.topics[order]
     lengths = np.sqrt((topics * topics).sum(axis=1, keepdims=True))
     vectors = topics / np.where(lengths > 0, lengths, 1)
     steps = np.empty((len(order), len(order)), dtype=np.uint8)
     for start in range(0, len(order), 512):
         rows = slice(start, start + 512)
-        if candidates.similarity is not None:
-            steps[rows] = _in_steps(candidates.similarity[np.ix_(order[rows], order)])
-        else:
-            steps[rows] = _in_steps(vectors[rows] @ vectors.T)
-    return steps
-
-
-def _in_steps(likeness: NDArray[np.floating]) -> NDArray[np.uint8]:
-    steps: NDArray[np.uint8] = np.rint(np.clip(likeness, 0, 1) * 255).astype(np.uint8)
+        steps[rows] = np.rint(np.clip(vectors[rows] @ vectors.T, 0, 1) * 255)
     return steps

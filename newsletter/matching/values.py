@@ -28,9 +28,6 @@ class Candidates:
     topics: Floats  # papers x topics, 0..1
     primary: NDArray[np.int16]  # topic column, -1 for none
     picks: Bools  # editor's picks
-    # Papers x papers, 0..1; None: the cosine of the topic scores. That of the abstracts made digests of saved pages no
-    # more different (mean likeness .463 against .465) and told of fewer topics (3.6 against 4.0).
-    similarity: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,7 @@ class Readers:
     relevance: Floats | None  # readers x papers, 0..1, from the personal model
     blend: Floats | None  # how far the personal model is trusted, 0 to .7
     seen_indptr: Ints
-    seen_indices: Ints  # candidate columns; negative ones are ignored
+    seen_indices: Ints  # candidate columns
     widen: Bools | None = None  # fill a short digest from the trending list
     akin: Akin | None = None
 

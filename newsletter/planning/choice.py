@@ -154,7 +154,7 @@ class EditionPlan:
             widen=np.array([reader.thin_policy == Subscriber.ThinPolicy.WIDEN for reader in readers], dtype=bool),
             akin=matching.Akin(*akin.T),
         )
-        chosen = matching.choose_from(self._shelf, block)
+        chosen = matching.choose(self._shelf, block)
         return matching.picks_as_json(chosen, self.candidates, [slug for _, slug in self.topics])
 
 

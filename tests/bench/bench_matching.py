@@ -88,7 +88,7 @@ def personal_seconds(candidates: matching.Candidates, readers: matching.Readers)
             seen_indices=readers.seen_indices[bounds[0] : bounds[-1]],
         )
         began = time.process_time()
-        matching.choose_from(shelf, chunk)
+        matching.choose(shelf, chunk)
         spent += time.process_time() - began
     return spent
 
@@ -98,7 +98,7 @@ def main() -> None:
     papers = int(sys.argv[2]) if len(sys.argv) > 2 else 5_000
     candidates, readers = make_candidates(papers), make_readers(readers_count, papers)
     wall, cpu = time.perf_counter(), time.process_time()
-    chosen = matching.choose(candidates, readers, matching.Rules())
+    chosen = matching.choose(matching.Shelf(candidates, matching.Rules()), readers)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     again = time.process_time()
     texts = matching.picks_as_json(chosen, candidates, [f"t{n}" for n in range(TOPICS)])
