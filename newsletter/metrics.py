@@ -112,7 +112,7 @@ def _sources(now: datetime) -> Iterator[Alarm]:
 
 
 def _webhooks(now: datetime) -> Iterator[Alarm]:
-    """Until somebody switches the endpoint on again or throws it away: its owner may not know."""
+    """Until somebody switches the endpoint on again or says to leave it off: its owner may not know."""
     is_off = Q(is_active=False) & ~Q(off_reason="")
     for one in WebhookEndpoint.objects.filter(is_off | Q(is_active=True, failing_since__lte=now - WEBHOOK_PATIENCE)):
         if one.is_active:

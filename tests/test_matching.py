@@ -28,7 +28,6 @@ def candidates(*papers: tuple[float, dict[int, float]], picks: tuple[int, ...] =
             topics[row, topic] = score
     return matching.Candidates(
         item_ids=np.arange(100, 100 + len(papers), dtype=np.int64),
-        paper_ids=np.arange(len(papers), dtype=np.int64),
         trend=np.array([trend for trend, _ in papers], dtype=np.float32),
         topics=topics,
         primary=np.where(topics.any(axis=1), topics.argmax(axis=1), -1).astype(np.int16),

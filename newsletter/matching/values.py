@@ -23,7 +23,6 @@ class Candidates:
     """The papers of one edition, in its order. ``topics`` holds the scores of assigned topics and 0 elsewhere."""
 
     item_ids: Ints
-    paper_ids: Ints
     trend: Floats  # 0..1
     topics: Floats  # papers x topics, 0..1
     primary: NDArray[np.int16]  # topic column, -1 for none

@@ -53,7 +53,6 @@ class EditionPlan:
                 primary[self.column_of_paper[paper]] = self.topic_column[topic]
         self.candidates = matching.Candidates(
             item_ids=np.array([pk for pk, *_ in items], dtype=np.int64),
-            paper_ids=np.array([paper for _, paper, *_ in items], dtype=np.int64),
             trend=matching.trend_scale(np.array(scores, dtype=np.float64)),
             topics=fit,
             primary=primary,

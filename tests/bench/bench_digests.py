@@ -43,7 +43,6 @@ def simulate(readers: int = 1000, days: int = 30, *, seed: int = 1) -> Outcome:
         shelf = replace(
             world,
             item_ids=offered,
-            paper_ids=offered,
             trend=matching.trend_scale(-np.sort(-heat)[:OFFERED].astype(np.float64)),
             topics=world.topics[offered],
             primary=world.primary[offered],

@@ -34,7 +34,6 @@ def make_candidates(papers: int, seed: int = 1) -> matching.Candidates:
     picks[rng.choice(papers, min(3, papers), replace=False)] = True
     return matching.Candidates(
         item_ids=np.arange(papers, dtype=np.int64) + 1000,
-        paper_ids=np.arange(papers, dtype=np.int64),
         trend=matching.trend_scale(np.log1p(trend)),
         topics=topics,
         primary=primary,
