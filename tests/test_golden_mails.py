@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from newsletter import fragments
+from newsletter import editions, fragments
 from newsletter.rendering import Composer
 from tests.builders import NOON
 from tests.mail_lint import bodies, lint, parse
@@ -70,6 +70,15 @@ CASES: dict[str, list[dict[str, Any]]] = {
 }
 
 
+def check(raw: bytes, *, golden: str) -> None:
+    assert lint(raw, hosts=tuple(settings.PAPER_LINK_HOSTS)) == []
+    assert set(bodies(raw)) == {"plain", "html"}
+    path = GOLDEN / f"{golden}.eml"
+    if os.environ.get("PAPERBOY_WRITE_GOLDENS"):
+        path.write_bytes(raw)
+    assert raw == path.read_bytes()
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_the_mail_is_byte_for_byte_the_golden_one_and_has_no_fault(case: str) -> None:
     edition = make_edition(
@@ -82,13 +91,27 @@ def test_the_mail_is_byte_for_byte_the_golden_one_and_has_no_fault(case: str) ->
     )
     compiled = json.loads(json.dumps(fragments.compile_edition(edition, now=NOON)))
 
-    raw = Composer(compiled, IDENTITY).compose(make_recipient(edition))
-    assert lint(raw, hosts=tuple(settings.PAPER_LINK_HOSTS)) == []
-    assert set(bodies(raw)) == {"plain", "html"}
-    golden = GOLDEN / f"{case}.eml"
-    if os.environ.get("PAPERBOY_WRITE_GOLDENS"):
-        golden.write_bytes(raw)
-    assert raw == golden.read_bytes()
+    check(Composer(compiled, IDENTITY).compose(make_recipient(edition)), golden=case)
+
+
+@pytest.mark.parametrize(
+    ("golden", "cadence", "language", "is_welcome"),
+    [
+        ("weekly", "weekly", "en", False),
+        ("monthly", "monthly", "en", False),
+        ("welcome", "daily", "en", True),
+        ("weekly-german", "weekly", "de", False),
+        ("welcome-german", "weekly", "de", True),
+    ],
+)
+def test_so_is_that_of_every_rhythm_and_language_and_the_first_one(
+    golden: str, cadence: str, language: str, is_welcome: bool
+) -> None:
+    period_on = editions.period_of(cadence, NOON.date())
+    edition = make_edition(PAPERS[:2], pk=12, first_item=101, cadence=cadence, period_on=period_on)
+    compiled = json.loads(json.dumps(fragments.compile_edition(edition, now=NOON, languages=["de"])))
+    composer = Composer(compiled["languages"].get(language, compiled), IDENTITY)
+    check(composer.compose(make_recipient(edition, is_welcome=is_welcome)), golden=golden)
 
 
 def test_the_subject_reads_as_the_first_title_and_the_count() -> None:
