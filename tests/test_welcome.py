@@ -282,6 +282,18 @@ def test_who_leaves_and_comes_back_on_one_day_is_not_sent_another() -> None:
     assert Miss.objects.get().why == Miss.Why.DAY_TAKEN
 
 
+def test_who_comes_back_to_the_edition_they_had_is_told_so() -> None:
+    shelf()
+    reader = sign_up()
+    planning.plan_due(now=NOON)
+    deliver(NOON)
+    lifecycle.unsubscribe(reader, now=NOON, method="one-click", origin=NOBODY)
+    sign_up(at=NOON + timedelta(hours=3))
+    planning.plan_due(now=NOON + timedelta(hours=3))
+    assert Delivery.objects.count() == 1
+    assert Miss.objects.get().why == Miss.Why.HAD_IT
+
+
 def test_confirming_again_and_other_wishes_owe_nothing() -> None:
     shelf()
     reader = sign_up()

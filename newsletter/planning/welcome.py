@@ -78,8 +78,10 @@ def _plan_chunk(cadence: str, *, after: int, plan_of: PlanOf, now: datetime) -> 
     Edition.objects.filter(pk__in=sent_from).begin()
     chosen = {row.subscriber_id for row in rows}
     settled = [reader.pk for reader in readers if reader.pk in chosen or not _is_due_today(reader, now=now)]
-    why = {pk: Miss.Why.DAY_TAKEN if pk in chosen else Miss.Why.NOTHING for pk in settled if pk not in stored}
-    _settle(settled, now=now, why=why)
+    missed = [pk for pk in settled if pk not in stored]
+    had = {subscriber for subscriber, _ in _had(missed, editions)} if missed else set()
+    other = {pk: Miss.Why.HAD_IT if pk in had else Miss.Why.NOTHING for pk in missed}
+    _settle(settled, now=now, why={pk: Miss.Why.DAY_TAKEN if pk in chosen else other[pk] for pk in missed})
     return Planned(queued=len(stored)), readers[-1].pk
 
 
@@ -97,10 +99,7 @@ def _newest_editions(now: datetime) -> list[Edition]:
 
 def _rows(readers: Sequence[Due], editions: Sequence[Edition], *, plan_of: PlanOf, now: datetime) -> list[Row]:
     """For each reader the first of the editions that they have not had and that has enough papers for them."""
-    pks = [reader.pk for reader in readers]
-    had = set(
-        Delivery.objects.filter(subscriber__any_of=pks, edition__in=editions).values_list("subscriber_id", "edition_id")
-    )
+    had = _had([reader.pk for reader in readers], editions)
     found: dict[int, Row] = {}
     for edition in editions:
         asked = [
@@ -115,6 +114,12 @@ def _rows(readers: Sequence[Due], editions: Sequence[Edition], *, plan_of: PlanO
             rows = rows_of(plan_of(edition), asked, slots)
             found |= {row.subscriber_id: row._replace(is_welcome=True) for row in rows if not row.skip_reason}
     return list(found.values())
+
+
+def _had(pks: Sequence[int], editions: Sequence[Edition]) -> set[tuple[int, int]]:
+    """Pairs of a reader and an edition that was planned for them before, be it that they have come back since."""
+    rows = Delivery.objects.filter(subscriber__any_of=pks, edition__in=editions)
+    return set(rows.values_list("subscriber_id", "edition_id"))
 
 
 def _is_due_today(reader: Due, *, now: datetime) -> bool:
