@@ -234,7 +234,9 @@ def test_a_second_reader_is_told_that_it_waits(client: Client) -> None:
 def test_a_site_that_does_not_ask_arxiv_takes_nothing(client: Client, settings: Settings) -> None:
     settings.SOURCES = []
     reader = make_reader()
-    assert 'value="submit"' not in text(client, page_of(reader))
+    page = text(client, page_of(reader))
+    assert 'value="submit"' not in page
+    assert "cannot be handed in here" in page
     hand_in(client, reader, "2403.01234")
     assert not Submission.objects.exists()
 

@@ -95,6 +95,14 @@ def test_the_page_shows_a_button_and_the_button_leaves(client: Client) -> None:
     assert (event.method, event.detail["reason"]) == ("unsubscribe page", "too many mails")
 
 
+def test_who_has_left_is_shown_the_way_back_and_no_other_topics(client: Client) -> None:
+    path = path_of(make_reader())
+    client.post(path, ONE_CLICK)
+    page = client.get(path).content.decode()
+    assert 'href="/subscribe/">Subscribe again' in page
+    assert "Other topics" not in page
+
+
 def test_leaving_twice_is_the_same_as_once(client: Client) -> None:
     reader = make_reader()
     pages = {client.post(path_of(reader), ONE_CLICK).content for _ in range(3)}
