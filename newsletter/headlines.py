@@ -62,9 +62,9 @@ def preheader(edition: Edition, gist: str) -> str:
 
 
 def issue(edition: Edition) -> str:
-    """The edition's number: how many of its cadence went out, counting this one."""
-    sent = [Edition.State.FROZEN, Edition.State.SENDING, Edition.State.DONE]
-    before = Edition.objects.filter(cadence=edition.cadence, period_on__lt=edition.period_on, state__in=sent).count()
+    """The edition's number among those of its cadence: one that was cancelled on its way keeps the number it had."""
+    frozen = Edition.objects.filter(cadence=edition.cadence, frozen_at__isnull=False)
+    before = frozen.filter(period_on__lt=edition.period_on).count()
     names = {
         Cadence.DAILY: _("Daily digest no. %d"),
         Cadence.WEEKLY: _("Weekly digest no. %d"),

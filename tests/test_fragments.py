@@ -245,11 +245,16 @@ def test_excluded_items_are_not_compiled() -> None:
     assert str(item.pk) not in fragments.compile_edition(edition, now=NOON)["items"]
 
 
-def test_the_edition_counts_those_of_its_cadence_that_went_out() -> None:
+def test_the_edition_counts_those_of_its_cadence_that_got_a_number() -> None:
     for day, state in ((9, "done"), (10, "sending"), (11, "cancelled")):
         make_edition([], period_on=NOON.date().replace(day=day), state=state, frozen_at=NOON, closes_at=NOON)
+    for day, state in ((12, "skipped"), (13, "cancelled")):
+        make_edition([], period_on=NOON.date().replace(day=day), state=state)
+    make_edition(
+        [], cadence="weekly", period_on=NOON.date().replace(day=9), state="done", frozen_at=NOON, closes_at=NOON
+    )
     edition = make_edition(PAPERS[:1])
-    assert "Daily digest no. 3" in bodies(composer_of(edition).compose(make_recipient(edition)))["plain"]
+    assert "Daily digest no. 4" in bodies(composer_of(edition).compose(make_recipient(edition)))["plain"]
 
 
 def test_compiling_reads_a_fixed_number_of_rows(django_assert_num_queries: Any) -> None:
