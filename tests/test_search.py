@@ -18,7 +18,7 @@ from newsletter import merging, search
 from newsletter.ingest import ingest
 from newsletter.models import Heartbeat, Paper, SearchEntry, SearchMemory
 from newsletter.search import shelf
-from newsletter.search.candidates import AllOf, AnyOf, Limits, Word, holding
+from newsletter.search.candidates import AllOf, AnyOf, Limits, Word, holding, newest
 from newsletter.search.entries import LEARN_EVERY, learn_if_due
 from newsletter.search.find import MOST, SHOWN
 from newsletter.search.meaning import Memory, Read, learn
@@ -332,6 +332,25 @@ def test_postgresql_looks_words_up_in_the_index() -> None:
             assert len(found) in {3, 6, 12}
             cursor.execute(f"EXPLAIN {captured.captured_queries[-1]['sql']}")
             assert "papers_by_word" in "\n".join(row[0] for row in cursor.fetchall())
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+def test_postgresql_passes_no_paper_that_came_after_the_days_asked_for() -> None:
+    papers = Paper.objects.bulk_create(
+        Paper(title="x", title_key=f"{n}", first_seen_at=NOON, listed_on=date(2020, 1, 1) + timedelta(days=n // 3))
+        for n in range(6000)
+    )
+    SearchEntry.objects.bulk_create(SearchEntry(paper=paper, title="common") for paper in papers)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+        for limits, count in ((Limits(before=date(2021, 1, 1)), 100), (Limits(after=date(2027, 1, 1)), 0)):
+            with CaptureQueriesContext(connection) as captured:
+                assert len(newest(limits, most=100)) == count
+                assert len(holding(Word("common"), limits, most=100, is_usual=True)) == count
+            for query in captured.captured_queries:
+                cursor.execute(f"EXPLAIN {query['sql']}")
+                assert "papers_by_day" in "\n".join(row[0] for row in cursor.fetchall())
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------

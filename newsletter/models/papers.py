@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -25,6 +25,11 @@ UNLISTED = date.min  # the day of papers that no daily list had: after all other
 SHOWN = Q(merged_into__isnull=True, is_hidden=False)
 WITH_CODE = ~Q(code_url="")
 SORT_KEYS = frozenset(["listed_on", "upvotes", "code_url"])  # of which the paper's topics keep a copy, whoever writes
+
+
+def day_of(to: str = "") -> Coalesce:
+    """The day a paper is from: that of its first version, else of its daily list. ``to`` leads to the paper."""
+    return Coalesce(f"{to}published_on", f"{to}listed_on")
 
 
 @lru_cache(maxsize=512)
@@ -177,6 +182,7 @@ class Paper(models.Model):
                 name="papers_with_a_score",
             ),
             models.Index(fields=["-first_seen_at", "id"], name="papers_by_arrival"),
+            models.Index(day_of().desc(), F("id").desc(), condition=SHOWN, name="papers_by_day"),
             # Not db_index: it would add a second index for LIKE to each, which nobody asks.
             models.Index(fields=["title_key"], name="papers_by_title"),
             models.Index(fields=["title_head"], name="papers_by_title_head"),

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 from django.db.models import F, Q
-from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThanOrEqual, LessThan
 
 from newsletter.models import Paper, PaperTopic, SearchEntry
+from newsletter.models.papers import day_of
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -69,9 +69,11 @@ def holding(sought: Sought, limits: Limits, *, most: int, is_usual: bool = False
     entries = SearchEntry.objects.filter(paper__holds=_in_the_databases_language(whole)).filter(
         _limit(limits, "paper__")
     )
-    # No index has this sum: the words' index is read, and what it finds is sorted.
-    number = F("paper_id") if is_usual and not limits.authors else F("paper_id") + 0
-    return list(entries.order_by(number.desc()).values_list("paper_id", flat=True)[:most])
+    if is_usual and not limits.authors:
+        entries = entries.order_by(*_newest_first(limits, "paper__"))
+    else:  # no index has this sum: the words' index is read, and what it finds is sorted
+        entries = entries.order_by((F("paper_id") + 0).desc())
+    return list(entries.values_list("paper_id", flat=True)[:most])
 
 
 def newest(limits: Limits, *, most: int) -> list[int]:
@@ -79,7 +81,8 @@ def newest(limits: Limits, *, most: int) -> list[int]:
     if limits.authors:
         names = [Word(name, "name") for author in limits.authors for name in author]
         return holding(AllOf(names), Limits(limits.topics, (), limits.has_code, limits.after, limits.before), most=most)
-    return list(Paper.objects.filter(_limit(limits)).order_by("-pk").values_list("pk", flat=True)[:most])
+    papers = Paper.objects.filter(_limit(limits)).order_by(*_newest_first(limits))
+    return list(papers.values_list("pk", flat=True)[:most])
 
 
 def within(papers: Iterable[int], limits: Limits) -> set[int]:
@@ -102,12 +105,17 @@ def _limit(limits: Limits, to: str = "") -> Q:
     if limits.has_code:
         wanted &= ~Q(**{f"{to}code_url": ""})
     if limits.after or limits.before:
-        day = Coalesce(f"{to}published_on", f"{to}listed_on")
+        day = day_of(to)
         if limits.after:
             wanted &= Q(GreaterThanOrEqual(day, limits.after))
         if limits.before:
             wanted &= Q(LessThan(day, limits.before))
     return wanted
+
+
+def _newest_first(limits: Limits, to: str = "") -> list[Any]:
+    """By number, or where days are limited by day: a walk by number would pass all the papers that came since."""
+    return [day_of(to).desc(), f"-{to}pk"] if limits.after or limits.before else [f"-{to}pk"]
 
 
 def _in_the_databases_language(sought: Sought) -> str:
