@@ -36,9 +36,9 @@ _BIAS, _STRENGTH, _SHARE = -3.6, 0.46, 3.6
 _CATEGORY_WEIGHT = (2.0, 0.7)  # the primary category, each further one
 # What all say: chance = 1 / (1 + e^-(bias + slope * (lessons + part * share of the keywords))); fitted on hand-labelled
 # papers (tests/data), the same with meaning and without.
-_KEYWORD_PART = 0.75
+_KEYWORD_PART = 0.5
 _FEW = 5.0  # keywords that sum up to less than this say little, even when they speak for one topic only
-_CHANCE = (-5.15, 11.45)
+_CHANCE = (-4.8, 13.0)
 _MEANING_SHARE = 0.5  # of meaning in the lessons
 _FILED_FROM = 0.3  # chance; below half of the F1 reached: of unseen papers the keywords know less
 _FIRST_FROM = 0.12  # the best topic is filed from here, or from any keyword

@@ -173,7 +173,7 @@ def test_one_odd_correction_leaves_other_papers_where_they_were(classifier: Clas
         before, after = (one.classify(paper.title, paper.abstract) for one in (classifier, taught))
         changed += assigned(before) != assigned(after)
         if "speech-audio" in assigned(before):
-            assert assigned(after)[0] == assigned(before)[0]
+            assert "speech-audio" in assigned(after)
     assert changed <= 1
 
 
