@@ -238,9 +238,12 @@ def wanted_ids(now: datetime) -> list[str]:
 
 def linkless_ids(now: datetime) -> list[str]:
     """Papers that came on a daily list lately, without the stars that a list has for each paper with code."""
-    listed = Sighting.objects.filter(source=hf_daily.SOURCE, seen_at__gt=now - _CODE_COMES_WITHIN).values("paper_id")
-    starred = Signal.objects.filter(source=hf_daily.SOURCE, metric="stars", at__gt=now - _CODE_COMES_WITHIN)
-    papers = Paper.objects.filter(pk__in=listed, arxiv_id__isnull=False, merged_into__isnull=True)
+    since = now - _CODE_COMES_WITHIN
+    listed = Sighting.objects.filter(source=hf_daily.SOURCE, paper=OuterRef("pk"), seen_at__gt=since)
+    starred = Signal.objects.filter(source=hf_daily.SOURCE, metric="stars", at__gt=since)
+    # Young papers, and older ones that came on a list now: a list need not say its day.
+    lately = Paper.objects.filter(Q(first_seen_at__gt=since) | Q(listed_on__gte=since.date()))
+    papers = lately.filter(Exists(listed), arxiv_id__isnull=False, merged_into__isnull=True)
     asked = {hf_paper.id_asked(url) for url in _urls_answered(hf_paper.SOURCE, since=now - _ASK_AGAIN)}
     names = papers.exclude(pk__in=starred.values("paper_id")).order_by("-pk").values_list("arxiv_id", flat=True)
     return [str(name) for name in names if name not in asked]
