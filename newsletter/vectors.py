@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from newsletter.topics import Classifier
 
 _BATCH = 16  # papers a transaction; half a second of one core
+_A_LOOK = 500  # papers found at once: in a large catalogue looking takes longer than reading a batch
 _NEWEST = 5_000  # looked through each time; all others once an hour
 _LOOK_BACK_EVERY = timedelta(hours=1)
 
@@ -42,8 +43,10 @@ def is_on() -> bool:
 
 def embed_due(*, now: datetime, deadline: datetime, should_stop: Callable[[], bool] = lambda: False) -> int:
     """Give papers their vectors until ``deadline``; returns how many got one."""
-    done = 0
-    while is_on() and timezone.now() < deadline and not should_stop() and (papers := _due(now=now)):
+    done, waiting = 0, list[int]()
+    while is_on() and timezone.now() < deadline and not should_stop() and (waiting := waiting or _due(now=now)):
+        papers = list(Paper.objects.filter(pk__in=waiting[:_BATCH]))
+        waiting = waiting[_BATCH:]
         encoder = current_encoder()
         assert encoder is not None  # noqa: S101 - is_on() said so
         texts = [text_of(paper) for paper in papers]
@@ -57,22 +60,22 @@ def vectors_of(paper_ids: Iterable[int]) -> tuple[list[int], Floats]:
     return PaperVector.objects.filter(model=semantics.MODEL).matrix(paper_ids)
 
 
-def _due(*, now: datetime) -> list[Paper]:
-    """A batch of papers to read: of the newest first, and once an hour of all there are."""
+def _due(*, now: datetime) -> list[int]:
+    """Papers to read: of the newest first, and once an hour of all there are."""
     newest = Paper.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    if found := list(_without_vector(Paper.objects.filter(pk__gt=newest - _NEWEST))[:_BATCH]):
+    if found := list(_without_vector(Paper.objects.filter(pk__gt=newest - _NEWEST))[:_A_LOOK]):
         return found
     looked = Heartbeat.objects.filter(name="vectors").values_list("at", flat=True).first()
     if looked and abs(now - looked) < _LOOK_BACK_EVERY:
         return []
-    if not (found := list(_without_vector(Paper.objects.all())[:_BATCH])):
+    if not (found := list(_without_vector(Paper.objects.all())[:_A_LOOK])):
         Heartbeat.objects.update_or_create(name="vectors", defaults={"at": now, "detail": "every paper has one"})
     return found
 
 
-def _without_vector(papers: QuerySet[Paper]) -> QuerySet[Paper]:
+def _without_vector(papers: QuerySet[Paper]) -> QuerySet[Paper, int]:
     current = PaperVector.objects.filter(paper=OuterRef("pk"), model=semantics.MODEL)
-    return papers.filter(~Exists(current), merged_into=None).order_by("-pk")
+    return papers.filter(~Exists(current), merged_into=None).order_by("-pk").values_list("pk", flat=True)
 
 
 @transaction.atomic
