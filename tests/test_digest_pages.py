@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.test import Client
@@ -36,6 +36,11 @@ def test_the_digest_on_the_web_shows_what_was_recorded(client: Client, row: Deli
     assert "A &lt;b&gt;bold&lt;/b&gt; claim" in text
     assert "<script>" not in text.replace('<script src="', "")
     assert "you follow Computer vision" in text
+
+
+def test_the_digest_of_a_week_is_called_what_its_mail_is(client: Client, row: Delivery) -> None:
+    Edition.objects.update(cadence=Edition.Cadence.WEEKLY, period_on=date(2026, 3, 23))
+    assert ">The week in papers, 16–22 March 2026</h1>" in client.get(address(row)).content.decode()
 
 
 @pytest.mark.parametrize("item", [False, True])

@@ -13,7 +13,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from newsletter.models import Edition, EditionItem
+from newsletter.models import Edition, EditionItem, Paper
 from tests.builders import NOON, make_paper, make_topic
 from tests.test_listing import HOSTILE, hrefs, parsed, place, text_of, titles
 
@@ -277,6 +277,24 @@ def test_hidden_papers_are_in_no_feed_and_no_sitemap(client: Client) -> None:
         assert len(client.get(f"{path}json").json()["items"]) == 1, path
     assert locations(client.get("/sitemap-papers-1.xml")) == [f"{SITE}/paper/{shown.pk}/"]
     assert client.get(f"/sitemap-papers-{'9' * 40}.xml").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/feeds/today.atom", "/feeds/today.json", "/feeds/trending.json"])
+def test_feeds_say_which_papers_their_authors_withdrew(client: Client, path: str) -> None:
+    paper = make_paper(abstract="We count sheep.")
+    assert "Withdrawn" not in client.get(path).content.decode()
+    Paper.objects.filter(pk=paper.pk).update(withdrawn_at=NOON)
+    assert "Withdrawn by its authors." in client.get(path).content.decode()
+    assert "We count sheep." in client.get(path).content.decode()
+
+
+def test_before_there_is_a_daily_list_the_feed_holds_the_front_page(client: Client) -> None:
+    make_paper(title="Older", listed_on=None, upvotes=9, first_seen_at=NOON - timedelta(days=1))
+    make_paper(title="Newer", listed_on=None)
+
+    items = json.loads(client.get("/feeds/today.json").content)["items"]
+
+    assert [item["title"] for item in items] == titles(client.get("/")) == ["Newer", "Older"]
 
 
 def test_pages_lead_to_their_feeds(client: Client) -> None:

@@ -52,7 +52,7 @@ def words_of_template(path: Path) -> list[tuple[str, ...]]:
     """Django turns a template into calls of gettext among noise; the calls are picked out."""
     code = templatize(path.read_text())
     calls = re.findall(
-        r"(n?gettext)\((u?'(?:[^'\\]|\\.)*'|u?\"(?:[^\"\\]|\\.)*\")(?:,\s*(u?'(?:[^'\\]|\\.)*'|u?\"(?:[^\"\\]|\\.)*\"))?",
+        r"(n?gettext|\b_)\((u?'(?:[^'\\]|\\.)*'|u?\"(?:[^\"\\]|\\.)*\")(?:,\s*(u?'(?:[^'\\]|\\.)*'|u?\"(?:[^\"\\]|\\.)*\"))?",
         code,
     )
     return [tuple(ast.literal_eval(text) for text in (one, other) if text) for _name, one, other in calls]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,6 +52,17 @@ def test_it_names_each_source_by_its_first_sight_of_the_paper(client: Client) ->
     assert facts["First seen"] == (
         "arXiv, 18 March 2026 Hugging Face Daily Papers, 19 March 2026 new, 22 March 2026"
     ).replace("2026 H", "2026H").replace("2026 n", "2026n")
+
+
+def test_dates_are_written_as_the_language_does(client: Client) -> None:
+    paper = make_paper(title="On sheep", published_on=date(2026, 3, 17), upvotes=1)
+
+    page = client.get(paper.get_absolute_url(), headers={"accept-language": "de"}).content.decode()
+    assert "Arbeiten vom 18. März 2026" in page
+    assert ">17. März 2026</time>" in page
+    day = client.get("/", headers={"accept-language": "de"}).content.decode()
+    assert ">17. März 2026</time>" in day
+    assert ">17 Mar 2026</time>" in client.get("/", headers={"accept-language": "en"}).content.decode()
 
 
 def test_it_leads_to_the_editions_it_was_sent_in(client: Client) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from newsletter.models import Edition
-from tests.builders import assign, make_edition, make_paper, make_topic
+from newsletter.models import Edition, Paper
+from tests.builders import NOON, assign, make_edition, make_paper, make_topic
 
 pytestmark = pytest.mark.django_db
 URL = "/subscribe/preview/"
@@ -19,7 +19,7 @@ def edition() -> Edition:
         assign(make_paper(title="Seeing <i>well</i>", score_daily=3.0), "vision"),
         assign(make_paper(title="Hearing well", score_daily=2.0), "speech-audio"),
     ]
-    return make_edition(papers=papers, state=Edition.State.FROZEN)
+    return make_edition(papers=papers, state=Edition.State.SENDING)
 
 
 def test_the_preview_follows_the_topics_ticked(client: Client, edition: Edition) -> None:
@@ -36,11 +36,20 @@ def test_what_is_muted_is_not_shown(client: Client, edition: Edition) -> None:
     assert "Hearing well" in page
 
 
-def test_a_draft_is_shown_to_nobody(client: Client, edition: Edition) -> None:
-    Edition.objects.update(state=Edition.State.DRAFT, frozen_at=None, closes_at=None)
+@pytest.mark.parametrize("state", [Edition.State.DRAFT, Edition.State.FROZEN, Edition.State.CANCELLED])
+def test_what_did_not_go_out_is_shown_to_nobody(client: Client, edition: Edition, state: str) -> None:
+    Edition.objects.update(state=state)
     page = client.get(URL).content.decode()
     assert "Seeing" not in page
     assert "being prepared" in page
+
+
+@pytest.mark.parametrize("taken_back", [{"withdrawn_at": NOON}, {"is_hidden": True}])
+def test_what_was_taken_back_since_is_not_shown(client: Client, edition: Edition, taken_back: Any) -> None:
+    Paper.objects.filter(title="Hearing well").update(**taken_back)
+    page = client.get(URL).content.decode()
+    assert "Seeing" in page
+    assert "Hearing" not in page
 
 
 @pytest.mark.parametrize(

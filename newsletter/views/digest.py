@@ -15,7 +15,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from newsletter import community, feedback
+from newsletter import community, feedback, headlines
 from newsletter.delivery.compose import SCOPE
 from newsletter.fragments import reasons
 from newsletter.mail_links import links_of, paper_url
@@ -124,6 +124,7 @@ def _context(delivery: Delivery, token: str, entries: list[dict[str, Any]]) -> d
     return {
         "delivery": delivery,
         "edition": delivery.edition,
+        "title": headlines.headline(delivery.edition),
         "entries": entries,
         "token": token,
         "muted": muted,

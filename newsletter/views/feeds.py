@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db.models import Max
 from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
@@ -29,6 +30,7 @@ from subscriptions.models import Topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import date
 
     from django.http import HttpRequest
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 PAPERS_PER_FEED = 50
 PAPERS_PER_SITEMAP = 10_000
+KEEP_SECONDS = 3600
 SITEMAP_PARTS = 50_000  # in one index, by the protocol
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
@@ -56,12 +59,15 @@ def _first(*lists: PaperQuerySet) -> list[Paper]:
 
 def _today() -> Channel:
     day = Paper.objects.newest_day()
-    papers = Paper.objects.published() if day is None else Paper.objects.listed_on(day)
+    if day is None:  # as on the front page
+        papers = Paper.objects.published().order_by("-first_seen_at", "id")
+    else:
+        papers = Paper.objects.listed_on(day).order_by("-score_daily", "-upvotes", "-id")
     return Channel(
         _("%(site)s: today's papers") % {"site": settings.SITE_NAME},
         _("The papers of the newest daily list, by trend."),
         reverse("newsletter:home"),
-        _first(papers.order_by("-score_daily", "-upvotes", "-id")),
+        _first(papers),
     )
 
 
@@ -128,7 +134,7 @@ def _atom(channel: Channel, *, address: str) -> HttpResponse:
         feed.add_item(
             title=xml_text(paper.title),
             link=link,
-            description=xml_text(paper.abstract),
+            description=xml_text(_content(paper)),
             unique_id=link,
             author_name=xml_text(", ".join(paper.authors)) or None,
             pubdate=paper.first_seen_at,
@@ -157,7 +163,7 @@ def _json_item(paper: Paper) -> dict[str, Any]:
         "id": link,
         "url": link,
         "title": paper.title,
-        "content_text": paper.abstract or paper.title,
+        "content_text": _content(paper) or paper.title,
         "date_published": paper.first_seen_at.isoformat(),
         "authors": [{"name": name} for name in paper.authors],
         "tags": [each.topic.name for each in paper.shown_topics],
@@ -165,6 +171,11 @@ def _json_item(paper: Paper) -> dict[str, Any]:
     if paper.arxiv_id:
         item["external_url"] = f"https://arxiv.org/abs/{paper.arxiv_id}"
     return item
+
+
+def _content(paper: Paper) -> str:
+    withdrawn = _("Withdrawn by its authors.") if paper.withdrawn_at else ""
+    return "\n\n".join(filter(None, [withdrawn, paper.abstract]))
 
 
 def xml_text(text: str) -> str:
@@ -189,14 +200,8 @@ def sitemap(request: HttpRequest) -> HttpResponse:
 @cache_control(public=True, max_age=3600)
 def sitemap_pages(request: HttpRequest) -> HttpResponse:
     topics = Topic.objects.filter(is_active=True).values_list("slug", flat=True)
-    days = list(
-        Paper.objects.published()
-        .filter(listed_on__isnull=False)
-        .order_by("-listed_on")
-        .values_list("listed_on", flat=True)
-        .distinct()
-    )
-    periods = [period_around(kind, day) for kind in ("day", "week", "month") for day in days if day]
+    days: list[date] = cache.get_or_set("listed-days", _listed_days, KEEP_SECONDS) or []
+    periods = [period_around(kind, day) for kind in ("day", "week", "month") for day in days]
     paths = [
         reverse("newsletter:home"),
         reverse("newsletter:trending"),
@@ -207,6 +212,12 @@ def sitemap_pages(request: HttpRequest) -> HttpResponse:
         *(edition.get_absolute_url() for edition in Edition.objects.issued().only("cadence", "period_on")),
     ]
     return _sitemap_of("urlset", "url", paths)
+
+
+def _listed_days() -> list[date]:
+    """A walk along all papers there are."""
+    listed = Paper.objects.published().filter(listed_on__isnull=False).order_by("-listed_on")
+    return [day for day in listed.values_list("listed_on", flat=True).distinct() if day]
 
 
 @conditional_page

@@ -107,5 +107,5 @@ def _first_seen(paper: Paper) -> dict[str, datetime]:
 
 def similar_to(paper: Paper) -> Sequence[Paper]:
     best = [pk for pk, _likeness in similar.similar_to(paper, limit=SIMILAR_SHOWN)]
-    found = Paper.objects.published().only("title", "listed_on").in_bulk(best)
+    found = Paper.objects.published().only("title", "listed_on", "withdrawn_at").in_bulk(best)
     return [found[pk] for pk in best if pk in found]

@@ -18,7 +18,8 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 from newsletter import planning
-from newsletter.models import Edition, EditionItem, PaperTopic
+from newsletter.models import Edition, PaperTopic
+from newsletter.views.archive import visible_items
 from subscriptions.models import Subscriber, Topic
 
 EXAMPLES, SHOWN = 2, 5
@@ -37,6 +38,7 @@ def _read_examples() -> dict[str, list[str]]:
         is_primary=True,
         paper__merged_into__isnull=True,
         paper__is_hidden=False,
+        paper__withdrawn_at__isnull=True,
         paper__first_seen_at__gte=timezone.now() - FRESH,
     )
     place = Window(
@@ -64,15 +66,11 @@ def signup_preview(request: HttpRequest) -> HttpResponse:
 
 
 def _latest(cadence: str) -> Edition | None:
-    public = [Edition.State.FROZEN, Edition.State.SENDING, Edition.State.DONE]
-    return Edition.objects.filter(cadence=cadence, state__in=public).order_by("-period_on").first()
+    return Edition.objects.issued().filter(cadence=cadence).order_by("-period_on").first()
 
 
 def _titles(edition: Edition, topics: list[str], mutes: list[str]) -> list[str]:
     picks = planning.picks_for(edition, follows=topics, mutes=mutes, limit=SHOWN)
-    by_item = dict(
-        EditionItem.objects.filter(pk__in=[pick[0] for pick in picks], paper__is_hidden=False).values_list(
-            "pk", "paper__title"
-        )
-    )
+    items = visible_items([edition]).filter(pk__in=[pick[0] for pick in picks], paper__withdrawn_at__isnull=True)
+    by_item = dict(items.values_list("pk", "paper__title"))
     return [by_item[pick[0]] for pick in picks if pick[0] in by_item]
