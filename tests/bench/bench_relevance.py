@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from newsletter import relevance, semantics
+from newsletter.learning import made_up_examples
 from newsletter.sources import listing_page
 from newsletter.topics import Classifier, TopicProfile
 
@@ -59,7 +60,8 @@ def load(folder: Path = PAGES) -> Corpus:
     fields = json.loads((ROOT / "newsletter" / "data" / "topics.json").read_text())
     profiles = [TopicProfile(f["slug"], f["name"], f["description"], tuple(f["keywords"])) for f in fields]
     column = {profile.slug: number for number, profile in enumerate(profiles)}
-    classifier = Classifier(profiles, background=[f"{title} {abstract}" for title, abstract in found.values()])
+    background = [f"{title} {abstract}" for title, abstract in found.values()]
+    classifier = Classifier(profiles, background=background, examples=made_up_examples())
     topics = np.zeros((len(keys), len(profiles)), dtype=np.float32)
     for row, (title, abstract) in enumerate(found.values()):
         for topic in classifier.classify(title, abstract):
