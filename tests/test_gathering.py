@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from newsletter import gathering, metrics
@@ -186,6 +188,19 @@ def test_arxiv_is_asked_about_papers_that_others_named_and_its_word_counts(web: 
     assert (paper.title, paper.categories, paper.organization) == (title, ["stat.ML", "cs.LG"], "Meadow Institute")
     gather(source, now=NOON + timedelta(hours=1))
     assert source.requests[1].wanted_ids == ()
+
+
+@pytest.mark.services
+def test_postgresql_looks_up_young_papers_and_not_all_that_arxiv_ever_spoke_of() -> None:
+    make_paper(arxiv_id="2603.00001")
+    with CaptureQueriesContext(connection) as captured:
+        assert gathering.wanted_ids(NOON) == ["2603.00001"]
+    sighted = [query["sql"] for query in captured.captured_queries if "newsletter_sighting" in query["sql"]]
+    assert sighted
+    with connection.cursor() as cursor:
+        for sql in sighted:
+            cursor.execute(f"EXPLAIN {sql}")
+            assert "SubPlan" not in "\n".join(row[0] for row in cursor.fetchall()), "a list of them all, read for each"
 
 
 def test_yesterdays_feed_under_todays_date_is_stale_and_alarms(web: Replay) -> None:

@@ -90,8 +90,8 @@ def test_slips_of_the_keyboard_are_read_as_what_was_meant_and_said() -> None:
 
 @pytest.mark.usefixtures("_sample")
 def test_a_quoted_word_is_taken_as_it_is_written() -> None:
-    assert search.find('"difusion"') == search.find('"difusion"')
-    assert search.find('"difusion"').papers == ()
+    found = search.find('"difusion"')
+    assert (found.papers, found.corrected) == ((), ())
 
 
 @pytest.mark.usefixtures("_sample")

@@ -94,6 +94,9 @@ def test_the_page_of_a_paper_shows_them(client: Client) -> None:
     page = client.get(f"/paper/{paper.pk}/").content.decode()
     assert "Similar papers" in page
     assert f'href="/paper/{near.pk}/"' in page
+    assert "Withdrawn" not in page
+    Paper.objects.filter(pk=near.pk).update(withdrawn_at=NOON)
+    assert "Withdrawn by its authors." in client.get(f"/paper/{paper.pk}/").content.decode()
 
 
 @pytest.mark.parametrize("name", ["whispered  SPEECH", "2603.55555", "https://arxiv.org/abs/2603.55555v2", "number"])
