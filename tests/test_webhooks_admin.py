@@ -56,6 +56,11 @@ def press(operator: Client, endpoint: WebhookEndpoint, verb: str) -> Any:
     return operator.post(f"{PATH}{endpoint.pk}/act/{verb}/", {"key": key})
 
 
+def test_a_new_webhook_wants_to_hear_of_everything_unless_somebody_says_otherwise(operator: Client) -> None:
+    page = operator.get("/admin/newsletter/webhookendpoint/add/").content.decode()
+    assert re.search(r'<input[^>]*name="events"[^>]*value="edition.sent"[^>]* checked', page)
+
+
 def test_an_operator_enters_a_webhook_and_sees_its_secret_once(operator: Client) -> None:
     endpoint, secret = enter(operator)
     assert (endpoint.url, endpoint.events, endpoint.is_active) == (ENTRY["url"], ["edition.sent"], True)

@@ -29,6 +29,7 @@ from newsletter.admin import look
 from newsletter.admin.acts import Act, ask_or_act
 from newsletter.admin.deliveries import ReadOnly
 from newsletter.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
+from newsletter.models.webhooks import every_event
 
 EVENTS = [(kind.value, f"{kind.value}: {kind.label}") for kind in WebhookEvent.Kind if kind != WebhookEvent.Kind.TEST]
 
@@ -41,7 +42,10 @@ class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text=_("An https address that answers a POST with 2xx within seconds."),
     )
     events = forms.MultipleChoiceField(
-        choices=EVENTS, widget=UnfoldAdminCheckboxSelectMultipleWidget, help_text=_("What it wants to hear of.")
+        choices=EVENTS,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        initial=every_event,
+        help_text=_("What it wants to hear of."),
     )
 
     class Meta:
