@@ -514,10 +514,13 @@ def choose(client: Client, action: str, *rows: Any, model: str = "paper") -> Any
     return client.post(f"/admin/newsletter/{model}/", data, follow=True)
 
 
-def test_a_pick_goes_into_the_open_daily_edition(curator: Client) -> None:
-    edition, paper = make_edition(papers=[make_paper()]), make_paper(title="Chosen")
-    choose(curator, "pick_for_daily", paper)
-    assert edition.items.get(paper=paper).lane == EditionItem.Lane.PICK
+@pytest.mark.parametrize("cadence", ["daily", "weekly", "monthly"])
+def test_a_pick_goes_into_the_open_edition_of_its_cadence(curator: Client, cadence: str) -> None:
+    found = {each: make_edition(papers=[make_paper()], cadence=each) for each in ("daily", "weekly", "monthly")}
+    paper = make_paper(title="Chosen")
+    choose(curator, f"pick_for_{cadence}", paper)
+    picked = EditionItem.objects.get(paper=paper)
+    assert (picked.edition, picked.lane) == (found[cadence], EditionItem.Lane.PICK)
 
 
 def test_without_an_open_edition_nothing_is_picked(curator: Client) -> None:

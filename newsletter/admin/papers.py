@@ -150,7 +150,7 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
     search_fields = ("title", "arxiv_id")
     search_help_text = _("Words of the title, or an arXiv id.")
     inlines = (TopicInline, SightingInline)
-    actions = ("pick_for_daily", "hide", "unhide")
+    actions = ("pick_for_daily", "pick_for_weekly", "pick_for_monthly", "hide", "unhide")
     readonly_fields = ("first_seen_at", "upvotes", "github_stars", "trends", "scored_at")
     fieldsets = (
         (None, {"fields": ("title", "abstract", "authors", ("arxiv_id", "organization"), "is_hidden")}),
@@ -285,15 +285,26 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
 
     @admin.action(description=_("Editor's pick for the open daily edition"), permissions=["change"])
     def pick_for_daily(self, request: HttpRequest, papers: QuerySet[Paper]) -> None:
-        edition = Edition.objects.filter(cadence=Edition.Cadence.DAILY, state=Edition.State.DRAFT).first()
+        self._pick(request, papers, cadence=Edition.Cadence.DAILY)
+
+    @admin.action(description=_("Editor's pick for the open weekly edition"), permissions=["change"])
+    def pick_for_weekly(self, request: HttpRequest, papers: QuerySet[Paper]) -> None:
+        self._pick(request, papers, cadence=Edition.Cadence.WEEKLY)
+
+    @admin.action(description=_("Editor's pick for the open monthly edition"), permissions=["change"])
+    def pick_for_monthly(self, request: HttpRequest, papers: QuerySet[Paper]) -> None:
+        self._pick(request, papers, cadence=Edition.Cadence.MONTHLY)
+
+    def _pick(self, request: HttpRequest, papers: QuerySet[Paper], *, cadence: str) -> None:
+        edition = Edition.objects.filter(cadence=cadence, state=Edition.State.DRAFT).first()
         if edition is None:
-            text = _("No daily edition is open. The next one is drafted six hours before its cut-off.")
-            messages.error(request, text)
+            text = gettext("No %s edition is open. The next one is drafted six hours before its cut-off.")
+            messages.error(request, text % Edition.Cadence(cadence).label)
             return
         chosen = list(cast(PaperQuerySet, papers).published().filter(withdrawn_at__isnull=True))
         for paper in chosen:
             editions.add_pick(edition, paper=paper)
-            self.log_change(request, paper, f"pick_for_daily: {edition}")
+            self.log_change(request, paper, f"pick_for_{cadence}: {edition}")
         url = reverse("admin:newsletter_edition_change", args=[edition.pk])
         messages.success(request, format_html(gettext('{} added to <a href="{}">{}</a>.'), len(chosen), url, edition))
 
