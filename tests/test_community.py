@@ -106,10 +106,9 @@ def test_the_database_itself_allows_one_vote() -> None:
         vote(paper, reader)
 
 
+@pytest.mark.services
 @pytest.mark.django_db(transaction=True)
 def test_two_taps_at_once_are_one_vote() -> None:
-    if connection.vendor != "postgresql":
-        pytest.skip("SQLite has one writer at a time")
     reader, paper = make_voter(), make_paper()
     start, answers = threading.Barrier(4), []
 
@@ -484,10 +483,9 @@ def test_without_arxiv_among_the_sources_nothing_is_taken(settings: Settings) ->
     assert community.takes_submissions()
 
 
+@pytest.mark.services
 @pytest.mark.django_db(transaction=True)
 def test_two_readers_at_once_hand_in_one_paper_once() -> None:
-    if connection.vendor != "postgresql":
-        pytest.skip("SQLite has one writer at a time")
     readers = [make_voter(number) for number in range(4)]
     start, answers = threading.Barrier(4), []
 
