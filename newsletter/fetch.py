@@ -31,9 +31,7 @@ _REDIRECTED = {301, 302, 303, 307, 308}
 _RATE_LIMIT_RESET = re.compile(r"\bt=(\d{1,6})\b")
 _RATE_LIMIT_LEFT = re.compile(r"\br=0\b")
 # IPv6 addresses that lead to the IPv4 address in their last four bytes: mapped, translated, compatible, behind NAT64.
-_CARRIES_IPV4 = [
-    ipaddress.IPv6Network(text) for text in ("::ffff:0:0/96", "::ffff:0:0:0/96", "::/96", "64:ff9b::/96")
-]
+_CARRIES_IPV4 = [ipaddress.IPv6Network(text) for text in ("::ffff:0:0/96", "::ffff:0:0:0/96", "::/96", "64:ff9b::/96")]
 # Inside a network as well, though not every Python says so: protocol assignments, NAT64 of one's own, site-local.
 _INSIDE = [ipaddress.ip_network(text) for text in ("192.0.0.0/24", "64:ff9b:1::/48", "fec0::/10")]
 
