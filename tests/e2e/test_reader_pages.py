@@ -57,7 +57,7 @@ def _papers(settings: Settings) -> None:
         assign(make_paper(title="Seeing well", score_daily=3.0, first_seen_at=timezone.now()), "vision"),
         assign(make_paper(title="Hearing well", score_daily=2.0, first_seen_at=timezone.now()), "speech-audio"),
     ]
-    make_edition(papers=papers, state=Edition.State.FROZEN)
+    make_edition(papers=papers, state=Edition.State.SENDING)
 
 
 def path_of(kind: str) -> str:
