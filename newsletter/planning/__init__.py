@@ -17,8 +17,8 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from newsletter.ledger import open_ledger
 from newsletter.models import Edition, Miss
+from newsletter.models.background_writer import open_ledger
 from newsletter.planning.choice import EditionPlan, picks_for
 from newsletter.planning.due import (
     Due,
