@@ -17,10 +17,10 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Exists, Func, Max, OuterRef, Q, TextField
 
-from newsletter import gathering
+from newsletter.catalogue import polling as gathering
+from newsletter.catalogue.sources import arxiv_query
+from newsletter.catalogue.sources.identifiers import arxiv_id, could_exist
 from newsletter.models import Paper, Sighting, Signal, SourceRun, Submission, Vote
-from newsletter.sources import arxiv_query
-from newsletter.sources.identifiers import arxiv_id, could_exist
 from newsletter.trends import YOUNG
 from subscriptions.lifecycle import ACTIVE
 from subscriptions.models import Subscriber

@@ -14,7 +14,8 @@ from enum import StrEnum
 from django.conf import settings
 from django.db.models import Count, Exists, Min, Q
 
-from newsletter import delivery, gathering
+from newsletter import delivery
+from newsletter.catalogue import polling as gathering
 from newsletter.models import Claim, Delivery, Edition, Heartbeat, Stream, WebhookEndpoint
 from subscriptions.models import Notice, Subscriber
 

@@ -258,7 +258,7 @@ PAPER_LINK_HOSTS = env.list(
 )
 
 # --- the pipeline ---------------------------------------------------------------------------------------------------
-# Sources that are asked over the network; none on a laptop. See newsletter/gathering.py.
+# Sources that are asked over the network; none on a laptop. See newsletter/catalogue/polling.py.
 _SOURCES = ("hf_daily", "arxiv_daily", "arxiv_query", "hf_paper")
 SOURCES = env.list("SOURCES", default=[] if DEBUG else list(_SOURCES))
 if unknown := set(SOURCES).difference(_SOURCES):

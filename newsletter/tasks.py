@@ -16,7 +16,9 @@ from celery.signals import worker_shutting_down
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from newsletter import community, delivery, editions, feedback, gathering, planning, search, trends, vectors, webhooks
+from newsletter import community, delivery, editions, feedback, planning, search, trends, webhooks
+from newsletter.catalogue import polling as gathering
+from newsletter.catalogue.topics import embeddings as vectors
 from newsletter.delivery.outlet import open_transport
 from newsletter.models import Delivery, Heartbeat
 from subscriptions import lifecycle, retention

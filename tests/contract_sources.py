@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from newsletter.sources.identifiers import arxiv_id
-from newsletter.sources.links import safe_url
-from newsletter.sources.observation import Observation, Request, Source, SourceError
-from newsletter.sources.text import clean_abstract, clean_title
+from newsletter.catalogue.sources.identifiers import arxiv_id
+from newsletter.catalogue.sources.links import safe_url
+from newsletter.catalogue.sources.observation import Observation, Request, Source, SourceError
+from newsletter.catalogue.sources.text import clean_abstract, clean_title
 from tests.builders import NOON
 
 REQUEST = Request(

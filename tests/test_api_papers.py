@@ -14,9 +14,9 @@ from pytest_django import Settings
 
 from newsletter import editions, trends
 from newsletter.api import door, shapes, submit
-from newsletter.ingest import ingest
+from newsletter.catalogue.ingest import ingest
+from newsletter.catalogue.sources.observation import Observation
 from newsletter.models import Edition, Paper, Sighting, Submission
-from newsletter.sources.observation import Observation
 from subscriptions.models import ApiKey, Subscriber
 from tests.builders import NOON, make_edition, make_paper
 

@@ -2,8 +2,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from newsletter.sources import arxiv_daily, arxiv_query
-from newsletter.sources.observation import Request, SourceError
+from newsletter.catalogue.sources import arxiv_daily, arxiv_query
+from newsletter.catalogue.sources.observation import Request, SourceError
 from tests.builders import NOON
 from tests.contract_sources import SourceContract
 

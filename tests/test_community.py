@@ -12,13 +12,15 @@ from django.db import IntegrityError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from newsletter import community, gathering, merging, tasks
+from newsletter import community, tasks
+from newsletter.catalogue import merging
+from newsletter.catalogue import polling as gathering
+from newsletter.catalogue.ingest import ingest
+from newsletter.catalogue.sources import arxiv_query
+from newsletter.catalogue.sources.observation import Observation
 from newsletter.community import Answer
-from newsletter.ingest import ingest
 from newsletter.models import Paper, Sighting, Signal, SourceHost, SourceRun, Submission, Vote
 from newsletter.ranking import why_trending
-from newsletter.sources import arxiv_query
-from newsletter.sources.observation import Observation
 from newsletter.trends import score_papers
 from subscriptions import rights
 from subscriptions.lifecycle import Origin

@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 from django.core.management import get_commands, load_command_class
 
-from newsletter import gathering
+from newsletter.catalogue import polling as gathering
 from newsletter.models import Delivery
 from tests.processes import ROOT
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from newsletter import fetch
-from newsletter.fetch import Answer, FetchError, HostBusy, Rules
+from newsletter.catalogue import http_client as fetch
+from newsletter.catalogue.http_client import Answer, FetchError, HostBusy, Rules
 from newsletter.models import SourceHost
 from tests.builders import NOON
 from tests.replay import Replay, Reply, replaying

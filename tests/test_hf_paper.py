@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from newsletter import gathering
-from newsletter.ingest import ingest
+from newsletter.catalogue import polling as gathering
+from newsletter.catalogue.ingest import ingest
+from newsletter.catalogue.sources import hf_daily, hf_paper
+from newsletter.catalogue.sources.observation import Request
 from newsletter.models import Paper, Signal, SourceRun
-from newsletter.sources import hf_daily, hf_paper
-from newsletter.sources.observation import Request
 from tests.builders import NOON
 from tests.contract_sources import SourceContract
 from tests.replay import Replay, Reply, replaying

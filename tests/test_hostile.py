@@ -18,7 +18,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from newsletter import cards, community, search, tasks, webhooks
-from newsletter.fetch import FetchError, Rules, address_of, asked_wait
+from newsletter.catalogue.http_client import FetchError, Rules, address_of, asked_wait
 from newsletter.models import Edition, Heartbeat, Paper, Submission, Vote, WebhookDelivery
 from newsletter.search import entries
 from subscriptions import links, rights

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.sources.identifiers import arxiv_id, title_key
+from newsletter.catalogue.sources.identifiers import arxiv_id, title_key
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from newsletter.ingest import IngestResult, ingest
+from newsletter.catalogue.ingest import IngestResult, ingest
+from newsletter.catalogue.sources.observation import Observation
 from newsletter.models import Paper, PaperTopic, Sighting, Signal
-from newsletter.sources.observation import Observation
 from tests.builders import NOON, make_topic
 
 pytestmark = pytest.mark.django_db

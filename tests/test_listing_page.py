@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.sources import listing_page
-from newsletter.sources.links import code_url, safe_url, without_proxies
-from newsletter.sources.observation import SourceError
-from newsletter.sources.text import clean_abstract, clean_line, clean_title
+from newsletter.catalogue.sources import listing_page
+from newsletter.catalogue.sources.links import code_url, safe_url, without_proxies
+from newsletter.catalogue.sources.observation import SourceError
+from newsletter.catalogue.sources.text import clean_abstract, clean_line, clean_title
 
 PAGES = Path(__file__).parent / "data" / "listing-pages"
 SPRING = (PAGES / "a_spring.txt").read_bytes()

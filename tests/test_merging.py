@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from newsletter import editions, ingest, merging, planning
+from newsletter import editions, planning
+from newsletter.catalogue import ingest, merging
+from newsletter.catalogue.sources.observation import Observation
 from newsletter.models import Delivery, Edition, EditionItem, Merge, Paper, Sighting, Signal
-from newsletter.sources.observation import Observation
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 
 pytestmark = pytest.mark.django_db

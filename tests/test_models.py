@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import pytest
 from django.db import IntegrityError
 
-from newsletter.ingest import ingest
+from newsletter.catalogue.ingest import ingest
+from newsletter.catalogue.sources.observation import Observation
 from newsletter.models import Paper, PaperTopic
 from newsletter.models.papers import UNLISTED
-from newsletter.sources.observation import Observation
 from subscriptions.models import Subscriber
 from tests.builders import NOON, assign, make_paper, make_reader, make_topic
 

@@ -19,7 +19,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from newsletter import metrics, tasks, webhooks
-from newsletter.fetch import Rules
+from newsletter.catalogue.http_client import Rules
 from newsletter.models import Edition, Paper, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from newsletter.webhooks import keys, outbox, post
 from newsletter.webhooks.signature import signed_headers

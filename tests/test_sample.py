@@ -5,12 +5,12 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 
-from newsletter.ingest import ingest
+from newsletter.catalogue.ingest import ingest
+from newsletter.catalogue.sources import sample
+from newsletter.catalogue.sources.identifiers import arxiv_id
+from newsletter.catalogue.sources.links import safe_url
+from newsletter.catalogue.sources.text import clean_abstract, clean_title
 from newsletter.models import Paper, PaperTopic, Sighting, Signal
-from newsletter.sources import sample
-from newsletter.sources.identifiers import arxiv_id
-from newsletter.sources.links import safe_url
-from newsletter.sources.text import clean_abstract, clean_title
 from subscriptions.models import Topic
 from tests.builders import NOON
 

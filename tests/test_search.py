@@ -14,8 +14,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from newsletter import merging, search
-from newsletter.ingest import ingest
+from newsletter import search
+from newsletter.catalogue import merging
+from newsletter.catalogue.ingest import ingest
+from newsletter.catalogue.sources import sample
+from newsletter.catalogue.sources.observation import Observation
 from newsletter.models import Heartbeat, Paper, SearchEntry, SearchMemory
 from newsletter.search import shelf
 from newsletter.search.candidates import AllOf, AnyOf, Limits, Word, holding, newest
@@ -24,8 +27,6 @@ from newsletter.search.find import MOST, SHOWN
 from newsletter.search.meaning import Memory, Read, learn
 from newsletter.search.query import Problem, QueryError
 from newsletter.search.sentences import sentence_of
-from newsletter.sources import sample
-from newsletter.sources.observation import Observation
 from tests.bench.bench_search import judged_titles, ndcg
 from tests.builders import NOON, assign, make_paper, make_topic
 

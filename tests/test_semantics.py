@@ -5,8 +5,8 @@ import threading
 import numpy as np
 import pytest
 
-from newsletter import semantics
-from newsletter.semantics import Encoder
+from newsletter.catalogue.topics import encoder as semantics
+from newsletter.catalogue.topics.encoder import Encoder
 
 
 @pytest.fixture(scope="module")

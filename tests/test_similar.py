@@ -13,10 +13,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from newsletter import search
-from newsletter.ingest import ingest
+from newsletter.catalogue.ingest import ingest
+from newsletter.catalogue.sources import sample
 from newsletter.models import Paper
 from newsletter.similar import MOST, similar_to
-from newsletter.sources import sample
 from tests.builders import NOON, make_paper
 
 pytestmark = pytest.mark.django_db

@@ -14,7 +14,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from newsletter import planning, semantics
+from newsletter import planning
+from newsletter.catalogue.topics import encoder as semantics
 from newsletter.delivery.compose import SCOPE
 from newsletter.models import Delivery, Edition, EditionItem, Paper, PaperTopic, PaperVector, Verdict
 from newsletter.models.vectors import WIDTH

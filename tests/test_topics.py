@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from newsletter import semantics
-from newsletter.learning import Example, made_up_examples
-from newsletter.sources import listing_page, sample
-from newsletter.topics import Classifier, Meanings, TopicProfile, TopicScore
+from newsletter.catalogue.sources import listing_page, sample
+from newsletter.catalogue.topics import encoder as semantics
+from newsletter.catalogue.topics.classifier import Classifier, Meanings, TopicProfile, TopicScore
+from newsletter.catalogue.topics.lessons import Example, made_up_examples
 from subscriptions.models import Topic
 
 DATA = Path(__file__).parent / "data"
@@ -144,7 +144,10 @@ def test_without_topics_there_is_nothing_to_say() -> None:
 
 
 def test_no_heavy_library_is_loaded_for_it() -> None:
-    code = "import sys; import newsletter.topics; print(sorted({'sklearn', 'numpy', 'scipy'} & set(sys.modules)))"
+    code = (
+        "import sys; import newsletter.catalogue.topics.classifier; "
+        "print(sorted({'sklearn', 'numpy', 'scipy'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

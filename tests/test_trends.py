@@ -10,10 +10,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from newsletter.ingest import ingest
+from newsletter.catalogue.ingest import ingest
+from newsletter.catalogue.sources import hf_daily
 from newsletter.models import Paper, Sighting, Signal
 from newsletter.ranking import why_trending
-from newsletter.sources import hf_daily
 from newsletter.trends import score_papers
 from tests.builders import NOON, make_paper
 from tests.test_hf_daily import answer, changed

@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
-from newsletter import filing, semantics, vectors
-from newsletter.ingest import ingest
+from newsletter.catalogue.ingest import ingest
+from newsletter.catalogue.sources.observation import Observation
+from newsletter.catalogue.topics import assignment as filing
+from newsletter.catalogue.topics import embeddings as vectors
+from newsletter.catalogue.topics import encoder as semantics
 from newsletter.models import Heartbeat, Paper, PaperTopic, PaperVector
 from newsletter.models.vectors import text_of
-from newsletter.sources.observation import Observation
 from tests.builders import NOON, make_paper, make_topic
 
 pytestmark = pytest.mark.django_db

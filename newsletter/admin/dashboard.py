@@ -13,9 +13,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from newsletter import delivery, gathering, metrics
+from newsletter import delivery, metrics
 from newsletter.admin import look
 from newsletter.admin.counts import counts_of, readers_of
+from newsletter.catalogue import polling as gathering
 from newsletter.models import Edition, SourceRun, Stream
 
 RECENT = timedelta(days=2)

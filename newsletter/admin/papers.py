@@ -21,9 +21,11 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 
-from newsletter import editions, filing, merging, ranking
+from newsletter import editions, ranking
 from newsletter.admin import look
 from newsletter.admin.acts import Act, ActError, ask_or_act
+from newsletter.catalogue import merging
+from newsletter.catalogue.topics import assignment as filing
 from newsletter.models import Edition, EditionItem, Paper, PaperQuerySet, PaperTopic, SearchEntry, Sighting
 from subscriptions.admin import LinesField
 from subscriptions.models import Topic

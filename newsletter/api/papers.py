@@ -21,9 +21,9 @@ from ninja.errors import HttpError
 from newsletter import facts
 from newsletter.api import cursors, shapes
 from newsletter.api.door import said, told
+from newsletter.catalogue.sources.identifiers import arxiv_id as parsed_arxiv_id
 from newsletter.models import Paper, PaperTopic
 from newsletter.models.papers import UNLISTED
-from newsletter.sources.identifiers import arxiv_id as parsed_arxiv_id
 from subscriptions.models import Topic
 
 if TYPE_CHECKING:

@@ -22,13 +22,13 @@ from newsletter import community, facts
 from newsletter.api import shapes
 from newsletter.api.door import said
 from newsletter.api.papers import router
-from newsletter.ingest import ingest
+from newsletter.catalogue.ingest import ingest
+from newsletter.catalogue.sources.identifiers import arxiv_id as parsed_arxiv_id
+from newsletter.catalogue.sources.identifiers import could_exist, title_key
+from newsletter.catalogue.sources.links import safe_url
+from newsletter.catalogue.sources.observation import Observation
+from newsletter.catalogue.sources.text import clean_abstract, clean_name, clean_title
 from newsletter.models import Paper, Sighting, Submission
-from newsletter.sources.identifiers import arxiv_id as parsed_arxiv_id
-from newsletter.sources.identifiers import could_exist, title_key
-from newsletter.sources.links import safe_url
-from newsletter.sources.observation import Observation
-from newsletter.sources.text import clean_abstract, clean_name, clean_title
 from subscriptions.api import KeyAuth, KeyThrottle, guarded, key_of
 from subscriptions.models import ApiKey
 

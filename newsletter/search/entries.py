@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from newsletter.ingest import wait_for_other_writers
+from newsletter.catalogue.ingest import wait_for_other_writers
 from newsletter.models import Heartbeat, Paper, SearchEntry, SearchMemory
 from newsletter.search.meaning import PAPERS, Memory, Read, learn
 from newsletter.search.words import STOP_WORDS, stem, stems_of, words_of

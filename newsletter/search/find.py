@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from newsletter import vectors
+from newsletter.catalogue.sources.identifiers import arxiv_id
+from newsletter.catalogue.topics import embeddings as vectors
 from newsletter.models import Paper, SearchEntry
 from newsletter.search import plain_words, shelf
 from newsletter.search.candidates import AllOf, AnyOf, Limits, Sought, Word, holding, newest, within
@@ -20,7 +21,6 @@ from newsletter.search.meaning import Floats, Memory
 from newsletter.search.query import Problem, Query, QueryError, parse
 from newsletter.search.ranking import Group, Words, rank, weights_of
 from newsletter.search.words import STOP_WORDS, stem
-from newsletter.sources.identifiers import arxiv_id
 from subscriptions.models import Topic
 
 if TYPE_CHECKING:

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from newsletter import vectors
+from newsletter.catalogue.topics import embeddings as vectors
+from newsletter.catalogue.topics.encoder import WIDTH
 from newsletter.models import SearchEntry
 from newsletter.search import entries
 from newsletter.search.meaning import NOTHING_LEARNT, PAPERS, Floats, Memory
 from newsletter.search.ranking import Scores, Words
-from newsletter.semantics import WIDTH
 
 _FRESH = 5_000
 _LOOK_EVERY = 60.0  # seconds until vectors are asked for again that were not there

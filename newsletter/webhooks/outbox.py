@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
-from newsletter.fetch import Rules
+from newsletter.catalogue.http_client import Rules
 from newsletter.models import WebhookDelivery, WebhookEndpoint
 from newsletter.webhooks import keys, post
 from newsletter.webhooks.signature import signed_headers

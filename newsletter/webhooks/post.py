@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import httpx
 
-from newsletter.fetch import FetchError, Rules, address_of, asked_wait, who_we_are
+from newsletter.catalogue.http_client import FetchError, Rules, address_of, asked_wait, who_we_are
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

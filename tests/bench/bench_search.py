@@ -94,10 +94,11 @@ def judged_titles(catalogue: str) -> list[dict[str, Any]]:
 
 
 def print_quality(folder: Path, label: str) -> None:
-    from newsletter import search, vectors
-    from newsletter.ingest import ingest
+    from newsletter import search
+    from newsletter.catalogue.ingest import ingest
+    from newsletter.catalogue.sources import listing_page, sample
+    from newsletter.catalogue.topics import embeddings as vectors
     from newsletter.models import Paper
-    from newsletter.sources import listing_page, sample
 
     pages = sorted(folder.glob("*.txt"))
     observations = [one for page in pages for one in listing_page.parse(page.read_bytes())]

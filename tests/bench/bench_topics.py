@@ -22,11 +22,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 from numpy.typing import NDArray
 
-from newsletter import semantics
-from newsletter.learning import Example, made_up_examples
-from newsletter.semantics import Encoder
-from newsletter.sources import listing_page, sample
-from newsletter.topics import Classifier, Meanings, TopicProfile
+from newsletter.catalogue.sources import listing_page, sample
+from newsletter.catalogue.topics import encoder as semantics
+from newsletter.catalogue.topics.classifier import Classifier, Meanings, TopicProfile
+from newsletter.catalogue.topics.encoder import Encoder
+from newsletter.catalogue.topics.lessons import Example, made_up_examples
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT.parent / "shared" / "data" / "listing-pages"

@@ -18,8 +18,8 @@ _BATCH = 5_000
 
 def fill(papers: int) -> None:
     """Paper rows and the topics of a third of them."""
+    from newsletter.catalogue.sources import sample
     from newsletter.models import Paper, PaperTopic
-    from newsletter.sources import sample
     from subscriptions.models import Topic
 
     random = np.random.default_rng(1)

@@ -18,10 +18,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, ProgrammingError
 
-from newsletter import semantics
-from newsletter.filing import current_classifier, default_classifier
-from newsletter.sources.text import clean_abstract, clean_title
-from newsletter.vectors import current_encoder
+from newsletter.catalogue.sources.text import clean_abstract, clean_title
+from newsletter.catalogue.topics import encoder as semantics
+from newsletter.catalogue.topics.assignment import current_classifier, default_classifier
+from newsletter.catalogue.topics.embeddings import current_encoder
 
 _AT_ONCE = 64
 

@@ -17,9 +17,9 @@ from django.utils import timezone
 from rich.console import Console
 from rich.progress import track
 
-from newsletter.ingest import IngestResult, ingest
-from newsletter.sources import listing_page
-from newsletter.sources.observation import SourceError
+from newsletter.catalogue.ingest import IngestResult, ingest
+from newsletter.catalogue.sources import listing_page
+from newsletter.catalogue.sources.observation import SourceError
 
 
 class Command(BaseCommand):

@@ -11,9 +11,9 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from newsletter.ingest import ingest
+from newsletter.catalogue.ingest import ingest
+from newsletter.catalogue.sources import sample
 from newsletter.models import Sighting
-from newsletter.sources import sample
 
 
 class Command(BaseCommand):

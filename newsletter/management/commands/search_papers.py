@@ -15,7 +15,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from newsletter import search, vectors
+from newsletter import search
+from newsletter.catalogue.topics import embeddings as vectors
 from newsletter.models import Paper
 from newsletter.search.sentences import sentence_of
 

@@ -16,7 +16,8 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 from django.utils import timezone
 
-from newsletter import planning, search, tasks, vectors, webhooks
+from newsletter import planning, search, tasks, webhooks
+from newsletter.catalogue.topics import embeddings as vectors
 from subscriptions import notices
 
 log = logging.getLogger(__name__)

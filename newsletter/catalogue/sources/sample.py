@@ -13,10 +13,10 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
-from newsletter.sources.observation import Observation
+from newsletter.catalogue.sources.observation import Observation
 
 SOURCE = "sample"
-_FILE = Path(__file__).resolve().parent.parent / "data" / "sample_papers.json"
+_FILE = Path(__file__).resolve().parents[2] / "data" / "sample_papers.json"
 _BETWEEN_COUNTS = timedelta(hours=12)
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from newsletter.sources import atom, links
-from newsletter.sources.identifiers import arxiv_id
-from newsletter.sources.observation import Observation, Request
-from newsletter.sources.text import clean_abstract, clean_title
+from newsletter.catalogue.sources import atom, links
+from newsletter.catalogue.sources.identifiers import arxiv_id
+from newsletter.catalogue.sources.observation import Observation, Request
+from newsletter.catalogue.sources.text import clean_abstract, clean_title
 
 SOURCE = "arxiv_daily"
 HOSTS = frozenset({"rss.arxiv.org"})

@@ -8,8 +8,8 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from newsletter.sources.observation import SourceError
-from newsletter.sources.text import clean_line, clean_name
+from newsletter.catalogue.sources.observation import SourceError
+from newsletter.catalogue.sources.text import clean_line, clean_name
 
 _NAMES = {
     "atom": "http://www.w3.org/2005/Atom",

@@ -18,10 +18,10 @@ from django.db import connection, transaction
 from django.db.models import F, Q, Window
 from django.db.models.functions import RowNumber
 
-from newsletter import filing
+from newsletter.catalogue.sources.identifiers import title_key
+from newsletter.catalogue.sources.observation import Observation
+from newsletter.catalogue.topics import assignment as filing
 from newsletter.models import Paper, SearchEntry, Sighting, Signal
-from newsletter.sources.identifiers import title_key
-from newsletter.sources.observation import Observation
 
 _BATCH = 500
 _INGEST_LOCK = 0x70617065  # "pape": one writer of papers at a time, so that two workers never add the same one

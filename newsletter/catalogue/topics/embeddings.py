@@ -16,14 +16,15 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from newsletter import filing, semantics
-from newsletter.ingest import wait_for_other_writers
+from newsletter.catalogue.ingest import wait_for_other_writers
+from newsletter.catalogue.topics import assignment as filing
+from newsletter.catalogue.topics import encoder as semantics
 from newsletter.models import Heartbeat, Paper, PaperVector
 from newsletter.models.vectors import text_of
 
 if TYPE_CHECKING:
-    from newsletter.semantics import Encoder, Floats
-    from newsletter.topics import Classifier
+    from newsletter.catalogue.topics.classifier import Classifier
+    from newsletter.catalogue.topics.encoder import Encoder, Floats
 
 _BATCH = 16  # papers a transaction; half a second of one core
 _A_LOOK = 500  # papers found at once: in a large catalogue looking takes longer than reading a batch

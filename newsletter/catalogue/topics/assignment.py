@@ -15,22 +15,22 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db.models import Count, Max, Sum
 
-from newsletter import semantics
-from newsletter.learning import Example, made_up_examples
+from newsletter.catalogue.sources import sample
+from newsletter.catalogue.topics import encoder as semantics
+from newsletter.catalogue.topics.classifier import Classifier, Meanings, TopicProfile, TopicScore
+from newsletter.catalogue.topics.lessons import Example, made_up_examples
 from newsletter.models import Paper, PaperTopic, PaperVector
-from newsletter.sources import sample
-from newsletter.topics import Classifier, Meanings, TopicProfile, TopicScore
 from subscriptions.models import Topic
 
 if TYPE_CHECKING:
-    from newsletter.semantics import Encoder, Floats
+    from newsletter.catalogue.topics.encoder import Encoder, Floats
 
 _WORTH_KEEPING = 0.1  # lower topic scores are not stored
 _HEARD = 300  # corrected papers, the newest: what curators thought years ago is left behind
 
 
 def reclassify(papers: Sequence[Paper]) -> None:
-    """File papers by their words. Their vectors are forgotten: newsletter/vectors.py reads them anew, and refiles."""
+    """File papers by their words. Their vectors are forgotten: `embeddings` reads them anew, and refiles."""
     PaperVector.objects.filter(paper__in=papers).delete()
     classifier = current_classifier()
     _file(papers, lambda paper: classifier.classify(paper.title, paper.abstract, categories=paper.categories))

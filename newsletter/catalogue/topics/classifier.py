@@ -4,7 +4,7 @@ In: topics, a title and an abstract; arXiv categories and a vector of the extra 
 with a score between 0 and 1, best first, and whether the paper is filed under it. Pure: the same gives the same.
 
 Keywords: each counts by its length (a phrase says more than a word) and its rarity among ordinary papers; the title
-counts several times; repetition saturates. Lessons: newsletter/learning.py, on a sample that comes with Paperboy and on
+counts several times; repetition saturates. Lessons: `lessons`, on a sample that comes with Paperboy and on
 what curators corrected. A topic of the operator's own, which no example names, goes by its keywords alone until
 curators file papers there. `python -m tests.bench.bench_topics` measures all of it.
 """
@@ -19,10 +19,18 @@ from functools import cached_property
 from math import exp, log, sqrt
 from typing import TYPE_CHECKING
 
-from newsletter.learning import FURTHER, PRIMARY, Example, MeaningLessons, WordLessons, targets_of, words
+from newsletter.catalogue.topics.lessons import (
+    FURTHER,
+    PRIMARY,
+    Example,
+    MeaningLessons,
+    WordLessons,
+    targets_of,
+    words,
+)
 
 if TYPE_CHECKING:
-    from newsletter.learning import Floats
+    from newsletter.catalogue.topics.lessons import Floats
 
 _TITLE_WEIGHT = 6.0
 _SATURATION = 0.2

@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 
-from newsletter.sources.links import code_url, project_url, without_proxies
-from newsletter.sources.observation import Observation, SourceError
-from newsletter.sources.text import clean_abstract, clean_title
+from newsletter.catalogue.sources.links import code_url, project_url, without_proxies
+from newsletter.catalogue.sources.observation import Observation, SourceError
+from newsletter.catalogue.sources.text import clean_abstract, clean_title
 
 SOURCE = "listing_page"
 _DATE_LINE = re.compile(r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\w{0,6}\.? (?:[1-9]|[12]\d|3[01])")

@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from newsletter.sources import links
-from newsletter.sources.identifiers import arxiv_id
-from newsletter.sources.observation import Observation, Request, SourceError
-from newsletter.sources.text import clean_abstract, clean_name, clean_title
+from newsletter.catalogue.sources import links
+from newsletter.catalogue.sources.identifiers import arxiv_id
+from newsletter.catalogue.sources.observation import Observation, Request, SourceError
+from newsletter.catalogue.sources.text import clean_abstract, clean_name, clean_title
 
 SOURCE = "hf_daily"
 HOSTS = frozenset({"huggingface.co"})

@@ -21,11 +21,11 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import Exists, Max, Min, OuterRef, Q
 
-from newsletter import fetch
-from newsletter.ingest import IngestResult, ingest
+from newsletter.catalogue import http_client as fetch
+from newsletter.catalogue.ingest import IngestResult, ingest
+from newsletter.catalogue.sources import arxiv_daily, arxiv_query, hf_daily, hf_paper
+from newsletter.catalogue.sources.observation import Observation, Request, Source, SourceError
 from newsletter.models import Edition, EditionItem, Paper, Sighting, Signal, SourceHost, SourceRun, Submission
-from newsletter.sources import arxiv_daily, arxiv_query, hf_daily, hf_paper
-from newsletter.sources.observation import Observation, Request, Source, SourceError
 
 log = logging.getLogger(__name__)
 KNOWN: dict[str, Source] = {one.SOURCE: one for one in (hf_daily, arxiv_daily, arxiv_query, hf_paper)}

@@ -111,7 +111,9 @@ class MeaningLessons:
 @lru_cache(maxsize=1)
 def made_up_examples() -> tuple[Example, ...]:
     """The sample that comes with Paperboy: papers nobody wrote, about what the default topics are about."""
-    rows = json.loads((Path(__file__).parent / "data" / "topic_examples.json").read_text(encoding="utf-8"))
+    rows = json.loads(
+        (Path(__file__).resolve().parents[2] / "data" / "topic_examples.json").read_text(encoding="utf-8")
+    )
     return tuple(Example(row["title"], row["abstract"], tuple(row["topics"])) for row in rows)
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from newsletter.sources import hf_daily
-from newsletter.sources.observation import Observation, Request, SourceError
+from newsletter.catalogue.sources import hf_daily
+from newsletter.catalogue.sources.observation import Observation, Request, SourceError
 
 SOURCE = "hf_paper"
 HOSTS = frozenset({"huggingface.co"})

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
-from newsletter import filing
-from newsletter.ingest import wait_for_other_writers
+from newsletter.catalogue.ingest import wait_for_other_writers
+from newsletter.catalogue.topics import assignment as filing
 from newsletter.models import Edition, EditionItem, Merge, Paper, SearchEntry, Sighting, Signal, Vote
 
 if TYPE_CHECKING:
