@@ -21,7 +21,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from newsletter import fragments
 from newsletter.models import Compiled, Delivery, Edition, EditionItem, Paper, PaperTopic, Sighting
 from newsletter.models.papers import UNMEASURED
-from newsletter.ranking import GAINS
+from newsletter.ranking.trend import GAINS
 from newsletter.tastes import Tastes
 from subscriptions.models import Subscriber
 

@@ -25,7 +25,7 @@ from django.utils.translation import gettext as _
 from newsletter import encoding, headlines, prose, rendering
 from newsletter.mail_links import Kind, click_url, digest_url, links_of, verdict_url
 from newsletter.models import Edition, EditionItem
-from newsletter.ranking import call_trending, gains_line, stands_out
+from newsletter.ranking.trend import call_trending, gains_line, stands_out
 from subscriptions import links
 from subscriptions.models import Subscriber, Topic
 

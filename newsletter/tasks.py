@@ -16,11 +16,13 @@ from celery.signals import worker_shutting_down
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from newsletter import community, delivery, editions, feedback, planning, search, trends, webhooks
+from newsletter import delivery, editions, feedback, planning, search, webhooks
 from newsletter.catalogue import polling as gathering
 from newsletter.catalogue.topics import embeddings as vectors
 from newsletter.delivery.outlet import open_transport
 from newsletter.models import Delivery, Heartbeat
+from newsletter.ranking import scoring as trends
+from newsletter.ranking import votes as community
 from subscriptions import lifecycle, retention
 from subscriptions.tasks import send_notices
 

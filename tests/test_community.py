@@ -12,16 +12,17 @@ from django.db import IntegrityError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from newsletter import community, tasks
+from newsletter import tasks
 from newsletter.catalogue import merging
 from newsletter.catalogue import polling as gathering
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources import arxiv_query
 from newsletter.catalogue.sources.observation import Observation
-from newsletter.community import Answer
 from newsletter.models import Paper, Sighting, Signal, SourceHost, SourceRun, Submission, Vote
-from newsletter.ranking import why_trending
-from newsletter.trends import score_papers
+from newsletter.ranking import votes as community
+from newsletter.ranking.scoring import score_papers
+from newsletter.ranking.trend import why_trending
+from newsletter.ranking.votes import Answer
 from subscriptions import rights
 from subscriptions.lifecycle import Origin
 from subscriptions.models import Subscriber

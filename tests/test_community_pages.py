@@ -11,9 +11,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from newsletter import community, planning
+from newsletter import planning
 from newsletter.delivery.compose import SCOPE
 from newsletter.models import Delivery, Edition, Paper, Submission, Verdict, Vote
+from newsletter.ranking import votes as community
 from subscriptions import links, rights
 from subscriptions.discretion import redact
 from subscriptions.models import Subscriber

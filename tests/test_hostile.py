@@ -17,9 +17,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from newsletter import cards, community, search, tasks, webhooks
+from newsletter import cards, search, tasks, webhooks
 from newsletter.catalogue.http_client import FetchError, Rules, address_of, asked_wait
 from newsletter.models import Edition, Heartbeat, Paper, Submission, Vote, WebhookDelivery
+from newsletter.ranking import votes as community
 from newsletter.search import entries
 from subscriptions import links, rights
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader

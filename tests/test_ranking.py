@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from newsletter import ranking
+from newsletter.ranking import trend as ranking
 from tests.bench import bench_trends
 
 UPVOTES, STARS, COMMENTS = ("hf_daily", "upvotes"), ("hf_daily", "stars"), ("hf_daily", "comments")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from newsletter import editions, fragments, planning
 from newsletter.models import Delivery, Edition, EditionItem, Paper, Verdict
-from newsletter.ranking import GAINS
+from newsletter.ranking.trend import GAINS
 from subscriptions.models import Subscriber
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic
 

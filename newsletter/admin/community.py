@@ -22,10 +22,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from newsletter import community
 from newsletter.admin import look
 from newsletter.admin.deliveries import ReadOnly
 from newsletter.models import Submission
+from newsletter.ranking import votes as community
 
 AT_ONCE = 200
 TONES = {"waiting": "warn", "accepted": "good", "declined": "bad", "duplicate": "calm"}

@@ -18,7 +18,7 @@ from ninja import Body
 from ninja.decorators import decorate_view
 from ninja.errors import HttpError
 
-from newsletter import community, facts
+from newsletter import facts
 from newsletter.api import shapes
 from newsletter.api.door import said
 from newsletter.api.papers import router
@@ -29,6 +29,7 @@ from newsletter.catalogue.sources.links import safe_url
 from newsletter.catalogue.sources.observation import Observation
 from newsletter.catalogue.sources.text import clean_abstract, clean_name, clean_title
 from newsletter.models import Paper, Sighting, Submission
+from newsletter.ranking import votes as community
 from subscriptions.api import KeyAuth, KeyThrottle, guarded, key_of
 from subscriptions.models import ApiKey
 

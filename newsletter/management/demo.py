@@ -96,7 +96,7 @@ def _prepare() -> None:
     from django.core.management import call_command
     from django.utils import timezone
 
-    from newsletter import trends
+    from newsletter.ranking import scoring as trends
 
     with _step("A fresh SQLite database"):
         call_command("migrate", verbosity=0)

@@ -15,11 +15,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from newsletter import community, feedback, headlines
+from newsletter import feedback, headlines
 from newsletter.delivery.compose import SCOPE
 from newsletter.fragments import reasons
 from newsletter.mail_links import links_of, paper_url
 from newsletter.models import Click, Delivery, EditionItem, Paper, Verdict
+from newsletter.ranking import votes as community
 from subscriptions import links
 from subscriptions.models import Subscriber, Topic, TopicPreference
 from subscriptions.views.guards import plain, posted, secret_page

@@ -19,7 +19,7 @@ from django.views.decorators.http import condition
 
 from newsletter import cards, similar
 from newsletter.models import EditionItem, Paper, Sighting
-from newsletter.ranking import gains_line
+from newsletter.ranking.trend import gains_line
 from newsletter.structured import bibtex, scholarly_article
 from newsletter.views.frame import frame, public_page, sites_own_picture
 

@@ -18,7 +18,7 @@ from math import log10
 import numpy as np
 from numpy.typing import NDArray
 
-from newsletter import ranking
+from newsletter.ranking import trend as ranking
 
 START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
 NAMES = (("hf_daily", "upvotes"), ("hf_daily", "stars"), ("readers", "votes"))

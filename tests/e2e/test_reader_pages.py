@@ -12,8 +12,8 @@ from axe_playwright_python.sync_playwright import Axe
 from django.core import mail
 from django.utils import timezone
 
-from newsletter import community
 from newsletter.models import Edition, Paper, Vote
+from newsletter.ranking import votes as community
 from subscriptions import links
 from subscriptions.models import ConsentEvent, Notice, Subscriber
 from subscriptions.notices import owe_notice, send_due_notices

@@ -13,7 +13,7 @@ from datetime import datetime
 from math import log
 from typing import TYPE_CHECKING, Any
 
-from newsletter.cohorts import AGE_EDGES, Cohorts
+from newsletter.ranking.cohorts import AGE_EDGES, Cohorts
 
 if TYPE_CHECKING:  # at run time numpy is loaded by the functions that rank: a sender only wants `why_trending`
     from numpy import bool_, float64, int64

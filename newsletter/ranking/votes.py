@@ -21,7 +21,7 @@ from newsletter.catalogue import polling as gathering
 from newsletter.catalogue.sources import arxiv_query
 from newsletter.catalogue.sources.identifiers import arxiv_id, could_exist
 from newsletter.models import Paper, Sighting, Signal, SourceRun, Submission, Vote
-from newsletter.trends import YOUNG
+from newsletter.ranking.scoring import YOUNG
 from subscriptions.lifecycle import ACTIVE
 from subscriptions.models import Subscriber
 

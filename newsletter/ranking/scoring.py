@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, cast
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 
-from newsletter import ranking
 from newsletter.models import Paper, Sighting, Signal
 from newsletter.models.papers import UNMEASURED
+from newsletter.ranking import trend as ranking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
