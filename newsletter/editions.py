@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from newsletter import fragments
+from newsletter.mail import compile as fragments
 from newsletter.models import Compiled, Delivery, Edition, EditionItem, Paper, PaperTopic, Sighting
 from newsletter.models.papers import UNMEASURED
 from newsletter.ranking.trend import GAINS

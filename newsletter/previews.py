@@ -12,10 +12,11 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import format_datetime
 
-from newsletter import fragments, planning
+from newsletter import planning
 from newsletter.delivery.compose import identity
+from newsletter.mail import compile as fragments
+from newsletter.mail.assemble import Composer, Recipient
 from newsletter.models import Edition, PaperTopic
-from newsletter.rendering import Composer, Recipient
 
 TOKEN = "preview-of-this-digest-00"[:24]
 

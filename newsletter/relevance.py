@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from newsletter import prose
+from newsletter.mail import text as prose
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]

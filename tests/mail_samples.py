@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
+from newsletter.mail.assemble import Identity, Recipient
 from newsletter.models import Edition, EditionItem
-from newsletter.rendering import Identity, Recipient
 from tests.builders import NOON, make_paper, make_topic
 
 UNSUBSCRIBE_TOKEN = "uNsUbScRiBe-_tOkEn-24chr"

@@ -13,11 +13,12 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from newsletter import delivery, feedback, fragments, planning
+from newsletter import delivery, feedback, planning
 from newsletter.admin.counts import openings_of
 from newsletter.delivery.compose import SCOPE
+from newsletter.mail import compile as fragments
+from newsletter.mail.assemble import Composer
 from newsletter.models import Click, Delivery, Edition, EditionItem, Verdict
-from newsletter.rendering import Composer
 from subscriptions import clicks, lifecycle, links, rights
 from subscriptions.lifecycle import Origin
 from subscriptions.models import ConsentEvent, Subscriber

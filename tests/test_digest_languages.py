@@ -11,9 +11,10 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from newsletter import delivery, editions, fragments, planning
+from newsletter import delivery, editions, planning
 from newsletter.delivery import claim
 from newsletter.delivery.compose import Composers
+from newsletter.mail import compile as fragments
 from newsletter.models import Compiled, Edition
 from subscriptions import links
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader

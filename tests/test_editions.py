@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from newsletter import editions
-from newsletter.fragments import FragmentError
+from newsletter.mail.compile import FragmentError
 from newsletter.models import Edition, EditionItem, Paper, Sighting
 from subscriptions.schedule import local_day, next_due
 from tests.builders import NOON, make_edition, make_paper

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from newsletter import fragments, mail_links
+from newsletter.mail import compile as fragments
+from newsletter.mail import links as mail_links
+from newsletter.mail.assemble import HTML_BUDGET, Composer
 from newsletter.models import Edition, EditionItem
-from newsletter.rendering import HTML_BUDGET, Composer
 from tests.builders import NOON, make_paper, make_topic
 from tests.mail_lint import bodies, lint, parse
 from tests.mail_samples import DELIVERY_TOKEN, IDENTITY, PAPERS, UNSUBSCRIBE_TOKEN, make_edition, make_recipient

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from newsletter import editions, fragments
-from newsletter.rendering import Composer
+from newsletter import editions
+from newsletter.mail import compile as fragments
+from newsletter.mail.assemble import Composer
 from tests.builders import NOON
 from tests.mail_lint import bodies, lint, parse
 from tests.mail_samples import IDENTITY, PAPERS, make_edition, make_recipient

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from django.conf import settings
 
-from newsletter import fragments
-from newsletter.rendering import Composer
+from newsletter.mail import compile as fragments
+from newsletter.mail.assemble import Composer
 from tests import mail_clients
 from tests.builders import NOON
 from tests.mail_lint import bodies, lint

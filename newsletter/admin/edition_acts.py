@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from newsletter import delivery, editions, planning
 from newsletter.admin.acts import Act, ActError
-from newsletter.fragments import FragmentError
+from newsletter.mail.compile import FragmentError
 from newsletter.models import Edition
 
 if TYPE_CHECKING:

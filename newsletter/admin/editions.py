@@ -25,7 +25,7 @@ from newsletter.admin import look
 from newsletter.admin.acts import Act, ask_or_act
 from newsletter.admin.counts import counts_of, openings_of, readers_of
 from newsletter.admin.edition_acts import ACTS, OPEN
-from newsletter.fragments import FragmentError
+from newsletter.mail.compile import FragmentError
 from newsletter.models import Edition, EditionItem, PaperTopic
 from subscriptions.models import Topic
 

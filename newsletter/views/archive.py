@@ -24,7 +24,9 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import condition
 
-from newsletter import cards, headlines, prose
+from newsletter import cards
+from newsletter.mail import subject_lines as headlines
+from newsletter.mail import text as prose
 from newsletter.models import Edition, EditionItem, PaperTopic
 from newsletter.structured import publication_issue
 from newsletter.views.frame import (

@@ -15,10 +15,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from newsletter import feedback, headlines
+from newsletter import feedback
 from newsletter.delivery.compose import SCOPE
-from newsletter.fragments import reasons
-from newsletter.mail_links import links_of, paper_url
+from newsletter.mail import subject_lines as headlines
+from newsletter.mail.compile import reasons
+from newsletter.mail.links import links_of, paper_url
 from newsletter.models import Click, Delivery, EditionItem, Paper, Verdict
 from newsletter.ranking import votes as community
 from subscriptions import links

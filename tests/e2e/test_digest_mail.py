@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from newsletter import fragments
-from newsletter.rendering import Composer
+from newsletter.mail import compile as fragments
+from newsletter.mail.assemble import Composer
 from tests.builders import NOON
 from tests.e2e.shots import SHIFTS, faults_of
 from tests.mail_lint import bodies

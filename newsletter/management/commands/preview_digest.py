@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from newsletter.fragments import FragmentError
+from newsletter.mail.compile import FragmentError
 from newsletter.management.preview_files import (
     WISHES,
     Preview,

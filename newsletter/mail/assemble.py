@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from newsletter import encoding
+from newsletter.mail import encoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

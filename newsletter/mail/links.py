@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from newsletter import prose
+from newsletter.mail import text as prose
 from newsletter.models import Click
 
 if TYPE_CHECKING:

@@ -22,8 +22,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext as _
 
-from newsletter import encoding, headlines, prose, rendering
-from newsletter.mail_links import Kind, click_url, digest_url, links_of, verdict_url
+from newsletter.mail import assemble as rendering
+from newsletter.mail import encoding
+from newsletter.mail import subject_lines as headlines
+from newsletter.mail import text as prose
+from newsletter.mail.links import Kind, click_url, digest_url, links_of, verdict_url
 from newsletter.models import Edition, EditionItem
 from newsletter.ranking.trend import call_trending, gains_line, stands_out
 from subscriptions import links
