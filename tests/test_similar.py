@@ -16,7 +16,7 @@ from newsletter import search
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources import sample
 from newsletter.models import Paper
-from newsletter.similar import MOST, similar_to
+from newsletter.search.similar import MOST, similar_to
 from tests.builders import NOON, make_paper
 
 pytestmark = pytest.mark.django_db

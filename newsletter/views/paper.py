@@ -17,9 +17,10 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import condition
 
-from newsletter import cards, similar
+from newsletter import cards
 from newsletter.models import EditionItem, Paper, Sighting
 from newsletter.ranking.trend import gains_line
+from newsletter.search import similar
 from newsletter.structured import bibtex, scholarly_article
 from newsletter.views.frame import frame, public_page, sites_own_picture
 

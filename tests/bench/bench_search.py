@@ -141,7 +141,7 @@ def _found(query: str) -> list[tuple[int, float]]:
 
 def _like(pk: int) -> list[int]:
     from newsletter.models import Paper
-    from newsletter.similar import similar_to
+    from newsletter.search.similar import similar_to
 
     return [other for other, _ in similar_to(Paper.objects.get(pk=pk), limit=CUT)]
 
@@ -171,7 +171,7 @@ def print_speed(papers: int, label: str) -> None:
     from newsletter import search
     from newsletter.models import Paper
     from newsletter.search.entries import learn_if_due
-    from newsletter.similar import similar_to
+    from newsletter.search.similar import similar_to
     from tests.bench.made_up_papers import fill
 
     began = time.perf_counter()
