@@ -18,11 +18,11 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from newsletter.interests.profile_rows import Tastes
 from newsletter.mail import compile as fragments
 from newsletter.models import Compiled, Delivery, Edition, EditionItem, Paper, PaperTopic, Sighting
 from newsletter.models.papers import UNMEASURED
 from newsletter.ranking.trend import GAINS
-from newsletter.tastes import Tastes
 from subscriptions.models import Subscriber
 
 if TYPE_CHECKING:

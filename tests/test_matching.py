@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter import matching
+from newsletter.interests import select as matching
 from tests.bench.bench_digests import simulate
 from tests.bench.bench_matching import make_candidates, make_readers
 

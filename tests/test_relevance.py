@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from newsletter import relevance
+from newsletter.interests import profile as relevance
 from tests.bench import bench_relevance
 
 WHALES = [

@@ -17,12 +17,12 @@ from django.utils import timezone
 from newsletter import planning
 from newsletter.catalogue.topics import encoder as semantics
 from newsletter.delivery.compose import SCOPE
+from newsletter.interests.profile_rows import Tastes
 from newsletter.mail.assemble import Composer
 from newsletter.models import Delivery, Edition, EditionItem, Paper, PaperTopic, PaperVector, Verdict
 from newsletter.models.vectors import WIDTH
 from newsletter.planning import EditionPlan
 from newsletter.planning.due import Due
-from newsletter.tastes import Tastes
 from subscriptions import links
 from subscriptions.models import Subscriber
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic

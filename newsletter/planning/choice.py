@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from newsletter import matching
+from newsletter.interests import select as matching
+from newsletter.interests.profile_rows import Taste, Tastes, liked_by
 from newsletter.models import Delivery, Edition, EditionItem, PaperTopic
 from newsletter.planning.due import CHUNK, Due
-from newsletter.tastes import Taste, Tastes, liked_by
 from subscriptions.models import EVERY_DAY, Subscriber, Topic, TopicPreference
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from newsletter import matching
+from newsletter.interests import select as matching
 from tests.bench.bench_matching import make_candidates, make_readers
 
 A_DAY, OFFERED = 25, 60

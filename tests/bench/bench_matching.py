@@ -14,7 +14,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
-from newsletter import matching
+from newsletter.interests import select as matching
 
 TOPICS = 18
 CHUNK = 2_000  # readers that planning serves at a time

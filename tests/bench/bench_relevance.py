@@ -22,11 +22,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 from numpy.typing import NDArray
 
-from newsletter import relevance
 from newsletter.catalogue.sources import listing_page
 from newsletter.catalogue.topics import encoder as semantics
 from newsletter.catalogue.topics.classifier import Classifier, TopicProfile
 from newsletter.catalogue.topics.lessons import made_up_examples
+from newsletter.interests import profile as relevance
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT.parent / "shared" / "data" / "listing-pages"

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from newsletter.matching.block import NOBODY, Block
-from newsletter.matching.shelf import EIGHTHS, FULL, Shelf
-from newsletter.matching.values import TRENDING, Floats, Ints
+from newsletter.interests.select.block import NOBODY, Block
+from newsletter.interests.select.shelf import EIGHTHS, FULL, Shelf
+from newsletter.interests.select.values import TRENDING, Floats, Ints
 
 OUT = np.float32(-np.inf)
 

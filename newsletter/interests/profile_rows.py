@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from django.db.models import Max
 
-from newsletter import relevance
 from newsletter.catalogue.topics import embeddings as vectors
+from newsletter.interests import profile as relevance
 from newsletter.models import Paper, PaperTopic, Verdict
 from subscriptions.models import Topic
 

@@ -15,11 +15,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from newsletter.matching.block import Block, block_of
-from newsletter.matching.guests import extra_picks, guests_allowed, make_way, outside_paper
-from newsletter.matching.own_list import select, widen
-from newsletter.matching.shelf import Shelf, trend_scale
-from newsletter.matching.values import (
+from newsletter.interests.select.block import Block, block_of
+from newsletter.interests.select.guests import extra_picks, guests_allowed, make_way, outside_paper
+from newsletter.interests.select.own_list import select, widen
+from newsletter.interests.select.shelf import Shelf, trend_scale
+from newsletter.interests.select.values import (
     FOR_YOU,
     LANES,
     OUTSIDE,

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from newsletter.matching.block import Block
-from newsletter.matching.shelf import Shelf
-from newsletter.matching.values import Bools, Ints
+from newsletter.interests.select.block import Block
+from newsletter.interests.select.shelf import Shelf
+from newsletter.interests.select.values import Bools, Ints
 
 
 def guests_allowed(shelf: Shelf, block: Block, main: Ints) -> Ints:
