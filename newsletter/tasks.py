@@ -16,10 +16,11 @@ from celery.signals import worker_shutting_down
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from newsletter import delivery, editions, feedback, planning, search, webhooks
+from newsletter import delivery, feedback, planning, search, webhooks
 from newsletter.catalogue import polling as gathering
 from newsletter.catalogue.topics import embeddings as vectors
 from newsletter.delivery.outlet import open_transport
+from newsletter.editions import lifecycle as editions
 from newsletter.models import Delivery, Heartbeat
 from newsletter.ranking import scoring as trends
 from newsletter.ranking import votes as community

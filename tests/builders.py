@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from newsletter import editions
+from newsletter.editions import lifecycle as editions
 from newsletter.models import Edition, EditionItem, Paper, PaperTopic
 from subscriptions import links
 from subscriptions.models import Subscriber, Topic

@@ -12,10 +12,10 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import Settings
 
-from newsletter import editions
 from newsletter.api import door, shapes, submit
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources.observation import Observation
+from newsletter.editions import lifecycle as editions
 from newsletter.models import Edition, Paper, Sighting, Submission
 from newsletter.ranking import scoring as trends
 from subscriptions.models import ApiKey, Subscriber

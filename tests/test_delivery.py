@@ -7,9 +7,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 
-from newsletter import delivery, editions, planning
+from newsletter import delivery, planning
 from newsletter.delivery import claim, reap, settle
 from newsletter.delivery.compose import bounce_address, delivery_of_bounce_address, delivery_of_message_id, message_id
+from newsletter.editions import lifecycle as editions
 from newsletter.models import Delivery, DeliveryEvent, Edition, Stream
 from newsletter.transports import Kind, Message, Outcome, Phase
 from subscriptions.models import Subscriber, Suppression

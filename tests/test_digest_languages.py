@@ -11,9 +11,10 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from newsletter import delivery, editions, planning
+from newsletter import delivery, planning
 from newsletter.delivery import claim
 from newsletter.delivery.compose import Composers
+from newsletter.editions import lifecycle as editions
 from newsletter.mail import compile as fragments
 from newsletter.models import Compiled, Edition
 from subscriptions import links

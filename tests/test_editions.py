@@ -3,7 +3,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.contrib.auth.models import User
 
-from newsletter import editions
+from newsletter.editions import lifecycle as editions
 from newsletter.mail.compile import FragmentError
 from newsletter.models import Edition, EditionItem, Paper, Sighting
 from subscriptions.schedule import local_day, next_due

@@ -7,10 +7,11 @@ import pytest
 from django.conf import settings
 from django.db import DataError, connection
 
-from newsletter import editions, feedback, planning
+from newsletter import feedback, planning
 from newsletter.bounces import Event
 from newsletter.bounces import Kind as Told
 from newsletter.delivery.compose import bounce_address, message_id
+from newsletter.editions import lifecycle as editions
 from newsletter.models import Delivery, DeliveryEvent, Edition
 from subscriptions import moving
 from subscriptions.addresses import parse_address

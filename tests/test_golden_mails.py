@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from newsletter import editions
+from newsletter.editions import lifecycle as editions
 from newsletter.mail import compile as fragments
 from newsletter.mail.assemble import Composer
 from tests.builders import NOON

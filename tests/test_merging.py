@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from newsletter import editions, planning
+from newsletter import planning
 from newsletter.catalogue import ingest, merging
 from newsletter.catalogue.sources.observation import Observation
+from newsletter.editions import lifecycle as editions
 from newsletter.models import Delivery, Edition, EditionItem, Merge, Paper, Sighting, Signal
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 

@@ -5,7 +5,8 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from newsletter import editions, planning
+from newsletter import planning
+from newsletter.editions import lifecycle as editions
 from newsletter.history import history_of
 from newsletter.models import Delivery, Edition, Miss, Paper
 from newsletter.planning import due

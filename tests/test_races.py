@@ -12,9 +12,10 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from newsletter import editions, planning
+from newsletter import planning
 from newsletter.delivery import claim, reap_expired
 from newsletter.delivery.exchange import exchange
+from newsletter.editions import lifecycle as editions
 from newsletter.models import Claim, Compiled, Delivery, Edition
 from newsletter.planning import due
 from newsletter.transports import Kind, Outcome, Phase, Turn

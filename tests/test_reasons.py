@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter import editions, planning
+from newsletter import planning
+from newsletter.editions import lifecycle as editions
 from newsletter.mail import compile as fragments
 from newsletter.models import Delivery, Edition, EditionItem, Paper, Verdict
 from newsletter.ranking.trend import GAINS

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from newsletter import editions, planning
+from newsletter import planning
+from newsletter.editions import lifecycle as editions
 from newsletter.models import Delivery, Edition, Paper, Sighting
 from subscriptions.models import Subscriber
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader

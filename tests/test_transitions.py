@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from newsletter import delivery, editions, planning
+from newsletter import delivery, planning
 from newsletter.delivery import claim
+from newsletter.editions import lifecycle as editions
 from newsletter.models import Delivery, Edition
 from newsletter.transports import Kind, Message, Outcome, Phase
 from subscriptions.models import Subscriber

@@ -14,7 +14,8 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from newsletter import delivery, editions, planning
+from newsletter import delivery, planning
+from newsletter.editions import lifecycle as editions
 from newsletter.history import history_of, standing_of
 from newsletter.models import Compiled, Delivery, Edition, Miss, Paper
 from newsletter.transports import Kind, Outcome, Phase

@@ -8,11 +8,12 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from newsletter import editions, planning
+from newsletter import planning
 from newsletter.catalogue import polling as gathering
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources import arxiv_query, hf_daily
 from newsletter.delivery.compose import SCOPE
+from newsletter.editions import lifecycle as editions
 from newsletter.models import Delivery, Edition, EditionItem, Paper, Sighting, SourceRun
 from subscriptions import links
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader

@@ -20,11 +20,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 
-from newsletter import editions, previews
+from newsletter import previews
 from newsletter.admin import look
 from newsletter.admin.acts import Act, ask_or_act
 from newsletter.admin.counts import counts_of, openings_of, readers_of
 from newsletter.admin.edition_acts import ACTS, OPEN
+from newsletter.editions import lifecycle as editions
 from newsletter.mail.compile import FragmentError
 from newsletter.models import Edition, EditionItem, PaperTopic
 from subscriptions.models import Topic

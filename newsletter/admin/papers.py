@@ -21,11 +21,11 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 
-from newsletter import editions
 from newsletter.admin import look
 from newsletter.admin.acts import Act, ActError, ask_or_act
 from newsletter.catalogue import merging
 from newsletter.catalogue.topics import assignment as filing
+from newsletter.editions import lifecycle as editions
 from newsletter.models import Edition, EditionItem, Paper, PaperQuerySet, PaperTopic, SearchEntry, Sighting
 from newsletter.ranking import trend as ranking
 from subscriptions.admin import LinesField

@@ -12,10 +12,10 @@ from django.db.models import Count, Q
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router
 
-from newsletter import facts
 from newsletter.api import cursors, shapes
 from newsletter.api.door import said, told
 from newsletter.api.papers import NO_CURSOR, NOT_HERE, PK_MAX, leaf
+from newsletter.editions import public as facts
 from newsletter.models import Edition, EditionItem
 from subscriptions.models import Topic
 

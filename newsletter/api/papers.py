@@ -18,10 +18,10 @@ from django.utils import timezone
 from ninja import Query, Router
 from ninja.errors import HttpError
 
-from newsletter import facts
 from newsletter.api import cursors, shapes
 from newsletter.api.door import said, told
 from newsletter.catalogue.sources.identifiers import arxiv_id as parsed_arxiv_id
+from newsletter.editions import public as facts
 from newsletter.models import Paper, PaperTopic
 from newsletter.models.papers import UNLISTED
 from subscriptions.models import Topic

@@ -8,10 +8,11 @@ from django.http import Http404
 from django.utils import translation
 from ninja import Query, Router
 
-from newsletter import facts, search
+from newsletter import search
 from newsletter.api import shapes
 from newsletter.api.door import said, told
 from newsletter.api.papers import NOT_HERE, PK_MAX
+from newsletter.editions import public as facts
 from newsletter.models import Paper
 from newsletter.search import similar
 from newsletter.search.sentences import sentence_of

@@ -18,7 +18,6 @@ from ninja import Body
 from ninja.decorators import decorate_view
 from ninja.errors import HttpError
 
-from newsletter import facts
 from newsletter.api import shapes
 from newsletter.api.door import said
 from newsletter.api.papers import router
@@ -28,6 +27,7 @@ from newsletter.catalogue.sources.identifiers import could_exist, title_key
 from newsletter.catalogue.sources.links import safe_url
 from newsletter.catalogue.sources.observation import Observation
 from newsletter.catalogue.sources.text import clean_abstract, clean_name, clean_title
+from newsletter.editions import public as facts
 from newsletter.models import Paper, Sighting, Submission
 from newsletter.ranking import votes as community
 from subscriptions.api import KeyAuth, KeyThrottle, guarded, key_of

@@ -110,7 +110,8 @@ def _prepare() -> None:
 def _tell_the_story(site: str, catcher: MailCatcher) -> None:
     from django.utils import timezone
 
-    from newsletter import editions, planning, tasks
+    from newsletter import planning, tasks
+    from newsletter.editions import lifecycle as editions
     from newsletter.models import Delivery, Edition
     from subscriptions import notices
 

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from django.db import transaction
 
-from newsletter import editions, previews
+from newsletter import previews
+from newsletter.editions import lifecycle as editions
 from newsletter.models import Edition
 from newsletter.previews import Persona
 from subscriptions.models import Topic

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 
-from newsletter import facts
+from newsletter.editions import public as facts
 from newsletter.models import Edition, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 if TYPE_CHECKING:

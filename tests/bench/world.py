@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.db.models import Model
 from django.utils import timezone
 
-from newsletter import editions
+from newsletter.editions import lifecycle as editions
 from newsletter.models import Delivery, Edition, EditionItem, Paper, PaperTopic
 from subscriptions import links
 from subscriptions.models import Subscriber, Topic, TopicPreference
