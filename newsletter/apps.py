@@ -7,7 +7,7 @@ class NewsletterConfig(AppConfig):
 
     def ready(self) -> None:
         if apps.is_installed("anymail"):
-            from newsletter import feedback
-            from newsletter.bounces import webhooks
+            from newsletter.delivery import feedback
+            from newsletter.delivery.bounces import webhooks
 
             self.webhooks = webhooks.listen(feedback.take_in_now)  # kept here: the signal holds its receiver weakly

@@ -16,9 +16,10 @@ from celery.signals import worker_shutting_down
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from newsletter import delivery, feedback, planning, search, webhooks
+from newsletter import delivery, planning, search
 from newsletter.catalogue import polling as gathering
 from newsletter.catalogue.topics import embeddings as vectors
+from newsletter.delivery import feedback, webhooks
 from newsletter.delivery.outlet import open_transport
 from newsletter.editions import lifecycle as editions
 from newsletter.models import Delivery, Heartbeat

@@ -16,13 +16,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from newsletter.transports import Kind, Message, Outcome, Phase
+from newsletter.delivery.transports import Kind, Message, Outcome, Phase
 from tests.sinks.scripted import ScriptedServer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from newsletter.transports import Transport
+    from newsletter.delivery.transports import Transport
 
 TEXT = "First line\n.starts with a dot\n..two dots\n.\nafter a lone dot\n"
 

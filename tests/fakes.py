@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
-from newsletter.transports import Kind, Message, Outcome, Phase, Turn
+from newsletter.delivery.transports import Kind, Message, Outcome, Phase, Turn
 
 
 class MemoryTransport:

@@ -15,8 +15,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from newsletter import planning, webhooks
+from newsletter import planning
 from newsletter.admin import look
+from newsletter.delivery import webhooks
 from newsletter.models import (
     Delivery,
     DeliveryEvent,

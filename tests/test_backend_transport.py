@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.core import mail as django_mail
 
-from newsletter.transports import Kind, Phase
-from newsletter.transports.backend import BackendTransport, rebuild
+from newsletter.delivery.transports import Kind, Phase
+from newsletter.delivery.transports.backend import BackendTransport, rebuild
 from tests.contract_transports import (  # noqa: F401  (certificate and tls are fixtures)
     TransportContract,
     certificate,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pytest_django.fixtures import SettingsWrapper
 
-    from newsletter.transports import Transport
+    from newsletter.delivery.transports import Transport
 
 
 class TestDjangoBackend(TransportContract):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from newsletter.bounces.mailbox import SIZE_LIMIT, Letter, Mailbox, MailboxError, open_mailbox
+from newsletter.delivery.bounces.mailbox import SIZE_LIMIT, Letter, Mailbox, MailboxError, open_mailbox
 from tests.contract_transports import certificate, tls  # noqa: F401  (fixtures)
 from tests.sinks.mailboxes import ImapServer, MailboxServer, Pop3Server
 

@@ -13,7 +13,7 @@ from anymail.webhooks.mailgun import MailgunTrackingWebhookView
 from anymail.webhooks.postmark import PostmarkTrackingWebhookView
 from django.test import RequestFactory
 
-from newsletter.bounces import Event, Kind, webhooks
+from newsletter.delivery.bounces import Event, Kind, webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter.bounces import Kind, reports, statuses
+from newsletter.delivery.bounces import Kind, reports, statuses
 
 FOLDER = Path(__file__).parent / "data" / "bounces"
 VERP = "b+1f.0123456789abcdef0123@papers.example.org"

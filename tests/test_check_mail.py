@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
+from newsletter.delivery.transports.dkim import Signer
 from newsletter.mail_checks import Finding, Level, NoAnswer, Sender, check_message, check_sender
-from newsletter.transports.dkim import Signer
 from tests.relay import OVERSIGN_HEADERS, SIGN_HEADERS, new_key, pem
 from tests.test_dkim import DIGEST
 

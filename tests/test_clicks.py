@@ -13,8 +13,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from newsletter import delivery, feedback, planning
+from newsletter import delivery, planning
 from newsletter.admin.counts import openings_of
+from newsletter.delivery import feedback
 from newsletter.delivery.compose import SCOPE
 from newsletter.mail import compile as fragments
 from newsletter.mail.assemble import Composer

@@ -10,9 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from newsletter import delivery, planning
 from newsletter.delivery import claim, reap, settle
 from newsletter.delivery.compose import bounce_address, delivery_of_bounce_address, delivery_of_message_id, message_id
+from newsletter.delivery.transports import Kind, Message, Outcome, Phase
 from newsletter.editions import lifecycle as editions
 from newsletter.models import Delivery, DeliveryEvent, Edition, Stream
-from newsletter.transports import Kind, Message, Outcome, Phase
 from subscriptions.models import Subscriber, Suppression
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.fakes import MemoryTransport

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter.transports.dkim import Signer, relaxed_body
+from newsletter.delivery.transports.dkim import Signer, relaxed_body
 from tests.contract_transports import make_message
 
 AT = datetime(2026, 3, 18, 12, 0, tzinfo=UTC)

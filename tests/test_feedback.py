@@ -7,9 +7,10 @@ import pytest
 from django.conf import settings
 from django.db import DataError, connection
 
-from newsletter import feedback, planning
-from newsletter.bounces import Event
-from newsletter.bounces import Kind as Told
+from newsletter import planning
+from newsletter.delivery import feedback
+from newsletter.delivery.bounces import Event
+from newsletter.delivery.bounces import Kind as Told
 from newsletter.delivery.compose import bounce_address, message_id
 from newsletter.editions import lifecycle as editions
 from newsletter.models import Delivery, DeliveryEvent, Edition

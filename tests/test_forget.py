@@ -8,8 +8,8 @@ import pytest
 from django.conf import settings
 
 from newsletter import delivery, planning
+from newsletter.delivery.transports import Kind, Outcome, Phase
 from newsletter.models import Delivery, DeliveryEvent, Edition
-from newsletter.transports import Kind, Outcome, Phase
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.fakes import MemoryTransport
 

@@ -4,8 +4,8 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from newsletter import feedback
-from newsletter.bounces import Kind as Told
+from newsletter.delivery import feedback
+from newsletter.delivery.bounces import Kind as Told
 from newsletter.history import history_of, standing_of
 from newsletter.models import Delivery
 from subscriptions import lifecycle

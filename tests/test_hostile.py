@@ -17,8 +17,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from newsletter import cards, search, tasks, webhooks
+from newsletter import cards, search, tasks
 from newsletter.catalogue.http_client import FetchError, Rules, address_of, asked_wait
+from newsletter.delivery import webhooks
 from newsletter.models import Edition, Heartbeat, Paper, Submission, Vote, WebhookDelivery
 from newsletter.ranking import votes as community
 from newsletter.search import entries

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from newsletter.transports import Kind, Phase
-from newsletter.transports.outcomes import classify, classify_http, outcome, redact
+from newsletter.delivery.transports import Kind, Phase
+from newsletter.delivery.transports.outcomes import classify, classify_http, outcome, redact
 
 ANSWERED = [Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.BODY, Phase.DOT]
 

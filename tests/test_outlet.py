@@ -11,10 +11,10 @@ from django.core.exceptions import ImproperlyConfigured
 
 from newsletter import delivery, planning
 from newsletter.delivery.outlet import open_transport, signer
+from newsletter.delivery.transports.backend import BackendTransport
+from newsletter.delivery.transports.pool import RelayPool
+from newsletter.delivery.transports.smtp import SmtpTransport
 from newsletter.models import Delivery, Edition
-from newsletter.transports.backend import BackendTransport
-from newsletter.transports.pool import RelayPool
-from newsletter.transports.smtp import SmtpTransport
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.sinks.scripted import ScriptedServer
 from tests.test_dkim import KEY, PUBLIC, pem

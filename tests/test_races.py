@@ -15,10 +15,10 @@ from django.utils import timezone
 from newsletter import planning
 from newsletter.delivery import claim, reap_expired
 from newsletter.delivery.exchange import exchange
+from newsletter.delivery.transports import Kind, Outcome, Phase, Turn
 from newsletter.editions import lifecycle as editions
 from newsletter.models import Claim, Compiled, Delivery, Edition
 from newsletter.planning import due
-from newsletter.transports import Kind, Outcome, Phase, Turn
 from subscriptions import lifecycle, links, moving
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import Origin, Wishes

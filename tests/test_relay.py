@@ -20,9 +20,9 @@ from pytest_django.fixtures import Settings
 
 from newsletter import delivery, planning
 from newsletter.delivery.outlet import open_transport
+from newsletter.delivery.transports import Message, Transport
+from newsletter.delivery.transports.dkim import OVERSIGNED, SIGNED
 from newsletter.models import Delivery, Edition
-from newsletter.transports import Message, Transport
-from newsletter.transports.dkim import OVERSIGNED, SIGNED
 from subscriptions import notices
 from subscriptions.models import Notice
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from newsletter.bounces.relay_log import Fate, fates
+from newsletter.delivery.bounces.relay_log import Fate, fates
 from newsletter.delivery.compose import message_id
 from newsletter.models import Delivery
 from tests.test_feedback import sent

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from newsletter.transports import Kind
-from newsletter.transports.pool import Member, RelayPool
-from newsletter.transports.relays import Common, open_relays, relay_from_url
-from newsletter.transports.smtp import SmtpTransport
-from newsletter.transports.smtp_session import Relay, Security
+from newsletter.delivery.transports import Kind
+from newsletter.delivery.transports.pool import Member, RelayPool
+from newsletter.delivery.transports.relays import Common, open_relays, relay_from_url
+from newsletter.delivery.transports.smtp import SmtpTransport
+from newsletter.delivery.transports.smtp_session import Relay, Security
 from tests.contract_transports import (  # noqa: F401  (certificate and tls are fixtures)
     TransportContract,
     certificate,
@@ -24,7 +24,7 @@ from tests.contract_transports import (  # noqa: F401  (certificate and tls are 
 from tests.sinks.scripted import ScriptedServer
 
 if TYPE_CHECKING:
-    from newsletter.transports import Transport
+    from newsletter.delivery.transports import Transport
 
 COMMON = Common(ehlo_name="papers.example.org")
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from newsletter.transports import Kind, Phase, Turn
-from newsletter.transports.smtp import SmtpTransport
-from newsletter.transports.smtp_dialogue import Dialogue
-from newsletter.transports.smtp_session import Relay, Security
+from newsletter.delivery.transports import Kind, Phase, Turn
+from newsletter.delivery.transports.smtp import SmtpTransport
+from newsletter.delivery.transports.smtp_dialogue import Dialogue
+from newsletter.delivery.transports.smtp_session import Relay, Security
 from tests.contract_transports import (  # noqa: F401  (certificate and tls are fixtures)
     TransportContract,
     certificate,
@@ -24,7 +24,7 @@ from tests.sinks.proxy import FaultyProxy
 from tests.sinks.scripted import ScriptedServer
 
 if TYPE_CHECKING:
-    from newsletter.transports import Transport
+    from newsletter.delivery.transports import Transport
 
 HOST = "127.0.0.1"
 

@@ -10,9 +10,9 @@ from django.db import connection
 
 from newsletter import delivery, planning
 from newsletter.delivery import claim
+from newsletter.delivery.transports import Kind, Message, Outcome, Phase
 from newsletter.editions import lifecycle as editions
 from newsletter.models import Delivery, Edition
-from newsletter.transports import Kind, Message, Outcome, Phase
 from subscriptions.models import Subscriber
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.fakes import MemoryTransport

@@ -12,9 +12,10 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.utils import timezone
 
-from newsletter import metrics, webhooks
+from newsletter import metrics
+from newsletter.delivery import webhooks
+from newsletter.delivery.webhooks import keys
 from newsletter.models import WebhookDelivery, WebhookEndpoint
-from newsletter.webhooks import keys
 from tests.builders import NOON
 
 pytestmark = pytest.mark.django_db

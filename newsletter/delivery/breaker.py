@@ -15,8 +15,8 @@ from django.db import transaction
 
 from newsletter.delivery.claim import STREAM
 from newsletter.delivery.settle import infrastructure_wait
+from newsletter.delivery.transports import Kind, Outcome
 from newsletter.models import Edition, Stream
-from newsletter.transports import Kind, Outcome
 
 TRIP_AFTER = 3  # runs in a row that met an infrastructure error
 LONGEST_WAIT = 30  # times the first wait

@@ -14,10 +14,10 @@ from django.conf import settings
 
 from newsletter.delivery.claim import Claimed
 from newsletter.delivery.outlet import signer
+from newsletter.delivery.transports import Message
 from newsletter.mail.assemble import Composer, Identity, Recipient
 from newsletter.models import Compiled
 from newsletter.models.background_writer import patiently
-from newsletter.transports import Message
 from subscriptions import links
 from subscriptions.models import Subscriber
 

@@ -13,8 +13,8 @@ from django.db import connection, transaction
 
 from newsletter.delivery.claim import mark_sending
 from newsletter.delivery.settle import reply_line, settle
+from newsletter.delivery.transports import Kind, Outcome, Turn
 from newsletter.models import Delivery, Edition
-from newsletter.transports import Kind, Outcome, Turn
 from subscriptions.models import Subscriber, Suppression
 
 _DELIVERY = Delivery._meta.db_table

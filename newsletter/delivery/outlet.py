@@ -12,11 +12,11 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
-from newsletter.transports import Transport
-from newsletter.transports.backend import BackendTransport
-from newsletter.transports.dkim import Signer
-from newsletter.transports.relays import Common, open_relays, relay_from_url
-from newsletter.transports.smtp_session import Relay, Security
+from newsletter.delivery.transports import Transport
+from newsletter.delivery.transports.backend import BackendTransport
+from newsletter.delivery.transports.dkim import Signer
+from newsletter.delivery.transports.relays import Common, open_relays, relay_from_url
+from newsletter.delivery.transports.smtp_session import Relay, Security
 
 
 def open_transport() -> Transport:

@@ -23,8 +23,8 @@ from newsletter.delivery.breaker import Breaker, pause_edition
 from newsletter.delivery.claim import Claimed, claim_due, give_back, keep_alive, let_go
 from newsletter.delivery.compose import Composers, EditionBroken
 from newsletter.delivery.exchange import exchange
+from newsletter.delivery.transports import Kind, Message, Outcome, Phase, Transport, Turn
 from newsletter.models.background_writer import Ledger, open_ledger
-from newsletter.transports import Kind, Message, Outcome, Phase, Transport, Turn
 
 log = logging.getLogger(__name__)
 IDLE_SECONDS = 0.25

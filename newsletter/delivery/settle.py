@@ -14,8 +14,8 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from newsletter.delivery.claim import HELD, State, give_back
+from newsletter.delivery.transports import Kind, Outcome
 from newsletter.models import Delivery, DeliveryEvent
-from newsletter.transports import Kind, Outcome
 
 LONGEST_RETRY = 12  # times the first wait
 SETTLED = {

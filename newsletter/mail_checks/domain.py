@@ -18,7 +18,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from newsletter.transports.dkim import MIN_BITS
+from newsletter.delivery.transports.dkim import MIN_BITS
 
 from .findings import Finding, Level, Lookup, NoAnswer, items_of, tags_of
 from .spf import check_spf

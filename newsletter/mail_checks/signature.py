@@ -9,7 +9,7 @@ import email
 from collections.abc import Iterable, Mapping, Sequence
 from email.utils import parseaddr
 
-from newsletter.transports.dkim import OVERSIGNED, SIGNED
+from newsletter.delivery.transports.dkim import OVERSIGNED, SIGNED
 
 from .findings import Finding, Level, items_of, tags_of
 

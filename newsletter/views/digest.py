@@ -15,7 +15,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from newsletter import feedback
+from newsletter.delivery import feedback
 from newsletter.delivery.compose import SCOPE
 from newsletter.mail import subject_lines as headlines
 from newsletter.mail.compile import reasons

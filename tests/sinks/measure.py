@@ -10,9 +10,9 @@ import resource
 import time
 from collections import Counter
 
-from newsletter.transports import Message
-from newsletter.transports.smtp import SmtpTransport
-from newsletter.transports.smtp_session import Relay
+from newsletter.delivery.transports import Message
+from newsletter.delivery.transports.smtp import SmtpTransport
+from newsletter.delivery.transports.smtp_session import Relay
 
 LINE = b"A paragraph of a digest, as long as quoted-printable lets a line become =\r\n"
 

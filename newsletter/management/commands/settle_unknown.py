@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from newsletter import delivery
-from newsletter.bounces import relay_log
+from newsletter.delivery.bounces import relay_log
 from newsletter.delivery.compose import delivery_of_message_id
 from newsletter.models import Delivery
 

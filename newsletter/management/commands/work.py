@@ -16,8 +16,9 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 from django.utils import timezone
 
-from newsletter import planning, search, tasks, webhooks
+from newsletter import planning, search, tasks
 from newsletter.catalogue.topics import embeddings as vectors
+from newsletter.delivery import webhooks
 from subscriptions import notices
 
 log = logging.getLogger(__name__)

@@ -16,9 +16,9 @@ from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from newsletter.catalogue.http_client import Rules
+from newsletter.delivery.webhooks import keys, post
+from newsletter.delivery.webhooks.signature import signed_headers
 from newsletter.models import WebhookDelivery, WebhookEndpoint
-from newsletter.webhooks import keys, post
-from newsletter.webhooks.signature import signed_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable

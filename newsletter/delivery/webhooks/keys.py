@@ -62,4 +62,4 @@ def _box() -> MultiFernet:
 
 
 def _key(secret: str) -> bytes:
-    return base64.urlsafe_b64encode(hashlib.sha256(b"newsletter.webhooks:" + secret.encode()).digest())
+    return base64.urlsafe_b64encode(hashlib.sha256(b"newsletter.delivery.webhooks:" + secret.encode()).digest())
