@@ -16,7 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 
-from newsletter import metrics
+from newsletter.monitoring import alarms as metrics
 
 STATUS_SECONDS = 5  # strangers may ask as often as they like; the database is asked this often
 

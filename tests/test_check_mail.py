@@ -23,7 +23,7 @@ from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
 from newsletter.delivery.transports.dkim import Signer
-from newsletter.mail_checks import Finding, Level, NoAnswer, Sender, check_message, check_sender
+from newsletter.monitoring.mail_checks import Finding, Level, NoAnswer, Sender, check_message, check_sender
 from tests.relay import OVERSIGN_HEADERS, SIGN_HEADERS, new_key, pem
 from tests.test_dkim import DIGEST
 

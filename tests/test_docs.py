@@ -154,7 +154,7 @@ def test_every_decision_is_listed_and_no_number_is_used_twice() -> None:
 
 
 def test_the_handbook_explains_every_alarm() -> None:
-    code = (ROOT / "newsletter/metrics.py").read_text()
+    code = (ROOT / "newsletter/monitoring/alarms.py").read_text()
     names = set(re.findall(r'Alarm\(\s*Part\.\w+,\s*f?"([^"]+)"', code))
     assert len(names) >= 8
     for name in names:

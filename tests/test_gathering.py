@@ -10,13 +10,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from newsletter import metrics
 from newsletter.catalogue import polling as gathering
 from newsletter.catalogue.http_client import Rules
 from newsletter.catalogue.polling import ask, gather_due, troubles
 from newsletter.catalogue.sources import arxiv_daily, arxiv_query, hf_daily
 from newsletter.catalogue.sources.observation import Observation, Request, Source
 from newsletter.models import Paper, Signal, SourceHost, SourceRun
+from newsletter.monitoring import alarms as metrics
 from tests.builders import NOON, make_paper
 from tests.replay import Replay, Reply, replaying
 from tests.test_arxiv import daily_entry, daily_feed, query_entry, query_feed

@@ -15,9 +15,10 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from newsletter import metrics, tasks
-from newsletter.metrics import Part
+from newsletter import tasks
 from newsletter.models import Claim, Delivery, Edition, Heartbeat, Stream
+from newsletter.monitoring import alarms as metrics
+from newsletter.monitoring.alarms import Part
 from subscriptions.models import Notice
 from tests.builders import NOON, make_edition, make_reader
 from tests.processes import Processes

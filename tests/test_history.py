@@ -6,8 +6,8 @@ from django.core.management import CommandError, call_command
 
 from newsletter.delivery import feedback
 from newsletter.delivery.bounces import Kind as Told
-from newsletter.history import history_of, standing_of
 from newsletter.models import Delivery
+from newsletter.monitoring.reader_history import history_of, standing_of
 from subscriptions import lifecycle
 from subscriptions.models import Subscriber
 from tests.builders import NOON, make_reader

@@ -18,12 +18,13 @@ import time_machine
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from newsletter import metrics, tasks
+from newsletter import tasks
 from newsletter.catalogue.http_client import Rules
 from newsletter.delivery import webhooks
 from newsletter.delivery.webhooks import keys, outbox, post
 from newsletter.delivery.webhooks.signature import signed_headers
 from newsletter.models import Edition, Paper, WebhookDelivery, WebhookEndpoint, WebhookEvent
+from newsletter.monitoring import alarms as metrics
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.inbox import Inbox
 from tests.processes import ROOT, Processes

@@ -7,8 +7,8 @@ from django.test.utils import CaptureQueriesContext
 
 from newsletter import planning
 from newsletter.editions import lifecycle as editions
-from newsletter.history import history_of
 from newsletter.models import Delivery, Edition, Miss, Paper
+from newsletter.monitoring.reader_history import history_of
 from newsletter.planning import due
 from subscriptions.models import Subscriber, TopicPreference
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic

@@ -12,10 +12,10 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.utils import timezone
 
-from newsletter import metrics
 from newsletter.delivery import webhooks
 from newsletter.delivery.webhooks import keys
 from newsletter.models import WebhookDelivery, WebhookEndpoint
+from newsletter.monitoring import alarms as metrics
 from tests.builders import NOON
 
 pytestmark = pytest.mark.django_db

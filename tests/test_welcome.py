@@ -17,8 +17,8 @@ from django.test.utils import CaptureQueriesContext
 from newsletter import delivery, planning
 from newsletter.delivery.transports import Kind, Outcome, Phase
 from newsletter.editions import lifecycle as editions
-from newsletter.history import history_of, standing_of
 from newsletter.models import Compiled, Delivery, Edition, Miss, Paper
+from newsletter.monitoring.reader_history import history_of, standing_of
 from subscriptions import lifecycle
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import Origin, Wishes

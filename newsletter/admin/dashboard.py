@@ -13,11 +13,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from newsletter import delivery, metrics
+from newsletter import delivery
 from newsletter.admin import look
 from newsletter.admin.counts import counts_of, readers_of
 from newsletter.catalogue import polling as gathering
 from newsletter.models import Edition, SourceRun, Stream
+from newsletter.monitoring import alarms as metrics
 
 RECENT = timedelta(days=2)
 

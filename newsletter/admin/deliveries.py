@@ -20,9 +20,10 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 
-from newsletter import delivery, history
+from newsletter import delivery
 from newsletter.admin import look
 from newsletter.models import Delivery, DeliveryEvent, EditionItem
+from newsletter.monitoring import reader_history as history
 from subscriptions.addresses import parse_address
 from subscriptions.models import Subscriber
 

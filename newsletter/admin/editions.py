@@ -20,7 +20,6 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 
-from newsletter import previews
 from newsletter.admin import look
 from newsletter.admin.acts import Act, ask_or_act
 from newsletter.admin.counts import counts_of, openings_of, readers_of
@@ -28,6 +27,7 @@ from newsletter.admin.edition_acts import ACTS, OPEN
 from newsletter.editions import lifecycle as editions
 from newsletter.mail.compile import FragmentError
 from newsletter.models import Edition, EditionItem, PaperTopic
+from newsletter.monitoring import previews
 from subscriptions.models import Topic
 
 State = Edition.State

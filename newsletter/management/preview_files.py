@@ -17,10 +17,10 @@ from pathlib import Path
 
 from django.db import transaction
 
-from newsletter import previews
 from newsletter.editions import lifecycle as editions
 from newsletter.models import Edition
-from newsletter.previews import Persona
+from newsletter.monitoring import previews
+from newsletter.monitoring.previews import Persona
 from subscriptions.models import Topic
 
 WISHES = "topics=SLUG,… mutes=SLUG,… papers=N format=html|text new=yes"

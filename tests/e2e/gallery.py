@@ -76,7 +76,7 @@ def mails() -> list[Preview]:
 
     from newsletter.management.preview_files import edition_to_show, persona_of, write_preview
     from newsletter.models import Edition
-    from newsletter.previews import Persona
+    from newsletter.monitoring.previews import Persona
     from newsletter.ranking import scoring as trends
     from tests.mail_samples import make_edition
     from tests.test_golden_mails import CASES

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from django.utils import timezone
 
-from newsletter import metrics
+from newsletter.monitoring import alarms as metrics
 
 
 class Command(BaseCommand):

@@ -25,7 +25,7 @@ from newsletter.management.preview_files import (
     write_preview,
 )
 from newsletter.models import Edition
-from newsletter.previews import sample_personas
+from newsletter.monitoring.previews import sample_personas
 
 
 class Command(BaseCommand):

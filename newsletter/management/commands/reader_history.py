@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from newsletter.history import history_of, standing_of
+from newsletter.monitoring.reader_history import history_of, standing_of
 from subscriptions.addresses import parse_address
 from subscriptions.models import Subscriber
 
