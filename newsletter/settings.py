@@ -124,7 +124,7 @@ INSTALLED_APPS = [
     "newsletter",
 ]
 MIDDLEWARE = [
-    "newsletter.health.HealthMiddleware",
+    "newsletter.views.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",

@@ -17,12 +17,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from newsletter import cards, search, tasks
+from newsletter import search, tasks
 from newsletter.catalogue.http_client import FetchError, Rules, address_of, asked_wait
 from newsletter.delivery import webhooks
 from newsletter.models import Edition, Heartbeat, Paper, Submission, Vote, WebhookDelivery
 from newsletter.ranking import votes as community
 from newsletter.search import entries
+from newsletter.views import share_cards as cards
 from subscriptions import links, rights
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.receiver import Answer, Receiver, receiving

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from newsletter.structured import bibtex
+from newsletter.views.structured_data import bibtex
 from tests.builders import NOON, make_edition, make_paper
 from tests.test_listing import HOSTILE, hrefs, parsed, text_of
 

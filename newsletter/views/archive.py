@@ -24,11 +24,10 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import condition
 
-from newsletter import cards
 from newsletter.mail import subject_lines as headlines
 from newsletter.mail import text as prose
 from newsletter.models import Edition, EditionItem, PaperTopic
-from newsletter.structured import publication_issue
+from newsletter.views import share_cards as cards
 from newsletter.views.frame import (
     choices,
     frame,
@@ -40,6 +39,7 @@ from newsletter.views.frame import (
     wish,
     wishes_of,
 )
+from newsletter.views.structured_data import publication_issue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -17,12 +17,12 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import condition
 
-from newsletter import cards
 from newsletter.models import EditionItem, Paper, Sighting
 from newsletter.ranking.trend import gains_line
 from newsletter.search import similar
-from newsletter.structured import bibtex, scholarly_article
+from newsletter.views import share_cards as cards
 from newsletter.views.frame import frame, public_page, sites_own_picture
+from newsletter.views.structured_data import bibtex, scholarly_article
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # loaded by the function that draws: most processes never do
 
 SIZE = (1200, 630)
 LONGEST = 300  # characters; the rest would not be legible
-_FONT = Path(__file__).parent / "data" / "fonts" / "NotoSerif-Bold.ttf"
+_FONT = Path(__file__).resolve().parents[1] / "data" / "fonts" / "NotoSerif-Bold.ttf"
 _PAPER, _INK, _SOFT, _SUN = "#fbfbf9", "#191917", "#55534c", "#ffcc33"
 _LEFT, _RIGHT, _TOP, _BOTTOM = 84, 1116, 96, 470  # what the title may fill
 _SIZES = (72, 64, 56, 50, 44, 38)  # the largest that fits is taken
