@@ -148,7 +148,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "newsletter.views.frame.site",
+                "newsletter.views.page_context.site",
             ],
         },
     }
@@ -439,12 +439,12 @@ UNFOLD = {
     "SITE_TITLE": SITE_NAME,
     "SITE_HEADER": SITE_NAME,
     "SITE_URL": "/",
-    "SITE_ICON": "newsletter.admin.desk.icon",
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "newsletter.admin.desk.icon"}],
+    "SITE_ICON": "newsletter.admin.theme.icon",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "newsletter.admin.theme.icon"}],
     "SHOW_HISTORY": True,
-    "STYLES": ["newsletter.admin.desk.style"],
+    "STYLES": ["newsletter.admin.theme.style"],
     "DASHBOARD_CALLBACK": "newsletter.admin.dashboard.fill",
-    "SIDEBAR": {"navigation": "newsletter.admin.desk.navigation"},
+    "SIDEBAR": {"navigation": "newsletter.admin.theme.navigation"},
     # Ink and amber: the site's colours, in the steps that Unfold's classes use.
     "COLORS": {
         "base": {

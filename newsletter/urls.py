@@ -7,19 +7,10 @@ from django.contrib import admin
 from django.urls import URLPattern, include, path, register_converter
 
 from newsletter import api
-from newsletter.api.page import api_page
-from newsletter.views import (
-    archive,
-    community,
-    digest,
-    edition_feeds,
-    feeds,
-    frame,
-    listing,
-    paper,
-    search,
-    signup_preview,
-)
+from newsletter.api.docs_page import api_page
+from newsletter.views import archive, digest, edition_feeds, feeds, listing, paper, search, signup_preview
+from newsletter.views import page_context as frame
+from newsletter.views import votes_and_submissions as community
 from newsletter.views.periods import MonthConverter, WeekConverter
 
 

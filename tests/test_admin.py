@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from newsletter import planning
-from newsletter.admin import look
+from newsletter.admin import display as look
 from newsletter.delivery import webhooks
 from newsletter.models import (
     Delivery,

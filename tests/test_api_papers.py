@@ -12,7 +12,9 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import Settings
 
-from newsletter.api import door, shapes, submit
+from newsletter.api import gateway as door
+from newsletter.api import schemas as shapes
+from newsletter.api import submissions as submit
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources.observation import Observation
 from newsletter.editions import lifecycle as editions

@@ -12,7 +12,8 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from newsletter.api import door, shapes
+from newsletter.api import gateway as door
+from newsletter.api import schemas as shapes
 from newsletter.models import Edition, EditionItem, Paper
 from newsletter.search import keep_up
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from newsletter import search
-from newsletter.views.frame import PAPERS_PER_PAGE
+from newsletter.views.page_context import PAPERS_PER_PAGE
 from tests.builders import assign, make_paper
 
 pytestmark = pytest.mark.django_db

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from newsletter import delivery
-from newsletter.admin import look
+from newsletter.admin import display as look
 from newsletter.admin.counts import counts_of, readers_of
 from newsletter.catalogue import polling as gathering
 from newsletter.models import Edition, SourceRun, Stream

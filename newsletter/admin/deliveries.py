@@ -21,7 +21,7 @@ from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 
 from newsletter import delivery
-from newsletter.admin import look
+from newsletter.admin import display as look
 from newsletter.models import Delivery, DeliveryEvent, EditionItem
 from newsletter.monitoring import reader_history as history
 from subscriptions.addresses import parse_address

@@ -11,7 +11,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from newsletter import delivery, planning
-from newsletter.admin.acts import Act, ActError
+from newsletter.admin.confirmed_actions import Act, ActError
 from newsletter.editions import lifecycle as editions
 from newsletter.mail.compile import FragmentError
 from newsletter.models import Edition

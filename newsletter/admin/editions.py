@@ -20,8 +20,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 
-from newsletter.admin import look
-from newsletter.admin.acts import Act, ask_or_act
+from newsletter.admin import display as look
+from newsletter.admin.confirmed_actions import Act, ask_or_act
 from newsletter.admin.counts import counts_of, openings_of, readers_of
 from newsletter.admin.edition_acts import ACTS, OPEN
 from newsletter.editions import lifecycle as editions

@@ -21,8 +21,8 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 
-from newsletter.admin import look
-from newsletter.admin.acts import Act, ActError, ask_or_act
+from newsletter.admin import display as look
+from newsletter.admin.confirmed_actions import Act, ActError, ask_or_act
 from newsletter.catalogue import merging
 from newsletter.catalogue.topics import assignment as filing
 from newsletter.editions import lifecycle as editions

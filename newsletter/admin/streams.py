@@ -14,8 +14,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from newsletter import delivery
-from newsletter.admin import look
-from newsletter.admin.acts import Act, ActError, ask_or_act
+from newsletter.admin import display as look
+from newsletter.admin.confirmed_actions import Act, ActError, ask_or_act
 from newsletter.admin.deliveries import ReadOnly
 from newsletter.models import Heartbeat, Stream
 

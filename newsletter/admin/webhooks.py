@@ -24,8 +24,8 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
-from newsletter.admin import look
-from newsletter.admin.acts import Act, ask_or_act
+from newsletter.admin import display as look
+from newsletter.admin.confirmed_actions import Act, ask_or_act
 from newsletter.admin.deliveries import ReadOnly
 from newsletter.delivery import webhooks
 from newsletter.models import WebhookDelivery, WebhookEndpoint, WebhookEvent

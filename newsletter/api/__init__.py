@@ -15,8 +15,9 @@ from django.urls import URLPattern, path, resolve
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
 
-from newsletter.api import editions, papers, search, submit
-from newsletter.api.door import at_the_door, told
+from newsletter.api import editions, papers, search
+from newsletter.api import submissions as submit
+from newsletter.api.gateway import at_the_door, told
 from subscriptions import api as readers
 
 if TYPE_CHECKING:

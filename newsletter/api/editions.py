@@ -12,8 +12,9 @@ from django.db.models import Count, Q
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router
 
-from newsletter.api import cursors, shapes
-from newsletter.api.door import said, told
+from newsletter.api import cursors
+from newsletter.api import schemas as shapes
+from newsletter.api.gateway import said, told
 from newsletter.api.papers import NO_CURSOR, NOT_HERE, PK_MAX, leaf
 from newsletter.editions import public as facts
 from newsletter.models import Edition, EditionItem

@@ -18,8 +18,9 @@ from django.utils import timezone
 from ninja import Query, Router
 from ninja.errors import HttpError
 
-from newsletter.api import cursors, shapes
-from newsletter.api.door import said, told
+from newsletter.api import cursors
+from newsletter.api import schemas as shapes
+from newsletter.api.gateway import said, told
 from newsletter.catalogue.sources.identifiers import arxiv_id as parsed_arxiv_id
 from newsletter.editions import public as facts
 from newsletter.models import Paper, PaperTopic

@@ -9,8 +9,8 @@ from django.utils import translation
 from ninja import Query, Router
 
 from newsletter import search
-from newsletter.api import shapes
-from newsletter.api.door import said, told
+from newsletter.api import schemas as shapes
+from newsletter.api.gateway import said, told
 from newsletter.api.papers import NOT_HERE, PK_MAX
 from newsletter.editions import public as facts
 from newsletter.models import Paper

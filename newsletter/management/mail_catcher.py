@@ -25,7 +25,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP
 
-from newsletter.management.mail_pages import MailPages
+from newsletter.management.mail_catcher_pages import MailPages
 
 Address = tuple[str, int]
 _LARGEST_MESSAGE = 32 * 1024 * 1024

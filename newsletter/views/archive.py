@@ -28,7 +28,7 @@ from newsletter.mail import subject_lines as headlines
 from newsletter.mail import text as prose
 from newsletter.models import Edition, EditionItem, PaperTopic
 from newsletter.views import share_cards as cards
-from newsletter.views.frame import (
+from newsletter.views.page_context import (
     choices,
     frame,
     page_of,

@@ -16,7 +16,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from newsletter.models import Paper
-from newsletter.views.frame import Leaf, choices, frame, leaf_of, public_page, query_of, wish, wishes_of
+from newsletter.views.page_context import Leaf, choices, frame, leaf_of, public_page, query_of, wish, wishes_of
 from newsletter.views.periods import CADENCE_OF, Period, period_around
 from newsletter.views.structured_data import collection_page
 from subscriptions.models import Topic

@@ -21,7 +21,7 @@ from newsletter.models import EditionItem, Paper, Sighting
 from newsletter.ranking.trend import gains_line
 from newsletter.search import similar
 from newsletter.views import share_cards as cards
-from newsletter.views.frame import frame, public_page, sites_own_picture
+from newsletter.views.page_context import frame, public_page, sites_own_picture
 from newsletter.views.structured_data import bibtex, scholarly_article
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from newsletter import search
 from newsletter.models import Paper
 from newsletter.search.query import LONGEST
 from newsletter.search.sentences import sentence_of
-from newsletter.views.frame import PAPERS_PER_PAGE, Leaf, choices, frame, page_of, public_page, wish, wishes_of
+from newsletter.views.page_context import PAPERS_PER_PAGE, Leaf, choices, frame, page_of, public_page, wish, wishes_of
 
 if TYPE_CHECKING:
     from django.http import HttpRequest

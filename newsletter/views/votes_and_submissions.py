@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from newsletter.models import Paper, PaperQuerySet, PaperTopic, Submission
 from newsletter.ranking import votes as community
 from newsletter.ranking.votes import Answer, Handed
-from newsletter.views.frame import choices, leaf_of, wish, wishes_of
+from newsletter.views.page_context import choices, leaf_of, wish, wishes_of
 from subscriptions.models import Subscriber, TopicPreference
 from subscriptions.views.guards import link_expired, plain, posted, reader_of, secret_page, see_other
 

@@ -22,7 +22,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from newsletter.admin import look
+from newsletter.admin import display as look
 from newsletter.admin.deliveries import ReadOnly
 from newsletter.models import Submission
 from newsletter.ranking import votes as community

@@ -18,8 +18,8 @@ from ninja import Body
 from ninja.decorators import decorate_view
 from ninja.errors import HttpError
 
-from newsletter.api import shapes
-from newsletter.api.door import said
+from newsletter.api import schemas as shapes
+from newsletter.api.gateway import said
 from newsletter.api.papers import router
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources.identifiers import arxiv_id as parsed_arxiv_id

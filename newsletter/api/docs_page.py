@@ -14,7 +14,7 @@ from django.http import Http404
 from django.shortcuts import redirect, render
 
 from newsletter.api import api
-from newsletter.views.frame import frame, public_page
+from newsletter.views.page_context import frame, public_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ from django.http import HttpResponse
 from django.utils.cache import get_conditional_response
 from django.views.decorators.csrf import csrf_exempt
 
-from newsletter.api.pace import Buckets
+from newsletter.api.rate_limit import Buckets
 from subscriptions.addresses import client_address, network_of
 
 if TYPE_CHECKING:
