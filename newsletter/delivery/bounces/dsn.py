@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import Event, Kind, letters, statuses
+from newsletter.delivery.bounces import Event, Kind, letters, statuses
 
 if TYPE_CHECKING:
     from email.message import Message

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from flufl.bounce import all_failures
 
-from . import Event, Kind, letters, statuses
+from newsletter.delivery.bounces import Event, Kind, letters, statuses
 
 if TYPE_CHECKING:
     from email.message import Message

@@ -10,7 +10,7 @@ import email.policy
 import re
 from typing import TYPE_CHECKING
 
-from . import Event, Kind, arf, dsn, guess, letters
+from newsletter.delivery.bounces import Event, Kind, arf, dsn, guess, letters
 
 if TYPE_CHECKING:
     from email.message import Message

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from . import Kind
+from newsletter.delivery.bounces import Kind
 
 TEXT_LIMIT = 250
 _DEAD_ADDRESS = frozenset({"5.1.0", "5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})

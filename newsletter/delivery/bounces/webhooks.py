@@ -10,7 +10,7 @@ import hashlib
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from . import Event, Kind, statuses
+from newsletter.delivery.bounces import Event, Kind, statuses
 
 if TYPE_CHECKING:
     from collections.abc import Callable

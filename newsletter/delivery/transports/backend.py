@@ -19,10 +19,9 @@ from collections import deque
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from newsletter.delivery.transports import Kind, Message, Outcome, Phase, Turn
+from newsletter.delivery.transports.outcomes import outcome, redact
 from subscriptions import mail
-
-from . import Kind, Message, Outcome, Phase, Turn
-from .outcomes import outcome, redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

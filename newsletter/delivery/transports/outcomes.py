@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from . import Kind, Outcome, Phase
+from newsletter.delivery.transports import Kind, Outcome, Phase
 
 TEXT_LIMIT = 250
 # The connection, not the message: whoever comes next would fare the same.

@@ -11,13 +11,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import Kind, Turn
+from newsletter.delivery.transports import Kind, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from . import Message, Outcome
-    from .smtp import SmtpTransport
+    from newsletter.delivery.transports import Message, Outcome
+    from newsletter.delivery.transports.smtp import SmtpTransport
 
 REST_SECONDS = 30.0
 _LOOK_SECONDS = 0.25  # members watch their own deadlines only when polled

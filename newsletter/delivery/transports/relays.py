@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from .pool import Member, RelayPool
-from .smtp import SmtpTransport
-from .smtp_session import Relay, Security
+from newsletter.delivery.transports.pool import Member, RelayPool
+from newsletter.delivery.transports.smtp import SmtpTransport
+from newsletter.delivery.transports.smtp_session import Relay, Security
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from . import Transport
+    from newsletter.delivery.transports import Transport
 
 _SCHEMES = {
     "smtp": (Security.NONE, 25),

@@ -15,15 +15,15 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from . import Kind, Message, Outcome, Phase, Turn
-from .outcomes import outcome, redact
-from .smtp_dialogue import Dialogue
-from .smtp_session import Opener, SessionError
+from newsletter.delivery.transports import Kind, Message, Outcome, Phase, Turn
+from newsletter.delivery.transports.outcomes import outcome, redact
+from newsletter.delivery.transports.smtp_dialogue import Dialogue
+from newsletter.delivery.transports.smtp_session import Opener, SessionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from .smtp_session import Relay, Session
+    from newsletter.delivery.transports.smtp_session import Relay, Session
 
 _ENVELOPE_ADDRESS = re.compile(r"[!-;=?-~]+@[!-;=?-~]+")  # printable ASCII without space, < and >
 _READ_SIZE = 65_536

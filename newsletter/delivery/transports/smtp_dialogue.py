@@ -10,11 +10,11 @@ from collections import deque
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from . import Phase
-from .outcomes import outcome
+from newsletter.delivery.transports import Phase
+from newsletter.delivery.transports.outcomes import outcome
 
 if TYPE_CHECKING:
-    from . import Message, Turn
+    from newsletter.delivery.transports import Message, Turn
 
 REPLY_LIMIT = 16_384  # a server that says more in one breath is not speaking SMTP
 

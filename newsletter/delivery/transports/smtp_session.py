@@ -16,7 +16,7 @@ from enum import StrEnum
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from . import Phase
+from newsletter.delivery.transports import Phase
 
 if TYPE_CHECKING:
     import socket

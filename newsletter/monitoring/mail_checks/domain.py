@@ -19,9 +19,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from newsletter.delivery.transports.dkim import MIN_BITS
-
-from .findings import Finding, Level, Lookup, NoAnswer, items_of, tags_of
-from .spf import check_spf
+from newsletter.monitoring.mail_checks.findings import Finding, Level, Lookup, NoAnswer, items_of, tags_of
+from newsletter.monitoring.mail_checks.spf import check_spf
 
 DMARC_LABELS_MAX = 8  # RFC 9989, tree walk
 _POLICIES = {"none", "quarantine", "reject"}

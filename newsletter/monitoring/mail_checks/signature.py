@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from email.utils import parseaddr
 
 from newsletter.delivery.transports.dkim import OVERSIGNED, SIGNED
-
-from .findings import Finding, Level, items_of, tags_of
+from newsletter.monitoring.mail_checks.findings import Finding, Level, items_of, tags_of
 
 ONE_CLICK = ("list-unsubscribe", "list-unsubscribe-post")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from .findings import Finding, Level, Lookup
+from newsletter.monitoring.mail_checks.findings import Finding, Level, Lookup
 
 SPF_LOOKUPS_MAX = 10  # §4.6.4
 _SPF_TERM = re.compile(r"[+?~-]?(?P<name>[a-z][a-z0-9._-]*)(?P<separator>[:=/]?)(?P<value>\S*)", re.IGNORECASE)
