@@ -190,7 +190,9 @@ if ANYMAIL:
         raise ImproperlyConfigured(
             'ANYMAIL needs "WEBHOOK_SECRET": "user:password", or anybody could report bounces. See .env.example.'
         )
-MAIL_SIGNER = "newsletter.delivery.outlet.signed"  # what signs confirmations and notices, when DKIM_KEY_FILE is set
+MAIL_SIGNER = (
+    "newsletter.delivery.choose_transport.signed"  # what signs confirmations and notices, when DKIM_KEY_FILE is set
+)
 NOTICE_GATE = "newsletter.delivery.claim.may_confirm"  # says whether they may leave: the switch is in the admin
 EMAIL_CA_FILE = env.str("EMAIL_CA_FILE", default="")  # authorities trusted besides the system's, for a private relay
 

@@ -20,7 +20,7 @@ from newsletter import delivery, planning, search
 from newsletter.catalogue import polling as gathering
 from newsletter.catalogue.topics import embeddings as vectors
 from newsletter.delivery import feedback, webhooks
-from newsletter.delivery.outlet import open_transport
+from newsletter.delivery.choose_transport import open_transport
 from newsletter.editions import lifecycle as editions
 from newsletter.models import Delivery, Heartbeat
 from newsletter.ranking import scoring as trends

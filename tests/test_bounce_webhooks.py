@@ -13,7 +13,8 @@ from anymail.webhooks.mailgun import MailgunTrackingWebhookView
 from anymail.webhooks.postmark import PostmarkTrackingWebhookView
 from django.test import RequestFactory
 
-from newsletter.delivery.bounces import Event, Kind, webhooks
+from newsletter.delivery.bounces import Event, Kind
+from newsletter.delivery.bounces import provider_events as webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter.delivery.bounces import Kind, reports, statuses
+from newsletter.delivery.bounces import Kind
+from newsletter.delivery.bounces import parse as reports
+from newsletter.delivery.bounces import status_codes as statuses
 
 FOLDER = Path(__file__).parent / "data" / "bounces"
 VERP = "b+1f.0123456789abcdef0123@papers.example.org"

@@ -8,7 +8,8 @@ from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 
 from newsletter import delivery, planning
-from newsletter.delivery import claim, reap, settle
+from newsletter.delivery import claim, settle
+from newsletter.delivery import rescue as reap
 from newsletter.delivery.compose import bounce_address, delivery_of_bounce_address, delivery_of_message_id, message_id
 from newsletter.delivery.transports import Kind, Message, Outcome, Phase
 from newsletter.editions import lifecycle as editions

@@ -21,7 +21,8 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from newsletter import tasks
 from newsletter.catalogue.http_client import Rules
 from newsletter.delivery import webhooks
-from newsletter.delivery.webhooks import keys, outbox, post
+from newsletter.delivery.webhooks import endpoint_secrets as keys
+from newsletter.delivery.webhooks import outbox, post
 from newsletter.delivery.webhooks.signature import signed_headers
 from newsletter.models import Edition, Paper, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from newsletter.monitoring import alarms as metrics

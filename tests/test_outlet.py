@@ -10,7 +10,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from newsletter import delivery, planning
-from newsletter.delivery.outlet import open_transport, signer
+from newsletter.delivery.choose_transport import open_transport, signer
 from newsletter.delivery.transports.backend import BackendTransport
 from newsletter.delivery.transports.pool import RelayPool
 from newsletter.delivery.transports.smtp import SmtpTransport

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from newsletter import planning
 from newsletter.delivery import claim, reap_expired
-from newsletter.delivery.exchange import exchange
+from newsletter.delivery.settle_and_mark import exchange
 from newsletter.delivery.transports import Kind, Outcome, Phase, Turn
 from newsletter.editions import lifecycle as editions
 from newsletter.models import Claim, Compiled, Delivery, Edition

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from pytest_django.fixtures import Settings
 
 from newsletter import delivery, planning
-from newsletter.delivery.outlet import open_transport
+from newsletter.delivery.choose_transport import open_transport
 from newsletter.delivery.transports import Message, Transport
 from newsletter.delivery.transports.dkim import OVERSIGNED, SIGNED
 from newsletter.models import Delivery, Edition

@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from newsletter.delivery import webhooks
-from newsletter.delivery.webhooks import keys
+from newsletter.delivery.webhooks import endpoint_secrets as keys
 from newsletter.models import WebhookDelivery, WebhookEndpoint
 from newsletter.monitoring import alarms as metrics
 from tests.builders import NOON

@@ -4,10 +4,17 @@ In: Delivery rows that are due. Out: the same rows, each in exactly one terminal
 did not go smoothly. Every part may run twice and on many machines at once: a row moves only by a conditional UPDATE.
 """
 
-from newsletter.delivery.amend import counts, pause_stream, resume_stream, retry_failed, retry_rows, settle_unknown
 from newsletter.delivery.claim import CONFIRM_STREAM, STREAM
-from newsletter.delivery.forget import forget_details
-from newsletter.delivery.reap import reap_expired, skip_expired
+from newsletter.delivery.operator_actions import (
+    counts,
+    pause_stream,
+    resume_stream,
+    retry_failed,
+    retry_rows,
+    settle_unknown,
+)
+from newsletter.delivery.rescue import reap_expired, skip_expired
+from newsletter.delivery.retention import forget_details
 from newsletter.delivery.run import Run, deliver
 
 __all__ = [

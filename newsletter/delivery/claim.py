@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, Exists, OuterRef, Q, Value, When
 
-from newsletter.delivery import pace
+from newsletter.delivery import sending_rate as pace
 from newsletter.models import Claim, Delivery, Edition, Stream
 from subscriptions import schedule
 from subscriptions.models import Subscriber, Suppression, TopicPreference

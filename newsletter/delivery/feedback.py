@@ -15,8 +15,9 @@ from django.db.models import Count, F
 from django.utils import timezone
 
 from newsletter.delivery import settle_unknown
-from newsletter.delivery.bounces import Event, mailbox, reports
+from newsletter.delivery.bounces import Event, mailbox
 from newsletter.delivery.bounces import Kind as Told
+from newsletter.delivery.bounces import parse as reports
 from newsletter.delivery.compose import delivery_of_bounce_address, delivery_of_message_id
 from newsletter.editions import lifecycle as editions
 from newsletter.models import Click, Delivery, DeliveryEvent, Edition, EditionItem, Paper, Verdict

@@ -22,7 +22,7 @@ from django.utils import timezone
 from newsletter.delivery.breaker import Breaker, pause_edition
 from newsletter.delivery.claim import Claimed, claim_due, give_back, keep_alive, let_go
 from newsletter.delivery.compose import Composers, EditionBroken
-from newsletter.delivery.exchange import exchange
+from newsletter.delivery.settle_and_mark import exchange
 from newsletter.delivery.transports import Kind, Message, Outcome, Phase, Transport, Turn
 from newsletter.models.background_writer import Ledger, open_ledger
 

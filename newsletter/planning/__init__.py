@@ -19,7 +19,8 @@ from django.utils import timezone
 
 from newsletter.models import Edition, Miss
 from newsletter.models.background_writer import open_ledger
-from newsletter.planning.choice import EditionPlan, picks_for
+from newsletter.planning.bulk_insert import Row
+from newsletter.planning.delivery_rows import Planned, note_misses, rows_of, write_rows
 from newsletter.planning.due import (
     Due,
     Raced,
@@ -34,8 +35,7 @@ from newsletter.planning.due import (
     slot_of,
     without_delivery,
 )
-from newsletter.planning.rows import Planned, note_misses, rows_of, write_rows
-from newsletter.planning.store import Row
+from newsletter.planning.edition_plan import EditionPlan, picks_for
 from newsletter.planning.welcome import plan_welcomes
 from subscriptions.models import Subscriber
 

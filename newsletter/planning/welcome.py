@@ -17,10 +17,10 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from newsletter.models import Compiled, Delivery, Edition, Miss
-from newsletter.planning.choice import EditionPlan
+from newsletter.planning.bulk_insert import Row, store
+from newsletter.planning.delivery_rows import Planned, rows_of
 from newsletter.planning.due import CHUNK, Due, Raced, Slot, grace, local_day, read
-from newsletter.planning.rows import Planned, rows_of
-from newsletter.planning.store import Row, store
+from newsletter.planning.edition_plan import EditionPlan
 from subscriptions.models import Subscriber
 
 log = logging.getLogger(__name__)

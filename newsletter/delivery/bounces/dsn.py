@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from newsletter.delivery.bounces import Event, Kind, letters, statuses
+from newsletter.delivery.bounces import Event, Kind
+from newsletter.delivery.bounces import mime as letters
+from newsletter.delivery.bounces import status_codes as statuses
 
 if TYPE_CHECKING:
     from email.message import Message

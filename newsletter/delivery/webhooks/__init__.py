@@ -4,10 +4,10 @@ In: done editions, and the endpoints an operator entered. Out: one POST an endpo
 rows are the queue: `announce_due` and `deliver_due` may run anywhere, twice, or late. See docs/webhooks.md.
 """
 
-from newsletter.delivery.webhooks.keys import give_secret
+from newsletter.delivery.webhooks.endpoint_secrets import give_secret
+from newsletter.delivery.webhooks.events import announce_due, forget_old, send_test
 from newsletter.delivery.webhooks.outbox import deliver_due, is_due, rules, send_again, switch_off
 from newsletter.delivery.webhooks.post import AddressError, check_address
-from newsletter.delivery.webhooks.telling import announce_due, forget_old, send_test
 
 __all__ = [
     "AddressError",

@@ -16,7 +16,8 @@ from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from newsletter.catalogue.http_client import Rules
-from newsletter.delivery.webhooks import keys, post
+from newsletter.delivery.webhooks import endpoint_secrets as keys
+from newsletter.delivery.webhooks import post
 from newsletter.delivery.webhooks.signature import signed_headers
 from newsletter.models import WebhookDelivery, WebhookEndpoint
 

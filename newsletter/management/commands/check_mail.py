@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from dns.exception import DNSException
 
-from newsletter.delivery.outlet import signer
+from newsletter.delivery.choose_transport import signer
 from newsletter.monitoring import mail_checks
 
 QUESTION_SECONDS = 5.0

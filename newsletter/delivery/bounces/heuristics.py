@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from flufl.bounce import all_failures
 
-from newsletter.delivery.bounces import Event, Kind, letters, statuses
+from newsletter.delivery.bounces import Event, Kind
+from newsletter.delivery.bounces import mime as letters
+from newsletter.delivery.bounces import status_codes as statuses
 
 if TYPE_CHECKING:
     from email.message import Message

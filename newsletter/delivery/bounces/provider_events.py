@@ -10,7 +10,8 @@ import hashlib
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from newsletter.delivery.bounces import Event, Kind, statuses
+from newsletter.delivery.bounces import Event, Kind
+from newsletter.delivery.bounces import status_codes as statuses
 
 if TYPE_CHECKING:
     from collections.abc import Callable

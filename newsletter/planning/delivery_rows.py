@@ -13,9 +13,9 @@ from datetime import datetime
 from django.conf import settings
 
 from newsletter.models import Delivery, Edition, Miss
-from newsletter.planning.choice import EditionPlan
+from newsletter.planning.bulk_insert import Row, store
 from newsletter.planning.due import Due, Slot
-from newsletter.planning.store import Row, store
+from newsletter.planning.edition_plan import EditionPlan
 from subscriptions.models import Subscriber
 
 THIN_DIGEST = 3  # fewer papers than this is what "skip", "hold" and "widen" are about

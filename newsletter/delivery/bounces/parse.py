@@ -10,7 +10,9 @@ import email.policy
 import re
 from typing import TYPE_CHECKING
 
-from newsletter.delivery.bounces import Event, Kind, arf, dsn, guess, letters
+from newsletter.delivery.bounces import Event, Kind, arf, dsn
+from newsletter.delivery.bounces import heuristics as guess
+from newsletter.delivery.bounces import mime as letters
 
 if TYPE_CHECKING:
     from email.message import Message
