@@ -22,7 +22,7 @@ from newsletter.catalogue.http_client import FetchError, Rules, address_of, aske
 from newsletter.delivery import webhooks
 from newsletter.models import Edition, Heartbeat, Paper, Submission, Vote, WebhookDelivery
 from newsletter.ranking import votes as community
-from newsletter.search import entries
+from newsletter.search import index_entries as entries
 from newsletter.views import share_cards as cards
 from subscriptions import links, rights
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader

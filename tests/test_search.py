@@ -20,13 +20,13 @@ from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources import sample
 from newsletter.catalogue.sources.observation import Observation
 from newsletter.models import Heartbeat, Paper, SearchEntry, SearchMemory
-from newsletter.search import shelf
+from newsletter.search import nearest_neighbours as shelf
 from newsletter.search.candidates import AllOf, AnyOf, Limits, Word, holding, newest
-from newsletter.search.entries import LEARN_EVERY, learn_if_due
+from newsletter.search.error_messages import sentence_of
 from newsletter.search.find import MOST, SHOWN
-from newsletter.search.meaning import Memory, Read, learn
+from newsletter.search.index_entries import LEARN_EVERY, learn_if_due
+from newsletter.search.latent_semantics import Memory, Read, learn
 from newsletter.search.query import Problem, QueryError
-from newsletter.search.sentences import sentence_of
 from tests.bench.bench_search import judged_titles, ndcg
 from tests.builders import NOON, assign, make_paper, make_topic
 

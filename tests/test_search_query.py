@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.search.plain_words import is_known, meanings_of
 from newsletter.search.query import LONGEST, Problem, Query, QueryError, parse
 from newsletter.search.spelling import Speller
-from newsletter.search.words import fold, stem, stems_of, words_of
+from newsletter.search.synonyms import is_known, meanings_of
+from newsletter.search.tokens import fold, stem, stems_of, words_of
 
 
 def problem_of(text: str) -> tuple[Problem, str]:

@@ -20,7 +20,7 @@ from newsletter.delivery.compose import SCOPE
 from newsletter.interests.profile_rows import Tastes
 from newsletter.mail.assemble import Composer
 from newsletter.models import Delivery, Edition, EditionItem, Paper, PaperTopic, PaperVector, Verdict
-from newsletter.models.vectors import WIDTH
+from newsletter.models.embeddings import WIDTH
 from newsletter.planning import EditionPlan
 from newsletter.planning.due import Due
 from subscriptions import links

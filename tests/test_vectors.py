@@ -11,7 +11,7 @@ from newsletter.catalogue.topics import assignment as filing
 from newsletter.catalogue.topics import embeddings as vectors
 from newsletter.catalogue.topics import encoder as semantics
 from newsletter.models import Heartbeat, Paper, PaperTopic, PaperVector
-from newsletter.models.vectors import text_of
+from newsletter.models.embeddings import text_of
 from tests.builders import NOON, make_paper, make_topic
 
 pytestmark = pytest.mark.django_db

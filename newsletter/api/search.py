@@ -15,7 +15,7 @@ from newsletter.api.papers import NOT_HERE, PK_MAX
 from newsletter.editions import public as facts
 from newsletter.models import Paper
 from newsletter.search import similar
-from newsletter.search.sentences import sentence_of
+from newsletter.search.error_messages import sentence_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

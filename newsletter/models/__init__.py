@@ -5,7 +5,6 @@ A paper is seen by sources (Sighting) and measured (Signal); an edition lists pa
 The database is the record of truth and the queue: everything else may be lost at any moment.
 """
 
-from newsletter.models.community import Submission, SubmissionQuerySet, Vote
 from newsletter.models.deliveries import (
     Claim,
     Click,
@@ -17,10 +16,11 @@ from newsletter.models.deliveries import (
     Verdict,
 )
 from newsletter.models.editions import Compiled, Edition, EditionItem, EditionItemQuerySet, EditionQuerySet
-from newsletter.models.machine import Heartbeat, PaceBucket, SourceHost, SourceRun, Stream
+from newsletter.models.embeddings import PaperVector
+from newsletter.models.operations import Heartbeat, PaceBucket, SourceHost, SourceRun, Stream
 from newsletter.models.papers import Merge, Paper, PaperQuerySet, PaperTopic, Sighting, Signal
 from newsletter.models.search import SearchEntry, SearchMemory
-from newsletter.models.vectors import PaperVector
+from newsletter.models.votes_and_submissions import Submission, SubmissionQuerySet, Vote
 from newsletter.models.webhooks import WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 __all__ = [

@@ -36,7 +36,7 @@ class SearchEntry(models.Model):
 
 
 class SearchMemory(models.Model):
-    """What was last learnt from the words of the catalogue; one row. The bytes are newsletter.search.meaning's."""
+    """What was last learnt from the words of the catalogue; one row. `search.latent_semantics` makes the bytes."""
 
     learnt_at = models.DateTimeField()
     newest_paper = models.BigIntegerField()  # the last one it was learnt from

@@ -4,8 +4,8 @@ words → entries (what is compared, kept by each database in an index of its ow
 of papers from the index and from the shelf, which holds the newest papers as numbers) → ranking. `find` goes the way.
 """
 
-from newsletter.search.entries import keep_up
 from newsletter.search.find import Found, find
+from newsletter.search.index_entries import keep_up
 from newsletter.search.query import QueryError
 
 __all__ = ["Found", "QueryError", "find", "keep_up"]

@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING
 from newsletter.catalogue.sources.identifiers import arxiv_id
 from newsletter.catalogue.topics import embeddings as vectors
 from newsletter.models import Paper, SearchEntry
-from newsletter.search import plain_words, shelf
+from newsletter.search import nearest_neighbours as shelf
+from newsletter.search import synonyms as plain_words
 from newsletter.search.candidates import AllOf, AnyOf, Limits, Sought, Word, holding, newest, within
-from newsletter.search.meaning import Floats, Memory
+from newsletter.search.latent_semantics import Floats, Memory
 from newsletter.search.query import Problem, Query, QueryError, parse
-from newsletter.search.ranking import Group, Words, rank, weights_of
-from newsletter.search.words import STOP_WORDS, stem
+from newsletter.search.relevance import Group, Words, rank, weights_of
+from newsletter.search.tokens import STOP_WORDS, stem
 from subscriptions.models import Topic
 
 if TYPE_CHECKING:
-    from newsletter.search.shelf import Shelf
+    from newsletter.search.nearest_neighbours import Shelf
 
 MOST = 600  # papers ranked for one query
 SHOWN = 400  # of them kept

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from newsletter.search.words import STOP_WORDS, stem, words_of
+from newsletter.search.tokens import STOP_WORDS, stem, words_of
 
 LONGEST = 300  # characters; no title is longer
 MOST_WORDS = 40

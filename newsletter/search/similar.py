@@ -9,10 +9,10 @@ from __future__ import annotations
 from django.core.cache import cache
 
 from newsletter.models import Paper, SearchEntry
-from newsletter.search import shelf
+from newsletter.search import nearest_neighbours as shelf
 from newsletter.search.candidates import AnyOf, Limits, Word, holding, within
-from newsletter.search.entries import entry_of
-from newsletter.search.ranking import Words, like
+from newsletter.search.index_entries import entry_of
+from newsletter.search.relevance import Words, like
 
 MOST = 50
 _KEEP_SECONDS = 1800

@@ -21,8 +21,8 @@ from django.views.decorators.cache import cache_control
 
 from newsletter import search
 from newsletter.models import Paper
+from newsletter.search.error_messages import sentence_of
 from newsletter.search.query import LONGEST
-from newsletter.search.sentences import sentence_of
 from newsletter.views.page_context import PAPERS_PER_PAGE, Leaf, choices, frame, page_of, public_page, wish, wishes_of
 
 if TYPE_CHECKING:

@@ -150,7 +150,7 @@ def _by_fts5(query: str) -> list[int]:
     """The database's own order of the same stems, the title three times as heavy."""
     from django.db import connection
 
-    from newsletter.search.words import stems_of
+    from newsletter.search.tokens import stems_of
 
     sought = " OR ".join(f'"{stem}"' for stem in stems_of(query))
     with connection.cursor() as cursor:
@@ -170,7 +170,7 @@ def print_speed(papers: int, label: str) -> None:
 
     from newsletter import search
     from newsletter.models import Paper
-    from newsletter.search.entries import learn_if_due
+    from newsletter.search.index_entries import learn_if_due
     from newsletter.search.similar import similar_to
     from tests.bench.made_up_papers import fill
 

@@ -20,7 +20,7 @@ from newsletter.catalogue.ingest import wait_for_other_writers
 from newsletter.catalogue.topics import assignment as filing
 from newsletter.catalogue.topics import encoder as semantics
 from newsletter.models import Heartbeat, Paper, PaperVector
-from newsletter.models.vectors import text_of
+from newsletter.models.embeddings import text_of
 
 if TYPE_CHECKING:
     from newsletter.catalogue.topics.classifier import Classifier

@@ -15,11 +15,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from newsletter.interests.select.block import Block, block_of
-from newsletter.interests.select.guests import extra_picks, guests_allowed, make_way, outside_paper
-from newsletter.interests.select.own_list import select, widen
-from newsletter.interests.select.shelf import Shelf, trend_scale
-from newsletter.interests.select.values import (
+from newsletter.interests.select.candidate_set import Shelf, trend_scale
+from newsletter.interests.select.extras import extra_picks, guests_allowed, make_way, outside_paper
+from newsletter.interests.select.mmr import select, widen
+from newsletter.interests.select.reader_block import Block, block_of
+from newsletter.interests.select.types import (
     FOR_YOU,
     LANES,
     OUTSIDE,

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from newsletter.catalogue.topics import embeddings as vectors
 from newsletter.catalogue.topics.encoder import WIDTH
 from newsletter.models import SearchEntry
-from newsletter.search import entries
-from newsletter.search.meaning import NOTHING_LEARNT, PAPERS, Floats, Memory
-from newsletter.search.ranking import Scores, Words
+from newsletter.search import index_entries as entries
+from newsletter.search.latent_semantics import NOTHING_LEARNT, PAPERS, Floats, Memory
+from newsletter.search.relevance import Scores, Words
 
 _FRESH = 5_000
 _LOOK_EVERY = 60.0  # seconds until vectors are asked for again that were not there

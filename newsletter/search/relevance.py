@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from newsletter.search.meaning import TITLE_WEIGHT, Floats, Memory
-from newsletter.search.plain_words import Phrase
+from newsletter.search.latent_semantics import TITLE_WEIGHT, Floats, Memory
+from newsletter.search.synonyms import Phrase
 
 Scores = NDArray[np.float64]
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from newsletter.interests.select.block import Block
-from newsletter.interests.select.shelf import Shelf
-from newsletter.interests.select.values import Bools, Ints
+from newsletter.interests.select.candidate_set import Shelf
+from newsletter.interests.select.reader_block import Block
+from newsletter.interests.select.types import Bools, Ints
 
 
 def guests_allowed(shelf: Shelf, block: Block, main: Ints) -> Ints:

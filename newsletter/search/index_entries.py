@@ -17,8 +17,8 @@ from django.utils import timezone
 
 from newsletter.catalogue.ingest import wait_for_other_writers
 from newsletter.models import Heartbeat, Paper, SearchEntry, SearchMemory
-from newsletter.search.meaning import PAPERS, Memory, Read, learn
-from newsletter.search.words import STOP_WORDS, stem, stems_of, words_of
+from newsletter.search.latent_semantics import PAPERS, Memory, Read, learn
+from newsletter.search.tokens import STOP_WORDS, stem, stems_of, words_of
 
 _BATCH = 500
 _NEWEST = 5_000  # looked through each time; all others once an hour

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from newsletter.search.words import stem, stems_of, words_of
+from newsletter.search.tokens import stem, stems_of, words_of
 
 _FILE = Path(__file__).resolve().parents[1] / "data" / "plain_words.json"
 _LONGEST = 3  # words of an entry
