@@ -223,7 +223,7 @@ FEEDBACK_SENDER_ID = env.str("FEEDBACK_SENDER_ID", default="paperboy")
 MAIL_DRY_RUN_TO = env.list("MAIL_DRY_RUN_TO", default=[])  # when set, only these addresses are mailed
 
 # --- readers --------------------------------------------------------------------------------------------------------
-# Mails that strangers can make us send, each limit as a bucket that refills over the hour (subscriptions/limits.py).
+# Mails that strangers can make us send, each a bucket that refills over the hour (subscriptions/rate_limits.py).
 SIGNUPS_PER_NETWORK_AND_HOUR = env.int("SIGNUPS_PER_NETWORK_AND_HOUR", default=30, at_least=1)  # one /24 or /64
 SIGNUPS_PER_DOMAIN_AND_HOUR = env.int("SIGNUPS_PER_DOMAIN_AND_HOUR", default=300, at_least=1)
 SIGNUPS_PER_HOUR = env.int("SIGNUPS_PER_HOUR", default=2000, at_least=1)
@@ -423,7 +423,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "line": {
-            "class": "subscriptions.discretion.DiscreetFormatter",
+            "class": "subscriptions.log_redaction.DiscreetFormatter",
             "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
         }
     },

@@ -6,7 +6,7 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
-from subscriptions.discretion import redact
+from subscriptions.log_redaction import redact
 
 
 class DiscreetLogger(Logger):  # type: ignore[misc]

@@ -19,7 +19,8 @@ from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from subscriptions import lifecycle, rights, schedule
+from subscriptions import gdpr as rights
+from subscriptions import lifecycle, schedule
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import Origin
 from subscriptions.links import address_hash

@@ -24,7 +24,8 @@ from ninja.security import HttpBearer
 from ninja.throttling import BaseThrottle
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from subscriptions import lifecycle, limits, links
+from subscriptions import lifecycle, links
+from subscriptions import rate_limits as limits
 from subscriptions.addresses import client_address
 from subscriptions.forms import SignupForm
 from subscriptions.lifecycle import Origin, Wishes

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
 
-from subscriptions import limits, links, schedule
+from subscriptions import links, schedule
+from subscriptions import rate_limits as limits
 from subscriptions.models import (
     WEEKDAYS,
     ConsentEvent,

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
 
-from subscriptions import lifecycle, limits, rights
+from subscriptions import gdpr as rights
+from subscriptions import lifecycle
+from subscriptions import rate_limits as limits
 from subscriptions.models import ConsentEvent, Notice, Subscriber
 
 if TYPE_CHECKING:

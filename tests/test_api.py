@@ -22,7 +22,8 @@ from hypothesis import HealthCheck
 from hypothesis import settings as bounds
 from pytest_django import Settings
 
-from subscriptions import api, limits
+from subscriptions import api
+from subscriptions import rate_limits as limits
 from subscriptions.models import ApiKey, ConsentEvent, Notice, Subscriber, Suppression
 from subscriptions.notices import send_due_notices
 from subscriptions.views.guards import EVEN_SECONDS

@@ -20,7 +20,9 @@ from newsletter.delivery.compose import SCOPE
 from newsletter.mail import compile as fragments
 from newsletter.mail.assemble import Composer
 from newsletter.models import Click, Delivery, Edition, EditionItem, Verdict
-from subscriptions import clicks, lifecycle, links, rights
+from subscriptions import click_consent as clicks
+from subscriptions import gdpr as rights
+from subscriptions import lifecycle, links
 from subscriptions.lifecycle import Origin
 from subscriptions.models import ConsentEvent, Subscriber
 from tests import mail_samples

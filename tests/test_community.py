@@ -23,7 +23,7 @@ from newsletter.ranking import votes as community
 from newsletter.ranking.scoring import score_papers
 from newsletter.ranking.trend import why_trending
 from newsletter.ranking.votes import Answer
-from subscriptions import rights
+from subscriptions import gdpr as rights
 from subscriptions.lifecycle import Origin
 from subscriptions.models import Subscriber
 from tests.bench import bench_trends

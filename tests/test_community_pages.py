@@ -15,8 +15,9 @@ from newsletter import planning
 from newsletter.delivery.compose import SCOPE
 from newsletter.models import Delivery, Edition, Paper, Submission, Verdict, Vote
 from newsletter.ranking import votes as community
-from subscriptions import links, rights
-from subscriptions.discretion import redact
+from subscriptions import gdpr as rights
+from subscriptions import links
+from subscriptions.log_redaction import redact
 from subscriptions.models import Subscriber
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 

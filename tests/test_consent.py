@@ -11,7 +11,8 @@ from django.test import Client
 from django.utils import timezone
 
 from newsletter.models import Delivery, DeliveryEvent, Edition, Verdict
-from subscriptions import lifecycle, links, rights
+from subscriptions import gdpr as rights
+from subscriptions import lifecycle, links
 from subscriptions.addresses import parse_address
 from subscriptions.forms import FORM_VERSION
 from subscriptions.lifecycle import Origin, Wishes

@@ -7,7 +7,8 @@ from django.utils import timezone
 from newsletter import planning
 from newsletter.delivery.compose import SCOPE
 from newsletter.models import Delivery, Edition, Verdict
-from subscriptions import links, rights
+from subscriptions import gdpr as rights
+from subscriptions import links
 from subscriptions.models import TopicPreference
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 

@@ -13,7 +13,7 @@ from gunicorn.config import Config
 
 from subscriptions import links
 from subscriptions.access_log import DiscreetLogger
-from subscriptions.discretion import DiscreetFormatter, redact
+from subscriptions.log_redaction import DiscreetFormatter, redact
 from tests.builders import NOON, make_reader
 
 TOKEN = "AbC-_0123456789012345678"
@@ -70,7 +70,7 @@ def test_tracebacks_are_read_too() -> None:
 def test_the_configured_log_uses_it() -> None:
     assert all(
         settings.LOGGING["formatters"][handler["formatter"]].get("class")
-        == "subscriptions.discretion.DiscreetFormatter"
+        == "subscriptions.log_redaction.DiscreetFormatter"
         for handler in settings.LOGGING["handlers"].values()
     )
 

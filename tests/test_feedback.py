@@ -14,7 +14,7 @@ from newsletter.delivery.bounces import Kind as Told
 from newsletter.delivery.compose import bounce_address, message_id
 from newsletter.editions import lifecycle as editions
 from newsletter.models import Delivery, DeliveryEvent, Edition
-from subscriptions import moving
+from subscriptions import address_change as moving
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import Origin
 from subscriptions.models import Subscriber, Suppression

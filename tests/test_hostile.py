@@ -24,7 +24,8 @@ from newsletter.models import Edition, Heartbeat, Paper, Submission, Vote, Webho
 from newsletter.ranking import votes as community
 from newsletter.search import index_entries as entries
 from newsletter.views import share_cards as cards
-from subscriptions import links, rights
+from subscriptions import gdpr as rights
+from subscriptions import links
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.receiver import Answer, Receiver, receiving
 from tests.test_outgoing_webhooks import done_edition, endpoint_at, tell

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from subscriptions.addresses import parse_address
-from subscriptions.limits import Limit, forget_full_buckets, may_mail, take
 from subscriptions.models import Allowance, Notice, Subscriber
+from subscriptions.rate_limits import Limit, forget_full_buckets, may_mail, take
 from tests.builders import NOON, make_reader
 
 pytestmark = pytest.mark.django_db

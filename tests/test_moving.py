@@ -10,7 +10,8 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from subscriptions import lifecycle, links, rights
+from subscriptions import gdpr as rights
+from subscriptions import lifecycle, links
 from subscriptions.models import ConsentEvent, Notice, Subscriber, Suppression
 from subscriptions.notices import send_due_notices
 from tests.builders import NOON, make_reader

@@ -10,7 +10,8 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from subscriptions import lifecycle, links, rights
+from subscriptions import gdpr as rights
+from subscriptions import lifecycle, links
 from subscriptions.lifecycle import Origin, Wishes
 from subscriptions.models import ConsentEvent, Notice, Subscriber
 from subscriptions.notices import send_due_notices

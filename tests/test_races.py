@@ -19,7 +19,8 @@ from newsletter.delivery.transports import Kind, Outcome, Phase, Turn
 from newsletter.editions import lifecycle as editions
 from newsletter.models import Claim, Compiled, Delivery, Edition
 from newsletter.planning import due
-from subscriptions import lifecycle, links, moving
+from subscriptions import address_change as moving
+from subscriptions import lifecycle, links
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import Origin, Wishes
 from subscriptions.models import ConsentEvent, Notice, Subscriber

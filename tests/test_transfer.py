@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from subscriptions import lifecycle, rights, transfer
+from subscriptions import csv_transfer as transfer
+from subscriptions import gdpr as rights
+from subscriptions import lifecycle
 from subscriptions.models import ConsentEvent, Subscriber, Suppression
 from tests.builders import NOON, make_reader, make_topic
 

@@ -15,7 +15,7 @@ from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
 from subscriptions.addresses import client_address, network_of
-from subscriptions.limits import Limit, take
+from subscriptions.rate_limits import Limit, take
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

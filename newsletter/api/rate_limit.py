@@ -2,7 +2,7 @@
 
 In: who asks, and the moment of a clock. Out: yes or no, how many are left, how long to wait. Each process counts by
 itself: with n workers a client that is spread over all of them gets n times as many. What limits mail to people is
-never counted here but in the database (subscriptions/limits.py).
+never counted here but in the database (subscriptions/rate_limits.py).
 """
 
 from __future__ import annotations

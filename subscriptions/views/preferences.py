@@ -14,7 +14,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from subscriptions import clicks, lifecycle, links, moving, rights, schedule
+from subscriptions import address_change as moving
+from subscriptions import click_consent as clicks
+from subscriptions import gdpr as rights
+from subscriptions import lifecycle, links, schedule
 from subscriptions.forms import (
     LinkForm,
     MoveForm,

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from subscriptions import transfer
+from subscriptions import csv_transfer as transfer
 from subscriptions.models import Subscriber
 
 log = logging.getLogger("subscriptions.audit")

@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from rich.progress import Progress
 
-from subscriptions import transfer
+from subscriptions import csv_transfer as transfer
 
 log = logging.getLogger("subscriptions.audit")
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, transaction
 
-from subscriptions import limits, links, rights
+from subscriptions import gdpr as rights
+from subscriptions import links
+from subscriptions import rate_limits as limits
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import ACTIVE, FORGIVABLE, Origin, record
 from subscriptions.models import ConsentEvent, Notice, Subscriber, Suppression
