@@ -20,8 +20,8 @@ from newsletter.catalogue.sources import arxiv_query
 from newsletter.catalogue.sources.observation import Observation
 from newsletter.models import Paper, Sighting, Signal, SourceHost, SourceRun, Submission, Vote
 from newsletter.ranking import votes as community
+from newsletter.ranking.explain import why_trending
 from newsletter.ranking.scoring import score_papers
-from newsletter.ranking.trend import why_trending
 from newsletter.ranking.votes import Answer
 from subscriptions import gdpr as rights
 from subscriptions.lifecycle import Origin

@@ -27,7 +27,7 @@ from newsletter.catalogue import merging
 from newsletter.catalogue.topics import assignment as filing
 from newsletter.editions import lifecycle as editions
 from newsletter.models import Edition, EditionItem, Paper, PaperQuerySet, PaperTopic, SearchEntry, Sighting
-from newsletter.ranking import trend as ranking
+from newsletter.ranking.explain import why_trending
 from subscriptions.admin import LinesField
 from subscriptions.models import Topic
 
@@ -215,7 +215,7 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
     def trends(self, paper: Paper) -> SafeString:
         """Each cadence's score, and the components it was made of in words."""
         lines = (
-            (cadence, f"{getattr(paper, f'score_{cadence}'):.2f}", ranking.why_trending(parts, None) or "—")
+            (cadence, f"{getattr(paper, f'score_{cadence}'):.2f}", why_trending(parts, None) or "—")
             for cadence in CADENCES
             for parts in [paper.score_parts.get(cadence) or {}]
         )

@@ -22,7 +22,7 @@ from newsletter.interests.profile_rows import Tastes
 from newsletter.mail import compile as fragments
 from newsletter.models import Compiled, Delivery, Edition, EditionItem, Paper, PaperTopic, Sighting
 from newsletter.models.papers import UNMEASURED
-from newsletter.ranking.trend import GAINS
+from newsletter.ranking.explain import GAINS
 from subscriptions.models import Subscriber
 
 if TYPE_CHECKING:

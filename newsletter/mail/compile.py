@@ -28,7 +28,7 @@ from newsletter.mail import subject_lines as headlines
 from newsletter.mail import text as prose
 from newsletter.mail.links import Kind, click_url, digest_url, links_of, verdict_url
 from newsletter.models import Edition, EditionItem
-from newsletter.ranking.trend import call_trending, gains_line, stands_out
+from newsletter.ranking.explain import call_trending, gains_line, stands_out
 from subscriptions import links
 from subscriptions.models import Subscriber, Topic
 

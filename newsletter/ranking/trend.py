@@ -7,7 +7,7 @@ compared with papers of the same source, weekday and age. Numbers in, numbers ou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import log
@@ -26,7 +26,6 @@ HOUR = 3600.0
 HALF_LIVES = {"daily": 24.0, "weekly": 96.0, "monthly": 240.0}  # hours
 WINDOWS = {"daily": 24.0, "weekly": 168.0, "monthly": 720.0}  # hours that the shown gains are counted over
 METRIC_WEIGHTS = {"upvotes": 1.0, "stars": 0.5, "comments": 0.5, "votes": 0.5, "verdicts": 0.5}
-GAINS = ("upvotes", "stars", "votes", "verdicts", "comments")  # in the order of the sentence
 # The submitter's own vote, where the source is known to count it: gains are counted from there.
 OWN_VOTES = {("hf_daily", "upvotes"): 1}
 # Our own readers are few: that none of them voted says nothing, so their votes raise a score and never lower one.
@@ -275,86 +274,3 @@ def _parts(
             if metric == "upvotes":
                 told |= {"cohort_median": float(medians[row]), "cohort_size": int(cohorts.size[row])}
     return parts
-
-
-_NOISE = 10  # a gain without a median to compare with has to be more than this to be called trending
-
-
-def _one_or_many(one: str, many: str, number: int) -> str:
-    return one if number == 1 else many
-
-
-def why_trending(
-    parts: Mapping[str, Any],
-    topic_name: str | None,
-    *,
-    gettext: Callable[[str], str] = str,
-    ngettext: Callable[[str, str, int], str] = _one_or_many,
-) -> str:
-    """The one line that says why: "Trending in cs.CL: +41 upvotes in 24 h (cohort median 6), +120 GitHub stars".
-
-    ``parts`` are the components of one cadence (``TrendScore.parts``). Empty when nothing was gained: a paper that
-    no source measured is never called trending, and one below its cohort's median is not either. The two functions
-    translate; English without them.
-    """
-    line = gains_line(parts, gettext=gettext, ngettext=ngettext)
-    return call_trending(line, topic_name, gettext=gettext) if stands_out(parts) else line
-
-
-def stands_out(parts: Mapping[str, Any]) -> bool:
-    """Whether a gain is beyond the cohort's median, or beyond noise where there is no median to compare with."""
-    median = parts.get("cohort_median")
-    return any(
-        gain > (_NOISE if metric != "upvotes" or median is None else median) for metric, gain in _gains_of(parts)
-    )
-
-
-def call_trending(line: str, topic_name: str | None, *, gettext: Callable[[str], str] = str) -> str:
-    if topic_name:
-        return gettext("Trending in %(topic)s: %(gains)s") % {"topic": topic_name, "gains": line}
-    return gettext("Trending: %(gains)s") % {"gains": line}
-
-
-def gains_line(
-    parts: Mapping[str, Any],
-    *,
-    gettext: Callable[[str], str] = str,
-    ngettext: Callable[[str, str, int], str] = _one_or_many,
-) -> str:
-    """The gains alone: "+41 upvotes in 24 h (cohort median 6), +120 GitHub stars"; empty without any."""
-    median = parts.get("cohort_median")
-    phrases: list[str] = []
-    for metric, gain in _gains_of(parts):
-        phrase = _gain_phrase(metric, gain, ngettext) % {"gain": f"{gain:,}"}
-        if not phrases:
-            span = _span(parts.get("hours", 24), gettext)
-            phrase = gettext("%(gain)s in %(span)s") % {"gain": phrase, "span": span}
-        if metric == "upvotes" and median is not None:
-            shown = f"{round(median, 1):,g}"
-            phrase = gettext("%(gain)s (cohort median %(median)s)") % {"gain": phrase, "median": shown}
-        phrases.append(phrase)
-    return ", ".join(phrases)
-
-
-def _gains_of(parts: Mapping[str, Any]) -> list[tuple[str, int]]:
-    return [(metric, int(parts[f"{metric}_gain"])) for metric in GAINS if parts.get(f"{metric}_gain", 0) > 0]
-
-
-def _gain_phrase(metric: str, gain: int, ngettext: Callable[[str, str, int], str]) -> str:
-    match metric:
-        case "upvotes":
-            return ngettext("+%(gain)s upvote", "+%(gain)s upvotes", gain)
-        case "stars":
-            return ngettext("+%(gain)s GitHub star", "+%(gain)s GitHub stars", gain)
-        case "votes":
-            return ngettext("+%(gain)s reader's vote", "+%(gain)s readers' votes", gain)
-        case "verdicts":
-            return ngettext("+%(gain)s reader wanting more", "+%(gain)s readers wanting more", gain)
-        case _:
-            return ngettext("+%(gain)s comment", "+%(gain)s comments", gain)
-
-
-def _span(hours: float, gettext: Callable[[str], str]) -> str:
-    if hours <= 72:
-        return gettext("%(hours)s h") % {"hours": max(round(hours), 1)}
-    return gettext("%(days)s days") % {"days": round(hours / 24)}

@@ -18,7 +18,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import condition
 
 from newsletter.models import EditionItem, Paper, Sighting
-from newsletter.ranking.trend import gains_line
+from newsletter.ranking.explain import gains_line
 from newsletter.search import similar
 from newsletter.views import share_cards as cards
 from newsletter.views.page_context import frame, public_page, sites_own_picture
