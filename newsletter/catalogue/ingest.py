@@ -14,7 +14,7 @@ from datetime import datetime
 from difflib import SequenceMatcher
 from itertools import islice
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, Q, Window
 from django.db.models.functions import RowNumber
 
@@ -22,9 +22,9 @@ from newsletter.catalogue.sources.identifiers import title_key
 from newsletter.catalogue.sources.observation import Observation
 from newsletter.catalogue.topics import assignment as filing
 from newsletter.models import Paper, SearchEntry, Sighting, Signal
+from newsletter.models.write_lock import wait_for_other_writers
 
 _BATCH = 500
-_INGEST_LOCK = 0x70617065  # "pape": one writer of papers at a time, so that two workers never add the same one
 _NEAR = 0.95  # titles of distinct papers reach .73
 _END = 24  # characters of Paper.title_head and title_tail
 _SAME_ABSTRACT = 0.5  # share of common words; abstracts of other papers in the same field stay far below
@@ -241,14 +241,6 @@ def _store_signals(entries: Sequence[_Entry], *, now: datetime) -> None:
         ],
         ignore_conflicts=True,
     )
-
-
-def wait_for_other_writers() -> None:
-    """Until this transaction ends, nobody else adds papers or merges them."""
-    # SQLite's transactions are immediate (settings), so there the lock is already held.
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_INGEST_LOCK])
 
 
 def _head(key: str) -> str:

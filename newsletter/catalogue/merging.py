@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
-from newsletter.catalogue.ingest import wait_for_other_writers
 from newsletter.catalogue.topics import assignment as filing
 from newsletter.models import Edition, EditionItem, Merge, Paper, SearchEntry, Sighting, Signal, Vote
+from newsletter.models.write_lock import wait_for_other_writers
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

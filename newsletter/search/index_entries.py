@@ -15,8 +15,8 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from newsletter.catalogue.ingest import wait_for_other_writers
 from newsletter.models import Heartbeat, Paper, SearchEntry, SearchMemory
+from newsletter.models.write_lock import wait_for_other_writers
 from newsletter.search.latent_semantics import PAPERS, Memory, Read, learn
 from newsletter.search.tokens import STOP_WORDS, stem, stems_of, words_of
 

@@ -16,11 +16,11 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from newsletter.catalogue.ingest import wait_for_other_writers
 from newsletter.catalogue.topics import assignment as filing
 from newsletter.catalogue.topics import encoder as semantics
 from newsletter.models import Heartbeat, Paper, PaperVector
 from newsletter.models.embeddings import text_of
+from newsletter.models.write_lock import wait_for_other_writers
 
 if TYPE_CHECKING:
     from newsletter.catalogue.topics.classifier import Classifier
