@@ -7,7 +7,8 @@ class NewsletterConfig(AppConfig):
 
     def ready(self) -> None:
         if apps.is_installed("anymail"):
-            from newsletter.delivery import feedback
-            from newsletter.delivery.bounces import provider_events as webhooks
+            from newsletter.delivery.bounces import handling, provider_events
 
-            self.webhooks = webhooks.listen(feedback.take_in_now)  # kept here: the signal holds its receiver weakly
+            self.webhooks = provider_events.listen(
+                handling.take_in_now
+            )  # kept here: the signal holds its receiver weakly

@@ -17,14 +17,14 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from newsletter import delivery, planning, search
-from newsletter.catalogue import polling as gathering
-from newsletter.catalogue.topics import embeddings as vectors
-from newsletter.delivery import feedback, webhooks
+from newsletter.catalogue import polling, submissions
+from newsletter.catalogue.topics import embeddings
+from newsletter.delivery import webhooks
+from newsletter.delivery.bounces import handling
 from newsletter.delivery.choose_transport import open_transport
-from newsletter.editions import lifecycle as editions
+from newsletter.editions import lifecycle as edition_lifecycle
 from newsletter.models import Delivery, Heartbeat
-from newsletter.ranking import scoring as trends
-from newsletter.ranking import votes as community
+from newsletter.ranking import scoring, votes
 from subscriptions import lifecycle, retention
 from subscriptions.tasks import send_notices
 
@@ -55,13 +55,13 @@ def ingest() -> None:
     gather_due(deadline=timezone.now() + SLICE)
     now = timezone.now()
     search.keep_up(now=now, deadline=now + READING, should_stop=_leaving.is_set)
-    vectors.embed_due(now=now, deadline=now + READING, should_stop=_leaving.is_set)
+    embeddings.embed_due(now=now, deadline=now + READING, should_stop=_leaving.is_set)
 
 
 @shared_task(name="newsletter.tasks.listen")
 def listen() -> None:
     """Read the mailbox that bounces and requests to leave come back to."""
-    feedback.read_mailbox(now=timezone.now())
+    handling.read_mailbox(now=timezone.now())
 
 
 @shared_task(name="newsletter.tasks.call_webhooks")
@@ -92,16 +92,16 @@ def deliver() -> None:
 def keep_house(*, now: datetime) -> None:
     """The quick steps of one tick. One that fails is logged and does not hold up the others."""
     for step in (
-        editions.skip_stale,
-        editions.draft_due,
-        editions.approve_due,
-        editions.freeze_due,
-        editions.finish_due,
+        edition_lifecycle.skip_stale,
+        edition_lifecycle.draft_due,
+        edition_lifecycle.approve_due,
+        edition_lifecycle.freeze_due,
+        edition_lifecycle.finish_due,
         webhooks.announce_due,
         delivery.reap_expired,
         delivery.skip_expired,
-        feedback.act_on_events,
-        community.settle,
+        handling.act_on_events,
+        submissions.settle,
         lifecycle.resume_rested,
         forget_hourly,
     ):
@@ -119,7 +119,7 @@ def forget_hourly(*, now: datetime) -> None:
 
 def gather_due(*, deadline: datetime) -> None:
     """Ask the sources whose poll is due. It may wait for slow hosts, so it never runs in line with the mail."""
-    if runs := gathering.gather_due(now=timezone.now(), deadline=deadline):
+    if runs := polling.gather_due(now=timezone.now(), deadline=deadline):
         beat("ingest", now=timezone.now(), detail=f"{sum(run.new for run in runs)} new papers")
 
 
@@ -128,8 +128,8 @@ def score_if_due(*, now: datetime) -> bool:
     last = Heartbeat.objects.filter(name="score").values_list("at", flat=True).first()
     if last and abs(now - last) < SCORE_EVERY:  # a moment to come is that of a clock put right since
         return False
-    _attempt(community.count_votes, now=now)
-    trends.score_papers(now=now)
+    _attempt(votes.count_votes, now=now)
+    scoring.score_papers(now=now)
     beat("score", now=now)
     return True
 

@@ -8,9 +8,18 @@ from django.urls import URLPattern, include, path, register_converter
 
 from newsletter import api
 from newsletter.api.docs_page import api_page
-from newsletter.views import archive, digest, edition_feeds, feeds, listing, paper, search, signup_preview
-from newsletter.views import page_context as frame
-from newsletter.views import votes_and_submissions as community
+from newsletter.views import (
+    archive,
+    digest,
+    edition_feeds,
+    feeds,
+    listing,
+    page_context,
+    paper,
+    search,
+    signup_preview,
+    votes_and_submissions,
+)
 from newsletter.views.periods import MonthConverter, WeekConverter
 
 
@@ -79,13 +88,13 @@ pages: list[URLPattern] = [
     path("sitemap-papers-<int:part>.xml", feeds.sitemap_papers, name="sitemap_papers"),
     path("api/", api_page, name="api_page"),
     path("robots.txt", feeds.robots, name="robots"),
-    path("r/<str:token>/papers/", community.papers, name="reader_papers"),
+    path("r/<str:token>/papers/", votes_and_submissions.papers, name="reader_papers"),
     path("d/<str:token>", digest.digest, name="digest"),
     path("d/<str:token>/<int:item>", digest.item, name="digest_item"),
     path("c/<str:token>/<int:item>/<str:kind>", digest.click, name="click"),
 ]
 
-handler400 = frame.bad_request
+handler400 = page_context.bad_request
 admin.autodiscover()
 urlpatterns = [
     path(settings.ADMIN_PATH, admin.site.urls),

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, transaction
 
-from subscriptions import gdpr as rights
-from subscriptions import links
-from subscriptions import rate_limits as limits
+from subscriptions import gdpr, links, rate_limits
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import ACTIVE, FORGIVABLE, Origin, record
 from subscriptions.models import ConsentEvent, Notice, Subscriber, Suppression
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
 
 def ask_move(subscriber: Subscriber, *, to: Address, now: datetime, origin: Origin) -> Notice | None:
     """Mail the new address a link. None when a limit forbids it or there is nothing to change."""
-    if to.key == subscriber.address_key or not limits.may_mail(to, about="signup", client=origin.ip, now=now):
+    if to.key == subscriber.address_key or not rate_limits.may_mail(to, about="signup", client=origin.ip, now=now):
         return None
     holder = Subscriber.objects.filter(address_key=to.key, state__in=ACTIVE).first()
     if holder is not None:  # the asker learns nothing; whoever reads that mailbox does
@@ -60,7 +58,7 @@ def _move(notice: Notice, *, now: datetime, method: str, origin: Origin) -> bool
         if barred.filter(reason__in=SILENT).exists() or (holder is not None and holder.state in ACTIVE):
             return False
         if holder is not None:  # an unconfirmed or former reader: the same person, as the mailbox has just shown
-            rights.erase(holder, now=now, method="moved")
+            gdpr.erase(holder, now=now, method="moved")
         Suppression.objects.in_force().filter(address_hash=notice.context["hash"], reason__in=FORGIVABLE).update(
             lifted_at=now
         )

@@ -19,8 +19,7 @@ from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from subscriptions import gdpr as rights
-from subscriptions import lifecycle, schedule
+from subscriptions import gdpr, lifecycle, schedule
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import Origin
 from subscriptions.links import address_hash
@@ -198,9 +197,7 @@ class SubscriberAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
                 "was_wrong": "typed" in request.POST,
             }
             return render(request, "admin/subscriptions/erase_readers.html", context)
-        self._each(
-            request, queryset, lambda reader: rights.erase(reader, now=timezone.now(), method=_operator(request))
-        )
+        self._each(request, queryset, lambda reader: gdpr.erase(reader, now=timezone.now(), method=_operator(request)))
         return None
 
     def _each(self, request: HttpRequest, readers: QuerySet[Subscriber], act: Callable[[Subscriber], object]) -> None:

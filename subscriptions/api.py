@@ -24,8 +24,7 @@ from ninja.security import HttpBearer
 from ninja.throttling import BaseThrottle
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from subscriptions import lifecycle, links
-from subscriptions import rate_limits as limits
+from subscriptions import lifecycle, links, rate_limits
 from subscriptions.addresses import client_address
 from subscriptions.forms import SignupForm
 from subscriptions.lifecycle import Origin, Wishes
@@ -111,10 +110,10 @@ class KeyThrottle(BaseThrottle):
     """Every request with a key counts, good or bad and for whatever address, so that "too many" tells nothing."""
 
     def allow_request(self, request: HttpRequest) -> bool:
-        return limits.may_ask(key_of(request).pk, now=timezone.now())
+        return rate_limits.may_ask(key_of(request).pk, now=timezone.now())
 
     def wait(self) -> float:
-        return limits.seconds_per_ask()
+        return rate_limits.seconds_per_ask()
 
 
 def key_of(request: HttpRequest) -> ApiKey:

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
 
-from subscriptions import links, schedule
-from subscriptions import rate_limits as limits
+from subscriptions import links, rate_limits, schedule
 from subscriptions.models import (
     WEEKDAYS,
     ConsentEvent,
@@ -91,7 +90,7 @@ def request(address: Address, *, wishes: Wishes, now: datetime, method: str, ori
     whatever comes back (SS10).
     """
     client = None if origin.api_key else origin.ip  # a program's requests are counted by its key, at the door
-    if not limits.may_mail(address, about="signup", client=client, now=now):
+    if not rate_limits.may_mail(address, about="signup", client=client, now=now):
         return None
     with transaction.atomic():
         reader, is_new = _reader_at(address, wishes=wishes)
@@ -142,7 +141,7 @@ def confirm(asked: ConsentEvent, *, wishes: Wishes | None, now: datetime, method
 
 def ask_link(address: Address, *, now: datetime, origin: Origin) -> Notice | None:
     """Somebody wants the preferences link of this address. It goes to the address itself, or nowhere."""
-    if not limits.may_mail(address, about="link", client=origin.ip, now=now):
+    if not rate_limits.may_mail(address, about="link", client=origin.ip, now=now):
         return None
     reader = Subscriber.objects.filter(address_key=address.key).exclude(state=Subscriber.State.PENDING).first()
     return owe_notice(reader, kind=Notice.Kind.MANAGE, now=now, context={}) if reader else None

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
 
-from subscriptions import gdpr as rights
-from subscriptions import lifecycle
-from subscriptions import rate_limits as limits
+from subscriptions import gdpr, lifecycle, rate_limits
 from subscriptions.models import ConsentEvent, Notice, Subscriber
 
 if TYPE_CHECKING:
@@ -24,7 +22,7 @@ def forget_old(*, now: datetime, limit: int = 1000) -> int:
     """Forget at most ``limit`` rows of each kind; returns how many it were."""
     return sum(
         forget(now=now, limit=limit) for forget in (forget_unconfirmed, forget_left, forget_origins, forget_notices)
-    ) + limits.forget_full_buckets(now=now)
+    ) + rate_limits.forget_full_buckets(now=now)
 
 
 def forget_unconfirmed(*, now: datetime, limit: int) -> int:
@@ -48,7 +46,7 @@ def forget_left(*, now: datetime, limit: int) -> int:
     before = now - timedelta(days=settings.RETENTION_LEFT_DAYS)
     gone = [Subscriber.State.UNSUBSCRIBED, Subscriber.State.SUPPRESSED]
     left = Subscriber.objects.filter(state__in=gone, left_at__lte=before).order_by("left_at")
-    return lifecycle.each(left[:limit], lambda reader: rights.erase(reader, now=now, method="retention"))
+    return lifecycle.each(left[:limit], lambda reader: gdpr.erase(reader, now=now, method="retention"))
 
 
 def forget_origins(*, now: datetime, limit: int) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from newsletter.editions import lifecycle as editions
+from newsletter.editions import lifecycle
 from newsletter.models import Edition, EditionItem, Paper, PaperTopic
 from subscriptions import links
 from subscriptions.models import Subscriber, Topic
@@ -77,7 +77,7 @@ def make_edition(*, papers: Sequence[Paper] = (), **over: Any) -> Edition:
         for place, paper in enumerate(papers, start=1)
     )
     if frozen:
-        editions.freeze(edition, now=over.get("frozen_at", NOON - timedelta(minutes=30)))
+        lifecycle.freeze(edition, now=over.get("frozen_at", NOON - timedelta(minutes=30)))
         Edition.objects.filter(pk=edition.pk).update(state=state)
         edition.refresh_from_db()
     return edition

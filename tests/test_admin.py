@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from newsletter import planning
-from newsletter.admin import display as look
+from newsletter.admin import display
 from newsletter.delivery import webhooks
 from newsletter.models import (
     Delivery,
@@ -206,8 +206,8 @@ def questions(client: Client, path: str) -> int:
 def test_a_long_list_is_not_counted_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(5):
         make_paper()
-    monkeypatch.setattr(look, "COUNTED", 3)
-    assert look.BoundedPaginator(Paper.objects.order_by("pk"), 2).count == 3
+    monkeypatch.setattr(display, "COUNTED", 3)
+    assert display.BoundedPaginator(Paper.objects.order_by("pk"), 2).count == 3
 
 
 # --- who may do what --------------------------------------------------------------------------------------------------

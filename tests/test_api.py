@@ -22,8 +22,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as bounds
 from pytest_django import Settings
 
-from subscriptions import api
-from subscriptions import rate_limits as limits
+from subscriptions import api, rate_limits
 from subscriptions.models import ApiKey, ConsentEvent, Notice, Subscriber, Suppression
 from subscriptions.notices import send_due_notices
 from subscriptions.views.guards import EVEN_SECONDS
@@ -289,7 +288,7 @@ def test_a_key_may_ask_so_often_only_whatever_it_asks(key: str, settings: Settin
         }
         assert "wait" in refused[0].json()["message"]
         assert post(new_key("other"), {"email": "b@example.net"}).status_code == 202
-        clock.shift(limits.seconds_per_ask())
+        clock.shift(rate_limits.seconds_per_ask())
         assert post(key, {"email": "c@example.net"}).status_code == 202
 
 

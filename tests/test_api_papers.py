@@ -12,14 +12,12 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import Settings
 
-from newsletter.api import gateway as door
-from newsletter.api import schemas as shapes
-from newsletter.api import submissions as submit
+from newsletter.api import gateway, schemas, submissions
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources.observation import Observation
-from newsletter.editions import lifecycle as editions
+from newsletter.editions import lifecycle
 from newsletter.models import Edition, Paper, Sighting, Submission
-from newsletter.ranking import scoring as trends
+from newsletter.ranking import scoring
 from subscriptions.models import ApiKey, Subscriber
 from tests.builders import NOON, make_edition, make_paper
 
@@ -45,7 +43,7 @@ def new_key(name: str = "lab", *scopes: str) -> str:
 
 @pytest.fixture
 def key() -> str:
-    door.reads.clear()
+    gateway.reads.clear()
     return new_key()
 
 
@@ -64,7 +62,7 @@ def post(key: str, body: Any, *, status: int = 200) -> Any:
 
 def test_a_paper_with_words_enters_the_catalogue(key: str) -> None:
     told = post(key, WHOLE, status=201)
-    assert shapes.Submitted.model_validate(told)
+    assert schemas.Submitted.model_validate(told)
     paper = Paper.objects.get()
     assert (told["state"], told["paper"]["id"], told["paper"]["title"]) == ("added", paper.pk, WHOLE["title"])
     assert (paper.authors, paper.code_url) == (["Ada Lovelace", "Alan Turing"], "https://github.com/a/b")
@@ -95,14 +93,14 @@ def test_a_paper_that_was_here_is_found_and_what_others_said_of_it_stays(key: st
 def test_it_never_trends_and_enters_no_draft_until_a_source_that_counts_has_seen_it(key: str) -> None:
     post(key, WHOLE | {"arxiv_id": ARXIV_ID}, status=201)
     edition = make_edition(state=Edition.State.DRAFT, cutoff_at=NOON)
-    assert trends.score_papers(now=NOON) == 0
-    assert editions.candidates(edition) == []
+    assert scoring.score_papers(now=NOON) == 0
+    assert lifecycle.candidates(edition) == []
     seen = Observation(
         source="hf_daily", key=ARXIV_ID, arxiv_id=ARXIV_ID, title=WHOLE["title"], metrics={"upvotes": 3}, seen_at=NOON
     )
     ingest([seen], now=NOON)
-    assert trends.score_papers(now=NOON) == 1
-    assert editions.candidates(edition) == [Paper.objects.get()]
+    assert scoring.score_papers(now=NOON) == 1
+    assert lifecycle.candidates(edition) == [Paper.objects.get()]
 
 
 def test_an_identifier_alone_waits_for_a_curator(key: str, settings: Settings) -> None:
@@ -118,7 +116,7 @@ def test_an_identifier_alone_waits_for_a_curator(key: str, settings: Settings) -
 
 def test_an_identifier_alone_is_refused_where_arxiv_is_not_asked(key: str, settings: Settings) -> None:
     settings.SOURCES = []
-    assert post(key, {"arxiv_id": ARXIV_ID}, status=422) == {"message": submit.NOT_ASKED}
+    assert post(key, {"arxiv_id": ARXIV_ID}, status=422) == {"message": submissions.NOT_ASKED}
     assert not Submission.objects.exists()
 
 
@@ -128,7 +126,7 @@ def test_a_merged_paper_is_told_as_the_one_it_became_and_a_hidden_one_not_at_all
     assert post(key, {"arxiv_id": ARXIV_ID}, status=200)["paper"]["id"] == survivor.pk
     Paper.objects.filter(pk=survivor.pk).update(is_hidden=True)
     told = post(key, {"arxiv_id": ARXIV_ID}, status=200)
-    assert (told["paper"], told["message"]) == (None, submit.SAID["hidden"])
+    assert (told["paper"], told["message"]) == (None, submissions.SAID["hidden"])
 
 
 def test_hostile_text_stays_text(key: str) -> None:
@@ -162,13 +160,13 @@ def test_hostile_text_stays_text(key: str) -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_sentence(key: str, over: dict[str, Any], field: str) -> None:
-    assert post(key, WHOLE | over, status=422) == {"message": submit.WHAT_TO_SEND[field]}
+    assert post(key, WHOLE | over, status=422) == {"message": submissions.WHAT_TO_SEND[field]}
     assert not Paper.objects.exists()
 
 
 @pytest.mark.parametrize("body", [{}, {"arxiv_id": ""}, [], None, "x"])
 def test_what_names_no_paper_is_refused(key: str, body: Any) -> None:
-    assert post(key, body, status=422)["message"] in {submit.WHAT_TO_SEND["title"], submit.WHAT_TO_SEND[""]}
+    assert post(key, body, status=422)["message"] in {submissions.WHAT_TO_SEND["title"], submissions.WHAT_TO_SEND[""]}
 
 
 def test_a_big_body_is_not_read(key: str) -> None:

@@ -12,8 +12,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from newsletter.api import gateway as door
-from newsletter.api import schemas as shapes
+from newsletter.api import gateway, schemas
 from newsletter.models import Edition, EditionItem, Paper
 from newsletter.search import keep_up
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic
@@ -28,7 +27,7 @@ PARTS = {"upvotes_gain": 41, "hours": 24, "cohort_median": 6.0, "cohort_size": 1
 
 @pytest.fixture(autouse=True)
 def _nobody_has_asked_yet() -> None:
-    door.reads.clear()
+    gateway.reads.clear()
 
 
 def get(path: str, *, status: int = 200, **headers: str) -> Any:
@@ -72,7 +71,7 @@ def test_a_paper_tells_what_its_page_shows() -> None:
         ("speech-audio", False),
     ]
     assert told["trend"] == {"day": None, "week": None, "month": None}
-    assert shapes.Paper.model_validate(told)
+    assert schemas.Paper.model_validate(told)
     assert get(f"papers/{paper.pk}/").json() == told
     assert get(f"papers/arxiv/{paper.arxiv_id}/").json() == told
 
@@ -231,7 +230,7 @@ def test_similar_papers_come_most_similar_first_and_without_hidden_ones() -> Non
     answer = get(f"papers/{paper.pk}/similar/").json()
     assert [one["paper"]["id"] for one in answer["papers"]] == [near.pk]
     assert answer["papers"][0]["score"] > 0
-    assert shapes.FoundSimilar.model_validate(answer)
+    assert schemas.FoundSimilar.model_validate(answer)
 
 
 def test_the_search_finds_papers_best_first_and_says_what_it_read() -> None:
@@ -240,7 +239,7 @@ def test_the_search_finds_papers_best_first_and_says_what_it_read() -> None:
     make_paper(title="Whispered speech, hidden", is_hidden=True)
     keep_up(now=NOON, deadline=timezone.now() + timedelta(minutes=1))
     answer = get("search/?q=whispered+speech").json()
-    assert shapes.FoundPapers.model_validate(answer)
+    assert schemas.FoundPapers.model_validate(answer)
     assert answer["papers"][0]["paper"]["id"] == paper.pk
     assert "hidden" not in str(answer["papers"])
     assert (answer["query"], answer["corrected"]) == ("whispered speech", [])
@@ -259,7 +258,7 @@ def test_trending_tells_the_recorded_numbers_behind_each_place() -> None:
     slow, fast = trending_paper(1.0), assign(trending_paper(2.0), "vision")
     make_paper(upvotes=1000)
     answer = get("trending/").json()
-    assert shapes.Trending.model_validate(answer)
+    assert schemas.Trending.model_validate(answer)
     assert [(item["rank"], item["paper"]["id"]) for item in answer["items"]] == [(1, fast.pk), (2, slow.pk)]
     assert answer["items"][0]["trend"] == {
         "score": 2.0,
@@ -295,11 +294,11 @@ def test_only_editions_that_went_out_are_told_and_nothing_of_their_readers() -> 
     Paper.objects.filter(pk=papers[2].pk).update(is_hidden=True)
     Paper.objects.filter(pk=papers[3].pk).update(merged_into=survivor)
     listed = get("editions/").json()
-    assert shapes.Editions.model_validate(listed)
+    assert schemas.Editions.model_validate(listed)
     (told,) = listed["editions"]
     assert (told["id"], told["cadence"], told["period_on"], told["papers"]) == (edition.pk, "daily", "2026-03-18", 2)
     whole = get(f"editions/{edition.pk}/")
-    assert shapes.WholeEdition.model_validate(whole.json())
+    assert schemas.WholeEdition.model_validate(whole.json())
     assert [(item["position"], item["paper"]["id"]) for item in whole.json()["items"]] == [
         (1, papers[0].pk),
         (2, survivor.pk),
@@ -374,7 +373,7 @@ def test_who_reads_too_fast_is_told_how_long_to_wait_and_others_read_on(settings
     refused = get("topics/", status=429)
     assert refused["RateLimit-Policy"] == '"reads";q=3;w=60'
     assert 15 <= int(refused["Retry-After"]) <= 20
-    assert refused.json() == {"message": door.TOO_FAST}
+    assert refused.json() == {"message": gateway.TOO_FAST}
     assert refused["Cache-Control"] == "no-store"
     assert Client(REMOTE_ADDR="198.51.100.7").get(ROOT + "topics/").status_code == 200
 

@@ -13,8 +13,7 @@ from anymail.webhooks.mailgun import MailgunTrackingWebhookView
 from anymail.webhooks.postmark import PostmarkTrackingWebhookView
 from django.test import RequestFactory
 
-from newsletter.delivery.bounces import Event, Kind
-from newsletter.delivery.bounces import provider_events as webhooks
+from newsletter.delivery.bounces import Event, Kind, provider_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +56,7 @@ def make_event(**over: Any) -> AnymailTrackingEvent:
     ],
 )
 def test_an_event_is_translated(fields: dict[str, Any], kind: Kind) -> None:
-    event = webhooks.event_of(make_event(**fields))
+    event = provider_events.event_of(make_event(**fields))
     assert event is not None
     assert event.kind is kind
     assert (event.delivery, event.message_id) == (31, "31.89ab@papers.example.org")
@@ -68,12 +67,12 @@ def test_an_event_is_translated(fields: dict[str, Any], kind: Kind) -> None:
     "event_type", ["queued", "sent", "opened", "clicked", "autoresponded", "subscribed", "unknown"]
 )
 def test_what_we_do_not_act_on_is_no_event(event_type: str) -> None:
-    assert webhooks.event_of(make_event(event_type=event_type)) is None
+    assert provider_events.event_of(make_event(event_type=event_type)) is None
 
 
 def test_the_same_event_delivered_again_has_the_same_id_and_another_one_not() -> None:
     def event_id(**over: Any) -> str:
-        event = webhooks.event_of(make_event(event_id=None, **over))
+        event = provider_events.event_of(make_event(event_id=None, **over))
         assert event is not None
         return event.event_id
 
@@ -87,7 +86,7 @@ def test_the_same_event_delivered_again_has_the_same_id_and_another_one_not() ->
     "metadata", [None, {}, {"delivery": ""}, {"delivery": "x"}, {"delivery": "9" * 30}, {"delivery": "٣"}]
 )
 def test_a_key_that_is_none_of_ours_is_left_out(metadata: Any) -> None:
-    event = webhooks.event_of(make_event(metadata=metadata))
+    event = provider_events.event_of(make_event(metadata=metadata))
     assert event is not None
     assert event.delivery is None
 
@@ -95,7 +94,7 @@ def test_a_key_that_is_none_of_ours_is_left_out(metadata: Any) -> None:
 @pytest.fixture
 def heard() -> Iterator[list[Event]]:
     events: list[Event] = []
-    receiver = webhooks.listen(events.append)
+    receiver = provider_events.listen(events.append)
     yield events
     tracking.disconnect(receiver)
 

@@ -10,9 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter.delivery.bounces import Kind
-from newsletter.delivery.bounces import parse as reports
-from newsletter.delivery.bounces import status_codes as statuses
+from newsletter.delivery.bounces import Kind, parse, status_codes
 
 FOLDER = Path(__file__).parent / "data" / "bounces"
 VERP = "b+1f.0123456789abcdef0123@papers.example.org"
@@ -89,7 +87,7 @@ def test_every_letter_of_the_collection_is_expected_to_mean_something_or_nothing
 
 @pytest.mark.parametrize(("name", "kind", "code"), REPORTS)
 def test_a_report_is_read(name: str, kind: Kind, code: str) -> None:
-    event = reports.parse(read(name))
+    event = parse.parse(read(name))
     assert event is not None
     assert (event.kind, event.code) == (kind, code)
     assert event.bounce_address == VERP
@@ -97,7 +95,7 @@ def test_a_report_is_read(name: str, kind: Kind, code: str) -> None:
 
 @pytest.mark.parametrize("name", SILENT)
 def test_what_says_nothing_to_us_is_no_event(name: str) -> None:
-    assert reports.parse(read(name)) is None
+    assert parse.parse(read(name)) is None
 
 
 @pytest.mark.parametrize(
@@ -110,19 +108,19 @@ def test_what_says_nothing_to_us_is_no_event(name: str) -> None:
     ],
 )
 def test_the_delivery_is_named_by_what_we_wrote_ourselves(name: str, address: str) -> None:
-    event = reports.parse(read(name))
+    event = parse.parse(read(name))
     assert event is not None
     assert event.bounce_address == address
 
 
 def test_a_blacked_out_complaint_is_still_known_by_its_message_id() -> None:
-    event = reports.parse(read("complaint-blacked-out"))
+    event = parse.parse(read("complaint-blacked-out"))
     assert event is not None
     assert (event.kind, event.message_id) == (Kind.COMPLAINED, MESSAGE_ID)
 
 
 def test_an_unsubscribe_mail_carries_its_token() -> None:
-    event = reports.parse(read("leave-by-mail"))
+    event = parse.parse(read("leave-by-mail"))
     assert event is not None
     assert (event.kind, event.source, event.unsubscribe_token) == (
         Kind.UNSUBSCRIBED,
@@ -132,9 +130,7 @@ def test_an_unsubscribe_mail_carries_its_token() -> None:
 
 
 def test_the_moment_is_the_reports_own_and_a_senseless_one_is_left_open() -> None:
-    bounced, complained, broken = (
-        reports.parse(read(n)) for n in ("postfix-unknown-user", "complaint", "broken-bytes")
-    )
+    bounced, complained, broken = (parse.parse(read(n)) for n in ("postfix-unknown-user", "complaint", "broken-bytes"))
     assert bounced is not None
     assert complained is not None
     assert broken is not None
@@ -146,8 +142,8 @@ def test_the_moment_is_the_reports_own_and_a_senseless_one_is_left_open() -> Non
 @pytest.mark.parametrize("name", [name for name, *_ in REPORTS])
 def test_a_report_read_twice_is_the_same_event_and_no_other(name: str) -> None:
     data = read(name)
-    first, again = reports.parse(data), reports.parse(b"Received: from elsewhere\r\n" + data)
-    others = {reports.parse(read(other)).event_id for other, *_ in REPORTS if other != name}  # type: ignore[union-attr]
+    first, again = parse.parse(data), parse.parse(b"Received: from elsewhere\r\n" + data)
+    others = {parse.parse(read(other)).event_id for other, *_ in REPORTS if other != name}  # type: ignore[union-attr]
     assert first is not None
     assert again is not None
     if name != "no-message-id":
@@ -159,7 +155,7 @@ def test_a_report_read_twice_is_the_same_event_and_no_other(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name, *_ in REPORTS])
 def test_nobodys_address_is_kept(name: str) -> None:
-    event = reports.parse(read(name))
+    event = parse.parse(read(name))
     assert event is not None
     assert "ada" not in event.text.lower()
     assert "@" not in event.text
@@ -178,12 +174,12 @@ def test_nobodys_address_is_kept(name: str) -> None:
     ids=["comments", "letters in letters", "parts in parts", "numbered boundary"],
 )
 def test_a_letter_made_to_trip_the_parser_is_left_alone(letter: bytes) -> None:
-    assert reports.parse(letter) is None
+    assert parse.parse(letter) is None
 
 
 def test_a_moment_after_the_last_one_is_left_open() -> None:
     late = re.sub(rb"\r?\nDate: [^\r\n]*", b"\nDate: Fri, 31 Dec 9999 23:59:59 -1400", read("postfix-unknown-user"))
-    event = reports.parse(late)
+    event = parse.parse(late)
     assert event is not None
     assert event.at is None
 
@@ -192,7 +188,7 @@ def test_a_moment_after_the_last_one_is_left_open() -> None:
 def test_a_letter_cut_anywhere_is_read_or_left_but_never_an_error(name: str) -> None:
     data = read(name)
     for end in range(0, len(data), 29):
-        event = reports.parse(data[:end])
+        event = parse.parse(data[:end])
         assert event is None or event.kind in set(Kind)
 
 
@@ -202,7 +198,7 @@ def test_a_damaged_letter_is_never_an_error(data: st.DataObject) -> None:
     letter = bytearray(read(data.draw(st.sampled_from([name for name, *_ in REPORTS]))))
     for _ in range(data.draw(st.integers(1, 12))):
         letter[data.draw(st.integers(0, len(letter) - 1))] = data.draw(st.integers(0, 255))
-    event = reports.parse(bytes(letter))
+    event = parse.parse(bytes(letter))
     assert event is None or len(event.code) <= 16
 
 
@@ -224,4 +220,4 @@ def test_a_damaged_letter_is_never_an_error(data: st.DataObject) -> None:
 def test_a_failure_is_held_against_the_address_only_when_it_is_to_blame(
     status: str, diagnostic: str, kind: Kind
 ) -> None:
-    assert statuses.kind_of_failure(status, diagnostic=diagnostic) is kind
+    assert status_codes.kind_of_failure(status, diagnostic=diagnostic) is kind

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from newsletter.views import share_cards as cards
+from newsletter.views import share_cards
 from tests.builders import assign, make_paper, make_topic
 from tests.test_listing import HOSTILE, parsed
 
@@ -30,7 +30,7 @@ FOREIGN = [
 
 
 def picture(title: str, topic: str = "Computer vision", site: str = "Paperboy") -> Image.Image:
-    drawn = cards.draw(title, topic, site)
+    drawn = share_cards.draw(title, topic, site)
     assert drawn is not None
     return Image.open(io.BytesIO(drawn)).convert("RGB")
 
@@ -60,22 +60,22 @@ def test_the_foot_names_the_site_and_the_topic_where_both_fit() -> None:
 
 @pytest.mark.parametrize("title", [*FOREIGN, "", "   "])
 def test_what_the_font_lacks_is_never_drawn_as_boxes(title: str) -> None:
-    assert cards.can_draw(title) is False
-    assert cards.draw(title, "", "Paperboy") is None
+    assert share_cards.can_draw(title) is False
+    assert share_cards.draw(title, "", "Paperboy") is None
 
 
 @pytest.mark.parametrize(
     "title", ["Éclairs über Łódź", "λ-β pruning in O(n²)", "ℓ₂ norms – “quoted”…", "Жизнь", "x ± 1"]
 )
 def test_latin_greek_and_cyrillic_letters_with_their_signs_are_drawn(title: str) -> None:
-    assert cards.can_draw(title)
+    assert share_cards.can_draw(title)
 
 
 def test_the_same_words_make_the_same_picture_of_modest_weight() -> None:
-    first = cards.draw("Many words of a title " * 12, "Vision", "Paperboy")
-    cards.draw.cache_clear()
+    first = share_cards.draw("Many words of a title " * 12, "Vision", "Paperboy")
+    share_cards.draw.cache_clear()
 
-    assert cards.draw("Many words of a title " * 12, "Vision", "Paperboy") == first
+    assert share_cards.draw("Many words of a title " * 12, "Vision", "Paperboy") == first
     assert len(first or b"") < 60_000
 
 

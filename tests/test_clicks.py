@@ -15,14 +15,12 @@ from django.utils import timezone
 
 from newsletter import delivery, planning
 from newsletter.admin.counts import openings_of
-from newsletter.delivery import feedback
 from newsletter.delivery.compose import SCOPE
-from newsletter.mail import compile as fragments
+from newsletter.interests import clicks
+from newsletter.mail import compile as mail_compile
 from newsletter.mail.assemble import Composer
 from newsletter.models import Click, Delivery, Edition, EditionItem, Verdict
-from subscriptions import click_consent as clicks
-from subscriptions import gdpr as rights
-from subscriptions import lifecycle, links
+from subscriptions import click_consent, gdpr, lifecycle, links
 from subscriptions.lifecycle import Origin
 from subscriptions.models import ConsentEvent, Subscriber
 from tests import mail_samples
@@ -74,7 +72,7 @@ def opened(client: Client, url: str, *, after: timedelta = timedelta(hours=1)) -
 
 def composed(*, counts_clicks: bool, wants_html: bool = True) -> bytes:
     edition = mail_samples.make_edition()
-    composer = Composer(json.loads(json.dumps(fragments.compile_edition(edition, now=NOON))), mail_samples.IDENTITY)
+    composer = Composer(json.loads(json.dumps(mail_compile.compile_edition(edition, now=NOON))), mail_samples.IDENTITY)
     return composer.compose(mail_samples.make_recipient(edition, counts_clicks=counts_clicks, wants_html=wants_html))
 
 
@@ -98,9 +96,9 @@ def test_the_mails_of_all_others_are_byte_for_byte_as_without_tracking(settings:
     monkeypatch.setattr("secrets.token_hex", lambda size: "ab" * size)
     edition = mail_samples.make_edition()
     recipient = mail_samples.make_recipient(edition)
-    with_tracking = Composer(fragments.compile_edition(edition, now=NOON), mail_samples.IDENTITY).compose(recipient)
+    with_tracking = Composer(mail_compile.compile_edition(edition, now=NOON), mail_samples.IDENTITY).compose(recipient)
     settings.CLICK_TRACKING = False
-    compiled = fragments.compile_edition(edition, now=NOON)
+    compiled = mail_compile.compile_edition(edition, now=NOON)
     assert "/c/" not in json.dumps(compiled)
     assert Composer(compiled, mail_samples.IDENTITY).compose(recipient) == with_tracking
 
@@ -184,9 +182,9 @@ def test_the_answer_leaks_nothing(client: Client) -> None:
 def test_after_withdrawal_leaving_or_erasure_the_link_leads_on_and_nothing_is_noted(client: Client) -> None:
     readers = [agreeing(f"{name}@example.net") for name in ("alice", "bob", "carol")]
     rows = sent()
-    clicks.withdraw(readers[0], **ACT)
+    click_consent.withdraw(readers[0], **ACT)
     lifecycle.unsubscribe(readers[1], **ACT)
-    rights.erase(readers[2], now=NOON, method="test")
+    gdpr.erase(readers[2], now=NOON, method="test")
     for row in rows:
         assert opened(client, door(row)).startswith("https://arxiv.org/")
     assert not Click.objects.exists()
@@ -239,7 +237,7 @@ def test_the_desk_shows_sums_and_only_of_enough_readers(client: Client, admin_cl
     page = admin_client.get(f"/admin/newsletter/edition/{edition.pk}/change/").content.decode()
     assert "<b>2</b> opened" in page
     assert "<b>0</b> opened" in page
-    clicks.withdraw(rows[4].subscriber, **ACT)
+    click_consent.withdraw(rows[4].subscriber, **ACT)
     assert openings_of(edition) is None
     assert "opened</span>" not in admin_client.get(f"/admin/newsletter/edition/{edition.pk}/change/").content.decode()
 
@@ -292,8 +290,8 @@ def test_the_export_holds_what_was_noted_and_erasure_deletes_it(client: Client) 
     reader = agreeing()
     (row,) = sent()
     opened(client, door(row))
-    assert [click["kind"] for click in rights.export(reader, **ACT)["click"]] == ["p"]
-    rights.erase(reader, now=NOON, method="test")
+    assert [click["kind"] for click in gdpr.export(reader, **ACT)["click"]] == ["p"]
+    gdpr.erase(reader, now=NOON, method="test")
     assert not Click.objects.exists()
 
 
@@ -302,7 +300,7 @@ def test_what_was_noted_goes_with_the_consent_and_with_time(client: Client, sett
     stays, leaves = agreeing("alice@example.net"), agreeing("bob@example.net")
     for row in sent():
         opened(client, door(row))
-    clicks.withdraw(leaves, **ACT)
+    click_consent.withdraw(leaves, **ACT)
     delivery.forget_details(now=NOON + timedelta(hours=2))
     assert list(Click.objects.values_list("subscriber", flat=True)) == [stays.pk]
     delivery.forget_details(now=NOON + timedelta(days=settings.RETENTION_DELIVERY_DAYS, hours=2))
@@ -324,7 +322,7 @@ def test_a_count_that_cannot_be_kept_holds_up_nobody(client: Client, settings: A
     agreeing()
     (row,) = sent()
     item = EditionItem.objects.get(pk=row.picks[0][0])
-    feedback.note_click(row, item=item, kind="?", now=NOON)  # the database refuses such a row
+    clicks.note_click(row, item=item, kind="?", now=NOON)  # the database refuses such a row
     assert not Click.objects.exists()
     assert opened(client, door(row)).startswith("https://arxiv.org/")
 

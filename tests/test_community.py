@@ -13,17 +13,16 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from newsletter import tasks
-from newsletter.catalogue import merging
-from newsletter.catalogue import polling as gathering
+from newsletter.catalogue import merging, polling, submissions
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources import arxiv_query
 from newsletter.catalogue.sources.observation import Observation
+from newsletter.catalogue.submissions import Answer
 from newsletter.models import Paper, Sighting, Signal, SourceHost, SourceRun, Submission, Vote
-from newsletter.ranking import votes as community
+from newsletter.ranking import votes
 from newsletter.ranking.explain import why_trending
 from newsletter.ranking.scoring import score_papers
-from newsletter.ranking.votes import Answer
-from subscriptions import gdpr as rights
+from subscriptions import gdpr
 from subscriptions.lifecycle import Origin
 from subscriptions.models import Subscriber
 from tests.bench import bench_trends
@@ -57,49 +56,49 @@ def fresh(paper: Paper) -> Paper:
 
 def test_a_reader_has_one_vote_for_a_paper_and_may_take_it_back() -> None:
     reader, paper = make_voter(), make_paper()
-    assert [community.vote(reader, paper=paper, now=NOON) for _ in range(2)] == [True, True]
-    assert community.voted_by(reader, [paper.pk]) == {paper.pk}
+    assert [votes.vote(reader, paper=paper, now=NOON) for _ in range(2)] == [True, True]
+    assert votes.voted_by(reader, [paper.pk]) == {paper.pk}
     assert Vote.objects.count() == 1
-    community.take_back_vote(reader, paper=paper)
-    community.take_back_vote(reader, paper=paper)
+    votes.take_back_vote(reader, paper=paper)
+    votes.take_back_vote(reader, paper=paper)
     assert not Vote.objects.exists()
 
 
 @pytest.mark.parametrize("state", ["pending", "unsubscribed", "suppressed"])
 def test_only_who_confirmed_and_stayed_may_vote_or_hand_in(state: str) -> None:
     reader = make_reader(state=state)
-    assert not community.vote(reader, paper=make_paper(), now=NOON)
-    assert community.submit(reader, link=LINK, now=NOON).answer == Answer.REFUSED
+    assert not votes.vote(reader, paper=make_paper(), now=NOON)
+    assert submissions.submit(reader, link=LINK, now=NOON).answer == Answer.REFUSED
     assert not Vote.objects.exists()
     assert not Submission.objects.exists()
 
 
 def test_who_pauses_may_still_vote_and_hand_in() -> None:
     reader = make_reader(state="paused")
-    assert community.vote(reader, paper=make_paper(), now=NOON)
-    assert community.submit(reader, link=LINK, now=NOON).answer == Answer.TAKEN
+    assert votes.vote(reader, paper=make_paper(), now=NOON)
+    assert submissions.submit(reader, link=LINK, now=NOON).answer == Answer.TAKEN
 
 
 def test_a_vote_for_another_name_of_a_paper_is_a_vote_for_the_paper() -> None:
     reader, kept = make_voter(), make_paper()
     double = make_paper(merged_into=kept)
-    community.vote(reader, paper=double, now=NOON)
+    votes.vote(reader, paper=double, now=NOON)
     assert Vote.objects.get().paper == kept
     vote(double, reader)
-    community.take_back_vote(reader, paper=kept)
+    votes.take_back_vote(reader, paper=kept)
     assert not Vote.objects.exists()
 
 
 def test_a_hidden_paper_takes_no_votes() -> None:
-    assert not community.vote(make_voter(), paper=make_paper(is_hidden=True), now=NOON)
+    assert not votes.vote(make_voter(), paper=make_paper(is_hidden=True), now=NOON)
 
 
 def test_nobody_votes_without_end() -> None:
     reader = make_voter()
-    for _ in range(community.VOTES_A_DAY):
+    for _ in range(votes.VOTES_A_DAY):
         vote(make_paper(), reader)
-    assert not community.vote(reader, paper=make_paper(), now=NOON + timedelta(hours=1))
-    assert community.vote(reader, paper=make_paper(), now=NOON + timedelta(hours=25))
+    assert not votes.vote(reader, paper=make_paper(), now=NOON + timedelta(hours=1))
+    assert votes.vote(reader, paper=make_paper(), now=NOON + timedelta(hours=25))
 
 
 def test_the_database_itself_allows_one_vote() -> None:
@@ -117,7 +116,7 @@ def test_two_taps_at_once_are_one_vote() -> None:
 
     def tap() -> None:
         start.wait()
-        answers.append(community.vote(reader, paper=paper, now=NOON))
+        answers.append(votes.vote(reader, paper=paper, now=NOON))
         connections.close_all()
 
     threads = [threading.Thread(target=tap) for _ in range(4)]
@@ -135,7 +134,7 @@ def test_first_votes_are_a_gain_in_the_hour_they_came() -> None:
     paper = make_paper(first_seen_at=NOON - timedelta(days=5))
     vote(paper, *(make_voter(number) for number in range(3)))
     now = NOON + timedelta(minutes=7)
-    assert community.count_votes(now=now) == 1
+    assert votes.count_votes(now=now) == 1
     before = NOON - timedelta(seconds=1)
     assert signals(paper) == [(paper.first_seen_at, 0), (before, 0), (now, 3)]
     assert fresh(paper).reader_votes == 3
@@ -148,22 +147,22 @@ def test_first_votes_are_a_gain_in_the_hour_they_came() -> None:
 def test_nothing_is_written_while_nothing_changes() -> None:
     paper = make_paper()
     vote(paper, make_voter())
-    community.count_votes(now=NOON + timedelta(minutes=15))
+    votes.count_votes(now=NOON + timedelta(minutes=15))
     before = signals(paper)
     for quarter in range(2, 6):
-        assert community.count_votes(now=NOON + timedelta(minutes=15 * quarter)) == 0
+        assert votes.count_votes(now=NOON + timedelta(minutes=15 * quarter)) == 0
     assert signals(paper) == before
 
 
 def test_later_votes_are_placed_in_their_hour_and_an_hour_of_several_counts_keeps_its_start() -> None:
     paper = make_paper(first_seen_at=NOON - timedelta(days=2))
     vote(paper, make_voter(0))
-    community.count_votes(now=NOON)
+    votes.count_votes(now=NOON)
     vote(paper, make_voter(1))
     later = NOON + timedelta(hours=30, minutes=15)
-    community.count_votes(now=later)
+    votes.count_votes(now=later)
     vote(paper, make_voter(2))
-    community.count_votes(now=later + timedelta(minutes=15))
+    votes.count_votes(now=later + timedelta(minutes=15))
     hour = NOON + timedelta(hours=30)
     assert signals(paper)[-4:] == [
         (NOON, 1),
@@ -176,16 +175,16 @@ def test_later_votes_are_placed_in_their_hour_and_an_hour_of_several_counts_keep
 def test_a_vote_taken_back_lowers_the_count_and_gives_no_gain_when_given_again() -> None:
     paper, readers = make_paper(first_seen_at=NOON - timedelta(days=1)), [make_voter(n) for n in range(4)]
     vote(paper, *readers)
-    community.count_votes(now=NOON)
+    votes.count_votes(now=NOON)
     score_papers(now=NOON)
     once = fresh(paper).score_parts["daily"]["votes_gain"]
     for turn in range(1, 5):
         now = NOON + timedelta(hours=turn)
         if turn % 2:
-            community.take_back_vote(readers[0], paper=paper)
+            votes.take_back_vote(readers[0], paper=paper)
         else:
-            community.vote(readers[0], paper=paper, now=now)
-        community.count_votes(now=now)
+            votes.vote(readers[0], paper=paper, now=now)
+        votes.count_votes(now=now)
         assert fresh(paper).reader_votes == 4 - turn % 2
     score_papers(now=NOON + timedelta(hours=4))
     assert fresh(paper).score_parts["daily"]["votes_gain"] == once == 4
@@ -194,24 +193,24 @@ def test_a_vote_taken_back_lowers_the_count_and_gives_no_gain_when_given_again()
 def test_the_last_vote_taken_back_shows_none() -> None:
     paper, reader = make_paper(), make_voter()
     vote(paper, reader)
-    community.count_votes(now=NOON)
-    community.take_back_vote(reader, paper=paper)
-    community.count_votes(now=NOON + timedelta(minutes=15))
+    votes.count_votes(now=NOON)
+    votes.take_back_vote(reader, paper=paper)
+    votes.count_votes(now=NOON + timedelta(minutes=15))
     assert fresh(paper).reader_votes == 0
 
 
 def test_new_readers_votes_count_after_a_day() -> None:
     paper = make_paper()
     vote(paper, make_reader(confirmed_at=NOON))
-    assert community.count_votes(now=NOON + timedelta(hours=23)) == 0
-    assert community.count_votes(now=NOON + timedelta(hours=24)) == 1
+    assert votes.count_votes(now=NOON + timedelta(hours=23)) == 0
+    assert votes.count_votes(now=NOON + timedelta(hours=24)) == 1
 
 
 @pytest.mark.parametrize(("state", "counts"), [("paused", 1), ("unsubscribed", 1), ("suppressed", 0)])
 def test_votes_of_those_who_left_stay_and_of_those_who_were_barred_do_not(state: str, counts: int) -> None:
     paper = make_paper()
     vote(paper, make_voter(state=state))
-    community.count_votes(now=NOON)
+    votes.count_votes(now=NOON)
     assert fresh(paper).reader_votes == counts
 
 
@@ -219,15 +218,15 @@ def test_readers_who_confirmed_in_the_same_hour_are_a_few_voices_only() -> None:
     paper, hour = make_paper(), LONG_AGO.replace(minute=0)
     vote(paper, *(make_reader(confirmed_at=hour + timedelta(minutes=n)) for n in range(40)))
     vote(paper, make_voter(7))
-    community.count_votes(now=NOON)
-    assert fresh(paper).reader_votes == community.SAME_HOUR + 1
+    votes.count_votes(now=NOON)
+    assert fresh(paper).reader_votes == votes.SAME_HOUR + 1
 
 
 def test_a_list_that_was_imported_in_one_hour_is_not_silenced() -> None:
     paper = make_paper()
     readers = [make_reader(confirmed_at=LONG_AGO) for _ in range(200)]
     vote(paper, *readers[:8])
-    community.count_votes(now=NOON)
+    votes.count_votes(now=NOON)
     assert fresh(paper).reader_votes == 8
 
 
@@ -236,20 +235,20 @@ def test_old_and_merged_papers_are_not_counted() -> None:
     old = make_paper(first_seen_at=NOON - timedelta(days=40), listed_on=NOON.date() - timedelta(days=40))
     for paper in (old, make_paper(merged_into=kept)):
         vote(paper, make_voter())
-    assert community.count_votes(now=NOON) == 0
+    assert votes.count_votes(now=NOON) == 0
 
 
 def test_one_run_is_bounded_and_the_next_goes_on() -> None:
     reader = make_voter()
     for _ in range(5):
         vote(make_paper(), reader)
-    assert [community.count_votes(now=NOON + timedelta(minutes=n), limit=2) for n in range(4)] == [2, 2, 1, 0]
+    assert [votes.count_votes(now=NOON + timedelta(minutes=n), limit=2) for n in range(4)] == [2, 2, 1, 0]
 
 
 def test_counting_costs_the_same_however_many_vote() -> None:
     def cost() -> int:
         with CaptureQueriesContext(connection) as queries:
-            community.count_votes(now=NOON)
+            votes.count_votes(now=NOON)
         return len(queries)
 
     vote(make_paper(), make_voter())
@@ -306,10 +305,10 @@ def test_a_brigade_does_not_surface_and_many_readers_do() -> None:
         vote(paper, *regulars[: number // 10])  # nought to three readers like an ordinary paper
     for hour in range(12):
         vote(loved, *regulars[hour * 2 : hour * 2 + 2])
-        community.count_votes(now=NOON - timedelta(hours=12 - hour))
-    community.count_votes(now=NOON)
+        votes.count_votes(now=NOON - timedelta(hours=12 - hour))
+    votes.count_votes(now=NOON)
     score_papers(now=NOON)
-    assert fresh(bought).reader_votes == 2 * community.SAME_HOUR == bench_trends.BRIGADE
+    assert fresh(bought).reader_votes == 2 * votes.SAME_HOUR == bench_trends.BRIGADE
     assert loved.pk in best(10)
     assert bought.pk not in best(10)
 
@@ -322,7 +321,7 @@ def test_a_brigade_for_a_paper_that_others_measure_lifts_it_little() -> None:
     place = before.index(target.pk)
     made = NOON - timedelta(hours=50)
     vote(target, *(make_reader(confirmed_at=made + timedelta(minutes=number)) for number in range(50)))
-    community.count_votes(now=NOON - timedelta(hours=1))
+    votes.count_votes(now=NOON - timedelta(hours=1))
     score_papers(now=NOON)
     assert place >= 20
     assert best(41).index(target.pk) >= 10
@@ -337,8 +336,8 @@ def test_no_vote_lowers_a_score() -> None:
         vote(paper, regulars[0])
     for hour in range(12):
         vote(papers[5], regulars[hour])
-        community.count_votes(now=NOON - timedelta(hours=12 - hour))
-    community.count_votes(now=NOON)
+        votes.count_votes(now=NOON - timedelta(hours=12 - hour))
+    votes.count_votes(now=NOON)
     score_papers(now=NOON)
     assert all(fresh(paper).score_daily >= before[paper.pk] - 1e-9 for paper in papers)
     assert fresh(papers[5]).score_daily > before[papers[5].pk]
@@ -358,7 +357,7 @@ def test_no_vote_lowers_a_score() -> None:
     ],
 )
 def test_a_link_in_any_spelling_waits_for_a_curator(link: str, identifier: str) -> None:
-    handed = community.submit(make_voter(), link=link, now=NOON)
+    handed = submissions.submit(make_voter(), link=link, now=NOON)
     assert handed.answer == Answer.TAKEN
     assert list(Submission.objects.values_list("arxiv_id", "state")) == [(identifier, "waiting")]
     assert not Vote.objects.exists()
@@ -366,40 +365,40 @@ def test_a_link_in_any_spelling_waits_for_a_curator(link: str, identifier: str) 
 
 @pytest.mark.parametrize("link", ["", "   ", "hello", "https://example.org/abs/2602.04242", "\0", "x" * 5000])
 def test_what_is_no_link_to_arxiv_is_said_to_be_none(link: str) -> None:
-    assert community.submit(make_voter(), link=link, now=NOON).answer == Answer.UNREADABLE
+    assert submissions.submit(make_voter(), link=link, now=NOON).answer == Answer.UNREADABLE
 
 
 @pytest.mark.parametrize("identifier", ["2613.00001", "2604.00001", "2602.0001", "foo/0309136", "math/0709136"])
 def test_an_identifier_that_arxiv_cannot_have_given_out_is_refused(identifier: str) -> None:
-    assert community.submit(make_voter(), link=identifier, now=NOON).answer == Answer.IMPOSSIBLE
+    assert submissions.submit(make_voter(), link=identifier, now=NOON).answer == Answer.IMPOSSIBLE
 
 
 def test_a_paper_we_have_is_shown_instead_by_the_name_that_lives_on() -> None:
     kept = make_paper()
     make_paper(arxiv_id="2602.04242", merged_into=kept)
-    handed = community.submit(make_voter(), link=LINK, now=NOON)
+    handed = submissions.submit(make_voter(), link=LINK, now=NOON)
     assert (handed.answer, handed.paper) == (Answer.LISTED, kept)
     make_paper(arxiv_id="2602.05555", is_hidden=True)
-    assert community.submit(make_voter(), link="2602.05555", now=NOON).answer == Answer.HIDDEN
+    assert submissions.submit(make_voter(), link="2602.05555", now=NOON).answer == Answer.HIDDEN
     assert not Submission.objects.exists()
 
 
 def test_a_second_reader_is_told_that_it_waits_already() -> None:
-    community.submit(make_voter(), link=LINK, now=NOON)
-    assert community.submit(make_voter(), link="2602.04242", now=NOON).answer == Answer.WAITING
+    submissions.submit(make_voter(), link=LINK, now=NOON)
+    assert submissions.submit(make_voter(), link="2602.04242", now=NOON).answer == Answer.WAITING
     assert Submission.objects.count() == 1
 
 
 def test_what_was_declined_may_be_handed_in_again_after_a_month() -> None:
     reader = make_voter()
-    taken = community.submit(reader, link=LINK, now=NOON).submission
+    taken = submissions.submit(reader, link=LINK, now=NOON).submission
     assert taken
-    community.decline([taken.pk], reason="Not about our topics.", by=None, now=NOON)
-    again = community.submit(make_voter(), link=LINK, now=NOON + timedelta(days=29))
+    submissions.decline([taken.pk], reason="Not about our topics.", by=None, now=NOON)
+    again = submissions.submit(make_voter(), link=LINK, now=NOON + timedelta(days=29))
     assert again.answer == Answer.DECLINED
     assert again.submission
     assert again.submission.note == "Not about our topics."
-    assert community.submit(reader, link=LINK, now=NOON + timedelta(days=31)).answer == Answer.TAKEN
+    assert submissions.submit(reader, link=LINK, now=NOON + timedelta(days=31)).answer == Answer.TAKEN
 
 
 def test_a_reader_hands_in_a_few_at_a_time_and_a_few_a_day() -> None:
@@ -407,36 +406,36 @@ def test_a_reader_hands_in_a_few_at_a_time_and_a_few_a_day() -> None:
 
     def hand_in(number: int, *, hours: int = 0) -> Answer:
         link = f"2602.{number:05d}"
-        return community.submit(reader, link=link, now=NOON + timedelta(hours=hours)).answer
+        return submissions.submit(reader, link=link, now=NOON + timedelta(hours=hours)).answer
 
     assert [hand_in(number) for number in range(4)] == [*[Answer.TAKEN] * 3, Answer.TOO_MANY]
-    community.accept(Submission.objects.values_list("pk", flat=True), by=None, now=NOON)
+    submissions.accept(Submission.objects.values_list("pk", flat=True), by=None, now=NOON)
     assert [hand_in(number) for number in range(4, 7)] == [*[Answer.TAKEN] * 2, Answer.ENOUGH]
     assert hand_in(7, hours=25) == Answer.TAKEN
 
 
 def test_a_curators_word_is_given_once() -> None:
     curator = User.objects.create(username="curator")
-    taken = community.submit(make_voter(), link=LINK, now=NOON).submission
+    taken = submissions.submit(make_voter(), link=LINK, now=NOON).submission
     assert taken
-    assert community.accept([taken.pk], by=curator, now=NOON) == 1
-    assert community.accept([taken.pk], by=curator, now=NOON) == 0
-    assert community.decline([taken.pk], reason="Too late.", by=curator, now=NOON) == 0
+    assert submissions.accept([taken.pk], by=curator, now=NOON) == 1
+    assert submissions.accept([taken.pk], by=curator, now=NOON) == 0
+    assert submissions.decline([taken.pk], reason="Too late.", by=curator, now=NOON) == 0
     taken.refresh_from_db()
     assert (taken.state, taken.decided_by, taken.note) == ("accepted", curator, "")
 
 
 def test_nobody_is_declined_without_a_reason() -> None:
-    taken = community.submit(make_voter(), link=LINK, now=NOON).submission
+    taken = submissions.submit(make_voter(), link=LINK, now=NOON).submission
     assert taken
     with pytest.raises(ValueError, match="told why"):
-        community.decline([taken.pk], reason="  ", by=None, now=NOON)
+        submissions.decline([taken.pk], reason="  ", by=None, now=NOON)
 
 
 def accepted(identifier: str = "2602.04242") -> Submission:
-    taken = community.submit(make_voter(), link=identifier, now=NOON).submission
+    taken = submissions.submit(make_voter(), link=identifier, now=NOON).submission
     assert taken
-    community.accept([taken.pk], by=None, now=NOON)
+    submissions.accept([taken.pk], by=None, now=NOON)
     return taken
 
 
@@ -444,46 +443,46 @@ def test_what_is_accepted_is_asked_for_at_the_next_tick_and_comes_in() -> None:
     SourceHost.objects.create(host="arxiv_query", free_at=NOON + timedelta(minutes=25))
     submission = accepted()
     assert SourceHost.objects.get().free_at == NOON
-    assert gathering.wanted_ids(NOON) == ["2602.04242"]
+    assert polling.wanted_ids(NOON) == ["2602.04242"]
     seen = Observation(source="arxiv_query", key="2602.04242", arxiv_id="2602.04242", title="A find", seen_at=NOON)
     ingest([seen], now=NOON)
-    assert community.settle(now=NOON) == 1
-    assert community.settle(now=NOON) == 0
+    assert submissions.settle(now=NOON) == 1
+    assert submissions.settle(now=NOON) == 0
     submission.refresh_from_db()
     paper = Paper.objects.get()
     assert (submission.state, submission.paper, paper.listed_on) == ("accepted", paper, NOON.date())
     assert set(Sighting.objects.values_list("source", flat=True)) == {"arxiv_query", "readers"}
-    assert gathering.wanted_ids(NOON) == []
+    assert polling.wanted_ids(NOON) == []
     assert not Vote.objects.exists()
 
 
 def test_a_paper_that_came_in_by_itself_ends_the_waiting() -> None:
-    community.submit(make_voter(), link=LINK, now=NOON)
+    submissions.submit(make_voter(), link=LINK, now=NOON)
     paper = make_paper(arxiv_id="2602.04242", listed_on=None)
-    community.settle(now=NOON)
+    submissions.settle(now=NOON)
     submission = Submission.objects.get()
     assert (submission.state, submission.paper, fresh(paper).listed_on) == ("duplicate", paper, None)
 
 
 def test_what_arxiv_does_not_have_after_some_asking_is_given_up() -> None:
     submission = accepted()
-    url = arxiv_query.addresses(gathering.request_of(NOON))[0]
+    url = arxiv_query.addresses(polling.request_of(NOON))[0]
     for hours in (-1, 1, 2):
         SourceRun.objects.create(source="arxiv_query", url=url, state="ok", started_at=NOON + timedelta(hours=hours))
     SourceRun.objects.create(source="arxiv_query", url=url, state="failed", started_at=NOON + timedelta(hours=3))
-    assert community.settle(now=NOON + timedelta(hours=3)) == 0
-    assert gathering.wanted_ids(NOON + timedelta(hours=3)) == ["2602.04242"]
+    assert submissions.settle(now=NOON + timedelta(hours=3)) == 0
+    assert polling.wanted_ids(NOON + timedelta(hours=3)) == ["2602.04242"]
     SourceRun.objects.create(source="arxiv_query", url=url, state="empty", started_at=NOON + timedelta(hours=4))
-    assert community.settle(now=NOON + timedelta(hours=4)) == 1
+    assert submissions.settle(now=NOON + timedelta(hours=4)) == 1
     submission.refresh_from_db()
     assert (submission.state, submission.note, submission.decided_by) == ("declined", "", None)
 
 
 def test_without_arxiv_among_the_sources_nothing_is_taken(settings: Settings) -> None:
     settings.SOURCES = ["hf_daily"]
-    assert not community.takes_submissions()
+    assert not submissions.takes_submissions()
     settings.SOURCES = ["hf_daily", "arxiv_query"]
-    assert community.takes_submissions()
+    assert submissions.takes_submissions()
 
 
 @pytest.mark.services
@@ -494,7 +493,7 @@ def test_two_readers_at_once_hand_in_one_paper_once() -> None:
 
     def hand_in(reader: Subscriber) -> None:
         start.wait()
-        answers.append(community.submit(reader, link=LINK, now=NOON).answer)
+        answers.append(submissions.submit(reader, link=LINK, now=NOON).answer)
         connections.close_all()
 
     threads = [threading.Thread(target=hand_in, args=(reader,)) for reader in readers]
@@ -513,12 +512,12 @@ def test_a_merge_keeps_one_vote_a_reader_and_can_be_taken_back() -> None:
     kept, double = make_paper(), make_paper()
     vote(kept, both, first)
     vote(double, both, second)
-    community.count_votes(now=NOON)
+    votes.count_votes(now=NOON)
     merging.merge(double, into=kept, by=None, now=NOON)
-    community.count_votes(now=NOON + timedelta(minutes=15))
+    votes.count_votes(now=NOON + timedelta(minutes=15))
     assert fresh(kept).reader_votes == kept.votes.count() == 3
     merging.split(fresh(double))
-    community.count_votes(now=NOON + timedelta(minutes=30))
+    votes.count_votes(now=NOON + timedelta(minutes=30))
     assert [sorted(paper.votes.values_list("subscriber", flat=True)) for paper in (kept, double)] == [
         sorted([both.pk, first.pk]),
         sorted([both.pk, second.pk]),
@@ -529,8 +528,8 @@ def test_a_merge_keeps_one_vote_a_reader_and_can_be_taken_back() -> None:
 def test_a_readers_votes_and_submissions_are_in_their_export() -> None:
     reader, paper = make_voter(), make_paper()
     vote(paper, reader)
-    community.submit(reader, link=LINK, now=NOON)
-    everything = rights.export(reader, now=NOON, method="test", origin=Origin())
+    submissions.submit(reader, link=LINK, now=NOON)
+    everything = gdpr.export(reader, now=NOON, method="test", origin=Origin())
     assert [row["paper_id"] for row in everything["vote"]] == [paper.pk]
     assert [row["link"] for row in everything["submission"]] == [LINK]
 
@@ -538,9 +537,9 @@ def test_a_readers_votes_and_submissions_are_in_their_export() -> None:
 def test_of_the_erased_no_vote_stays_and_no_name_on_what_they_handed_in() -> None:
     reader, paper = make_voter(), make_paper()
     vote(paper, reader)
-    community.submit(reader, link=LINK, now=NOON)
+    submissions.submit(reader, link=LINK, now=NOON)
     Submission.objects.update(note=f"Please, {reader.email}, read the rules.", state="declined", decided_at=NOON)
-    rights.erase(reader, now=NOON, method="test")
+    gdpr.erase(reader, now=NOON, method="test")
     assert not Vote.objects.exists()
     submission = Submission.objects.get()
     assert (submission.subscriber, submission.note, submission.arxiv_id) == (None, "", "2602.04242")
@@ -548,4 +547,4 @@ def test_of_the_erased_no_vote_stays_and_no_name_on_what_they_handed_in() -> Non
 
 def test_the_month_of_an_identifier_is_that_of_arxivs_calendar() -> None:
     last = datetime(2026, 3, 31, 23, tzinfo=UTC)
-    assert community.submit(make_voter(), link="2604.00001", now=last).answer == Answer.TAKEN
+    assert submissions.submit(make_voter(), link="2604.00001", now=last).answer == Answer.TAKEN

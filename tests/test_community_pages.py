@@ -12,11 +12,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from newsletter import planning
+from newsletter.catalogue import submissions
 from newsletter.delivery.compose import SCOPE
 from newsletter.models import Delivery, Edition, Paper, Submission, Verdict, Vote
-from newsletter.ranking import votes as community
-from subscriptions import gdpr as rights
-from subscriptions import links
+from subscriptions import gdpr, links
 from subscriptions.log_redaction import redact
 from subscriptions.models import Subscriber
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
@@ -103,7 +102,7 @@ def test_no_other_link_opens_it(client: Client) -> None:
     for token in ("x", links.confirm_token(1, now=timezone.now()), reader.unsubscribe_token):
         text(client, f"/r/{token}/papers/", status=410)
     address = page_of(reader)
-    rights.erase(reader, now=timezone.now(), method="test")
+    gdpr.erase(reader, now=timezone.now(), method="test")
     text(client, address, status=410)
 
 
@@ -188,10 +187,10 @@ def test_a_link_is_handed_in_and_its_way_is_told(client: Client) -> None:
     assert "Thank you. It waits for a curator now" in page
     assert "waits for a curator</span>" in " ".join(page.split()).replace(" </span>", "</span>")
     submission = Submission.objects.get()
-    community.accept([submission.pk], by=None, now=NOON)
+    submissions.accept([submission.pk], by=None, now=NOON)
     assert "arXiv is being asked" in text(client, page_of(reader))
     make_paper(arxiv_id="2403.01234", title="Found at last")
-    community.settle(now=NOON)
+    submissions.settle(now=NOON)
     page = text(client, page_of(reader))
     assert "accepted and listed" in page
     assert "Found at last" in page
@@ -200,7 +199,9 @@ def test_a_link_is_handed_in_and_its_way_is_told(client: Client) -> None:
 def test_a_curators_reason_is_told(client: Client) -> None:
     reader = make_reader()
     hand_in(client, reader, "2403.01234")
-    community.decline(Submission.objects.values_list("pk", flat=True), reason="Not <b>research</b>.", by=None, now=NOON)
+    submissions.decline(
+        Submission.objects.values_list("pk", flat=True), reason="Not <b>research</b>.", by=None, now=NOON
+    )
     assert "declined: Not &lt;b&gt;research&lt;/b&gt;." in text(client, page_of(reader))
 
 

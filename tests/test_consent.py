@@ -11,8 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from newsletter.models import Delivery, DeliveryEvent, Edition, Verdict
-from subscriptions import gdpr as rights
-from subscriptions import lifecycle, links
+from subscriptions import gdpr, lifecycle, links
 from subscriptions.addresses import parse_address
 from subscriptions.forms import FORM_VERSION
 from subscriptions.lifecycle import Origin, Wishes
@@ -61,9 +60,9 @@ def test_every_step_of_a_readers_life_is_on_record() -> None:
     lifecycle.resume(reader, **act)
     lifecycle.unsubscribe(reader, **act)
     lifecycle.undo(reader, **act)
-    rights.export(reader, **act)
+    gdpr.export(reader, **act)
     lifecycle.suppress(reader, reason="complaint", source="arf", now=NOON)
-    rights.erase(reader, now=NOON, method="test")
+    gdpr.erase(reader, now=NOON, method="test")
     kinds = [event.kind for event in reader.consent_events.all()]
     assert kinds == [
         *("changed", "paused", "resumed", "unsubscribed", "resumed", "exported", "complained", "erased"),
@@ -80,7 +79,7 @@ def test_repeating_a_step_changes_and_records_it_once(state: str) -> None:
         lambda: lifecycle.resume(reader, **act),
         lambda: lifecycle.unsubscribe(reader, **act),
         lambda: lifecycle.suppress(reader, reason="bounce", source="dsn", now=NOON),
-        lambda: rights.erase(reader, now=NOON, method="test"),
+        lambda: gdpr.erase(reader, now=NOON, method="test"),
     ]
     for step in steps:
         step()
@@ -98,7 +97,7 @@ def test_nobody_but_the_confirmed_has_a_next_digest() -> None:
         lambda: lifecycle.unsubscribe(reader, **act),
         lambda: lifecycle.undo(reader, **act),
         lambda: lifecycle.suppress(reader, reason="bounce", source="dsn", now=NOON),
-        lambda: rights.erase(reader, now=NOON, method="test"),
+        lambda: gdpr.erase(reader, now=NOON, method="test"),
     ):
         assert step()
         reader.refresh_from_db()
@@ -119,7 +118,7 @@ def test_a_suppression_is_a_hash_and_is_kept_up_to_date() -> None:
 
 def test_an_erased_address_may_come_back_by_its_own_confirmation_only(client: Client) -> None:
     reader = make_reader(ADDRESS)
-    rights.erase(reader, now=NOON, method="test")
+    gdpr.erase(reader, now=NOON, method="test")
     assert Suppression.objects.in_force().get().reason == "erased"
     client.post("/subscribe/", {"email": ADDRESS})
     fresh = Subscriber.objects.get(email=ADDRESS)
@@ -170,7 +169,7 @@ def test_after_erasure_no_table_holds_the_address_or_where_it_came_from(client: 
     reader = make_life(client)
     token, hashed = reader.unsubscribe_token, reader.address_hash
     assert sum(ADDRESS in rows.lower() for rows in everything_stored().values()) >= 4
-    rights.erase(reader, now=timezone.now(), method="test")
+    gdpr.erase(reader, now=timezone.now(), method="test")
     for table, rows in everything_stored().items():
         for trace in (ADDRESS, "alice.example", "192.0.2.1", "Browser", token):
             assert trace.lower() not in rows.lower(), (table, trace)
@@ -179,7 +178,7 @@ def test_after_erasure_no_table_holds_the_address_or_where_it_came_from(client: 
 
 def test_erasure_keeps_the_numbers(client: Client) -> None:
     reader = make_life(client)
-    rights.erase(reader, now=timezone.now(), method="test")
+    gdpr.erase(reader, now=timezone.now(), method="test")
     assert Delivery.objects.get().state == "sent"
     assert DeliveryEvent.objects.get().kind == "bounced"
     assert not Verdict.objects.exists()
@@ -191,12 +190,12 @@ def test_erasure_keeps_the_numbers(client: Client) -> None:
 def test_erasing_does_not_lift_a_complaint() -> None:
     reader = make_reader(ADDRESS)
     lifecycle.suppress(reader, reason="complaint", source="arf", now=NOON)
-    rights.erase(reader, now=NOON + timedelta(days=1), method="test")
+    gdpr.erase(reader, now=NOON + timedelta(days=1), method="test")
     assert Suppression.objects.in_force().get().reason == "complaint"
 
 
 def test_the_unsubscribe_link_of_the_erased_is_nobodys() -> None:
     reader = make_reader()
     old = reader.unsubscribe_token
-    rights.erase(reader, now=NOON, method="test")
+    gdpr.erase(reader, now=NOON, method="test")
     assert not Subscriber.objects.filter(unsubscribe_hash=links.unsubscribe_hash(old)).exists()

@@ -8,11 +8,10 @@ from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 
 from newsletter import delivery, planning
-from newsletter.delivery import claim, settle
-from newsletter.delivery import rescue as reap
+from newsletter.delivery import claim, rescue, settle
 from newsletter.delivery.compose import bounce_address, delivery_of_bounce_address, delivery_of_message_id, message_id
 from newsletter.delivery.transports import Kind, Message, Outcome, Phase
-from newsletter.editions import lifecycle as editions
+from newsletter.editions import lifecycle
 from newsletter.models import Delivery, DeliveryEvent, Edition, Stream
 from subscriptions.models import Subscriber, Suppression
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
@@ -135,13 +134,13 @@ def test_a_pause_of_the_edition_holds_what_has_not_left() -> None:
 
     def pause_after_the_first(message: Message) -> None:
         if transport.sent:
-            editions.pause(edition, reason="by hand", now=LATER)
+            lifecycle.pause(edition, reason="by hand", now=LATER)
 
     transport.before_ready = pause_after_the_first
     run(transport)
     assert len(transport.sent) == 1
     assert Delivery.objects.filter(state=State.QUEUED, claim="").count() == 2
-    editions.resume(edition, now=LATER)
+    lifecycle.resume(edition, now=LATER)
     assert run(MemoryTransport()).sent == 2
 
 
@@ -181,7 +180,7 @@ def test_whoever_is_owed_longest_is_first() -> None:
 def test_a_long_list_of_stale_news_is_skipped_in_one_tick_as_far_as_its_time_goes(
     seconds: float, skipped: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reap, "CHUNK", 2)
+    monkeypatch.setattr(rescue, "CHUNK", 2)
     rows = planned(5)
     assert delivery.skip_expired(now=rows[0].expires_at + timedelta(minutes=10), seconds=seconds) == skipped
 
@@ -366,7 +365,7 @@ def test_cancelling_skips_what_is_owed_and_leaves_what_was_sent() -> None:
         should_stop=lambda: len(transport.sent) >= 2,
     )
     sent = len(transport.sent)
-    assert editions.cancel(Edition.objects.get(), now=LATER) == 5 - sent
+    assert lifecycle.cancel(Edition.objects.get(), now=LATER) == 5 - sent
     assert Delivery.objects.filter(skip_reason=Delivery.Skip.CANCELLED).count() == 5 - sent
     assert run(MemoryTransport()).claimed == 0
 
@@ -391,20 +390,20 @@ def test_a_digest_retried_after_its_edition_is_done_is_sent() -> None:
     planned(2)
     run(answering(Kind.REJECTED, Phase.DATA, 554))
     closing = Edition.objects.get().closes_at
-    editions.finish_due(now=closing)
+    lifecycle.finish_due(now=closing)
     row = Delivery.objects.first()
     assert row is not None
     delivery.retry_rows(Delivery.objects.filter(pk=row.pk), now=closing)
-    editions.finish_due(now=closing)
+    lifecycle.finish_due(now=closing)
     assert run(MemoryTransport(), at=closing + timedelta(minutes=1)).sent == 1
-    editions.finish_due(now=closing + timedelta(minutes=2))
+    lifecycle.finish_due(now=closing + timedelta(minutes=2))
     assert Edition.objects.get().state == Edition.State.DONE
 
 
 def test_a_digest_of_a_cancelled_edition_is_not_retried() -> None:
     planned(1)
     run(answering(Kind.REJECTED, Phase.DATA, 554))
-    editions.cancel(Edition.objects.get(), now=LATER)
+    lifecycle.cancel(Edition.objects.get(), now=LATER)
     assert delivery.retry_rows(Delivery.objects.all(), now=LATER) == 0
     assert states() == {State.FAILED}
 
@@ -423,10 +422,10 @@ def test_an_operator_settles_what_is_unknown_once(state: str) -> None:
 def test_an_edition_is_done_when_it_is_closed_and_owes_nothing() -> None:
     planned(2)
     edition = Edition.objects.get()
-    assert editions.finish_due(now=edition.closes_at) == 0
+    assert lifecycle.finish_due(now=edition.closes_at) == 0
     run(MemoryTransport())
-    assert editions.finish_due(now=edition.closes_at - timedelta(seconds=1)) == 0
-    assert editions.finish_due(now=edition.closes_at) == 1
+    assert lifecycle.finish_due(now=edition.closes_at - timedelta(seconds=1)) == 0
+    assert lifecycle.finish_due(now=edition.closes_at) == 1
 
 
 @pytest.mark.parametrize(

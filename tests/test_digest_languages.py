@@ -14,8 +14,8 @@ from django.utils import timezone
 from newsletter import delivery, planning
 from newsletter.delivery import claim
 from newsletter.delivery.compose import Composers
-from newsletter.editions import lifecycle as editions
-from newsletter.mail import compile as fragments
+from newsletter.editions import lifecycle
+from newsletter.mail import compile as mail_compile
 from newsletter.models import Compiled, Edition
 from subscriptions import links
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
@@ -36,7 +36,7 @@ def freeze() -> Edition:
     ]
     edition = make_edition(papers=papers, state=Edition.State.APPROVED)
     edition.items.update(parts=parts)
-    editions.freeze(edition, now=NOON - timedelta(minutes=30))
+    lifecycle.freeze(edition, now=NOON - timedelta(minutes=30))
     return edition
 
 
@@ -71,11 +71,11 @@ def test_each_reader_is_written_to_in_their_own_language() -> None:
 def test_a_language_is_compiled_once_and_only_when_somebody_reads_it() -> None:
     make_reader(language="fr")
     make_reader(language="de", state="unsubscribed", next_due_at=None)
-    assert fragments.languages_read() == []
+    assert mail_compile.languages_read() == []
     assert "languages" not in Compiled.objects.get(edition=freeze()).fragments
     for state in ("pending", "paused"):  # about to get digests
         make_reader(language="de", state=state, next_due_at=None)
-    assert fragments.languages_read() == ["de"]
+    assert mail_compile.languages_read() == ["de"]
 
 
 def test_who_came_after_the_freeze_gets_the_sites_language() -> None:

@@ -7,8 +7,7 @@ from django.utils import timezone
 from newsletter import planning
 from newsletter.delivery.compose import SCOPE
 from newsletter.models import Delivery, Edition, Verdict
-from subscriptions import gdpr as rights
-from subscriptions import links
+from subscriptions import gdpr, links
 from subscriptions.models import TopicPreference
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 
@@ -111,7 +110,7 @@ def test_a_token_of_another_scope_opens_nothing(client: Client, row: Delivery) -
 
 
 def test_nothing_is_shown_or_noted_once_the_reader_is_erased(client: Client, row: Delivery) -> None:
-    rights.erase(row.subscriber, now=timezone.now(), method="test")
+    gdpr.erase(row.subscriber, now=timezone.now(), method="test")
     assert client.get(address(row)).status_code == 404
     assert client.post(address(row, item=True), {"word": "more"}).status_code == 404
     assert not Verdict.objects.exists()

@@ -3,7 +3,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.contrib.auth.models import User
 
-from newsletter.editions import lifecycle as editions
+from newsletter.editions import lifecycle
 from newsletter.mail.compile import FragmentError
 from newsletter.models import Edition, EditionItem, Paper, Sighting
 from subscriptions.schedule import local_day, next_due
@@ -21,7 +21,7 @@ def trending(score: float, **over: object) -> Paper:
 
 
 def titles(edition: Edition) -> list[str]:
-    return [item.paper.title for item in editions.listed_items(edition)]
+    return [item.paper.title for item in lifecycle.listed_items(edition)]
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def titles(edition: Edition) -> list[str]:
     ],
 )
 def test_a_period_is_the_day_its_monday_or_the_first(cadence: str, day: date, period: date) -> None:
-    assert editions.period_of(cadence, day) == period
+    assert lifecycle.period_of(cadence, day) == period
 
 
 @pytest.mark.parametrize(
@@ -47,23 +47,23 @@ def test_a_period_is_the_day_its_monday_or_the_first(cadence: str, day: date, pe
     ],
 )
 def test_the_next_period_follows_without_gap(cadence: str, period: date, after: date) -> None:
-    assert editions.next_period(cadence, period) == after
+    assert lifecycle.next_period(cadence, period) == after
 
 
 def test_weekly_editions_close_before_monday_begins_anywhere() -> None:
-    assert editions.cutoff_of("weekly", date(2026, 3, 16)) == datetime(2026, 3, 15, 10, tzinfo=UTC)
+    assert lifecycle.cutoff_of("weekly", date(2026, 3, 16)) == datetime(2026, 3, 15, 10, tzinfo=UTC)
 
 
 def test_a_draft_lists_the_best_trending_first() -> None:
     low, high = trending(1.0), trending(3.0)
-    edition = editions.draft(cadence=DAILY, period_on=TODAY, now=NOON)
+    edition = lifecycle.draft(cadence=DAILY, period_on=TODAY, now=NOON)
     assert titles(edition) == [high.title, low.title]
 
 
 def test_papers_seen_only_on_saved_pages_are_never_counted_as_trending() -> None:
     paper = make_paper(first_seen_at=NOON - timedelta(hours=2))
     Sighting.objects.create(paper=paper, source="listing_page", key="hash", seen_at=NOON)
-    assert titles(editions.draft(cadence=DAILY, period_on=TODAY, now=NOON)) == []
+    assert titles(lifecycle.draft(cadence=DAILY, period_on=TODAY, now=NOON)) == []
 
 
 def test_withdrawn_hidden_and_merged_papers_are_left_out() -> None:
@@ -71,13 +71,13 @@ def test_withdrawn_hidden_and_merged_papers_are_left_out() -> None:
     trending(9.0, withdrawn_at=NOON)
     trending(9.0, is_hidden=True)
     trending(9.0, merged_into=kept)
-    assert titles(editions.draft(cadence=DAILY, period_on=TODAY, now=NOON)) == [kept.title]
+    assert titles(lifecycle.draft(cadence=DAILY, period_on=TODAY, now=NOON)) == [kept.title]
 
 
 def test_drafting_twice_makes_one_edition() -> None:
     trending(1.0)
-    editions.draft(cadence=DAILY, period_on=TODAY, now=NOON)
-    editions.draft(cadence=DAILY, period_on=TODAY, now=NOON)
+    lifecycle.draft(cadence=DAILY, period_on=TODAY, now=NOON)
+    lifecycle.draft(cadence=DAILY, period_on=TODAY, now=NOON)
     assert Edition.objects.count() == 1
     assert EditionItem.objects.count() == 1
 
@@ -85,10 +85,10 @@ def test_drafting_twice_makes_one_edition() -> None:
 def test_the_window_starts_where_the_last_edition_that_went_out_ended() -> None:
     day = timedelta(days=1)
     sent = make_edition(papers=[make_paper()], state="done", period_on=TODAY - 2 * day, cutoff_at=NOON - 2 * day)
-    before = editions.draft(cadence=DAILY, period_on=TODAY - day, now=NOON - day)
+    before = lifecycle.draft(cadence=DAILY, period_on=TODAY - day, now=NOON - day)
     assert before.window_start_at == sent.cutoff_at
     Edition.objects.filter(pk=before.pk).update(state="skipped")
-    assert editions.draft(cadence=DAILY, period_on=TODAY, now=NOON).window_start_at == sent.cutoff_at
+    assert lifecycle.draft(cadence=DAILY, period_on=TODAY, now=NOON).window_start_at == sent.cutoff_at
 
 
 def test_a_day_that_was_skipped_loses_no_paper_even_when_the_next_was_drafted_before() -> None:
@@ -98,17 +98,17 @@ def test_a_day_that_was_skipped_loses_no_paper_even_when_the_next_was_drafted_be
     make_edition(papers=[make_paper()], state="done", period_on=TODAY - day, cutoff_at=morning - day)
     unmeasured = make_paper(title="Nobody voted yet", first_seen_at=morning - timedelta(hours=2))
     Sighting.objects.create(paper=unmeasured, source="arxiv_daily", key="x", seen_at=unmeasured.first_seen_at)
-    today = editions.draft(cadence=DAILY, period_on=TODAY, now=morning - timedelta(hours=1))
+    today = lifecycle.draft(cadence=DAILY, period_on=TODAY, now=morning - timedelta(hours=1))
     assert titles(today) == [unmeasured.title]
-    editions.draft(cadence=DAILY, period_on=TODAY + day, now=morning + timedelta(hours=18))
-    assert editions.skip_stale(now=morning + day) == 1
-    tomorrow = editions.draft(cadence=DAILY, period_on=TODAY + day, now=morning + day)
+    lifecycle.draft(cadence=DAILY, period_on=TODAY + day, now=morning + timedelta(hours=18))
+    assert lifecycle.skip_stale(now=morning + day) == 1
+    tomorrow = lifecycle.draft(cadence=DAILY, period_on=TODAY + day, now=morning + day)
     assert titles(tomorrow) == [unmeasured.title]
 
 
 def of_the_week(title: str, score: float, *, age: timedelta, **gains: int) -> Paper:
     """Measured by a source; first seen that long before the weekly cut-off of NOON's week."""
-    at = editions.cutoff_of("weekly", date(2026, 3, 16)) - age
+    at = lifecycle.cutoff_of("weekly", date(2026, 3, 16)) - age
     parts = {"weekly": {"hours": 168} | gains, "daily": {"hours": 24}}
     paper = make_paper(title=title, score_weekly=score, score_monthly=score, first_seen_at=at, score_parts=parts)
     Sighting.objects.create(paper=paper, source="hf_daily", key=title, seen_at=at)
@@ -126,7 +126,7 @@ def test_a_week_is_the_top_of_the_week_whatever_the_days_had() -> None:
     of_the_week("After the cut-off", 9.0, age=-day / 24, upvotes_gain=50)
     for number, paper in enumerate((flash, slow)):
         make_edition(papers=[paper], period_on=monday - (5 - number) * day)
-    edition = editions.draft(cadence="weekly", period_on=monday, now=editions.cutoff_of("weekly", monday))
+    edition = lifecycle.draft(cadence="weekly", period_on=monday, now=lifecycle.cutoff_of("weekly", monday))
     assert titles(edition) == [slow.title, back.title, flash.title]
     assert edition.items.first().parts["upvotes_gain"] == 90, "told by the week's numbers, not a day's"
 
@@ -136,14 +136,14 @@ def test_weeks_and_months_follow_each_other_without_gap_over_the_year_and_the_cl
     for cadence, first, count in (("weekly", date(2026, 3, 16), 60), ("monthly", date(2026, 1, 1), 26)):
         period = first
         for _ in range(count):
-            after = editions.next_period(cadence, period)
-            assert editions.period_of(cadence, after) == after
-            assert editions.period_of(cadence, after - timedelta(days=1)) == period
-            closing = editions.cutoff_of(cadence, after)
-            assert editions.latest_period(cadence, closing - editions.DRAFT_LEAD) == after
-            assert editions.latest_period(cadence, closing - editions.DRAFT_LEAD - timedelta(seconds=1)) == period
+            after = lifecycle.next_period(cadence, period)
+            assert lifecycle.period_of(cadence, after) == after
+            assert lifecycle.period_of(cadence, after - timedelta(days=1)) == period
+            closing = lifecycle.cutoff_of(cadence, after)
+            assert lifecycle.latest_period(cadence, closing - lifecycle.DRAFT_LEAD) == after
+            assert lifecycle.latest_period(cadence, closing - lifecycle.DRAFT_LEAD - timedelta(seconds=1)) == period
             period = after
-    assert editions.next_period("weekly", date(2026, 12, 28)) == date(2027, 1, 4), "week 53, then week 1"
+    assert lifecycle.next_period("weekly", date(2026, 12, 28)) == date(2027, 1, 4), "week 53, then week 1"
 
 
 @pytest.mark.parametrize("cadence", ["weekly", "monthly"])
@@ -160,94 +160,94 @@ def test_wherever_a_reader_lives_the_edition_of_their_day_is_the_open_one_at_the
         while due < datetime(2027, 4, 20, tzinfo=UTC):  # over a year's end with week 53 and three changes of clocks
             due = next_due(cadence=cadence, weekdays=0, hour=hour, zone=zone, after=due)
             period = local_day(due, zone)
-            assert editions.cutoff_of(cadence, period) <= due, f"{zone}: closed before it is due"
-            assert due < editions.cutoff_of(cadence, editions.next_period(cadence, period)), f"{zone}: still open"
+            assert lifecycle.cutoff_of(cadence, period) <= due, f"{zone}: closed before it is due"
+            assert due < lifecycle.cutoff_of(cadence, lifecycle.next_period(cadence, period)), f"{zone}: still open"
 
 
 def test_a_refresh_follows_the_ranking_but_keeps_what_the_curator_decided() -> None:
     first, second, third = trending(3.0), trending(2.0), trending(1.0)
-    edition = editions.draft(cadence=DAILY, period_on=TODAY, now=NOON)
+    edition = lifecycle.draft(cadence=DAILY, period_on=TODAY, now=NOON)
     edition.items.filter(paper=third).update(standing=EditionItem.Standing.PINNED, position=1)
     edition.items.filter(paper=second).update(standing=EditionItem.Standing.EXCLUDED)
     newcomer = trending(9.0)
-    editions.refresh(edition)
+    lifecycle.refresh(edition)
     assert titles(edition)[0] == third.title
     assert set(titles(edition)) == {third.title, newcomer.title, first.title}
 
 
 def test_an_editors_pick_stands_first_in_its_own_lane() -> None:
     trending(3.0)
-    edition = editions.draft(cadence=DAILY, period_on=TODAY, now=NOON)
+    edition = lifecycle.draft(cadence=DAILY, period_on=TODAY, now=NOON)
     pick = make_paper(title="Chosen by hand")
-    editions.add_pick(edition, paper=pick)
-    editions.refresh(edition)
+    lifecycle.add_pick(edition, paper=pick)
+    lifecycle.refresh(edition)
     assert titles(edition)[0] == "Chosen by hand"
     assert edition.items.get(paper=pick).lane == EditionItem.Lane.PICK
 
 
 def test_an_empty_draft_cannot_be_approved() -> None:
-    edition = editions.draft(cadence=DAILY, period_on=TODAY, now=NOON)
-    with pytest.raises(editions.EditionStateError, match="no papers"):
-        editions.approve(edition, by=None, now=NOON)
+    edition = lifecycle.draft(cadence=DAILY, period_on=TODAY, now=NOON)
+    with pytest.raises(lifecycle.EditionStateError, match="no papers"):
+        lifecycle.approve(edition, by=None, now=NOON)
 
 
 def test_an_edition_is_approved_once() -> None:
     trending(1.0)
-    edition = editions.draft(cadence=DAILY, period_on=TODAY, now=NOON)
+    edition = lifecycle.draft(cadence=DAILY, period_on=TODAY, now=NOON)
     curator = User.objects.create_user("curator")
-    editions.approve(edition, by=curator, now=NOON)
+    lifecycle.approve(edition, by=curator, now=NOON)
     assert (edition.state, edition.approved_by) == (Edition.State.APPROVED, curator)
-    with pytest.raises(editions.EditionStateError):
-        editions.approve(edition, by=curator, now=NOON)
+    with pytest.raises(lifecycle.EditionStateError):
+        lifecycle.approve(edition, by=curator, now=NOON)
 
 
 def test_an_approved_edition_waits_for_its_cutoff() -> None:
     trending(1.0)
     edition = make_edition(state=Edition.State.APPROVED, cutoff_at=NOON + timedelta(hours=1))
-    assert editions.freeze_due(now=NOON) == []
-    assert editions.freeze_due(now=NOON + timedelta(hours=1)) == [edition]
+    assert lifecycle.freeze_due(now=NOON) == []
+    assert lifecycle.freeze_due(now=NOON + timedelta(hours=1)) == [edition]
 
 
 def test_nothing_goes_out_by_itself_unless_the_operator_says_so(settings: pytest.FixtureRequest) -> None:
     trending(1.0)
-    edition = editions.draft(cadence=DAILY, period_on=TODAY, now=NOON)
+    edition = lifecycle.draft(cadence=DAILY, period_on=TODAY, now=NOON)
     settings.EDITION_AUTO_APPROVE = False
-    assert editions.approve_due(now=NOON) == 0
+    assert lifecycle.approve_due(now=NOON) == 0
     settings.EDITION_AUTO_APPROVE = True
-    assert editions.approve_due(now=NOON) == 1
+    assert lifecycle.approve_due(now=NOON) == 1
     edition.refresh_from_db()
     assert edition.state == Edition.State.APPROVED
 
 
 def test_freezing_twice_changes_nothing() -> None:
     edition = make_edition(papers=[trending(1.0)], state=Edition.State.APPROVED)
-    assert editions.freeze(edition, now=NOON)
+    assert lifecycle.freeze(edition, now=NOON)
     frozen_at, fragments = edition.frozen_at, edition.compiled.fragments
-    assert not editions.freeze(edition, now=NOON + timedelta(hours=1))
+    assert not lifecycle.freeze(edition, now=NOON + timedelta(hours=1))
     edition.refresh_from_db()
     assert (edition.frozen_at, edition.compiled.fragments) == (frozen_at, fragments)
 
 
 def test_a_frozen_edition_cannot_be_changed() -> None:
     edition = make_edition(state=Edition.State.FROZEN)
-    with pytest.raises(editions.EditionStateError, match="readers may have it"):
-        editions.add_pick(edition, paper=make_paper())
-    with pytest.raises(editions.EditionStateError):
-        editions.place(edition, places={})
+    with pytest.raises(lifecycle.EditionStateError, match="readers may have it"):
+        lifecycle.add_pick(edition, paper=make_paper())
+    with pytest.raises(lifecycle.EditionStateError):
+        lifecycle.place(edition, places={})
 
 
 def test_a_draft_overtaken_by_the_next_period_is_skipped() -> None:
     edition = make_edition(state=Edition.State.DRAFT, period_on=TODAY - timedelta(days=2))
-    editions.skip_stale(now=NOON)
+    lifecycle.skip_stale(now=NOON)
     edition.refresh_from_db()
     assert edition.state == Edition.State.SKIPPED
 
 
 def test_a_cancelled_edition_can_not_be_cancelled_again() -> None:
     edition = make_edition(state=Edition.State.FROZEN)
-    editions.cancel(edition, now=NOON)
-    with pytest.raises(editions.EditionStateError, match="already finished"):
-        editions.cancel(edition, now=NOON)
+    lifecycle.cancel(edition, now=NOON)
+    with pytest.raises(lifecycle.EditionStateError, match="already finished"):
+        lifecycle.cancel(edition, now=NOON)
 
 
 def test_an_edition_that_cannot_be_rendered_holds_up_no_other() -> None:
@@ -257,7 +257,7 @@ def test_an_edition_that_cannot_be_rendered_holds_up_no_other() -> None:
     )
     Paper.objects.filter(title="Broken").update(authors=7)
     with pytest.raises(FragmentError):
-        editions.freeze_due(now=NOON)
+        lifecycle.freeze_due(now=NOON)
     bad.refresh_from_db()
     weekly.refresh_from_db()
     assert (bad.state, weekly.state) == (Edition.State.APPROVED, Edition.State.FROZEN)
@@ -265,9 +265,9 @@ def test_an_edition_that_cannot_be_rendered_holds_up_no_other() -> None:
 
 def test_a_curator_whose_page_is_older_than_the_freezing_changes_nothing() -> None:
     edition = make_edition(papers=[trending(1.0)], state=Edition.State.APPROVED)
-    editions.freeze(Edition.objects.get(), now=NOON)
-    with pytest.raises(editions.EditionStateError):
-        editions.add_pick(edition, paper=trending(2.0))
-    with pytest.raises(editions.EditionStateError):
-        editions.place(edition, places={edition.items.get().pk: 9})
+    lifecycle.freeze(Edition.objects.get(), now=NOON)
+    with pytest.raises(lifecycle.EditionStateError):
+        lifecycle.add_pick(edition, paper=trending(2.0))
+    with pytest.raises(lifecycle.EditionStateError):
+        lifecycle.place(edition, places={edition.items.get().pk: 9})
     assert edition.items.count() == 1

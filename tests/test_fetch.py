@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from newsletter.catalogue import http_client as fetch
+from newsletter.catalogue import http_client
 from newsletter.catalogue.http_client import Answer, FetchError, HostBusy, Rules
 from newsletter.models import SourceHost
 from tests.builders import NOON
@@ -26,7 +26,7 @@ def web() -> Iterator[Replay]:
 
 def get(url: str, **over: Any) -> Answer:
     fields = {"hosts": HOSTS, "content_types": frozenset({"application/json"}), "now": NOON, "rules": LOCAL}
-    return fetch.fetch(url, **(fields | over))
+    return http_client.fetch(url, **(fields | over))
 
 
 def free_after(replay: Replay) -> timedelta:
@@ -192,7 +192,7 @@ def test_a_redirect_leads_nowhere_else(web: Replay, location: str) -> None:
 )  # fmt: skip
 def test_out_in_the_world_only_plain_https_on_the_hosts_of_the_source_is_asked(url: str) -> None:
     with pytest.raises(FetchError):
-        get(url, rules=fetch.WORLD, hosts=frozenset({"arxiv.org"}))
+        get(url, rules=http_client.WORLD, hosts=frozenset({"arxiv.org"}))
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_out_in_the_world_only_plain_https_on_the_hosts_of_the_source_is_asked(u
 def test_a_name_that_leads_inside_our_network_is_not_asked(name: str) -> None:
     host = f"[{name}]" if ":" in name else name
     with pytest.raises(FetchError, match="inside a network"):
-        get(f"https://{host}/x", rules=fetch.WORLD, hosts=frozenset({name}))
+        get(f"https://{host}/x", rules=http_client.WORLD, hosts=frozenset({name}))
 
 
 def test_proxies_of_the_environment_are_not_used(web: Replay, monkeypatch: pytest.MonkeyPatch) -> None:

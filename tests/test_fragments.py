@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from newsletter.mail import compile as fragments
-from newsletter.mail import links as mail_links
+from newsletter.mail import compile as mail_compile
+from newsletter.mail import links
 from newsletter.mail.assemble import HTML_BUDGET, Composer
 from newsletter.models import Edition, EditionItem
 from tests.builders import NOON, make_paper, make_topic
@@ -24,7 +24,7 @@ HOSTS = tuple(settings.PAPER_LINK_HOSTS)
 
 
 def composer_of(edition: Edition) -> Composer:
-    return Composer(json.loads(json.dumps(fragments.compile_edition(edition, now=NOON))), IDENTITY)
+    return Composer(json.loads(json.dumps(mail_compile.compile_edition(edition, now=NOON))), IDENTITY)
 
 
 def unwrapped(text: str) -> str:
@@ -54,7 +54,7 @@ def test_a_text_reader_gets_one_part() -> None:
 
 def test_every_token_arrives_whole_and_no_mark_is_left() -> None:
     edition = make_edition()
-    compiled = fragments.compile_edition(edition, now=NOON)
+    compiled = mail_compile.compile_edition(edition, now=NOON)
     raw = Composer(compiled, IDENTITY).compose(make_recipient(edition))
     for body in bodies(raw).values():
         assert body.count(f"https://papers.example.org/u/{UNSUBSCRIBE_TOKEN}") == 2
@@ -97,14 +97,14 @@ def test_an_editors_pick_is_labelled_and_a_paper_without_gain_is_not_called_tren
     pick = EditionItem.objects.create(edition=edition, paper=make_paper(), position=1, lane=EditionItem.Lane.PICK)
     quiet = EditionItem.objects.create(edition=edition, paper=make_paper(), position=2, parts={"topic": "vision"})
     names = {topic.slug: topic.name}
-    assert fragments.reasons(pick, topics=names)["pick"] == "Editor’s pick"
-    assert fragments.reasons(quiet, topics=names)["topic:vision"] == f"New in {topic.name} · you follow {topic.name}"
+    assert mail_compile.reasons(pick, topics=names)["pick"] == "Editor’s pick"
+    assert mail_compile.reasons(quiet, topics=names)["topic:vision"] == f"New in {topic.name} · you follow {topic.name}"
 
 
 def test_a_small_gain_beyond_the_cohort_is_called_trending_in_the_mail_as_on_the_site() -> None:
     parts = {"topic": "vision", "hours": 24, "cohort_median": 6, "upvotes_gain": 9}
     item = EditionItem.objects.create(edition=make_edition([]), paper=make_paper(), position=1, parts=parts)
-    line = fragments.reasons(item, topics={"vision": "Vision"})["trending"]
+    line = mail_compile.reasons(item, topics={"vision": "Vision"})["trending"]
     assert line == "Trending in Vision: +9 upvotes in 24 h"
 
 
@@ -114,7 +114,7 @@ def test_a_gain_that_the_whole_cohort_had_is_no_reason() -> None:
     lines = []
     for position, parts in enumerate([common, common | {"stars_gain": 7}, common | {"upvotes_gain": 61}], 1):
         item = EditionItem.objects.create(edition=edition, paper=make_paper(), position=position, parts=parts)
-        lines.append(fragments.reasons(item, topics={"vision": "Vision"})["trending"])
+        lines.append(mail_compile.reasons(item, topics={"vision": "Vision"})["trending"])
     assert lines == [
         "New in Vision",
         "+7 GitHub stars in 24 h",
@@ -128,8 +128,8 @@ def test_a_render_error_names_the_item_and_stops_the_compilation(settings: Any) 
     assert bad is not None
     bad.paper.authors = 5
     bad.paper.save()
-    with pytest.raises(fragments.FragmentError, match=f"Item {bad.pk} "):
-        fragments.compile_edition(edition, now=NOON)
+    with pytest.raises(mail_compile.FragmentError, match=f"Item {bad.pk} "):
+        mail_compile.compile_edition(edition, now=NOON)
 
 
 @pytest.mark.parametrize("papers", [10, 50])
@@ -174,7 +174,7 @@ def test_a_value_that_could_break_the_message_is_refused(over: dict[str, Any]) -
 
 
 def test_a_setting_that_could_break_a_header_is_refused() -> None:
-    compiled = fragments.compile_edition(make_edition(PAPERS[:1]), now=NOON)
+    compiled = mail_compile.compile_edition(make_edition(PAPERS[:1]), now=NOON)
     for change in ({"sender": "a\x0b <a@b.org>"}, {"list_id": "a\r\nb"}, {"reply_to": "nobody"}):
         with pytest.raises(ValueError, match=r"."):
             Composer(compiled, replace(IDENTITY, **change))
@@ -182,7 +182,7 @@ def test_a_setting_that_could_break_a_header_is_refused() -> None:
 
 def test_the_unsubscribe_mailbox_is_named_only_when_it_is_read() -> None:
     edition = make_edition(PAPERS[:1])
-    compiled = fragments.compile_edition(edition, now=NOON)
+    compiled = mail_compile.compile_edition(edition, now=NOON)
     raw = Composer(compiled, replace(IDENTITY, unsubscribe_mailbox="leave@example.org")).compose(
         make_recipient(edition)
     )
@@ -192,13 +192,13 @@ def test_the_unsubscribe_mailbox_is_named_only_when_it_is_read() -> None:
 
 
 def test_only_https_links_to_known_hosts_reach_a_mail() -> None:
-    assert mail_links.safe_link("https://github.com/a/b") == "https://github.com/a/b"
-    assert mail_links.safe_link("https://someone.github.io/x") == "https://someone.github.io/x"
+    assert links.safe_link("https://github.com/a/b") == "https://github.com/a/b"
+    assert links.safe_link("https://someone.github.io/x") == "https://someone.github.io/x"
     for bad in (
         *("http://github.com/a", "https://github.com.evil.example/", "https://evil.example/github.com", "javascript:1"),
         *("https://user@github.com/", "https://github.com:8443/", "https://140.82.112.3/", "https://[bad", ""),
     ):
-        assert mail_links.safe_link(bad) == ""
+        assert links.safe_link(bad) == ""
 
 
 def test_the_footer_says_why_and_since_when() -> None:
@@ -243,7 +243,7 @@ def test_excluded_items_are_not_compiled() -> None:
     item = edition.items.first()
     assert item is not None
     edition.items.filter(pk=item.pk).update(standing=EditionItem.Standing.EXCLUDED)
-    assert str(item.pk) not in fragments.compile_edition(edition, now=NOON)["items"]
+    assert str(item.pk) not in mail_compile.compile_edition(edition, now=NOON)["items"]
 
 
 def test_the_edition_counts_those_of_its_cadence_that_got_a_number() -> None:
@@ -261,7 +261,7 @@ def test_the_edition_counts_those_of_its_cadence_that_got_a_number() -> None:
 def test_compiling_reads_a_fixed_number_of_rows(django_assert_num_queries: Any) -> None:
     edition = make_edition()
     with django_assert_num_queries(5):
-        fragments.compile_edition(edition, now=NOON)
+        mail_compile.compile_edition(edition, now=NOON)
 
 
 def test_composing_is_joining_bytes() -> None:
@@ -289,6 +289,6 @@ def test_no_line_of_a_message_begins_with_a_dot_and_the_composer_knows_it() -> N
 
 @pytest.mark.parametrize("piece", [".\r\n", "fine\r\n.\r\n"])
 def test_a_fragment_whose_line_begins_with_a_dot_is_noticed(piece: str) -> None:
-    compiled = fragments.compile_edition(make_edition(PAPERS[:1]), now=NOON)
+    compiled = mail_compile.compile_edition(make_edition(PAPERS[:1]), now=NOON)
     compiled["html"]["frame"]["end"] = [piece, piece]
     assert not Composer(compiled, IDENTITY).is_dotless

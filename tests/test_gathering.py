@@ -10,13 +10,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from newsletter.catalogue import polling as gathering
+from newsletter.catalogue import polling
 from newsletter.catalogue.http_client import Rules
 from newsletter.catalogue.polling import ask, gather_due, troubles
 from newsletter.catalogue.sources import arxiv_daily, arxiv_query, hf_daily
 from newsletter.catalogue.sources.observation import Observation, Request, Source
 from newsletter.models import Paper, Signal, SourceHost, SourceRun
-from newsletter.monitoring import alarms as metrics
+from newsletter.monitoring import alarms
 from tests.builders import NOON, make_paper
 from tests.replay import Replay, Reply, replaying
 from tests.test_arxiv import daily_entry, daily_feed, query_entry, query_feed
@@ -88,11 +88,11 @@ def test_a_day_that_fills_up_is_asked_again_and_again(web: Replay) -> None:
 
 
 def test_the_next_poll_goes_on_where_a_full_page_ended() -> None:
-    first, *others = hf_daily.addresses(gathering.request_of(NOON))
+    first, *others = hf_daily.addresses(polling.request_of(NOON))
     SourceRun.objects.create(source="hf_daily", url=first, state="ok", started_at=NOON - timedelta(hours=1), read=100)
     SourceRun.objects.create(source="hf_daily", url=first, state="unchanged", started_at=NOON - timedelta(minutes=30))
 
-    assert hf_daily.addresses(gathering.request_of(NOON)) == [first, f"{first}&p=1", *others]
+    assert hf_daily.addresses(polling.request_of(NOON)) == [first, f"{first}&p=1", *others]
 
 
 def test_between_two_polls_nothing_is_asked(web: Replay) -> None:
@@ -195,7 +195,7 @@ def test_arxiv_is_asked_about_papers_that_others_named_and_its_word_counts(web: 
 def test_postgresql_looks_up_young_papers_and_not_all_that_arxiv_ever_spoke_of() -> None:
     make_paper(arxiv_id="2603.00001")
     with CaptureQueriesContext(connection) as captured:
-        assert gathering.wanted_ids(NOON) == ["2603.00001"]
+        assert polling.wanted_ids(NOON) == ["2603.00001"]
     sighted = [query["sql"] for query in captured.captured_queries if "newsletter_sighting" in query["sql"]]
     assert sighted
     with connection.cursor() as cursor:
@@ -295,7 +295,7 @@ def test_a_silent_source_raises_an_alarm_of_its_own_part(web: Replay, settings: 
     settings.SOURCES = ["hf_daily"]
     SourceRun.objects.create(source="hf_daily", url="x", state="ok", started_at=NOON - timedelta(hours=9))
     SourceRun.objects.create(source="hf_daily", url="x", state="failed", started_at=NOON, detail="cut short")
-    [alarm] = [one for one in metrics.alarms(now=NOON) if one.part == "sources"]
+    [alarm] = [one for one in alarms.alarms(now=NOON) if one.part == "sources"]
     assert alarm.sentence == "Nothing usable from hf_daily since 2026-03-18 03:00 UTC: cut short."
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from newsletter.editions import lifecycle as editions
-from newsletter.mail import compile as fragments
+from newsletter.editions import lifecycle
+from newsletter.mail import compile as mail_compile
 from newsletter.mail.assemble import Composer
 from tests.builders import NOON
 from tests.mail_lint import bodies, lint, parse
@@ -90,7 +90,7 @@ def test_the_mail_is_byte_for_byte_the_golden_one_and_has_no_fault(case: str) ->
         pk=12,
         first_item=101,
     )
-    compiled = json.loads(json.dumps(fragments.compile_edition(edition, now=NOON)))
+    compiled = json.loads(json.dumps(mail_compile.compile_edition(edition, now=NOON)))
 
     check(Composer(compiled, IDENTITY).compose(make_recipient(edition)), golden=case)
 
@@ -108,14 +108,14 @@ def test_the_mail_is_byte_for_byte_the_golden_one_and_has_no_fault(case: str) ->
 def test_so_is_that_of_every_rhythm_and_language_and_the_first_one(
     golden: str, cadence: str, language: str, is_welcome: bool
 ) -> None:
-    period_on = editions.period_of(cadence, NOON.date())
+    period_on = lifecycle.period_of(cadence, NOON.date())
     edition = make_edition(PAPERS[:2], pk=12, first_item=101, cadence=cadence, period_on=period_on)
-    compiled = json.loads(json.dumps(fragments.compile_edition(edition, now=NOON, languages=["de"])))
+    compiled = json.loads(json.dumps(mail_compile.compile_edition(edition, now=NOON, languages=["de"])))
     composer = Composer(compiled["languages"].get(language, compiled), IDENTITY)
     check(composer.compose(make_recipient(edition, is_welcome=is_welcome)), golden=golden)
 
 
 def test_the_subject_reads_as_the_first_title_and_the_count() -> None:
     edition = make_edition(CASES["emoji"])
-    raw = Composer(fragments.compile_edition(edition, now=NOON), IDENTITY).compose(make_recipient(edition))
+    raw = Composer(mail_compile.compile_edition(edition, now=NOON), IDENTITY).compose(make_recipient(edition))
     assert parse(raw)["Subject"] == CASES["emoji"][0]["title"] + " + 1 more"

@@ -17,7 +17,7 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 
 from newsletter import tasks
 from newsletter.models import Claim, Delivery, Edition, Heartbeat, Stream
-from newsletter.monitoring import alarms as metrics
+from newsletter.monitoring import alarms
 from newsletter.monitoring.alarms import Part
 from subscriptions.models import Notice
 from tests.builders import NOON, make_edition, make_reader
@@ -29,7 +29,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def names(now: datetime = NOON) -> set[str]:
-    return {alarm.name for alarm in metrics.alarms(now=now)}
+    return {alarm.name for alarm in alarms.alarms(now=now)}
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_a_machine_that_works_raises_no_alarm() -> None:
 
 
 def test_a_machine_that_never_ticked_says_what_to_start() -> None:
-    (alarm,) = metrics.alarms(now=NOON)
+    (alarm,) = alarms.alarms(now=NOON)
     assert (alarm.part, alarm.name) == (Part.TICK, "no_tick")
     assert "manage.py work" in alarm.sentence
 
@@ -77,7 +77,7 @@ def test_three_missed_ticks_raise_the_alarm() -> None:
 @pytest.mark.usefixtures("well")
 def test_a_notice_that_waits_raises_the_alarm_of_the_confirm_worker() -> None:
     notice = owe_notice(since=6 * MINUTE)
-    (alarm,) = metrics.alarms(now=NOON)
+    (alarm,) = alarms.alarms(now=NOON)
     assert (alarm.part, alarm.name) == (Part.CONFIRM, "notices_waiting")
     assert alarm.sentence == "A confirmation or notice has waited for 6 minutes."
     Notice.objects.filter(pk=notice.pk).update(state=Notice.State.SENT)
@@ -115,7 +115,7 @@ def test_rows_held_by_dead_workers_raise_the_alarm() -> None:
 def test_a_paused_stream_is_one_alarm_and_not_a_second_for_what_waits() -> None:
     Stream.objects.update_or_create(name="digest", defaults={"paused_at": NOON, "pause_reason": "relay is away"})
     owe_digest(since=60 * MINUTE)
-    (alarm,) = metrics.alarms(now=NOON)
+    (alarm,) = alarms.alarms(now=NOON)
     assert alarm.name == "digest_paused"
     assert "relay is away" in alarm.sentence
 
@@ -146,7 +146,7 @@ def test_the_check_asks_as_much_of_the_database_for_many_rows_as_for_few(
         owe_digest(since=16 * MINUTE)
         owe_notice(since=16 * MINUTE)
     with django_assert_max_num_queries(10):
-        metrics.alarms(now=NOON)
+        alarms.alarms(now=NOON)
 
 
 # --- for people, containers and monitors ------------------------------------------------------------------------------

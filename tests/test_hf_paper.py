@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from newsletter.catalogue import polling as gathering
+from newsletter.catalogue import polling
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources import hf_daily, hf_paper
 from newsletter.catalogue.sources.observation import Request
@@ -64,14 +64,14 @@ def test_a_few_papers_are_asked_about_at_once() -> None:
 @pytest.mark.django_db
 def test_papers_that_came_without_stars_are_asked_about_once_a_day_for_three_days() -> None:
     ingest(hf_daily.parse(answer(PAPER, PLAIN), seen_at=NOON), now=NOON)
-    assert gathering.linkless_ids(NOON) == ["2603.00002"]
-    url = hf_paper.addresses(gathering.request_of(NOON))[0]
+    assert polling.linkless_ids(NOON) == ["2603.00002"]
+    url = hf_paper.addresses(polling.request_of(NOON))[0]
     run = SourceRun.objects.create(source="hf_paper", url=url, state="empty", started_at=NOON)
-    assert gathering.linkless_ids(NOON + timedelta(hours=19)) == []
-    assert gathering.linkless_ids(NOON + timedelta(hours=21)) == ["2603.00002"]
+    assert polling.linkless_ids(NOON + timedelta(hours=19)) == []
+    assert polling.linkless_ids(NOON + timedelta(hours=21)) == ["2603.00002"]
     SourceRun.objects.filter(pk=run.pk).update(state="failed")
-    assert gathering.linkless_ids(NOON + timedelta(hours=1)) == ["2603.00002"]
-    assert gathering.linkless_ids(NOON + timedelta(days=3)) == []
+    assert polling.linkless_ids(NOON + timedelta(hours=1)) == ["2603.00002"]
+    assert polling.linkless_ids(NOON + timedelta(days=3)) == []
 
 
 @pytest.mark.django_db

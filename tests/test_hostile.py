@@ -18,14 +18,14 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from newsletter import search, tasks
+from newsletter.catalogue import submissions
 from newsletter.catalogue.http_client import FetchError, Rules, address_of, asked_wait
 from newsletter.delivery import webhooks
 from newsletter.models import Edition, Heartbeat, Paper, Submission, Vote, WebhookDelivery
-from newsletter.ranking import votes as community
-from newsletter.search import index_entries as entries
-from newsletter.views import share_cards as cards
-from subscriptions import gdpr as rights
-from subscriptions import links
+from newsletter.ranking import votes
+from newsletter.search import index_entries
+from newsletter.views import share_cards
+from subscriptions import gdpr, links
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.receiver import Answer, Receiver, receiving
 from tests.test_outgoing_webhooks import done_edition, endpoint_at, tell
@@ -69,9 +69,9 @@ def test_a_day_before_all_days_lists_no_paper_that_was_never_listed(client: Clie
 
 
 def test_a_title_of_one_endless_word_is_drawn_as_fast_as_any() -> None:
-    cards.draw("Words that warm the fonts up", "", "Paperboy")
+    share_cards.draw("Words that warm the fonts up", "", "Paperboy")
     began = time.process_time()
-    assert cards.draw("W" * 500, "", "Paperboy")
+    assert share_cards.draw("W" * 500, "", "Paperboy")
     assert time.process_time() - began < 1  # letter by letter it took four seconds
 
 
@@ -187,7 +187,7 @@ def test_a_queue_nobody_looks_at_holds_up_no_paper_that_was_let_in() -> None:
         link="x", arxiv_id="2603.00777", state=Submission.State.ACCEPTED, at=NOON, decided_at=NOON
     )
     paper = make_paper(arxiv_id="2603.00777", listed_on=None)
-    assert community.settle(now=NOON, limit=3) == 1
+    assert submissions.settle(now=NOON, limit=3) == 1
     wanted.refresh_from_db()
     assert wanted.paper == paper
     assert Paper.objects.get().listed_on == NOON.date()
@@ -201,7 +201,7 @@ def test_of_who_is_erased_at_the_same_moment_nothing_is_left(deed: str) -> None:
 
     def erase() -> object:
         with transaction.atomic():
-            rights.erase(reader, now=NOON, method="preferences")
+            gdpr.erase(reader, now=NOON, method="preferences")
             is_erasing.set()
             time.sleep(0.5)  # the other has come to the reader's row by then
         return None
@@ -209,11 +209,11 @@ def test_of_who_is_erased_at_the_same_moment_nothing_is_left(deed: str) -> None:
     def take_part() -> object:
         assert is_erasing.wait(10)
         if deed == "vote":
-            return community.vote(reader, paper=paper, now=NOON)
-        return community.submit(reader, link="2603.00999", now=NOON).answer
+            return votes.vote(reader, paper=paper, now=NOON)
+        return submissions.submit(reader, link="2603.00999", now=NOON).answer
 
     _erased, said = succeeded(at_once(erase, take_part))
-    assert said in {False, community.Answer.REFUSED}
+    assert said in {False, submissions.Answer.REFUSED}
     assert not Vote.objects.exists()
     assert not Submission.objects.exists()
 
@@ -240,6 +240,6 @@ def test_many_who_search_at_once_read_what_was_learnt_once() -> None:
         make_paper()
     now = timezone.now()
     search.keep_up(now=now, deadline=now + timedelta(minutes=1))
-    read = succeeded(at_once(*[entries.recall] * 8))
+    read = succeeded(at_once(*[index_entries.recall] * 8))
     assert read[0] is not None
     assert {id(memory) for memory in read} == {id(read[0])}

@@ -9,8 +9,7 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from subscriptions import gdpr as rights
-from subscriptions import lifecycle, links
+from subscriptions import gdpr, lifecycle, links
 from subscriptions.models import ConsentEvent, Notice, Subscriber
 from subscriptions.notices import send_due_notices
 from tests.builders import NOON, make_reader
@@ -129,7 +128,7 @@ def test_a_well_formed_token_nobody_has_gets_the_answers_of_a_real_one(client: C
 def test_an_erased_readers_old_link_still_says_unsubscribed(client: Client) -> None:
     reader = make_reader()
     path = path_of(reader)
-    rights.erase(reader, now=NOON, method="test")
+    gdpr.erase(reader, now=NOON, method="test")
     answer = client.post(path, ONE_CLICK)
     assert answer.status_code == 200
     assert "You are unsubscribed" in answer.content.decode()

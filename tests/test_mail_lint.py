@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.conf import settings
 
-from newsletter.mail import compile as fragments
+from newsletter.mail import compile as mail_compile
 from newsletter.mail.assemble import Composer
 from tests import mail_clients
 from tests.builders import NOON
@@ -18,7 +18,7 @@ HOSTS = tuple(settings.PAPER_LINK_HOSTS)
 @pytest.fixture
 def good(db: None) -> bytes:
     edition = make_edition(PAPERS[:2])
-    raw = Composer(fragments.compile_edition(edition, now=NOON), IDENTITY).compose(make_recipient(edition))
+    raw = Composer(mail_compile.compile_edition(edition, now=NOON), IDENTITY).compose(make_recipient(edition))
     assert lint(raw, hosts=HOSTS) == []
     return raw
 

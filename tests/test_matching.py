@@ -11,22 +11,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter.interests import select as matching
+from newsletter.interests import select
 from tests.bench.bench_digests import simulate
 from tests.bench.bench_matching import make_candidates, make_readers
 
 SPEECH, VISION, ROBOTS, THEORY = range(4)
 SLUGS = ["speech", "vision", "robots", "theory"]
-RULES = matching.Rules()
+RULES = select.Rules()
 
 
-def candidates(*papers: tuple[float, dict[int, float]], picks: tuple[int, ...] = ()) -> matching.Candidates:
+def candidates(*papers: tuple[float, dict[int, float]], picks: tuple[int, ...] = ()) -> select.Candidates:
     """Papers given as (trend, topic scores); the strongest topic is the primary one; item ids are 100, 101 …"""
     topics = np.zeros((len(papers), len(SLUGS)), dtype=np.float32)
     for row, (_, scores) in enumerate(papers):
         for topic, score in scores.items():
             topics[row, topic] = score
-    return matching.Candidates(
+    return select.Candidates(
         item_ids=np.arange(100, 100 + len(papers), dtype=np.int64),
         trend=np.array([trend for trend, _ in papers], dtype=np.float32),
         topics=topics,
@@ -35,7 +35,7 @@ def candidates(*papers: tuple[float, dict[int, float]], picks: tuple[int, ...] =
     )
 
 
-def readers(*people: dict[str, Any], **over: Any) -> matching.Readers:
+def readers(*people: dict[str, Any], **over: Any) -> select.Readers:
     weights = np.zeros((len(people), len(SLUGS)), dtype=np.float32)
     mutes = np.zeros((len(people), len(SLUGS)), dtype=bool)
     for row, person in enumerate(people):
@@ -54,15 +54,15 @@ def readers(*people: dict[str, Any], **over: Any) -> matching.Readers:
         "seen_indices": np.array([column for columns in seen for column in columns], dtype=np.int64),
         "widen": np.array([person.get("widen", False) for person in people], dtype=bool),
     }
-    return matching.Readers(**(fields | over))
+    return select.Readers(**(fields | over))
 
 
-def picks(shelf: matching.Candidates, *people: dict[str, Any], rules: matching.Rules = RULES) -> list[list[list[Any]]]:
-    return stored(shelf, matching.choose(matching.Shelf(shelf, rules), readers(*people)))
+def picks(shelf: select.Candidates, *people: dict[str, Any], rules: select.Rules = RULES) -> list[list[list[Any]]]:
+    return stored(shelf, select.choose(select.Shelf(shelf, rules), readers(*people)))
 
 
-def stored(shelf: matching.Candidates, chosen: matching.Chosen) -> list[list[list[Any]]]:
-    return [json.loads(text) for text in matching.picks_as_json(chosen, shelf, SLUGS)]
+def stored(shelf: select.Candidates, chosen: select.Chosen) -> list[list[list[Any]]]:
+    return [json.loads(text) for text in select.picks_as_json(chosen, shelf, SLUGS)]
 
 
 def items(chosen: list[list[Any]]) -> list[int]:
@@ -210,14 +210,14 @@ def test_the_personal_model_reorders_what_the_reader_may_get_as_far_as_it_is_tru
     liked = np.array([[0.1, 0.5, 0.2, 0.5, 0.99]] * 2, dtype=np.float32)
     people = ({"follows": {SPEECH: 1}},) * 2
     block = readers(*people, relevance=liked, blend=np.array([0.0, 0.7], dtype=np.float32))
-    cautious, personal = stored(MIXED, matching.choose(matching.Shelf(MIXED, RULES), block))
+    cautious, personal = stored(MIXED, select.choose(select.Shelf(MIXED, RULES), block))
     assert items(cautious)[0] == 100
     assert items(personal)[0] == 104
     assert set(items(personal)) == {100, 102, 104}
 
 
 def test_scores_up_to_the_floor_are_left_out() -> None:
-    assert items(picks(MIXED, {"follows": {SPEECH: 1}}, rules=matching.Rules(floor=0.5))[0]) == [100, 104]
+    assert items(picks(MIXED, {"follows": {SPEECH: 1}}, rules=select.Rules(floor=0.5))[0]) == [100, 104]
 
 
 def test_no_candidates_and_no_readers_are_fine() -> None:
@@ -245,14 +245,14 @@ def test_the_result_does_not_depend_on_how_many_readers_are_done_at_once(block: 
         limits=rng.integers(1, 30, 150).astype(np.int16),
         widen=rng.random(150) < 0.3,
     )
-    once = matching.choose(matching.Shelf(shelf, matching.Rules(block=150)), people)
-    again = matching.choose(matching.Shelf(shelf, matching.Rules(block=block)), people)
+    once = select.choose(select.Shelf(shelf, select.Rules(block=150)), people)
+    again = select.choose(select.Shelf(shelf, select.Rules(block=block)), people)
     assert (once.positions == again.positions).all()
     assert (once.lanes == again.lanes).all()
     assert (once.topics == again.topics).all()
 
 
-def _slow_list(shelf: matching.Candidates, people: matching.Readers, row: int) -> list[int]:
+def _slow_list(shelf: select.Candidates, people: select.Readers, row: int) -> list[int]:
     """The main list of one reader, as the rules say it, one paper at a time."""
     follows = (people.weights[row] > 0) & ~people.mutes[row]
     seen = set(people.seen_indices[people.seen_indptr[row] : people.seen_indptr[row + 1]].tolist())
@@ -292,7 +292,7 @@ def test_the_fast_choice_equals_the_rules_applied_one_paper_at_a_time() -> None:
     shelf, people = make_candidates(120, seed=3), make_readers(80, 120, seed=4)
     shelf = replace(shelf, picks=np.zeros(120, dtype=bool))
     people = replace(people, outside=np.zeros(80, dtype=bool))
-    chosen = matching.choose(matching.Shelf(shelf, matching.Rules(depth=60)), people).positions
+    chosen = select.choose(select.Shelf(shelf, select.Rules(depth=60)), people).positions
     same = sum([p for p in chosen[row].tolist() if p >= 0] == _slow_list(shelf, people, row) for row in range(80))
     assert same >= 79  # likeness is kept in 256 steps: a near-tie may fall the other way
 
@@ -303,10 +303,10 @@ def test_every_promise_holds_for_any_readers(seed: int, papers: int) -> None:
     shelf, people = make_candidates(papers, seed=seed), make_readers(25, papers, seed=seed + 1)
     rng = np.random.default_rng(seed)
     people = replace(people, limits=rng.integers(1, 15, 25).astype(np.int16), widen=rng.random(25) < 0.3)
-    chosen = matching.choose(matching.Shelf(shelf, RULES), people)
+    chosen = select.choose(select.Shelf(shelf, RULES), people)
     for row in range(25):
         got = [p for p in chosen.positions[row].tolist() if p >= 0]
-        lanes = [matching.LANES[code] for code in chosen.lanes[row][: len(got)]]
+        lanes = [select.LANES[code] for code in chosen.lanes[row][: len(got)]]
         seen = people.seen_indices[people.seen_indptr[row] : people.seen_indptr[row + 1]].tolist()
         follows = (people.weights[row] > 0) & ~people.mutes[row]
         primaries = [int(shelf.primary[p]) for p in got]

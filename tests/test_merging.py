@@ -7,7 +7,7 @@ import pytest
 from newsletter import planning
 from newsletter.catalogue import ingest, merging
 from newsletter.catalogue.sources.observation import Observation
-from newsletter.editions import lifecycle as editions
+from newsletter.editions import lifecycle
 from newsletter.models import Delivery, Edition, EditionItem, Merge, Paper, Sighting, Signal
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 
@@ -81,7 +81,7 @@ def test_an_open_edition_that_lists_both_keeps_one_place() -> None:
     kept, double = make_paper(), make_paper()
     edition = make_edition(papers=[double, kept])
     merge(double, kept)
-    assert [item.paper for item in editions.listed_items(edition)] == [kept]
+    assert [item.paper for item in lifecycle.listed_items(edition)] == [kept]
 
 
 def test_what_is_frozen_stays_as_it_is() -> None:

@@ -10,8 +10,7 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from subscriptions import gdpr as rights
-from subscriptions import lifecycle, links
+from subscriptions import gdpr, lifecycle, links
 from subscriptions.models import ConsentEvent, Notice, Subscriber, Suppression
 from subscriptions.notices import send_due_notices
 from tests.builders import NOON, make_reader
@@ -174,7 +173,7 @@ def test_a_move_link_opens_nothing_else_and_nothing_else_opens_a_move(client: Cl
 def test_erasure_forgets_the_new_address_too(client: Client) -> None:
     reader = make_reader()
     ask(client, reader)
-    rights.erase(reader, now=timezone.now(), method="test")
+    gdpr.erase(reader, now=timezone.now(), method="test")
     assert not Notice.objects.exists()
 
 

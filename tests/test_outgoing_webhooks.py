@@ -21,11 +21,10 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from newsletter import tasks
 from newsletter.catalogue.http_client import Rules
 from newsletter.delivery import webhooks
-from newsletter.delivery.webhooks import endpoint_secrets as keys
-from newsletter.delivery.webhooks import outbox, post
+from newsletter.delivery.webhooks import endpoint_secrets, outbox, post
 from newsletter.delivery.webhooks.signature import signed_headers
 from newsletter.models import Edition, Paper, WebhookDelivery, WebhookEndpoint, WebhookEvent
-from newsletter.monitoring import alarms as metrics
+from newsletter.monitoring import alarms as alarm_rows
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.inbox import Inbox
 from tests.processes import ROOT, Processes
@@ -47,7 +46,7 @@ def receiver(settings: Settings) -> Iterator[Receiver]:
 
 
 def endpoint_at(url: str, **over: Any) -> WebhookEndpoint:
-    fields: dict[str, Any] = {"secret": keys.seal(SECRET), "created_at": NOON - timedelta(days=10)}
+    fields: dict[str, Any] = {"secret": endpoint_secrets.seal(SECRET), "created_at": NOON - timedelta(days=10)}
     return WebhookEndpoint.objects.create(url=url, **(fields | over))
 
 
@@ -80,7 +79,7 @@ def test_a_program_hears_of_an_edition_that_is_done_once_and_signed(receiver: Re
     assert [tell(), tell()] == [1, 0]
     (got,) = receiver.got
     assert got.is_signed_with(SECRET)
-    assert not got.is_signed_with(keys.new_secret())
+    assert not got.is_signed_with(endpoint_secrets.new_secret())
     assert got.headers["content-type"] == "application/json"
     assert got.headers["webhook-timestamp"] == str(int(NOON.timestamp()))
     assert got.headers["user-agent"].startswith("Paperboy/")
@@ -323,7 +322,7 @@ def test_a_program_that_is_gone_for_good_is_switched_off_and_an_alarm_says_so(re
     endpoint.refresh_from_db()
     assert (endpoint.is_active, endpoint.off_reason) == (False, "it answered 410 Gone")
     assert {one.state for one in WebhookDelivery.objects.all()} == {"failed"}
-    (alarm,) = [one for one in metrics.alarms(now=NOON) if one.part == "webhooks"]
+    (alarm,) = [one for one in alarm_rows.alarms(now=NOON) if one.part == "webhooks"]
     assert (alarm.name, "The wiki was switched off: it answered 410 Gone" in alarm.sentence) == ("webhook_off", True)
 
 
@@ -338,7 +337,7 @@ def test_what_takes_nothing_for_days_raises_an_alarm_and_is_then_switched_off(
     alarms = set()
     while (next_at := only().next_at) is not None:
         deliver(at=next_at)
-        alarms |= {(one.name, endpoint.is_active) for one in metrics.alarms(now=next_at) if one.part == "webhooks"}
+        alarms |= {(one.name, endpoint.is_active) for one in alarm_rows.alarms(now=next_at) if one.part == "webhooks"}
         endpoint.refresh_from_db()
     assert endpoint.off_reason == "nothing was taken for 2 days"
     assert {name for name, _active in alarms} == {"webhook_failing", "webhook_off"}
@@ -421,9 +420,12 @@ def test_the_check_that_the_docs_give_to_receivers_works(receiver: Receiver) -> 
 
 
 def test_while_a_secret_is_changed_both_sign(receiver: Receiver) -> None:
-    old, new = keys.new_secret(), keys.new_secret()
+    old, new = endpoint_secrets.new_secret(), endpoint_secrets.new_secret()
     endpoint = endpoint_at(
-        receiver.url, secret=keys.seal(new), former_secret=keys.seal(old), former_until=NOON + timedelta(hours=1)
+        receiver.url,
+        secret=endpoint_secrets.seal(new),
+        former_secret=endpoint_secrets.seal(old),
+        former_until=NOON + timedelta(hours=1),
     )
     webhooks.send_test(endpoint, now=NOON)
     deliver()
@@ -434,13 +436,13 @@ def test_while_a_secret_is_changed_both_sign(receiver: Receiver) -> None:
 
 
 def test_secrets_are_random_long_and_never_stored_in_the_clear(settings: Settings) -> None:
-    one, other = keys.new_secret(), keys.new_secret()
+    one, other = endpoint_secrets.new_secret(), endpoint_secrets.new_secret()
     assert one != other
-    endpoint = endpoint_at("https://hooks.example.org/", secret=keys.seal(one))
+    endpoint = endpoint_at("https://hooks.example.org/", secret=endpoint_secrets.seal(one))
     assert one not in str(WebhookEndpoint.objects.values())
-    assert keys.signing_secrets(endpoint, now=NOON) == (one,)
+    assert endpoint_secrets.signing_secrets(endpoint, now=NOON) == (one,)
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another", [settings.SECRET_KEY]
-    assert keys.signing_secrets(endpoint, now=NOON) == (one,)
+    assert endpoint_secrets.signing_secrets(endpoint, now=NOON) == (one,)
 
 
 def test_a_secret_that_cannot_be_opened_any_more_is_told_and_nothing_is_sent_unsigned(

@@ -6,7 +6,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from newsletter import planning
-from newsletter.editions import lifecycle as editions
+from newsletter.editions import lifecycle
 from newsletter.models import Delivery, Edition, Miss, Paper
 from newsletter.monitoring.reader_history import history_of
 from newsletter.planning import due
@@ -284,11 +284,11 @@ def test_a_wish_to_send_now_is_done_by_the_planner_and_then_gone() -> None:
 
 def test_a_wish_waits_through_a_pause_and_ends_with_the_edition() -> None:
     edition = wished()
-    editions.pause(edition, reason="look", now=NOON)
+    lifecycle.pause(edition, reason="look", now=NOON)
     assert planning.plan_due(now=NOON).readers == 0
     edition.refresh_from_db()
     assert edition.send_now_at == NOON
-    editions.resume(edition, now=NOON)
+    lifecycle.resume(edition, now=NOON)
     assert edition.closes_at
     assert planning.wish_now(edition, now=edition.closes_at) is None
     assert planning.plan_due(now=edition.closes_at).readers == 0
@@ -334,7 +334,7 @@ def test_an_edition_stopped_under_the_planner_gets_no_further_row(act: str) -> N
     plan = planning.EditionPlan(edition)  # chosen from while it was open
     readers = due.due_readers(edition, after=None, now=NOON)
     assert plan.choose(readers)
-    editions.pause(edition, reason="look", now=NOON) if act == "pause" else editions.cancel(edition, now=NOON)
+    lifecycle.pause(edition, reason="look", now=NOON) if act == "pause" else lifecycle.cancel(edition, now=NOON)
     with pytest.raises(due.Stopped), transaction.atomic():
         due.hold(edition)
     assert planning.plan_now(edition, now=NOON).readers == 0

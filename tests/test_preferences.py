@@ -10,8 +10,7 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from subscriptions import gdpr as rights
-from subscriptions import lifecycle, links
+from subscriptions import gdpr, lifecycle, links
 from subscriptions.lifecycle import Origin, Wishes
 from subscriptions.models import ConsentEvent, Notice, Subscriber
 from subscriptions.notices import send_due_notices
@@ -173,7 +172,7 @@ def test_erasing_asks_whether_you_are_sure(client: Client) -> None:
 def test_a_link_is_dead_after_erasure(client: Client) -> None:
     reader = make_reader()
     path = path_of(reader)
-    rights.erase(reader, now=timezone.now(), method="test")
+    gdpr.erase(reader, now=timezone.now(), method="test")
     assert client.get(path).status_code == 410
     assert client.post(path, {"action": "export"}).status_code == 410
 

@@ -16,11 +16,10 @@ from newsletter import planning
 from newsletter.delivery import claim, reap_expired
 from newsletter.delivery.settle_and_mark import exchange
 from newsletter.delivery.transports import Kind, Outcome, Phase, Turn
-from newsletter.editions import lifecycle as editions
+from newsletter.editions import lifecycle as edition_lifecycle
 from newsletter.models import Claim, Compiled, Delivery, Edition
 from newsletter.planning import due
-from subscriptions import address_change as moving
-from subscriptions import lifecycle, links
+from subscriptions import address_change, lifecycle, links
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import Origin, Wishes
 from subscriptions.models import ConsentEvent, Notice, Subscriber
@@ -143,9 +142,9 @@ def test_an_edition_stopped_beside_the_planner_gets_no_row_afterwards(
 
     def stop() -> None:
         if act == "cancel":
-            editions.cancel(edition, now=NOON)
+            edition_lifecycle.cancel(edition, now=NOON)
         else:
-            editions.pause(Edition.objects.get(pk=edition.pk), reason="look", now=NOON)
+            edition_lifecycle.pause(Edition.objects.get(pk=edition.pk), reason="look", now=NOON)
         found.append(Delivery.objects.count())
 
     succeeded(at_once(lambda: planning.plan_due(now=NOON), stop))
@@ -210,8 +209,8 @@ def test_a_mark_whose_answer_was_lost_asks_for_consent_again() -> None:
 
 def test_two_freezes_compile_once() -> None:
     edition = draft()
-    editions.approve(edition, by=None, now=NOON)
-    froze = succeeded(at_once(*[lambda: editions.freeze(Edition.objects.get(pk=edition.pk), now=NOON)] * 2))
+    edition_lifecycle.approve(edition, by=None, now=NOON)
+    froze = succeeded(at_once(*[lambda: edition_lifecycle.freeze(Edition.objects.get(pk=edition.pk), now=NOON)] * 2))
     assert sorted(froze) == [False, True]
     assert Compiled.objects.count() == 1
 
@@ -220,21 +219,21 @@ def test_of_two_approvals_one_is_told_to_reload() -> None:
     edition = draft()
 
     def approve() -> None:
-        editions.approve(Edition.objects.get(pk=edition.pk), by=None, now=NOON)
+        edition_lifecycle.approve(Edition.objects.get(pk=edition.pk), by=None, now=NOON)
 
     first, second = sorted(at_once(approve, approve), key=lambda result: result is not None)
     assert first is None
-    assert isinstance(second, editions.EditionStateError)
+    assert isinstance(second, edition_lifecycle.EditionStateError)
 
 
 def test_a_refresh_of_the_draft_beside_its_approval_leaves_its_papers_alone() -> None:
     edition = draft()
 
     def approve() -> None:
-        editions.approve(Edition.objects.get(pk=edition.pk), by=None, now=NOON)
-        editions.freeze(Edition.objects.get(pk=edition.pk), now=NOON)
+        edition_lifecycle.approve(Edition.objects.get(pk=edition.pk), by=None, now=NOON)
+        edition_lifecycle.freeze(Edition.objects.get(pk=edition.pk), now=NOON)
 
-    succeeded(at_once(approve, lambda: editions.refresh(Edition.objects.get(pk=edition.pk))))
+    succeeded(at_once(approve, lambda: edition_lifecycle.refresh(Edition.objects.get(pk=edition.pk))))
     edition.refresh_from_db()
     assert edition.state == Edition.State.FROZEN
     compiled = {int(key) for key in edition.compiled.fragments["items"]}
@@ -244,7 +243,7 @@ def test_a_refresh_of_the_draft_beside_its_approval_leaves_its_papers_alone() ->
 
 def test_two_housekeepers_draft_each_period_once() -> None:
     make_paper(score_daily=1.0)
-    succeeded(at_once(*[lambda: editions.draft_due(now=NOON)] * 3))
+    succeeded(at_once(*[lambda: edition_lifecycle.draft_due(now=NOON)] * 3))
     assert sorted(Edition.objects.values_list("cadence", flat=True)) == ["daily", "monthly", "weekly"]
 
 
@@ -282,7 +281,7 @@ def test_of_two_readers_who_move_to_one_address_one_gets_it() -> None:
         notices.append(owe_notice(reader, kind=Notice.Kind.MOVE, now=now, context=asked))
 
     def move(notice: Notice) -> bool:
-        return moving.move(notice, now=now, method="move page", origin=NOBODY)
+        return address_change.move(notice, now=now, method="move page", origin=NOBODY)
 
     moved = succeeded(at_once(*[lambda notice=notice: move(notice) for notice in notices]))
     assert sorted(moved) == [False, True]
@@ -343,7 +342,7 @@ def test_a_cancelled_edition_leaves_no_row_that_may_still_go() -> None:
         for row in rows:
             marked.update(exchange(Turn(ready=[row.pk]), token="mine", now=LATER, sizes={}))
 
-    skipped, _ = succeeded(at_once(lambda: editions.cancel(Edition.objects.get(), now=LATER), mark))
+    skipped, _ = succeeded(at_once(lambda: edition_lifecycle.cancel(Edition.objects.get(), now=LATER), mark))
     found = states()
     assert skipped + len(marked) == 40
     assert {found[pk] for pk in marked} <= {State.SENDING}

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter import planning
-from newsletter.editions import lifecycle as editions
-from newsletter.mail import compile as fragments
+from newsletter.editions import lifecycle
+from newsletter.mail import compile as mail_compile
 from newsletter.models import Delivery, Edition, EditionItem, Paper, Verdict
 from newsletter.ranking.explain import GAINS
 from subscriptions.models import Subscriber
@@ -36,7 +36,7 @@ PARTS = st.fixed_dictionaries(
 @pytest.mark.django_db
 def test_every_number_of_a_reason_is_one_that_was_recorded(parts: dict[str, Any], lane: str) -> None:
     item = EditionItem(paper=_unsaved(), parts=parts | {"akin": [[7, "A 3-D whisper"]]}, lane=lane)
-    lines = fragments.reasons(item, topics={"speech": "Speech", "vision": "Vision"})
+    lines = mail_compile.reasons(item, topics={"speech": "Speech", "vision": "Vision"})
     gains = {f"{parts[f'{metric}_gain']:,}" for metric in GAINS if parts.get(f"{metric}_gain", 0) > 0}
     spans = {"24", "7", "30"} if gains else set()
     for reason, line in lines.items():
@@ -95,7 +95,7 @@ def test_what_a_digest_says_of_its_reader_is_true_of_them(seed: int) -> None:
             reader.preferences.create(topic=make_topic(random.choice(sorted(free))), stance="mute")
     edition = make_edition(papers=papers, state=Edition.State.APPROVED)
     edition.items.filter(position__in=[3, 9]).update(lane=EditionItem.Lane.PICK)
-    assert editions.freeze(edition, now=NOON - timedelta(minutes=30))
+    assert lifecycle.freeze(edition, now=NOON - timedelta(minutes=30))
     planning.plan_due(now=NOON)
     assert Delivery.objects.count() == len(readers)
     seen_reasons = set()

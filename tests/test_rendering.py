@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.mail import encoding
-from newsletter.mail import text as prose
+from newsletter.mail import text as mail_text
 
 MARK, TOKEN = "0123456789abcdef01234567", "-_AZaz09-_AZaz09-_AZaz0_"
 # Any text with line feeds, leaning to what trips encoders: dots, equals signs, spaces, wide and joined characters.
@@ -22,7 +22,7 @@ TEXT = st.text(
     st.one_of(st.sampled_from(" \n.=From -\t👨\u200d👩é中ع\u0301"), st.characters(exclude_categories=["Cs"])),
     max_size=400,
 ).map(lambda text: text.replace("\r", ""))
-LINE = TEXT.map(prose.one_line)
+LINE = TEXT.map(mail_text.one_line)
 
 
 def wire_is_sound(encoded: str) -> bool:
@@ -98,7 +98,7 @@ def decoded_word(word: str) -> str:
 def test_no_control_or_bidi_character_passes_into_a_header(code: int) -> None:
     with pytest.raises(ValueError, match="control character"):
         encoding.header_text(f"a{chr(code)}b", column=9)
-    assert prose.one_line(f"a{chr(code)}b") == "a b"
+    assert mail_text.one_line(f"a{chr(code)}b") == "a b"
 
 
 @given(LINE.filter(bool))

@@ -20,7 +20,7 @@ from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources import sample
 from newsletter.catalogue.sources.observation import Observation
 from newsletter.models import Heartbeat, Paper, SearchEntry, SearchMemory
-from newsletter.search import nearest_neighbours as shelf
+from newsletter.search import nearest_neighbours
 from newsletter.search.candidates import AllOf, AnyOf, Limits, Word, holding, newest
 from newsletter.search.error_messages import sentence_of
 from newsletter.search.find import MOST, SHOWN
@@ -139,7 +139,7 @@ def test_a_paper_that_came_after_the_last_learning_is_near_by_meaning_too() -> N
     fresh = make_paper(title="Gripper and cloth", abstract="A new study.")
     keep_up()
     assert SearchMemory.objects.get().newest_paper < fresh.pk
-    here = shelf.current()
+    here = nearest_neighbours.current()
     assert fresh.pk in here.nearest_places(here.memory.place({"robot": 1.0}), most=25)
 
 

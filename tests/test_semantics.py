@@ -5,13 +5,13 @@ import threading
 import numpy as np
 import pytest
 
-from newsletter.catalogue.topics import encoder as semantics
+from newsletter.catalogue.topics import encoder as text_encoder
 from newsletter.catalogue.topics.encoder import Encoder
 
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
-    found = semantics.encoder()
+    found = text_encoder.encoder()
     assert found is not None, "the extra `semantic` is part of `dev`"
     return found
 
@@ -19,7 +19,7 @@ def encoder() -> Encoder:
 def test_rows_are_of_length_one_and_in_the_order_of_the_texts(encoder: Encoder) -> None:
     texts = ["Protein folding", "A robot that grasps cups. " * 30, "", "Speech"]
     rows = encoder.encode(texts)
-    assert rows.shape == (4, semantics.WIDTH)
+    assert rows.shape == (4, text_encoder.WIDTH)
     assert rows.dtype == np.float32
     assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
     for place, text in enumerate(texts):
@@ -39,7 +39,7 @@ def test_the_numbers_are_those_of_the_model_as_published(encoder: Encoder) -> No
 
 
 def test_no_text_and_endless_text_are_fine(encoder: Encoder) -> None:
-    assert encoder.encode([]).shape == (0, semantics.WIDTH)
+    assert encoder.encode([]).shape == (0, text_encoder.WIDTH)
     endless = encoder.encode(["word " * 1_000_000])
     assert np.isfinite(endless).all()
 
@@ -58,7 +58,7 @@ def test_threads_may_share_it(encoder: Encoder) -> None:
 
 
 def test_one_process_loads_the_model_once() -> None:
-    assert semantics.encoder() is semantics.encoder()
+    assert text_encoder.encoder() is text_encoder.encoder()
 
 
 def test_without_the_packages_there_is_no_encoder() -> None:

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from newsletter import planning
-from newsletter.catalogue.topics import encoder as semantics
+from newsletter.catalogue.topics import encoder
 from newsletter.delivery.compose import SCOPE
 from newsletter.interests.profile_rows import Tastes
 from newsletter.mail.assemble import Composer
@@ -220,7 +220,7 @@ def test_meanings_count_where_papers_have_them(settings: Any) -> None:
     others = [make_paper(title=f"Eta{n}", abstract=f"Theta{n}.") for n in range(5)]
     for paper, place in [*((paper, 0) for paper in (*liked, near)), *((paper, 1) for paper in (*others, far))]:
         values = np.eye(WIDTH, dtype="<f2")[place].tobytes()
-        PaperVector.objects.create(paper=paper, model=semantics.MODEL, values=values)
+        PaperVector.objects.create(paper=paper, model=encoder.MODEL, values=values)
     reader = make_reader()
     judge(reader, liked, 1)
     settings.SEMANTIC = "auto"

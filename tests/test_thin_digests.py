@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from newsletter import planning
-from newsletter.editions import lifecycle as editions
+from newsletter.editions import lifecycle
 from newsletter.models import Delivery, Edition, Paper, Sighting
 from subscriptions.models import Subscriber
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
@@ -34,9 +34,9 @@ def first_day(*, papers: int = 2) -> Edition:
 def next_day(days: int = 1) -> Edition:
     """The edition that the ranking of that day makes by itself."""
     at = NOON + days * DAY
-    edition = editions.draft(cadence="daily", period_on=at.date(), now=at - NIGHT)
-    editions.approve(edition, by=None, now=at - NIGHT)
-    editions.freeze(edition, now=at - NIGHT)
+    edition = lifecycle.draft(cadence="daily", period_on=at.date(), now=at - NIGHT)
+    lifecycle.approve(edition, by=None, now=at - NIGHT)
+    lifecycle.freeze(edition, now=at - NIGHT)
     return edition
 
 
@@ -121,6 +121,6 @@ def test_what_is_too_old_or_withdrawn_is_not_held_any_longer() -> None:
     draft = Edition.objects.create(
         cadence="daily", period_on=(NOON + DAY).date(), window_start_at=NOON, cutoff_at=NOON + DAY
     )
-    assert [held.title for held in editions.held_back(draft)] == ["Speech 1"]
+    assert [held.title for held in lifecycle.held_back(draft)] == ["Speech 1"]
     draft.cutoff_at = NOON + 15 * DAY
-    assert editions.held_back(draft) == []
+    assert lifecycle.held_back(draft) == []

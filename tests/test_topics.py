@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from newsletter.catalogue.sources import listing_page, sample
-from newsletter.catalogue.topics import encoder as semantics
+from newsletter.catalogue.topics import encoder as text_encoder
 from newsletter.catalogue.topics.classifier import Classifier, Meanings, TopicProfile, TopicScore
 from newsletter.catalogue.topics.lessons import Example, made_up_examples
 from subscriptions.models import Topic
@@ -228,7 +228,7 @@ def test_a_thousand_papers_take_seconds(classifier: Classifier) -> None:
 
 
 def test_meaning_finds_what_no_keyword_says() -> None:
-    encoder = semantics.encoder()
+    encoder = text_encoder.encoder()
     assert encoder is not None
     topics = [*profiles(), TopicProfile("bees", "Beekeeping", "Hives, honey and pollination.", ())]
     examples = made_up_examples()[:60]

@@ -9,9 +9,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from subscriptions import csv_transfer as transfer
-from subscriptions import gdpr as rights
-from subscriptions import lifecycle
+from subscriptions import csv_transfer, gdpr, lifecycle
 from subscriptions.models import ConsentEvent, Subscriber, Suppression
 from tests.builders import NOON, make_reader, make_topic
 
@@ -21,10 +19,10 @@ HEADER = "email,confirmed_at,consent_source,topics,cadence,hour,time_zone"
 PROOF = "2025-06-01T09:30:00+02:00,https://old.example/form"
 
 
-def run(*lines: str, header: str = HEADER, **over: Any) -> tuple[transfer.Tally, list[transfer.Refusal]]:
-    refusals: list[transfer.Refusal] = []
+def run(*lines: str, header: str = HEADER, **over: Any) -> tuple[csv_transfer.Tally, list[csv_transfer.Refusal]]:
+    refusals: list[csv_transfer.Refusal] = []
     text = io.StringIO("\n".join([header, *lines]) + "\n", newline="")
-    tally = transfer.import_readers(text, file_name="old.csv", now=NOON, on_refusal=refusals.append, **over)
+    tally = csv_transfer.import_readers(text, file_name="old.csv", now=NOON, on_refusal=refusals.append, **over)
     return tally, refusals
 
 
@@ -90,7 +88,7 @@ def test_the_same_address_twice_in_a_file_comes_in_once() -> None:
 def test_who_left_or_complained_does_not_come_back_by_a_file() -> None:
     make_reader("left@example.net", state="unsubscribed", next_due_at=None, left_at=NOON)
     lifecycle.suppress(make_reader("gone@example.net"), reason="complaint", source="arf", now=NOON)
-    rights.erase(make_reader("erased@example.net"), now=NOON, method="test")
+    gdpr.erase(make_reader("erased@example.net"), now=NOON, method="test")
     tally, refusals = run(*(f"{name}@example.net,{PROOF}" for name in ("left", "gone", "erased")))
     assert tally.imported == 0
     assert [refusal.reason for refusal in refusals] == [
@@ -120,18 +118,18 @@ def test_a_dry_run_tells_the_same_and_changes_nothing() -> None:
     ],
 )
 def test_a_file_without_the_columns_of_consent_is_refused_whole(header: str, said: str) -> None:
-    with pytest.raises(transfer.UnreadableFile, match=said):
+    with pytest.raises(csv_transfer.UnreadableFile, match=said):
         run(f"a@example.net,{PROOF}", header=header)
 
 
 def test_a_file_broken_in_the_middle_says_where_and_keeps_whole_chunks_only() -> None:
-    with pytest.raises(transfer.UnreadableFile, match="Line 3"):
+    with pytest.raises(csv_transfer.UnreadableFile, match="Line 3"):
         run(f"a@example.net,{PROOF}", '"b@example.net')
     assert not Subscriber.objects.exists()
 
 
 def test_chunks_share_one_memory_of_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "CHUNK", 2)
+    monkeypatch.setattr(csv_transfer, "CHUNK", 2)
     tally, refusals = run(*(f"a{n % 5}@example.net,{PROOF}" for n in range(10)), is_dry_run=True)
     assert (tally.read, tally.imported, len(refusals)) == (10, 5, 5)
 
@@ -160,20 +158,20 @@ def test_an_export_comes_back_as_it_was(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\0"])
 def test_no_cell_of_an_export_is_a_formula(start: str) -> None:
-    assert transfer.safe_cell(f"{start}SUM(A1)") == f"'{start}SUM(A1)"
+    assert csv_transfer.safe_cell(f"{start}SUM(A1)") == f"'{start}SUM(A1)"
     make_reader("=cmd@example.net", language=f"{start}x".replace("\0", ""))  # PostgreSQL stores no NUL
-    for cells in list(transfer.export_lines(states=["confirmed"]))[1:]:
+    for cells in list(csv_transfer.export_lines(states=["confirmed"]))[1:]:
         assert not any(cell.startswith(start) for cell in cells)
 
 
 def test_an_export_of_those_who_left_subscribes_nobody_elsewhere() -> None:
     make_reader("left@example.net", state="unsubscribed", next_due_at=None, left_at=NOON)
-    rows = list(transfer.export_lines(states=["unsubscribed"]))
+    rows = list(csv_transfer.export_lines(states=["unsubscribed"]))
     Subscriber.objects.all().delete()
     out = io.StringIO(newline="")
     csv.writer(out).writerows(rows)
     out.seek(0)
-    tally = transfer.import_readers(out, file_name="x.csv", now=NOON + timedelta(days=1))
+    tally = csv_transfer.import_readers(out, file_name="x.csv", now=NOON + timedelta(days=1))
     assert (tally.read, tally.imported) == (1, 0)
     assert not Subscriber.objects.exists()
 
@@ -182,7 +180,7 @@ def test_an_export_reads_readers_in_chunks(django_assert_max_num_queries: Any) -
     for _ in range(20):
         make_reader(follows=("vision",))
     with django_assert_max_num_queries(5):
-        assert len(list(transfer.export_lines(states=["confirmed"]))) == 21
+        assert len(list(csv_transfer.export_lines(states=["confirmed"]))) == 21
 
 
 def test_the_command_writes_refused_lines_with_reasons(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

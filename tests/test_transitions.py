@@ -11,7 +11,7 @@ from django.db import connection
 from newsletter import delivery, planning
 from newsletter.delivery import claim
 from newsletter.delivery.transports import Kind, Message, Outcome, Phase
-from newsletter.editions import lifecycle as editions
+from newsletter.editions import lifecycle
 from newsletter.models import Delivery, Edition
 from subscriptions.models import Subscriber
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
@@ -105,7 +105,7 @@ def test_whatever_happens_only_legal_changes_of_state_are_made() -> None:
     delivery.reap_expired(now=LATER + timedelta(minutes=30))
     Subscriber.objects.filter(deliveries__state="queued").update(state="unsubscribed")
     run(MemoryTransport(), minutes=40)
-    editions.cancel(edition, now=LATER)
+    lifecycle.cancel(edition, now=LATER)
     made = changes()
     assert made <= LEGAL
     assert {("queued", "claimed"), ("claimed", "sending"), ("sending", "sent"), ("failed", "queued")} <= made

@@ -7,9 +7,8 @@ from django.utils import timezone
 
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources.observation import Observation
-from newsletter.catalogue.topics import assignment as filing
-from newsletter.catalogue.topics import embeddings as vectors
-from newsletter.catalogue.topics import encoder as semantics
+from newsletter.catalogue.topics import assignment, embeddings
+from newsletter.catalogue.topics import encoder as text_encoder
 from newsletter.models import Heartbeat, Paper, PaperTopic, PaperVector
 from newsletter.models.embeddings import text_of
 from tests.builders import NOON, make_paper, make_topic
@@ -23,17 +22,17 @@ def extra_is_on(settings: Any) -> None:
 
 
 def embed(*, seconds: float = 60) -> int:
-    return vectors.embed_due(now=NOON, deadline=timezone.now() + timedelta(seconds=seconds))
+    return embeddings.embed_due(now=NOON, deadline=timezone.now() + timedelta(seconds=seconds))
 
 
 def test_every_paper_gets_the_vector_of_its_words_once() -> None:
     papers = [make_paper(), make_paper(title="Speech")]
     assert embed() == 2
     assert embed() == 0
-    ids, rows = vectors.vectors_of([papers[1].pk, 10_000_000, papers[0].pk])
+    ids, rows = embeddings.vectors_of([papers[1].pk, 10_000_000, papers[0].pk])
     assert ids == [papers[1].pk, papers[0].pk]
     assert rows.dtype == np.float32
-    encoder = semantics.encoder()
+    encoder = text_encoder.encoder()
     assert encoder is not None
     assert np.allclose(rows, encoder.encode([text_of(papers[1]), text_of(papers[0])]), atol=1e-3)
 
@@ -42,7 +41,7 @@ def test_the_newest_come_first_and_the_deadline_holds() -> None:
     papers = [make_paper() for _ in range(20)]
     assert embed(seconds=-1) == 0
     assert embed(seconds=0.001) == 16
-    assert vectors.vectors_of([papers[0].pk, papers[-1].pk])[0] == [papers[-1].pk]
+    assert embeddings.vectors_of([papers[0].pk, papers[-1].pk])[0] == [papers[-1].pk]
 
 
 def test_a_paper_that_is_another_has_none() -> None:
@@ -56,13 +55,13 @@ def test_other_words_or_another_model_mean_a_new_vector() -> None:
     )
     paper = Paper.objects.get()
     embed()
-    before = vectors.vectors_of([paper.pk])[1]
+    before = embeddings.vectors_of([paper.pk])[1]
     ingest([Observation(source="arxiv_query", key="1", title="On fish", abstract="Swim.", arxiv_id="2603.1")], now=NOON)
-    assert vectors.vectors_of([paper.pk])[0] == []
+    assert embeddings.vectors_of([paper.pk])[0] == []
     assert embed() == 1
-    assert not np.allclose(before, vectors.vectors_of([paper.pk])[1], atol=1e-2)
+    assert not np.allclose(before, embeddings.vectors_of([paper.pk])[1], atol=1e-2)
     PaperVector.objects.update(model="another")
-    assert vectors.vectors_of([paper.pk])[0] == []
+    assert embeddings.vectors_of([paper.pk])[0] == []
     Heartbeat.objects.all().delete()
     assert embed() == 1
 
@@ -71,7 +70,7 @@ def test_switched_off_nothing_is_read(settings: Any) -> None:
     settings.SEMANTIC = "off"
     make_paper()
     assert embed() == 0
-    assert vectors.vectors_of([1])[1].shape == (0, semantics.WIDTH)
+    assert embeddings.vectors_of([1])[1].shape == (0, text_encoder.WIDTH)
 
 
 def test_old_papers_are_looked_for_once_an_hour() -> None:
@@ -80,12 +79,12 @@ def test_old_papers_are_looked_for_once_an_hour() -> None:
     assert embed() == 2
     PaperVector.objects.filter(paper=old).delete()
     assert embed() == 0
-    assert vectors.embed_due(now=NOON + timedelta(hours=1), deadline=timezone.now() + timedelta(seconds=60)) == 1
+    assert embeddings.embed_due(now=NOON + timedelta(hours=1), deadline=timezone.now() + timedelta(seconds=60)) == 1
 
 
 def test_what_a_paper_means_files_it_too() -> None:
     paper = make_paper(title="A pianist's left hand", abstract="Chords and melodies are taken down by ear.")
-    filing.reclassify([paper])
+    assignment.reclassify([paper])
     assert not paper.paper_topics.filter(is_assigned=True).exists()
     embed()
     assert paper.paper_topics.get(is_primary=True).topic.slug == "speech-audio"
@@ -94,7 +93,7 @@ def test_what_a_paper_means_files_it_too() -> None:
 def test_what_a_curator_decided_is_not_filed_again() -> None:
     paper = make_paper(title="Protein folding", abstract="Proteins.")
     row = PaperTopic.objects.create(paper=paper, topic=make_topic("code"), score=1, is_primary=True)
-    filing.take_topic_away(row, at=NOON)
+    assignment.take_topic_away(row, at=NOON)
     PaperTopic.objects.create(paper=paper, topic=make_topic("vision"), score=1, origin="curator", curated_at=NOON)
     embed()
     kept = paper.paper_topics.order_by("topic__slug").values_list("topic__slug", "is_assigned", "is_primary")
@@ -105,15 +104,15 @@ def test_ten_corrections_of_curators_reach_the_next_papers() -> None:
     texts = [(f"Hive {n}", f"Acoustic recordings of colony {n}: the sound of bees warns of swarms.") for n in range(11)]
     papers = [make_paper(title=title, abstract=abstract) for title, abstract in texts]
     unseen = papers.pop()
-    filing.reclassify([unseen, *papers])
+    assignment.reclassify([unseen, *papers])
     assert unseen.paper_topics.get(is_primary=True).topic.slug == "speech-audio"
     for paper in papers:
         paper.paper_topics.all().delete()
         wrong = PaperTopic.objects.create(paper=paper, topic=make_topic("speech-audio"), score=0.9, is_primary=True)
-        filing.take_topic_away(wrong, at=timezone.now())
+        assignment.take_topic_away(wrong, at=timezone.now())
         right = {"topic": make_topic("science"), "score": 1, "is_primary": True}
         PaperTopic.objects.create(paper=paper, origin="curator", curated_at=timezone.now(), **right)
-    filing.reclassify([unseen])
+    assignment.reclassify([unseen])
     assert unseen.paper_topics.get(is_primary=True).topic.slug == "science"
     assert not unseen.paper_topics.filter(topic__slug="speech-audio", is_assigned=True).exists()
     embed()
@@ -126,8 +125,8 @@ def test_corrections_cost_the_same_queries_however_many_there_are(django_assert_
         PaperTopic.objects.create(paper=make_paper(), **topic)
         if number == 3:
             with django_assert_max_num_queries(5):
-                filing.current_classifier()
+                assignment.current_classifier()
     with django_assert_max_num_queries(5):
-        filing.current_classifier()
+        assignment.current_classifier()
     with django_assert_max_num_queries(2):
-        filing.current_classifier()
+        assignment.current_classifier()

@@ -13,9 +13,9 @@ from django.test import Client
 from django.utils import timezone
 
 from newsletter.delivery import webhooks
-from newsletter.delivery.webhooks import endpoint_secrets as keys
+from newsletter.delivery.webhooks import endpoint_secrets
 from newsletter.models import WebhookDelivery, WebhookEndpoint
-from newsletter.monitoring import alarms as metrics
+from newsletter.monitoring import alarms
 from tests.builders import NOON
 
 pytestmark = pytest.mark.django_db
@@ -65,7 +65,7 @@ def test_a_new_webhook_wants_to_hear_of_everything_unless_somebody_says_otherwis
 def test_an_operator_enters_a_webhook_and_sees_its_secret_once(operator: Client) -> None:
     endpoint, secret = enter(operator)
     assert (endpoint.url, endpoint.events, endpoint.is_active) == (ENTRY["url"], ["edition.sent"], True)
-    assert keys.signing_secrets(endpoint, now=NOON) == (secret,)
+    assert endpoint_secrets.signing_secrets(endpoint, now=NOON) == (secret,)
     assert timezone.now() - endpoint.created_at < timedelta(minutes=1)
     for path in (PATH, f"{PATH}{endpoint.pk}/change/", f"{PATH}{endpoint.pk}/history/", "/admin/"):
         assert secret not in operator.get(path).content.decode()
@@ -87,8 +87,8 @@ def test_a_new_secret_is_shown_once_and_the_old_one_signs_beside_it_for_a_day(op
     (new,) = secrets_in(operator, press(operator, endpoint, "new-secret"))
     endpoint.refresh_from_db()
     now = timezone.now()
-    assert keys.signing_secrets(endpoint, now=now) == (new, old)
-    assert keys.signing_secrets(endpoint, now=now + timedelta(days=1, minutes=1)) == (new,)
+    assert endpoint_secrets.signing_secrets(endpoint, now=now) == (new, old)
+    assert endpoint_secrets.signing_secrets(endpoint, now=now + timedelta(days=1, minutes=1)) == (new,)
     assert new not in str(LogEntry.objects.values())
 
 
@@ -108,9 +108,9 @@ def test_one_that_is_off_is_sent_no_test_and_says_why_until_it_is_switched_on_ag
     assert "it answered 410 Gone" in operator.get(PATH).content.decode()
     operator.post(f"{PATH}{endpoint.pk}/act/test/", {"key": "x"})
     assert not WebhookDelivery.objects.exists()
-    assert [one.name for one in metrics.alarms(now=NOON) if one.part == "webhooks"] == ["webhook_off"]
+    assert [one.name for one in alarms.alarms(now=NOON) if one.part == "webhooks"] == ["webhook_off"]
     press(operator, endpoint, "leave-off")
-    assert [one.name for one in metrics.alarms(now=NOON) if one.part == "webhooks"] == []
+    assert [one.name for one in alarms.alarms(now=NOON) if one.part == "webhooks"] == []
     operator.post(f"{PATH}{endpoint.pk}/change/", ENTRY)
     endpoint.refresh_from_db()
     assert (endpoint.is_active, endpoint.off_reason, endpoint.failing_since) == (True, "", None)

@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 
 from newsletter import delivery, planning
 from newsletter.delivery.transports import Kind, Outcome, Phase
-from newsletter.editions import lifecycle as editions
+from newsletter.editions import lifecycle as edition_lifecycle
 from newsletter.models import Compiled, Delivery, Edition, Miss, Paper
 from newsletter.monitoring.reader_history import history_of, standing_of
 from subscriptions import lifecycle
@@ -180,11 +180,11 @@ def too_old(edition: Edition) -> None:
 
 
 def paused(edition: Edition) -> None:
-    editions.pause(edition, reason="look", now=NOON)
+    edition_lifecycle.pause(edition, reason="look", now=NOON)
 
 
 def cancelled(edition: Edition) -> None:
-    editions.cancel(edition, now=NOON)
+    edition_lifecycle.cancel(edition, now=NOON)
 
 
 def without_fragments(edition: Edition) -> None:
@@ -220,7 +220,7 @@ def test_a_closed_edition_is_opened_for_a_first_digest_and_closes_again() -> Non
     edition.refresh_from_db()
     assert (edition.state, edition.done_at) == (Edition.State.SENDING, None)
     assert len(deliver(NOON)) == 1
-    editions.finish_due(now=NOON + timedelta(minutes=1))
+    edition_lifecycle.finish_due(now=NOON + timedelta(minutes=1))
     edition.refresh_from_db()
     assert edition.state == Edition.State.DONE
 
@@ -440,5 +440,7 @@ def test_an_edition_cancelled_beside_the_planner_owes_nobody_anything() -> None:
         edition = shelf(period_on=(NOON + day * DAY).date())
         for _ in range(5):
             make_reader(follows=("vision",), next_due_at=NOON + 9 * DAY, welcome_due_at=NOON)
-        succeeded(at_once(lambda: planning.plan_due(now=NOON), lambda one=edition: editions.cancel(one, now=NOON)))
+        succeeded(
+            at_once(lambda: planning.plan_due(now=NOON), lambda one=edition: edition_lifecycle.cancel(one, now=NOON))
+        )
         assert not Delivery.objects.filter(edition=edition, not_before__isnull=False).exists()

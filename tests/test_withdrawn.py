@@ -9,11 +9,11 @@ from django.test import Client
 from django.utils import timezone
 
 from newsletter import planning
-from newsletter.catalogue import polling as gathering
+from newsletter.catalogue import polling
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources import arxiv_query, hf_daily
 from newsletter.delivery.compose import SCOPE
-from newsletter.editions import lifecycle as editions
+from newsletter.editions import lifecycle
 from newsletter.models import Delivery, Edition, EditionItem, Paper, Sighting, SourceRun
 from subscriptions import links
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
@@ -31,7 +31,7 @@ def withdraw(paper: Paper) -> None:
 
 
 def listed(edition: Edition) -> list[str]:
-    return [item.paper.title for item in editions.listed_items(edition)]
+    return [item.paper.title for item in lifecycle.listed_items(edition)]
 
 
 def test_hugging_face_says_so_too() -> None:
@@ -43,12 +43,12 @@ def test_it_leaves_a_draft_whatever_a_curator_decided_about_it() -> None:
     pinned, noted, good = (make_paper(first_seen_at=NOON - timedelta(hours=3), score_daily=n) for n in (3.0, 2.0, 1.0))
     for paper in (pinned, noted, good):
         Sighting.objects.create(paper=paper, source="hf_daily", key=str(paper.pk), seen_at=NOON)
-    edition = editions.draft(cadence="daily", period_on=NOON.date(), now=NOON)
+    edition = lifecycle.draft(cadence="daily", period_on=NOON.date(), now=NOON)
     edition.items.filter(paper=pinned).update(standing=EditionItem.Standing.PINNED)
     edition.items.filter(paper=noted).update(note="A must.")
     for paper in (pinned, noted):
         withdraw(paper)
-    editions.refresh(edition)
+    lifecycle.refresh(edition)
     assert listed(edition) == [good.title]
 
 
@@ -56,15 +56,15 @@ def test_it_leaves_an_approved_edition_when_that_is_frozen() -> None:
     bad, good = make_paper(), make_paper()
     edition = make_edition(papers=[bad, good], state=Edition.State.APPROVED)
     withdraw(bad)
-    assert editions.freeze(edition, now=NOON)
+    assert lifecycle.freeze(edition, now=NOON)
     assert listed(edition) == [good.title]
     assert list(edition.compiled.fragments["items"]) == [str(edition.items.get(paper=good).pk)]
 
 
 def test_it_is_no_editors_pick() -> None:
     edition, paper = make_edition(), make_paper(withdrawn_at=NOON)
-    with pytest.raises(editions.EditionStateError, match="withdrew"):
-        editions.add_pick(edition, paper=paper)
+    with pytest.raises(lifecycle.EditionStateError, match="withdrew"):
+        lifecycle.add_pick(edition, paper=paper)
     assert listed(edition) == []
 
 
@@ -92,7 +92,7 @@ def test_it_is_marked_in_the_digest_that_was_sent_and_on_the_lists(client: Clien
 
 
 def asked_at(*papers: Paper, hours_ago: float, state: str = "ok") -> None:
-    request = gathering.Request(now=NOON, wanted_ids=tuple(str(paper.arxiv_id) for paper in papers))
+    request = polling.Request(now=NOON, wanted_ids=tuple(str(paper.arxiv_id) for paper in papers))
     SourceRun.objects.create(
         source="arxiv_query",
         url=arxiv_query.addresses(request)[0],
@@ -109,8 +109,8 @@ def test_arxiv_is_asked_again_each_day_about_papers_that_may_still_be_sent() -> 
     chosen, other = make_paper(), make_paper()
     make_edition(papers=[chosen])
     asked_at(chosen, other, hours_ago=19)
-    assert gathering.wanted_ids(NOON) == []
-    assert gathering.wanted_ids(NOON + timedelta(hours=2)) == [chosen.arxiv_id]
+    assert polling.wanted_ids(NOON) == []
+    assert polling.wanted_ids(NOON + timedelta(hours=2)) == [chosen.arxiv_id]
 
 
 def test_papers_that_were_sent_are_asked_about_now_and_then_for_a_month() -> None:
@@ -118,22 +118,22 @@ def test_papers_that_were_sent_are_asked_about_now_and_then_for_a_month() -> Non
     edition = make_edition(papers=[paper], state=Edition.State.DONE)
     Edition.objects.filter(pk=edition.pk).update(done_at=NOON)
     asked_at(paper, hours_ago=0)
-    wanted = [gathering.wanted_ids(NOON + timedelta(days=days)) for days in (1, 4, 29, 31)]
+    wanted = [polling.wanted_ids(NOON + timedelta(days=days)) for days in (1, 4, 29, 31)]
     assert wanted == [[], [paper.arxiv_id], [paper.arxiv_id], []]
 
 
 def test_a_failed_question_is_put_again_and_one_without_an_answer_not_before_the_next_day() -> None:
     paper = make_paper()
-    request = gathering.Request(now=NOON, wanted_ids=(str(paper.arxiv_id),))
+    request = polling.Request(now=NOON, wanted_ids=(str(paper.arxiv_id),))
     run = SourceRun.objects.create(
         source="arxiv_query", url=arxiv_query.addresses(request)[0], state="failed", started_at=NOON
     )
-    assert gathering.wanted_ids(NOON + timedelta(minutes=30)) == [paper.arxiv_id]
+    assert polling.wanted_ids(NOON + timedelta(minutes=30)) == [paper.arxiv_id]
     SourceRun.objects.filter(pk=run.pk).update(state="empty")
-    assert gathering.wanted_ids(NOON + timedelta(minutes=30)) == []
-    assert gathering.wanted_ids(NOON + timedelta(hours=21)) == [paper.arxiv_id]
+    assert polling.wanted_ids(NOON + timedelta(minutes=30)) == []
+    assert polling.wanted_ids(NOON + timedelta(hours=21)) == [paper.arxiv_id]
 
 
 def test_an_identifier_that_cannot_be_does_not_spoil_the_question() -> None:
-    request = gathering.Request(now=NOON, wanted_ids=("2603.00001", "2613.00001", "foo/0309136"))
+    request = polling.Request(now=NOON, wanted_ids=("2603.00001", "2613.00001", "foo/0309136"))
     assert [arxiv_query.ids_asked(address) for address in arxiv_query.addresses(request)] == [["2603.00001"]]

@@ -1,7 +1,5 @@
 """The curator's and the operator's desk. Thin: every button calls one function of a step and says what happened."""
 
-from newsletter.admin import deliveries, editions, papers, sources, streams, webhooks
-from newsletter.admin import submissions as community
-from newsletter.admin import users as people
+from newsletter.admin import deliveries, editions, papers, sources, streams, submissions, users, webhooks
 
-__all__ = ["community", "deliveries", "editions", "papers", "people", "sources", "streams", "webhooks"]
+__all__ = ["deliveries", "editions", "papers", "sources", "streams", "submissions", "users", "webhooks"]

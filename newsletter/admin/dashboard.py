@@ -14,11 +14,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from newsletter import delivery
-from newsletter.admin import display as look
+from newsletter.admin import display
 from newsletter.admin.counts import counts_of, readers_of
-from newsletter.catalogue import polling as gathering
+from newsletter.catalogue import polling
 from newsletter.models import Edition, SourceRun, Stream
-from newsletter.monitoring import alarms as metrics
+from newsletter.monitoring import alarms
 
 RECENT = timedelta(days=2)
 
@@ -28,7 +28,7 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     now = timezone.now()
     may = request.user.has_perm
     context["now"] = now
-    context["alarms"] = metrics.alarms(now=now)
+    context["alarms"] = alarms.alarms(now=now)
     if may("newsletter.view_edition"):
         context |= _editions()
     if may("newsletter.view_sourcerun"):
@@ -50,8 +50,8 @@ def _editions() -> dict[str, Any]:
     lines = [
         {
             "edition": edition,
-            "badge": look.edition_badge(edition),
-            "bar": look.bar(counts[edition.pk]) if edition.pk in counts else "",
+            "badge": display.edition_badge(edition),
+            "bar": display.bar(counts[edition.pk]) if edition.pk in counts else "",
             "readers": readers_of(edition.cadence) if edition.is_editable else None,
             "needs": edition.state == Edition.State.DRAFT,
         }
@@ -63,7 +63,7 @@ def _editions() -> dict[str, Any]:
     for edition in counted:
         for state, number in counts.get(edition.pk, {}).items():
             total[state] = total.get(state, 0) + number
-    groups = look.groups_of(total)
+    groups = display.groups_of(total)
     tones = {"failed": "bad", "unknown": "warn"}
     deliveries = reverse("admin:newsletter_delivery_changelist")
     these = ",".join(str(edition.pk) for edition in counted)
@@ -82,13 +82,13 @@ def _editions() -> dict[str, Any]:
 def _sources() -> list[dict[str, Any]]:
     """Each source's latest run, those in trouble first."""
     names = list(SourceRun.objects.order_by("source").values_list("source", flat=True).distinct())
-    silent = {trouble.source for trouble in gathering.troubles(now=timezone.now())}
+    silent = {trouble.source for trouble in polling.troubles(now=timezone.now())}
     latest = [SourceRun.objects.filter(source=name).order_by("-started_at").first() for name in names]
     return [
         {
             "run": run,
-            "badge": look.state_badge(run),
-            "at": look.moment(run.started_at),
+            "badge": display.state_badge(run),
+            "at": display.moment(run.started_at),
             "is_silent": run.source in silent,
         }
         for run in latest

@@ -21,9 +21,9 @@ from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 
 from newsletter import delivery
-from newsletter.admin import display as look
+from newsletter.admin import display
 from newsletter.models import Delivery, DeliveryEvent, EditionItem
-from newsletter.monitoring import reader_history as history
+from newsletter.monitoring import reader_history as reader_histories
 from subscriptions.addresses import parse_address
 from subscriptions.models import Subscriber
 
@@ -62,10 +62,10 @@ class OutcomeFilter(admin.SimpleListFilter):
     parameter_name = "outcome"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name) for name in look.GROUPS]
+        return [(name, name) for name in display.GROUPS]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
-        states = look.GROUPS.get(self.value() or "")
+        states = display.GROUPS.get(self.value() or "")
         return queryset.filter(state__in=states) if states else queryset
 
 
@@ -79,7 +79,7 @@ class DeliveryAdmin(ReadOnly):
     search_help_text = _("A reader's whole address, or a domain: why did they not get it?")
     inlines = (EventInline,)
     actions = ("retry", "settle_sent", "settle_failed")
-    paginator = look.BoundedPaginator
+    paginator = display.BoundedPaginator
     show_full_result_count = False
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
@@ -129,7 +129,7 @@ class DeliveryAdmin(ReadOnly):
 
     @admin.display(description=_("State"))
     def state_label(self, row: Delivery) -> SafeString:
-        return look.state_badge(row)
+        return display.state_badge(row)
 
     @admin.display(description=_("Why"))
     def why(self, row: Delivery) -> str:
@@ -137,11 +137,11 @@ class DeliveryAdmin(ReadOnly):
 
     @admin.display(description=_("Due (UTC)"))
     def due(self, row: Delivery) -> SafeString | str:
-        return look.moment(row.due_at)
+        return display.moment(row.due_at)
 
     @admin.display(description=_("Sent (UTC)"))
     def sent(self, row: Delivery) -> SafeString | str:
-        return look.moment(row.sent_at)
+        return display.moment(row.sent_at)
 
     @admin.display(description=_("Digest"))
     def digest(self, row: Delivery) -> SafeString | str:
@@ -165,8 +165,8 @@ class DeliveryAdmin(ReadOnly):
         context = self.admin_site.each_context(request) | {
             "title": _("What happened to %s") % reader,
             "reader": reader,
-            "standing": history.standing_of(reader),
-            "lines": history.history_of(reader)[::-1],
+            "standing": reader_histories.standing_of(reader),
+            "lines": reader_histories.history_of(reader)[::-1],
             "opts": self.opts,
         }
         return render(request, "admin/newsletter/reader_history.html", context)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from newsletter import delivery, planning
 from newsletter.admin.confirmed_actions import Act, ActError
-from newsletter.editions import lifecycle as editions
+from newsletter.editions import lifecycle
 from newsletter.mail.compile import FragmentError
 from newsletter.models import Edition
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 State = Edition.State
 OPEN = (State.DRAFT, State.APPROVED, State.FROZEN, State.SENDING)
-ERRORS = (editions.EditionStateError, FragmentError)
+ERRORS = (lifecycle.EditionStateError, FragmentError)
 
 
 def _in(*states: str) -> Callable[[Edition], str]:
@@ -52,7 +52,7 @@ def _may_send(edition: Edition) -> str:
 
 
 def _approve(edition: Edition, request: HttpRequest) -> str:
-    editions.approve(edition, by=request.user, now=timezone.now())  # type: ignore[arg-type]
+    lifecycle.approve(edition, by=request.user, now=timezone.now())  # type: ignore[arg-type]
     return gettext("Approved. It will be frozen at its cut-off and sent at each reader's hour.")
 
 
@@ -61,7 +61,7 @@ def _freeze(edition: Edition, request: HttpRequest) -> str:
     edition.refresh_from_db()
     if edition.state == State.DRAFT:
         _approve(edition, request)
-    if not editions.freeze(edition, now=timezone.now()):
+    if not lifecycle.freeze(edition, now=timezone.now()):
         raise ActError(gettext("It is frozen already."))
     return gettext("Frozen: every part of the mail is rendered. Readers get it at their hour.")
 
@@ -81,17 +81,17 @@ def _send_now(edition: Edition, request: HttpRequest) -> str:
 
 
 def _pause(edition: Edition, request: HttpRequest) -> str:
-    editions.pause(edition, reason=f"by {request.user}", now=timezone.now())
+    lifecycle.pause(edition, reason=f"by {request.user}", now=timezone.now())
     return gettext("Paused. What is on the wire finishes; nothing further is sent.")
 
 
 def _resume(edition: Edition, request: HttpRequest) -> str:
-    editions.resume(edition, now=timezone.now())
+    lifecycle.resume(edition, now=timezone.now())
     return gettext("Resumed.")
 
 
 def _cancel(edition: Edition, request: HttpRequest) -> str:
-    return gettext("Cancelled; %d digests will not be sent.") % editions.cancel(edition, now=timezone.now())
+    return gettext("Cancelled; %d digests will not be sent.") % lifecycle.cancel(edition, now=timezone.now())
 
 
 def _retry_failed(edition: Edition, request: HttpRequest) -> str:

@@ -20,11 +20,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 
-from newsletter.admin import display as look
+from newsletter.admin import display
 from newsletter.admin.confirmed_actions import Act, ask_or_act
 from newsletter.admin.counts import counts_of, openings_of, readers_of
 from newsletter.admin.edition_acts import ACTS, OPEN
-from newsletter.editions import lifecycle as editions
+from newsletter.editions import lifecycle
 from newsletter.mail.compile import FragmentError
 from newsletter.models import Edition, EditionItem, PaperTopic
 from newsletter.monitoring import previews
@@ -141,7 +141,7 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description=_("State"), ordering="state")
     def state_label(self, edition: Edition) -> SafeString:
-        return look.edition_badge(edition)
+        return display.edition_badge(edition)
 
     @admin.display(description=_("Papers"))
     def paper_count(self, edition: Edition) -> int:
@@ -149,22 +149,22 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description=_("Deliveries"))
     def progress(self, edition: Edition) -> SafeString:
-        return look.bar(edition.counts)  # type: ignore[attr-defined]
+        return display.bar(edition.counts)  # type: ignore[attr-defined]
 
     @admin.display(description=_("Failed · unknown"))
     def trouble(self, edition: Edition) -> SafeString | str:
-        groups = look.groups_of(edition.counts)  # type: ignore[attr-defined]
+        groups = display.groups_of(edition.counts)  # type: ignore[attr-defined]
         if not groups["failed"] and not groups["unknown"]:
             return "—"
         return format_html(
             "{} {}",
-            look.badge(f"{groups['failed']:,}", "bad" if groups["failed"] else ""),
-            look.badge(f"{groups['unknown']:,}", "warn" if groups["unknown"] else ""),
+            display.badge(f"{groups['failed']:,}", "bad" if groups["failed"] else ""),
+            display.badge(f"{groups['unknown']:,}", "warn" if groups["unknown"] else ""),
         )
 
     @admin.display(description=_("Cut-off (UTC)"), ordering="cutoff_at")
     def cutoff(self, edition: Edition) -> SafeString | str:
-        return look.moment(edition.cutoff_at)
+        return display.moment(edition.cutoff_at)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """Positions the curator typed are given all together, and stay when the ranking is refreshed."""
@@ -175,7 +175,7 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
                 item_form.instance.position = item_form.initial["position"]
         super().save_formset(request, form, formset, change)
         if places:
-            editions.place(form.instance, places=places)
+            lifecycle.place(form.instance, places=places)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -203,16 +203,16 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
 
     def _stage(self, request: HttpRequest, edition: Edition) -> dict[str, Any]:
         counts = counts_of([edition]).get(edition.pk, {})
-        groups = look.groups_of(counts)
+        groups = display.groups_of(counts)
         reached = STEPS.index(State(edition.state)) if edition.state in STEPS else -1
         return {
             "acts": self._acts(request, edition),
             "is_open": edition.state in OPEN,
             "steps": [(step, STEP_HINTS[step], place - reached) for place, step in enumerate(STEPS)],
-            "badge": look.edition_badge(edition),
+            "badge": display.edition_badge(edition),
             "groups": groups,
             "total": sum(groups.values()),
-            "bar": look.bar(counts),
+            "bar": display.bar(counts),
             "readers": readers_of(edition.cadence) if edition.state in OPEN else None,
             "items": sum(1 for item in edition.items.all() if item.standing != EditionItem.Standing.EXCLUDED),
             "sees_deliveries": request.user.has_perm("newsletter.view_delivery"),
@@ -231,7 +231,7 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
         edition = self._viewable(request, pk)
         counts = counts_of([edition]).get(pk, {})
         facts = {
-            "facts": [(_("State"), look.edition_badge(edition)), (_("Deliveries"), look.bar(counts))]
+            "facts": [(_("State"), display.edition_badge(edition)), (_("Deliveries"), display.bar(counts))]
             + ([(_("Readers of this cadence"), readers_of(edition.cadence))] if edition.state in OPEN else [])
         }
         back = reverse("admin:newsletter_edition_change", args=[pk])
@@ -244,7 +244,7 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
         context = self.admin_site.each_context(request) | {
             "title": _("Preview: %s") % edition,
             "edition": edition,
-            "badge": look.edition_badge(edition),
+            "badge": display.edition_badge(edition),
             "show": show if show in {"light", "dark", "text"} else "light",
             "shows": {"light": _("Light"), "dark": _("Dark"), "text": _("Text part")},
             "personas": [

@@ -21,11 +21,11 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 
-from newsletter.admin import display as look
+from newsletter.admin import display
 from newsletter.admin.confirmed_actions import Act, ActError, ask_or_act
 from newsletter.catalogue import merging
-from newsletter.catalogue.topics import assignment as filing
-from newsletter.editions import lifecycle as editions
+from newsletter.catalogue.topics import assignment
+from newsletter.editions import lifecycle
 from newsletter.models import Edition, EditionItem, Paper, PaperQuerySet, PaperTopic, SearchEntry, Sighting
 from newsletter.ranking.explain import why_trending
 from subscriptions.admin import LinesField
@@ -57,7 +57,7 @@ class TopicFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
         if PaperTopic.objects.filter(pk=obj.pk, origin=PaperTopic.Origin.CURATOR, is_assigned=False).exists():
             super().delete_existing(obj, commit)
         else:
-            filing.take_topic_away(obj, at=timezone.now())
+            assignment.take_topic_away(obj, at=timezone.now())
 
 
 class TopicInline(TabularInline):  # type: ignore[misc]
@@ -163,7 +163,7 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
     )
     change_form_before_template = "admin/newsletter/paper_panel.html"
     warn_unsaved_form = True
-    paginator = look.BoundedPaginator
+    paginator = display.BoundedPaginator
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Paper]:
@@ -177,7 +177,7 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description=_("Listed on"), ordering="listed_on")
     def listed(self, paper: Paper) -> SafeString | str:
-        return look.day(paper.listed_on)
+        return display.day(paper.listed_on)
 
     @admin.display(description=_("Paper"), ordering="title")
     def name(self, paper: Paper) -> SafeString:
@@ -201,7 +201,7 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
     @admin.display(description=_("State"))
     def standing(self, paper: Paper) -> SafeString | str:
         badges = [
-            look.badge(text, tone)
+            display.badge(text, tone)
             for text, tone, holds in (
                 (_("merged"), "", paper.merged_into_id),
                 (_("hidden"), "warn", paper.is_hidden),
@@ -246,7 +246,7 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         if {"title", "abstract", "categories"}.intersection(form.changed_data):
-            filing.reclassify([form.instance])
+            assignment.reclassify([form.instance])
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -263,7 +263,7 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
         places = EditionItem.objects.filter(paper=pk).select_related("edition")
         panel = {
             "places": [
-                (item, look.edition_badge(item.edition)) for item in places.order_by("-edition__period_on")[:10]
+                (item, display.edition_badge(item.edition)) for item in places.order_by("-edition__period_on")[:10]
             ],
             "merged": Paper.objects.filter(merged_into=pk)[:20],
             "may_change": self.has_change_permission(request),
@@ -306,7 +306,7 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
             return
         chosen = list(cast(PaperQuerySet, papers).published().filter(withdrawn_at__isnull=True))
         for paper in chosen:
-            editions.add_pick(edition, paper=paper)
+            lifecycle.add_pick(edition, paper=paper)
             self.log_change(request, paper, f"pick_for_{cadence}: {edition}")
         url = reverse("admin:newsletter_edition_change", args=[edition.pk])
         messages.success(request, format_html(gettext('{} added to <a href="{}">{}</a>.'), len(chosen), url, edition))

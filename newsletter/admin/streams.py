@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from newsletter import delivery
-from newsletter.admin import display as look
+from newsletter.admin import display
 from newsletter.admin.confirmed_actions import Act, ActError, ask_or_act
 from newsletter.admin.deliveries import ReadOnly
 from newsletter.models import Heartbeat, Stream
@@ -75,11 +75,11 @@ class StreamAdmin(ReadOnly):
 
     @admin.display(description=_("State"))
     def standing(self, stream: Stream) -> SafeString:
-        return look.badge(_("paused"), "warn") if stream.paused_at else look.badge(_("running"), "good")
+        return display.badge(_("paused"), "warn") if stream.paused_at else display.badge(_("running"), "good")
 
     @admin.display(description=_("Next probe (UTC)"))
     def next_probe(self, stream: Stream) -> SafeString | str:
-        return look.moment(stream.probe_at)
+        return display.moment(stream.probe_at)
 
     @admin.display(description="")
     def button(self, stream: Stream) -> SafeString:
@@ -114,4 +114,4 @@ class HeartbeatAdmin(ReadOnly):
 
     @admin.display(description=_("Last beat (UTC)"), ordering="at")
     def last_beat(self, beat: Heartbeat) -> SafeString | str:
-        return look.moment(beat.at)
+        return display.moment(beat.at)

@@ -1,6 +1,6 @@
 """What readers handed in: the curator's queue, accepted or declined one by one or many at once.
 
-In: a curator's clicks and reasons. Out: calls of community.py; who decided what is written to the log. A reader is a
+In: a curator's clicks and reasons. Out: calls of votes.py; who decided what is written to the log. A reader is a
 number here: curators see no address, and no text that a reader typed.
 """
 
@@ -22,10 +22,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from newsletter.admin import display as look
+from newsletter.admin import display
 from newsletter.admin.deliveries import ReadOnly
+from newsletter.catalogue import submissions
 from newsletter.models import Submission
-from newsletter.ranking import votes as community
 
 AT_ONCE = 200
 TONES = {"waiting": "warn", "accepted": "good", "declined": "bad", "duplicate": "calm"}
@@ -38,7 +38,7 @@ REASONS = (
 
 def waiting() -> int:
     """How many wait for a curator."""
-    return Submission.objects.filter(state=Submission.State.WAITING)[: look.COUNTED].count()
+    return Submission.objects.filter(state=Submission.State.WAITING)[: display.COUNTED].count()
 
 
 @admin.register(Submission)
@@ -55,7 +55,7 @@ class SubmissionAdmin(ReadOnly):
         *("name", "by", "handed_in", "state_label", "said", "decided_by", "decided_at", "listed_as"),
     )
     list_select_related = ("paper",)
-    paginator = look.BoundedPaginator
+    paginator = display.BoundedPaginator
     show_full_result_count = False
     change_form_before_template = "admin/newsletter/submission_panel.html"
 
@@ -90,11 +90,11 @@ class SubmissionAdmin(ReadOnly):
 
     @admin.display(description=_("Handed in (UTC)"), ordering="at")
     def handed_in(self, row: Submission) -> SafeString | str:
-        return look.moment(row.at)
+        return display.moment(row.at)
 
     @admin.display(description=_("State"), ordering="state")
     def state_label(self, row: Submission) -> SafeString:
-        return look.badge(row.get_state_display(), TONES[row.state])
+        return display.badge(row.get_state_display(), TONES[row.state])
 
     @admin.display(description=_("What the reader is told"))
     def said(self, row: Submission) -> str:
@@ -114,11 +114,11 @@ class SubmissionAdmin(ReadOnly):
 
     @admin.action(description=_("Accept"), permissions=["decide"])
     def accept(self, request: HttpRequest, rows: QuerySet[Submission]) -> None:
-        if not community.takes_submissions():
+        if not submissions.takes_submissions():
             messages.error(request, _("arxiv_query is not among SOURCES: what is accepted could not be fetched."))
             return
         pks = self._logged(request, rows, "accept")
-        number = community.accept(pks, by=cast(User, request.user), now=timezone.now())
+        number = submissions.accept(pks, by=cast(User, request.user), now=timezone.now())
         text = ngettext("%d paper accepted; arXiv is asked.", "%d papers accepted; arXiv is asked.", number)
         messages.success(request, text % number)
 
@@ -155,7 +155,7 @@ class SubmissionAdmin(ReadOnly):
         reason = (request.POST.get("own", "") or request.POST.get("reason", "")).strip()
         if request.method == "POST" and reason:
             pks = self._logged(request, rows, f"decline: {reason[:200]}")
-            number = community.decline(pks, reason=reason, by=cast(User, request.user), now=timezone.now())
+            number = submissions.decline(pks, reason=reason, by=cast(User, request.user), now=timezone.now())
             messages.success(request, ngettext("%d paper declined.", "%d papers declined.", number) % number)
             return HttpResponseRedirect(back)
         context = self.admin_site.each_context(request) | {

@@ -10,7 +10,7 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from newsletter.admin import submissions as community
+from newsletter.admin import submissions
 
 # Group -> (title, icon, admin page, permission).
 _PAGES: dict[Any, tuple[tuple[Any, str, str, str], ...]] = {
@@ -43,7 +43,7 @@ _PAGES: dict[Any, tuple[tuple[Any, str, str, str], ...]] = {
         (_("Groups"), "badge", "auth_group_changelist", "auth.view_group"),
     ),
 }
-_BADGES = {"newsletter_submission_changelist": community.waiting}  # what a person should look into
+_BADGES = {"newsletter_submission_changelist": submissions.waiting}  # what a person should look into
 
 
 def style(request: HttpRequest) -> str:

@@ -24,7 +24,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
-from newsletter.admin import display as look
+from newsletter.admin import display
 from newsletter.admin.confirmed_actions import Act, ask_or_act
 from newsletter.admin.deliveries import ReadOnly
 from newsletter.delivery import webhooks
@@ -137,13 +137,13 @@ class WebhookEndpointAdmin(ModelAdmin):  # type: ignore[misc]
     @admin.display(description=_("State"))
     def standing(self, row: WebhookEndpoint) -> SafeString:
         if row.is_active:
-            return look.badge(_("failing"), "warn") if row.failing_since else look.badge(_("on"), "good")
-        off = look.badge(_("off"), "bad" if row.off_reason else "")
+            return display.badge(_("failing"), "warn") if row.failing_since else display.badge(_("on"), "good")
+        off = display.badge(_("off"), "bad" if row.off_reason else "")
         return format_html("{} {}", off, row.off_reason)
 
     @admin.display(description=_("Takes nothing since (UTC)"))
     def failing(self, row: WebhookEndpoint) -> SafeString | str:
-        return look.moment(row.failing_since)
+        return display.moment(row.failing_since)
 
     @admin.display(description=_("Log"))
     def history(self, row: WebhookEndpoint) -> SafeString:
@@ -186,7 +186,7 @@ class WebhookDeliveryAdmin(ReadOnly):
     fields = readonly_fields = (
         *("endpoint", "event", "uid", "state_label", "attempts", "owed", "made", "log", "body"),
     )
-    paginator = look.BoundedPaginator
+    paginator = display.BoundedPaginator
     show_full_result_count = False
 
     @admin.display(description="#", ordering="pk")
@@ -195,15 +195,15 @@ class WebhookDeliveryAdmin(ReadOnly):
 
     @admin.display(description=_("State"), ordering="state")
     def state_label(self, row: WebhookDelivery) -> SafeString:
-        return look.state_badge(row)
+        return display.state_badge(row)
 
     @admin.display(description=_("Next try (UTC)"), ordering="next_at")
     def owed(self, row: WebhookDelivery) -> SafeString | str:
-        return look.moment(row.next_at)
+        return display.moment(row.next_at)
 
     @admin.display(description=_("Owed since (UTC)"), ordering="created_at")
     def made(self, row: WebhookDelivery) -> SafeString | str:
-        return look.moment(row.created_at)
+        return display.moment(row.created_at)
 
     @admin.display(description="webhook-id")
     def uid(self, row: WebhookDelivery) -> str:
@@ -211,7 +211,9 @@ class WebhookDeliveryAdmin(ReadOnly):
 
     @admin.display(description=_("Tries"))
     def log(self, row: WebhookDelivery) -> SafeString | str:
-        lines = ((look.moment(parse_datetime(at)), status or "—", took, said) for at, status, took, said in row.tries)
+        lines = (
+            (display.moment(parse_datetime(at)), status or "—", took, said) for at, status, took, said in row.tries
+        )
         found = format_html_join("", "<li>{} · {} · {} ms<small>{}</small></li>", lines)
         return format_html('<ol class="desk-digest">{}</ol>', found) if found else "—"
 

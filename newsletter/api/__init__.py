@@ -15,8 +15,7 @@ from django.urls import URLPattern, path, resolve
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
 
-from newsletter.api import editions, papers, search
-from newsletter.api import submissions as submit
+from newsletter.api import editions, papers, search, submissions
 from newsletter.api.gateway import at_the_door, told
 from subscriptions import api as readers
 
@@ -30,7 +29,7 @@ BROKEN = "Something broke on our side and was written down: try again later."
 NO_KEY = "Send a valid key as 'Authorization: Bearer pb_…'; the operator of this site makes one."
 TOO_MANY = "Too many requests with this key: wait, then send this one again."
 # What to send where a body makes no sense, by the address's name and the field; "" when no field is to blame.
-HINTS = {"signup": readers.WHAT_TO_SEND, "papers": submit.WHAT_TO_SEND}
+HINTS = {"signup": readers.WHAT_TO_SEND, "papers": submissions.WHAT_TO_SEND}
 
 api = NinjaAPI(
     title="Paperboy",

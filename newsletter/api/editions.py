@@ -12,11 +12,10 @@ from django.db.models import Count, Q
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router
 
-from newsletter.api import cursors
-from newsletter.api import schemas as shapes
+from newsletter.api import cursors, schemas
 from newsletter.api.gateway import said, told
 from newsletter.api.papers import NO_CURSOR, NOT_HERE, PK_MAX, leaf
-from newsletter.editions import public as facts
+from newsletter.editions import public_facts
 from newsletter.models import Edition, EditionItem
 from subscriptions.models import Topic
 
@@ -26,13 +25,13 @@ if TYPE_CHECKING:
 router = Router(tags=["Editions and topics"])
 
 
-@router.get("topics/", response={200: shapes.Topics} | NOT_HERE, url_name="topics", summary="List topics")
+@router.get("topics/", response={200: schemas.Topics} | NOT_HERE, url_name="topics", summary="List topics")
 def topics(request: HttpRequest) -> HttpResponse:
-    return said({"topics": [facts.of_topic(topic) for topic in Topic.objects.filter(is_active=True)]})
+    return said({"topics": [public_facts.of_topic(topic) for topic in Topic.objects.filter(is_active=True)]})
 
 
-@router.get("editions/", response={200: shapes.Editions} | NOT_HERE, url_name="editions", summary="List editions")
-def editions(request: HttpRequest, wish: Query[shapes.EditionsWish]) -> HttpResponse:
+@router.get("editions/", response={200: schemas.Editions} | NOT_HERE, url_name="editions", summary="List editions")
+def editions(request: HttpRequest, wish: Query[schemas.EditionsWish]) -> HttpResponse:
     """Those that went out, newest first."""
     rows = Edition.objects.issued().annotate(shown=_SHOWN)
     if wish.cadence:
@@ -42,20 +41,20 @@ def editions(request: HttpRequest, wish: Query[shapes.EditionsWish]) -> HttpResp
         found, cursor = cursors.page(rows, name="editions", order=order, cursor=wish.cursor, limit=wish.limit)
     except cursors.CursorError:
         return told(NO_CURSOR, status=422)
-    told_rows = [facts.of_edition(one, papers=getattr(one, "shown", 0)) for one in found]
+    told_rows = [public_facts.of_edition(one, papers=getattr(one, "shown", 0)) for one in found]
     return leaf(request, {"editions": told_rows}, cursor=cursor)
 
 
 @router.get(
     "editions/{int:edition_id}/",
-    response={200: shapes.WholeEdition} | NOT_HERE,
+    response={200: schemas.WholeEdition} | NOT_HERE,
     url_name="edition",
     summary="One edition and its papers",
 )
 def edition(request: HttpRequest, edition_id: int) -> HttpResponse:
     found = get_object_or_404(Edition.objects.issued(), pk=min(edition_id, PK_MAX))
-    items = facts.of_items(facts.items_of(found))
-    return said(facts.of_edition(found, papers=len(items)) | {"items": items})
+    items = public_facts.of_items(public_facts.items_of(found))
+    return said(public_facts.of_edition(found, papers=len(items)) | {"items": items})
 
 
 _SHOWN = Count(

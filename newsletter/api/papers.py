@@ -18,11 +18,10 @@ from django.utils import timezone
 from ninja import Query, Router
 from ninja.errors import HttpError
 
-from newsletter.api import cursors
-from newsletter.api import schemas as shapes
+from newsletter.api import cursors, schemas
 from newsletter.api.gateway import said, told
 from newsletter.catalogue.sources.identifiers import arxiv_id as parsed_arxiv_id
-from newsletter.editions import public as facts
+from newsletter.editions import public_facts
 from newsletter.models import Paper, PaperTopic
 from newsletter.models.papers import UNLISTED
 from subscriptions.models import Topic
@@ -36,13 +35,13 @@ NO_TOPIC = "topic: give the slug of one of our topics, as /api/v1/topics/ lists 
 NO_CURSOR = "cursor: give what `next` had for this very list, or leave it out to begin anew."
 NO_SPAN = "sort: votes are compared within a topic, a day or three months: give topic, listed_on, or from (and to)."
 SPAN = timedelta(days=92)
-NOT_HERE: dict[Any, Any] = {(400, 404, 422, 429, 500): shapes.Error}
+NOT_HERE: dict[Any, Any] = {(400, 404, 422, 429, 500): schemas.Error}
 
 router = Router(tags=["Papers"])
 
 
-@router.get("papers/", response={200: shapes.Papers} | NOT_HERE, url_name="papers", summary="List papers")
-def papers(request: HttpRequest, wish: Query[shapes.PapersWish]) -> HttpResponse:
+@router.get("papers/", response={200: schemas.Papers} | NOT_HERE, url_name="papers", summary="List papers")
+def papers(request: HttpRequest, wish: Query[schemas.PapersWish]) -> HttpResponse:
     """Every paper the site shows, filtered and in order. Follow `next` to the end to have them all."""
     topic = _topic(wish.topic)
     if wish.sort == "votes" and topic is None and not _is_short(wish):
@@ -52,12 +51,12 @@ def papers(request: HttpRequest, wish: Query[shapes.PapersWish]) -> HttpResponse
         found, cursor = listing(wish.cursor, wish.limit)
     except cursors.CursorError:
         return told(NO_CURSOR, status=422)
-    return leaf(request, {"papers": [facts.of_paper(paper) for paper in found]}, cursor=cursor)
+    return leaf(request, {"papers": [public_facts.of_paper(paper) for paper in found]}, cursor=cursor)
 
 
 @router.get(
     "papers/{int:paper_id}/",
-    response={200: shapes.Paper, 308: None} | NOT_HERE,
+    response={200: schemas.Paper, 308: None} | NOT_HERE,
     url_name="paper",
     summary="One paper",
 )
@@ -68,7 +67,7 @@ def paper(request: HttpRequest, paper_id: int) -> HttpResponse:
 
 @router.get(
     "papers/arxiv/{path:arxiv_id}/",
-    response={200: shapes.Paper, 308: None} | NOT_HERE,
+    response={200: schemas.Paper, 308: None} | NOT_HERE,
     url_name="paper_by_arxiv_id",
     summary="One paper by its arXiv id",
 )
@@ -79,15 +78,15 @@ def paper_by_arxiv_id(request: HttpRequest, arxiv_id: str) -> HttpResponse:
 
 
 @router.get(
-    "trending/", response={200: shapes.Trending} | NOT_HERE, url_name="trending", summary="What trends, and why"
+    "trending/", response={200: schemas.Trending} | NOT_HERE, url_name="trending", summary="What trends, and why"
 )
-def trending(request: HttpRequest, wish: Query[shapes.TrendingWish]) -> HttpResponse:
+def trending(request: HttpRequest, wish: Query[schemas.TrendingWish]) -> HttpResponse:
     """Only papers with a measured gain, each with the numbers behind its place. Scored four times an hour."""
-    score = f"score_{facts.CADENCE_OF[wish.window]}"
+    score = f"score_{public_facts.CADENCE_OF[wish.window]}"
     rows = Paper.objects.published().filter(**{f"{score}__gt": 0}).with_topics()
     if topic := _topic(wish.topic):
         rows = rows.about(topic)
-    told_papers = [facts.of_paper(paper) for paper in rows.order_by(f"-{score}", "-pk")[: wish.limit]]
+    told_papers = [public_facts.of_paper(paper) for paper in rows.order_by(f"-{score}", "-pk")[: wish.limit]]
     items = [
         {"rank": rank, "trend": one["trend"][wish.window], "paper": one}
         for rank, one in enumerate((one for one in told_papers if one["trend"][wish.window]), start=1)
@@ -114,32 +113,32 @@ def _topic(slug: str) -> Topic | None:
     return topic
 
 
-def _is_short(wish: shapes.PapersWish) -> bool:
+def _is_short(wish: schemas.PapersWish) -> bool:
     """Whether it is about few enough days to sort what came in them by votes."""
     last = wish.until or timezone.now().date()
     return wish.listed_on is not None or (wish.since is not None and last - wish.since <= SPAN)
 
 
-def _days(wish: shapes.PapersWish) -> dict[str, date]:
+def _days(wish: schemas.PapersWish) -> dict[str, date]:
     bounds = {"listed_on": wish.listed_on, "listed_on__gte": wish.since, "listed_on__lte": wish.until}
     return {name: day for name, day in bounds.items() if day is not None}
 
 
-def _in_catalogue(topic: Topic | None, wish: shapes.PapersWish) -> Listing:
+def _in_catalogue(topic: Topic | None, wish: schemas.PapersWish) -> Listing:
     rows = Paper.objects.published().filter(**_days(wish)).with_topics()
     if topic:
         rows = rows.about(topic)
     if wish.has_code is not None:
         rows = rows.with_code() if wish.has_code else rows.filter(code_url="")
     if wish.sort.startswith("trending"):
-        score = f"score_{facts.CADENCE_OF[wish.sort.removeprefix('trending-')]}"
+        score = f"score_{public_facts.CADENCE_OF[wish.sort.removeprefix('trending-')]}"
         rows, order = rows.filter(**{f"{score}__gt": 0}), {score: float, "pk": int}
     else:
         order = _order(wish) | {"pk": int}
     return lambda cursor, limit: cursors.page(rows, name=wish.sort, order=order, cursor=cursor, limit=limit)
 
 
-def _in_topic(topic: Topic, wish: shapes.PapersWish) -> Listing:
+def _in_topic(topic: Topic, wish: schemas.PapersWish) -> Listing:
     """By the sort keys beside the topic: one walk along one index, however many papers it has."""
     rows = PaperTopic.objects.filter(
         topic=topic, is_assigned=True, paper__merged_into__isnull=True, paper__is_hidden=False, **_days(wish)
@@ -158,7 +157,7 @@ def _in_topic(topic: Topic, wish: shapes.PapersWish) -> Listing:
     return listing
 
 
-def _order(wish: shapes.PapersWish) -> dict[str, type]:
+def _order(wish: schemas.PapersWish) -> dict[str, type]:
     """What comes before the key. Within days the latest comes first, else whatever came in last."""
     if wish.sort == "votes":
         return {"upvotes": int}
@@ -168,7 +167,7 @@ def _order(wish: shapes.PapersWish) -> dict[str, type]:
 def _one(**name: Any) -> HttpResponse:
     found = Paper.objects.published().with_topics().filter(**name).first()
     if found is not None:
-        return said(facts.of_paper(found))
+        return said(public_facts.of_paper(found))
     merged = Paper.objects.filter(**name, is_hidden=False, merged_into__is_hidden=False).first()
     if merged is None:
         return _missing()

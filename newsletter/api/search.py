@@ -9,10 +9,10 @@ from django.utils import translation
 from ninja import Query, Router
 
 from newsletter import search
-from newsletter.api import schemas as shapes
+from newsletter.api import schemas
 from newsletter.api.gateway import said, told
 from newsletter.api.papers import NOT_HERE, PK_MAX
-from newsletter.editions import public as facts
+from newsletter.editions import public_facts
 from newsletter.models import Paper
 from newsletter.search import similar
 from newsletter.search.error_messages import sentence_of
@@ -28,8 +28,8 @@ SIMILAR = 10
 router = Router(tags=["Papers"])
 
 
-@router.get("search/", response={200: shapes.FoundPapers} | NOT_HERE, url_name="search", summary="Search papers")
-def search_papers(request: HttpRequest, wish: Query[shapes.SearchWish]) -> HttpResponse:
+@router.get("search/", response={200: schemas.FoundPapers} | NOT_HERE, url_name="search", summary="Search papers")
+def search_papers(request: HttpRequest, wish: Query[schemas.SearchWish]) -> HttpResponse:
     """Words in any order, also plain ones for what the field calls otherwise; slips of the keyboard are corrected."""
     try:
         found = search.find(wish.q)
@@ -47,7 +47,7 @@ def search_papers(request: HttpRequest, wish: Query[shapes.SearchWish]) -> HttpR
 
 @router.get(
     "papers/{int:paper_id}/similar/",
-    response={200: shapes.FoundSimilar} | NOT_HERE,
+    response={200: schemas.FoundSimilar} | NOT_HERE,
     url_name="similar_papers",
     summary="Papers like one",
 )
@@ -63,5 +63,7 @@ def _scored(found: Iterable[tuple[int, float]]) -> list[dict[str, Any]]:
     scores = dict(found)
     by_pk = Paper.objects.published().with_topics().in_bulk(list(scores))
     return [
-        {"score": round(score, 4), "paper": facts.of_paper(by_pk[pk])} for pk, score in scores.items() if pk in by_pk
+        {"score": round(score, 4), "paper": public_facts.of_paper(by_pk[pk])}
+        for pk, score in scores.items()
+        if pk in by_pk
     ]

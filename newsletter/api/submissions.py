@@ -18,18 +18,18 @@ from ninja import Body
 from ninja.decorators import decorate_view
 from ninja.errors import HttpError
 
-from newsletter.api import schemas as shapes
+from newsletter.api import schemas
 from newsletter.api.gateway import said
 from newsletter.api.papers import router
+from newsletter.catalogue import submissions
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources.identifiers import arxiv_id as parsed_arxiv_id
 from newsletter.catalogue.sources.identifiers import could_exist, title_key
 from newsletter.catalogue.sources.links import safe_url
 from newsletter.catalogue.sources.observation import Observation
 from newsletter.catalogue.sources.text import clean_abstract, clean_name, clean_title
-from newsletter.editions import public as facts
+from newsletter.editions import public_facts
 from newsletter.models import Paper, Sighting, Submission
-from newsletter.ranking import votes as community
 from subscriptions.api import KeyAuth, KeyThrottle, guarded, key_of
 from subscriptions.models import ApiKey
 
@@ -65,14 +65,14 @@ ADDED_STATUS, WAITING_STATUS = 201, 202
     auth=KeyAuth(ApiKey.Scope.PAPERS),
     throttle=[KeyThrottle()],
     response={
-        (200, ADDED_STATUS, WAITING_STATUS): shapes.Submitted,
-        (400, 401, 403, 413, 422, 429, 500): shapes.Error,
+        (200, ADDED_STATUS, WAITING_STATUS): schemas.Submitted,
+        (400, 401, 403, 413, 422, 429, 500): schemas.Error,
     },
     url_name="papers",
     summary="Hand a paper in",
 )
 @decorate_view(guarded)
-def submit_paper(request: HttpRequest, submission: Body[shapes.Submission]) -> HttpResponse:
+def submit_paper(request: HttpRequest, submission: Body[schemas.Submission]) -> HttpResponse:
     """The same paper sent again is answered 200 with the same row."""
     now = timezone.now()
     seen = _observation(submission, now=now)
@@ -81,7 +81,7 @@ def submit_paper(request: HttpRequest, submission: Body[shapes.Submission]) -> H
     return _queue(seen.arxiv_id or "", by=key_of(request), now=now)
 
 
-def _observation(sent: shapes.Submission, *, now: datetime) -> Observation:
+def _observation(sent: schemas.Submission, *, now: datetime) -> Observation:
     """What was sent, cleaned as every source's words are. Raises HttpError that says what to send instead."""
     parsed = parsed_arxiv_id(sent.arxiv_id) if sent.arxiv_id else None
     if sent.arxiv_id and (parsed is None or not could_exist(parsed[0], on=(now + timedelta(days=1)).date())):
@@ -126,7 +126,7 @@ def _queue(identifier: str, *, by: ApiKey, now: datetime) -> HttpResponse:
     paper = Paper.objects.filter(arxiv_id=identifier).first()
     if paper is not None:
         return _told(paper, state="known", status=200)
-    if not community.takes_submissions():
+    if not submissions.takes_submissions():
         raise HttpError(422, NOT_ASKED)
     try:
         with transaction.atomic():
@@ -141,4 +141,6 @@ def _told(paper: Paper, *, state: str, status: int) -> HttpResponse:
     key = paper.merged_into_id or paper.pk
     shown = Paper.objects.published().with_topics().filter(pk=key).first()
     message = SAID[state] if shown else SAID["hidden"]
-    return said({"state": state, "message": message, "paper": facts.of_paper(shown) if shown else None}, status=status)
+    return said(
+        {"state": state, "message": message, "paper": public_facts.of_paper(shown) if shown else None}, status=status
+    )

@@ -20,7 +20,7 @@ from django.db.models.functions import RowNumber
 
 from newsletter.catalogue.sources.identifiers import title_key
 from newsletter.catalogue.sources.observation import Observation
-from newsletter.catalogue.topics import assignment as filing
+from newsletter.catalogue.topics import assignment
 from newsletter.models import Paper, SearchEntry, Sighting, Signal
 from newsletter.models.write_lock import wait_for_other_writers
 
@@ -154,7 +154,7 @@ def _ingest_batch(batch: Sequence[Observation], *, now: datetime) -> IngestResul
     _store_sightings([*fresh, *met.values()], now=now)
     _store_signals([*fresh, *met.values()], now=now)
     if reworded := [entry.paper for entry in (*fresh, *met.values()) if entry.is_reworded]:
-        filing.reclassify(reworded)
+        assignment.reclassify(reworded)
         SearchEntry.objects.filter(paper__in=reworded).update(is_stale=True)
     return IngestResult(read=len(batch), new=len(fresh), merged=merged)
 

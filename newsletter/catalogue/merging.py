@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
-from newsletter.catalogue.topics import assignment as filing
+from newsletter.catalogue.topics import assignment
 from newsletter.models import Edition, EditionItem, Merge, Paper, SearchEntry, Sighting, Signal, Vote
 from newsletter.models.write_lock import wait_for_other_writers
 
@@ -66,7 +66,7 @@ def merge(paper: Paper, *, into: Paper, by: User | None, now: datetime) -> Merge
     Paper.objects.filter(pk__in=[*moved["papers"], paper.pk]).update(merged_into=into)
     _show_counters(into)
     if TELLING.intersection(moved["filled"]):
-        filing.reclassify([into])
+        assignment.reclassify([into])
     return Merge.objects.create(paper=paper, into=into, at=now, by=by, moved=moved)
 
 
@@ -96,7 +96,7 @@ def split(paper: Paper) -> None:
     for one in (into, _locked(paper.pk)):
         _show_counters(one)
     if TELLING.intersection(moved["filled"]):
-        filing.reclassify([into])
+        assignment.reclassify([into])
 
 
 def _locked(pk: int) -> Paper:

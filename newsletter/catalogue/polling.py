@@ -21,7 +21,7 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import Exists, Max, Min, OuterRef, Q
 
-from newsletter.catalogue import http_client as fetch
+from newsletter.catalogue import http_client
 from newsletter.catalogue.ingest import IngestResult, ingest
 from newsletter.catalogue.sources import arxiv_daily, arxiv_query, hf_daily, hf_paper
 from newsletter.catalogue.sources.observation import Observation, Request, Source, SourceError
@@ -63,7 +63,7 @@ def gather_due(
     now: datetime,
     deadline: datetime | None = None,
     sources: Sequence[Source] | None = None,
-    rules: fetch.Rules = fetch.WORLD,
+    rules: http_client.Rules = http_client.WORLD,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[SourceRun]:
     """Ask every source whose poll is due. Returns the runs, in order; empty when nothing was due.
@@ -95,7 +95,7 @@ def ask(
     address: str,
     *,
     now: datetime,
-    rules: fetch.Rules = fetch.WORLD,
+    rules: http_client.Rules = http_client.WORLD,
     sleep: Callable[[float], None] = time.sleep,
 ) -> SourceRun:
     """One question to one source: fetch, read, ingest, and write down what came of it. Raises nothing of the source."""
@@ -110,9 +110,9 @@ def ask(
         else:
             _take_in(run, source, source.parse(answer.body, seen_at=now), now=now)
         _mark_if_stale(run, source, now=now)
-    except fetch.HostBusy as busy:
+    except http_client.HostBusy as busy:
         run.state, run.detail, run.retry_at = State.WAITING, busy.reason, busy.retry_at
-    except fetch.FetchError as error:
+    except http_client.FetchError as error:
         run.state, run.detail, run.status, run.retry_at = State.FAILED, error.reason[:300], error.status, error.retry_at
     except SourceError as error:
         where = f" (line {error.line})" if error.line else ""
@@ -162,14 +162,14 @@ def _fetch(
     *,
     known: SourceRun | None,
     now: datetime,
-    rules: fetch.Rules,
+    rules: http_client.Rules,
     sleep: Callable[[float], None],
-) -> fetch.Answer:
+) -> http_client.Answer:
     """Fetch, sitting out a short wait for our turn once."""
     waited = timedelta(0)
     while True:
         try:
-            return fetch.fetch(
+            return http_client.fetch(
                 address,
                 hosts=source.HOSTS,
                 content_types=source.CONTENT_TYPES,
@@ -178,7 +178,7 @@ def _fetch(
                 modified=known.modified if known else "",
                 rules=rules,
             )
-        except fetch.HostBusy as busy:
+        except http_client.HostBusy as busy:
             wait = (busy.retry_at or now) - now
             if waited or wait > _SHORT_WAIT:
                 raise

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, Exists, OuterRef, Q, Value, When
 
-from newsletter.delivery import sending_rate as pace
+from newsletter.delivery import sending_rate
 from newsletter.models import Claim, Delivery, Edition, Stream
 from subscriptions import schedule
 from subscriptions.models import Subscriber, Suppression, TopicPreference
@@ -80,7 +80,7 @@ def claim_due(*, token: str, limit: int, now: datetime) -> list[Claimed] | None:
         )
         skip_unmailable(pks, now=now)
         rows = _load(pks, token=token)
-        allowed, held_back = pace.allow(rows, now=now)
+        allowed, held_back = sending_rate.allow(rows, now=now)
         for moment, back in held_back.items():
             give_back(back, token=token, not_before=moment)
     return _with_topics(allowed)

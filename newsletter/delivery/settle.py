@@ -114,7 +114,7 @@ def event_of(outcome: Outcome, *, kind: str, now: datetime) -> DeliveryEvent:
         code=f"{outcome.code or ''} {outcome.enhanced}".strip(),
         phase=outcome.phase.value,
         text=outcome.text[:300],
-        handled_at=None if kind == DeliveryEvent.Kind.BOUNCED else now,  # feedback acts on a dead address only
+        handled_at=None if kind == DeliveryEvent.Kind.BOUNCED else now,  # bounces.handling acts on a dead address only
     )
 
 

@@ -19,7 +19,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from newsletter.interests.profile_rows import Tastes
-from newsletter.mail import compile as fragments
+from newsletter.mail import compile as mail_compile
 from newsletter.models import Compiled, Delivery, Edition, EditionItem, Paper, PaperTopic, Sighting
 from newsletter.models.papers import UNMEASURED
 from newsletter.ranking.explain import GAINS
@@ -274,7 +274,7 @@ def freeze(edition: Edition, *, now: datetime) -> bool:
         return False
     _leave_out_withdrawn(locked)
     _note_kin(locked)
-    compiled = fragments.compile_edition(locked, now=now, languages=fragments.languages_read())
+    compiled = mail_compile.compile_edition(locked, now=now, languages=mail_compile.languages_read())
     Compiled.objects.update_or_create(edition=locked, defaults={"fragments": compiled, "compiled_at": now})
     Edition.objects.filter(pk=locked.pk).update(
         state=Edition.State.FROZEN,

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from django.db.models import Max
 
-from newsletter.catalogue.topics import embeddings as vectors
-from newsletter.interests import profile as relevance
+from newsletter.catalogue.topics import embeddings
+from newsletter.interests import profile
 from newsletter.models import Paper, PaperTopic, Verdict
 from subscriptions.models import Topic
 
@@ -26,13 +26,13 @@ TELLING = 100  # with fewer papers a rare word cannot be told from a common one,
 KIN = 8  # of them are told apart for each candidate
 
 
-Taste = tuple[relevance.Floats, relevance.Floats] | tuple[None, None]
+Taste = tuple[profile.Floats, profile.Floats] | tuple[None, None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Learnt:
-    words: relevance.Words
-    candidates: relevance.Vectors
+    words: profile.Words
+    candidates: profile.Vectors
 
 
 class Tastes:
@@ -42,7 +42,7 @@ class Tastes:
         """``papers`` are the candidates, in the order in which matching knows them."""
         self._papers = list(papers)
         self._learnt: _Learnt | None = None
-        self._judged: relevance.Vectors | None = None  # of every paper that a reader of this edition has judged
+        self._judged: profile.Vectors | None = None  # of every paper that a reader of this edition has judged
         self._row_of: dict[int, int] = {}
 
     def of(self, readers: Sequence[int]) -> Taste:
@@ -52,8 +52,8 @@ class Tastes:
             return None, None
         learnt = self._learn()
         papers = self._vectors_of_judged([*liked.values(), *disliked.values()])
-        judged = relevance.Judged(*self._lists(liked, readers), *self._lists(disliked, readers))
-        return relevance.personal_relevance(papers, learnt.candidates, judged, usual=learnt.words.usual)
+        judged = profile.Judged(*self._lists(liked, readers), *self._lists(disliked, readers))
+        return profile.personal_relevance(papers, learnt.candidates, judged, usual=learnt.words.usual)
 
     def kin(self) -> dict[int, list[int]]:
         """Candidate -> the papers liked by some reader that it is really like, the most alike first."""
@@ -66,7 +66,7 @@ class Tastes:
         if not (liked and self._papers) or Paper.objects.published()[:TELLING].count() < TELLING:
             return {}
         learnt = self._learn()
-        likeness = relevance.akin(_Read(liked).vectors(learnt.words), learnt.candidates).tocsc()
+        likeness = profile.akin(_Read(liked).vectors(learnt.words), learnt.candidates).tocsc()
         found: dict[int, list[int]] = {}
         for column, paper in enumerate(self._papers):
             entries = slice(likeness.indptr[column], likeness.indptr[column + 1])
@@ -83,7 +83,7 @@ class Tastes:
         for reader, paper, value in rows.values_list("subscriber_id", "paper_id", "value").iterator():
             if len(judged[reader]) < REMEMBERED:
                 judged[reader].append((paper, value))
-        known = {reader: pairs for reader, pairs in judged.items() if len(pairs) >= relevance.JUDGED_MIN}
+        known = {reader: pairs for reader, pairs in judged.items() if len(pairs) >= profile.JUDGED_MIN}
         return (
             {reader: [paper for paper, value in pairs if value > 0] for reader, pairs in known.items()},
             {reader: [paper for paper, value in pairs if value < 0] for reader, pairs in known.items()},
@@ -100,13 +100,13 @@ class Tastes:
                     "name", "description", "keywords"
                 )
             ]
-            words = relevance.Words(
+            words = profile.Words(
                 background.texts, topics=background.topics, fields=fields, meanings=background.meanings
             )
             self._learnt = _Learnt(words, offered.vectors(words))
         return self._learnt
 
-    def _vectors_of_judged(self, lists: Sequence[Sequence[int]]) -> relevance.Vectors:
+    def _vectors_of_judged(self, lists: Sequence[Sequence[int]]) -> profile.Vectors:
         """Vectors of all papers met so far: readers judge what they were sent, so blocks share most of them."""
         met = {paper for papers in lists for paper in papers}
         if new := sorted(met - self._row_of.keys()):
@@ -118,7 +118,7 @@ class Tastes:
 
     def _lists(
         self, papers_of: Mapping[int, Sequence[int]], readers: Sequence[int]
-    ) -> tuple[relevance.Ints, relevance.Ints]:
+    ) -> tuple[profile.Ints, profile.Ints]:
         lists = [[self._row_of[paper] for paper in papers_of.get(reader, ())] for reader in readers]
         return (
             np.cumsum([0, *map(len, lists)], dtype=np.int64),
@@ -150,11 +150,11 @@ class _Read:
             "paper_id", "topic_id", "score"
         ):
             self.topics[row_of[paper], column_of[topic]] = score
-        self.meanings: relevance.Floats | None = None
-        if vectors.is_on():
-            known, rows = vectors.vectors_of(papers)
+        self.meanings: profile.Floats | None = None
+        if embeddings.is_on():
+            known, rows = embeddings.vectors_of(papers)
             self.meanings = np.zeros((len(papers), rows.shape[1]), dtype=np.float32)
             self.meanings[[row_of[paper] for paper in known]] = rows
 
-    def vectors(self, words: relevance.Words) -> relevance.Vectors:
+    def vectors(self, words: profile.Words) -> profile.Vectors:
         return words.vectors(self.texts, topics=self.topics, meanings=self.meanings)

@@ -22,10 +22,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext as _
 
-from newsletter.mail import assemble as rendering
-from newsletter.mail import encoding
-from newsletter.mail import subject_lines as headlines
-from newsletter.mail import text as prose
+from newsletter.mail import assemble, encoding, subject_lines
+from newsletter.mail import text as mail_text
 from newsletter.mail.links import Kind, click_url, digest_url, links_of, verdict_url
 from newsletter.models import Edition, EditionItem
 from newsletter.ranking.explain import call_trending, gains_line, stands_out
@@ -78,7 +76,7 @@ def compile_edition(edition: Edition, *, now: datetime, languages: Iterable[str]
 def _compile(edition: Edition, *, language: str, now: datetime) -> dict[str, Any]:
     press = _Press(edition)
     with translation.override(language):
-        topics = {topic.slug: prose.one_line(topic.name) for topic in Topic.objects.filter(is_active=True)}
+        topics = {topic.slug: mail_text.one_line(topic.name) for topic in Topic.objects.filter(is_active=True)}
         compiled: dict[str, Any] = {
             "compiled_at": now.isoformat(),
             "campaign": f"{edition.pk}:digest:{edition.cadence}",
@@ -86,7 +84,7 @@ def _compile(edition: Edition, *, language: str, now: datetime) -> dict[str, Any
             "unsubscribe_url": links.unsubscribe_url(press.unsubscribe_mark),
             "day": _("%(day)d %(month)s %(year)d"),
             "months": [str(MONTHS[number]) for number in range(1, 13)],
-            "more": ["", *(encoding.header_tail(_("+ %d more") % rest) for rest in range(1, rendering.MAX_PAPERS))],
+            "more": ["", *(encoding.header_tail(_("+ %d more") % rest) for rest in range(1, assemble.MAX_PAPERS))],
             "items": {},
         }
         compiled |= press.frame(topics)
@@ -131,7 +129,7 @@ class _Press:
         shape = self.pieces(_ended(_tightened(html.replace(' data-css-inline="keep"', ""))))
         sample = self._sheet("paper.html", {})
         text = self.pieces(_ended(render_to_string(f"{TEMPLATES}/frame.txt", context)))
-        numbers = range(1, rendering.MAX_PAPERS + 1)
+        numbers = range(1, assemble.MAX_PAPERS + 1)
         return {
             "html": {
                 "numbers": [self.encode(f"{sample['start']}{number}{sample['number']}") for number in numbers],
@@ -164,7 +162,7 @@ class _Press:
 
     def _frame_context(self) -> dict[str, Any]:
         edition = self.edition
-        note = prose.paragraphs(edition.editor_note)
+        note = mail_text.paragraphs(edition.editor_note)
         because = _("You get this mail because you subscribed to the %(cadence)s digest of %(site)s.") % {
             "cadence": edition.get_cadence_display(),
             "site": settings.SITE_NAME,
@@ -189,25 +187,25 @@ class _Press:
             "site_name": settings.SITE_NAME,
             "site_url": settings.SITE_URL,
             "site_host": settings.SITE_HOST,
-            "headline": headlines.headline(edition),
-            "issue": headlines.issue(edition),
+            "headline": subject_lines.headline(edition),
+            "issue": subject_lines.issue(edition),
             "web_url": digest_url(self.delivery_mark),
             "unsubscribe_url": links.unsubscribe_url(self.unsubscribe_mark),
             "preferences_url": links.unsubscribe_url(self.unsubscribe_mark) + "#preferences",
             "note": note,
-            "note_text": "\n\n".join(prose.wrap(paragraph) for paragraph in note),
+            "note_text": "\n\n".join(mail_text.wrap(paragraph) for paragraph in note),
             "welcome": welcome,
-            "welcome_text": prose.wrap(welcome),
+            "welcome_text": mail_text.wrap(welcome),
             "because": because,
-            "because_text": prose.wrap(because),
+            "because_text": mail_text.wrap(because),
             "because_welcome": because_welcome,
-            "because_welcome_text": prose.wrap(because_welcome),
+            "because_welcome_text": mail_text.wrap(because_welcome),
             "frequency": frequency,
-            "frequency_text": prose.wrap(frequency),
+            "frequency_text": mail_text.wrap(frequency),
             "frequency_welcome": frequency_welcome,
-            "frequency_welcome_text": prose.wrap(frequency_welcome),
-            "postal_address": prose.one_line(settings.POSTAL_ADDRESS),
-            "postal_text": prose.wrap(settings.POSTAL_ADDRESS),
+            "frequency_welcome_text": mail_text.wrap(frequency_welcome),
+            "postal_address": mail_text.one_line(settings.POSTAL_ADDRESS),
+            "postal_text": mail_text.wrap(settings.POSTAL_ADDRESS),
             "rule": "-" * 72,
         }
 
@@ -225,13 +223,13 @@ class _Press:
         whys = reasons(item, topics=topics)
         for part in ("html", "text"):
             gist = sheet.summary or sheet.authors or sheet.title
-            preview = prose.shorten(headlines.preheader(self.edition, gist), width=PREVIEW_WIDTH)
+            preview = mail_text.shorten(subject_lines.preheader(self.edition, gist), width=PREVIEW_WIDTH)
             pieces = self._pieces_of_paper(sheet, part=part)
             pieces["preview"] = conditional_escape(preview) if part == "html" else ""
             parts[part] = {
                 "pieces": {name: self.encode(text) for name, text in pieces.items()},
                 "whys": {
-                    reason: self.encode(_unbroken(why) if part == "html" else prose.wrap(why, indent=INDENT) + "\n")
+                    reason: self.encode(_unbroken(why) if part == "html" else mail_text.wrap(why, indent=INDENT) + "\n")
                     for reason, why in whys.items()
                 },
             }
@@ -241,7 +239,7 @@ class _Press:
             for part in ("html", "text"):
                 pieces = self._pieces_of_paper(sheet, part=part)
                 parts[part]["counted"] = {name: self.encode(text) for name, text in pieces.items()}
-        subject, welcome = headlines.subject(self.edition, sheet.title), _("Welcome: %s") % sheet.title
+        subject, welcome = subject_lines.subject(self.edition, sheet.title), _("Welcome: %s") % sheet.title
         return {"subject": _subject(subject), "welcome_subject": _subject(welcome), **parts}
 
     def _pieces_of_paper(self, sheet: _Sheet, *, part: str) -> dict[str, str]:
@@ -286,11 +284,11 @@ class _Sheet:
             Kind.HOME: _("Project"),
         }
         return cls(
-            title=prose.shorten(paper.title, width=TITLE_WIDTH),
-            authors=authors_line([prose.one_line(str(name)) for name in paper.authors]),
-            summary=prose.gist(paper.abstract),
-            note=_("Editor: %s") % note if (note := prose.one_line(item.note)) else "",
-            topics=tuple(prose.one_line(topic.name) for topic in shown),
+            title=mail_text.shorten(paper.title, width=TITLE_WIDTH),
+            authors=authors_line([mail_text.one_line(str(name)) for name in paper.authors]),
+            summary=mail_text.gist(paper.abstract),
+            note=_("Editor: %s") % note if (note := mail_text.one_line(item.note)) else "",
+            topics=tuple(mail_text.one_line(topic.name) for topic in shown),
             url=addresses[Kind.PAPER],
             links=tuple((names[kind], address) for kind, address in addresses.items()),
             verdicts=tuple(verdicts),
@@ -300,7 +298,7 @@ class _Sheet:
         """For the HTML templates as it is; the keys in _text are wrapped for the text templates."""
         return {
             "title": self.title,
-            "short_title": prose.shorten(self.title, width=SHORT_TITLE_WIDTH),
+            "short_title": mail_text.shorten(self.title, width=SHORT_TITLE_WIDTH),
             "authors": self.authors,
             "summary": self.summary,
             "note": self.note,
@@ -309,11 +307,13 @@ class _Sheet:
             "links": self.links,
             "verdicts": self.verdicts,
             "verdict_url": self.verdicts[0][1].partition("#")[0],
-            "title_text": prose.wrap(self.title, indent=INDENT).removeprefix(INDENT),  # the number stands there
-            "authors_text": prose.wrap(self.authors, indent=INDENT),
-            "summary_text": prose.wrap(self.summary, indent=INDENT),
-            "note_text": prose.wrap(self.note, indent=INDENT),
-            "topics_text": prose.wrap(_("Topics: %s") % ", ".join(self.topics), indent=INDENT) if self.topics else "",
+            "title_text": mail_text.wrap(self.title, indent=INDENT).removeprefix(INDENT),  # the number stands there
+            "authors_text": mail_text.wrap(self.authors, indent=INDENT),
+            "summary_text": mail_text.wrap(self.summary, indent=INDENT),
+            "note_text": mail_text.wrap(self.note, indent=INDENT),
+            "topics_text": mail_text.wrap(_("Topics: %s") % ", ".join(self.topics), indent=INDENT)
+            if self.topics
+            else "",
         }
 
 
@@ -341,7 +341,7 @@ def reasons(item: EditionItem, *, topics: Mapping[str, str]) -> dict[str, str]:
     for liked, title in item.parts.get("akin", ()):
         lines[f"like:{liked}"] = _("%(trending)s · like “%(title)s”, which you liked") % {
             "trending": trending,
-            "title": prose.shorten(title, width=LIKED_TITLE_WIDTH),
+            "title": mail_text.shorten(title, width=LIKED_TITLE_WIDTH),
         }
     return lines
 
@@ -364,7 +364,7 @@ def authors_line(names: list[str]) -> str:
 
 
 def _subject(text: str) -> str:
-    return encoding.header_text(prose.shorten(text, width=SUBJECT_WIDTH), column=len("Subject: "))
+    return encoding.header_text(mail_text.shorten(text, width=SUBJECT_WIDTH), column=len("Subject: "))
 
 
 def _tightened(html: str) -> str:

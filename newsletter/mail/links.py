@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from newsletter.mail import text as prose
+from newsletter.mail import text as mail_text
 from newsletter.models import Click
 
 if TYPE_CHECKING:
@@ -62,4 +62,4 @@ def safe_link(url: str) -> str:
     known = host == settings.SITE_HOST or any(
         host == name or (name.startswith(".") and host.endswith(name)) for name in settings.PAPER_LINK_HOSTS
     )
-    return prose.one_line(url).replace(" ", "%20") if known else ""
+    return mail_text.one_line(url).replace(" ", "%20") if known else ""

@@ -96,7 +96,7 @@ def _prepare() -> None:
     from django.core.management import call_command
     from django.utils import timezone
 
-    from newsletter.ranking import scoring as trends
+    from newsletter.ranking import scoring
 
     with _step("A fresh SQLite database"):
         call_command("migrate", verbosity=0)
@@ -104,14 +104,14 @@ def _prepare() -> None:
     with _step("Sample papers with ten days of votes and stars"):
         call_command("load_sample", stdout=io.StringIO())
     with _step("Trend scores"):
-        trends.score_papers(now=timezone.now())
+        scoring.score_papers(now=timezone.now())
 
 
 def _tell_the_story(site: str, catcher: MailCatcher) -> None:
     from django.utils import timezone
 
     from newsletter import planning, tasks
-    from newsletter.editions import lifecycle as editions
+    from newsletter.editions import lifecycle
     from newsletter.models import Delivery, Edition
     from subscriptions import notices
 
@@ -128,9 +128,9 @@ def _tell_the_story(site: str, catcher: MailCatcher) -> None:
         def publish(days_ahead: int) -> Edition:
             now = timezone.now()
             day = now.date() + timedelta(days=days_ahead)
-            edition = editions.draft(cadence=Edition.Cadence.DAILY, period_on=day, now=now)
-            editions.approve(edition, by=None, now=now)
-            editions.freeze(edition, now=now)
+            edition = lifecycle.draft(cadence=Edition.Cadence.DAILY, period_on=day, now=now)
+            lifecycle.approve(edition, by=None, now=now)
+            lifecycle.freeze(edition, now=now)
             planning.plan_now(edition, now=now)
             tasks.deliver_due(deadline=now + timedelta(seconds=60))
             return edition

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from django.db import transaction
 
-from newsletter.editions import lifecycle as editions
+from newsletter.editions import lifecycle
 from newsletter.models import Edition
 from newsletter.monitoring import previews
 from newsletter.monitoring.previews import Persona
@@ -70,8 +70,8 @@ def edition_to_show(cadence: str, *, now: datetime) -> Iterator[Edition]:
         edition = (
             past.exclude(state__in=[Edition.State.SKIPPED, Edition.State.CANCELLED]).order_by("-period_on").first()
         )
-        period_on = editions.latest_period(cadence, now)
-        yield edition or editions.draft(cadence=cadence, period_on=period_on, now=now)
+        period_on = lifecycle.latest_period(cadence, now)
+        yield edition or lifecycle.draft(cadence=cadence, period_on=period_on, now=now)
         transaction.set_rollback(True)
 
 

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db.models import Count, Exists, Min, Q
 
 from newsletter import delivery
-from newsletter.catalogue import polling as gathering
+from newsletter.catalogue import polling
 from newsletter.models import Claim, Delivery, Edition, Heartbeat, Stream, WebhookEndpoint
 from subscriptions.models import Notice, Subscriber
 
@@ -105,7 +105,7 @@ def _editions(now: datetime) -> Iterator[Alarm]:
 
 def _sources(now: datetime) -> Iterator[Alarm]:
     """Digests go on without a source; somebody should still know."""
-    for trouble in gathering.troubles(now=now):
+    for trouble in polling.troubles(now=now):
         since = f"since {trouble.since:%Y-%m-%d %H:%M} UTC" if trouble.since else "ever"
         yield Alarm(
             Part.SOURCES, f"{trouble.source}_silent", f"Nothing usable from {trouble.source} {since}: {trouble.detail}."

@@ -14,7 +14,7 @@ from email.utils import format_datetime
 
 from newsletter import planning
 from newsletter.delivery.compose import identity
-from newsletter.mail import compile as fragments
+from newsletter.mail import compile as mail_compile
 from newsletter.mail.assemble import Composer, Recipient
 from newsletter.models import Edition, PaperTopic
 
@@ -56,7 +56,7 @@ def preview(edition: Edition, *, persona: Persona, now: datetime) -> EmailMessag
 def preview_bytes(edition: Edition, *, persona: Persona, now: datetime) -> bytes:
     """The message as it would go to the relay. ValueError when nothing of the edition fits the reader."""
     compiled = getattr(edition, "compiled", None)
-    composer = Composer(compiled.fragments if compiled else fragments.compile_edition(edition, now=now), identity())
+    composer = Composer(compiled.fragments if compiled else mail_compile.compile_edition(edition, now=now), identity())
     return composer.compose(
         Recipient(
             delivery_id=0,

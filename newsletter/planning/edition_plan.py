@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from newsletter.interests import select as matching
+from newsletter.interests import select
 from newsletter.interests.profile_rows import Taste, Tastes, liked_by
 from newsletter.models import Delivery, Edition, EditionItem, PaperTopic
 from newsletter.planning.due import CHUNK, Due
@@ -51,14 +51,14 @@ class EditionPlan:
             fit[self.column_of_paper[paper], self.topic_column[topic]] = score
             if is_primary:
                 primary[self.column_of_paper[paper]] = self.topic_column[topic]
-        self.candidates = matching.Candidates(
+        self.candidates = select.Candidates(
             item_ids=np.array([pk for pk, *_ in items], dtype=np.int64),
-            trend=matching.trend_scale(np.array(scores, dtype=np.float64)),
+            trend=select.trend_scale(np.array(scores, dtype=np.float64)),
             topics=fit,
             primary=primary,
             picks=np.array([item[3] == EditionItem.Lane.PICK for item in items], dtype=bool),
         )
-        self._shelf = matching.Shelf(self.candidates, matching.Rules())
+        self._shelf = select.Shelf(self.candidates, select.Rules())
         self._tastes = Tastes([paper for _, paper, *_rest in items])
         # Liked paper -> (how many are more like it, candidate column), as written down when the edition was frozen.
         self._kin: dict[int, list[tuple[int, int]]] = defaultdict(list)
@@ -141,7 +141,7 @@ class EditionPlan:
             for place, column in self._kin.get(paper, ())
         )
         akin = np.array([entry[1:] for entry in kin], dtype=np.int64).reshape(-1, 3)
-        block = matching.Readers(
+        block = select.Readers(
             weights=weights,
             mutes=mutes,
             limits=np.array([reader.max_papers for reader in readers], dtype=np.int16),
@@ -151,10 +151,10 @@ class EditionPlan:
             seen_indptr=np.cumsum([0, *map(len, lists)], dtype=np.int64),
             seen_indices=np.array([column for columns in lists for column in columns], dtype=np.int64),
             widen=np.array([reader.thin_policy == Subscriber.ThinPolicy.WIDEN for reader in readers], dtype=bool),
-            akin=matching.Akin(*akin.T),
+            akin=select.Akin(*akin.T),
         )
-        chosen = matching.choose(self._shelf, block)
-        return matching.picks_as_json(chosen, self.candidates, [slug for _, slug in self.topics])
+        chosen = select.choose(self._shelf, block)
+        return select.picks_as_json(chosen, self.candidates, [slug for _, slug in self.topics])
 
 
 def picks_for(edition: Edition, *, follows: Collection[str], mutes: Collection[str], limit: int) -> list[list[Any]]:

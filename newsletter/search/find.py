@@ -13,10 +13,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from newsletter.catalogue.sources.identifiers import arxiv_id
-from newsletter.catalogue.topics import embeddings as vectors
+from newsletter.catalogue.topics import embeddings
 from newsletter.models import Paper, SearchEntry
-from newsletter.search import nearest_neighbours as shelf
-from newsletter.search import synonyms as plain_words
+from newsletter.search import nearest_neighbours, synonyms
 from newsletter.search.candidates import AllOf, AnyOf, Limits, Sought, Word, holding, newest, within
 from newsletter.search.latent_semantics import Floats, Memory
 from newsletter.search.query import Problem, Query, QueryError, parse
@@ -60,7 +59,7 @@ def find(text: str) -> Found:
     if not query.has_words:
         papers = newest(limits, most=SHOWN) if query.has_fields else []
         return Found(query, tuple((paper, 1.0) for paper in papers))
-    here = shelf.current()
+    here = nearest_neighbours.current()
     words, corrected = _corrected(query.words, here.memory)
     groups = _groups(words)
     if not groups and not query.phrases:
@@ -114,7 +113,7 @@ def _corrected(words: Sequence[str], memory: Memory) -> tuple[list[str], tuple[t
     read: list[str] = []
     corrected: list[tuple[str, str]] = []
     for word in words:
-        is_known = word in STOP_WORDS or stem(word) in memory.row_of or plain_words.is_known(word)
+        is_known = word in STOP_WORDS or stem(word) in memory.row_of or synonyms.is_known(word)
         meant = None if is_known else memory.speller.nearest(word)
         if meant and not holding(Word(stem(word)), Limits(), most=1):
             corrected.append((word, meant))
@@ -124,7 +123,7 @@ def _corrected(words: Sequence[str], memory: Memory) -> tuple[list[str], tuple[t
 
 
 def _groups(words: Sequence[str]) -> list[Group]:
-    meanings = plain_words.meanings_of(words)
+    meanings = synonyms.meanings_of(words)
     groups = [
         Group("" if word in STOP_WORDS else stem(word), phrases) for word, phrases in zip(words, meanings, strict=True)
     ]
@@ -132,7 +131,7 @@ def _groups(words: Sequence[str]) -> list[Group]:
 
 
 def _vector_of(text: str) -> Floats | None:
-    encoder = vectors.current_encoder()
+    encoder = embeddings.current_encoder()
     return encoder.encode([text])[0] if encoder else None
 
 

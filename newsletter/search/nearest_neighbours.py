@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from newsletter.catalogue.topics import embeddings as vectors
+from newsletter.catalogue.topics import embeddings
 from newsletter.catalogue.topics.encoder import WIDTH
 from newsletter.models import SearchEntry
-from newsletter.search import index_entries as entries
+from newsletter.search import index_entries
 from newsletter.search.latent_semantics import NOTHING_LEARNT, PAPERS, Floats, Memory
 from newsletter.search.relevance import Scores, Words
 
@@ -79,7 +79,7 @@ class Shelf:
         if place is not None and place < len(known) and known[place].any():
             row: Floats = known[place]
             return row
-        found, rows = vectors.vectors_of([paper])
+        found, rows = embeddings.vectors_of([paper])
         return rows[0] if found else None
 
     def likeness_of(self, papers: Sequence[Words], vector: Floats) -> Scores | None:
@@ -95,7 +95,7 @@ class Shelf:
                 elsewhere[paper.paper] = row
             elif known[place].any():
                 scores[row] = known[place] @ vector
-        found, rows = vectors.vectors_of(elsewhere)
+        found, rows = embeddings.vectors_of(elsewhere)
         if found:
             scores[[elsewhere[pk] for pk in found]] = rows @ vector
         return scores
@@ -103,7 +103,7 @@ class Shelf:
     @property
     def vectors(self) -> Floats | None:
         """A row per paper on the shelf, zero where none is known; None without the extra."""
-        if not vectors.is_on():
+        if not embeddings.is_on():
             return None
         if self._vectors is None or time.monotonic() - self._looked_at > _LOOK_EVERY:
             with self._lock:
@@ -115,7 +115,7 @@ class Shelf:
         if self._vectors is not None:
             known[: len(self._vectors)] = self._vectors
         missing = self.ids[~known.any(axis=1)]
-        found, rows = vectors.vectors_of(int(pk) for pk in missing)
+        found, rows = embeddings.vectors_of(int(pk) for pk in missing)
         if found:
             known[[self._rows[pk] for pk in found]] = rows
         self._vectors, self._looked_at = known, time.monotonic()
@@ -144,7 +144,7 @@ _EMPTY = Shelf(NOTHING_LEARNT, NOTHING_LEARNT.ids, NOTHING_LEARNT.papers_places)
 def current() -> Shelf:
     """The shelf of what was last learnt, with the papers that came since."""
     global _shelf
-    memory = entries.recall()
+    memory = index_entries.recall()
     if memory is None:
         return _EMPTY
     if _shelf is None or _shelf.memory is not memory:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from django.core.cache import cache
 
 from newsletter.models import Paper, SearchEntry
-from newsletter.search import nearest_neighbours as shelf
+from newsletter.search import nearest_neighbours
 from newsletter.search.candidates import AnyOf, Limits, Word, holding, within
 from newsletter.search.index_entries import entry_of
 from newsletter.search.relevance import Words, like
@@ -34,7 +34,7 @@ def similar_to(paper: Paper, *, limit: int) -> list[tuple[int, float]]:
 
 
 def _similar_to(paper: Paper) -> list[tuple[int, float]]:
-    here = shelf.current()
+    here = nearest_neighbours.current()
     entry = SearchEntry.objects.filter(pk=paper.pk).first() or entry_of(paper)
     words = Words(paper.pk, entry.title, entry.body)
     place = here.places_of([words])[0]
@@ -60,7 +60,7 @@ def _similar_to(paper: Paper) -> list[tuple[int, float]]:
     return [(-pk, round(-score, 4)) for score, pk in best if -score >= _LEAST]
 
 
-def _rare_words(paper: Words, here: shelf.Shelf) -> list[Word]:
+def _rare_words(paper: Words, here: nearest_neighbours.Shelf) -> list[Word]:
     memory, catalogue = here.memory, here.catalogue
     stems = dict.fromkeys([*paper.title.split(), *paper.body.split()])
     # A word that no other paper has finds nothing.

@@ -24,10 +24,10 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import condition
 
-from newsletter.mail import subject_lines as headlines
-from newsletter.mail import text as prose
+from newsletter.mail import subject_lines
+from newsletter.mail import text as mail_text
 from newsletter.models import Edition, EditionItem, PaperTopic
-from newsletter.views import share_cards as cards
+from newsletter.views import share_cards
 from newsletter.views.page_context import (
     choices,
     frame,
@@ -78,12 +78,12 @@ class Shown:
 
     @property
     def headline(self) -> str:
-        return headlines.headline(self.edition)
+        return subject_lines.headline(self.edition)
 
     @property
     def month(self) -> date:
         """The month it tells of: that of the first of March is February's."""
-        return headlines.covered(self.edition)[1].replace(day=1)
+        return subject_lines.covered(self.edition)[1].replace(day=1)
 
 
 @dataclass(frozen=True)
@@ -137,18 +137,18 @@ def edition(request: HttpRequest, cadence: str, period: date) -> HttpResponse:
     others = Edition.objects.issued().filter(cadence=cadence)
     earlier = others.filter(period_on__lt=period).order_by("-period_on").first()
     later = others.filter(period_on__gt=period).order_by("period_on").first()
-    title = headlines.headline(found)
+    title = subject_lines.headline(found)
     papers = [entry.paper for entry in entries]
     context = {
         "edition": found,
         "title": title,
-        "issue": headlines.issue(found),
+        "issue": subject_lines.issue(found),
         "gist": gist([paper.title for paper in papers]),
         "entries": entries,
         "earlier": earlier,
-        "earlier_name": headlines.period(earlier) if earlier else "",
+        "earlier_name": subject_lines.period(earlier) if earlier else "",
         "later": later,
-        "later_name": headlines.period(later) if later else "",
+        "later_name": subject_lines.period(later) if later else "",
         "og_image": reverse("newsletter:edition_share", args=[cadence, period]),
         "json_ld": publication_issue(
             papers, title=title, address=found.get_absolute_url(), published_at=found.frozen_at
@@ -171,7 +171,7 @@ def share(request: HttpRequest, cadence: str, period: date) -> HttpResponse:
     words = _share_words(cadence, period)
     title, first, issue = words or ("", "", "")
     for said in (f"{title}: {first}" if first else title, title):
-        if drawn := cards.draw(said, issue, settings.SITE_NAME):
+        if drawn := share_cards.draw(said, issue, settings.SITE_NAME):
             return HttpResponse(drawn, content_type="image/png")
     return sites_own_picture()
 
@@ -183,7 +183,7 @@ def _share_words(cadence: str, period: date) -> tuple[str, str, str] | None:
         return None
     (shown,) = shown_of([found])
     with translation.override(settings.LANGUAGE_CODE):
-        return headlines.headline(found), next((lead.title for lead in shown.leads), ""), headlines.issue(found)
+        return subject_lines.headline(found), next((lead.title for lead in shown.leads), ""), subject_lines.issue(found)
 
 
 def newest_first(found: EditionQuerySet) -> EditionQuerySet:
@@ -242,7 +242,7 @@ def entries_of(found: Edition) -> Iterator[Entry]:
 
 def gist(titles: Sequence[str]) -> str:
     """What is in it, in two lines: the first papers and how many more there are."""
-    first = "; ".join(prose.shorten(title, width=TITLE_WIDTH) for title in titles[:TITLES_SHOWN])
+    first = "; ".join(mail_text.shorten(title, width=TITLE_WIDTH) for title in titles[:TITLES_SHOWN])
     rest = len(titles) - TITLES_SHOWN
     if rest <= 0:
         return first

@@ -15,13 +15,14 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from newsletter.delivery import feedback
+from newsletter.catalogue import submissions
 from newsletter.delivery.compose import SCOPE
-from newsletter.mail import subject_lines as headlines
+from newsletter.interests import clicks, verdicts
+from newsletter.mail import subject_lines
 from newsletter.mail.compile import reasons
 from newsletter.mail.links import links_of, paper_url
 from newsletter.models import Click, Delivery, EditionItem, Paper, Verdict
-from newsletter.ranking import votes as community
+from newsletter.ranking import votes
 from subscriptions import links
 from subscriptions.models import Subscriber, Topic, TopicPreference
 from subscriptions.views.guards import plain, posted, secret_page
@@ -61,7 +62,7 @@ def click(request: HttpRequest, token: str, item: int, kind: str) -> HttpRespons
     if entry is None or kind not in Click.Kind or item not in {pk for pk, *_rest in row.picks}:
         raise Http404("This paper is not in this digest.")
     if request.method == "GET" and not {"Sec-Purpose", "Purpose"}.intersection(request.headers):  # not fetched ahead
-        feedback.note_click(row, item=entry, kind=kind, now=timezone.now())
+        clicks.note_click(row, item=entry, kind=kind, now=timezone.now())
     return redirect(links_of(entry.paper).get(Click.Kind(kind)) or paper_url(entry.paper))
 
 
@@ -69,16 +70,16 @@ def _act(request: HttpRequest, delivery: Delivery, paper: Paper, *, now: datetim
     data = posted(request)
     word = data.get("word", "")
     if word in VERDICTS:
-        feedback.give_verdict(delivery, paper=paper, value=VERDICTS[word], now=now)
+        verdicts.give_verdict(delivery, paper=paper, value=VERDICTS[word], now=now)
     elif word == "take-back":
-        feedback.take_back_verdict(delivery, paper=paper)
+        verdicts.take_back_verdict(delivery, paper=paper)
     elif word == "vote":
-        community.vote(delivery.subscriber, paper=paper, now=now)
+        votes.vote(delivery.subscriber, paper=paper, now=now)
     elif word == "unvote":
-        community.take_back_vote(delivery.subscriber, paper=paper)
+        votes.take_back_vote(delivery.subscriber, paper=paper)
     elif word in {"mute", "unmute"}:
         topic = get_object_or_404(Topic, slug=plain(data.get("topic", "")))
-        (feedback.mute_topic if word == "mute" else feedback.unmute_topic)(delivery, topic=topic)
+        (verdicts.mute_topic if word == "mute" else verdicts.unmute_topic)(delivery, topic=topic)
 
 
 def _delivery(token: str) -> Delivery:
@@ -102,7 +103,7 @@ def _items(delivery: Delivery) -> list[dict[str, Any]]:
         ).values_list("paper_id", "value")
     )
     paper_of = {pk: row.paper.merged_into_id or row.paper_id for pk, row in by_pk.items()}
-    voted = community.voted_by(delivery.subscriber, paper_of.values())
+    voted = votes.voted_by(delivery.subscriber, paper_of.values())
     return [
         {
             "item": by_pk[pk],
@@ -126,11 +127,11 @@ def _context(delivery: Delivery, token: str, entries: list[dict[str, Any]]) -> d
     return {
         "delivery": delivery,
         "edition": delivery.edition,
-        "title": headlines.headline(delivery.edition),
+        "title": subject_lines.headline(delivery.edition),
         "entries": entries,
         "token": token,
         "muted": muted,
-        "may_vote": community.may_take_part(delivery.subscriber),
+        "may_vote": submissions.may_take_part(delivery.subscriber),
         "unsubscribe_url": links.unsubscribe_url(delivery.subscriber.unsubscribe_token),
         "site_name": settings.SITE_NAME,
     }

@@ -16,7 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 
-from newsletter.monitoring import alarms as metrics
+from newsletter.monitoring import alarms
 
 STATUS_SECONDS = 5  # strangers may ask as often as they like; the database is asked this often
 
@@ -65,7 +65,7 @@ class HealthMiddleware:
             asked_at, reasons = self._status
             if time.monotonic() - asked_at > STATUS_SECONDS or not asked_at:
                 try:
-                    reasons = sorted({alarm.name for alarm in metrics.alarms(now=timezone.now())})
+                    reasons = sorted({alarm.name for alarm in alarms.alarms(now=timezone.now())})
                 except DatabaseError:
                     reasons = ["the database does not answer"]
                 self._status = (time.monotonic(), reasons)

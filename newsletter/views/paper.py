@@ -20,7 +20,7 @@ from django.views.decorators.http import condition
 from newsletter.models import EditionItem, Paper, Sighting
 from newsletter.ranking.explain import gains_line
 from newsletter.search import similar
-from newsletter.views import share_cards as cards
+from newsletter.views import share_cards
 from newsletter.views.page_context import frame, public_page, sites_own_picture
 from newsletter.views.structured_data import bibtex, scholarly_article
 
@@ -54,7 +54,7 @@ def paper(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "paper": found,
         "json_ld": scholarly_article(found),
-        "has_card": cards.can_draw(found.title),
+        "has_card": share_cards.can_draw(found.title),
         "whys": _whys(found),
         "sightings": _first_seen(found),
         "bibtex": bibtex(found),
@@ -76,7 +76,7 @@ def _card_etag(request: HttpRequest, pk: int) -> str | None:
 def share(request: HttpRequest, pk: int) -> HttpResponse:
     """The picture of a paper. A title that cannot be drawn, or a paper that is gone, has the site's own."""
     paper = _shown(pk)
-    drawn = cards.draw(paper.title, _primary(paper), settings.SITE_NAME) if paper else None
+    drawn = share_cards.draw(paper.title, _primary(paper), settings.SITE_NAME) if paper else None
     if drawn is None:
         return sites_own_picture()
     return HttpResponse(drawn, content_type="image/png")

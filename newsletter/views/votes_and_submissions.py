@@ -1,6 +1,6 @@
 """A reader's own view of the week: up-votes, and papers handed in. Behind the manage link; public pages know nobody.
 
-In: a manage link at most a day old (SS6). Out: pages that change nothing on GET, calls of community.py on POST. Voting
+In: a manage link at most a day old (SS6). Out: pages that change nothing on GET, calls of votes.py on POST. Voting
 twice is voting once. Who may not take part is told why.
 """
 
@@ -14,9 +14,10 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from newsletter.catalogue import submissions
+from newsletter.catalogue.submissions import Answer, Handed
 from newsletter.models import Paper, PaperQuerySet, PaperTopic, Submission
-from newsletter.ranking import votes as community
-from newsletter.ranking.votes import Answer, Handed
+from newsletter.ranking import votes
 from newsletter.views.page_context import choices, leaf_of, wish, wishes_of
 from subscriptions.models import Subscriber, TopicPreference
 from subscriptions.views.guards import link_expired, plain, posted, reader_of, secret_page, see_other
@@ -41,7 +42,7 @@ def papers(request: HttpRequest, token: str) -> HttpResponse:
         return link_expired(request)
     if request.method != "POST":
         return _page(request, reader, token)
-    if not community.may_take_part(reader):
+    if not submissions.may_take_part(reader):
         return _page(request, reader, token, status=403)
     data = posted(request)
     if data.get("action") == "submit":
@@ -55,16 +56,16 @@ def _vote(request: HttpRequest, reader: Subscriber, *, wanted: str, is_vote: boo
     if paper is None:
         return see_other(request.get_full_path())
     if not is_vote:
-        community.take_back_vote(reader, paper=paper)
-    elif not community.vote(reader, paper=paper, now=timezone.now()):
+        votes.take_back_vote(reader, paper=paper)
+    elif not votes.vote(reader, paper=paper, now=timezone.now()):
         return see_other(request.path, query="said=too-many-votes")
     return see_other(f"{request.get_full_path()}#paper-{paper.pk}")
 
 
 def _submit(request: HttpRequest, reader: Subscriber, token: str, *, link: str) -> HttpResponse:
-    if not community.takes_submissions():
+    if not submissions.takes_submissions():
         return see_other(request.path)
-    handed = community.submit(reader, link=link, now=timezone.now())
+    handed = submissions.submit(reader, link=link, now=timezone.now())
     if handed.answer == Answer.TAKEN:
         return see_other(request.path, query="said=taken#hand-in")
     return _page(request, reader, token, handed=handed, link=link)
@@ -89,10 +90,10 @@ def _page(
         "leaf": leaf,
         "show": show,
         "filters": [(_("Which papers"), choices("show", SHOWS, show, wishes))],
-        "voted": community.voted_by(reader, shown),
-        "may_vote": community.may_take_part(reader),
+        "voted": votes.voted_by(reader, shown),
+        "may_vote": submissions.may_take_part(reader),
         "why_not": WHY_NOT.get(Subscriber.State(reader.state), ""),
-        "takes_submissions": community.takes_submissions(),
+        "takes_submissions": submissions.takes_submissions(),
         "submissions": Submission.objects.filter(subscriber=reader)
         .select_related("paper")
         .order_by("-at")[:SUBMISSIONS_SHOWN],

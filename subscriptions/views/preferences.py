@@ -14,10 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from subscriptions import address_change as moving
-from subscriptions import click_consent as clicks
-from subscriptions import gdpr as rights
-from subscriptions import lifecycle, links, schedule
+from subscriptions import address_change, click_consent, gdpr, lifecycle, links, schedule
 from subscriptions.forms import (
     LinkForm,
     MoveForm,
@@ -92,9 +89,9 @@ def _answer_about_clicks(request: HttpRequest, reader: Subscriber, *, agrees: bo
     """None: nobody was asked."""
     if agrees:
         origin = origin_of(request, words=click_words())
-        clicks.agree(reader, **_act(request) | {"origin": origin})
+        click_consent.agree(reader, **_act(request) | {"origin": origin})
     elif agrees is not None:
-        clicks.withdraw(reader, **_act(request))
+        click_consent.withdraw(reader, **_act(request))
 
 
 def _pause(request: HttpRequest, reader: Subscriber) -> HttpResponse:
@@ -117,7 +114,7 @@ def _leave(request: HttpRequest, reader: Subscriber) -> HttpResponse:
 
 
 def _export(request: HttpRequest, reader: Subscriber) -> HttpResponse:
-    everything = rights.export(reader, **_act(request))
+    everything = gdpr.export(reader, **_act(request))
     response = JsonResponse(everything, json_dumps_params={"indent": 2, "ensure_ascii": False})
     response["Content-Disposition"] = 'attachment; filename="my-data.json"'
     return response
@@ -126,7 +123,7 @@ def _export(request: HttpRequest, reader: Subscriber) -> HttpResponse:
 def _erase(request: HttpRequest, reader: Subscriber) -> HttpResponse:
     if posted(request).get("sure") != "yes":
         return _preferences_page(request, reader, ask_sure=True)
-    rights.erase(reader, now=timezone.now(), method="preferences")
+    gdpr.erase(reader, now=timezone.now(), method="preferences")
     return render(request, "subscriptions/erased.html")
 
 
@@ -134,7 +131,7 @@ def _ask_move(request: HttpRequest, reader: Subscriber) -> HttpResponse:
     form = MoveForm(posted(request))
     if not form.is_valid():
         return _preferences_page(request, reader, moving=form)
-    moving.ask_move(reader, to=form.cleaned_data["new_email"], now=timezone.now(), origin=origin_of(request))
+    address_change.ask_move(reader, to=form.cleaned_data["new_email"], now=timezone.now(), origin=origin_of(request))
     transaction.on_commit(ring, robust=True)
     return see_other(request.path, query="saved=move")
 
@@ -165,7 +162,7 @@ def move(request: HttpRequest, token: str) -> HttpResponse:
         return link_expired(request)
     if request.method != "POST":
         return render(request, "subscriptions/move.html", {"address": notice.context["to"]})
-    if not moving.move(notice, now=now, method="move page", origin=origin_of(request)):
+    if not address_change.move(notice, now=now, method="move page", origin=origin_of(request)):
         return link_expired(request)
     transaction.on_commit(ring, robust=True)
     return render(request, "subscriptions/moved.html", {"address": notice.context["to"]})

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from newsletter.interests import select as matching
+from newsletter.interests import select
 from tests.bench.bench_matching import make_candidates, make_readers
 
 A_DAY, OFFERED = 25, 60
@@ -43,7 +43,7 @@ def simulate(readers: int = 1000, days: int = 30, *, seed: int = 1) -> Outcome:
         shelf = replace(
             world,
             item_ids=offered,
-            trend=matching.trend_scale(-np.sort(-heat)[:OFFERED].astype(np.float64)),
+            trend=select.trend_scale(-np.sort(-heat)[:OFFERED].astype(np.float64)),
             topics=world.topics[offered],
             primary=world.primary[offered],
             picks=np.arange(len(offered)) == rng.integers(len(offered)),
@@ -55,7 +55,7 @@ def simulate(readers: int = 1000, days: int = 30, *, seed: int = 1) -> Outcome:
             seen_indptr=np.cumsum([0, *map(len, had)]),
             seen_indices=np.array([number for numbers in had for number in numbers], dtype=np.int64),
         )
-        chosen = matching.choose(matching.Shelf(shelf, matching.Rules()), block)
+        chosen = select.choose(select.Shelf(shelf, select.Rules()), block)
         for reader, row in enumerate(chosen.positions.tolist()):
             papers = [int(offered[number]) for number in row if number >= 0]
             repeats += len(seen[reader].intersection(papers)) + len(papers) - len(set(papers))

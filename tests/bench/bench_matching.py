@@ -14,13 +14,13 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
-from newsletter.interests import select as matching
+from newsletter.interests import select
 
 TOPICS = 18
 CHUNK = 2_000  # readers that planning serves at a time
 
 
-def make_candidates(papers: int, seed: int = 1) -> matching.Candidates:
+def make_candidates(papers: int, seed: int = 1) -> select.Candidates:
     """Papers with 1.9 topics each on the average, skewed as real topics are, and heavy-tailed trends."""
     rng = np.random.default_rng(seed)
     share = 1 / np.arange(2, TOPICS + 2)
@@ -32,16 +32,16 @@ def make_candidates(papers: int, seed: int = 1) -> matching.Candidates:
     trend = rng.pareto(1.5, papers)
     picks = np.zeros(papers, dtype=bool)
     picks[rng.choice(papers, min(3, papers), replace=False)] = True
-    return matching.Candidates(
+    return select.Candidates(
         item_ids=np.arange(papers, dtype=np.int64) + 1000,
-        trend=matching.trend_scale(np.log1p(trend)),
+        trend=select.trend_scale(np.log1p(trend)),
         topics=topics,
         primary=primary,
         picks=picks,
     )
 
 
-def make_readers(readers: int, papers: int, seed: int = 2) -> matching.Readers:
+def make_readers(readers: int, papers: int, seed: int = 2) -> select.Readers:
     """One in ten follows nothing, the others one to six topics; a third mutes one; everybody has had ten papers."""
     rng = np.random.default_rng(seed)
     weights = np.zeros((readers, TOPICS), dtype=np.float32)
@@ -52,7 +52,7 @@ def make_readers(readers: int, papers: int, seed: int = 2) -> matching.Readers:
     weights[(weights > 0) & (rng.random(weights.shape) < 0.2)] = 2
     mutes[(ranks == TOPICS - 1) & (rng.random((readers, 1)) < 0.33)] = True
     had = min(10, papers // 2)
-    return matching.Readers(
+    return select.Readers(
         weights=weights,
         mutes=mutes,
         limits=np.full(readers, 10, dtype=np.int16),
@@ -64,19 +64,19 @@ def make_readers(readers: int, papers: int, seed: int = 2) -> matching.Readers:
     )
 
 
-def personal_seconds(candidates: matching.Candidates, readers: matching.Readers) -> float:
+def personal_seconds(candidates: select.Candidates, readers: select.Readers) -> float:
     """The same choosing as planning does it, a chunk of readers at a time, a fifth of them with a personal model."""
     rng = np.random.default_rng(3)
     papers = len(candidates.item_ids)
     relevance = rng.random((CHUNK, papers), dtype=np.float32)
     began = time.process_time()
-    shelf = matching.Shelf(candidates, matching.Rules())
+    shelf = select.Shelf(candidates, select.Rules())
     spent = time.process_time() - began
     for start in range(0, len(readers.limits), CHUNK):
         rows = slice(start, start + CHUNK)
         bounds = readers.seen_indptr[start : start + CHUNK + 1]
         size = len(readers.limits[rows])
-        chunk = matching.Readers(
+        chunk = select.Readers(
             weights=readers.weights[rows],
             mutes=readers.mutes[rows],
             limits=readers.limits[rows],
@@ -87,7 +87,7 @@ def personal_seconds(candidates: matching.Candidates, readers: matching.Readers)
             seen_indices=readers.seen_indices[bounds[0] : bounds[-1]],
         )
         began = time.process_time()
-        matching.choose(shelf, chunk)
+        select.choose(shelf, chunk)
         spent += time.process_time() - began
     return spent
 
@@ -97,10 +97,10 @@ def main() -> None:
     papers = int(sys.argv[2]) if len(sys.argv) > 2 else 5_000
     candidates, readers = make_candidates(papers), make_readers(readers_count, papers)
     wall, cpu = time.perf_counter(), time.process_time()
-    chosen = matching.choose(matching.Shelf(candidates, matching.Rules()), readers)
+    chosen = select.choose(select.Shelf(candidates, select.Rules()), readers)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     again = time.process_time()
-    texts = matching.picks_as_json(chosen, candidates, [f"t{n}" for n in range(TOPICS)])
+    texts = select.picks_as_json(chosen, candidates, [f"t{n}" for n in range(TOPICS)])
     again = time.process_time() - again
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     total = sum(text.count("[") - 1 for text in texts)
@@ -111,7 +111,7 @@ def main() -> None:
     print(f"peak RSS  {peak:6.0f} MB")
     spent = personal_seconds(candidates, readers)
     print(f"personal  {spent:6.2f} s CPU   with verdicts of every fifth, in chunks of {CHUNK:,}")
-    print("lanes     " + ", ".join(f"{name} {count:,}" for name, count in zip(matching.LANES, lanes, strict=True)))
+    print("lanes     " + ", ".join(f"{name} {count:,}" for name, count in zip(select.LANES, lanes, strict=True)))
 
 
 if __name__ == "__main__":

@@ -23,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from newsletter.catalogue.sources import listing_page
-from newsletter.catalogue.topics import encoder as semantics
+from newsletter.catalogue.topics import encoder as text_encoder
 from newsletter.catalogue.topics.classifier import Classifier, TopicProfile
 from newsletter.catalogue.topics.lessons import made_up_examples
-from newsletter.interests import profile as relevance
+from newsletter.interests import profile as profiles
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT.parent / "shared" / "data" / "listing-pages"
@@ -113,13 +113,13 @@ def _precisions(corpus: Corpus, readers: list[Rows], method: Method, shown: int,
 
 
 def ours(corpus: Corpus, *, meanings: NDArray[np.float32] | None = None) -> Method:
-    words = relevance.Words(corpus.texts, topics=corpus.topics, fields=corpus.fields, meanings=meanings)
+    words = profiles.Words(corpus.texts, topics=corpus.topics, fields=corpus.fields, meanings=meanings)
     vectors = words.vectors(corpus.texts, topics=corpus.topics, meanings=meanings)
     none = np.zeros(2, dtype=np.int64)
 
     def method(given: Rows) -> NDArray[np.float64]:
-        judged = relevance.Judged(np.array([0, len(given)]), given, none, none[:0])
-        return relevance.personal_relevance(vectors, vectors, judged, usual=words.usual)[0][0].astype(float)
+        judged = profiles.Judged(np.array([0, len(given)]), given, none, none[:0])
+        return profiles.personal_relevance(vectors, vectors, judged, usual=words.usual)[0][0].astype(float)
 
     return method
 
@@ -184,7 +184,7 @@ def main() -> None:
     print(f"{corpus.papers} papers, {len(corpus.pages)} pages; P@10 by liked papers shown")
     print(f"{'':22}" + "".join(f"{f'{name}, {shown}':>12}" for name in readers for shown in (5, 20)) + "     mean, 5")
     methods = others(corpus) | {"ours": ours(corpus)}
-    if encoder := semantics.encoder():
+    if encoder := text_encoder.encoder():
         methods["ours, with semantic"] = ours(corpus, meanings=encoder.encode(corpus.texts))
     for name, method in methods.items():
         row = [
@@ -200,14 +200,14 @@ def _print_speed(corpus: Corpus) -> None:
     """100,000 readers, of whom 20,000 have judged 15 papers each, as planning takes them: 2,000 at a time."""
     rng = np.random.default_rng(1)
     chunk, each, chunks = 2_000, 15, 50
-    words = relevance.Words(corpus.texts, topics=corpus.topics, fields=corpus.fields)
+    words = profiles.Words(corpus.texts, topics=corpus.topics, fields=corpus.fields)
     vectors = words.vectors(corpus.texts, topics=corpus.topics)
     counts = np.where(np.arange(chunk) % 5 == 0, each, 0)
     liked, disliked = counts * 4 // 5, counts - counts * 4 // 5
     for candidates in (60, 5_000):
         rows = rng.integers(0, corpus.papers, candidates)
-        offered = relevance.Vectors(vectors.words[rows], vectors.rest[rows])
-        judged = relevance.Judged(
+        offered = profiles.Vectors(vectors.words[rows], vectors.rest[rows])
+        judged = profiles.Judged(
             np.cumsum([0, *liked]),
             rng.integers(0, corpus.papers, liked.sum()),
             np.cumsum([0, *disliked]),
@@ -215,7 +215,7 @@ def _print_speed(corpus: Corpus) -> None:
         )
         began = time.process_time()
         for _ in range(chunks):
-            relevance.personal_relevance(vectors, offered, judged, usual=words.usual)
+            profiles.personal_relevance(vectors, offered, judged, usual=words.usual)
         spent = time.process_time() - began
         print(f"100,000 readers, 20,000 with {each} verdicts x {candidates:,} candidates: {spent:.2f} s of one core")
 

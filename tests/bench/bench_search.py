@@ -97,7 +97,7 @@ def print_quality(folder: Path, label: str) -> None:
     from newsletter import search
     from newsletter.catalogue.ingest import ingest
     from newsletter.catalogue.sources import listing_page, sample
-    from newsletter.catalogue.topics import embeddings as vectors
+    from newsletter.catalogue.topics import embeddings
     from newsletter.models import Paper
 
     pages = sorted(folder.glob("*.txt"))
@@ -106,7 +106,7 @@ def print_quality(folder: Path, label: str) -> None:
     ingest(observations, now=NOW)
     far = datetime.now(UTC) + timedelta(minutes=10)
     search.keep_up(now=NOW, deadline=far)
-    vectors.embed_due(now=NOW, deadline=far)
+    embeddings.embed_due(now=NOW, deadline=far)
     entries = judged_titles("listing_pages" if pages else "sample")
     titles = dict(Paper.objects.published().values_list("pk", "title"))
     known = set(titles.values())

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from newsletter.catalogue.sources import listing_page, sample
-from newsletter.catalogue.topics import encoder as semantics
+from newsletter.catalogue.topics import encoder as text_encoder
 from newsletter.catalogue.topics.classifier import Classifier, Meanings, TopicProfile
 from newsletter.catalogue.topics.encoder import Encoder
 from newsletter.catalogue.topics.lessons import Example, made_up_examples
@@ -79,7 +79,7 @@ class Desk:
         unread = [text for text in dict.fromkeys(texts) if text not in self._read]
         self._read |= zip(unread, self.encoder.encode(unread), strict=True)
         rows = np.array([self._read[text] for text in texts], dtype=np.float32)
-        return rows.reshape(len(texts), semantics.WIDTH)
+        return rows.reshape(len(texts), text_encoder.WIDTH)
 
     def file(
         self,
@@ -159,7 +159,7 @@ def held_out(desk: Desk, papers: Sequence[Example], *, corrected: bool) -> Filed
 
 def main() -> None:
     sets = papers_of(Path(sys.argv[1]) if len(sys.argv) > 1 else PAGES)
-    encoder = semantics.encoder()
+    encoder = text_encoder.encoder()
     desks = {"words": Desk(None)} | ({"+ semantic": Desk(encoder)} if encoder else {})
     topics = profiles()
     slugs = [one.slug for one in topics]

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.db.models import Model
 from django.utils import timezone
 
-from newsletter.editions import lifecycle as editions
+from newsletter.editions import lifecycle
 from newsletter.models import Delivery, Edition, EditionItem, Paper, PaperTopic
 from subscriptions import links
 from subscriptions.models import Subscriber, Topic, TopicPreference
@@ -68,7 +68,7 @@ def make_edition(*, papers: int = PAPERS) -> Edition:
             score=paper.score_daily,
             parts={"upvotes_gain": 90 - number, "hours": 24, "cohort_median": 6, "topic": topics[number % 18].slug},
         )
-    editions.freeze(edition, now=now)
+    lifecycle.freeze(edition, now=now)
     return edition
 
 

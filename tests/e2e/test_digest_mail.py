@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from newsletter.mail import compile as fragments
+from newsletter.mail import compile as mail_compile
 from newsletter.mail.assemble import Composer
 from tests.builders import NOON
 from tests.e2e.shots import SHIFTS, faults_of
@@ -41,7 +41,7 @@ def test_a_mail_is_accessible_and_fits_every_width_in_both_schemes(
 ) -> None:
     over = dict(MAILS[name])
     edition = make_edition(over.pop("papers"), **over)
-    composer = Composer(fragments.compile_edition(edition, now=NOON), IDENTITY)
+    composer = Composer(mail_compile.compile_edition(edition, now=NOON), IDENTITY)
     file = tmp_path / "mail.html"
     file.write_text(bodies(composer.compose(make_recipient(edition, is_welcome=name == "weekly")))["html"])
     grounds = set()

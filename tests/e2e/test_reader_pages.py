@@ -12,8 +12,9 @@ from axe_playwright_python.sync_playwright import Axe
 from django.core import mail
 from django.utils import timezone
 
+from newsletter.catalogue import submissions
 from newsletter.models import Edition, Paper, Vote
-from newsletter.ranking import votes as community
+from newsletter.ranking import votes
 from subscriptions import links
 from subscriptions.models import ConsentEvent, Notice, Subscriber
 from subscriptions.notices import owe_notice, send_due_notices
@@ -77,8 +78,8 @@ def path_of(kind: str) -> str:
     if kind in {"votes", "voted"}:
         if kind == "voted":
             for paper in Paper.objects.all():
-                community.vote(reader, paper=paper, now=now)
-        community.submit(reader, link="2403.01234", now=now)
+                votes.vote(reader, paper=paper, now=now)
+        submissions.submit(reader, link="2403.01234", now=now)
         return f"/r/{links.manage_token(reader, now=now)}/papers/"
     if kind in {"leave", "left"}:
         if kind == "left":

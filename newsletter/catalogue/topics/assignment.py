@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db.models import Count, Max, Sum
 
 from newsletter.catalogue.sources import sample
-from newsletter.catalogue.topics import encoder as semantics
+from newsletter.catalogue.topics import encoder as text_encoder
 from newsletter.catalogue.topics.classifier import Classifier, Meanings, TopicProfile, TopicScore
 from newsletter.catalogue.topics.lessons import Example, made_up_examples
 from newsletter.models import Paper, PaperTopic, PaperVector
@@ -129,7 +129,7 @@ def _meanings(topics: Sequence[TopicProfile], corrected: Sequence[tuple[int, Exa
     if corrected:
         import numpy as np
 
-        known, rows = PaperVector.objects.filter(model=semantics.MODEL).matrix(pk for pk, _ in corrected)
+        known, rows = PaperVector.objects.filter(model=text_encoder.MODEL).matrix(pk for pk, _ in corrected)
         vector_of = dict(zip(known, rows, strict=True))
         unread = [(pk, example.text) for pk, example in corrected if pk not in vector_of]
         vector_of |= zip((pk for pk, _ in unread), encoder.encode([text for _, text in unread]), strict=True)

@@ -16,8 +16,8 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from newsletter.catalogue.topics import assignment as filing
-from newsletter.catalogue.topics import encoder as semantics
+from newsletter.catalogue.topics import assignment
+from newsletter.catalogue.topics import encoder as text_encoder
 from newsletter.models import Heartbeat, Paper, PaperVector
 from newsletter.models.embeddings import text_of
 from newsletter.models.write_lock import wait_for_other_writers
@@ -34,12 +34,12 @@ _LOOK_BACK_EVERY = timedelta(hours=1)
 
 def current_encoder() -> Encoder | None:
     """The encoder, where the extra is installed and SEMANTIC leaves it on."""
-    return semantics.encoder() if is_on() else None
+    return text_encoder.encoder() if is_on() else None
 
 
 def is_on() -> bool:
     """Loads nothing."""
-    return settings.SEMANTIC != "off" and semantics.is_installed()
+    return settings.SEMANTIC != "off" and text_encoder.is_installed()
 
 
 def embed_due(*, now: datetime, deadline: datetime, should_stop: Callable[[], bool] = lambda: False) -> int:
@@ -51,14 +51,14 @@ def embed_due(*, now: datetime, deadline: datetime, should_stop: Callable[[], bo
         encoder = current_encoder()
         assert encoder is not None  # noqa: S101 - is_on() said so
         texts = [text_of(paper) for paper in papers]
-        _store(papers, texts, encoder.encode(texts), classifier=filing.current_classifier(encoder))
+        _store(papers, texts, encoder.encode(texts), classifier=assignment.current_classifier(encoder))
         done += len(papers)
     return done
 
 
 def vectors_of(paper_ids: Iterable[int]) -> tuple[list[int], Floats]:
     """(ids that have a vector, in the order given; their vectors, a float32 row of length one each)."""
-    return PaperVector.objects.filter(model=semantics.MODEL).matrix(paper_ids)
+    return PaperVector.objects.filter(model=text_encoder.MODEL).matrix(paper_ids)
 
 
 def _due(*, now: datetime) -> list[int]:
@@ -75,7 +75,7 @@ def _due(*, now: datetime) -> list[int]:
 
 
 def _without_vector(papers: QuerySet[Paper]) -> QuerySet[Paper, int]:
-    current = PaperVector.objects.filter(paper=OuterRef("pk"), model=semantics.MODEL)
+    current = PaperVector.objects.filter(paper=OuterRef("pk"), model=text_encoder.MODEL)
     return papers.filter(~Exists(current), merged_into=None).order_by("-pk").values_list("pk", flat=True)
 
 
@@ -91,7 +91,7 @@ def _store(papers: Sequence[Paper], texts: Sequence[str], vectors: Floats, *, cl
     ]
     PaperVector.objects.bulk_create(
         [
-            PaperVector(paper=paper, model=semantics.MODEL, values=vector.astype("<f2").tobytes())
+            PaperVector(paper=paper, model=text_encoder.MODEL, values=vector.astype("<f2").tobytes())
             for paper, vector in kept
         ],
         update_conflicts=True,
@@ -99,4 +99,4 @@ def _store(papers: Sequence[Paper], texts: Sequence[str], vectors: Floats, *, cl
         update_fields=["model", "values"],
     )
     by_meaning = [paper for paper, _ in kept]
-    filing.file_by_meaning(by_meaning, [vector for _, vector in kept], classifier=classifier)
+    assignment.file_by_meaning(by_meaning, [vector for _, vector in kept], classifier=classifier)

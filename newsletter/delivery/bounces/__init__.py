@@ -1,7 +1,7 @@
 """What mail servers and providers tell us after the sending, in one vocabulary.
 
 In: reports as bytes, or webhook events. Out: one Event each, or None when it is none of our business.
-Nothing here acts: feedback turns events into rows and decides. An event read twice carries the same event_id.
+Reading letters is pure; `handling` turns events into rows and acts on them. An event read twice has one event_id.
 """
 
 from __future__ import annotations

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from newsletter.delivery.bounces import Event, Kind
-from newsletter.delivery.bounces import mime as letters
-from newsletter.delivery.bounces import status_codes as statuses
+from newsletter.delivery.bounces import Event, Kind, mime, status_codes
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -27,26 +25,26 @@ _KINDS = {
 
 
 def parse(message: Message, *, raw: bytes) -> Event | None:
-    for part in letters.parts_of_type(message, "message/feedback-report"):
-        for block in letters.inner_fields(part):
-            kind = _KINDS.get(letters.header(block, "Feedback-Type").lower())
+    for part in mime.parts_of_type(message, "message/feedback-report"):
+        for block in mime.inner_fields(part):
+            kind = _KINDS.get(mime.header(block, "Feedback-Type").lower())
             if kind is not None:
                 return _event(kind, block, message=message, raw=raw)
     return None
 
 
 def _event(kind: Kind, block: Message, *, message: Message, raw: bytes) -> Event:
-    returned = letters.returned_headers(message)
-    sender = letters.header(block, "Original-Mail-From").strip("<> ")
+    returned = mime.returned_headers(message)
+    sender = mime.header(block, "Original-Mail-From").strip("<> ")
     if sender and "Return-Path" not in returned:
         returned["Return-Path"] = f"<{sender}>"
     return Event(
         kind=kind,
         source="arf",
-        event_id=letters.fingerprint("arf", message, raw),
-        bounce_address=letters.bounce_address(message, returned=returned),
-        message_id=letters.message_id(returned),
-        code=letters.header(block, "Feedback-Type").lower()[:16],
-        text=statuses.one_line(letters.header(block, "User-Agent")),
-        at=letters.moment(block, "Arrival-Date") or letters.moment(message),
+        event_id=mime.fingerprint("arf", message, raw),
+        bounce_address=mime.bounce_address(message, returned=returned),
+        message_id=mime.message_id(returned),
+        code=mime.header(block, "Feedback-Type").lower()[:16],
+        text=status_codes.one_line(mime.header(block, "User-Agent")),
+        at=mime.moment(block, "Arrival-Date") or mime.moment(message),
     )

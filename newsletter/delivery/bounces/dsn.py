@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from newsletter.delivery.bounces import Event, Kind
-from newsletter.delivery.bounces import mime as letters
-from newsletter.delivery.bounces import status_codes as statuses
+from newsletter.delivery.bounces import Event, Kind, mime, status_codes
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -24,37 +22,37 @@ _ACTIONS = {"5": "failed", "4": "delayed", "2": "delivered"}  # for reports that
 def parse(message: Message, *, raw: bytes) -> Event | None:
     fates = [
         fate
-        for part in letters.parts_of_type(message, "message/delivery-status", "message/global-delivery-status")
-        for block in letters.inner_fields(part)
+        for part in mime.parts_of_type(message, "message/delivery-status", "message/global-delivery-status")
+        for block in mime.inner_fields(part)
         if (fate := _fate(block)) is not None
     ]
     if not fates:
         return None
     kind, code, text = min(fates, key=lambda fate: _ORDER.index(fate[0]))
-    returned = letters.returned_headers(message)
+    returned = mime.returned_headers(message)
     return Event(
         kind=kind,
         source="dsn",
-        event_id=letters.fingerprint("dsn", message, raw),
-        bounce_address=letters.bounce_address(message, returned=returned),
-        message_id=letters.message_id(returned),
+        event_id=mime.fingerprint("dsn", message, raw),
+        bounce_address=mime.bounce_address(message, returned=returned),
+        message_id=mime.message_id(returned),
         code=code,
         text=text,
-        at=letters.moment(message),
+        at=mime.moment(message),
     )
 
 
 def _fate(block: Message) -> tuple[Kind, str, str] | None:
     """One recipient's block; None for the block about the message, and for actions that say nothing."""
-    action = letters.header(block, "Action").split(";")[0].strip().lower()
-    status = statuses.enhanced_code(letters.header(block, "Status"))
-    diagnostic = letters.header(block, "Diagnostic-Code")
+    action = mime.header(block, "Action").split(";")[0].strip().lower()
+    status = status_codes.enhanced_code(mime.header(block, "Status"))
+    diagnostic = mime.header(block, "Diagnostic-Code")
     diagnostic = (diagnostic.partition(";")[2] or diagnostic).strip()  # "smtp; 550 …"; some forget the type
     action = action or _ACTIONS.get(status[:1], "")
     if action == "failed":
-        kind = statuses.kind_of_failure(status, diagnostic=diagnostic)
+        kind = status_codes.kind_of_failure(status, diagnostic=diagnostic)
     elif action in {"delayed", "delivered"}:
         kind = Kind.DEFERRED if action == "delayed" else Kind.DELIVERED
     else:
         return None
-    return kind, statuses.codes(status, diagnostic=diagnostic), statuses.one_line(diagnostic)
+    return kind, status_codes.codes(status, diagnostic=diagnostic), status_codes.one_line(diagnostic)

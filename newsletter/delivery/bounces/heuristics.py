@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 
 from flufl.bounce import all_failures
 
-from newsletter.delivery.bounces import Event, Kind
-from newsletter.delivery.bounces import mime as letters
-from newsletter.delivery.bounces import status_codes as statuses
+from newsletter.delivery.bounces import Event, Kind, mime, status_codes
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -31,25 +29,25 @@ def parse(message: Message, *, raw: bytes) -> Event | None:
         return None
     if not temporary and not permanent:
         return None
-    texts = [letters.text_of(part) for part in letters.parts_of_type(message, "text/plain")]
+    texts = [mime.text_of(part) for part in mime.parts_of_type(message, "text/plain")]
     diagnostic = texts[0][:_TEXT_LIMIT] if texts else ""
-    kind = statuses.kind_of_failure("", diagnostic=diagnostic) if permanent else Kind.DEFERRED
-    returned = letters.returned_headers(message)
+    kind = status_codes.kind_of_failure("", diagnostic=diagnostic) if permanent else Kind.DEFERRED
+    returned = mime.returned_headers(message)
     return Event(
         kind=kind,
         source="guess",
-        event_id=letters.fingerprint("guess", message, raw),
-        bounce_address=letters.bounce_address(message, returned=returned),
-        message_id=letters.message_id(returned),
-        code=statuses.codes("", diagnostic=diagnostic),
-        text=statuses.one_line(diagnostic),
-        at=letters.moment(message),
+        event_id=mime.fingerprint("guess", message, raw),
+        bounce_address=mime.bounce_address(message, returned=returned),
+        message_id=mime.message_id(returned),
+        code=status_codes.codes("", diagnostic=diagnostic),
+        text=status_codes.one_line(diagnostic),
+        at=mime.moment(message),
     )
 
 
 def is_from_a_system(message: Message) -> bool:
     """A null return path, or a sender that no person has."""
-    path = letters.header(message, "Return-Path")
+    path = mime.header(message, "Return-Path")
     if path:
         return parseaddr(path)[1] == ""
-    return parseaddr(letters.header(message, "From"))[1].partition("@")[0].lower() in _SYSTEMS
+    return parseaddr(mime.header(message, "From"))[1].partition("@")[0].lower() in _SYSTEMS

@@ -10,9 +10,7 @@ import email.policy
 import re
 from typing import TYPE_CHECKING
 
-from newsletter.delivery.bounces import Event, Kind, arf, dsn
-from newsletter.delivery.bounces import heuristics as guess
-from newsletter.delivery.bounces import mime as letters
+from newsletter.delivery.bounces import Event, Kind, arf, dsn, heuristics, mime
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -37,24 +35,24 @@ def _read(data: bytes) -> Event | None:
         return Event(
             kind=Kind.UNSUBSCRIBED,
             source="mailto",
-            event_id=letters.fingerprint("mailto", message, data),
+            event_id=mime.fingerprint("mailto", message, data),
             unsubscribe_token=token,
-            at=letters.moment(message),
+            at=mime.moment(message),
         )
     if _is_automatic_answer(message):
         return None
-    return guess.parse(message, raw=data)
+    return heuristics.parse(message, raw=data)
 
 
 def _is_report(message: Message) -> bool:
     """A report that was understood and says nothing to us must not be guessed at."""
     kinds = ("message/delivery-status", "message/global-delivery-status", "message/feedback-report")
-    return any(letters.inner_fields(part) for part in letters.parts_of_type(message, *kinds))
+    return any(mime.inner_fields(part) for part in mime.parts_of_type(message, *kinds))
 
 
 def _wish_to_leave(message: Message) -> str | None:
     """The token of `mailto:…?subject=unsubscribe <token>`, which no scanner follows and only its reader has."""
-    match = _REQUEST.search(letters.header(message, "Subject"))
+    match = _REQUEST.search(mime.header(message, "Subject"))
     return match.group(1) if match else None
 
 
@@ -62,5 +60,5 @@ def _is_automatic_answer(message: Message) -> bool:
     """Out of office and the like. Exim's bounces call themselves that too, but name whom they failed."""
     if "X-Failed-Recipients" in message:
         return False
-    submitted = letters.header(message, "Auto-Submitted").split(";")[0].strip().lower()
+    submitted = mime.header(message, "Auto-Submitted").split(";")[0].strip().lower()
     return submitted == "auto-replied" or any(name in message for name in ("X-Autoreply", "X-Autorespond"))

@@ -10,8 +10,7 @@ import hashlib
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from newsletter.delivery.bounces import Event, Kind
-from newsletter.delivery.bounces import status_codes as statuses
+from newsletter.delivery.bounces import Event, Kind, status_codes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,8 +59,8 @@ def event_of(event: Any) -> Event | None:
         event_id=_event_id(event),
         delivery=_our_key(event.metadata),
         message_id=str(event.message_id or "").strip("<> "),
-        code=statuses.codes("", diagnostic=response),
-        text=statuses.one_line(response),
+        code=status_codes.codes("", diagnostic=response),
+        text=status_codes.one_line(response),
         at=_moment(event.timestamp),
     )
 
@@ -69,9 +68,9 @@ def event_of(event: Any) -> Event | None:
 def _kind(event_type: str, *, reason: str, response: str) -> Kind | None:
     if event_type in {"bounced", "rejected"}:
         # The receiving server's own words outrank the provider's summary: many call every bounce "bounced".
-        if statuses.enhanced_code(response):
-            return statuses.kind_of_failure("", diagnostic=response)
-        return _REASONS.get(reason) or statuses.kind_of_failure("", diagnostic=response)
+        if status_codes.enhanced_code(response):
+            return status_codes.kind_of_failure("", diagnostic=response)
+        return _REASONS.get(reason) or status_codes.kind_of_failure("", diagnostic=response)
     return _KINDS.get(event_type)
 
 

@@ -16,8 +16,7 @@ from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from newsletter.catalogue.http_client import Rules
-from newsletter.delivery.webhooks import endpoint_secrets as keys
-from newsletter.delivery.webhooks import post
+from newsletter.delivery.webhooks import endpoint_secrets, post
 from newsletter.delivery.webhooks.signature import signed_headers
 from newsletter.models import WebhookDelivery, WebhookEndpoint
 
@@ -94,8 +93,8 @@ def _post(deliveries: list[WebhookDelivery], *, now: datetime) -> list[post.Answ
     for delivery in deliveries:
         body = delivery.event.body.encode()
         try:
-            secrets = keys.signing_secrets(delivery.endpoint, now=now)
-        except keys.KeyLostError:
+            secrets = endpoint_secrets.signing_secrets(delivery.endpoint, now=now)
+        except endpoint_secrets.KeyLostError:
             answers[delivery.pk] = post.Answer(None, "the secret was lost with the old SECRET_KEY: make a new one", 0)
             continue
         headers = signed_headers(body, uid=delivery.event.uid, at=now, secrets=secrets)

@@ -19,7 +19,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, ProgrammingError
 
 from newsletter.catalogue.sources.text import clean_abstract, clean_title
-from newsletter.catalogue.topics import encoder as semantics
+from newsletter.catalogue.topics import encoder as text_encoder
 from newsletter.catalogue.topics.assignment import current_classifier, default_classifier
 from newsletter.catalogue.topics.embeddings import current_encoder
 
@@ -42,7 +42,7 @@ class Command(BaseCommand):
         parser.add_argument("--semantic", choices=["auto", "off"], help="off: leave the extra `semantic` unused")
 
     def handle(self, *, jsonl: str, semantic: str | None = None, **options: Any) -> None:
-        encoder = None if semantic == "off" else semantics.encoder() if semantic == "auto" else current_encoder()
+        encoder = None if semantic == "off" else text_encoder.encoder() if semantic == "auto" else current_encoder()
         if jsonl == "-":
             self._classify(sys.stdin, encoder)
             return
@@ -54,7 +54,7 @@ class Command(BaseCommand):
         except UnicodeDecodeError as error:
             raise CommandError(f"{jsonl}: not a text in UTF-8") from error
 
-    def _classify(self, lines: Iterable[str], encoder: semantics.Encoder | None) -> None:
+    def _classify(self, lines: Iterable[str], encoder: text_encoder.Encoder | None) -> None:
         try:
             classifier = current_classifier(encoder)
         except (OperationalError, ProgrammingError):

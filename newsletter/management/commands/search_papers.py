@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from newsletter import search
-from newsletter.catalogue.topics import embeddings as vectors
+from newsletter.catalogue.topics import embeddings
 from newsletter.models import Paper
 from newsletter.search.error_messages import sentence_of
 
@@ -47,7 +47,7 @@ def read_what_is_new() -> None:
     now = timezone.now()
     search.keep_up(now=now, deadline=now + READING)
     if Paper.objects.all()[: SMALL + 1].count() <= SMALL:
-        vectors.embed_due(now=now, deadline=timezone.now() + READING)
+        embeddings.embed_due(now=now, deadline=timezone.now() + READING)
 
 
 def listed(ranked: Any, *, as_json: bool) -> str:

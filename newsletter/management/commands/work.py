@@ -17,7 +17,7 @@ from django.db import connection
 from django.utils import timezone
 
 from newsletter import planning, search, tasks
-from newsletter.catalogue.topics import embeddings as vectors
+from newsletter.catalogue.topics import embeddings
 from newsletter.delivery import webhooks
 from subscriptions import notices
 
@@ -55,7 +55,7 @@ def work(stop: threading.Event, *, once: bool = False) -> None:
             steps += [partial(step, now=now) for step in (tasks.score_if_due, tasks.keep_house, planning.plan_due)]
             steps += [partial(search.keep_up, now=now, deadline=now + SLICE / 2)]
         failures = [error for step in steps if (error := _failure_of(step))]
-        asks = settings.SOURCES or settings.BOUNCE_MAILBOX_URL or vectors.is_on()
+        asks = settings.SOURCES or settings.BOUNCE_MAILBOX_URL or embeddings.is_on()
         if is_tick and not gatherer.is_alive() and (asks or webhooks.is_due(now=now)):
             gatherer = threading.Thread(target=_gather, daemon=True)
             gatherer.start()
@@ -89,6 +89,6 @@ def _gather() -> None:
         _failure_of(partial(webhooks.deliver_due, deadline=timezone.now() + SLICE))
         _failure_of(partial(tasks.gather_due, deadline=timezone.now() + SLICE))
         now = timezone.now()
-        _failure_of(partial(vectors.embed_due, now=now, deadline=now + SLICE))
+        _failure_of(partial(embeddings.embed_due, now=now, deadline=now + SLICE))
     finally:
         connection.close()

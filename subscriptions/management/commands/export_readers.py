@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from subscriptions import csv_transfer as transfer
+from subscriptions import csv_transfer
 from subscriptions.models import Subscriber
 
 log = logging.getLogger("subscriptions.audit")
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         with open(opened, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             count = -1
-            for count, cells in enumerate(transfer.export_lines(states=states)):  # noqa: B007  (the header is number 0)
+            for count, cells in enumerate(csv_transfer.export_lines(states=states)):  # noqa: B007  (the header is number 0)
                 writer.writerow(cells)
         log.info("%s: %d readers exported, by %s", path.name, count, getpass.getuser())
         self.stdout.write(f"{count} readers exported")

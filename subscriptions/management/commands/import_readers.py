@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from rich.progress import Progress
 
-from subscriptions import csv_transfer as transfer
+from subscriptions import csv_transfer
 
 log = logging.getLogger("subscriptions.audit")
 
@@ -22,8 +22,8 @@ SHOWN = 20
 
 class Command(BaseCommand):
     help = (
-        f"Import readers from a CSV file. Columns: {', '.join(transfer.REQUIRED)} (the proof of their consent), "
-        f"and if you like {', '.join(transfer.WISHES)}. Topics are slugs, each alone or as slug:more or slug:mute."
+        f"Import readers from a CSV file. Columns: {', '.join(csv_transfer.REQUIRED)} (the proof of their consent), "
+        f"and if you like {', '.join(csv_transfer.WISHES)}. Topics are slugs, each alone or as slug:more or slug:mute."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -37,9 +37,9 @@ class Command(BaseCommand):
         refused = options["refused"].open("w", newline="", encoding="utf-8") if options["refused"] else None
         shown = 0
 
-        def tell(refusal: transfer.Refusal) -> None:
+        def tell(refusal: csv_transfer.Refusal) -> None:
             nonlocal shown
-            cells = [str(refusal.line), transfer.safe_cell(refusal.email), refusal.reason]
+            cells = [str(refusal.line), csv_transfer.safe_cell(refusal.email), refusal.reason]
             if refused is not None:
                 csv.writer(refused).writerow(cells)
             elif (shown := shown + 1) <= SHOWN:
@@ -48,7 +48,7 @@ class Command(BaseCommand):
         try:
             with path.open(newline="", encoding="utf-8-sig") as lines, Progress(disable=not sys.stderr.isatty()) as bar:
                 task = bar.add_task("Readers", total=_count_lines(path))
-                tally = transfer.import_readers(
+                tally = csv_transfer.import_readers(
                     lines,
                     file_name=path.name,
                     now=timezone.now(),
@@ -57,7 +57,7 @@ class Command(BaseCommand):
                     on_refusal=tell,
                     on_progress=lambda rows: bar.advance(task, rows),
                 )
-        except (OSError, transfer.UnreadableFile) as error:
+        except (OSError, csv_transfer.UnreadableFile) as error:
             raise CommandError(str(error)) from None
         finally:
             if refused is not None:

@@ -1,7 +1,7 @@
-"""What comes back: bounces, complaints and requests to leave are recorded, then acted upon; readers' words on papers.
+"""What comes back: bounces, complaints and requests to leave are recorded, then acted upon.
 
 In: events of the bounce mailbox, of providers' webhooks and of our own sending. Out: DeliveryEvent rows, suppressed or
-unsubscribed readers, Verdict and Click rows. May run twice: an event is stored once by its id and handled once.
+unsubscribed readers. May run twice: an event is stored once by its id and handled once.
 """
 
 from __future__ import annotations
@@ -10,19 +10,18 @@ import logging
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
-from django.db.models import Count, F
+from django.db import connection, transaction
+from django.db.models import Count
 from django.utils import timezone
 
 from newsletter.delivery import settle_unknown
-from newsletter.delivery.bounces import Event, mailbox
+from newsletter.delivery.bounces import Event, mailbox, parse
 from newsletter.delivery.bounces import Kind as Told
-from newsletter.delivery.bounces import parse as reports
 from newsletter.delivery.compose import delivery_of_bounce_address, delivery_of_message_id
-from newsletter.editions import lifecycle as editions
-from newsletter.models import Click, Delivery, DeliveryEvent, Edition, EditionItem, Paper, Verdict
+from newsletter.editions import lifecycle as edition_lifecycle
+from newsletter.models import Delivery, DeliveryEvent, Edition
 from subscriptions import lifecycle, links
-from subscriptions.models import ConsentEvent, Subscriber, Suppression, Topic, TopicPreference
+from subscriptions.models import ConsentEvent, Subscriber, Suppression
 
 log = logging.getLogger(__name__)
 Kind = DeliveryEvent.Kind
@@ -85,7 +84,7 @@ def read_mailbox(*, now: datetime, limit: int = BATCH) -> int:
     aside = settings.VAR_DIR / "letters"
     with mailbox.open_mailbox(settings.BOUNCE_MAILBOX_URL, aside=aside, ca_file=settings.EMAIL_CA_FILE) as box:
         for letter in box.letters(limit):
-            event = reports.parse(letter.data)
+            event = parse.parse(letter.data)
             if event is None or not _could_take_in(event, now=now):
                 box.set_aside(letter)
                 continue
@@ -184,7 +183,7 @@ def _is_storm(edition: Edition, *, now: datetime) -> bool:
     storm: bool = bounced >= STORM_SHARE * tried
     if storm:
         reason = f"{bounced} of {tried} addresses bounced: check the relay and the list, then resume."
-        editions.pause(edition, reason=reason, now=now)
+        edition_lifecycle.pause(edition, reason=reason, now=now)
     return storm
 
 
@@ -192,58 +191,3 @@ def _leave_by_mail(event: Event, *, now: datetime) -> bool:
     """`mailto:` unsubscribe: the token in the subject is the reader's own."""
     reader = Subscriber.objects.filter(unsubscribe_hash=links.unsubscribe_hash(event.unsubscribe_token)).first()
     return reader is not None and lifecycle.unsubscribe(reader, now=now, method="mailto", origin=lifecycle.Origin())
-
-
-# --- what readers who agreed to it opened ---------------------------------------------------------------------------
-
-
-def note_click(delivery: Delivery, *, item: EditionItem, kind: str, now: datetime) -> None:
-    """A link of a digest was followed. Kept once, of readers who agree at this very moment; nothing follows from it.
-
-    What came sooner than a person reads (a scanner of the mail) gives way to what comes later.
-    """
-    agreeing = Subscriber.objects.filter(state__in=lifecycle.ACTIVE, clicks_agreed_at__isnull=False)
-    if not settings.CLICK_TRACKING or not agreeing.filter(pk=delivery.subscriber_id).exists():
-        return
-    link = {"delivery": delivery, "item": item, "kind": kind}
-    try:
-        with transaction.atomic():
-            row = Click(**link, subscriber_id=delivery.subscriber_id, at=now)
-            Click.objects.bulk_create([row], ignore_conflicts=True)
-            if delivery.sent_at and now >= delivery.sent_at + Click.TOO_SOON:
-                Click.objects.filter(**link, at__lt=delivery.sent_at + Click.TOO_SOON).update(at=now)
-    except DatabaseError:  # whoever wants to read gets there all the same
-        log.exception("A click of delivery %s is not counted", delivery.pk)
-
-
-# --- readers' words on papers ---------------------------------------------------------------------------------------
-
-
-def give_verdict(delivery: Delivery, *, paper: Paper, value: int, now: datetime) -> None:
-    """More like this (+1) or less (-1); saying it again or changing one's mind replaces the first word."""
-    Verdict.objects.update_or_create(
-        subscriber_id=delivery.subscriber_id, paper=paper, defaults={"value": value, "at": now}
-    )
-
-
-def take_back_verdict(delivery: Delivery, *, paper: Paper) -> None:
-    Verdict.objects.filter(subscriber_id=delivery.subscriber_id, paper=paper).delete()
-
-
-def mute_topic(delivery: Delivery, *, topic: Topic) -> None:
-    """No paper of this topic from the next digest on."""
-    preference, is_new = TopicPreference.objects.get_or_create(
-        subscriber_id=delivery.subscriber_id, topic=topic, defaults={"stance": TopicPreference.Stance.MUTE}
-    )
-    if not is_new and preference.stance != TopicPreference.Stance.MUTE:
-        preference.muted_from, preference.stance = preference.stance, TopicPreference.Stance.MUTE
-        preference.save(update_fields=["stance", "muted_from"])
-
-
-def unmute_topic(delivery: Delivery, *, topic: Topic) -> None:
-    """As it was before the mute: followed again when it was followed."""
-    muted = TopicPreference.objects.filter(
-        subscriber_id=delivery.subscriber_id, topic=topic, stance=TopicPreference.Stance.MUTE
-    )
-    muted.exclude(muted_from="").update(stance=F("muted_from"), muted_from="")
-    muted.filter(muted_from="").delete()

@@ -1,0 +1,43 @@
+"""Readers' verdicts on papers ("more like this", "less like this") and the topics they mute from a digest.
+
+In: a delivery and what its reader pressed. Out: Verdict and TopicPreference rows; pressing twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import F
+
+from newsletter.models import Delivery, Paper, Verdict
+from subscriptions.models import Topic, TopicPreference
+
+
+def give_verdict(delivery: Delivery, *, paper: Paper, value: int, now: datetime) -> None:
+    """More like this (+1) or less (-1); saying it again or changing one's mind replaces the first word."""
+    Verdict.objects.update_or_create(
+        subscriber_id=delivery.subscriber_id, paper=paper, defaults={"value": value, "at": now}
+    )
+
+
+def take_back_verdict(delivery: Delivery, *, paper: Paper) -> None:
+    Verdict.objects.filter(subscriber_id=delivery.subscriber_id, paper=paper).delete()
+
+
+def mute_topic(delivery: Delivery, *, topic: Topic) -> None:
+    """No paper of this topic from the next digest on."""
+    preference, is_new = TopicPreference.objects.get_or_create(
+        subscriber_id=delivery.subscriber_id, topic=topic, defaults={"stance": TopicPreference.Stance.MUTE}
+    )
+    if not is_new and preference.stance != TopicPreference.Stance.MUTE:
+        preference.muted_from, preference.stance = preference.stance, TopicPreference.Stance.MUTE
+        preference.save(update_fields=["stance", "muted_from"])
+
+
+def unmute_topic(delivery: Delivery, *, topic: Topic) -> None:
+    """As it was before the mute: followed again when it was followed."""
+    muted = TopicPreference.objects.filter(
+        subscriber_id=delivery.subscriber_id, topic=topic, stance=TopicPreference.Stance.MUTE
+    )
+    muted.exclude(muted_from="").update(stance=F("muted_from"), muted_from="")
+    muted.filter(muted_from="").delete()
