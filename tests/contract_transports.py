@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from newsletter.delivery.transports import Kind, Message, Outcome, Phase
+from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase
 from tests.sinks.scripted import ScriptedServer
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class TransportContract:
             transport = self.open(server.port)
             outcomes = send_all(transport, [make_message(7)])
             transport.close()
-        assert outcomes[7].kind is Kind.SENT
+        assert outcomes[7].kind is OutcomeKind.SENT
         assert outcomes[7].code in {200, 250}
         (mail,) = server.mails
         assert (mail.sender, mail.recipient) == ("b+7@papers.example.org", "reader7@example.net")
@@ -156,7 +156,7 @@ class TransportContract:
             assert transport.poll(0.3).outcomes == []
             assert server.mails == []
             transport.release([1])
-            assert transport.poll(5).outcomes[0].kind is Kind.SENT
+            assert transport.poll(5).outcomes[0].kind is OutcomeKind.SENT
             transport.close()
         assert len(server.mails) == 1
 
@@ -176,7 +176,7 @@ class TransportContract:
             transport = self.open(server.port, connections=4)
             outcomes = send_all(transport, [make_message(key) for key in range(100)])
             transport.close()
-        assert {outcome.kind for outcome in outcomes.values()} == {Kind.SENT}
+        assert {outcome.kind for outcome in outcomes.values()} == {OutcomeKind.SENT}
         assert sorted(mail.recipient for mail in server.mails) == sorted(f"reader{n}@example.net" for n in range(100))
 
     def test_it_wants_no_more_than_a_few_messages_per_connection(self) -> None:
@@ -197,14 +197,16 @@ class TransportContract:
             transport = self.open(server.port, connections=1)
             outcomes = send_all(transport, [make_message(key) for key in range(6)])
             transport.close()
-        assert [outcomes[key].kind for key in range(6)] == [Kind.SENT] * 3 + [Kind.BOUNCED] + [Kind.SENT] * 2
+        assert [outcomes[key].kind for key in range(6)] == [OutcomeKind.SENT] * 3 + [OutcomeKind.BOUNCED] + [
+            OutcomeKind.SENT
+        ] * 2
         assert server.early == []
         assert len(server.mails) == 5
 
     def test_a_slow_server_is_waited_for(self) -> None:
         with ScriptedServer().on("MAIL", delay=0.2).on("RCPT", delay=0.2).on("DOT", delay=0.4) as server:
             transport = self.open(server.port)
-            assert send_all(transport, [make_message(1)])[1].kind is Kind.SENT
+            assert send_all(transport, [make_message(1)])[1].kind is OutcomeKind.SENT
             transport.close()
 
     # Refusals
@@ -212,21 +214,23 @@ class TransportContract:
     @pytest.mark.parametrize(
         ("phase", "reply", "kind"),
         [
-            ("MAIL", "451 4.3.0 try later", Kind.RETRY),
-            ("RCPT", "450 4.7.1 greylisted", Kind.RETRY),
-            ("DATA", "452 4.3.1 disk full", Kind.RETRY),
-            ("DOT", "451 4.7.0 scanner busy", Kind.RETRY),
-            ("RCPT", "550 5.1.1 no such user", Kind.BOUNCED),
-            ("RCPT", "552 5.2.2 mailbox full", Kind.RETRY),
-            ("RCPT", "550 no such user", Kind.REJECTED),
-            ("MAIL", "550 5.7.1 not you", Kind.REJECTED),
-            ("RCPT", "550 5.7.1 listed", Kind.REJECTED),
-            ("DATA", "554 5.7.1 no", Kind.REJECTED),
-            ("DOT", "550 5.7.1 spam", Kind.REJECTED),
-            ("MAIL", "530 5.7.0 log in first", Kind.INFRASTRUCTURE),
+            ("MAIL", "451 4.3.0 try later", OutcomeKind.RETRY),
+            ("RCPT", "450 4.7.1 greylisted", OutcomeKind.RETRY),
+            ("DATA", "452 4.3.1 disk full", OutcomeKind.RETRY),
+            ("DOT", "451 4.7.0 scanner busy", OutcomeKind.RETRY),
+            ("RCPT", "550 5.1.1 no such user", OutcomeKind.BOUNCED),
+            ("RCPT", "552 5.2.2 mailbox full", OutcomeKind.RETRY),
+            ("RCPT", "550 no such user", OutcomeKind.REJECTED),
+            ("MAIL", "550 5.7.1 not you", OutcomeKind.REJECTED),
+            ("RCPT", "550 5.7.1 listed", OutcomeKind.REJECTED),
+            ("DATA", "554 5.7.1 no", OutcomeKind.REJECTED),
+            ("DOT", "550 5.7.1 spam", OutcomeKind.REJECTED),
+            ("MAIL", "530 5.7.0 log in first", OutcomeKind.INFRASTRUCTURE),
         ],
     )
-    def test_a_refused_message_is_classified_and_the_next_one_goes(self, phase: str, reply: str, kind: Kind) -> None:
+    def test_a_refused_message_is_classified_and_the_next_one_goes(
+        self, phase: str, reply: str, kind: OutcomeKind
+    ) -> None:
         with ScriptedServer().on(phase, reply=reply, times=1) as server:
             transport = self.open(server.port, connections=1)
             outcomes = send_all(transport, [make_message(key) for key in (1, 2, 3)])
@@ -235,7 +239,7 @@ class TransportContract:
         enhanced = text.split()[0] if text[0].isdigit() else ""
         assert outcomes[1].kind is kind
         assert (outcomes[1].phase, outcomes[1].code, outcomes[1].enhanced) == (phase.lower(), int(code), enhanced)
-        assert outcomes[2].kind is outcomes[3].kind is Kind.SENT
+        assert outcomes[2].kind is outcomes[3].kind is OutcomeKind.SENT
         assert len(server.mails) == 2
 
     def test_a_refusal_in_several_lines_is_read_whole_and_names_nobody(self) -> None:
@@ -244,7 +248,7 @@ class TransportContract:
             transport = self.open(server.port)
             outcome = send_all(transport, [make_message(1)])[1]
             transport.close()
-        assert outcome.kind is Kind.BOUNCED
+        assert outcome.kind is OutcomeKind.BOUNCED
         assert "example.net" not in outcome.text
         assert "ask" in outcome.text
 
@@ -257,7 +261,7 @@ class TransportContract:
             transport = self.open(server.port)
             outcome = send_all(transport, [make_message(1)])[1]
             transport.close()
-        assert outcome.kind is Kind.RETRY
+        assert outcome.kind is OutcomeKind.RETRY
         assert outcome.phase in {Phase.MAIL, Phase.RCPT, Phase.DATA}
         assert server.mails == []
 
@@ -267,8 +271,8 @@ class TransportContract:
             transport = self.open(server.port, connections=1)
             outcomes = send_all(transport, [make_message(key) for key in (1, 2, 3)])
             transport.close()
-        assert (outcomes[1].kind, outcomes[1].phase) == (Kind.UNKNOWN, Phase.DOT)
-        assert outcomes[2].kind is outcomes[3].kind is Kind.SENT
+        assert (outcomes[1].kind, outcomes[1].phase) == (OutcomeKind.UNKNOWN, Phase.DOT)
+        assert outcomes[2].kind is outcomes[3].kind is OutcomeKind.SENT
         assert len(server.mails) == 2
 
     def test_a_server_that_hangs_up_after_its_answer_has_answered(self) -> None:
@@ -276,7 +280,7 @@ class TransportContract:
             transport = self.open(server.port, connections=1)
             outcomes = send_all(transport, [make_message(key) for key in range(4)])
             transport.close()
-        assert {outcome.kind for outcome in outcomes.values()} == {Kind.SENT}
+        assert {outcome.kind for outcome in outcomes.values()} == {OutcomeKind.SENT}
         assert len(server.mails) == 4
 
     def test_a_server_that_never_answers_the_body_leaves_a_doubt(self) -> None:
@@ -284,22 +288,22 @@ class TransportContract:
             transport = self.open(server.port, connections=1, timeout=0.4)
             outcome = send_all(transport, [make_message(1)])[1]
             transport.close()
-        assert (outcome.kind, outcome.phase) == (Kind.UNKNOWN, Phase.DOT)
+        assert (outcome.kind, outcome.phase) == (OutcomeKind.UNKNOWN, Phase.DOT)
 
     def test_a_server_that_never_answers_an_envelope_costs_a_retry(self) -> None:
         with ScriptedServer().on("RCPT", delay=30) as server:
             transport = self.open(server.port, connections=1, timeout=0.4)
             outcome = send_all(transport, [make_message(1)])[1]
             transport.close()
-        assert outcome.kind is Kind.RETRY
+        assert outcome.kind is OutcomeKind.RETRY
         assert server.mails == []
 
     def test_a_kept_connection_that_the_server_closed_costs_nothing(self) -> None:
         with ScriptedServer() as server:
             transport = self.open(server.port, connections=1)
-            assert send_all(transport, [make_message(1)])[1].kind is Kind.SENT
+            assert send_all(transport, [make_message(1)])[1].kind is OutcomeKind.SENT
             server.on("MAIL", drop="before", times=1)
-            assert send_all(transport, [make_message(2)])[2].kind is Kind.SENT
+            assert send_all(transport, [make_message(2)])[2].kind is OutcomeKind.SENT
             transport.close()
         assert server.connections == 2
 
@@ -311,16 +315,16 @@ class TransportContract:
         transport = self.open(port)
         outcomes = send_all(transport, [make_message(key) for key in range(5)])
         transport.close()
-        assert {outcome.kind for outcome in outcomes.values()} == {Kind.INFRASTRUCTURE}
+        assert {outcome.kind for outcome in outcomes.values()} == {OutcomeKind.INFRASTRUCTURE}
         assert {outcome.phase for outcome in outcomes.values()} == {Phase.CONNECT}
 
     def test_a_relay_that_comes_back_is_used_again(self) -> None:
         with ScriptedServer() as server:
             server.pause()
             transport = self.open(server.port)
-            assert send_all(transport, [make_message(1)])[1].kind is Kind.INFRASTRUCTURE
+            assert send_all(transport, [make_message(1)])[1].kind is OutcomeKind.INFRASTRUCTURE
             server.resume()
-            assert send_all(transport, [make_message(1)])[1].kind is Kind.SENT
+            assert send_all(transport, [make_message(1)])[1].kind is OutcomeKind.SENT
             transport.close()
 
     @pytest.mark.parametrize("reply", ["421 4.3.2 too many connections", "554 5.7.1 go away"])
@@ -329,7 +333,7 @@ class TransportContract:
             transport = self.open(server.port)
             outcome = send_all(transport, [make_message(1)])[1]
             transport.close()
-        assert (outcome.kind, outcome.phase) == (Kind.INFRASTRUCTURE, Phase.CONNECT)
+        assert (outcome.kind, outcome.phase) == (OutcomeKind.INFRASTRUCTURE, Phase.CONNECT)
         assert outcome.code == int(reply[:3])
 
     def test_a_wrong_password_leaves_the_message_untouched(self) -> None:
@@ -337,7 +341,7 @@ class TransportContract:
             transport = self.open(server.port, credentials=("paperboy", "wrong"))
             outcome = send_all(transport, [make_message(1)])[1]
             transport.close()
-        assert (outcome.kind, outcome.phase, outcome.code) == (Kind.INFRASTRUCTURE, Phase.AUTH, 535)
+        assert (outcome.kind, outcome.phase, outcome.code) == (OutcomeKind.INFRASTRUCTURE, Phase.AUTH, 535)
         assert server.mails == []
 
     def test_a_certificate_nobody_vouches_for_gets_no_mail(self, tls: ssl.SSLContext) -> None:
@@ -345,7 +349,7 @@ class TransportContract:
             transport = self.open(server.port, security="starttls")
             outcome = send_all(transport, [make_message(1)])[1]
             transport.close()
-        assert (outcome.kind, outcome.phase) == (Kind.INFRASTRUCTURE, Phase.TLS)
+        assert (outcome.kind, outcome.phase) == (OutcomeKind.INFRASTRUCTURE, Phase.TLS)
         assert server.mails == []
 
     def test_a_server_without_starttls_gets_no_mail_when_it_is_required(self) -> None:
@@ -353,7 +357,7 @@ class TransportContract:
             transport = self.open(server.port, security="starttls")
             outcome = send_all(transport, [make_message(1)])[1]
             transport.close()
-        assert (outcome.kind, outcome.phase) == (Kind.INFRASTRUCTURE, Phase.TLS)
+        assert (outcome.kind, outcome.phase) == (OutcomeKind.INFRASTRUCTURE, Phase.TLS)
         assert server.mails == []
 
     @pytest.mark.usefixtures("trusted")
@@ -365,7 +369,7 @@ class TransportContract:
             large = make_message(2, text="A long line of a long digest, sixty characters or thereabouts.\n" * 5000)
             outcomes = send_all(transport, [make_message(1), large, make_message(3)])
             transport.close()
-        assert {outcome.kind for outcome in outcomes.values()} == {Kind.SENT}
+        assert {outcome.kind for outcome in outcomes.values()} == {OutcomeKind.SENT}
         assert len(server.mails) == 3
 
     # Changing one's mind
@@ -399,7 +403,7 @@ class TransportContract:
             assert sorted([*given_back, ready[0]]) == list(range(6))
             assert transport.capacity() == 0
             turn = transport.poll(5)
-            assert [(outcome.key, outcome.kind) for outcome in turn.outcomes] == [(ready[0], Kind.SENT)]
+            assert [(outcome.key, outcome.kind) for outcome in turn.outcomes] == [(ready[0], OutcomeKind.SENT)]
             assert turn.ready == []
             transport.close()
         assert [mail.recipient for mail in server.mails] == [f"reader{ready[0]}@example.net"]
@@ -408,6 +412,6 @@ class TransportContract:
         with ScriptedServer().on("RCPT", reply="450 4.7.1 greylisted", times=1) as server:
             transport = self.open(server.port)
             message = make_message(1)
-            assert send_all(transport, [message])[1].kind is Kind.RETRY
-            assert send_all(transport, [replace(message)])[1].kind is Kind.SENT
+            assert send_all(transport, [message])[1].kind is OutcomeKind.RETRY
+            assert send_all(transport, [replace(message)])[1].kind is OutcomeKind.SENT
             transport.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
-from newsletter.delivery.transports import Kind, Message, Outcome, Phase, Turn
+from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase, Turn
 
 
 class MemoryTransport:
@@ -13,7 +13,9 @@ class MemoryTransport:
 
     def __init__(self, answer: Callable[[Message], Outcome] | None = None, *, seats: int = 4) -> None:
         self.sent: list[Message] = []
-        self.answer = answer or (lambda message: Outcome(message.key, Kind.SENT, Phase.DOT, 250, "2.0.0", "Ok: queued"))
+        self.answer = answer or (
+            lambda message: Outcome(message.key, OutcomeKind.SENT, Phase.DOT, 250, "2.0.0", "Ok: queued")
+        )
         self.before_ready: Callable[[Message], None] = lambda message: None
         self.is_closed = False
         self._seats = seats
@@ -42,7 +44,7 @@ class MemoryTransport:
         for key in keys:
             message = self._ready.pop(key)
             outcome = self.answer(message)
-            if outcome.kind is Kind.SENT:
+            if outcome.kind is OutcomeKind.SENT:
                 self.sent.append(message)
             self._outcomes.append(outcome)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.core import mail as django_mail
 
-from newsletter.delivery.transports import Kind, Phase
+from newsletter.delivery.transports import OutcomeKind, Phase
 from newsletter.delivery.transports.backend import BackendTransport, rebuild
 from tests.contract_transports import (  # noqa: F401  (certificate and tls are fixtures)
     TransportContract,
@@ -76,7 +76,7 @@ def test_locmem_receives_what_was_released(settings: SettingsWrapper) -> None:
     transport = BackendTransport(connections=1)
     outcome = send_all(transport, [make_message(1)])[1]
     transport.close()
-    assert (outcome.kind, outcome.phase, outcome.code) == (Kind.SENT, Phase.API, 200)
+    assert (outcome.kind, outcome.phase, outcome.code) == (OutcomeKind.SENT, Phase.API, 200)
     assert [letter.subject for letter in django_mail.outbox] == ["Papers 1"]
 
 
@@ -140,7 +140,7 @@ def send_one() -> Any:
 
 def test_a_provider_is_given_everything_and_its_own_id_is_kept(provider: Provider) -> None:
     outcome = send_one()
-    assert (outcome.kind, outcome.phase, outcome.code) == (Kind.SENT, Phase.API, 200)
+    assert (outcome.kind, outcome.phase, outcome.code) == (OutcomeKind.SENT, Phase.API, 200)
     assert "abc-1" in outcome.text
     (letter,) = provider.asked
     headers = {header["Name"]: header["Value"] for header in letter["Headers"]}
@@ -155,17 +155,19 @@ def test_a_provider_is_given_everything_and_its_own_id_is_kept(provider: Provide
 @pytest.mark.parametrize(
     ("status", "answer", "kind"),
     [
-        (401, {"ErrorCode": 10, "Message": "bad token"}, Kind.INFRASTRUCTURE),
-        (422, {"ErrorCode": 402, "Message": "malformed"}, Kind.REJECTED),
-        (422, {"ErrorCode": 300, "Message": "Invalid 'To' address: 'reader9@example.net'."}, Kind.BOUNCED),
-        (422, {"ErrorCode": 406, "Message": INACTIVE}, Kind.REJECTED),
-        (429, {"ErrorCode": 429, "Message": "slow down"}, Kind.RETRY),
-        (500, {"ErrorCode": 500, "Message": "oops"}, Kind.UNKNOWN),
-        (503, {"ErrorCode": 100, "Message": "maintenance"}, Kind.RETRY),
-        (0, {}, Kind.UNKNOWN),  # hung up without an answer: it may have taken it
+        (401, {"ErrorCode": 10, "Message": "bad token"}, OutcomeKind.INFRASTRUCTURE),
+        (422, {"ErrorCode": 402, "Message": "malformed"}, OutcomeKind.REJECTED),
+        (422, {"ErrorCode": 300, "Message": "Invalid 'To' address: 'reader9@example.net'."}, OutcomeKind.BOUNCED),
+        (422, {"ErrorCode": 406, "Message": INACTIVE}, OutcomeKind.REJECTED),
+        (429, {"ErrorCode": 429, "Message": "slow down"}, OutcomeKind.RETRY),
+        (500, {"ErrorCode": 500, "Message": "oops"}, OutcomeKind.UNKNOWN),
+        (503, {"ErrorCode": 100, "Message": "maintenance"}, OutcomeKind.RETRY),
+        (0, {}, OutcomeKind.UNKNOWN),  # hung up without an answer: it may have taken it
     ],
 )
-def test_a_providers_answer_is_classified(provider: Provider, status: int, answer: dict[str, Any], kind: Kind) -> None:
+def test_a_providers_answer_is_classified(
+    provider: Provider, status: int, answer: dict[str, Any], kind: OutcomeKind
+) -> None:
     provider.status, provider.answer = status, answer
     outcome = send_one()
     assert outcome.kind is kind
@@ -177,7 +179,7 @@ def test_a_provider_that_is_away_leaves_the_message_untouched(provider: Provider
     provider.shutdown()
     provider.server_close()
     outcome = send_one()
-    assert (outcome.kind, outcome.phase) == (Kind.INFRASTRUCTURE, Phase.CONNECT)
+    assert (outcome.kind, outcome.phase) == (OutcomeKind.INFRASTRUCTURE, Phase.CONNECT)
 
 
 def test_a_message_that_cannot_be_built_is_refused_alone(settings: SettingsWrapper) -> None:
@@ -187,5 +189,5 @@ def test_a_message_that_cannot_be_built_is_refused_alone(settings: SettingsWrapp
     broken = type(broken)(1, broken.sender, "not an address\n", broken.data)
     outcomes = send_all(transport, [broken, make_message(2)])
     transport.close()
-    assert (outcomes[1].kind, outcomes[1].phase) == (Kind.REJECTED, Phase.COMPOSE)
-    assert outcomes[2].kind is Kind.SENT
+    assert (outcomes[1].kind, outcomes[1].phase) == (OutcomeKind.REJECTED, Phase.COMPOSE)
+    assert outcomes[2].kind is OutcomeKind.SENT

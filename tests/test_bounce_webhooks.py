@@ -13,7 +13,7 @@ from anymail.webhooks.mailgun import MailgunTrackingWebhookView
 from anymail.webhooks.postmark import PostmarkTrackingWebhookView
 from django.test import RequestFactory
 
-from newsletter.delivery.bounces import Event, Kind, provider_events
+from newsletter.delivery.bounces import Event, ReportKind, provider_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,26 +36,26 @@ def make_event(**over: Any) -> AnymailTrackingEvent:
 @pytest.mark.parametrize(
     ("fields", "kind"),
     [
-        ({"event_type": "delivered"}, Kind.DELIVERED),
-        ({"event_type": "deferred", "mta_response": "450 4.2.2 full"}, Kind.DEFERRED),
-        ({"event_type": "complained"}, Kind.COMPLAINED),
-        ({"event_type": "unsubscribed"}, Kind.UNSUBSCRIBED),
-        ({"event_type": "failed"}, Kind.POLICY),
-        ({"mta_response": "550 5.1.1 unknown user"}, Kind.HARD),
-        ({"mta_response": "552 5.2.2 full", "reject_reason": "bounced"}, Kind.SOFT),  # the server knows better
-        ({"mta_response": "550 5.7.1 spam", "reject_reason": "bounced"}, Kind.POLICY),
-        ({"reject_reason": "invalid"}, Kind.HARD),
-        ({"reject_reason": "bounced"}, Kind.HARD),
-        ({"reject_reason": "timed_out"}, Kind.SOFT),
-        ({"reject_reason": "blocked"}, Kind.POLICY),
-        ({"event_type": "rejected", "reject_reason": "spam"}, Kind.COMPLAINED),
-        ({"event_type": "rejected", "reject_reason": "unsubscribed"}, Kind.UNSUBSCRIBED),
-        ({"reject_reason": "other"}, Kind.SOFT),
-        ({"reject_reason": "other", "description": "rejected as spam"}, Kind.POLICY),
-        ({}, Kind.SOFT),
+        ({"event_type": "delivered"}, ReportKind.DELIVERED),
+        ({"event_type": "deferred", "mta_response": "450 4.2.2 full"}, ReportKind.DEFERRED),
+        ({"event_type": "complained"}, ReportKind.COMPLAINED),
+        ({"event_type": "unsubscribed"}, ReportKind.UNSUBSCRIBED),
+        ({"event_type": "failed"}, ReportKind.POLICY),
+        ({"mta_response": "550 5.1.1 unknown user"}, ReportKind.HARD),
+        ({"mta_response": "552 5.2.2 full", "reject_reason": "bounced"}, ReportKind.SOFT),  # the server knows better
+        ({"mta_response": "550 5.7.1 spam", "reject_reason": "bounced"}, ReportKind.POLICY),
+        ({"reject_reason": "invalid"}, ReportKind.HARD),
+        ({"reject_reason": "bounced"}, ReportKind.HARD),
+        ({"reject_reason": "timed_out"}, ReportKind.SOFT),
+        ({"reject_reason": "blocked"}, ReportKind.POLICY),
+        ({"event_type": "rejected", "reject_reason": "spam"}, ReportKind.COMPLAINED),
+        ({"event_type": "rejected", "reject_reason": "unsubscribed"}, ReportKind.UNSUBSCRIBED),
+        ({"reject_reason": "other"}, ReportKind.SOFT),
+        ({"reject_reason": "other", "description": "rejected as spam"}, ReportKind.POLICY),
+        ({}, ReportKind.SOFT),
     ],
 )
-def test_an_event_is_translated(fields: dict[str, Any], kind: Kind) -> None:
+def test_an_event_is_translated(fields: dict[str, Any], kind: ReportKind) -> None:
     event = provider_events.event_of(make_event(**fields))
     assert event is not None
     assert event.kind is kind
@@ -124,7 +124,7 @@ def test_a_providers_post_becomes_an_event(settings: SettingsWrapper, heard: lis
     }
     assert post(PostmarkTrackingWebhookView, body) == 200
     (event,) = heard
-    assert (event.kind, event.delivery, event.code) == (Kind.HARD, 31, "550 5.1.1")
+    assert (event.kind, event.delivery, event.code) == (ReportKind.HARD, 31, "550 5.1.1")
     assert event.event_id == "webhook:4711"
     assert event.at == datetime(2026, 3, 18, 8, 0, tzinfo=UTC)
 
@@ -148,4 +148,4 @@ def test_another_providers_complaint_becomes_an_event(settings: SettingsWrapper,
     }
     assert post(MailgunTrackingWebhookView, body) == 200
     (event,) = heard
-    assert (event.kind, event.delivery, event.message_id) == (Kind.COMPLAINED, 31, "31.89ab@papers.example.org")
+    assert (event.kind, event.delivery, event.message_id) == (ReportKind.COMPLAINED, 31, "31.89ab@papers.example.org")

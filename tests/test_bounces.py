@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter.delivery.bounces import Kind, parse, status_codes
+from newsletter.delivery.bounces import ReportKind, parse, status_codes
 
 FOLDER = Path(__file__).parent / "data" / "bounces"
 VERP = "b+1f.0123456789abcdef0123@papers.example.org"
@@ -22,41 +22,41 @@ def read(name: str) -> bytes:
 
 
 REPORTS = [
-    ("postfix-unknown-user", Kind.HARD, "550 5.1.1"),
-    ("postfix-delayed", Kind.DEFERRED, "4.4.1"),
-    ("postfix-delivered", Kind.DELIVERED, "250 2.0.0"),
-    ("mailbox-full", Kind.SOFT, "552 5.2.2"),
-    ("mailbox-full-exchange-words", Kind.SOFT, "554 5.2.2"),
-    ("account-disabled", Kind.HARD, "550 5.2.1"),
-    ("policy-blocklist", Kind.POLICY, "554 5.7.1"),
-    ("policy-authentication", Kind.POLICY, "550 5.7.515"),
-    ("policy-vague-code", Kind.POLICY, "550 5.0.0"),
-    ("vague-code-no-such-user", Kind.SOFT, "550 5.0.0"),
-    ("vague-code-better-diagnostic", Kind.HARD, "550 5.1.1"),
-    ("cisco-unknown-address", Kind.HARD, "550 5.1.1"),
-    ("exchange-online-not-found", Kind.HARD, "550 5.1.10"),
-    ("exchange-online-access-denied", Kind.SOFT, "550 5.4.1"),
-    ("host-not-found", Kind.SOFT, "5.4.4"),
-    ("sendmail-host-unknown", Kind.HARD, "550 5.1.2"),
-    ("expired-in-queue", Kind.SOFT, "4.4.7"),
-    ("greylisted-until-expired", Kind.POLICY, "451 4.7.1"),
-    ("message-too-large", Kind.POLICY, "552 5.3.4"),
-    ("null-mx", Kind.HARD, "556 5.1.10"),
-    ("sender-refused", Kind.POLICY, "553 5.1.8"),
-    ("alias-one-of-two-fails", Kind.DELIVERED, "250 2.0.0"),
-    ("action-missing", Kind.HARD, "550 5.1.1"),
-    ("status-with-words", Kind.HARD, "550 5.1.1"),
-    ("multipart-mixed", Kind.HARD, "550 5.1.1"),
-    ("no-message-id", Kind.HARD, "550 5.1.1"),
-    ("broken-bytes", Kind.HARD, "550 5.1.1"),
-    ("truncated", Kind.HARD, "550 5.1.1"),
-    ("complaint", Kind.COMPLAINED, "abuse"),
-    ("complaint-headers-only", Kind.COMPLAINED, "abuse"),
-    ("complaint-other", Kind.COMPLAINED, "other"),
-    ("complaint-opt-out", Kind.UNSUBSCRIBED, "opt-out"),
-    ("qmail", Kind.HARD, "550 5.1.1"),
-    ("qmail-full", Kind.SOFT, "552 5.2.2"),
-    ("exim-old-style", Kind.SOFT, "550"),
+    ("postfix-unknown-user", ReportKind.HARD, "550 5.1.1"),
+    ("postfix-delayed", ReportKind.DEFERRED, "4.4.1"),
+    ("postfix-delivered", ReportKind.DELIVERED, "250 2.0.0"),
+    ("mailbox-full", ReportKind.SOFT, "552 5.2.2"),
+    ("mailbox-full-exchange-words", ReportKind.SOFT, "554 5.2.2"),
+    ("account-disabled", ReportKind.HARD, "550 5.2.1"),
+    ("policy-blocklist", ReportKind.POLICY, "554 5.7.1"),
+    ("policy-authentication", ReportKind.POLICY, "550 5.7.515"),
+    ("policy-vague-code", ReportKind.POLICY, "550 5.0.0"),
+    ("vague-code-no-such-user", ReportKind.SOFT, "550 5.0.0"),
+    ("vague-code-better-diagnostic", ReportKind.HARD, "550 5.1.1"),
+    ("cisco-unknown-address", ReportKind.HARD, "550 5.1.1"),
+    ("exchange-online-not-found", ReportKind.HARD, "550 5.1.10"),
+    ("exchange-online-access-denied", ReportKind.SOFT, "550 5.4.1"),
+    ("host-not-found", ReportKind.SOFT, "5.4.4"),
+    ("sendmail-host-unknown", ReportKind.HARD, "550 5.1.2"),
+    ("expired-in-queue", ReportKind.SOFT, "4.4.7"),
+    ("greylisted-until-expired", ReportKind.POLICY, "451 4.7.1"),
+    ("message-too-large", ReportKind.POLICY, "552 5.3.4"),
+    ("null-mx", ReportKind.HARD, "556 5.1.10"),
+    ("sender-refused", ReportKind.POLICY, "553 5.1.8"),
+    ("alias-one-of-two-fails", ReportKind.DELIVERED, "250 2.0.0"),
+    ("action-missing", ReportKind.HARD, "550 5.1.1"),
+    ("status-with-words", ReportKind.HARD, "550 5.1.1"),
+    ("multipart-mixed", ReportKind.HARD, "550 5.1.1"),
+    ("no-message-id", ReportKind.HARD, "550 5.1.1"),
+    ("broken-bytes", ReportKind.HARD, "550 5.1.1"),
+    ("truncated", ReportKind.HARD, "550 5.1.1"),
+    ("complaint", ReportKind.COMPLAINED, "abuse"),
+    ("complaint-headers-only", ReportKind.COMPLAINED, "abuse"),
+    ("complaint-other", ReportKind.COMPLAINED, "other"),
+    ("complaint-opt-out", ReportKind.UNSUBSCRIBED, "opt-out"),
+    ("qmail", ReportKind.HARD, "550 5.1.1"),
+    ("qmail-full", ReportKind.SOFT, "552 5.2.2"),
+    ("exim-old-style", ReportKind.SOFT, "550"),
 ]
 SILENT = [
     "postfix-relayed",
@@ -86,7 +86,7 @@ def test_every_letter_of_the_collection_is_expected_to_mean_something_or_nothing
 
 
 @pytest.mark.parametrize(("name", "kind", "code"), REPORTS)
-def test_a_report_is_read(name: str, kind: Kind, code: str) -> None:
+def test_a_report_is_read(name: str, kind: ReportKind, code: str) -> None:
     event = parse.parse(read(name))
     assert event is not None
     assert (event.kind, event.code) == (kind, code)
@@ -116,14 +116,14 @@ def test_the_delivery_is_named_by_what_we_wrote_ourselves(name: str, address: st
 def test_a_blacked_out_complaint_is_still_known_by_its_message_id() -> None:
     event = parse.parse(read("complaint-blacked-out"))
     assert event is not None
-    assert (event.kind, event.message_id) == (Kind.COMPLAINED, MESSAGE_ID)
+    assert (event.kind, event.message_id) == (ReportKind.COMPLAINED, MESSAGE_ID)
 
 
 def test_an_unsubscribe_mail_carries_its_token() -> None:
     event = parse.parse(read("leave-by-mail"))
     assert event is not None
     assert (event.kind, event.source, event.unsubscribe_token) == (
-        Kind.UNSUBSCRIBED,
+        ReportKind.UNSUBSCRIBED,
         "mailto",
         "AbCdEfGhIjKlMnOpQrStUvWx",
     )
@@ -189,7 +189,7 @@ def test_a_letter_cut_anywhere_is_read_or_left_but_never_an_error(name: str) -> 
     data = read(name)
     for end in range(0, len(data), 29):
         event = parse.parse(data[:end])
-        assert event is None or event.kind in set(Kind)
+        assert event is None or event.kind in set(ReportKind)
 
 
 @settings(max_examples=150, deadline=None)
@@ -205,19 +205,19 @@ def test_a_damaged_letter_is_never_an_error(data: st.DataObject) -> None:
 @pytest.mark.parametrize(
     ("status", "diagnostic", "kind"),
     [
-        ("", "", Kind.SOFT),
-        ("5.1.1", "", Kind.HARD),
-        ("5.1.1", "blocked by policy", Kind.HARD),  # a clear code is believed
-        ("5.1.0", "blocked by policy", Kind.POLICY),
-        ("5.2.0", "mailbox problem", Kind.SOFT),
-        ("5.3.0", "5.1.1 unknown user", Kind.HARD),
-        ("5.6.1", "", Kind.POLICY),
-        ("5.2.3", "", Kind.POLICY),
-        ("5.9.9", "", Kind.SOFT),
-        ("5.0.0", "see 192.0.5.1.1.3 for 5.1.12345", Kind.SOFT),  # numbers that only look like codes
+        ("", "", ReportKind.SOFT),
+        ("5.1.1", "", ReportKind.HARD),
+        ("5.1.1", "blocked by policy", ReportKind.HARD),  # a clear code is believed
+        ("5.1.0", "blocked by policy", ReportKind.POLICY),
+        ("5.2.0", "mailbox problem", ReportKind.SOFT),
+        ("5.3.0", "5.1.1 unknown user", ReportKind.HARD),
+        ("5.6.1", "", ReportKind.POLICY),
+        ("5.2.3", "", ReportKind.POLICY),
+        ("5.9.9", "", ReportKind.SOFT),
+        ("5.0.0", "see 192.0.5.1.1.3 for 5.1.12345", ReportKind.SOFT),  # numbers that only look like codes
     ],
 )
 def test_a_failure_is_held_against_the_address_only_when_it_is_to_blame(
-    status: str, diagnostic: str, kind: Kind
+    status: str, diagnostic: str, kind: ReportKind
 ) -> None:
     assert status_codes.kind_of_failure(status, diagnostic=diagnostic) is kind

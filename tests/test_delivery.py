@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from newsletter import delivery, planning
 from newsletter.delivery import claim, rescue, settle
 from newsletter.delivery.compose import bounce_address, delivery_of_bounce_address, delivery_of_message_id, message_id
-from newsletter.delivery.transports import Kind, Message, Outcome, Phase
+from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase
 from newsletter.editions import lifecycle
 from newsletter.models import Delivery, DeliveryEvent, Edition, Stream
 from subscriptions.models import Subscriber, Suppression
@@ -40,7 +40,7 @@ def run(transport: MemoryTransport, *, at: datetime = LATER) -> delivery.Run:
     return delivery.deliver(transport=transport, deadline=at + timedelta(minutes=4), clock=clock(at))
 
 
-def answering(kind: Kind, phase: Phase = Phase.RCPT, code: int = 0, text: str = "") -> MemoryTransport:
+def answering(kind: OutcomeKind, phase: Phase = Phase.RCPT, code: int = 0, text: str = "") -> MemoryTransport:
     return MemoryTransport(lambda message: Outcome(message.key, kind, phase, code, "", text))
 
 
@@ -69,7 +69,11 @@ def test_the_row_keeps_the_relays_answer_the_size_and_the_moment() -> None:
 
 def test_a_reply_names_its_enhanced_code_once() -> None:
     planned(1)
-    run(MemoryTransport(lambda message: Outcome(message.key, Kind.SENT, Phase.DOT, 250, "2.0.0", "2.0.0 Ok: 4F1B")))
+    run(
+        MemoryTransport(
+            lambda message: Outcome(message.key, OutcomeKind.SENT, Phase.DOT, 250, "2.0.0", "2.0.0 Ok: 4F1B")
+        )
+    )
     assert Delivery.objects.get().reply == "250 2.0.0 Ok: 4F1B"
 
 
@@ -152,7 +156,7 @@ def test_a_paused_stream_sends_nothing() -> None:
 
 def test_a_temporary_error_is_tried_again_later_and_then_sent() -> None:
     planned(1)
-    run(answering(Kind.RETRY, Phase.RCPT, 451, "greylisted"))
+    run(answering(OutcomeKind.RETRY, Phase.RCPT, 451, "greylisted"))
     row = Delivery.objects.get()
     assert (row.state, row.attempts) == (State.RETRY, 1)
     assert LATER + timedelta(minutes=5) <= row.not_before <= LATER + timedelta(minutes=8)
@@ -162,7 +166,7 @@ def test_a_temporary_error_is_tried_again_later_and_then_sent() -> None:
 
 def test_news_that_cannot_be_delivered_in_time_is_given_up() -> None:
     row = planned(1)[0]
-    run(answering(Kind.RETRY, Phase.RCPT, 451), at=row.expires_at - timedelta(seconds=30))
+    run(answering(OutcomeKind.RETRY, Phase.RCPT, 451), at=row.expires_at - timedelta(seconds=30))
     row.refresh_from_db()
     assert row.state == State.FAILED
     assert row.events.get().kind == DeliveryEvent.Kind.FAILED
@@ -200,8 +204,8 @@ def test_news_nobody_sent_in_time_is_skipped_as_late() -> None:
     assert (row.state, row.skip_reason) == (State.SKIPPED, Delivery.Skip.LATE)
 
 
-@pytest.mark.parametrize("kind", [Kind.BOUNCED, Kind.REJECTED])
-def test_a_permanent_refusal_fails_the_row_and_is_on_record(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [OutcomeKind.BOUNCED, OutcomeKind.REJECTED])
+def test_a_permanent_refusal_fails_the_row_and_is_on_record(kind: OutcomeKind) -> None:
     planned(1)
     run(answering(kind, Phase.RCPT, 550, "no such user"))
     row = Delivery.objects.get()
@@ -212,14 +216,14 @@ def test_a_permanent_refusal_fails_the_row_and_is_on_record(kind: Kind) -> None:
 
 def test_a_doubtful_message_is_unknown_and_never_sent_again_by_itself() -> None:
     planned(1)
-    run(answering(Kind.UNKNOWN, Phase.DOT, text="connection lost"))
+    run(answering(OutcomeKind.UNKNOWN, Phase.DOT, text="connection lost"))
     assert states() == {State.UNKNOWN}
     assert run(MemoryTransport(), at=LATER + timedelta(hours=2)).claimed == 0
 
 
 def test_an_error_of_the_relay_spends_no_attempt() -> None:
     planned(2)
-    result = run(answering(Kind.INFRASTRUCTURE, Phase.CONNECT))
+    result = run(answering(OutcomeKind.INFRASTRUCTURE, Phase.CONNECT))
     assert result.sent == 0
     assert set(Delivery.objects.values_list("state", "attempts")) == {(State.QUEUED, 0)}
     assert run(MemoryTransport(), at=LATER + timedelta(minutes=1)).sent == 2
@@ -228,7 +232,7 @@ def test_an_error_of_the_relay_spends_no_attempt() -> None:
 def test_the_breaker_opens_after_three_runs_and_closes_after_a_success() -> None:
     planned(1)
     for minute in range(3):
-        run(answering(Kind.INFRASTRUCTURE, Phase.CONNECT), at=LATER + timedelta(minutes=minute))
+        run(answering(OutcomeKind.INFRASTRUCTURE, Phase.CONNECT), at=LATER + timedelta(minutes=minute))
     opened = LATER + timedelta(minutes=2)
     assert run(MemoryTransport(), at=opened + timedelta(seconds=20)).claimed == 0
     assert run(MemoryTransport(), at=opened + timedelta(seconds=40)).sent == 1
@@ -238,7 +242,7 @@ def test_the_breaker_opens_after_three_runs_and_closes_after_a_success() -> None
 
 def test_a_storm_of_refusals_pauses_the_edition_instead_of_burning_the_list() -> None:
     planned(60)
-    run(answering(Kind.REJECTED, Phase.DATA, 550, "5.7.1 blocked"))
+    run(answering(OutcomeKind.REJECTED, Phase.DATA, 550, "5.7.1 blocked"))
     edition = Edition.objects.get()
     assert edition.paused_at is not None
     assert "refused" in edition.pause_reason
@@ -322,7 +326,7 @@ def test_a_worker_thought_dead_may_still_say_that_the_relay_took_the_message() -
     claim.claim_due(token="slow", limit=10, now=LATER)
     claim.mark_sending([row.pk], token="slow", now=LATER)
     delivery.reap_expired(now=LATER + timedelta(minutes=5))
-    outcome = Outcome(row.pk, Kind.SENT, Phase.DOT, 250)
+    outcome = Outcome(row.pk, OutcomeKind.SENT, Phase.DOT, 250)
     settle.settle([outcome], token="slow", now=LATER + timedelta(minutes=6), sizes={})
     row.refresh_from_db()
     assert row.state == State.SENT
@@ -349,7 +353,7 @@ def test_settling_twice_changes_nothing() -> None:
     row = planned(1)[0]
     claim.claim_due(token="mine", limit=10, now=LATER)
     claim.mark_sending([row.pk], token="mine", now=LATER)
-    for kind in (Kind.RETRY, Kind.RETRY):
+    for kind in (OutcomeKind.RETRY, OutcomeKind.RETRY):
         settle.settle([Outcome(row.pk, kind, Phase.RCPT, 451)], token="mine", now=LATER, sizes={})
     row.refresh_from_db()
     assert (row.attempts, row.events.count()) == (1, 1)
@@ -372,7 +376,16 @@ def test_cancelling_skips_what_is_owed_and_leaves_what_was_sent() -> None:
 
 def test_the_counts_of_an_edition_always_add_up() -> None:
     planned(6)
-    kinds = iter([Kind.SENT, Kind.RETRY, Kind.BOUNCED, Kind.UNKNOWN, Kind.SENT, Kind.SENT])
+    kinds = iter(
+        [
+            OutcomeKind.SENT,
+            OutcomeKind.RETRY,
+            OutcomeKind.BOUNCED,
+            OutcomeKind.UNKNOWN,
+            OutcomeKind.SENT,
+            OutcomeKind.SENT,
+        ]
+    )
     run(MemoryTransport(lambda message: Outcome(message.key, next(kinds), Phase.DOT, 250), seats=1))
     counted = delivery.counts(Edition.objects.get())
     assert counted == {"sent": 3, "retry": 1, "failed": 1, "unknown": 1}
@@ -380,7 +393,7 @@ def test_the_counts_of_an_edition_always_add_up() -> None:
 
 def test_failed_digests_can_be_sent_again_but_not_to_the_suppressed() -> None:
     rows = planned(2)
-    run(answering(Kind.REJECTED, Phase.DATA, 554))
+    run(answering(OutcomeKind.REJECTED, Phase.DATA, 554))
     Subscriber.objects.filter(pk=rows[0].subscriber_id).update(state="suppressed")
     assert delivery.retry_failed(Edition.objects.get(), now=LATER) == 1
     assert run(MemoryTransport()).sent == 1
@@ -388,7 +401,7 @@ def test_failed_digests_can_be_sent_again_but_not_to_the_suppressed() -> None:
 
 def test_a_digest_retried_after_its_edition_is_done_is_sent() -> None:
     planned(2)
-    run(answering(Kind.REJECTED, Phase.DATA, 554))
+    run(answering(OutcomeKind.REJECTED, Phase.DATA, 554))
     closing = Edition.objects.get().closes_at
     lifecycle.finish_due(now=closing)
     row = Delivery.objects.first()
@@ -402,7 +415,7 @@ def test_a_digest_retried_after_its_edition_is_done_is_sent() -> None:
 
 def test_a_digest_of_a_cancelled_edition_is_not_retried() -> None:
     planned(1)
-    run(answering(Kind.REJECTED, Phase.DATA, 554))
+    run(answering(OutcomeKind.REJECTED, Phase.DATA, 554))
     lifecycle.cancel(Edition.objects.get(), now=LATER)
     assert delivery.retry_rows(Delivery.objects.all(), now=LATER) == 0
     assert states() == {State.FAILED}
@@ -411,7 +424,7 @@ def test_a_digest_of_a_cancelled_edition_is_not_retried() -> None:
 @pytest.mark.parametrize("state", [State.SENT, State.FAILED])
 def test_an_operator_settles_what_is_unknown_once(state: str) -> None:
     row = planned(1)[0]
-    run(answering(Kind.UNKNOWN, Phase.DOT))
+    run(answering(OutcomeKind.UNKNOWN, Phase.DOT))
     assert delivery.settle_unknown([row.pk], state=state, source="operator", text="seen in the log", now=LATER) == 1
     assert delivery.settle_unknown([row.pk], state=state, source="operator", text="again", now=LATER) == 0
     row.refresh_from_db()

@@ -8,8 +8,7 @@ from django.conf import settings
 from django.db import DataError, connection
 
 from newsletter import planning
-from newsletter.delivery.bounces import Event, handling
-from newsletter.delivery.bounces import Kind as Told
+from newsletter.delivery.bounces import Event, ReportKind, handling
 from newsletter.delivery.compose import bounce_address, message_id
 from newsletter.editions import lifecycle
 from newsletter.models import Delivery, DeliveryEvent, Edition
@@ -32,7 +31,7 @@ def sent(readers: int = 1) -> list[Delivery]:
     return list(Delivery.objects.order_by("pk"))
 
 
-def told(row: Delivery, kind: Told, *, number: int = 1, at: datetime = NOON) -> Event:
+def told(row: Delivery, kind: ReportKind, *, number: int = 1, at: datetime = NOON) -> Event:
     return Event(
         kind=kind, source="dsn", event_id=f"dsn:{row.pk}:{kind}:{number}", bounce_address=bounce_address(row.pk), at=at
     )
@@ -44,7 +43,7 @@ def state_of(row: Delivery) -> str:
 
 def test_a_dead_address_is_suppressed_at_once() -> None:
     row = sent()[0]
-    assert handling.take_in(told(row, Told.HARD), now=NOON)
+    assert handling.take_in(told(row, ReportKind.HARD), now=NOON)
     assert handling.act_on_events(now=NOON) == 1
     assert state_of(row) == State.SUPPRESSED
     assert Suppression.objects.get().reason == Suppression.Reason.BOUNCE
@@ -52,21 +51,21 @@ def test_a_dead_address_is_suppressed_at_once() -> None:
 
 def test_the_same_report_twice_is_one_event() -> None:
     row = sent()[0]
-    assert handling.take_in(told(row, Told.HARD), now=NOON)
-    assert not handling.take_in(told(row, Told.HARD), now=NOON)
+    assert handling.take_in(told(row, ReportKind.HARD), now=NOON)
+    assert not handling.take_in(told(row, ReportKind.HARD), now=NOON)
     assert DeliveryEvent.objects.count() == 1
 
 
 def test_acting_twice_does_nothing_the_second_time() -> None:
     row = sent()[0]
-    handling.take_in(told(row, Told.COMPLAINED), now=NOON)
+    handling.take_in(told(row, ReportKind.COMPLAINED), now=NOON)
     handling.act_on_events(now=NOON)
     assert handling.act_on_events(now=NOON) == 0
 
 
 def test_a_complaint_unsubscribes_and_suppresses() -> None:
     row = sent()[0]
-    handling.take_in(told(row, Told.COMPLAINED), now=NOON)
+    handling.take_in(told(row, ReportKind.COMPLAINED), now=NOON)
     handling.act_on_events(now=NOON)
     assert state_of(row) == State.SUPPRESSED
     assert Suppression.objects.get().reason == Suppression.Reason.COMPLAINT
@@ -74,7 +73,7 @@ def test_a_complaint_unsubscribes_and_suppresses() -> None:
 
 def test_a_wish_to_leave_through_the_provider_unsubscribes() -> None:
     row = sent()[0]
-    handling.take_in(told(row, Told.UNSUBSCRIBED), now=NOON)
+    handling.take_in(told(row, ReportKind.UNSUBSCRIBED), now=NOON)
     handling.act_on_events(now=NOON)
     assert state_of(row) == State.UNSUBSCRIBED
     assert not Suppression.objects.exists()
@@ -84,7 +83,7 @@ def test_a_refusal_for_policy_is_never_held_against_the_address() -> None:
     row = sent()[0]
     for number in range(20):
         at = NOON - timedelta(days=number)
-        handling.take_in(told(row, Told.POLICY, number=number, at=at), now=NOON)
+        handling.take_in(told(row, ReportKind.POLICY, number=number, at=at), now=NOON)
     handling.act_on_events(now=NOON)
     assert state_of(row) == State.CONFIRMED
 
@@ -93,7 +92,7 @@ def test_a_refusal_for_policy_is_never_held_against_the_address() -> None:
 def test_soft_bounces_of_five_days_in_thirty_make_an_address_dead(days: int, state: str) -> None:
     row = sent()[0]
     for number in range(days):
-        handling.take_in(told(row, Told.SOFT, number=number, at=NOON - timedelta(days=number)), now=NOON)
+        handling.take_in(told(row, ReportKind.SOFT, number=number, at=NOON - timedelta(days=number)), now=NOON)
     handling.act_on_events(now=NOON)
     assert state_of(row) == state
 
@@ -101,16 +100,16 @@ def test_soft_bounces_of_five_days_in_thirty_make_an_address_dead(days: int, sta
 def test_many_soft_bounces_of_one_day_count_once() -> None:
     row = sent()[0]
     for number in range(30):
-        handling.take_in(told(row, Told.SOFT, number=number), now=NOON)
+        handling.take_in(told(row, ReportKind.SOFT, number=number), now=NOON)
     handling.act_on_events(now=NOON)
     assert state_of(row) == State.CONFIRMED
 
 
 def test_a_delivery_between_starts_the_count_of_soft_bounces_anew() -> None:
     row = sent()[0]
-    handling.take_in(told(row, Told.DELIVERED, at=NOON - timedelta(days=2, hours=12)), now=NOON)
+    handling.take_in(told(row, ReportKind.DELIVERED, at=NOON - timedelta(days=2, hours=12)), now=NOON)
     for number in range(6):
-        handling.take_in(told(row, Told.SOFT, number=number, at=NOON - timedelta(days=number)), now=NOON)
+        handling.take_in(told(row, ReportKind.SOFT, number=number, at=NOON - timedelta(days=number)), now=NOON)
     handling.act_on_events(now=NOON)
     assert state_of(row) == State.CONFIRMED
 
@@ -118,7 +117,7 @@ def test_a_delivery_between_starts_the_count_of_soft_bounces_anew() -> None:
 def test_a_storm_of_bounces_pauses_the_edition_instead_of_suppressing_everybody() -> None:
     rows = sent(60)
     for row in rows[:40]:
-        handling.take_in(told(row, Told.HARD), now=NOON)
+        handling.take_in(told(row, ReportKind.HARD), now=NOON)
     handling.act_on_events(now=NOON)
     assert Subscriber.objects.filter(state=State.SUPPRESSED).count() == 0
     edition = Edition.objects.get()
@@ -129,11 +128,11 @@ def test_a_storm_of_bounces_pauses_the_edition_instead_of_suppressing_everybody(
 def test_after_a_person_resumed_it_one_more_bounce_is_no_storm() -> None:
     rows = sent(60)
     for row in rows[:40]:
-        handling.take_in(told(row, Told.HARD), now=NOON)
+        handling.take_in(told(row, ReportKind.HARD), now=NOON)
     handling.act_on_events(now=NOON)
     later = NOON + timedelta(hours=1)
     lifecycle.resume(Edition.objects.get(), now=later)
-    handling.take_in(told(rows[50], Told.HARD, at=later + timedelta(minutes=1)), now=later + timedelta(minutes=1))
+    handling.take_in(told(rows[50], ReportKind.HARD, at=later + timedelta(minutes=1)), now=later + timedelta(minutes=1))
     handling.act_on_events(now=later + timedelta(minutes=1))
     assert Edition.objects.get().paused_at is None
     assert state_of(rows[50]) == State.SUPPRESSED
@@ -142,7 +141,7 @@ def test_after_a_person_resumed_it_one_more_bounce_is_no_storm() -> None:
 def test_a_few_bounces_of_a_large_edition_are_no_storm() -> None:
     rows = sent(60)
     for row in rows[:5]:
-        handling.take_in(told(row, Told.HARD), now=NOON)
+        handling.take_in(told(row, ReportKind.HARD), now=NOON)
     handling.act_on_events(now=NOON)
     assert Subscriber.objects.filter(state=State.SUPPRESSED).count() == 5
     assert Edition.objects.get().paused_at is None
@@ -152,9 +151,9 @@ def test_what_else_is_told_of_a_delivery_does_not_hide_a_storm() -> None:
     rows = sent(60)
     for row in rows:
         for number in range(5):
-            handling.take_in(told(row, Told.DEFERRED, number=number), now=NOON)
+            handling.take_in(told(row, ReportKind.DEFERRED, number=number), now=NOON)
     for row in rows[:25]:
-        handling.take_in(told(row, Told.HARD), now=NOON)
+        handling.take_in(told(row, ReportKind.HARD), now=NOON)
     handling.act_on_events(now=NOON)
     assert Edition.objects.get().pause_reason.startswith("25 of 60 addresses bounced")
 
@@ -165,7 +164,7 @@ def test_a_late_bounce_from_the_address_a_reader_left_bars_nobody_at_the_new_one
     notice = address_change.ask_move(row.subscriber, to=new, now=NOON, origin=Origin())
     assert notice is not None
     assert address_change.move(notice, now=NOON + timedelta(hours=1), method="mail", origin=Origin())
-    handling.take_in(told(row, Told.HARD), now=NOON + timedelta(hours=2))
+    handling.take_in(told(row, ReportKind.HARD), now=NOON + timedelta(hours=2))
     handling.act_on_events(now=NOON + timedelta(hours=2))
     assert state_of(row) == State.CONFIRMED
     assert not Suppression.objects.exists()
@@ -174,13 +173,15 @@ def test_a_late_bounce_from_the_address_a_reader_left_bars_nobody_at_the_new_one
 def test_a_late_bounce_of_a_mail_from_before_the_reader_confirmed_again_bars_nobody() -> None:
     row = sent()[0]
     Subscriber.objects.update(confirmed_at=NOON + timedelta(days=1))
-    handling.take_in(told(row, Told.HARD), now=NOON + timedelta(days=2))
+    handling.take_in(told(row, ReportKind.HARD), now=NOON + timedelta(days=2))
     handling.act_on_events(now=NOON + timedelta(days=2))
     assert state_of(row) == State.CONFIRMED
 
 
-@pytest.mark.parametrize(("kind", "state"), [(Told.DELIVERED, Delivery.State.SENT), (Told.HARD, Delivery.State.FAILED)])
-def test_a_report_settles_what_was_unknown(kind: Told, state: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "state"), [(ReportKind.DELIVERED, Delivery.State.SENT), (ReportKind.HARD, Delivery.State.FAILED)]
+)
+def test_a_report_settles_what_was_unknown(kind: ReportKind, state: str) -> None:
     row = sent()[0]
     Delivery.objects.update(state=Delivery.State.UNKNOWN)
     handling.take_in(told(row, kind), now=NOON)
@@ -191,7 +192,11 @@ def test_a_report_settles_what_was_unknown(kind: Told, state: str) -> None:
 
 def test_events_in_any_order_come_to_the_same_end() -> None:
     rows = sent(2)
-    for row, order in zip(rows, ([Told.DELIVERED, Told.COMPLAINED], [Told.COMPLAINED, Told.DELIVERED]), strict=True):
+    for row, order in zip(
+        rows,
+        ([ReportKind.DELIVERED, ReportKind.COMPLAINED], [ReportKind.COMPLAINED, ReportKind.DELIVERED]),
+        strict=True,
+    ):
         for kind in order:
             handling.take_in(told(row, kind), now=NOON)
             handling.act_on_events(now=NOON)
@@ -209,13 +214,13 @@ def test_events_in_any_order_come_to_the_same_end() -> None:
 )
 def test_a_report_that_cannot_be_about_us_is_left_alone(marks: dict[str, object]) -> None:
     sent()
-    assert not handling.take_in(Event(kind=Told.HARD, source="dsn", event_id="x", **marks), now=NOON)
+    assert not handling.take_in(Event(kind=ReportKind.HARD, source="dsn", event_id="x", **marks), now=NOON)
     assert not DeliveryEvent.objects.exists()
 
 
 def test_a_message_id_of_ours_identifies_the_delivery() -> None:
     row = sent()[0]
-    event = Event(kind=Told.COMPLAINED, source="arf", event_id="a", message_id=message_id(row.pk))
+    event = Event(kind=ReportKind.COMPLAINED, source="arf", event_id="a", message_id=message_id(row.pk))
     assert handling.take_in(event, now=NOON)
     assert DeliveryEvent.objects.get().delivery == row
 
@@ -223,13 +228,15 @@ def test_a_message_id_of_ours_identifies_the_delivery() -> None:
 def test_an_unsubscribe_mail_with_the_readers_token_is_obeyed() -> None:
     row = sent()[0]
     reader = row.subscriber
-    event = Event(kind=Told.UNSUBSCRIBED, source="mailto", event_id="m", unsubscribe_token=reader.unsubscribe_token)
+    event = Event(
+        kind=ReportKind.UNSUBSCRIBED, source="mailto", event_id="m", unsubscribe_token=reader.unsubscribe_token
+    )
     assert handling.take_in(event, now=NOON)
     assert state_of(row) == State.UNSUBSCRIBED
 
 
 def test_a_message_id_of_five_thousand_digits_is_about_no_delivery() -> None:
-    event = Event(kind=Told.HARD, source="dsn", event_id="d", message_id=f"{'9' * 5000}.x@{settings.MAIL_DOMAIN}")
+    event = Event(kind=ReportKind.HARD, source="dsn", event_id="d", message_id=f"{'9' * 5000}.x@{settings.MAIL_DOMAIN}")
     assert not handling.take_in(event, now=NOON)
 
 
@@ -262,7 +269,7 @@ def test_the_bounce_mailbox_is_read_and_what_is_not_for_us_is_kept(
 
 def test_a_bounce_address_of_five_thousand_digits_is_about_no_delivery() -> None:
     event = Event(
-        kind=Told.HARD, source="dsn", event_id="d", bounce_address=f"b+{'f' * 5000}.x@{settings.BOUNCE_DOMAIN}"
+        kind=ReportKind.HARD, source="dsn", event_id="d", bounce_address=f"b+{'f' * 5000}.x@{settings.BOUNCE_DOMAIN}"
     )
     assert not handling.take_in(event, now=NOON)
 
@@ -270,7 +277,7 @@ def test_a_bounce_address_of_five_thousand_digits_is_about_no_delivery() -> None
 def test_an_event_that_cannot_be_acted_upon_does_not_stop_those_behind_it() -> None:
     first, second = sent(2)
     DeliveryEvent.objects.create(delivery=first, kind="riddle", at=NOON, source="webhook", event_id="r")
-    handling.take_in(told(second, Told.COMPLAINED), now=NOON)
+    handling.take_in(told(second, ReportKind.COMPLAINED), now=NOON)
     assert handling.act_on_events(now=NOON) == 1
     assert state_of(second) == State.SUPPRESSED
     assert DeliveryEvent.objects.get(handled_at__isnull=True).delivery == first

@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 
 from newsletter import delivery, planning
-from newsletter.delivery.transports import Kind, Outcome, Phase
+from newsletter.delivery.transports import Outcome, OutcomeKind, Phase
 from newsletter.models import Delivery, DeliveryEvent, Edition
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.fakes import MemoryTransport
@@ -25,9 +25,9 @@ def sent_with_trouble() -> Edition:
     later = NOON + timedelta(minutes=30)
     transport = MemoryTransport(
         lambda message: (
-            Outcome(message.key, Kind.SENT, Phase.DOT, 250, "", "Ok: 4F1B")
+            Outcome(message.key, OutcomeKind.SENT, Phase.DOT, 250, "", "Ok: 4F1B")
             if message.recipient == first.email
-            else Outcome(message.key, Kind.REJECTED, Phase.RCPT, 550, "", "No.")
+            else Outcome(message.key, OutcomeKind.REJECTED, Phase.RCPT, 550, "", "No.")
         )
     )
     delivery.deliver(transport=transport, deadline=later + timedelta(minutes=1), clock=lambda: later)

@@ -4,8 +4,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from newsletter.delivery.bounces import Kind as Told
-from newsletter.delivery.bounces import handling
+from newsletter.delivery.bounces import ReportKind, handling
 from newsletter.models import Delivery
 from newsletter.monitoring.reader_history import history_of, standing_of
 from subscriptions import lifecycle
@@ -18,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 def test_the_history_tells_in_order_what_happened() -> None:
     row = sent()[0]
-    handling.take_in(told(row, Told.HARD, at=NOON + timedelta(hours=1)), now=NOON + timedelta(hours=1))
+    handling.take_in(told(row, ReportKind.HARD, at=NOON + timedelta(hours=1)), now=NOON + timedelta(hours=1))
     handling.act_on_events(now=NOON + timedelta(hours=2))
     lines = history_of(row.subscriber)
     assert [line.subject for line in lines] == ["delivery", "event", "consent", "suppression"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from newsletter.delivery.transports import Kind, Phase
-from newsletter.delivery.transports.outcomes import classify, classify_http, outcome, redact
+from newsletter.delivery.transports import OutcomeKind, Phase, outcome_of_reply
+from subscriptions.smtp_replies import classify, classify_http, redact
 
 ANSWERED = [Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.BODY, Phase.DOT]
 
@@ -13,98 +13,98 @@ ANSWERED = [Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.BODY, Phase.DOT]
 @pytest.mark.parametrize("phase", [Phase.CONNECT, Phase.EHLO, Phase.TLS, Phase.AUTH])
 @pytest.mark.parametrize("code", [0, 421, 454, 500, 535, 554])
 def test_whatever_goes_wrong_before_mail_is_nobodys_fault(phase: Phase, code: int) -> None:
-    assert classify(phase, code=code) is Kind.INFRASTRUCTURE
+    assert classify(phase, code=code) is OutcomeKind.INFRASTRUCTURE
 
 
 @pytest.mark.parametrize("phase", ANSWERED)
 @pytest.mark.parametrize(("code", "enhanced"), [(421, "4.3.2"), (450, "4.7.1"), (451, ""), (452, "4.2.2"), (499, "")])
 def test_every_4yz_is_a_retry_even_after_the_final_dot(phase: Phase, code: int, enhanced: str) -> None:
-    assert classify(phase, code=code, enhanced=enhanced) is Kind.RETRY
+    assert classify(phase, code=code, enhanced=enhanced) is OutcomeKind.RETRY
 
 
 @pytest.mark.parametrize(
     ("phase", "kind"),
     [
-        (Phase.MAIL, Kind.RETRY),
-        (Phase.RCPT, Kind.RETRY),
-        (Phase.DATA, Kind.RETRY),
-        (Phase.BODY, Kind.RETRY),
-        (Phase.DOT, Kind.UNKNOWN),
-        (Phase.API, Kind.UNKNOWN),
-        (Phase.COMPOSE, Kind.REJECTED),
+        (Phase.MAIL, OutcomeKind.RETRY),
+        (Phase.RCPT, OutcomeKind.RETRY),
+        (Phase.DATA, OutcomeKind.RETRY),
+        (Phase.BODY, OutcomeKind.RETRY),
+        (Phase.DOT, OutcomeKind.UNKNOWN),
+        (Phase.API, OutcomeKind.UNKNOWN),
+        (Phase.COMPOSE, OutcomeKind.REJECTED),
     ],
 )
-def test_silence_is_in_doubt_only_once_the_dot_was_handed_over(phase: Phase, kind: Kind) -> None:
+def test_silence_is_in_doubt_only_once_the_dot_was_handed_over(phase: Phase, kind: OutcomeKind) -> None:
     assert classify(phase, code=0) is kind
 
 
 @pytest.mark.parametrize("code", [200, 250, 251, 299])
 def test_any_2yz_to_the_final_dot_is_sent_and_to_anything_else_is_not(code: int) -> None:
-    assert classify(Phase.DOT, code=code) is Kind.SENT
-    assert classify(Phase.BODY, code=code) is Kind.RETRY
-    assert classify(Phase.DATA, code=code) is Kind.RETRY
+    assert classify(Phase.DOT, code=code) is OutcomeKind.SENT
+    assert classify(Phase.BODY, code=code) is OutcomeKind.RETRY
+    assert classify(Phase.DATA, code=code) is OutcomeKind.RETRY
 
 
 def test_a_3yz_to_the_final_dot_leaves_a_doubt() -> None:
-    assert classify(Phase.DOT, code=354) is Kind.UNKNOWN
+    assert classify(Phase.DOT, code=354) is OutcomeKind.UNKNOWN
 
 
 @pytest.mark.parametrize(
     ("phase", "code", "enhanced", "kind"),
     [
-        (Phase.RCPT, 550, "5.1.1", Kind.BOUNCED),
-        (Phase.RCPT, 550, "5.1.0", Kind.BOUNCED),
-        (Phase.RCPT, 550, "5.1.2", Kind.BOUNCED),
-        (Phase.RCPT, 553, "5.1.3", Kind.BOUNCED),
-        (Phase.RCPT, 551, "5.1.6", Kind.BOUNCED),
-        (Phase.RCPT, 556, "5.1.10", Kind.BOUNCED),
-        (Phase.RCPT, 550, "5.2.1", Kind.BOUNCED),
-        (Phase.DOT, 550, "5.1.1", Kind.BOUNCED),  # one recipient a transaction: the blame is clear
-        (Phase.DOT, 550, "5.1.0", Kind.REJECTED),
-        (Phase.MAIL, 550, "5.1.1", Kind.REJECTED),  # at MAIL the address is ours
-        (Phase.MAIL, 553, "5.1.8", Kind.REJECTED),
-        (Phase.RCPT, 550, "5.1.8", Kind.REJECTED),  # bad sender's system address
-        (Phase.RCPT, 550, "", Kind.REJECTED),
-        (Phase.RCPT, 550, "5.7.1", Kind.REJECTED),
-        (Phase.RCPT, 550, "5.7.515", Kind.REJECTED),
-        (Phase.DOT, 554, "5.7.1", Kind.REJECTED),
-        (Phase.DOT, 554, "5.6.0", Kind.REJECTED),
-        (Phase.MAIL, 500, "", Kind.REJECTED),
-        (Phase.DATA, 503, "5.5.1", Kind.REJECTED),
-        (Phase.RCPT, 599, "5.9.9", Kind.REJECTED),  # unknown: the first digit decides
-        (Phase.RCPT, 552, "5.2.2", Kind.RETRY),
-        (Phase.DOT, 554, "5.2.2", Kind.RETRY),
-        (Phase.RCPT, 552, "", Kind.RETRY),  # too many recipients, or a full mailbox
-        (Phase.RCPT, 552, "5.5.3", Kind.RETRY),
-        (Phase.MAIL, 552, "5.3.4", Kind.REJECTED),  # too big: it will not shrink
-        (Phase.DOT, 552, "5.7.0", Kind.REJECTED),  # a large provider's code for forbidden content
-        (Phase.RCPT, 550, "4.2.2", Kind.RETRY),  # the two codes disagree
-        (Phase.MAIL, 530, "5.7.0", Kind.INFRASTRUCTURE),
-        (Phase.RCPT, 530, "", Kind.INFRASTRUCTURE),
+        (Phase.RCPT, 550, "5.1.1", OutcomeKind.BOUNCED),
+        (Phase.RCPT, 550, "5.1.0", OutcomeKind.BOUNCED),
+        (Phase.RCPT, 550, "5.1.2", OutcomeKind.BOUNCED),
+        (Phase.RCPT, 553, "5.1.3", OutcomeKind.BOUNCED),
+        (Phase.RCPT, 551, "5.1.6", OutcomeKind.BOUNCED),
+        (Phase.RCPT, 556, "5.1.10", OutcomeKind.BOUNCED),
+        (Phase.RCPT, 550, "5.2.1", OutcomeKind.BOUNCED),
+        (Phase.DOT, 550, "5.1.1", OutcomeKind.BOUNCED),  # one recipient a transaction: the blame is clear
+        (Phase.DOT, 550, "5.1.0", OutcomeKind.REJECTED),
+        (Phase.MAIL, 550, "5.1.1", OutcomeKind.REJECTED),  # at MAIL the address is ours
+        (Phase.MAIL, 553, "5.1.8", OutcomeKind.REJECTED),
+        (Phase.RCPT, 550, "5.1.8", OutcomeKind.REJECTED),  # bad sender's system address
+        (Phase.RCPT, 550, "", OutcomeKind.REJECTED),
+        (Phase.RCPT, 550, "5.7.1", OutcomeKind.REJECTED),
+        (Phase.RCPT, 550, "5.7.515", OutcomeKind.REJECTED),
+        (Phase.DOT, 554, "5.7.1", OutcomeKind.REJECTED),
+        (Phase.DOT, 554, "5.6.0", OutcomeKind.REJECTED),
+        (Phase.MAIL, 500, "", OutcomeKind.REJECTED),
+        (Phase.DATA, 503, "5.5.1", OutcomeKind.REJECTED),
+        (Phase.RCPT, 599, "5.9.9", OutcomeKind.REJECTED),  # unknown: the first digit decides
+        (Phase.RCPT, 552, "5.2.2", OutcomeKind.RETRY),
+        (Phase.DOT, 554, "5.2.2", OutcomeKind.RETRY),
+        (Phase.RCPT, 552, "", OutcomeKind.RETRY),  # too many recipients, or a full mailbox
+        (Phase.RCPT, 552, "5.5.3", OutcomeKind.RETRY),
+        (Phase.MAIL, 552, "5.3.4", OutcomeKind.REJECTED),  # too big: it will not shrink
+        (Phase.DOT, 552, "5.7.0", OutcomeKind.REJECTED),  # a large provider's code for forbidden content
+        (Phase.RCPT, 550, "4.2.2", OutcomeKind.RETRY),  # the two codes disagree
+        (Phase.MAIL, 530, "5.7.0", OutcomeKind.INFRASTRUCTURE),
+        (Phase.RCPT, 530, "", OutcomeKind.INFRASTRUCTURE),
     ],
 )
-def test_a_5yz_says_whose_fault_it_is(phase: Phase, code: int, enhanced: str, kind: Kind) -> None:
+def test_a_5yz_says_whose_fault_it_is(phase: Phase, code: int, enhanced: str, kind: OutcomeKind) -> None:
     assert classify(phase, code=code, enhanced=enhanced) is kind
 
 
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (200, Kind.SENT),
-        (202, Kind.SENT),
-        (302, Kind.UNKNOWN),
-        (400, Kind.REJECTED),
-        (401, Kind.INFRASTRUCTURE),
-        (403, Kind.INFRASTRUCTURE),
-        (422, Kind.REJECTED),
-        (429, Kind.RETRY),
-        (500, Kind.UNKNOWN),
-        (502, Kind.UNKNOWN),
-        (503, Kind.RETRY),
-        (504, Kind.UNKNOWN),
+        (200, OutcomeKind.SENT),
+        (202, OutcomeKind.SENT),
+        (302, OutcomeKind.UNKNOWN),
+        (400, OutcomeKind.REJECTED),
+        (401, OutcomeKind.INFRASTRUCTURE),
+        (403, OutcomeKind.INFRASTRUCTURE),
+        (422, OutcomeKind.REJECTED),
+        (429, OutcomeKind.RETRY),
+        (500, OutcomeKind.UNKNOWN),
+        (502, OutcomeKind.UNKNOWN),
+        (503, OutcomeKind.RETRY),
+        (504, OutcomeKind.UNKNOWN),
     ],
 )
-def test_a_providers_status_is_read_as_http(status: int, kind: Kind) -> None:
+def test_a_providers_status_is_read_as_http(status: int, kind: OutcomeKind) -> None:
     assert classify_http(status) is classify(Phase.API, code=status) is kind
 
 
@@ -113,7 +113,7 @@ def test_a_providers_status_is_read_as_http(status: int, kind: Kind) -> None:
     [("5.1.1 no such user", "5.1.1"), ("2.0.0", "2.0.0"), ("5.1.1x", ""), ("no 5.1.1", ""), ("3.1.1 x", ""), ("", "")],
 )
 def test_the_enhanced_code_is_read_from_the_start_of_the_text(text: str, enhanced: str) -> None:
-    assert outcome(1, Phase.RCPT, code=550, text=text).enhanced == enhanced
+    assert outcome_of_reply(1, Phase.RCPT, code=550, text=text).enhanced == enhanced
 
 
 def test_the_text_is_short_printable_and_names_nobody() -> None:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from newsletter import planning
 from newsletter.delivery import claim, reap_expired
 from newsletter.delivery.settle_and_mark import exchange
-from newsletter.delivery.transports import Kind, Outcome, Phase, Turn
+from newsletter.delivery.transports import Outcome, OutcomeKind, Phase, Turn
 from newsletter.editions import lifecycle as edition_lifecycle
 from newsletter.models import Claim, Compiled, Delivery, Edition
 from newsletter.planning import due
@@ -292,10 +292,10 @@ def test_of_two_readers_who_move_to_one_address_one_gets_it() -> None:
 @pytest.mark.parametrize(
     ("outcome", "ends"),
     [
-        (Outcome(0, Kind.SENT, Phase.DOT, 250), {State.SENT}),
-        (Outcome(0, Kind.RETRY, Phase.DOT, 452), {State.RETRY}),
-        (Outcome(0, Kind.REJECTED, Phase.DOT, 554), {State.FAILED}),
-        (Outcome(0, Kind.UNKNOWN, Phase.DOT), {State.UNKNOWN}),
+        (Outcome(0, OutcomeKind.SENT, Phase.DOT, 250), {State.SENT}),
+        (Outcome(0, OutcomeKind.RETRY, Phase.DOT, 452), {State.RETRY}),
+        (Outcome(0, OutcomeKind.REJECTED, Phase.DOT, 554), {State.FAILED}),
+        (Outcome(0, OutcomeKind.UNKNOWN, Phase.DOT), {State.UNKNOWN}),
     ],
     ids=["sent", "deferred", "refused", "unknown"],
 )

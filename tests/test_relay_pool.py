@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from newsletter.delivery.transports import Kind
+from newsletter.delivery.transports import OutcomeKind
 from newsletter.delivery.transports.pool import Member, RelayPool
 from newsletter.delivery.transports.relays import Common, open_relays, relay_from_url
 from newsletter.delivery.transports.smtp import SmtpTransport
@@ -64,7 +64,7 @@ def test_relays_share_the_mail_by_weight() -> None:
         for first in range(0, 80, 4):
             outcomes |= send_all(pool, [make_message(first + n) for n in range(4)])
         pool.close()
-    assert {outcome.kind for outcome in outcomes.values()} == {Kind.SENT}
+    assert {outcome.kind for outcome in outcomes.values()} == {OutcomeKind.SENT}
     assert (len(one.mails), len(two.mails)) == (60, 20)
 
 
@@ -86,7 +86,7 @@ def test_mail_for_a_relay_that_is_down_goes_by_another() -> None:
         pool = RelayPool(members)
         outcomes = send_all(pool, [make_message(key) for key in range(30)])
         pool.close()
-    assert {outcome.kind for outcome in outcomes.values()} == {Kind.SENT}
+    assert {outcome.kind for outcome in outcomes.values()} == {OutcomeKind.SENT}
     assert sorted(mail.recipient for mail in two.mails) == sorted(f"reader{key}@example.net" for key in range(30))
 
 
@@ -95,7 +95,7 @@ def test_a_relay_that_refuses_our_login_late_is_left_too() -> None:
         pool = RelayPool([make_member(one), make_member(two)])
         outcomes = send_all(pool, [make_message(key) for key in range(10)])
         pool.close()
-    assert {outcome.kind for outcome in outcomes.values()} == {Kind.SENT}
+    assert {outcome.kind for outcome in outcomes.values()} == {OutcomeKind.SENT}
     assert len(two.mails) == 10
 
 
@@ -122,8 +122,8 @@ def test_a_spare_relay_serves_only_while_the_others_fail() -> None:
         pool.close()
     # While the main relay goes down a message may lose two connections: then it is tried again later, not lost.
     kinds = [outcome.kind for outcome in outcomes.values()]
-    assert set(kinds) <= {Kind.SENT, Kind.RETRY}
-    assert (len(main.mails), len(spare.mails)) == (6, kinds.count(Kind.SENT))
+    assert set(kinds) <= {OutcomeKind.SENT, OutcomeKind.RETRY}
+    assert (len(main.mails), len(spare.mails)) == (6, kinds.count(OutcomeKind.SENT))
     assert spare.mails
 
 
@@ -133,7 +133,7 @@ def test_when_every_relay_is_down_the_caller_hears_of_each_message_once() -> Non
     pool = RelayPool(members)
     outcomes = send_all(pool, [make_message(key) for key in range(8)])
     pool.close()
-    assert {outcome.kind for outcome in outcomes.values()} == {Kind.INFRASTRUCTURE}
+    assert {outcome.kind for outcome in outcomes.values()} == {OutcomeKind.INFRASTRUCTURE}
 
 
 def test_a_doubtful_message_never_moves_to_another_relay() -> None:
@@ -141,7 +141,7 @@ def test_a_doubtful_message_never_moves_to_another_relay() -> None:
         pool = RelayPool([make_member(one), make_member(two, weight=0)])
         outcome = send_all(pool, [make_message(1)])[1]
         pool.close()
-    assert outcome.kind is Kind.UNKNOWN
+    assert outcome.kind is OutcomeKind.UNKNOWN
     assert two.mails == []
 
 
@@ -197,7 +197,7 @@ def test_a_process_with_more_than_a_thousand_files_open_still_sends() -> None:
             pool = RelayPool([make_member(one), make_member(two)])
             outcomes = send_all(pool, [make_message(number) for number in range(8)])
             pool.close()
-        assert {outcome.kind for outcome in outcomes.values()} == {Kind.SENT}
+        assert {outcome.kind for outcome in outcomes.values()} == {OutcomeKind.SENT}
     finally:
         for number in opened:
             os.close(number)

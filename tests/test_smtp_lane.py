@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from newsletter.delivery.transports import Kind, Phase, Turn
+from newsletter.delivery.transports import OutcomeKind, Phase, Turn
 from newsletter.delivery.transports.smtp import SmtpTransport
 from newsletter.delivery.transports.smtp_dialogue import Dialogue
 from newsletter.delivery.transports.smtp_session import Relay, Security
@@ -88,8 +88,8 @@ def test_a_granted_data_for_a_refused_recipient_is_ended_with_a_lone_dot() -> No
         lane = open_lane(server.port, connections=1)
         outcomes = send_all(lane, [make_message(key) for key in (1, 2)])
         lane.close()
-    assert (outcomes[1].kind, outcomes[1].phase) == (Kind.BOUNCED, Phase.RCPT)
-    assert outcomes[2].kind is Kind.SENT
+    assert (outcomes[1].kind, outcomes[1].phase) == (OutcomeKind.BOUNCED, Phase.RCPT)
+    assert outcomes[2].kind is OutcomeKind.SENT
     assert [mail.recipient for mail in server.mails] == ["reader2@example.net"]
     assert server.connections == 1
 
@@ -99,7 +99,7 @@ def test_a_421_moves_the_message_to_a_new_connection() -> None:
         lane = open_lane(server.port, connections=1)
         outcomes = send_all(lane, [make_message(1)])
         lane.close()
-    assert outcomes[1].kind is Kind.SENT
+    assert outcomes[1].kind is OutcomeKind.SENT
     assert server.connections == 2
 
 
@@ -108,8 +108,8 @@ def test_a_421_to_the_body_retries_it_and_moves_the_envelope_behind_it() -> None
         lane = open_lane(server.port, connections=1)
         outcomes = send_all(lane, [make_message(1), make_message(2)])
         lane.close()
-    assert (outcomes[1].kind, outcomes[1].phase, outcomes[1].code) == (Kind.RETRY, Phase.DOT, 421)
-    assert outcomes[2].kind is Kind.SENT
+    assert (outcomes[1].kind, outcomes[1].phase, outcomes[1].code) == (OutcomeKind.RETRY, Phase.DOT, 421)
+    assert outcomes[2].kind is OutcomeKind.SENT
 
 
 def test_a_server_that_always_hangs_up_costs_each_message_two_connections() -> None:
@@ -117,7 +117,7 @@ def test_a_server_that_always_hangs_up_costs_each_message_two_connections() -> N
         lane = open_lane(server.port, connections=1)
         outcomes = send_all(lane, [make_message(1), make_message(2)])
         lane.close()
-    assert {outcome.kind for outcome in outcomes.values()} == {Kind.RETRY}
+    assert {outcome.kind for outcome in outcomes.values()} == {OutcomeKind.RETRY}
     assert server.connections == 4
 
 
@@ -130,7 +130,7 @@ def test_an_unfinished_body_was_certainly_not_taken(reply: str) -> None:
         outcome = send_all(lane, [huge])[1]
         lane.close()
     assert outcome.phase is Phase.BODY
-    assert outcome.kind is (Kind.REJECTED if reply.startswith("5") else Kind.RETRY)
+    assert outcome.kind is (OutcomeKind.REJECTED if reply.startswith("5") else OutcomeKind.RETRY)
     assert server.mails == []
 
 
@@ -139,16 +139,16 @@ def test_a_body_cut_on_its_way_is_in_doubt_once_our_last_byte_was_given_away() -
         lane = open_lane(proxy.port, connections=1)
         outcome = send_all(lane, [make_message(1, text="A line of the digest.\n" * 200)])[1]
         lane.close()
-    assert (outcome.kind, outcome.phase) == (Kind.UNKNOWN, Phase.DOT)
+    assert (outcome.kind, outcome.phase) == (OutcomeKind.UNKNOWN, Phase.DOT)
     assert server.mails == []
 
 
 def test_a_half_open_connection_is_given_up_and_replaced() -> None:
     with ScriptedServer() as server, FaultyProxy(server.port) as proxy:
         lane = open_lane(proxy.port, connections=1, timeout=0.4)
-        assert send_all(lane, [make_message(1)])[1].kind is Kind.SENT
+        assert send_all(lane, [make_message(1)])[1].kind is OutcomeKind.SENT
         proxy.hang()
-        assert send_all(lane, [make_message(2)])[2].kind is Kind.SENT
+        assert send_all(lane, [make_message(2)])[2].kind is OutcomeKind.SENT
         lane.close()
     assert proxy.connections == 2
 
@@ -164,9 +164,9 @@ def test_a_reset_of_every_connection_loses_and_doubles_nothing() -> None:
     arrived = [mail.recipient for mail in server.mails]
     kinds = {f"reader{key}@example.net": outcome.kind for key, outcome in outcomes.items()}
     assert len(arrived) == len(set(arrived))
-    assert {kinds[recipient] for recipient in arrived} <= {Kind.SENT, Kind.UNKNOWN}
-    assert {recipient for recipient, kind in kinds.items() if kind is Kind.SENT} <= set(arrived)
-    assert sum(kind is Kind.UNKNOWN for kind in kinds.values()) <= 4 * 5
+    assert {kinds[recipient] for recipient in arrived} <= {OutcomeKind.SENT, OutcomeKind.UNKNOWN}
+    assert {recipient for recipient, kind in kinds.items() if kind is OutcomeKind.SENT} <= set(arrived)
+    assert sum(kind is OutcomeKind.UNKNOWN for kind in kinds.values()) <= 4 * 5
 
 
 def test_a_server_that_limits_connections_is_served_over_those_it_grants() -> None:
@@ -177,7 +177,7 @@ def test_a_server_that_limits_connections_is_served_over_those_it_grants() -> No
         server.on("CONNECT", reply="421 4.7.0 too many connections", drop="after")
         outcomes = send_all(lane, [make_message(key) for key in range(1, 30)]) if lane.poll(5).outcomes else {}
         lane.close()
-    assert {outcome.kind for outcome in outcomes.values()} == {Kind.SENT}
+    assert {outcome.kind for outcome in outcomes.values()} == {OutcomeKind.SENT}
     assert server.connections < 12  # it does not hammer at the closed door
 
 
@@ -206,7 +206,7 @@ def test_an_idle_connection_is_left_politely_and_a_new_one_opened() -> None:
         send_all(lane, [make_message(1)])
         lane.poll(1.2)
         assert server.commands[-1] == "QUIT"
-        assert send_all(lane, [make_message(2)])[2].kind is Kind.SENT
+        assert send_all(lane, [make_message(2)])[2].kind is OutcomeKind.SENT
         lane.close()
 
 
@@ -228,7 +228,7 @@ def test_an_address_that_could_split_the_envelope_never_reaches_the_wire(address
             type(message)(1, address, message.recipient, message.data),
         ):
             outcome = send_all(lane, [bad])[1]
-            assert (outcome.kind, outcome.phase) == (Kind.REJECTED, Phase.COMPOSE)
+            assert (outcome.kind, outcome.phase) == (OutcomeKind.REJECTED, Phase.COMPOSE)
         lane.close()
     assert server.commands == []
 
@@ -258,7 +258,7 @@ def test_a_dying_connection_leaves_a_doubt_from_the_final_dot_on_and_never_befor
         dialogue.wrote(written) if written else None
         assert dialogue.lost("gone", turn) is None
         dot_is_out = written >= len(body) - len(b"\r\n")
-        assert turn.outcomes[0].kind is (Kind.UNKNOWN if dot_is_out else Kind.RETRY)
+        assert turn.outcomes[0].kind is (OutcomeKind.UNKNOWN if dot_is_out else OutcomeKind.RETRY)
     assert written > len(message.data)
 
 
@@ -269,7 +269,7 @@ def test_bytes_that_an_interrupted_write_may_have_sent_count_as_sent() -> None:
     dialogue.hand_over()
     dialogue.expose(len(dialogue.output()))
     dialogue.lost("gone", turn)
-    assert turn.outcomes[0].kind is Kind.UNKNOWN
+    assert turn.outcomes[0].kind is OutcomeKind.UNKNOWN
 
 
 def test_replies_are_understood_however_they_are_cut() -> None:
@@ -305,7 +305,7 @@ def test_the_next_envelope_travels_right_behind_the_body() -> None:
     envelope = b"MAIL FROM:<b+2@papers.example.org>\r\nRCPT TO:<reader2@example.net>\r\nDATA\r\n"
     assert said.endswith(b"\r\n.\r\n" + envelope)
     assert turn.ready == [1, 2]
-    assert [outcome.kind for outcome in turn.outcomes] == [Kind.SENT]
+    assert [outcome.kind for outcome in turn.outcomes] == [OutcomeKind.SENT]
 
 
 def test_without_pipelining_the_envelope_waits_for_the_bodys_answer() -> None:

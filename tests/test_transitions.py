@@ -10,7 +10,7 @@ from django.db import connection
 
 from newsletter import delivery, planning
 from newsletter.delivery import claim
-from newsletter.delivery.transports import Kind, Message, Outcome, Phase
+from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase
 from newsletter.editions import lifecycle
 from newsletter.models import Delivery, Edition
 from subscriptions.models import Subscriber
@@ -86,13 +86,13 @@ def test_whatever_happens_only_legal_changes_of_state_are_made() -> None:
     for _ in range(40):
         make_reader()
     planning.plan_due(now=NOON)
-    kinds = [kind for kind in Kind if kind is not Kind.INFRASTRUCTURE]
+    kinds = [kind for kind in OutcomeKind if kind is not OutcomeKind.INFRASTRUCTURE]
 
     def answer(message: Message) -> Outcome:
         return Outcome(message.key, kinds[message.key % len(kinds)], Phase.DOT, 250)
 
     run(MemoryTransport(answer))
-    run(MemoryTransport(lambda message: Outcome(message.key, Kind.INFRASTRUCTURE, Phase.CONNECT)), minutes=10)
+    run(MemoryTransport(lambda message: Outcome(message.key, OutcomeKind.INFRASTRUCTURE, Phase.CONNECT)), minutes=10)
     first = Delivery.objects.filter(state="unknown").first()
     assert first is not None
     delivery.settle_unknown([first.pk], state="sent", source="operator", text="", now=LATER)

@@ -15,7 +15,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from newsletter import delivery, planning
-from newsletter.delivery.transports import Kind, Outcome, Phase
+from newsletter.delivery.transports import Outcome, OutcomeKind, Phase
 from newsletter.editions import lifecycle as edition_lifecycle
 from newsletter.models import Compiled, Delivery, Edition, Miss, Paper
 from newsletter.monitoring.reader_history import history_of, standing_of
@@ -372,7 +372,7 @@ def test_a_first_digest_that_is_deferred_is_tried_again_with_the_same_words() ->
     shelf()
     sign_up()
     planning.plan_due(now=NOON)
-    busy = MemoryTransport(lambda message: Outcome(message.key, Kind.RETRY, Phase.DOT, 451, "", "later"))
+    busy = MemoryTransport(lambda message: Outcome(message.key, OutcomeKind.RETRY, Phase.DOT, 451, "", "later"))
     deliver(NOON, busy)
     row = Delivery.objects.get()
     assert row.state == State.RETRY

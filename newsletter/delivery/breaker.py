@@ -15,7 +15,7 @@ from django.db import transaction
 
 from newsletter.delivery.claim import STREAM
 from newsletter.delivery.settle import infrastructure_wait
-from newsletter.delivery.transports import Kind, Outcome
+from newsletter.delivery.transports import Outcome, OutcomeKind
 from newsletter.models import Edition, Stream
 
 TRIP_AFTER = 3  # runs in a row that met an infrastructure error
@@ -37,19 +37,19 @@ class Breaker:
         """Take in outcomes and the edition of each. Returns what has to be written, if anything."""
         writes: list[Callable[[], object]] = []
         for outcome, edition in zip(outcomes, editions, strict=True):
-            if outcome.kind is Kind.INFRASTRUCTURE:
+            if outcome.kind is OutcomeKind.INFRASTRUCTURE:
                 continue
             self._tried[edition] += 1
-            if outcome.kind in {Kind.REJECTED, Kind.BOUNCED}:
+            if outcome.kind in {OutcomeKind.REJECTED, OutcomeKind.BOUNCED}:
                 self._refused[edition] += 1
                 if self._is_storm(edition):
                     reason = f"{self._refused[edition]} of {self._tried[edition]} messages were refused"
                     writes.append(partial(pause_edition, edition, reason=reason, now=now))
                     self._refused[edition] = 0
-        if any(outcome.kind is Kind.INFRASTRUCTURE for outcome in outcomes) and not self.tripped:
+        if any(outcome.kind is OutcomeKind.INFRASTRUCTURE for outcome in outcomes) and not self.tripped:
             self.tripped = True
             writes.append(partial(_trip, now=now))
-        if not self._recovered and any(outcome.kind is Kind.SENT for outcome in outcomes):
+        if not self._recovered and any(outcome.kind is OutcomeKind.SENT for outcome in outcomes):
             self._recovered = True
             writes.insert(0, _recover)
         return partial(_do, writes) if writes else None

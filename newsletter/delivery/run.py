@@ -23,7 +23,7 @@ from newsletter.delivery.breaker import Breaker, pause_edition
 from newsletter.delivery.claim import Claimed, claim_due, give_back, keep_alive, let_go
 from newsletter.delivery.compose import Composers, EditionBroken
 from newsletter.delivery.settle_and_mark import exchange
-from newsletter.delivery.transports import Kind, Message, Outcome, Phase, Transport, Turn
+from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase, Transport, Turn
 from newsletter.models.background_writer import Ledger, open_ledger
 
 log = logging.getLogger(__name__)
@@ -38,11 +38,11 @@ class Run:
 
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     claimed: int = 0
-    outcomes: dict[Kind, int] = field(default_factory=dict)
+    outcomes: dict[OutcomeKind, int] = field(default_factory=dict)
 
     @property
     def sent(self) -> int:
-        return self.outcomes.get(Kind.SENT, 0)
+        return self.outcomes.get(OutcomeKind.SENT, 0)
 
     def count(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
@@ -174,7 +174,7 @@ class _Worker:
         except Exception as error:
             log.exception("Delivery %s cannot be composed", row.pk)
             text = f"The message could not be composed: {error}"[:300]
-            self._waiting.outcomes.append(Outcome(row.pk, Kind.REJECTED, Phase.COMPOSE, text=text))
+            self._waiting.outcomes.append(Outcome(row.pk, OutcomeKind.REJECTED, Phase.COMPOSE, text=text))
             return None
         self._sizes[row.pk] = len(message.data)
         self._editions[row.pk] = row.edition

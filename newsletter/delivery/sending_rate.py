@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import Protocol, TypeVar
 
 from django.conf import settings
 from django.db.models import F
@@ -17,8 +17,15 @@ from django.db.models.functions import Greatest
 
 from newsletter.models import PaceBucket
 
-if TYPE_CHECKING:
-    from newsletter.delivery.claim import Claimed
+
+class _Mail(Protocol):
+    @property
+    def pk(self) -> int: ...
+    @property
+    def domain(self) -> str: ...
+
+
+Mail = TypeVar("Mail", bound=_Mail)
 
 EVERYTHING = "*"
 BURST_SECONDS = 10  # a bucket holds this much of its rate, so idle time is not saved up into a flood
@@ -43,14 +50,14 @@ def daily_cap(today: date) -> int | None:
     return int(settings.DELIVERY_WARMUP_FIRST_DAY * settings.DELIVERY_WARMUP_GROWTH**day)
 
 
-def allow(rows: Sequence[Claimed], *, now: datetime) -> tuple[list[Claimed], dict[datetime, list[int]]]:
+def allow(rows: Sequence[Mail], *, now: datetime) -> tuple[list[Mail], dict[datetime, list[int]]]:
     """(rows that may go now, in order; moment -> rows to put back until then)."""
     cap = daily_cap(now.date())
     later: dict[datetime, list[int]] = defaultdict(list)
     if not settings.DELIVERY_RATE and not settings.DELIVERY_DOMAIN_RATES and cap is None:
         return list(rows), later
-    allowed: list[Claimed] = []
-    by_domain: dict[str, list[Claimed]] = defaultdict(list)
+    allowed: list[Mail] = []
+    by_domain: dict[str, list[Mail]] = defaultdict(list)
     for row in rows:
         by_domain[row.domain].append(row)
     for domain in sorted(by_domain):  # one order for all workers: no deadlock on the buckets
@@ -103,7 +110,7 @@ def _take(scope: str, wanted: int, *, cap: int | None, now: datetime) -> tuple[i
 
 
 def _spread(
-    rows: Sequence[Claimed], *, rate: float, left_today: int, now: datetime, later: dict[datetime, list[int]]
+    rows: Sequence[_Mail], *, rate: float, left_today: int, now: datetime, later: dict[datetime, list[int]]
 ) -> None:
     """Over the time their bucket needs to refill; those beyond the day's cap to the next UTC day."""
     tomorrow = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)

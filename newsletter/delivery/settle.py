@@ -14,14 +14,14 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from newsletter.delivery.claim import HELD, State, give_back
-from newsletter.delivery.transports import Kind, Outcome
+from newsletter.delivery.transports import Outcome, OutcomeKind
 from newsletter.models import Delivery, DeliveryEvent
 
 LONGEST_RETRY = 12  # times the first wait
 SETTLED = {
-    Kind.BOUNCED: (State.FAILED, DeliveryEvent.Kind.BOUNCED),
-    Kind.REJECTED: (State.FAILED, DeliveryEvent.Kind.REJECTED),
-    Kind.UNKNOWN: (State.UNKNOWN, DeliveryEvent.Kind.UNKNOWN),
+    OutcomeKind.BOUNCED: (State.FAILED, DeliveryEvent.Kind.BOUNCED),
+    OutcomeKind.REJECTED: (State.FAILED, DeliveryEvent.Kind.REJECTED),
+    OutcomeKind.UNKNOWN: (State.UNKNOWN, DeliveryEvent.Kind.UNKNOWN),
 }
 
 
@@ -39,14 +39,14 @@ def infrastructure_wait() -> timedelta:
 @transaction.atomic
 def settle(outcomes: Sequence[Outcome], *, token: str, now: datetime, sizes: Mapping[int, int]) -> None:
     """Record outcomes. The common one, sent, is a single statement for the whole batch."""
-    sent = [outcome for outcome in outcomes if outcome.kind is Kind.SENT]
+    sent = [outcome for outcome in outcomes if outcome.kind is OutcomeKind.SENT]
     if sent:
         _settle_sent(sent, token=token, now=now, sizes=sizes)
-    untouched = [outcome.key for outcome in outcomes if outcome.kind is Kind.INFRASTRUCTURE]
+    untouched = [outcome.key for outcome in outcomes if outcome.kind is OutcomeKind.INFRASTRUCTURE]
     if untouched:
         Delivery.objects.filter(pk__in=untouched, claim=token, state=State.SENDING).update(state=State.CLAIMED)
         give_back(untouched, token=token, not_before=now + infrastructure_wait())
-    troubled = [outcome for outcome in outcomes if outcome.kind not in {Kind.SENT, Kind.INFRASTRUCTURE}]
+    troubled = [outcome for outcome in outcomes if outcome.kind not in {OutcomeKind.SENT, OutcomeKind.INFRASTRUCTURE}]
     if troubled:
         _settle_troubled(troubled, token=token, now=now)
 
@@ -81,11 +81,11 @@ def _settle_troubled(outcomes: Sequence[Outcome], *, token: str, now: datetime) 
     events = []
     for outcome in outcomes:
         row = rows.get(outcome.key)
-        if row is None or (row.state == State.UNKNOWN and outcome.kind is Kind.UNKNOWN):
+        if row is None or (row.state == State.UNKNOWN and outcome.kind is OutcomeKind.UNKNOWN):
             continue
         row.attempts += 1
         row.reply = reply_line(outcome)
-        if outcome.kind is Kind.RETRY:
+        if outcome.kind is OutcomeKind.RETRY:
             row.state, kind = _retry_or_give_up(row, now=now), DeliveryEvent.Kind.DEFERRED
             if row.state == State.FAILED:
                 kind = DeliveryEvent.Kind.FAILED

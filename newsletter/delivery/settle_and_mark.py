@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from newsletter.delivery.claim import mark_sending
 from newsletter.delivery.settle import reply_line, settle
-from newsletter.delivery.transports import Kind, Outcome, Turn
+from newsletter.delivery.transports import Outcome, OutcomeKind, Turn
 from newsletter.models import Delivery, Edition
 from subscriptions.models import Subscriber, Suppression
 
@@ -45,9 +45,9 @@ def exchange(turn: Turn, *, token: str, now: datetime, sizes: Mapping[int, int])
         with transaction.atomic():
             settle(turn.outcomes, token=token, now=now, sizes=sizes)
             return mark_sending(turn.ready, token=token, now=now)
-    sent = [outcome for outcome in turn.outcomes if outcome.kind is Kind.SENT]
+    sent = [outcome for outcome in turn.outcomes if outcome.kind is OutcomeKind.SENT]
     marked = _settle_and_mark(sent, turn.ready, token=token, now=now, sizes=sizes)
-    rest = [outcome for outcome in turn.outcomes if outcome.kind is not Kind.SENT]
+    rest = [outcome for outcome in turn.outcomes if outcome.kind is not OutcomeKind.SENT]
     if rest:
         settle(rest, token=token, now=now, sizes=sizes)
     if len(marked) < len(turn.ready):

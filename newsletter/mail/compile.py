@@ -24,7 +24,7 @@ from django.utils.translation import gettext as _
 
 from newsletter.mail import assemble, encoding, subject_lines
 from newsletter.mail import text as mail_text
-from newsletter.mail.links import Kind, click_url, digest_url, links_of, verdict_url
+from newsletter.mail.links import LinkKind, click_url, digest_url, links_of, verdict_url
 from newsletter.models import Edition, EditionItem
 from newsletter.ranking.explain import call_trending, gains_line, stands_out
 from subscriptions import links
@@ -270,7 +270,7 @@ class _Sheet:
     verdicts: tuple[tuple[str, str], ...]
 
     @classmethod
-    def of(cls, item: EditionItem, *, addresses: Mapping[Kind, str], delivery_mark: str) -> _Sheet:
+    def of(cls, item: EditionItem, *, addresses: Mapping[LinkKind, str], delivery_mark: str) -> _Sheet:
         paper = item.paper
         shown = [row.topic for row in paper.paper_topics.all() if row.is_assigned][:TOPICS_SHOWN]
         judge = verdict_url(delivery_mark, item.pk)
@@ -278,10 +278,10 @@ class _Sheet:
         if shown:
             verdicts.append((_("Mute this topic"), f"{judge}#mute"))
         names = {
-            Kind.PAPER: _("Read the paper"),
-            Kind.FILE: _("PDF"),
-            Kind.CODE: _("Code"),
-            Kind.HOME: _("Project"),
+            LinkKind.PAPER: _("Read the paper"),
+            LinkKind.FILE: _("PDF"),
+            LinkKind.CODE: _("Code"),
+            LinkKind.HOME: _("Project"),
         }
         return cls(
             title=mail_text.shorten(paper.title, width=TITLE_WIDTH),
@@ -289,7 +289,7 @@ class _Sheet:
             summary=mail_text.gist(paper.abstract),
             note=_("Editor: %s") % note if (note := mail_text.one_line(item.note)) else "",
             topics=tuple(mail_text.one_line(topic.name) for topic in shown),
-            url=addresses[Kind.PAPER],
+            url=addresses[LinkKind.PAPER],
             links=tuple((names[kind], address) for kind, address in addresses.items()),
             verdicts=tuple(verdicts),
         )

@@ -17,7 +17,7 @@ from newsletter.models import Click
 if TYPE_CHECKING:
     from newsletter.models import Paper
 
-Kind = Click.Kind
+LinkKind = Click.Kind
 
 
 def digest_url(delivery_token: str) -> str:
@@ -35,10 +35,12 @@ def click_url(delivery_token: str, item_id: int, kind: str) -> str:
     return f"{settings.SITE_URL}/c/{delivery_token}/{item_id}/{kind}"
 
 
-def links_of(paper: Paper) -> dict[Kind, str]:
+def links_of(paper: Paper) -> dict[LinkKind, str]:
     """Every address of a paper that a mail may link to, its own page first."""
-    others = {Kind.FILE: paper.pdf_url, Kind.CODE: paper.code_url, Kind.HOME: paper.project_url}
-    return {Kind.PAPER: paper_url(paper)} | {kind: safe for kind, link in others.items() if (safe := safe_link(link))}
+    others = {LinkKind.FILE: paper.pdf_url, LinkKind.CODE: paper.code_url, LinkKind.HOME: paper.project_url}
+    return {LinkKind.PAPER: paper_url(paper)} | {
+        kind: safe for kind, link in others.items() if (safe := safe_link(link))
+    }
 
 
 def paper_url(paper: Paper) -> str:

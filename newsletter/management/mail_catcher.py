@@ -10,82 +10,18 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
-import json
 import logging
 import threading
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from email.errors import HeaderParseError
-from email.header import decode_header, make_header
-from email.message import EmailMessage
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from aiosmtpd.smtp import SMTP
 
+from newsletter.management.caught_mail import Address, CaughtMail, load, readable, save
 from newsletter.management.mail_catcher_pages import MailPages
 
-Address = tuple[str, int]
 _LARGEST_MESSAGE = 32 * 1024 * 1024
-
-
-@dataclass(frozen=True)
-class CaughtMail:
-    number: int
-    caught_at: datetime
-    mail_from: str
-    recipients: tuple[str, ...]
-    subject: str
-    size: int
-    path: Path
-
-    @property
-    def raw(self) -> bytes:
-        return self.path.read_bytes()
-
-    @cached_property
-    def parsed(self) -> EmailMessage:
-        return email.message_from_bytes(self.raw, policy=email.policy.default)
-
-    @property
-    def headers(self) -> Iterator[tuple[str, str]]:
-        """Every header in its order, decoded; one that cannot be decoded is given as it stands."""
-        for name, value in self.parsed.raw_items():
-            yield name, readable(str(value))
-
-    def header(self, wanted: str) -> str:
-        return next((value for name, value in self.headers if name.casefold() == wanted.casefold()), "")
-
-    @property
-    def html(self) -> str:
-        return self._body("html")
-
-    @property
-    def text(self) -> str:
-        return self._body("plain")
-
-    def _body(self, kind: str) -> str:
-        part = self.parsed.get_body((kind,))
-        if part is None:
-            return ""
-        content = part.get_payload(decode=True)
-        if not isinstance(content, bytes):
-            return ""
-        try:
-            return content.decode(part.get_content_charset("utf-8"), "replace")
-        except LookupError:
-            return content.decode("utf-8", "replace")
-
-
-def readable(value: str) -> str:
-    """A header's value unfolded and decoded (RFC 2047)."""
-    value = "".join(value.splitlines())
-    try:
-        return str(make_header(decode_header(value)))
-    except (HeaderParseError, LookupError, UnicodeError, ValueError):
-        return value
 
 
 class MailCatcher:
@@ -120,7 +56,7 @@ class MailCatcher:
         logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd tells every command otherwise
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._lock:
-            self._messages = [_load(path) for path in sorted(self.folder.glob("*.json"))]
+            self._messages = [load(path) for path in sorted(self.folder.glob("*.json"))]
         self._smtp_thread.start()
         listening = asyncio.run_coroutine_threadsafe(self._listen(), self._loop)
         try:
@@ -167,18 +103,5 @@ class MailCatcher:
                 size=len(raw),
                 path=path,
             )
-            _save(caught)
+            save(caught)
             self._messages.append(caught)
-
-
-def _save(mail: CaughtMail) -> None:
-    envelope = asdict(mail) | {"caught_at": mail.caught_at.isoformat(), "path": mail.path.name}
-    mail.path.with_suffix(".json").write_text(json.dumps(envelope, indent=1))
-
-
-def _load(path: Path) -> CaughtMail:
-    envelope = json.loads(path.read_text())
-    envelope["caught_at"] = datetime.fromisoformat(envelope["caught_at"])
-    envelope["recipients"] = tuple(envelope["recipients"])
-    envelope["path"] = path.with_name(envelope["path"])
-    return CaughtMail(**envelope)

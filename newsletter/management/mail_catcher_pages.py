@@ -11,13 +11,13 @@ import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from django.template.loader import render_to_string
 
 if TYPE_CHECKING:
-    from newsletter.management.mail_catcher import Address, CaughtMail, MailCatcher
+    from newsletter.management.caught_mail import Address, CaughtMail
 
 PAGE_SIZE = 100
 VIEWS = ("html", "text", "headers", "source")
@@ -34,10 +34,19 @@ _MAIL_POLICY = (
 _LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1"}
 
 
+class Catcher(Protocol):
+    """What the pages show: the mails caught so far, and where they come in."""
+
+    @property
+    def messages(self) -> list[CaughtMail]: ...
+    @property
+    def smtp_address(self) -> Address: ...
+
+
 class MailPages:
     """Serves the pages in a thread of its own between start() and stop()."""
 
-    def __init__(self, catcher: MailCatcher, address: Address, *, any_host: bool) -> None:
+    def __init__(self, catcher: Catcher, address: Address, *, any_host: bool) -> None:
         def handler(*arguments: object) -> _Handler:
             return _Handler(*arguments, catcher=catcher, any_host=any_host)
 
@@ -62,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
     protocol_version = "HTTP/1.1"
 
-    def __init__(self, *arguments: object, catcher: MailCatcher, any_host: bool) -> None:
+    def __init__(self, *arguments: object, catcher: Catcher, any_host: bool) -> None:
         self._catcher = catcher
         self._any_host = any_host
         super().__init__(*arguments)  # type: ignore[arg-type]

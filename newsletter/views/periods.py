@@ -1,7 +1,7 @@
 """Days, weeks and months as pages: what they span, where they are, what they are called.
 
 In: a day and a kind of period. Out: the period around it, with its address and its names in the reader's language.
-Pure but for the language and the addresses.
+Reads only the active language and the addresses.
 """
 
 from __future__ import annotations

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["Event", "Kind"]
+__all__ = ["Event", "ReportKind"]
 
 
-class Kind(StrEnum):
+class ReportKind(StrEnum):
     DELIVERED = "delivered"  # the reader's own server has it
     DEFERRED = "deferred"  # still being tried: not a bounce
     HARD = "hard"  # the address does not exist any more
@@ -33,7 +33,7 @@ class Event:
     No address of a reader is kept: what a report's body says about addresses proves nothing (BN2).
     """
 
-    kind: Kind
+    kind: ReportKind
     source: str  # dsn, arf, guess, mailto or webhook
     event_id: str
     delivery: int | None = None  # our own key, given back by a provider

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from newsletter.delivery.bounces import Event, Kind, mime, status_codes
+from newsletter.delivery.bounces import Event, ReportKind, mime, status_codes
 
 if TYPE_CHECKING:
     from email.message import Message
 
 # "not-spam" takes a complaint back for the provider's statistics; "auth-failure" is about our DNS, not about a reader.
 _KINDS = {
-    "abuse": Kind.COMPLAINED,
-    "fraud": Kind.COMPLAINED,
-    "other": Kind.COMPLAINED,
-    "opt-out": Kind.UNSUBSCRIBED,
-    "opt-out-list": Kind.UNSUBSCRIBED,
-    "virus": Kind.POLICY,
+    "abuse": ReportKind.COMPLAINED,
+    "fraud": ReportKind.COMPLAINED,
+    "other": ReportKind.COMPLAINED,
+    "opt-out": ReportKind.UNSUBSCRIBED,
+    "opt-out-list": ReportKind.UNSUBSCRIBED,
+    "virus": ReportKind.POLICY,
 }
 
 
@@ -33,7 +33,7 @@ def parse(message: Message, *, raw: bytes) -> Event | None:
     return None
 
 
-def _event(kind: Kind, block: Message, *, message: Message, raw: bytes) -> Event:
+def _event(kind: ReportKind, block: Message, *, message: Message, raw: bytes) -> Event:
     returned = mime.returned_headers(message)
     sender = mime.header(block, "Original-Mail-From").strip("<> ")
     if sender and "Return-Path" not in returned:

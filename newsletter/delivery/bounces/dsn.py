@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from newsletter.delivery.bounces import Event, Kind, mime, status_codes
+from newsletter.delivery.bounces import Event, ReportKind, mime, status_codes
 
 if TYPE_CHECKING:
     from email.message import Message
 
 # From the best news to the worst.
-_ORDER = (Kind.DELIVERED, Kind.DEFERRED, Kind.POLICY, Kind.SOFT, Kind.HARD)
+_ORDER = (ReportKind.DELIVERED, ReportKind.DEFERRED, ReportKind.POLICY, ReportKind.SOFT, ReportKind.HARD)
 
 _ACTIONS = {"5": "failed", "4": "delayed", "2": "delivered"}  # for reports that leave the action out
 
@@ -42,7 +42,7 @@ def parse(message: Message, *, raw: bytes) -> Event | None:
     )
 
 
-def _fate(block: Message) -> tuple[Kind, str, str] | None:
+def _fate(block: Message) -> tuple[ReportKind, str, str] | None:
     """One recipient's block; None for the block about the message, and for actions that say nothing."""
     action = mime.header(block, "Action").split(";")[0].strip().lower()
     status = status_codes.enhanced_code(mime.header(block, "Status"))
@@ -52,7 +52,7 @@ def _fate(block: Message) -> tuple[Kind, str, str] | None:
     if action == "failed":
         kind = status_codes.kind_of_failure(status, diagnostic=diagnostic)
     elif action in {"delayed", "delivered"}:
-        kind = Kind.DEFERRED if action == "delayed" else Kind.DELIVERED
+        kind = ReportKind.DEFERRED if action == "delayed" else ReportKind.DELIVERED
     else:
         return None
     return kind, status_codes.codes(status, diagnostic=diagnostic), status_codes.one_line(diagnostic)

@@ -15,8 +15,7 @@ from django.db.models import Count
 from django.utils import timezone
 
 from newsletter.delivery import settle_unknown
-from newsletter.delivery.bounces import Event, mailbox, parse
-from newsletter.delivery.bounces import Kind as Told
+from newsletter.delivery.bounces import Event, ReportKind, mailbox, parse
 from newsletter.delivery.compose import delivery_of_bounce_address, delivery_of_message_id
 from newsletter.editions import lifecycle as edition_lifecycle
 from newsletter.models import Delivery, DeliveryEvent, Edition
@@ -26,13 +25,13 @@ from subscriptions.models import ConsentEvent, Subscriber, Suppression
 log = logging.getLogger(__name__)
 Kind = DeliveryEvent.Kind
 KINDS = {
-    Told.DELIVERED: Kind.DELIVERED,
-    Told.DEFERRED: Kind.DEFERRED,
-    Told.HARD: Kind.BOUNCED,
-    Told.SOFT: Kind.SOFT,
-    Told.POLICY: Kind.REJECTED,
-    Told.COMPLAINED: Kind.COMPLAINED,
-    Told.UNSUBSCRIBED: Kind.UNSUBSCRIBED,
+    ReportKind.DELIVERED: Kind.DELIVERED,
+    ReportKind.DEFERRED: Kind.DEFERRED,
+    ReportKind.HARD: Kind.BOUNCED,
+    ReportKind.SOFT: Kind.SOFT,
+    ReportKind.POLICY: Kind.REJECTED,
+    ReportKind.COMPLAINED: Kind.COMPLAINED,
+    ReportKind.UNSUBSCRIBED: Kind.UNSUBSCRIBED,
 }
 SOFT_DAYS = 5  # so many days with a soft bounce and none with a delivery between …
 SOFT_WINDOW = timedelta(days=30)  # … within this time, and the address is taken for dead (BN3)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from flufl.bounce import all_failures
 
-from newsletter.delivery.bounces import Event, Kind, mime, status_codes
+from newsletter.delivery.bounces import Event, ReportKind, mime, status_codes
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -31,7 +31,7 @@ def parse(message: Message, *, raw: bytes) -> Event | None:
         return None
     texts = [mime.text_of(part) for part in mime.parts_of_type(message, "text/plain")]
     diagnostic = texts[0][:_TEXT_LIMIT] if texts else ""
-    kind = status_codes.kind_of_failure("", diagnostic=diagnostic) if permanent else Kind.DEFERRED
+    kind = status_codes.kind_of_failure("", diagnostic=diagnostic) if permanent else ReportKind.DEFERRED
     returned = mime.returned_headers(message)
     return Event(
         kind=kind,

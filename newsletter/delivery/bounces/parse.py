@@ -10,7 +10,7 @@ import email.policy
 import re
 from typing import TYPE_CHECKING
 
-from newsletter.delivery.bounces import Event, Kind, arf, dsn, heuristics, mime
+from newsletter.delivery.bounces import Event, ReportKind, arf, dsn, heuristics, mime
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -33,7 +33,7 @@ def _read(data: bytes) -> Event | None:
         return found
     if (token := _wish_to_leave(message)) is not None:
         return Event(
-            kind=Kind.UNSUBSCRIBED,
+            kind=ReportKind.UNSUBSCRIBED,
             source="mailto",
             event_id=mime.fingerprint("mailto", message, data),
             unsubscribe_token=token,

@@ -10,27 +10,27 @@ import hashlib
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from newsletter.delivery.bounces import Event, Kind, status_codes
+from newsletter.delivery.bounces import Event, ReportKind, status_codes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
 _KINDS = {
-    "delivered": Kind.DELIVERED,
-    "deferred": Kind.DEFERRED,
-    "complained": Kind.COMPLAINED,
-    "unsubscribed": Kind.UNSUBSCRIBED,
-    "failed": Kind.POLICY,
+    "delivered": ReportKind.DELIVERED,
+    "deferred": ReportKind.DEFERRED,
+    "complained": ReportKind.COMPLAINED,
+    "unsubscribed": ReportKind.UNSUBSCRIBED,
+    "failed": ReportKind.POLICY,
 }
 # Why a provider refused or gave up. "bounced" is its own list of dead addresses, "spam" of complaints.
 _REASONS = {
-    "invalid": Kind.HARD,
-    "bounced": Kind.HARD,
-    "spam": Kind.COMPLAINED,
-    "unsubscribed": Kind.UNSUBSCRIBED,
-    "blocked": Kind.POLICY,
-    "timed_out": Kind.SOFT,
+    "invalid": ReportKind.HARD,
+    "bounced": ReportKind.HARD,
+    "spam": ReportKind.COMPLAINED,
+    "unsubscribed": ReportKind.UNSUBSCRIBED,
+    "blocked": ReportKind.POLICY,
+    "timed_out": ReportKind.SOFT,
 }
 
 
@@ -65,7 +65,7 @@ def event_of(event: Any) -> Event | None:
     )
 
 
-def _kind(event_type: str, *, reason: str, response: str) -> Kind | None:
+def _kind(event_type: str, *, reason: str, response: str) -> ReportKind | None:
     if event_type in {"bounced", "rejected"}:
         # The receiving server's own words outrank the provider's summary: many call every bounce "bounced".
         if status_codes.enhanced_code(response):

@@ -1,13 +1,13 @@
 """From the codes in a report to what it means for the address. Pure; sources: RFC 3463, RFC 3464, BN3.
 
-In: action, status and diagnostic text. Out: a Kind. Unsure means soft: it takes several of them to lose a reader.
+In: action, status and diagnostic text. Out: a ReportKind. Unsure means soft: it takes several of them to lose a reader.
 """
 
 from __future__ import annotations
 
 import re
 
-from newsletter.delivery.bounces import Kind
+from newsletter.delivery.bounces import ReportKind
 
 TEXT_LIMIT = 250
 _DEAD_ADDRESS = frozenset({"5.1.0", "5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
@@ -25,15 +25,15 @@ _REPLY = re.compile(r"(?<![\d.])([245]\d\d)(?=[ -])")
 _ADDRESS = re.compile(r"<?[^\s<>@;]+@[^\s<>@;]+>?")
 
 
-def kind_of_failure(status: str, *, diagnostic: str = "") -> Kind:
+def kind_of_failure(status: str, *, diagnostic: str = "") -> ReportKind:
     """What a failed delivery says of the address. ``status`` may be empty; the diagnostic may know better."""
     if _VAGUE.fullmatch(status):
         status = enhanced_code(diagnostic) or status
     if _VAGUE.fullmatch(status) and _POLICY_WORDS.search(diagnostic):
-        return Kind.POLICY
+        return ReportKind.POLICY
     if status[1:].startswith((".6.", ".7.")) or status in _NOT_THE_ADDRESS:
-        return Kind.POLICY
-    return Kind.HARD if status in _DEAD_ADDRESS else Kind.SOFT
+        return ReportKind.POLICY
+    return ReportKind.HARD if status in _DEAD_ADDRESS else ReportKind.SOFT
 
 
 def enhanced_code(text: str) -> str:

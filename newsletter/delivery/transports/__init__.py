@@ -8,13 +8,14 @@ so a process killed at any moment leaves at most as many doubtful rows as it has
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
+
+from subscriptions.smtp_replies import OutcomeKind, Phase, classify, enhanced_code_of, redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Kind", "Message", "Outcome", "Phase", "Transport", "Turn"]
+__all__ = ["Message", "Outcome", "OutcomeKind", "Phase", "Transport", "Turn", "outcome_of_reply"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,37 +29,12 @@ class Message:
     is_dotless: bool = False  # no line begins with a dot: to look for one costs more than composing the message
 
 
-class Phase(StrEnum):
-    """How far the conversation had come."""
-
-    COMPOSE = "compose"  # the message itself could not be put together
-    CONNECT = "connect"
-    EHLO = "ehlo"
-    TLS = "tls"
-    AUTH = "auth"
-    MAIL = "mail"
-    RCPT = "rcpt"
-    DATA = "data"
-    BODY = "body"  # part of the body was written, its final dot was not: nobody can have accepted it
-    DOT = "dot"  # the final dot may have been handed over
-    API = "api"  # a provider's HTTP interface
-
-
-class Kind(StrEnum):
-    SENT = "sent"
-    RETRY = "retry"
-    BOUNCED = "bounced"  # the address is at fault
-    REJECTED = "rejected"  # refused for what it says or who we are: the address is not to blame
-    INFRASTRUCTURE = "infrastructure"  # no conversation came about: the message is untouched, no attempt is spent
-    UNKNOWN = "unknown"  # may have been handed over: never send it again by itself
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one message. ``code`` 0 and ``enhanced`` "" when there was no reply or it had none."""
 
     key: int
-    kind: Kind
+    kind: OutcomeKind
     phase: Phase
     code: int = 0
     enhanced: str = ""
@@ -96,3 +72,9 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Leave politely where possible. What was released and not settled is lost track of: drain and poll first."""
+
+
+def outcome_of_reply(key: int, phase: Phase, *, code: int = 0, text: str = "") -> Outcome:
+    """The outcome of a reply as it came: the enhanced code is read from its text, which is cut and redacted."""
+    enhanced = enhanced_code_of(text)
+    return Outcome(key, classify(phase, code=code, enhanced=enhanced), phase, code, enhanced, redact(text))

@@ -19,9 +19,9 @@ from collections import deque
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from newsletter.delivery.transports import Kind, Message, Outcome, Phase, Turn
-from newsletter.delivery.transports.outcomes import outcome, redact
+from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase, Turn, outcome_of_reply
 from subscriptions import mail
+from subscriptions.smtp_replies import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -117,7 +117,7 @@ class BackendTransport:
             try:
                 result = desk.send(message)
             except Exception as error:  # whatever a backend may raise: nobody knows how far it got
-                result = Outcome(message.key, Kind.UNKNOWN, Phase.API, text=redact(_in_words(error)))
+                result = Outcome(message.key, OutcomeKind.UNKNOWN, Phase.API, text=redact(_in_words(error)))
             self._results.put(result)
         desk.leave()
 
@@ -152,12 +152,12 @@ class _Desk:
             connection = self._connection or self._open()
         except Exception as error:
             phase, code = _opening_fault(error)
-            return Outcome(message.key, Kind.INFRASTRUCTURE, phase, code, text=redact(_in_words(error)))
+            return Outcome(message.key, OutcomeKind.INFRASTRUCTURE, phase, code, text=redact(_in_words(error)))
         try:
             letter = rebuild(message, is_provider=_is_provider(connection))
             letter.message()  # Django serialises only while sending; here a failure is certainly harmless
         except Exception as error:
-            return outcome(message.key, Phase.COMPOSE, text=_in_words(error))
+            return outcome_of_reply(message.key, Phase.COMPOSE, text=_in_words(error))
         try:
             taken = connection.send_messages([letter])
         except Exception as error:
@@ -165,7 +165,7 @@ class _Desk:
             return _failure(message.key, error, phase=Phase(self._progress.step), letter=letter)
         if not taken:
             self.leave()
-            return Outcome(message.key, Kind.INFRASTRUCTURE, Phase.CONNECT, text="The backend took no message.")
+            return Outcome(message.key, OutcomeKind.INFRASTRUCTURE, Phase.CONNECT, text="The backend took no message.")
         return _accepted(message.key, letter, phase=Phase(self._progress.step))
 
     def _open(self) -> BaseEmailBackend:
@@ -213,14 +213,14 @@ def _opening_fault(error: Exception) -> tuple[Phase, int]:
 def _accepted(key: int, letter: EmailMultiAlternatives, *, phase: Phase) -> Outcome:
     """No error was raised. Providers say more: their own id, or a refusal that anymail was told to ignore."""
     if phase is not Phase.API:
-        return Outcome(key, Kind.SENT, Phase.DOT, 250, text="accepted")
+        return Outcome(key, OutcomeKind.SENT, Phase.DOT, 250, text="accepted")
     status = getattr(letter, "anymail_status", None)
     if status is None:
-        return Outcome(key, Kind.SENT, Phase.API, 200, text="accepted")
+        return Outcome(key, OutcomeKind.SENT, Phase.API, 200, text="accepted")
     if _is_refusal(status):
         return _refused(key, status, text=f"{status.status}")
     code = getattr(status.esp_response, "status_code", 200)
-    return outcome(key, Phase.API, code=code, text=f"accepted as {status.message_id}")
+    return outcome_of_reply(key, Phase.API, code=code, text=f"accepted as {status.message_id}")
 
 
 def _is_refusal(status: Any) -> bool:
@@ -229,32 +229,32 @@ def _is_refusal(status: Any) -> bool:
 
 
 def _refused(key: int, status: Any, *, text: str) -> Outcome:
-    kind = Kind.BOUNCED if "invalid" in status.status else Kind.REJECTED
+    kind = OutcomeKind.BOUNCED if "invalid" in status.status else OutcomeKind.REJECTED
     return Outcome(key, kind, Phase.API, text=redact(text))
 
 
 def _failure(key: int, error: Exception, *, phase: Phase, letter: EmailMultiAlternatives) -> Outcome:
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         code, reply = next(iter(error.recipients.values()))
-        return outcome(key, Phase.RCPT, code=code, text=_decoded(reply))
+        return outcome_of_reply(key, Phase.RCPT, code=code, text=_decoded(reply))
     if isinstance(error, smtplib.SMTPSenderRefused):
-        return outcome(key, Phase.MAIL, code=error.smtp_code, text=_decoded(error.smtp_error))
+        return outcome_of_reply(key, Phase.MAIL, code=error.smtp_code, text=_decoded(error.smtp_error))
     if isinstance(error, smtplib.SMTPResponseException):
-        return outcome(key, phase, code=max(0, error.smtp_code), text=_decoded(error.smtp_error))
+        return outcome_of_reply(key, phase, code=max(0, error.smtp_code), text=_decoded(error.smtp_error))
     text = _in_words(error)
     if phase is not Phase.API:
-        return outcome(key, phase, text=text)
+        return outcome_of_reply(key, phase, text=text)
     status = getattr(letter, "anymail_status", None)
     if status is not None and _is_refusal(status):
         return _refused(key, status, text=text)
     status_code = getattr(error, "status_code", None)
     if status_code:
-        return outcome(key, Phase.API, code=int(status_code), text=text)
+        return outcome_of_reply(key, Phase.API, code=int(status_code), text=text)
     if _never_connected(error):
-        return Outcome(key, Kind.INFRASTRUCTURE, Phase.CONNECT, text=redact(text))
+        return Outcome(key, OutcomeKind.INFRASTRUCTURE, Phase.CONNECT, text=redact(text))
     if isinstance(error, ValueError | TypeError) and not isinstance(error, OSError):
-        return outcome(key, Phase.COMPOSE, text=text)  # what the provider's interface cannot express
-    return outcome(key, Phase.API, text=text)
+        return outcome_of_reply(key, Phase.COMPOSE, text=text)  # what the provider's interface cannot express
+    return outcome_of_reply(key, Phase.API, text=text)
 
 
 def _never_connected(error: BaseException | None) -> bool:

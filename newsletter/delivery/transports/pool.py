@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from newsletter.delivery.transports import Kind, Turn
+from newsletter.delivery.transports import OutcomeKind, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -105,7 +105,7 @@ class RelayPool:
         part = member.lane.poll(0)
         turn.ready += part.ready
         for outcome in part.outcomes:
-            if outcome.kind is Kind.INFRASTRUCTURE:
+            if outcome.kind is OutcomeKind.INFRASTRUCTURE:
                 member.resting_until = time.monotonic() + self._rest_seconds
                 if self._moved_on(outcome, member):
                     continue

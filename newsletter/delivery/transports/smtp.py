@@ -15,10 +15,10 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from newsletter.delivery.transports import Kind, Message, Outcome, Phase, Turn
-from newsletter.delivery.transports.outcomes import outcome, redact
+from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase, Turn, outcome_of_reply
 from newsletter.delivery.transports.smtp_dialogue import Dialogue
 from newsletter.delivery.transports.smtp_session import Opener, SessionError
+from subscriptions.smtp_replies import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -75,7 +75,7 @@ class SmtpTransport:
                 self._queue.append(message)
             else:
                 problem = "an envelope address that SMTP cannot carry"
-                self._pending.outcomes.append(outcome(message.key, Phase.COMPOSE, text=problem))
+                self._pending.outcomes.append(outcome_of_reply(message.key, Phase.COMPOSE, text=problem))
         self._seat_waiting(self._pending)
         self._open_more()
 
@@ -168,7 +168,8 @@ class SmtpTransport:
             return
         text = redact(error.text)
         turn.outcomes += [
-            Outcome(message.key, Kind.INFRASTRUCTURE, error.phase, error.code, "", text) for message in self._queue
+            Outcome(message.key, OutcomeKind.INFRASTRUCTURE, error.phase, error.code, "", text)
+            for message in self._queue
         ]
         self._queue.clear()
 
@@ -196,7 +197,7 @@ class SmtpTransport:
             was_open = False
         if was_open or seated.key in self._moved or self.is_drained:
             phase, code, text = dialogue.last_words or (Phase.MAIL, 0, reason)
-            turn.outcomes.append(outcome(seated.key, phase, code=code, text=text))
+            turn.outcomes.append(outcome_of_reply(seated.key, phase, code=code, text=text))
         else:
             self._moved.add(seated.key)
             self._queue.appendleft(seated)

@@ -10,8 +10,7 @@ from collections import deque
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from newsletter.delivery.transports import Phase
-from newsletter.delivery.transports.outcomes import outcome
+from newsletter.delivery.transports import Phase, outcome_of_reply
 
 if TYPE_CHECKING:
     from newsletter.delivery.transports import Message, Turn
@@ -192,7 +191,7 @@ class Dialogue:
         self.is_over = True
         if self.sending is not None:
             phase = Phase.DOT if self._exposed > self._dot_at else Phase.BODY
-            turn.outcomes.append(outcome(self.sending.key, phase, text=reason))
+            turn.outcomes.append(outcome_of_reply(self.sending.key, phase, text=reason))
             self.sending = None
         seated, self.seated = self.seated, None
         if self.last_words is None:
@@ -201,7 +200,7 @@ class Dialogue:
             return None
         if self._failure is not None:
             phase, code, text = self._failure
-            turn.outcomes.append(outcome(seated.key, phase, code=code, text=text))
+            turn.outcomes.append(outcome_of_reply(seated.key, phase, code=code, text=text))
             return None
         return seated
 
@@ -265,7 +264,7 @@ class Dialogue:
         if phase is Phase.BODY or code == 421 or 300 <= code < 400:
             self._end(code, text)
         self.settled += 1
-        turn.outcomes.append(outcome(message.key, phase, code=code, text=text))
+        turn.outcomes.append(outcome_of_reply(message.key, phase, code=code, text=text))
 
     def _fail(self, phase: Phase, code: int, text: str, turn: Turn) -> None:
         """Note the first refusal of the seated message; it is settled once every command said has its answer."""
@@ -280,4 +279,4 @@ class Dialogue:
         message, self.seated = self.seated, None
         if message is not None and self._failure is not None and not self._withheld:
             phase, code, text = self._failure
-            turn.outcomes.append(outcome(message.key, phase, code=code, text=text))
+            turn.outcomes.append(outcome_of_reply(message.key, phase, code=code, text=text))

@@ -12,7 +12,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from newsletter.management.mail_catcher import Address, MailCatcher
+from newsletter.management.caught_mail import Address
+from newsletter.management.mail_catcher import MailCatcher
 
 
 class Command(BaseCommand):

@@ -1,14 +1,39 @@
 """What a server's answer means for the message: one table, the same for every transport.
 
-In: how far the conversation had come, the reply code (0: no reply) and the enhanced code. Out: a Kind or an Outcome.
+In: how far the conversation had come, the reply code (0: no reply) and the enhanced code. Out: an OutcomeKind.
 Pure. Sources: RFC 5321 §4.2.5, §4.3.2 and §4.5.3.1.10, RFC 3463, RFC 4954 §6.
 """
 
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 
-from newsletter.delivery.transports import Kind, Outcome, Phase
+
+class Phase(StrEnum):
+    """How far the conversation had come."""
+
+    COMPOSE = "compose"  # the message itself could not be put together
+    CONNECT = "connect"
+    EHLO = "ehlo"
+    TLS = "tls"
+    AUTH = "auth"
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+    BODY = "body"  # part of the body was written, its final dot was not: nobody can have accepted it
+    DOT = "dot"  # the final dot may have been handed over
+    API = "api"  # a provider's HTTP interface
+
+
+class OutcomeKind(StrEnum):
+    SENT = "sent"
+    RETRY = "retry"
+    BOUNCED = "bounced"  # the address is at fault
+    REJECTED = "rejected"  # refused for what it says or who we are: the address is not to blame
+    INFRASTRUCTURE = "infrastructure"  # no conversation came about: the message is untouched, no attempt is spent
+    UNKNOWN = "unknown"  # may have been handed over: never send it again by itself
+
 
 TEXT_LIMIT = 250
 # The connection, not the message: whoever comes next would fare the same.
@@ -23,60 +48,59 @@ _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?=\s|$)")
 _ADDRESS = re.compile(r"<?[^\s<>@]+@[^\s<>@]+>?")
 
 
-def classify(phase: Phase, *, code: int, enhanced: str = "") -> Kind:
+def classify(phase: Phase, *, code: int, enhanced: str = "") -> OutcomeKind:
     """The meaning of ``code`` at ``phase``. Codes nobody knows are read by their first digit (RFC 5321 §4.3.2)."""
     if phase in _OPENING:
-        return Kind.INFRASTRUCTURE
+        return OutcomeKind.INFRASTRUCTURE
     if phase is Phase.COMPOSE:
-        return Kind.REJECTED
+        return OutcomeKind.REJECTED
     if code == 0:
-        return Kind.UNKNOWN if phase in {Phase.DOT, Phase.API} else Kind.RETRY
+        return OutcomeKind.UNKNOWN if phase in {Phase.DOT, Phase.API} else OutcomeKind.RETRY
     if phase is Phase.API:
         return classify_http(code)
     if 200 <= code < 300 and phase is Phase.DOT:
-        return Kind.SENT
+        return OutcomeKind.SENT
     if code < 400:  # an answer out of place: only the final dot leaves a doubt
-        return Kind.UNKNOWN if phase is Phase.DOT else Kind.RETRY
+        return OutcomeKind.UNKNOWN if phase is Phase.DOT else OutcomeKind.RETRY
     if code < 500:  # also after the final dot: the server must not deliver then (§4.2.5)
-        return Kind.RETRY
+        return OutcomeKind.RETRY
     return _permanent(phase, code=code, enhanced=enhanced)
 
 
-def _permanent(phase: Phase, *, code: int, enhanced: str) -> Kind:
+def _permanent(phase: Phase, *, code: int, enhanced: str) -> OutcomeKind:
     if code in _OUR_LOGIN:
-        return Kind.INFRASTRUCTURE
+        return OutcomeKind.INFRASTRUCTURE
     if enhanced.startswith("4."):  # the two codes disagree: the milder one costs a retry, the other a reader
-        return Kind.RETRY
+        return OutcomeKind.RETRY
     if phase is not Phase.MAIL and enhanced in _DEAD_ADDRESS:  # at MAIL the address at fault is the sender's
-        return Kind.BOUNCED
+        return OutcomeKind.BOUNCED
     if phase is Phase.RCPT and enhanced == "5.1.0":
-        return Kind.BOUNCED
+        return OutcomeKind.BOUNCED
     if enhanced == _FULL_MAILBOX:
-        return Kind.RETRY
+        return OutcomeKind.RETRY
     # 552 without more: a full mailbox, or too many recipients, which is temporary (RFC 5321 §4.5.3.1.10).
     if code == 552 and enhanced in {"", "5.5.3", "5.0.0"}:
-        return Kind.RETRY
-    return Kind.REJECTED
+        return OutcomeKind.RETRY
+    return OutcomeKind.REJECTED
 
 
-def classify_http(status: int) -> Kind:
+def classify_http(status: int) -> OutcomeKind:
     """The meaning of a provider's HTTP status. A gateway that gave up says nothing of what stood behind it."""
     if 200 <= status < 300:
-        return Kind.SENT
+        return OutcomeKind.SENT
     if status in {401, 403}:
-        return Kind.INFRASTRUCTURE
+        return OutcomeKind.INFRASTRUCTURE
     if status in {408, 425, 429, 503}:
-        return Kind.RETRY
+        return OutcomeKind.RETRY
     if 400 <= status < 500:
-        return Kind.REJECTED
-    return Kind.UNKNOWN
+        return OutcomeKind.REJECTED
+    return OutcomeKind.UNKNOWN
 
 
-def outcome(key: int, phase: Phase, *, code: int = 0, text: str = "") -> Outcome:
-    """The outcome of a reply as it came: the enhanced code is read from its text, which is cut and redacted."""
+def enhanced_code_of(text: str) -> str:
+    """The enhanced status code that a reply's text begins with (RFC 2034); empty without one."""
     match = _ENHANCED.match(text)
-    enhanced = match.group() if match else ""
-    return Outcome(key, classify(phase, code=code, enhanced=enhanced), phase, code, enhanced, redact(text))
+    return match.group() if match else ""
 
 
 def redact(text: str) -> str:
