@@ -25,10 +25,10 @@ CURATOR, PASSWORD = "curator", "orderly-papers"
 DRAFT_OF_TOMORROW = """
 from datetime import timedelta
 from django.utils import timezone
-from newsletter import editions
+from newsletter.editions import lifecycle
 from newsletter.models import Edition
 last = Edition.objects.filter(cadence="daily").latest("period_on")
-print(editions.draft(cadence="daily", period_on=last.period_on + timedelta(days=1), now=timezone.now()).pk)
+print(lifecycle.draft(cadence="daily", period_on=last.period_on + timedelta(days=1), now=timezone.now()).pk)
 """
 
 

