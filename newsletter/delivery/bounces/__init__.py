@@ -28,7 +28,10 @@ class ReportKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One report. Whom it is about: the first of delivery, bounce_address, message_id that is known and genuine.
+    """One report. Whom it is about: the first of delivery, bounce_address, unsubscribe_hint, message_id that is known.
+
+    Nothing here is checked yet: anybody may write a letter. A genuine bounce address or token proves that the sender
+    has our mail; a Message-ID proves nothing, others may have seen it.
 
     No address of a reader is kept: what a report's body says about addresses proves nothing (BN2).
     """
@@ -39,7 +42,17 @@ class Event:
     delivery: int | None = None  # our own key, given back by a provider
     bounce_address: str = ""  # the envelope sender it came back to, b+<delivery>.<proof>@…
     message_id: str = ""  # of our mail, without angle brackets
-    unsubscribe_token: str = ""
+    unsubscribe_hint: str = ""  # the reader's token in the List-Unsubscribe of our returned mail: no wish to leave
+    unsubscribe_token: str = ""  # the reader's token in a request to leave
     code: str = ""  # such as "550 5.1.1"
     text: str = ""  # one line without addresses, at most 250 characters
     at: datetime | None = None  # when it happened, as they say
+
+    @property
+    def tied_by(self) -> str:
+        """The best mark of our mail that the letter holds: verp, list-unsubscribe, message-id or ""."""
+        if self.bounce_address:
+            return "verp"
+        if self.unsubscribe_hint:
+            return "list-unsubscribe"
+        return "message-id" if self.message_id else ""

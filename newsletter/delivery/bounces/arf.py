@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from newsletter.delivery.bounces import Event, ReportKind, mime, status_codes
+from newsletter.delivery.bounces.marks import marks_of
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -34,16 +35,14 @@ def parse(message: Message, *, raw: bytes) -> Event | None:
 
 
 def _event(kind: ReportKind, block: Message, *, message: Message, raw: bytes) -> Event:
-    returned = mime.returned_headers(message)
-    sender = mime.header(block, "Original-Mail-From").strip("<> ")
-    if sender and "Return-Path" not in returned:
-        returned["Return-Path"] = f"<{sender}>"
+    marks = marks_of(message)
     return Event(
         kind=kind,
         source="arf",
         event_id=mime.fingerprint("arf", message, raw),
-        bounce_address=mime.bounce_address(message, returned=returned),
-        message_id=mime.message_id(returned),
+        bounce_address=marks.bounce_address,
+        message_id=marks.message_id,
+        unsubscribe_hint=marks.unsubscribe_hint,
         code=mime.header(block, "Feedback-Type").lower()[:16],
         text=status_codes.one_line(mime.header(block, "User-Agent")),
         at=mime.moment(block, "Arrival-Date") or mime.moment(message),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from newsletter.delivery.bounces import Event, ReportKind, mime, status_codes
+from newsletter.delivery.bounces.marks import marks_of
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -29,13 +30,14 @@ def parse(message: Message, *, raw: bytes) -> Event | None:
     if not fates:
         return None
     kind, code, text = min(fates, key=lambda fate: _ORDER.index(fate[0]))
-    returned = mime.returned_headers(message)
+    marks = marks_of(message)
     return Event(
         kind=kind,
         source="dsn",
         event_id=mime.fingerprint("dsn", message, raw),
-        bounce_address=mime.bounce_address(message, returned=returned),
-        message_id=mime.message_id(returned),
+        bounce_address=marks.bounce_address,
+        message_id=marks.message_id,
+        unsubscribe_hint=marks.unsubscribe_hint,
         code=code,
         text=text,
         at=mime.moment(message),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from flufl.bounce import all_failures
 
 from newsletter.delivery.bounces import Event, ReportKind, mime, status_codes
+from newsletter.delivery.bounces.marks import marks_of
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -32,13 +33,14 @@ def parse(message: Message, *, raw: bytes) -> Event | None:
     texts = [mime.text_of(part) for part in mime.parts_of_type(message, "text/plain")]
     diagnostic = texts[0][:_TEXT_LIMIT] if texts else ""
     kind = status_codes.kind_of_failure("", diagnostic=diagnostic) if permanent else ReportKind.DEFERRED
-    returned = mime.returned_headers(message)
+    marks = marks_of(message)
     return Event(
         kind=kind,
         source="guess",
         event_id=mime.fingerprint("guess", message, raw),
-        bounce_address=mime.bounce_address(message, returned=returned),
-        message_id=mime.message_id(returned),
+        bounce_address=marks.bounce_address,
+        message_id=marks.message_id,
+        unsubscribe_hint=marks.unsubscribe_hint,
         code=status_codes.codes("", diagnostic=diagnostic),
         text=status_codes.one_line(diagnostic),
         at=mime.moment(message),

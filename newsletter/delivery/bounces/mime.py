@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import email
 import hashlib
-import re
 from datetime import UTC, datetime
 from email.message import Message
-from email.utils import getaddresses, parsedate_to_datetime
+from email.utils import parsedate_to_datetime
 
-# Headers in which a mail server notes for whom a letter really was, the most trustworthy first.
-_RECIPIENT_HEADERS = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "To")
-_BOUNCE_ADDRESS = re.compile(r"b\+[0-9a-z.]+@[0-9a-z.-]+", re.IGNORECASE)
+_REPORTS = ("message/delivery-status", "message/global-delivery-status", "message/feedback-report")
 _RETURNED = frozenset({"message/rfc822", "text/rfc822-headers", "message/rfc822-headers", "message/global"})
 HEADERS_LIMIT = 65_536
 
@@ -35,6 +32,11 @@ def inner_fields(part: Message) -> list[Message]:
     return [block for block in payload if isinstance(block, Message)] if isinstance(payload, list) else []
 
 
+def report_blocks(message: Message) -> list[Message]:
+    """The blocks of fields of every delivery status and feedback report in it."""
+    return [block for part in parts_of_type(message, *_REPORTS) for block in inner_fields(part)]
+
+
 def text_of(part: Message) -> str:
     payload = part.get_payload(decode=True)
     return payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""
@@ -50,20 +52,6 @@ def returned_headers(message: Message) -> Message:
         if text:
             return email.message_from_string(text[:HEADERS_LIMIT])
     return Message()
-
-
-def bounce_address(report: Message, *, returned: Message) -> str:
-    """The VERP address it came back to: where it was delivered, else what our returned mail names as its sender."""
-    for name in _RECIPIENT_HEADERS:
-        for _, address in getaddresses([str(value) for value in report.get_all(name, [])]):
-            if _BOUNCE_ADDRESS.fullmatch(address):
-                return address
-    match = _BOUNCE_ADDRESS.search(header(returned, "Return-Path"))
-    return match.group() if match else ""
-
-
-def message_id(returned: Message) -> str:
-    return header(returned, "Message-ID").strip("<> ")
 
 
 def moment(message: Message, name: str = "Date") -> datetime | None:

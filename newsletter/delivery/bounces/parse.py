@@ -46,8 +46,7 @@ def _read(data: bytes) -> Event | None:
 
 def _is_report(message: Message) -> bool:
     """A report that was understood and says nothing to us must not be guessed at."""
-    kinds = ("message/delivery-status", "message/global-delivery-status", "message/feedback-report")
-    return any(mime.inner_fields(part) for part in mime.parts_of_type(message, *kinds))
+    return bool(mime.report_blocks(message))
 
 
 def _wish_to_leave(message: Message) -> str | None:
