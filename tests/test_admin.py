@@ -18,6 +18,7 @@ from django.utils import timezone
 from newsletter import planning
 from newsletter.admin import display
 from newsletter.delivery import webhooks
+from newsletter.editions import lifecycle as lifecycle_of_editions
 from newsletter.models import (
     Delivery,
     DeliveryEvent,
@@ -316,7 +317,7 @@ def test_the_way_of_an_edition_by_its_buttons(operator: Client) -> None:
     assert "Paused" in act(operator, edition, "pause")
     assert "resume it first" in act(operator, edition, "send-now")
     assert "Resumed" in act(operator, edition, "resume")
-    assert "Cancelled; 1 digests" in act(operator, edition, "cancel")
+    assert "Cancelled. 1 planned digest will" in act(operator, edition, "cancel")
     assert Delivery.objects.get().skip_reason == Delivery.Skip.CANCELLED
 
 
@@ -337,8 +338,94 @@ def test_the_same_form_twice_acts_once_and_says_so(operator: Client, verb: str, 
     act(operator, edition, verb, key=found[1])
     after = snapshot()
     said = act(operator, edition, verb, key=found[1])
-    assert "nothing was done a second time" in said
+    assert "already done" in said
     assert snapshot() == after
+
+
+def key_on(client: Client, path: str) -> str:
+    found = re.search(r'name="key" value="(\w{32})"', client.get(path).content.decode())
+    assert found
+    return found[1]
+
+
+def test_a_refused_form_can_be_sent_again_once_the_cause_is_mended(operator: Client) -> None:
+    edition = make_edition(papers=[])
+    key = key_on(operator, f"/admin/newsletter/edition/{edition.pk}/act/approve/")
+    assert "has no papers" in act(operator, edition, "approve", key=key)
+    assert "has no papers" in act(operator, edition, "approve", key=key)
+    assert not LogEntry.objects.exists()
+    lifecycle_of_editions.add_pick(edition, paper=make_paper())
+    assert "Approved" in act(operator, edition, "approve", key=key)
+    assert state_of(edition) == State.APPROVED
+    assert "already done" in act(operator, edition, "approve", key=key)
+    assert LogEntry.objects.count() == 1
+
+
+def test_a_crashed_form_leaves_nothing_behind_and_can_be_sent_again(
+    operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edition = make_edition(papers=[make_paper()])
+    path = f"/admin/newsletter/edition/{edition.pk}/act/freeze/"
+    key = key_on(operator, path)
+    with monkeypatch.context() as broken:
+        broken.setattr(lifecycle_of_editions, "freeze", fail_after_writing)
+        with pytest.raises(OSError, match="disk full"):
+            operator.post(path, {"key": key})
+    assert state_of(edition) == State.DRAFT  # the approval that came before the crash is taken back with it
+    assert not LogEntry.objects.exists()
+    assert "Frozen" in act(operator, edition, "freeze", key=key)
+    assert state_of(edition) == State.FROZEN
+
+
+def fail_after_writing(edition: Edition, *, now: Any) -> bool:
+    Edition.objects.filter(pk=edition.pk).update(editor_note="half done")
+    raise OSError("disk full")
+
+
+def test_messages_count_in_the_singular_and_the_plural(operator: Client) -> None:
+    papers = [assign(make_paper(), "vision")]
+    for number, readers in enumerate((1, 2)):
+        edition = make_edition(papers=papers, state=State.FROZEN, period_on=NOON.date() + timedelta(days=number))
+        for _reader in range(readers):
+            Delivery.objects.create(
+                edition=edition,
+                subscriber=make_reader(),
+                local_on=edition.period_on,
+                due_at=NOON,
+                not_before=NOON,
+                expires_at=NOON + timedelta(days=1),
+            )
+        message = act(operator, edition, "cancel")
+        assert f"{readers} planned {'digest' if readers == 1 else 'digests'} will not" in message
+
+
+def test_a_pick_of_a_paper_that_is_listed_keeps_the_curators_note(curator: Client) -> None:
+    paper = make_paper()
+    edition = make_edition(papers=[paper])
+    edition.items.update(note="Read section 4 first.")
+    choose(curator, "pick_for_daily", paper)
+    item = edition.items.get()
+    assert (item.lane, item.note) == (EditionItem.Lane.PICK, "Read section 4 first.")
+    assert lifecycle_of_editions.add_pick(edition, paper=paper, note="Or section 5.").note == "Or section 5."
+
+
+@pytest.mark.parametrize(
+    ("states", "index"), [([State.APPROVED], 0), ([State.DRAFT, State.APPROVED], 1), ([State.FROZEN], None)]
+)
+def test_a_pick_goes_to_the_latest_edition_that_can_still_be_edited(
+    curator: Client, states: list[str], index: int | None
+) -> None:
+    other, paper = make_paper(), make_paper()
+    editions = [
+        make_edition(papers=[other], state=state, period_on=NOON.date() + timedelta(days=number))
+        for number, state in enumerate(states)
+    ]
+    answer = choose(curator, "pick_for_daily", paper)
+    message = " ".join(str(message) for message in answer.context["messages"])
+    picked = [edition.pk for edition in editions if edition.items.filter(paper=paper).exists()]
+    assert picked == ([] if index is None else [editions[index].pk])
+    assert ("1 paper added to" in message) == bool(picked)
+    assert ("can be edited now" in message) == (not picked)
 
 
 def test_a_closed_edition_is_not_sent_by_a_button(operator: Client) -> None:
@@ -526,7 +613,7 @@ def test_a_pick_goes_into_the_open_edition_of_its_cadence(curator: Client, caden
 
 def test_without_an_open_edition_nothing_is_picked(curator: Client) -> None:
     make_edition(papers=[make_paper()], state=State.FROZEN)
-    assert "No daily edition is open" in choose(curator, "pick_for_daily", make_paper()).content.decode()
+    assert "No daily edition can be edited" in choose(curator, "pick_for_daily", make_paper()).content.decode()
     assert EditionItem.objects.count() == 1
 
 

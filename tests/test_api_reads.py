@@ -310,6 +310,15 @@ def test_only_editions_that_went_out_are_told_and_nothing_of_their_readers() -> 
         get(f"editions/{hidden.pk}/", status=404)
 
 
+def test_the_list_counts_two_papers_merged_into_one_as_the_page_shows_them() -> None:
+    first, second, survivor = make_paper(), make_paper(), make_paper()
+    edition = make_edition(papers=[first, second, make_paper()], state=Edition.State.SENDING)
+    Paper.objects.filter(pk__in=[first.pk, second.pk]).update(merged_into=survivor)
+    (listed,) = get("editions/").json()["editions"]
+    page = get(f"editions/{edition.pk}/").json()
+    assert listed["papers"] == page["papers"] == len(page["items"]) == 2
+
+
 def test_editions_are_narrowed_by_cadence_and_paged() -> None:
     for number in range(5):
         make_edition(papers=[make_paper()], state="done", period_on=NOON.date() - timedelta(days=number))

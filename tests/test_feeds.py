@@ -288,6 +288,17 @@ def test_feeds_say_which_papers_their_authors_withdrew(client: Client, path: str
     assert "We count sheep." in client.get(path).content.decode()
 
 
+def test_a_withdrawal_moves_the_entry_so_that_feed_readers_show_it_again(client: Client) -> None:
+    paper = make_paper()
+    later = NOON + timedelta(days=2)
+    Paper.objects.filter(pk=paper.pk).update(withdrawn_at=later)
+    feed = xml(client.get("/feeds/today.atom"))
+    assert feed.findtext(f"{ATOM}updated") == feed.findtext(f"{ATOM}entry/{ATOM}updated") == "2026-03-20T12:00:00+00:00"
+    assert feed.findtext(f"{ATOM}entry/{ATOM}published") == "2026-03-18T12:00:00+00:00"
+    (item,) = client.get("/feeds/today.json").json()["items"]
+    assert (item["date_published"], item["date_modified"]) == (NOON.isoformat(), later.isoformat())
+
+
 def test_before_there_is_a_daily_list_the_feed_holds_the_front_page(client: Client) -> None:
     make_paper(title="Older", listed_on=None, upvotes=9, first_seen_at=NOON - timedelta(days=1))
     make_paper(title="Newer", listed_on=None)

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from newsletter.models import Edition, Paper
+from subscriptions.models import Topic
 from tests.builders import NOON, assign, make_edition, make_paper, make_topic
 
 pytestmark = pytest.mark.django_db
@@ -59,6 +60,14 @@ def test_odd_questions_get_an_answer(client: Client, edition: Edition, query: An
     answer = client.get(URL, query)
     assert answer.status_code == 200
     assert "<script>" not in answer.content.decode()
+
+
+@pytest.mark.filterwarnings("error::django.core.cache.backends.base.CacheKeyWarning")
+def test_all_topics_ticked_make_a_cache_key_that_every_cache_takes(client: Client, edition: Edition) -> None:
+    slugs = list(Topic.objects.values_list("slug", flat=True))
+    assert 2 * len(",".join(slugs)) > 250
+    assert client.get(URL, {"topics": slugs, "mutes": slugs}).status_code == 200
+    assert "Hearing" in client.get(URL, {"topics": slugs}).content.decode()
 
 
 def test_looking_is_all_one_can_do(client: Client) -> None:

@@ -1,7 +1,8 @@
-"""Buttons that act: a GET says what will happen, a POST does it once and writes down who did.
+"""Confirmed actions: a GET shows what will happen, a POST does it once and logs who did it.
 
-In: a request, the row, and what to do. Out: a page that asks, or a redirect with what happened. The same form sent
-twice (double click, reload, back) acts once: its key is written to the log before the act, under a lock of the row.
+In: a request, the row, and the action. Out: a confirmation page, or a redirect with a message. The same form sent twice
+(double click, reload, back) acts once: its key is written to the log in the transaction of the action. An action that
+is refused or crashes leaves neither a change nor a log entry, so the same form may be sent again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
@@ -22,12 +24,12 @@ from django.utils.translation import gettext as _
 
 
 class ActError(Exception):
-    """It cannot be done; the message says why, to the person who asked."""
+    """The action was refused; the message tells the person who asked why and what to do."""
 
 
 @dataclass(frozen=True)
 class Act:
-    """One thing a person can do to a row. ``refusal``: why not at this moment, read again under the lock."""
+    """One action on a row. ``refusal`` returns why it is not possible now, or an empty text."""
 
     label: Any
     warning: Any
@@ -48,7 +50,7 @@ def ask_or_act(
     facts: Mapping[str, Any],
     template: str = "",
 ) -> HttpResponse:
-    """GET asks, POST acts."""
+    """Answer a GET with the confirmation page; on POST act, then redirect to ``back`` with a message."""
     if not request.user.has_perm(act.permission):
         raise PermissionDenied
     if request.method == "POST":
@@ -68,32 +70,35 @@ def ask_or_act(
 
 
 def _do_once(request: HttpRequest, row: models.Model, act: Act) -> None:
-    key = request.POST.get("key", "")[:32] or uuid.uuid4().hex
     try:
-        entry = _write_down(request, row, act, key)
-        said = act.do(row, request)
+        result = _act_and_log(request, row, act, key=request.POST.get("key", "")[:32] or uuid.uuid4().hex)
     except act.errors + (ActError,) as error:  # noqa: RUF005  (mypy follows the sum only)
         messages.error(request, str(error))
-        return
-    LogEntry.objects.filter(pk=entry.pk).update(change_message=f"{act.label}: {said} [{key}]")
-    messages.success(request, said)
+    else:
+        messages.success(request, result)
 
 
 @transaction.atomic
-def _write_down(request: HttpRequest, row: models.Model, act: Act, key: str) -> LogEntry:
-    """The audit line, before anything happens. Refuses what was asked already and what the row's state forbids."""
-    locked = type(row)._default_manager.select_for_update().get(pk=row.pk)
+def _act_and_log(request: HttpRequest, row: models.Model, act: Act, *, key: str) -> str:
+    """Act and write the log entry with the key, both or neither. Returns the message for the person.
+
+    The same person's requests wait for each other by a lock of their user row. A lock of the row itself could meet the
+    locks of the steps in another order.
+    """
+    user = get_user_model()._default_manager.select_for_update(no_key=True).get(pk=cast(int, request.user.pk))
     kind = ContentType.objects.get_for_model(row)
     if LogEntry.objects.filter(content_type=kind, object_id=str(row.pk), change_message__endswith=f"[{key}]").exists():
-        raise ActError(_("This was done already; nothing was done a second time."))
-    if refusal := act.refusal(locked):
+        raise ActError(_("This was already done. Nothing was done a second time."))
+    current = type(row)._default_manager.get(pk=row.pk)
+    if refusal := act.refusal(current):
         raise ActError(refusal)
-    entry: LogEntry = LogEntry.objects.create(
-        user_id=cast(int, request.user.pk),
+    result = act.do(current, request)
+    LogEntry.objects.create(
+        user_id=user.pk,
         content_type=kind,
         object_id=str(row.pk),
         object_repr=str(row)[:200],
         action_flag=CHANGE,
-        change_message=f"{act.label}: asked [{key}]",
+        change_message=f"{act.label}: {result} [{key}]",
     )
-    return entry
+    return result

@@ -58,7 +58,6 @@ def _approve(edition: Edition, request: HttpRequest) -> str:
 
 @transaction.atomic
 def _freeze(edition: Edition, request: HttpRequest) -> str:
-    edition.refresh_from_db()
     if edition.state == State.DRAFT:
         _approve(edition, request)
     if not lifecycle.freeze(edition, now=timezone.now()):
@@ -91,11 +90,18 @@ def _resume(edition: Edition, request: HttpRequest) -> str:
 
 
 def _cancel(edition: Edition, request: HttpRequest) -> str:
-    return gettext("Cancelled; %d digests will not be sent.") % lifecycle.cancel(edition, now=timezone.now())
+    count = lifecycle.cancel(edition, now=timezone.now())
+    return (
+        ngettext(
+            "Cancelled. %d planned digest will not be sent.", "Cancelled. %d planned digests will not be sent.", count
+        )
+        % count
+    )
 
 
 def _retry_failed(edition: Edition, request: HttpRequest) -> str:
-    return gettext("%d failed digests are queued again.") % delivery.retry_failed(edition, now=timezone.now())
+    count = delivery.retry_failed(edition, now=timezone.now())
+    return ngettext("%d failed digest was queued again.", "%d failed digests were queued again.", count) % count
 
 
 ACTS = {

@@ -299,9 +299,9 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
         self._pick(request, papers, cadence=Edition.Cadence.MONTHLY)
 
     def _pick(self, request: HttpRequest, papers: QuerySet[Paper], *, cadence: str) -> None:
-        edition = Edition.objects.filter(cadence=cadence, state=Edition.State.DRAFT).first()
+        edition = Edition.objects.editable().filter(cadence=cadence).order_by("-period_on").first()
         if edition is None:
-            text = gettext("No %s edition is open. The next one is drafted six hours before its cut-off.")
+            text = gettext("No %s edition can be edited now. The next draft is made six hours before its cut-off.")
             messages.error(request, text % Edition.Cadence(cadence).label)
             return
         chosen = list(cast(PaperQuerySet, papers).published().filter(withdrawn_at__isnull=True))
@@ -309,7 +309,10 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
             lifecycle.add_pick(edition, paper=paper)
             self.log_change(request, paper, f"pick_for_{cadence}: {edition}")
         url = reverse("admin:newsletter_edition_change", args=[edition.pk])
-        messages.success(request, format_html(gettext('{} added to <a href="{}">{}</a>.'), len(chosen), url, edition))
+        text = ngettext(
+            '{} paper added to <a href="{}">{}</a>.', '{} papers added to <a href="{}">{}</a>.', len(chosen)
+        )
+        messages.success(request, format_html(text, len(chosen), url, edition))
 
     @admin.action(description=_("Hide from listings and editions"), permissions=["change"])
     def hide(self, request: HttpRequest, papers: QuerySet[Paper]) -> None:

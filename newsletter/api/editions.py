@@ -9,6 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Count, Q
+from django.db.models.functions import Coalesce
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router
 
@@ -58,7 +59,8 @@ def edition(request: HttpRequest, edition_id: int) -> HttpResponse:
 
 
 _SHOWN = Count(
-    "items",
+    Coalesce("items__paper__merged_into", "items__paper"),
+    distinct=True,  # two papers merged into one are one, as on the edition's page
     filter=~Q(items__standing=EditionItem.Standing.EXCLUDED)
     & (
         Q(items__paper__merged_into__isnull=True, items__paper__is_hidden=False)

@@ -188,14 +188,18 @@ def refresh(edition: Edition) -> None:
 
 @transaction.atomic
 def add_pick(edition: Edition, *, paper: Paper, note: str = "") -> EditionItem:
-    """Put an editor's pick at the top, in its own lane: labelled as such, never a hidden boost of the ranking."""
+    """Put an editor's pick at the top of the edition, in a lane of its own that readers see.
+
+    A paper that is in the edition already keeps its note unless ``note`` is given.
+    """
     _require_editable(edition)
     if paper.withdrawn_at:
-        raise EditionStateError("Its authors withdrew this paper.")
+        raise EditionStateError("The authors withdrew this paper. Choose another one.")
     item, _ = EditionItem.objects.update_or_create(
         edition=edition,
         paper=paper,
-        defaults={"position": 0, "lane": EditionItem.Lane.PICK, "standing": EditionItem.Standing.PINNED, "note": note},
+        defaults={"position": 0, "lane": EditionItem.Lane.PICK, "standing": EditionItem.Standing.PINNED}
+        | ({"note": note} if note else {}),
     )
     return item
 

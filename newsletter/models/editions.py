@@ -13,6 +13,10 @@ from subscriptions.models import Subscriber
 
 
 class EditionQuerySet(models.QuerySet["Edition"]):
+    def editable(self) -> EditionQuerySet:
+        """Editions whose papers, order and note may still be changed: drafts and approved ones."""
+        return self.filter(state__in=Edition.EDITABLE)
+
     def sendable(self) -> EditionQuerySet:
         """Frozen editions that nobody paused: the only ones deliveries may be planned for or sent from."""
         return self.filter(state__in=[Edition.State.FROZEN, Edition.State.SENDING], paused_at__isnull=True)
@@ -40,6 +44,7 @@ class Edition(models.Model):
         CANCELLED = "cancelled", _("cancelled")
 
     Cadence = Subscriber.Cadence
+    EDITABLE = (State.DRAFT, State.APPROVED)
 
     cadence = models.CharField(max_length=8, choices=Subscriber.Cadence)
     period_on = models.DateField(help_text=_("The day; the Monday of the week; the first of the month."))
@@ -90,7 +95,7 @@ class Edition(models.Model):
 
     @property
     def is_editable(self) -> bool:
-        return self.state in {self.State.DRAFT, self.State.APPROVED}
+        return self.state in self.EDITABLE
 
 
 class EditionItemQuerySet(models.QuerySet["EditionItem"]):

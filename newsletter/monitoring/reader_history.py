@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.translation import ngettext
+
 from newsletter.models import Delivery
 from subscriptions.models import Subscriber, Suppression
 
@@ -65,7 +67,8 @@ def _deliveries(reader: Subscriber) -> Iterator[Line]:
     rows = Delivery.objects.filter(subscriber=reader).select_related("edition").prefetch_related("events")
     for row in rows.order_by("-due_at")[:LIMIT]:
         why = row.get_skip_reason_display() if row.skip_reason else row.reply
-        what = f"{row.edition}: {row.get_state_display()}, {len(row.picks)} papers"
+        papers = ngettext("%d paper", "%d papers", len(row.picks)) % len(row.picks)
+        what = f"{row.edition}: {row.get_state_display()}, {papers}"
         if row.is_welcome:
             what = f"first digest, right after confirming, {what}"
         yield Line(row.due_at, "delivery", what, why)

@@ -138,7 +138,7 @@ def _atom(channel: Channel, *, address: str) -> HttpResponse:
             unique_id=link,
             author_name=xml_text(", ".join(paper.authors)) or None,
             pubdate=paper.first_seen_at,
-            updateddate=paper.first_seen_at,
+            updateddate=_updated_at(paper),
             categories=[xml_text(each.topic.name) for each in paper.shown_topics],
         )
     return HttpResponse(feed.writeString("utf-8"), content_type="application/atom+xml; charset=utf-8")
@@ -165,12 +165,18 @@ def _json_item(paper: Paper) -> dict[str, Any]:
         "title": paper.title,
         "content_text": _content(paper) or paper.title,
         "date_published": paper.first_seen_at.isoformat(),
+        "date_modified": _updated_at(paper).isoformat(),
         "authors": [{"name": name} for name in paper.authors],
         "tags": [each.topic.name for each in paper.shown_topics],
     }
     if paper.arxiv_id:
         item["external_url"] = f"https://arxiv.org/abs/{paper.arxiv_id}"
     return item
+
+
+def _updated_at(paper: Paper) -> datetime:
+    """When the entry last changed: a feed reader shows it anew only when this moves (RFC 4287, 4.2.15)."""
+    return max(paper.first_seen_at, paper.withdrawn_at or paper.first_seen_at)
 
 
 def _content(paper: Paper) -> str:

@@ -7,6 +7,7 @@ In: topic slugs from the signup form. Out: titles that are public anyway. Reads 
 from __future__ import annotations
 
 from datetime import timedelta
+from hashlib import blake2b
 
 from django.core.cache import cache
 from django.db.models import F, Window
@@ -60,7 +61,8 @@ def signup_preview(request: HttpRequest) -> HttpResponse:
     known = set(Topic.objects.filter(is_active=True).values_list("slug", flat=True))
     topics, mutes = (sorted(known.intersection(request.GET.getlist(name))) for name in ("topics", "mutes"))
     edition = _latest(cadence) or _latest(Subscriber.Cadence.DAILY)
-    key = f"signup-preview:{edition.pk if edition else 0}:{','.join(topics)}:{','.join(mutes)}"
+    chosen = blake2b(repr((topics, mutes)).encode(), digest_size=16).hexdigest()  # memcached takes 250 characters
+    key = f"signup-preview:{edition.pk if edition else 0}:{chosen}"
     titles = cache.get_or_set(key, lambda: _titles(edition, topics, mutes), KEEP_SECONDS) if edition else []
     return render(request, "newsletter/signup_preview.html", {"edition": edition, "titles": titles, "topics": topics})
 

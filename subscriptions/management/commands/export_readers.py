@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
+from django.utils.translation import ngettext
 
 from subscriptions import csv_transfer
 from subscriptions.models import Subscriber
@@ -40,4 +41,4 @@ class Command(BaseCommand):
             for count, cells in enumerate(csv_transfer.export_lines(states=states)):  # noqa: B007  (the header is number 0)
                 writer.writerow(cells)
         log.info("%s: %d readers exported, by %s", path.name, count, getpass.getuser())
-        self.stdout.write(f"{count} readers exported")
+        self.stdout.write(ngettext("%d reader exported", "%d readers exported", count) % count)
