@@ -32,6 +32,7 @@ class OutcomeKind(StrEnum):
     BOUNCED = "bounced"  # the address is at fault
     REJECTED = "rejected"  # refused for what it says or who we are: the address is not to blame
     INFRASTRUCTURE = "infrastructure"  # no conversation came about: the message is untouched, no attempt is spent
+    LIMITED = "limited"  # too much at once: not taken now, no attempt is spent, what follows goes more slowly
     UNKNOWN = "unknown"  # may have been handed over: never send it again by itself
 
 
@@ -43,6 +44,25 @@ _OUR_LOGIN = frozenset({530, 534, 535, 538})
 # The mailbox or its domain does not exist, moved away, takes no mail (5.1.10: null MX) or is switched off (5.2.1).
 _DEAD_ADDRESS = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
 _FULL_MAILBOX = "5.2.2"
+
+# RFC 3463: x.4.5 mail system congestion (Gmail's daily limit), 4.5.3 too many recipients (or messages, of Exim and
+# Exchange), 4.7.28 Gmail's unusual rate. With one recipient a message, none of them is about that message.
+_LIMIT_CODES = frozenset({"4.4.5", "5.4.5", "4.5.3", "4.7.28", "5.7.28"})
+_LIMIT_WORDS = re.compile(
+    r"too (?:many|much) (?:\w+[ -]){0,3}(?:messages?|mails?|e-?mails?|recipients?|rcpts?|connections?|sessions?|"
+    r"transactions?|requests?|deliver(?:y|ies))\b|too (?:fast|quickly|frequent(?:ly)?)\b|"
+    r"\bthrottl|\bslow(?:ing)? down\b|\brates?\b|\b(?:un\w+|high|excessive) volume\b|\bvolume of\b|"
+    r"\b(?:sending|daily|hourly|messages?|mail|e-?mail|submission|outgoing|outbound|relay|connection|thread|user) "
+    r"(?:\w+ )?(?:limits?|quota)\b|\blimits? (?:\w+ ){0,2}(?:exceeded|reached|allowed)\b|"
+    r"\bexceed\w* (?:\S+ ){0,6}limits?\b|\bzu viele\b|\btrop de\b",
+    re.IGNORECASE,
+)
+# A full mailbox, a letter too big, bad addresses or bad manners: these have limits as well, of another kind.
+_OTHER_LIMITS = re.compile(
+    r"\b(?:mailbox|inbox|storage|disk|space|size|big|large|length|hops?|loop\w*|attachments?|spam|complaints?|errors|"
+    r"invalid|unknown|bad|non-?existent|user you are trying|over ?quota|headers?|links?)\b",
+    re.IGNORECASE,
+)
 
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?=\s|$)")
 _ADDRESS = re.compile(r"<?[^\s<>@]+@[^\s<>@]+>?")
@@ -82,6 +102,25 @@ def _permanent(phase: Phase, *, code: int, enhanced: str) -> OutcomeKind:
     if code == 552 and enhanced in {"", "5.5.3", "5.0.0"}:
         return OutcomeKind.RETRY
     return OutcomeKind.REJECTED
+
+
+def is_limit(phase: Phase, *, code: int, text: str) -> bool:
+    """Whether an answer says "too much at once": of a connection, a minute, a day. Nothing is wrong with the message.
+
+    Words decide, under whatever code a server gives them (`450 4.7.1 too much mail`, `550 5.7.0 too many emails per
+    second`); x.2.x is about one mailbox and never a limit of ours.
+    """
+    if phase is Phase.API:
+        return code == 429
+    if phase in _OPENING or phase is Phase.COMPOSE or code < 400:
+        return False
+    text = text[: 2 * TEXT_LIMIT]
+    enhanced = enhanced_code_of(text)
+    if enhanced in _LIMIT_CODES:
+        return True
+    if enhanced[1:4] == ".2." or _OTHER_LIMITS.search(text):
+        return False
+    return _LIMIT_WORDS.search(text) is not None
 
 
 def classify_http(status: int) -> OutcomeKind:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from newsletter.delivery.transports import OutcomeKind, Phase, outcome_of_reply
-from subscriptions.smtp_replies import classify, classify_http, redact
+from subscriptions.smtp_replies import classify, classify_http, is_limit, redact
 
 ANSWERED = [Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.BODY, Phase.DOT]
 
@@ -85,6 +85,55 @@ def test_a_3yz_to_the_final_dot_leaves_a_doubt() -> None:
 )
 def test_a_5yz_says_whose_fault_it_is(phase: Phase, code: int, enhanced: str, kind: OutcomeKind) -> None:
     assert classify(phase, code=code, enhanced=enhanced) is kind
+
+
+@pytest.mark.parametrize(
+    ("phase", "code", "text"),
+    [
+        (Phase.MAIL, 452, "4.5.3 Too many messages in this session"),
+        (Phase.MAIL, 450, "4.7.1 Error: too much mail from 192.0.2.7"),
+        (Phase.MAIL, 451, "Too many messages, please wait a while"),
+        (Phase.RCPT, 450, "4.7.1 Error: too many recipients from 192.0.2.7"),
+        (Phase.RCPT, 550, "5.1.1 <address> - IP has sent to too many recipients this hour"),
+        (Phase.RCPT, 451, "4.7.650 The mail server has been temporarily rate limited due to IP reputation"),
+        (Phase.DATA, 454, "Throttling failure: Maximum sending rate exceeded."),
+        (Phase.DOT, 454, "Throttling failure: Daily message quota exceeded."),
+        (Phase.DOT, 550, "5.7.0 Too many emails per second. Please upgrade your plan"),
+        (Phase.DOT, 550, "5.4.5 Daily user sending limit exceeded."),
+        (Phase.DOT, 550, "5.4.5 Come back tomorrow."),
+        (Phase.DATA, 432, "4.3.2 sender thread limit exceeded"),
+        (Phase.MAIL, 421, "4.7.28 Gmail has detected an unusual rate of mail"),
+        (Phase.MAIL, 421, "Too many connections, slow down. OFR004_104"),
+        (Phase.MAIL, 421, "4.7.0 [TSS04] Messages temporarily deferred due to unexpected volume"),
+        (Phase.MAIL, 451, "You have exceeded the hourly limit of your account"),
+        (Phase.API, 429, "Too Many Requests"),
+    ],
+)
+def test_too_much_at_once_is_a_limit_under_any_code(phase: Phase, code: int, text: str) -> None:
+    assert is_limit(phase, code=code, text=text)
+
+
+@pytest.mark.parametrize(
+    ("phase", "code", "text"),
+    [
+        (Phase.RCPT, 450, "4.7.1 greylisted, come back"),
+        (Phase.RCPT, 451, "4.3.0 try again later"),
+        (Phase.DOT, 452, "4.3.1 insufficient system storage"),
+        (Phase.RCPT, 452, "4.2.2 The recipient has exceeded the limit of the account"),
+        (Phase.RCPT, 552, "Mailbox full: quota limit exceeded"),
+        (Phase.RCPT, 450, "4.2.1 The user you are trying to contact is receiving mail at a rate that prevents it"),
+        (Phase.MAIL, 552, "5.3.4 Message size exceeds fixed limit"),
+        (Phase.DOT, 554, "5.4.6 Too many hops"),
+        (Phase.DOT, 550, "5.7.1 Too many complaints about mail from you"),
+        (Phase.RCPT, 550, "5.1.1 no such user"),
+        (Phase.RCPT, 550, "5.7.1 Too many unknown recipients in your mail"),
+        (Phase.CONNECT, 421, "4.7.0 too many connections"),  # no conversation: already nobody's fault
+        (Phase.DOT, 250, "2.0.0 accepted, rate is fine"),
+        (Phase.API, 503, "rate"),
+    ],
+)
+def test_what_is_wrong_with_one_message_or_mailbox_is_no_limit(phase: Phase, code: int, text: str) -> None:
+    assert not is_limit(phase, code=code, text=text)
 
 
 @pytest.mark.parametrize(
