@@ -16,11 +16,12 @@ _ELLIPSIS = "…"
 # A sentence ends at . ! ? before a space and a capital, figure or bracket, or at a full-width stop; or at a full stop
 # between a word and a capitalised one that somebody forgot the space between.
 _SENTENCE_END = re.compile(
-    r"(?:(?<=[.!?])|(?<=[.!?][\"”’)]))\s+(?=[\"“‘(\[]?[^\Wa-z_])|(?<=[。！？])\s*|(?<=[a-z]{3}\.)(?=[A-Z][a-z]+\w*\s)"
+    r"(?:(?<=[.!?])|(?<=[.!?][\"”’)]))\s+(?=[\"“‘(\[]?[^\Wa-z_])|(?<=[。！？])\s*|(?<=[a-z]{3}\.)(?=[A-Z][a-z]\w*\s)"
 )
 _NO_END = re.compile(
     r"(?:\b(?:e\.g|i\.e|cf|vs|etc|al|resp|approx|Fig|Figs|Eq|Eqs|Sec|Tab|No|Dr|Prof|St|w\.r\.t)|\b[A-Z])\.$"
 )
+_NO_END_LENGTH = 8  # characters: the longest of these and what stands before it
 _SUBJECT = (
     r"\b(?:we|this (?:paper|work|study|survey|report|article|technical report))\s+(?:\w+ly\s+)?"
     r"(?:then\s+|also\s+|first\s+|further\s+|here\s+)?"
@@ -76,6 +77,7 @@ _PRELUDE_REST = 30  # columns a sentence has to go on after its prelude to say s
 # Columns; a shorter summary is filled up with the beginning of the next sentence; one that does not say what the paper
 # brings already when it is shorter than half of what is allowed.
 _SHORT = 70
+_GIST_READS = 4000  # characters of an abstract; arXiv takes half of that
 
 
 def one_line(text: str) -> str:
@@ -149,24 +151,24 @@ def _pieces(word: str, *, width: int) -> list[_Piece]:
     """A word as it may be broken: whole, or between its characters when it is wide script longer than a line."""
     if columns(word) <= width or not any(_column(char) == 2 for char in word):
         return [_Piece(word, glued=False)]
-    pieces: list[_Piece] = []
+    graphemes: list[list[str]] = []
     for char in word:
-        if pieces and (_column(char) == 0 or pieces[-1].text.endswith("\u200d")):
-            pieces[-1] = _Piece(pieces[-1].text + char, glued=pieces[-1].glued)
+        if graphemes and (_column(char) == 0 or graphemes[-1][-1] == "\u200d"):
+            graphemes[-1].append(char)
         else:
-            pieces.append(_Piece(char, glued=bool(pieces)))
-    return pieces
+            graphemes.append([char])
+    return [_Piece("".join(grapheme), glued=place > 0) for place, grapheme in enumerate(graphemes)]
 
 
 def sentences(text: str) -> list[str]:
     """The sentences of a paragraph; "e.g.", "et al." and initials do not end one."""
-    found: list[str] = []
+    found: list[list[str]] = []
     for part in _SENTENCE_END.split(one_line(text)):
-        if found and _NO_END.search(found[-1]):
-            found[-1] += " " + part
+        if found and _NO_END.search(found[-1][-1][-_NO_END_LENGTH:]):
+            found[-1].append(part)
         elif part:
-            found.append(part)
-    return found
+            found.append([part])
+    return [" ".join(parts) for parts in found]
 
 
 def gist(abstract: str, *, width: int = 230) -> str:
@@ -176,7 +178,7 @@ def gist(abstract: str, *, width: int = 230) -> str:
     that says "we present" (of the first six) is dropped unless all of it fits. Whole sentences where they fit; one
     that does not is left where a clause ends, never inside a word, and what is left says something by itself.
     """
-    found = sentences(abstract)
+    found = sentences(abstract[:_GIST_READS])
     if not found:
         return ""
     telling = _telling(found[:6])

@@ -65,6 +65,7 @@ def could_exist(identifier: str, *, on: date) -> bool:
 
 def title_key(title: str) -> str:
     """A title without case, accents' spelling, punctuation and spacing. A title of nothing but signs keeps them."""
+    title = title[: 4 * _TITLE_KEY_LENGTH]  # normalising a long row of accents is quadratic
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", title).casefold())
     key = _NOT_IN_A_KEY.sub(" ", folded).strip() or " ".join(folded.split())
     return key[:_TITLE_KEY_LENGTH].rstrip()

@@ -10,9 +10,10 @@ import re
 from urllib.parse import quote, urlsplit, urlunsplit
 
 _LENGTH = 300
+_LONGEST_ADDRESS = 2000  # characters; none that is longer is a link, and cutting one apart would take its square
 # An address in running text ends at white space, quotes, angle brackets and at a brace (`\href` leaves those behind).
 _ADDRESS = re.compile(r"https?://[^\s<>\"{}|\\^`]+", re.IGNORECASE)
-_REPEATED = re.compile(r"(https?://[^\s{}]+)\{([^{}]*)\}", re.IGNORECASE)
+_REPEATED = re.compile(r"(https?://[^\s{}]{1,300})\{([^{}]*)\}", re.IGNORECASE)
 _GITHUB = re.compile(
     r"(?:https?://)?(?:www\.)?github\.com/([\w.-]+/[\w.-]+[^\s<>\"{}|\\^`,;]*)", re.IGNORECASE | re.ASCII
 )
@@ -24,6 +25,8 @@ _NOT_OWNERS = {"about", "collections", "features", "login", "marketplace", "orgs
 
 def safe_url(raw: str) -> str:
     """`raw` as an https address on a public host name, else "". Mirrors of the Hugging Face hub become the hub."""
+    if len(raw) > _LONGEST_ADDRESS:
+        return ""
     try:
         parts = urlsplit(_trim(raw.strip()))
         host, port = (parts.hostname or "").rstrip("."), parts.port
@@ -44,7 +47,7 @@ def safe_url(raw: str) -> str:
 def code_url(text: str) -> str:
     """The first GitHub repository (or folder of one) that running text names, else ""."""
     for match in _GITHUB.finditer(text):
-        path = _trim(match[1])
+        path = _trim(match[1][:_LONGEST_ADDRESS])
         owner, _, rest = path.partition("/")
         repository, slash, folder = rest.partition("/")
         repository = repository.rstrip(".").removesuffix(".git")
@@ -72,6 +75,8 @@ def _first_address(match: re.Match[str]) -> str:
 
 
 def _unproxied(match: re.Match[str]) -> str:
+    if len(match[0]) > _LONGEST_ADDRESS:
+        return "(link removed)"
     address = _trim(match[0])
     host = address.split("/", 3)[2].lower()
     if not _PROXY.search(host):

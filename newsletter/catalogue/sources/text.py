@@ -1,7 +1,8 @@
 """Readable text out of what sources send: LaTeX to Unicode, no control or bidi characters, one line.
 
 In: a raw title, abstract or name. Out: plain text (never HTML: `a<b` stays `a<b`, escaping is the templates' work).
-Pure, and safe to run twice on what it gave.
+Pure, and safe to run twice on what it gave. The time is bounded by the length of the text, however it nests: the
+converter reads an open argument again and again, twice as often with each level, so its steps are counted.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from functools import lru_cache
 from typing import Any
 
 _LATEX_LIMIT = 4000  # longer input is left as it is: the converter is recursive
+_STEPS_PER_CHARACTER = 1  # tokens the converter may read; of 1,000 abstracts of arXiv none needed 0.4
+_STEPS_OF_ANY_TEXT = 200
+_RAW_LENGTH = 12_000  # characters that are looked at, twice the longest text that is kept: normalising is quadratic
 TITLE_LENGTH = 500
 ABSTRACT_LENGTH = 6000
 NAME_LENGTH = 200
@@ -52,7 +56,7 @@ def clean_name(raw: str) -> str:
 
 def clean_line(raw: str) -> str:
     """One line of readable text: LaTeX converted, invisible characters gone, white space collapsed."""
-    return " ".join(latex_to_text(strip_invisible(raw)).split())
+    return " ".join(latex_to_text(strip_invisible(raw[:_RAW_LENGTH])).split())
 
 
 def strip_invisible(raw: str) -> str:
@@ -67,7 +71,8 @@ def latex_to_text(text: str) -> str:
         return text
     text = _QUOTED.sub(r"“\1”", _LINE_BREAK.sub(" ", text))
     if "\\" in text or "$" in text:
-        text = _LATEX.sub(_converted, text)
+        budget = _Budget(_STEPS_PER_CHARACTER * len(text) + _STEPS_OF_ANY_TEXT)
+        text = _LATEX.sub(lambda match: _converted(match[0], budget), text)
     return _SCRIPT_GROUP.sub(r"\1\2", text)
 
 
@@ -78,17 +83,30 @@ def _visible(character: str) -> str:
     return "" if category in {"Cc", "Cs"} else character
 
 
-def _converted(match: re.Match[str]) -> str:
-    raw = match[0]
+class _Budget:
+    """The steps that are left for one text. What needs more is not converted."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def spend(self) -> None:
+        self.steps -= 1
+        if self.steps < 0:
+            raise ValueError("The text nests too deeply to be converted.")
+
+
+def _converted(raw: str, budget: _Budget) -> str:
     if raw in _STANDS_FOR_ITSELF:
         return _STANDS_FOR_ITSELF[raw]
-    if _READS_FILES.search(raw):
+    if budget.steps <= 0 or _READS_FILES.search(raw):
         return raw
     if raw.startswith((r"\url{", r"\href{")):
         return _bare(raw.replace("}{", " "))
+    converter, walker, failures = _converter()
     try:
-        text = str(_converter().latex_to_text(raw.replace("%", r"\%").replace(r"\\%", r"\%")))
-    except Exception:  # the converter fails in many ways (RecursionError among them), and raw text is always readable
+        nodes = walker(raw.replace("%", r"\%").replace(r"\\%", r"\%"), budget).get_latex_nodes()[0]
+        text = str(converter.nodelist_to_text(nodes))
+    except failures:  # raw text is always readable
         return raw
     text = _MATH_ALPHABET.sub(lambda letter: unicodedata.normalize("NFKC", letter[0]), " ".join(text.split()))
     return text or _bare(raw)
@@ -100,7 +118,22 @@ def _bare(raw: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _converter() -> Any:
+def _converter() -> tuple[Any, Any, tuple[type[Exception], ...]]:
+    """The converter, the parser that spends a budget, and the ways in which they fail: a time limit is none of them."""
     from pylatexenc.latex2text import LatexNodes2Text
+    from pylatexenc.latexwalker import LatexWalker, LatexWalkerError, get_default_latex_context_db
 
-    return LatexNodes2Text(math_mode="text", keep_comments=True, strict_latex_spaces=False)
+    known = get_default_latex_context_db()  # made once: it costs more than most formulas
+
+    class Walker(LatexWalker):  # type: ignore[misc]
+        def __init__(self, text: str, budget: _Budget) -> None:
+            super().__init__(text, latex_context=known)
+            self._budget = budget
+
+        def get_token(self, *args: Any, **kwargs: Any) -> Any:
+            self._budget.spend()
+            return super().get_token(*args, **kwargs)
+
+    failures = (LatexWalkerError, ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError)
+    converter = LatexNodes2Text(math_mode="text", keep_comments=True, strict_latex_spaces=False)
+    return converter, Walker, (*failures, TypeError, ValueError)

@@ -1,0 +1,168 @@
+"""Reads every hostile text with every function that reads strangers' text; run in a process of its own.
+
+`python -m tests.slow_texts` prints a line a reading before it begins ("reader text"), and the seconds of CPU it took
+afterwards. A reading that does not end is thereby named by the last line.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+SIZE = 8000  # characters, more than the longest field keeps
+# What is repeated: openings nobody closes, marks that join, ends of sentences, beginnings of addresses, of phrases.
+UNITS = {
+    "optional argument": r"\sqrt[",
+    "fraction": r"\frac{",
+    "environment": r"\begin{array}[",
+    "macro with braces": r"\alpha{a",
+    "three kinds": r"\sqrt[{\frac{$",
+    "braces": "{",
+    "closed braces": "{}",
+    "dollars": "$a",
+    "double dollars": "$$a ",
+    "short formulas": "$x^2$ ",
+    "accents of TeX": r"\"{",
+    "quotes of TeX": "``a",
+    "scripts": "_{a",
+    "backslashes": "\\",
+    "comments": "%\n",
+    "joined emoji": "\U0001f600\u200d",
+    "accents": "e\u0301\u0327",
+    "marks alone": "\u0301\u0327",
+    "ligatures": "\ufdfa",
+    "sentences": "A. ",
+    "abbreviations": "e.g. ",
+    "full stops without a space": "abc.Aa",
+    "capital and small letters": "Aaaaaaaa",
+    "full-width stops": "。",
+    "clauses": "which, and (",
+    "we present": "we newly ",
+    "addresses": "http://",
+    "repeated addresses": "https://a{",
+    "repositories": "github.com/",
+    "pages": "https://a.github.io",
+    "proxies": "proxy",
+    "proxy labels": "-proxy.",
+    "closing brackets": ")",
+    "hyphens": "a-",
+    "apostrophes": "a'",
+    "quotes": '"a ',
+    "fields": "topic:",
+    "commas": "a,",
+    "at signs": "a@",
+    "dots": ".",
+    "colons": "::",
+    "digits": "9",
+    "blanks": " ",
+    "line breaks": "\n",
+    "control characters": "\x00",
+    "wide script": "大",
+    "right to left": "\u202e\u0639",
+}
+OPENED_BY = {"": "", "formula": "$", "address": "https://a.b/", "sentence": "abc.A"}
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    for name, unit in UNITS.items():
+        for opening, sign in OPENED_BY.items():
+            text = sign + unit * (SIZE // len(unit))
+            yield f"{name}, {opening}".strip(", "), text
+            if opening == "formula":  # the converter reads formulas of up to 600 characters
+                yield f"{name}, closed formula", (sign + unit * (560 // len(unit)) + "$ ") * (SIZE // 600)
+
+
+def readers() -> dict[str, Callable[[str], object]]:
+    import numpy as np
+
+    from newsletter.catalogue.http_client import FetchError, Rules, _checked
+    from newsletter.catalogue.sources import arxiv_query, hf_daily, identifiers, links, listing_page, text
+    from newsletter.catalogue.sources.observation import SourceError
+    from newsletter.mail import text as mail_text
+    from newsletter.search import query, tokens
+    from newsletter.search.spelling import Speller
+    from newsletter.views import share_cards
+    from subscriptions import addresses
+
+    now = datetime(2026, 3, 18, tzinfo=UTC)
+    speller = Speller([f"transform{n}" for n in range(2000)], np.ones(2000, dtype=np.int64))
+
+    def refusing(read: Callable[[str], object], *refusals: type[Exception]) -> Callable[[str], object]:
+        def attempt(raw: str) -> object:
+            try:
+                return read(raw)
+            except refusals:
+                return None
+
+        return attempt
+
+    def listed(raw: str) -> object:
+        item = {"paper": {"id": "2603.00001", "title": raw, "summary": raw, "authors": [{"name": raw}]}}
+        return hf_daily.parse(json.dumps([item]).encode(errors="surrogatepass"), seen_at=now)
+
+    def fed(raw: str) -> object:
+        from xml.sax.saxutils import escape
+
+        shown = escape("".join(sign for sign in raw if sign >= " " or sign == "\n"))
+        entry = f"<id>http://arxiv.org/abs/2603.00001v1</id><title>{shown}</title><summary>{shown}</summary>"
+        feed = f'<feed xmlns="http://www.w3.org/2005/Atom"><entry>{entry}<author><name>{shown}</name></author></entry>'
+        return arxiv_query.parse(f"{feed}</feed>".encode(), seen_at=now)
+
+    return {
+        "title": text.clean_title,
+        "abstract": text.clean_abstract,
+        "name": text.clean_name,
+        "invisible": text.strip_invisible,
+        "latex": text.latex_to_text,
+        "proxies": links.without_proxies,
+        "code": links.code_url,
+        "project": links.project_url,
+        "link": links.safe_url,
+        "identifier": identifiers.arxiv_id,
+        "title key": identifiers.title_key,
+        "Hugging Face": refusing(listed, SourceError),
+        "arXiv": fed,
+        "listing page": refusing(lambda raw: listing_page.parse(f"Mar 14\n\n{raw}\n\n{raw}\n".encode()), SourceError),
+        "one line": mail_text.one_line,
+        "paragraphs": mail_text.paragraphs,
+        "shorten": lambda raw: mail_text.shorten(raw, width=60),
+        "wrap": mail_text.wrap,
+        "sentences": mail_text.sentences,
+        "gist": mail_text.gist,
+        "query": refusing(query.parse, query.QueryError),
+        "short query": refusing(lambda raw: query.parse(raw[: query.LONGEST]), query.QueryError),
+        "words": tokens.words_of,
+        "stems": tokens.stems_of,
+        "spelling": lambda raw: [speller.nearest(word) for word in tokens.words_of(raw[: query.LONGEST])],
+        "share card": lambda raw: share_cards.draw(raw, raw, raw),
+        "mail address": refusing(addresses.parse_address, ValueError),
+        "client": lambda raw: addresses.client_address(raw, raw, trusted_proxies=2),
+        "fetched address": refusing(lambda raw: _checked(raw, hosts=frozenset(), rules=Rules()), FetchError),
+        "split address": refusing(urlsplit, ValueError),
+    }
+
+
+def main() -> None:
+    import django
+
+    django.setup()
+    functions = readers()
+    for read in functions.values():
+        read("Words that load what is loaded once: $x^2$")
+    for name, text in texts():
+        for reader, read in functions.items():
+            if reader == "share card" and ("," in name or len(set(text)) > 3):
+                continue  # drawing takes a third of a second, whatever the text
+            sys.stdout.write(f"{reader} <- {name}\t")
+            sys.stdout.flush()
+            began = time.process_time()
+            read(text)
+            sys.stdout.write(f"{time.process_time() - began:.3f}\n")
+
+
+if __name__ == "__main__":
+    main()
