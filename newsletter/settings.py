@@ -6,79 +6,30 @@ With DEBUG off, a missing secret or postal address stops the start with a senten
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 from email.utils import parseaddr
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
-import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from subscriptions.environment import ADDRESS, DOMAIN, HOST, Environment, read_file
+
 BASE_DIR = Path(__file__).resolve().parent.parent
-
-
-class _Environment(environ.Env):  # type: ignore[misc]
-    """django-environ's readers; a value that makes no sense is refused by a sentence that names the variable."""
-
-    def get_value(
-        self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, parse_default: bool = False
-    ) -> Any:
-        try:
-            return super().get_value(var, cast=cast, default=default, parse_default=parse_default)
-        except (TypeError, ValueError) as error:
-            raise self.refusal(var, f"a value of the kind {getattr(cast, '__name__', cast)}") from error
-
-    def bool(self, var: str, default: Any = environ.Env.NOTSET) -> bool:
-        value: str = self.str(var, default="").strip().lower()
-        if value not in {"", "0", "1", "false", "true", "off", "on", "no", "yes"}:
-            raise self.refusal(var, "1 or 0")
-        return value in {"1", "true", "on", "yes"} if value else bool(default)
-
-    def int(self, var: str, default: int, at_least: int = 0, at_most: int = 2**31 - 1) -> int:
-        value = int(self.get_value(var, cast=int, default=default))
-        if not at_least <= value <= at_most:
-            raise self.refusal(var, f"a whole number from {at_least} to {at_most}")
-        return value
-
-    def one_of(self, var: str, choices: tuple[str, ...], default: str) -> str:
-        value: str = self.str(var, default=default)
-        if value not in choices:
-            raise self.refusal(var, " or ".join(choices))
-        return value
-
-    def db_url(self, var: str, default: str) -> dict[str, Any]:
-        config: dict[str, Any] = super().db_url(var, default=default)
-        if not config.get("ENGINE"):
-            raise self.refusal(var, "an address such as postgres://user:password@host:5432/name")
-        return config
-
-    def email_url(self, var: str, default: str) -> dict[str, Any]:
-        try:
-            config: dict[str, Any] = super().email_url(var, default=default)
-        except ImproperlyConfigured as error:
-            raise self.refusal(var, "an address such as smtp+tls://user:password@host:587") from error
-        return config
-
-    def refusal(self, var: str, wanted: str) -> ImproperlyConfigured:
-        return ImproperlyConfigured(f"{var} must be {wanted}, not {self.ENVIRON.get(var)!r}. See .env.example.")
-
-
-env = _Environment()
-_env_file = Path(env.str("ENV_FILE", default=str(BASE_DIR / ".env")))
-if _env_file.is_file():
-    env.read_env(_env_file)
-
-VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
-VAR_DIR.mkdir(parents=True, exist_ok=True)
+read_file(os.environ, BASE_DIR / ".env")
+env = Environment(os.environ)
+env.text("ENV_FILE")  # read above
+VAR_DIR = env.writable_folder("VAR_DIR", BASE_DIR / "var")
+_TEN_YEARS = 3650  # days
+_A_MILLION = 1_000_000
 
 
 def _required(name: str, default: str, why: str) -> str:
     """The setting, its default when DEBUG is on, or a stop that says what to set."""
-    value: str = env.str(name, default="")
-    if value:
+    if value := env.text(name):
         return value
     if DEBUG:
         return default
@@ -86,29 +37,33 @@ def _required(name: str, default: str, why: str) -> str:
 
 
 # --- the site -------------------------------------------------------------------------------------------------------
-DEBUG = env.bool("DEBUG", default=False)
+DEBUG = env.flag("DEBUG")
 SECRET_KEY = _required("SECRET_KEY", "insecure-development-key-never-for-a-real-site", "a long random string")
-SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+SECRET_KEY_FALLBACKS = env.several("SECRET_KEY_FALLBACKS", r".+", "earlier secret keys, separated by commas")
 # Suppression and erasure recognise an address by this key. It must never change: rotating SECRET_KEY leaves it alone.
 ADDRESS_HASH_KEY = _required(
     "ADDRESS_HASH_KEY", "development-address-key", "a second long random string, never changed"
 )
 SITE_URL = _required("SITE_URL", "http://localhost:8000", "the public address, such as https://papers.example.org")
 SITE_URL = SITE_URL.rstrip("/")
-SITE_NAME = env.str("SITE_NAME", default="Paperboy")
-_site = urlsplit(SITE_URL)
-if _site.scheme not in {"http", "https"} or not _site.hostname:
-    raise ImproperlyConfigured(f"SITE_URL must be a full address such as https://papers.example.org, not {SITE_URL!r}.")
-if not DEBUG and _site.scheme != "https":
-    raise ImproperlyConfigured(f"SITE_URL must start with https:// when DEBUG is off, not {SITE_URL!r}.")
-SITE_HOST = _site.hostname
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[SITE_HOST, *(["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])])
+SITE_NAME = env.text("SITE_NAME", "Paperboy")
+SITE_HOST = env.site_url("SITE_URL", SITE_URL, encrypted=not DEBUG).hostname or ""
+ALLOWED_HOSTS = env.several("ALLOWED_HOSTS", HOST, "host names without scheme and port, separated by commas") or [
+    SITE_HOST,
+    *(["localhost", "127.0.0.1", "[::1]"] if DEBUG else []),
+]
 POSTAL_ADDRESS = _required(
     "POSTAL_ADDRESS", "Paperboy, 1 Example Street, Example Town", "the postal address the law wants in every digest"
 )
 # How many reverse proxies stand in front: 0 means the address of the connection is the reader's own.
-TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
-ADMIN_PATH = env.str("ADMIN_PATH", default="admin").strip("/") + "/"
+TRUSTED_PROXY_COUNT = env.whole("TRUSTED_PROXY_COUNT", 0, at_least=0, at_most=10)
+ADMIN_PATH = env.matching(
+    "ADMIN_PATH",
+    r"/?[a-z0-9_-]+(/[a-z0-9_-]+)*/?",
+    "letters, digits, - and _, such as admin or behind/the-desk",
+    "admin",
+)
+ADMIN_PATH = ADMIN_PATH.strip("/") + "/"
 
 INSTALLED_APPS = [
     "unfold",
@@ -156,7 +111,8 @@ TEMPLATES = [
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- data -----------------------------------------------------------------------------------------------------------
-DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'paperboy.sqlite3'}")}
+DATABASES = {"default": env.database("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'paperboy.sqlite3'}")}
+_CONN_MAX_AGE = env.whole("CONN_MAX_AGE", 60, at_least=0, at_most=86_400)
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # The site and `work` write side by side: write-ahead log, write locks taken at BEGIN, a wait instead of an error.
     DATABASES["default"]["OPTIONS"] = {
@@ -165,25 +121,28 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
     }
 else:
-    DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
+    DATABASES["default"]["CONN_MAX_AGE"] = _CONN_MAX_AGE
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)  # seconds
 
-REDIS_URL = env.str("REDIS_URL", default="")  # empty: no broker, `manage.py work` does everything in one process
-if REDIS_URL and urlsplit(REDIS_URL).scheme not in {"redis", "rediss", "unix"}:
-    raise env.refusal("REDIS_URL", "an address such as redis://host:6379/0")
+# Empty: no broker, `manage.py work` does everything in one process.
+REDIS_URL = env.service("REDIS_URL", {"redis": True, "rediss": True, "unix": True}, "redis://host:6379/0")
 # In each process, not in Redis: what is kept is small and soon made anew, and no page ever waits for the broker.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 # --- mail -----------------------------------------------------------------------------------------------------------
-vars().update(env.email_url("EMAIL_URL", default="smtp://127.0.0.1:2525"))
-EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=60, at_least=1)
+# smtp: the fast lane; backend: any EMAIL_BACKEND
+DIGEST_TRANSPORT = env.one_of("DIGEST_TRANSPORT", ("smtp", "backend"), default="smtp")
+_RELAYS = {"smtp": False, "smtp+tls": True, "smtps": True, "smtp+ssl": True}
+_NO_RELAYS = dict.fromkeys(("consolemail", "filemail", "memorymail", "dummymail"), True)
+vars().update(env.mail_server("EMAIL_URL", _RELAYS | _NO_RELAYS, default="smtp://127.0.0.1:2525"))
+EMAIL_TIMEOUT = env.whole("EMAIL_TIMEOUT", 60, at_least=1, at_most=3600)
 EMAIL_SUBJECT_PREFIX = ""
 # A provider instead of a relay: EMAIL_BACKEND of django-anymail, its options as JSON (keys, WEBHOOK_SECRET …), and
 # DIGEST_TRANSPORT=backend. Its bounces and complaints then come in at /anymail/<provider>/tracking/.
-if _backend := env.str("EMAIL_BACKEND", default=""):
+if _backend := env.dotted_path("EMAIL_BACKEND"):
     EMAIL_BACKEND = _backend
-ANYMAIL = env.json("ANYMAIL", default={})
+ANYMAIL = env.options("ANYMAIL")
 if ANYMAIL:
     INSTALLED_APPS.append("anymail")
     if not ANYMAIL.get("WEBHOOK_SECRET"):
@@ -194,63 +153,64 @@ MAIL_SIGNER = (
     "newsletter.delivery.choose_transport.signed"  # what signs confirmations and notices, when DKIM_KEY_FILE is set
 )
 NOTICE_GATE = "newsletter.delivery.claim.may_confirm"  # says whether they may leave: the switch is in the admin
-EMAIL_CA_FILE = env.str("EMAIL_CA_FILE", default="")  # authorities trusted besides the system's, for a private relay
-
-
-def _mailbox(name: str, default: str) -> str:
-    value: str = env.str(name, default=default)
-    if "@" not in parseaddr(value)[1]:
-        raise ImproperlyConfigured(
-            f"{name} must be a mail address such as 'Paperboy <digest@example.org>', not {value!r}."
-        )
-    return value
-
-
+EMAIL_CA_FILE = env.certificates("EMAIL_CA_FILE")  # authorities trusted besides the system's, for a private relay
 _mail_host = SITE_HOST if "." in SITE_HOST else "paperboy.example"
 # Digests and confirmations leave from different addresses, so that trouble with one stream does not touch the other.
-DIGEST_FROM_EMAIL = _mailbox("DIGEST_FROM_EMAIL", f"{SITE_NAME} <digest@{_mail_host}>")
-DEFAULT_FROM_EMAIL = _mailbox("DEFAULT_FROM_EMAIL", f"{SITE_NAME} <hello@{_mail_host}>")
+DIGEST_FROM_EMAIL = env.mailbox("DIGEST_FROM_EMAIL", f"{SITE_NAME} <digest@{_mail_host}>")
+DEFAULT_FROM_EMAIL = env.mailbox("DEFAULT_FROM_EMAIL", f"{SITE_NAME} <hello@{_mail_host}>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
-REPLY_TO_EMAIL = _mailbox("REPLY_TO_EMAIL", DEFAULT_FROM_EMAIL)
+REPLY_TO_EMAIL = env.mailbox("REPLY_TO_EMAIL", DEFAULT_FROM_EMAIL)
 MAIL_DOMAIN = parseaddr(DIGEST_FROM_EMAIL)[1].rpartition("@")[2]
-BOUNCE_DOMAIN = env.str("BOUNCE_DOMAIN", default=MAIL_DOMAIN)  # bounces come back to b+<id>@BOUNCE_DOMAIN
+BOUNCE_DOMAIN = env.domain("BOUNCE_DOMAIN", MAIL_DOMAIN)  # bounces come back to b+<id>@BOUNCE_DOMAIN
 # The mailbox bounces come back to: imaps://user:password@host/INBOX, pop3s://… or maildir:///path; empty: not read.
-BOUNCE_MAILBOX_URL = env.str("BOUNCE_MAILBOX_URL", default="")
-UNSUBSCRIBE_MAILBOX = env.str("UNSUBSCRIBE_MAILBOX", default="")  # set only when that mailbox is really read
-LIST_ID = env.str("LIST_ID", default=f"digest.{MAIL_DOMAIN}")
-EHLO_NAME = env.str("EHLO_NAME", default=MAIL_DOMAIN)
-FEEDBACK_SENDER_ID = env.str("FEEDBACK_SENDER_ID", default="paperboy")
-MAIL_DRY_RUN_TO = env.list("MAIL_DRY_RUN_TO", default=[])  # when set, only these addresses are mailed
+BOUNCE_MAILBOX_URL = env.service(
+    "BOUNCE_MAILBOX_URL",
+    {"imaps": True, "imap+tls": True, "pop3s": True, "maildir": True, "imap": False, "pop3": False},
+    "imaps://user:password@host/INBOX",
+)
+UNSUBSCRIBE_MAILBOX = env.bare_mailbox("UNSUBSCRIBE_MAILBOX")  # set only when that mailbox is really read
+LIST_ID = env.domain("LIST_ID", f"digest.{MAIL_DOMAIN}")
+EHLO_NAME = env.matching("EHLO_NAME", rf"{DOMAIN}|\[[0-9a-fv:.]+\]", "a host name or [IP address]", MAIL_DOMAIN)
+FEEDBACK_SENDER_ID = env.matching("FEEDBACK_SENDER_ID", r"[\w.-]{1,60}", "letters, digits, - and _", "paperboy")
+# When set, only these addresses are mailed.
+MAIL_DRY_RUN_TO = env.several("MAIL_DRY_RUN_TO", ADDRESS, "mail addresses, separated by commas")
 
 # --- readers --------------------------------------------------------------------------------------------------------
 # Mails that strangers can make us send, each a bucket that refills over the hour (subscriptions/rate_limits.py).
-SIGNUPS_PER_NETWORK_AND_HOUR = env.int("SIGNUPS_PER_NETWORK_AND_HOUR", default=30, at_least=1)  # one /24 or /64
-SIGNUPS_PER_DOMAIN_AND_HOUR = env.int("SIGNUPS_PER_DOMAIN_AND_HOUR", default=300, at_least=1)
-SIGNUPS_PER_HOUR = env.int("SIGNUPS_PER_HOUR", default=2000, at_least=1)
-SIGNUPS_PER_API_KEY_AND_HOUR = env.int("SIGNUPS_PER_API_KEY_AND_HOUR", default=600, at_least=1)  # requests, good or bad
-API_READS_PER_MINUTE = env.int("API_READS_PER_MINUTE", default=120, at_least=1)  # of one address, in each web process
-SIGNUP_SECONDS_MIN = env.int("SIGNUP_SECONDS_MIN", default=2)  # a form filled in faster was not filled in by a person
+# One /24 or /64.
+SIGNUPS_PER_NETWORK_AND_HOUR = env.whole("SIGNUPS_PER_NETWORK_AND_HOUR", 30, at_least=1, at_most=_A_MILLION)
+SIGNUPS_PER_DOMAIN_AND_HOUR = env.whole("SIGNUPS_PER_DOMAIN_AND_HOUR", 300, at_least=1, at_most=_A_MILLION)
+SIGNUPS_PER_HOUR = env.whole("SIGNUPS_PER_HOUR", 2000, at_least=1, at_most=_A_MILLION)
+# Requests, good or bad.
+SIGNUPS_PER_API_KEY_AND_HOUR = env.whole("SIGNUPS_PER_API_KEY_AND_HOUR", 600, at_least=1, at_most=_A_MILLION)
+# Of one address, in each web process.
+API_READS_PER_MINUTE = env.whole("API_READS_PER_MINUTE", 120, at_least=1, at_most=_A_MILLION)
+# A form filled in faster was not filled in by a person.
+SIGNUP_SECONDS_MIN = env.whole("SIGNUP_SECONDS_MIN", 2, at_least=0, at_most=600)
 # Mail domains whose addresses are not taken, such as those of throw-away mailboxes; a domain stands for all below it.
-REFUSED_MAIL_DOMAINS = env.list("REFUSED_MAIL_DOMAINS", default=[])
+REFUSED_MAIL_DOMAINS = env.several("REFUSED_MAIL_DOMAINS", DOMAIN, "mail domains, separated by commas")
 # A function(request) -> bool that says whether a signup comes from a person: a captcha or proof of work of your own.
-SIGNUP_GUARD = env.str("SIGNUP_GUARD", default="")
+SIGNUP_GUARD = env.dotted_path("SIGNUP_GUARD")
 # Where the signup form finds two current papers of each topic: a function that returns titles by topic slug.
 TOPIC_EXAMPLES = "newsletter.views.signup_preview.examples"
 # How long we keep what we know; the privacy page tells readers these very numbers.
-RETENTION_UNCONFIRMED_DAYS = env.int("RETENTION_UNCONFIRMED_DAYS", default=30)
-RETENTION_ORIGIN_DAYS = env.int("RETENTION_ORIGIN_DAYS", default=90)  # network address and browser of a consent
-RETENTION_LEFT_DAYS = env.int(
-    "RETENTION_LEFT_DAYS", default=365
-)  # after leaving; then as if they had asked to be erased
-RETENTION_NOTICE_DAYS = env.int("RETENTION_NOTICE_DAYS", default=30)
-RETENTION_DELIVERY_DAYS = env.int("RETENTION_DELIVERY_DAYS", default=90)
+RETENTION_UNCONFIRMED_DAYS = env.whole("RETENTION_UNCONFIRMED_DAYS", 30, at_least=1, at_most=_TEN_YEARS)
+# Network address and browser of a consent.
+RETENTION_ORIGIN_DAYS = env.whole("RETENTION_ORIGIN_DAYS", 90, at_least=1, at_most=_TEN_YEARS)
+# After leaving; then as if they had asked to be erased.
+RETENTION_LEFT_DAYS = env.whole("RETENTION_LEFT_DAYS", 365, at_least=1, at_most=_TEN_YEARS)
+RETENTION_NOTICE_DAYS = env.whole("RETENTION_NOTICE_DAYS", 30, at_least=1, at_most=_TEN_YEARS)
+RETENTION_DELIVERY_DAYS = env.whole("RETENTION_DELIVERY_DAYS", 90, at_least=1, at_most=_TEN_YEARS)
 # Count which papers are opened from the mails, of readers who tick a box of their own for it. Off: no trace of it.
-CLICK_TRACKING = env.bool("CLICK_TRACKING", default=False)
-PRIVACY_CONTROLLER = env.str("PRIVACY_CONTROLLER", default=SITE_NAME)
-PRIVACY_PROCESSORS = env.list("PRIVACY_PROCESSORS", default=[])  # "Company, country: what for", one each
+CLICK_TRACKING = env.flag("CLICK_TRACKING")
+PRIVACY_CONTROLLER = env.text("PRIVACY_CONTROLLER", SITE_NAME)
+# "Company, country: what for", one each.
+PRIVACY_PROCESSORS = env.several("PRIVACY_PROCESSORS", r".+", "names, separated by commas")
 # Hosts that a digest may link to beside our own; a leading dot takes every host below.
-PAPER_LINK_HOSTS = env.list(
+PAPER_LINK_HOSTS = env.several(
     "PAPER_LINK_HOSTS",
+    rf"\.?{DOMAIN}",
+    "host names, separated by commas",
     default=[
         *("arxiv.org", "github.com", "www.github.com", ".github.io", "gitlab.com", ".gitlab.io", "gitee.com"),
         *("huggingface.co", ".hf.space", "openreview.net", "aclanthology.org", "doi.org", "www.nature.com"),
@@ -262,48 +222,51 @@ PAPER_LINK_HOSTS = env.list(
 # --- the pipeline ---------------------------------------------------------------------------------------------------
 # Sources that are asked over the network; none on a laptop. See newsletter/catalogue/polling.py.
 _SOURCES = ("hf_daily", "arxiv_daily", "arxiv_query", "hf_paper")
-SOURCES = env.list("SOURCES", default=[] if DEBUG else list(_SOURCES))
-if unknown := set(SOURCES).difference(_SOURCES):
-    raise ImproperlyConfigured(f"SOURCES may name {', '.join(_SOURCES)}, not {', '.join(sorted(unknown))}.")
-ARXIV_CATEGORIES = env.list("ARXIV_CATEGORIES", default=["cs.AI", "cs.CL", "cs.CV", "cs.LG"])
+SOURCES = env.some_of("SOURCES", _SOURCES, default=[] if DEBUG else _SOURCES)
+ARXIV_CATEGORIES = env.several(
+    "ARXIV_CATEGORIES",
+    r"[a-z]+(-[a-z]+)*(\.[a-z-]+)?",
+    "categories of arXiv such as cs.AI,stat.ML",
+    default=["cs.AI", "cs.CL", "cs.CV", "cs.LG"],
+)
 # auto: the extra `semantic` is used where it is installed; off: as if it were not
 SEMANTIC = env.one_of("SEMANTIC", ("auto", "off"), default="auto")
-EDITION_AUTO_APPROVE = env.bool("EDITION_AUTO_APPROVE", default=False)
-EDITION_CUTOFF_HOUR = env.int("EDITION_CUTOFF_HOUR", default=4, at_most=23)  # UTC; arXiv has announced by then
-EDITION_SIZE = env.int("EDITION_SIZE", default=60, at_least=1)  # candidate papers in one edition
-DIGEST_MIN_PAPERS = env.int("DIGEST_MIN_PAPERS", default=1)
-WELCOME_DIGEST = env.bool("WELCOME_DIGEST", default=True)  # the newest edition, once a reader has confirmed
-DELIVERY_GRACE_HOURS = env.int("DELIVERY_GRACE_HOURS", default=6)  # a digest later than this is skipped, not sent
-DELIVERY_CHUNK = env.int("DELIVERY_CHUNK", default=500, at_least=1)
-DELIVERY_LEASE_SECONDS = env.int("DELIVERY_LEASE_SECONDS", default=60, at_least=1)
-DELIVERY_MAX_ATTEMPTS = env.int("DELIVERY_MAX_ATTEMPTS", default=8, at_least=1)
-DELIVERY_RETRY_SECONDS = env.int("DELIVERY_RETRY_SECONDS", default=300, at_least=1)
+EDITION_AUTO_APPROVE = env.flag("EDITION_AUTO_APPROVE")
+EDITION_CUTOFF_HOUR = env.whole("EDITION_CUTOFF_HOUR", 4, at_least=0, at_most=23)  # UTC; arXiv has announced by then
+EDITION_SIZE = env.whole("EDITION_SIZE", 60, at_least=1, at_most=5000)  # candidate papers in one edition
+DIGEST_MIN_PAPERS = env.whole("DIGEST_MIN_PAPERS", 1, at_least=0, at_most=100)
+WELCOME_DIGEST = env.flag("WELCOME_DIGEST", default=True)  # the newest edition, once a reader has confirmed
+# A digest later than this is skipped, not sent.
+DELIVERY_GRACE_HOURS = env.whole("DELIVERY_GRACE_HOURS", 6, at_least=1, at_most=720)
+DELIVERY_CHUNK = env.whole("DELIVERY_CHUNK", 500, at_least=1, at_most=100_000)
+DELIVERY_LEASE_SECONDS = env.whole("DELIVERY_LEASE_SECONDS", 60, at_least=1, at_most=86_400)
+DELIVERY_MAX_ATTEMPTS = env.whole("DELIVERY_MAX_ATTEMPTS", 8, at_least=1, at_most=100)
+DELIVERY_RETRY_SECONDS = env.whole("DELIVERY_RETRY_SECONDS", 300, at_least=1, at_most=86_400)
 # Relays of the fast lane, as EMAIL_URL writes them, each with ?weight=N; empty: EMAIL_URL alone.
-DIGEST_RELAYS = env.list("DIGEST_RELAYS", default=[])
-SMTP_CONNECTIONS = env.int("SMTP_CONNECTIONS", default=16, at_least=1)  # per worker process
-SMTP_MESSAGES_PER_CONNECTION = env.int("SMTP_MESSAGES_PER_CONNECTION", default=1000, at_least=1)
-SMTP_SECONDS_PER_CONNECTION = env.int("SMTP_SECONDS_PER_CONNECTION", default=300, at_least=1)
+DIGEST_RELAYS = env.services("DIGEST_RELAYS", _RELAYS, "smtp+tls://user:password@host:587?weight=3")
+SMTP_CONNECTIONS = env.whole("SMTP_CONNECTIONS", 16, at_least=1, at_most=10_000)  # per worker process
+SMTP_MESSAGES_PER_CONNECTION = env.whole("SMTP_MESSAGES_PER_CONNECTION", 1000, at_least=1, at_most=_A_MILLION)
+SMTP_SECONDS_PER_CONNECTION = env.whole("SMTP_SECONDS_PER_CONNECTION", 300, at_least=1, at_most=86_400)
 # How long the relay may think about a whole message. Giving up early leaves doubtful mails (RFC 5321 §4.5.3.2.6).
-SMTP_DOT_TIMEOUT = env.int("SMTP_DOT_TIMEOUT", default=180, at_least=120)
+SMTP_DOT_TIMEOUT = env.whole("SMTP_DOT_TIMEOUT", 180, at_least=120, at_most=3600)
 # Sign digests ourselves, for a relay that does not: an RSA key of 2048 bits or more, in a file outside the project.
-DKIM_KEY_FILE = env.str("DKIM_KEY_FILE", default="")
-DKIM_SELECTOR = env.str("DKIM_SELECTOR", default="paperboy")
-DKIM_DOMAIN = env.str("DKIM_DOMAIN", default=MAIL_DOMAIN)
-# smtp: the fast lane; backend: any EMAIL_BACKEND
-DIGEST_TRANSPORT = env.one_of("DIGEST_TRANSPORT", ("smtp", "backend"), default="smtp")
-DELIVERY_RATE = env.float("DELIVERY_RATE", default=0.0)  # messages a second over all workers; 0: no limit
-DELIVERY_DOMAIN_RATES = env.dict("DELIVERY_DOMAIN_RATES", cast={"value": float}, default={})  # gmail.com=20,default=50
+DKIM_KEY_FILE = env.signing_key("DKIM_KEY_FILE")
+DKIM_SELECTOR = env.domain("DKIM_SELECTOR", "paperboy")
+DKIM_DOMAIN = env.domain("DKIM_DOMAIN", MAIL_DOMAIN)
+DELIVERY_RATE = env.rate("DELIVERY_RATE", 0.0, at_most=_A_MILLION)  # messages a second over all workers; 0: no limit
+DELIVERY_DOMAIN_RATES = env.rates("DELIVERY_DOMAIN_RATES", at_most=_A_MILLION)  # gmail.com=20,default=50
 # Warm-up of a new sending domain: a cap per recipient domain and day that grows until WARMUP_DAYS have passed.
-DELIVERY_WARMUP_START_ON = env.str("DELIVERY_WARMUP_START_ON", default="")
-DELIVERY_WARMUP_FIRST_DAY = env.int("DELIVERY_WARMUP_FIRST_DAY", default=200)
-DELIVERY_WARMUP_GROWTH = env.float("DELIVERY_WARMUP_GROWTH", default=1.5)
-DELIVERY_WARMUP_DAYS = env.int("DELIVERY_WARMUP_DAYS", default=21)
-WEBHOOK_OFF_AFTER_DAYS = env.int("WEBHOOK_OFF_AFTER_DAYS", default=5, at_least=1)  # of an endpoint that takes nothing
+DELIVERY_WARMUP_START_ON = env.day("DELIVERY_WARMUP_START_ON")
+DELIVERY_WARMUP_FIRST_DAY = env.whole("DELIVERY_WARMUP_FIRST_DAY", 200, at_least=1, at_most=_A_MILLION)
+DELIVERY_WARMUP_GROWTH = env.number("DELIVERY_WARMUP_GROWTH", 1.5, at_least=1, at_most=10)
+DELIVERY_WARMUP_DAYS = env.whole("DELIVERY_WARMUP_DAYS", 21, at_least=1, at_most=200)
+# Of an endpoint that takes nothing.
+WEBHOOK_OFF_AFTER_DAYS = env.whole("WEBHOOK_OFF_AFTER_DAYS", 5, at_least=1, at_most=_TEN_YEARS)
 # Post webhooks to http and to addresses inside this network too: for trying them out on one machine, never for a site.
-WEBHOOK_PRIVATE_TARGETS = env.bool("WEBHOOK_PRIVATE_TARGETS", default=False)
+WEBHOOK_PRIVATE_TARGETS = env.flag("WEBHOOK_PRIVATE_TARGETS")
 if WEBHOOK_PRIVATE_TARGETS and not DEBUG:
     raise ImproperlyConfigured("WEBHOOK_PRIVATE_TARGETS lets webhooks reach into your network: only with DEBUG=1.")
-SEND_JITTER_SECONDS = env.int("SEND_JITTER_SECONDS", default=600)
+SEND_JITTER_SECONDS = env.whole("SEND_JITTER_SECONDS", 600, at_least=0, at_most=86_400)
 
 # --- Celery: wakes only; rows in the database drive (docs/decisions) -----------------------------------------------
 CELERY_BROKER_URL = REDIS_URL or "memory://"
@@ -331,7 +294,7 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
-CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = env.int("WORKER_SOFT_SHUTDOWN_SECONDS", default=30)
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = env.whole("WORKER_SOFT_SHUTDOWN_SECONDS", 30, at_least=0, at_most=3600)
 CELERY_WORKER_ENABLE_SOFT_SHUTDOWN_ON_IDLE = True
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000
 # KiB; a worker that has read papers by the extra `semantic` holds its model
@@ -346,7 +309,7 @@ CELERY_TASK_ROUTES = {
     "newsletter.tasks.ingest": {"queue": "ingest"},
     "newsletter.tasks.call_webhooks": {"queue": "ingest"},  # as slow as other people's hosts are
 }
-TICK_SECONDS = env.int("TICK_SECONDS", default=60, at_least=1)
+TICK_SECONDS = env.whole("TICK_SECONDS", 60, at_least=1, at_most=3600)
 CELERY_BEAT_SCHEDULE = {
     "tick": {"task": "newsletter.tasks.tick", "schedule": TICK_SECONDS, "options": {"expires": TICK_SECONDS}},
 }
@@ -362,9 +325,11 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "static/"
-STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(VAR_DIR / "static")))
+STATIC_ROOT = env.folder("STATIC_ROOT", VAR_DIR / "static")
 if DEBUG:
-    STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise finds the files of a checkout by itself, but wants it
+    STATIC_ROOT = env.writable_folder(
+        "STATIC_ROOT", VAR_DIR / "static"
+    )  # WhiteNoise finds the files of a checkout by itself, but wants it
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -385,8 +350,10 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 SECURE_SSL_REDIRECT = False  # the proxy redirects; a redirect here could hit the one-click POST (RFC 8058)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY_COUNT else None
-SECURE_HSTS_SECONDS = 0 if DEBUG else env.int("SECURE_HSTS_SECONDS", default=31_536_000)
-SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=False)
+SECURE_HSTS_SECONDS = env.whole("SECURE_HSTS_SECONDS", 31_536_000, at_least=0, at_most=_TEN_YEARS * 86_400)
+if DEBUG:
+    SECURE_HSTS_SECONDS = 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("SECURE_HSTS_INCLUDE_SUBDOMAINS")
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SESSION_COOKIE_AGE = 12 * 3600
@@ -461,3 +428,5 @@ UNFOLD = {
         },
     },
 }
+for _sentence in env.misspelt():  # not a refusal: the environment belongs to other programs too
+    logging.getLogger(__name__).warning("%s", _sentence)

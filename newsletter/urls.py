@@ -1,10 +1,13 @@
 """Every address of the site. One-click unsubscribe has no slash to add: it must never redirect (RFC 8058)."""
 
+from contextlib import suppress
 from datetime import date
 
 from django.conf import settings
 from django.contrib import admin
-from django.urls import URLPattern, include, path, register_converter
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import Resolver404, URLPattern, URLResolver, include, path, register_converter
+from django.urls.resolvers import RegexPattern
 
 from newsletter import api
 from newsletter.api.docs_page import api_page
@@ -103,3 +106,6 @@ urlpatterns = [
     path("", include("subscriptions.urls")),
     path("", include((pages, "newsletter"))),
 ]
+with suppress(Resolver404):
+    URLResolver(RegexPattern(""), urlpatterns[1:]).resolve(settings.ADMIN_PATH)
+    raise ImproperlyConfigured(f"ADMIN_PATH must be a path that no page of the site has, not {settings.ADMIN_PATH!r}.")

@@ -74,6 +74,12 @@ def network_of(client: str) -> str:
     return str(ip_network((found, 24 if found.version == 4 else 64), strict=False))
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a server of this name is on this very machine, so that a password to it never leaves."""
+    found = _parse_ip(host)
+    return found.is_loopback if found else host == "localhost"
+
+
 def _parse_ip(text: str) -> IPv4Address | IPv6Address | None:
     try:
         found = ip_address(text.strip().partition("%")[0])  # the zone of a link-local address may be any text

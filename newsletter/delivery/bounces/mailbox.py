@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import imaplib
-import ipaddress
 import poplib
 import ssl
 import time
@@ -16,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 from urllib.parse import unquote, urlsplit
+
+from subscriptions.addresses import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -88,7 +89,7 @@ def open_mailbox(url: str, *, aside: Path, ca_file: str = "", timeout: float = T
         return _Maildir(Path(address.path))
     if address.scheme not in _PORTS:
         raise MailboxError("The mailbox must be imaps://, imap+tls://, pop3s:// or maildir://.")
-    if address.scheme in {"imap", "pop3"} and not _is_loopback(address.host):
+    if address.scheme in {"imap", "pop3"} and not is_loopback(address.host):
         raise MailboxError(f"The password for {address.host} would travel in the clear: use TLS.")
     context = ssl.create_default_context(cafile=ca_file or None)
     if address.scheme.startswith("imap"):
@@ -97,13 +98,6 @@ def open_mailbox(url: str, *, aside: Path, ca_file: str = "", timeout: float = T
 
 
 _PORTS = {"imaps": 993, "imap+tls": 143, "imap": 143, "pop3s": 995, "pop3": 110}
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ Blocks for at most a few timeouts: the lane runs it in threads of their own, sev
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import smtplib
 import ssl
@@ -17,6 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from newsletter.delivery.transports import Phase
+from subscriptions.addresses import is_loopback
 
 if TYPE_CHECKING:
     import socket
@@ -47,15 +47,8 @@ class Relay:
     dot_timeout: float = 180
 
     def __post_init__(self) -> None:
-        if self.username and self.security is Security.NONE and not _is_loopback(self.host):
+        if self.username and self.security is Security.NONE and not is_loopback(self.host):
             raise ValueError(f"The password for {self.host} would travel in the clear: use TLS or STARTTLS.")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 @dataclass(frozen=True, slots=True)

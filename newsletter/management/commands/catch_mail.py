@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import signal
 import threading
 from argparse import ArgumentTypeError
@@ -14,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from newsletter.management.caught_mail import Address
 from newsletter.management.mail_catcher import MailCatcher
+from subscriptions.addresses import is_loopback
 
 
 class Command(BaseCommand):
@@ -54,10 +54,3 @@ def address(text: str) -> Address:
     if not host or not port.isdecimal() or int(port) > 65_535:
         raise ArgumentTypeError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:2525")
     return host.strip("[]"), int(port)
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
