@@ -402,6 +402,7 @@ LOGGING = {
     "loggers": {
         "httpx": {"level": "WARNING"},  # a line a request; source runs say more
         "pylatexenc": {"level": "ERROR"},  # a line for each odd macro, hundreds in one abstract
+        "bibtexparser": {"level": "ERROR"},  # a line for each broken entry; the reader of the file is told
     },
 }
 UNFOLD = {

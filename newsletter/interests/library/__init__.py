@@ -1,0 +1,66 @@
+"""A reader's own library: a file of references becomes entries with title, arXiv id and DOI. Pure.
+
+In: the bytes of a BibTeX, RIS, PubMed, EndNote, Web of Science, CSL-JSON or CSV export, a list of identifiers, or a
+mail that names papers. Out: entries, and the line of each part that could not be read with the reason. What the file
+holds tells its format, never its name. Every reader is linear in the size of the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date
+
+from newsletter.interests.library import bibtex, csl, plain_text, spreadsheet, tagged
+from newsletter.interests.library.entries import Entry, Reading, Refusal
+
+__all__ = ["Entry", "Reading", "Refusal", "read_library"]
+
+LARGEST_FILE = 20 * 1024 * 1024  # bytes; a library of 20,000 entries with abstracts is a third of that
+_BINARY = (b"%PDF", b"PK\x03\x04", b"\x1f\x8b", b"\x89PNG", b"\xd0\xcf\x11\xe0", b"{\\rtf", b"SQLite format")
+_MARKUP = re.compile(r"\s*<(?:\?xml|!doctype|html|xml|rdf:RDF|modsCollection)\b", re.IGNORECASE)
+_EXPORT_AGAIN = "Export it as BibTeX, RIS or CSL-JSON and try again."
+_FORMATS: tuple[tuple[Callable[[str], bool], Callable[[str, date], Reading]], ...] = (
+    (csl.is_csl, csl.read),
+    (bibtex.is_bibtex, bibtex.read),
+    (tagged.is_tagged, tagged.read),
+    (spreadsheet.is_spreadsheet, spreadsheet.read),
+)
+
+
+def read_library(data: bytes, *, today: date) -> Reading:
+    """Every entry of the file in its order. ``today``: no arXiv id of a later month is believed.
+
+    A file that cannot be read at all gives no entry and one refusal at line 1.
+    """
+    if len(data) > LARGEST_FILE:
+        return _refused(f"The file is larger than {LARGEST_FILE // 2**20} MB. Split it and read the parts.")
+    if data.startswith(_BINARY):
+        return _refused(f"This is not a text file. {_EXPORT_AGAIN}")
+    text = decoded(data)
+    if "\0" in text:
+        return _refused(f"This is not a text file. {_EXPORT_AGAIN}")
+    if not text.strip():
+        return _refused("The file is empty.")
+    if _MARKUP.match(text):
+        return _refused(f"XML and HTML are not read. {_EXPORT_AGAIN}")
+    for is_it, read in _FORMATS:
+        if is_it(text):
+            return read(text, today)
+    return plain_text.read(text, today)
+
+
+def decoded(data: bytes) -> str:
+    """The text with ``\\n`` line ends, decoded by its byte order mark, else as UTF-8, else as Windows-1252."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        text = data.decode("utf-16", "replace")
+    else:
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = data.decode("cp1252", "replace")
+    return text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _refused(why: str) -> Reading:
+    return Reading(entries=[], refused=[Refusal(1, why)])

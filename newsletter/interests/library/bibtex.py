@@ -1,0 +1,155 @@
+"""BibTeX and BibLaTeX as reference managers write it. Pure.
+
+bibtexparser cuts the file into blocks, also a broken one; values stay as written, and `#` and macros are put together
+here within a budget (a chain of macros can be written to grow without end).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+from bibtexparser import model
+from bibtexparser.library import Library
+from bibtexparser.splitter import Splitter
+
+from newsletter.interests.library.entries import Reading, Reference, Refusal, add
+
+_BLOCK = re.compile(r"^[ \t]*@[ \t]*[a-z]+[ \t]*[{(]", re.IGNORECASE | re.MULTILINE)
+_PART = re.compile(r'\s*(?:(?P<word>[^\s#{}"]+)|(?P<open>["{]))')
+_LINE_OF_FIELD = re.compile(r"^\s*([A-Za-z_-]+)\s*=\s*(.+?)\s*,?\s*$", re.MULTILINE)
+_AND = re.compile(r"\s*#")
+_CLOSING = re.compile(r'\\.|["{}]', re.DOTALL)
+_MACROS_DEEP, _LONGEST_MACRO, _LONGEST_VALUE = 20, 2_000, 50_000
+_NOT_ENTRIES = frozenset({"comment", "preamble", "string"})
+_LINKS = ("url", "ee", "link", "pdf", "howpublished", "bdsk-url-1", "bdsk-url-2", "opturl")
+_VENUES = ("journal", "journaltitle", "eid", "pages", "number", "volume", "booktitle", "publisher", "series", "type")
+_ARXIV = re.compile(r"\barxiv\b", re.IGNORECASE)
+
+
+def is_bibtex(text: str) -> bool:
+    return _BLOCK.search(text) is not None
+
+
+def read(text: str, today: date) -> Reading:
+    reading = Reading()
+    library = Splitter(text).split()
+    macros = _Macros(library)
+    for block in library.blocks:
+        line = (block.start_line or 0) + 1
+        if isinstance(block, model.ParsingFailedBlock):
+            _read_failed(block, line, reading, macros, today)
+        elif isinstance(block, model.Entry):
+            _read_entry(_values(block, macros), line, reading, today)
+    return reading
+
+
+def _read_failed(block: model.ParsingFailedBlock, line: int, reading: Reading, macros: _Macros, today: date) -> None:
+    """A key or field that stands twice costs nothing; of a broken entry what stands on lines of its own is kept."""
+    inner = block.ignore_error_block
+    if isinstance(inner, model.Entry):
+        _read_entry(_values(inner, macros), line, reading, today)
+        return
+    raw = (block.raw or "")[:20_000]
+    kind = re.match(r"\s*@\s*([A-Za-z]+)", raw)
+    if kind is None or kind[1].casefold() in _NOT_ENTRIES:
+        return
+    fields = {key.casefold(): macros.join(value) for key, value in _LINE_OF_FIELD.findall(raw)}
+    if fields.get("title"):
+        _read_entry(fields, line, reading, today)
+    else:
+        why = "This entry is broken (look for a missing brace, quote or comma). Mend it and read the file again."
+        reading.refused.append(Refusal(line, why))
+
+
+def _values(entry: model.Entry, macros: _Macros) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for field in entry.fields:
+        values.setdefault(field.key.casefold(), macros.join(str(field.value)))
+    return values
+
+
+def _read_entry(fields: dict[str, str], line: int, reading: Reading, today: date) -> None:
+    def several(*keys: str) -> tuple[str, ...]:
+        return tuple(fields[key] for key in keys if fields.get(key))
+
+    venues = several(*_VENUES)
+    number = fields.get("number", "")
+    if _ARXIV.search(" ".join(several("institution", "publisher", "journal", "journaltitle", "archive", "type"))):
+        venues = (*venues, f"arXiv:{number}")
+    title = fields.get("title", "")
+    if fields.get("subtitle"):
+        title = f"{title}: {fields['subtitle']}"
+    add(
+        reading,
+        Reference(
+            title=title,
+            line=line,
+            doi=fields.get("doi", ""),
+            eprint=_eprints(fields),
+            links=several(*_LINKS),
+            venues=venues,
+            notes=several("note", "addendum", "pubstate"),
+            abstract=fields.get("abstract", ""),
+        ),
+        today=today,
+    )
+
+
+def _eprints(fields: dict[str, str]) -> tuple[str, ...]:
+    """The preprint's number; old numbers get the archive that stands in a field of its own."""
+    archive = (fields.get("archiveprefix") or fields.get("eprinttype") or "").strip().casefold()
+    subject = (fields.get("primaryclass") or fields.get("eprintclass") or "").strip()
+    found = []
+    for key in ("eprint", "arxivid", "arxiv", "arxiv-id"):
+        value = fields.get(key, "").strip()
+        if not value or (key == "eprint" and archive and archive != "arxiv" and not re.fullmatch(r"\d{7}", value)):
+            continue
+        if re.fullmatch(r"\d{7}(?:v\d+)?", value):
+            value = f"{archive if archive not in {'', 'arxiv'} else subject.partition('.')[0]}/{value}"
+        found.append(value)
+    return tuple(found)
+
+
+class _Macros:
+    """`@string` definitions, each put together once. What is not defined stands for its name, as months do."""
+
+    def __init__(self, library: Library) -> None:
+        self._values = {string.key.casefold(): string.value for string in library.strings}
+        self._known: dict[str, str] = {}
+
+    def join(self, value: str, depth: int = 0, most: int = _LONGEST_VALUE) -> str:
+        """The text of ``{…} # "…" # macro``, cut at ``most`` characters."""
+        parts: list[str] = []
+        length = place = 0
+        while length < most and (match := _PART.match(value, place)):
+            if match["word"]:
+                part, place = self._macro(match["word"], depth), match.end()
+            else:
+                end = _end_of(value, match.start("open"))
+                part, place = value[match.end() : end], end + 1
+            parts.append(part)
+            length += len(part)
+            rest = _AND.match(value, place)
+            if rest is None:
+                break
+            place = rest.end()
+        return "".join(parts)[:most]
+
+    def _macro(self, word: str, depth: int) -> str:
+        key = word.casefold()
+        if key not in self._known and key in self._values and depth < _MACROS_DEEP:
+            self._known[key] = word  # while it is put together, so that one that names itself ends
+            self._known[key] = self.join(self._values[key], depth + 1, _LONGEST_MACRO)
+        return self._known.get(key, word)
+
+
+def _end_of(value: str, start: int) -> int:
+    """Where what opens at ``start`` closes; the end of the text when it never does."""
+    closing, depth = ('"', 0) if value[start] == '"' else ("}", 1)
+    for match in _CLOSING.finditer(value, start + 1):
+        sign = match.group()
+        if sign == closing and depth == (0 if closing == '"' else 1):
+            return match.start()
+        depth += {"{": 1, "}": -1}.get(sign, 0)
+    return len(value)

@@ -1,0 +1,92 @@
+"""CSL-JSON, as Zotero, citeproc and Crossref write it, also where a field has an unlikely type. Pure."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+from newsletter.interests.library.entries import Reading, Reference, Refusal, add
+
+_TAG = re.compile(r"</?[a-z][^<>]{0,200}>", re.IGNORECASE)
+_BEGIN = re.compile(r"\s*[\[{]\s*(?:[{\"\]}]|null)")
+
+
+def is_csl(text: str) -> bool:
+    return _BEGIN.match(text[:1000]) is not None
+
+
+def read(text: str, today: date) -> Reading:
+    reading = Reading()
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        why = f"The JSON is broken here ({error.msg}). Export the library again."
+        return Reading(refused=[Refusal(error.lineno, why)])
+    except RecursionError:
+        return Reading(refused=[Refusal(1, "The JSON is nested too deeply. Export the library again.")])
+    items = found.get("items", found.get("references", [found])) if isinstance(found, dict) else found
+    lines = _lines(text)
+    for item in items if isinstance(items, list) else []:
+        line = next(lines, 1) if isinstance(item, dict) else 1
+        if isinstance(item, dict):
+            data = item.get("data")  # Zotero's web interface wraps each item
+            _read_item(data if isinstance(data, dict) else item, line, reading, today)
+        else:
+            reading.refused.append(Refusal(line, "This part of the list is no reference."))
+    return reading
+
+
+def _lines(text: str) -> Iterator[int]:
+    """The line on which each object of the list begins."""
+    depth, line, quoted = 0, 1, False
+    for match in re.finditer(r'\\.|["{}\[\]\n]', text):
+        sign = match.group()
+        if sign == "\n":
+            line += 1
+        elif sign == '"':
+            quoted = not quoted
+        elif not quoted and sign in "{[":
+            depth += 1
+            if sign == "{" and depth == 2:
+                yield line
+        elif not quoted and sign in "}]":
+            depth -= 1
+
+
+def _read_item(item: Mapping[str, Any], line: int, reading: Reading, today: date) -> None:
+    def values(*keys: str) -> tuple[str, ...]:
+        return tuple(text for key in keys if (text := _text(item.get(key))))
+
+    archive = _text(item.get("archive")) + _text(item.get("publisher")) + _text(item.get("repository"))
+    eprint = (
+        values("archive_location", "archiveLocation", "archiveID", "number") if "arxiv" in archive.casefold() else ()
+    )
+    add(
+        reading,
+        Reference(
+            title=html.unescape(_TAG.sub("", _text(item.get("title")))),
+            line=line,
+            doi=next(iter(values("DOI", "doi")), ""),
+            eprint=(*eprint, *values("arxiv_id", "arxivId", "arxiv")),
+            links=values("URL", "url"),
+            venues=values(
+                "number", "container-title", "publicationTitle", "genre", "archive_location", "page", "volume"
+            ),
+            notes=values("note", "extra"),
+            abstract=html.unescape(_TAG.sub("", _text(item.get("abstract") or item.get("abstractNote")))),
+        ),
+        today=today,
+    )
+
+
+def _text(value: Any) -> str:
+    """A string as it is, the first string of a list (Crossref), a number as digits, else nothing."""
+    if isinstance(value, list) and value:
+        value = value[0]
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return ""
+    return str(value).strip()

@@ -1,0 +1,84 @@
+"""What a library file gives: entries and refusals; and how the fields of one reference become an entry. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+
+from newsletter.catalogue.sources.text import clean_title
+from newsletter.interests.library import identifiers
+
+_TITLE_LENGTH, _ABSTRACT_LENGTH = 500, 5000
+_NO_LETTER = re.compile(r"[\W_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One reference. ``arxiv_id`` and ``doi`` are bare: no prefix, no version. ``line``: where it begins, from 1."""
+
+    title: str
+    arxiv_id: str | None
+    doi: str | None
+    line: int
+    abstract: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    line: int
+    why: str
+
+
+@dataclass(slots=True)
+class Reading:
+    entries: list[Entry] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The fields of one reference that can name it, whatever its format calls them.
+
+    ``eprint``: fields that hold a preprint's identifier and nothing else. ``links``: addresses. ``venues``: journal,
+    report number and the like, where "arXiv preprint arXiv:…" is written. ``notes``: free text about this paper.
+    """
+
+    title: str
+    line: int
+    doi: str = ""
+    eprint: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    venues: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    abstract: str = ""
+
+
+def add(reading: Reading, reference: Reference, *, today: date) -> None:
+    """The reference as an entry, or its line as a refusal when it has neither a title nor an identifier."""
+    title = clean_title(reference.title[: 4 * _TITLE_LENGTH])[:_TITLE_LENGTH]
+    if _NO_LETTER.fullmatch(title):
+        title = ""
+    arxiv_id, doi = _arxiv_id_of(reference, today), _doi_of(reference)
+    if title or arxiv_id or doi:
+        entry = Entry(title, arxiv_id, doi, reference.line, " ".join(reference.abstract.split())[:_ABSTRACT_LENGTH])
+        reading.entries.append(entry)
+    else:
+        reading.refused.append(Refusal(reference.line, "This entry has neither a title nor an arXiv id nor a DOI."))
+
+
+def _arxiv_id_of(reference: Reference, today: date) -> str | None:
+    whole = (*reference.eprint, reference.doi, identifiers.whole_doi(reference.doi) or "")
+    bare = (identifiers.whole_arxiv_id(value, today=today) for value in whole)
+    named = (identifiers.named_arxiv_id(value, today=today) for value in (*reference.links, *reference.venues))
+    noted = (identifiers.noted_arxiv_id(value, today=today) for value in reference.notes)
+    return _first(bare) or _first(named) or _first(noted)
+
+
+def _doi_of(reference: Reference) -> str | None:
+    return identifiers.whole_doi(reference.doi) or _first(map(identifiers.linked_doi, reference.links))
+
+
+def _first(found: Iterable[str | None]) -> str | None:
+    return next((value for value in found if value), None)

@@ -1,0 +1,308 @@
+"""Readers' own libraries: what each program writes is read, what is broken costs nothing else, hostile files end."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from newsletter.interests.library import Reading, read_library
+from tests.processes import ROOT
+
+TODAY = date(2026, 11, 30)
+SHARED = ROOT.parent / "shared" / "cases" / "library"
+ATTENTION = ("Attention Is All You Need", "1706.03762", None)
+NUMPY = ("Array programming with NumPy", None, "10.1038/s41586-020-2649-2")
+RANDALL = ("A Large Mass Hierarchy from a Small Extra Dimension", "hep-ph/9905221", "10.1103/PhysRevLett.83.3370")
+
+FILES: dict[str, tuple[str, list[tuple[str, str | None, str | None]]]] = {
+    "arxiv's own export": (
+        "@misc{vaswani2023,\n      title={Attention Is All You Need}, \n      eprint={1706.03762},\n"
+        "      archivePrefix={arXiv},\n      primaryClass={cs.CL},\n      url={https://arxiv.org/abs/1706.03762}, \n}",
+        [ATTENTION],
+    ),
+    "dblp": (
+        "@article{DBLP:journals/corr/VaswaniSPUJGKP17,\n  author       = {Ashish Vaswani and\n                  Noam Shazeer},\n"
+        "  title        = {Attention Is All You Need},\n  journal      = {CoRR},\n  volume       = {abs/1706.03762},\n"
+        "  year         = {2017},\n  eprinttype    = {arXiv},\n  eprint       = {1706.03762},\n"
+        "  biburl       = {https://dblp.org/rec/journals/corr/VaswaniSPUJGKP17.bib}\n}",
+        [ATTENTION],
+    ),
+    "inspire": (
+        '@article{Randall:1999ee,\n    author = "Randall, Lisa and Sundrum, Raman",\n    title = "{A Large mass hierarchy from a small'
+        ' extra dimension}",\n    eprint = "hep-ph/9905221",\n    archivePrefix = "arXiv",\n    reportNumber = "MIT-CTP-2860",\n'
+        '    doi = "10.1103/PhysRevLett.83.3370",\n    journal = "Phys. Rev. Lett.",\n    volume = "83"\n}',
+        [RANDALL],
+    ),
+    "old number with its archive apart": (
+        "@article{r, title={A Large Mass Hierarchy from a Small Extra Dimension}, eprint={9905221}, archivePrefix={hep-ph},"
+        " doi={https://doi.org/10.1103/PhysRevLett.83.3370}}",
+        [RANDALL],
+    ),
+    "round brackets and no braces": (
+        '@ARTICLE(numpy, Title = "Array programming with {NumPy}", year = 2020, DOI = "10.1038/s41586-020-2649-2")',
+        [NUMPY],
+    ),
+    "macros put together": (
+        '@string{pre = "arXiv preprint "}\n@string{ax = pre # {arXiv:}}\n'
+        '@article{v, title = "Attention " # {Is All You Need}, journal = ax # "1706.03762v5", month = jun # "~12"}',
+        [ATTENTION],
+    ),
+    "a broken entry between two": (
+        "@article{a, title={Attention Is All You Need}, note={arXiv:1706.03762 [cs.CL]}}\n"
+        "@article{b,\n  title = {Never closed,\n  year = 2020\n\n@article{c,\n title={Array programming with NumPy},\n"
+        " doi={10.1038/s41586-020-2649-2}\n}",
+        [ATTENTION, ("Never closed", None, None), NUMPY],
+    ),
+    "one key twice": (
+        "@article{a, title={Attention Is All You Need}, url={http://arxiv.org/pdf/1706.03762v7.pdf}}\n"
+        "@article{a, title={Array programming with NumPy}, url={https://dx.doi.org/10.1038/s41586-020-2649-2}}",
+        [ATTENTION, NUMPY],
+    ),
+    "another paper in the note": (
+        "@article{a, title={Array programming with NumPy}, doi={10.1038/s41586-020-2649-2},"
+        " note={Extends arXiv:1706.03762}, annote={see https://arxiv.org/abs/1412.6980}, abstract={as in arXiv:1412.6980}}",
+        [NUMPY],
+    ),
+    "another archive": (
+        "@misc{a, title={Array programming with NumPy}, archivePrefix={ascl}, eprint={1710.0170}, doi={10.1038/S41586-020-2649-2}}",
+        [("Array programming with NumPy", None, "10.1038/S41586-020-2649-2")],
+    ),
+    "escapes in the DOI": (
+        "@book{a, title={U-Net}, doi={10.1007/978-3-319-24574-4{\\_}28}}\n@book{b, title={V-Net}, doi={10.1007/978-3\\_29}}",
+        [("U-Net", None, "10.1007/978-3-319-24574-4_28"), ("V-Net", None, "10.1007/978-3_29")],
+    ),
+    "accents": (
+        '@article{a, title={{\\\'E}tude of M{\\"o}bius strips in the {G\\"odel} {\\L}ukasiewicz na{\\"\\i}ve setting}}',
+        [("Étude of Möbius strips in the Gödel Łukasiewicz naïve setting", None, None)],
+    ),
+    "ris": (
+        "TY  - JOUR\nTI  - Array programming with NumPy\nAU  - Harris, Charles\nDO  - DOI: 10.1038/s41586-020-2649-2\nER  - \n\n"
+        "TY  - PREP\nT1  - Attention Is All\n      You Need\nUR  - https://arxiv.org/abs/1706.03762v2\nN1  - 10.1000/182 is the standard\nER  - ",
+        [NUMPY, ATTENTION],
+    ),
+    "ris without ends, spaces or order": (
+        "junk before\nTY - UNPB\nTI - Attention Is All You Need\nPB - arXiv\nM1 - arXiv:1706.03762 [cs]\n"
+        "TY - JOUR\nDO - 10.1038/s41586-020-2649-2\nTI - Array programming with NumPy",
+        [ATTENTION, NUMPY],
+    ),
+    "pubmed": (
+        "\nPMID- 1\nTI  - Array programming with\n      NumPy.\nCIN - Nature. doi: 10.1038/d41586-000-1\nLID - 10.1038/s41586-020-2649-2 [doi]\n"
+        "AID - S0000(20)1 [pii]\n\nPMID- 2\nTI  - Attention Is All You Need.\nAID - arXiv:1706.03762v2 [pii]\n",
+        [("Array programming with NumPy.", *NUMPY[1:]), ("Attention Is All You Need.", *ATTENTION[1:])],
+    ),
+    "endnote": (
+        "%0 Journal Article\n%T Array programming with NumPy\n%A Harris, C.\n%R 10.1038/s41586-020-2649-2\n\n"
+        "%0 Generic\n%T Attention Is All You Need\n%U http://arxiv.org/abs/1706.03762\n",
+        [NUMPY, ATTENTION],
+    ),
+    "web of science": (
+        "FN Clarivate Analytics Web of Science\nVR 1.0\nPT J\nAU Harris, CR\nTI Array programming\n   with NumPy\nSO NATURE\n"
+        "DI 10.1038/s41586-020-2649-2\nER\n\nEF",
+        [NUMPY],
+    ),
+    "csl-json": (
+        json.dumps(
+            [
+                {
+                    "type": "article-journal",
+                    "title": "Array programming with <i>NumPy</i>",
+                    "DOI": "10.1038/s41586-020-2649-2",
+                },
+                {
+                    "title": ["Attention Is All You Need"],
+                    "number": "arXiv:1706.03762",
+                    "publisher": "arXiv",
+                    "issued": None,
+                },
+                {
+                    "title": "A Large Mass Hierarchy from a Small Extra Dimension",
+                    "note": "eprint: hep-ph/9905221",
+                    "DOI": RANDALL[2],
+                },
+            ]
+        ),
+        [NUMPY, ATTENTION, RANDALL],
+    ),
+    "zotero's csv": (
+        '"Key","Item Type","Publication Year","Author","Title","DOI","Url","Extra"\n'
+        '"A1","preprint","2017","Vaswani, A","Attention Is All You Need","","http://arxiv.org/abs/1706.03762","arXiv:1706.03762 [cs]"\n'
+        '"B2","journalArticle","2020","Harris, C","Array programming with NumPy","10.1038/s41586-020-2649-2","",""\n',
+        [ATTENTION, NUMPY],
+    ),
+    "a list": (
+        "# to read\nhttps://arxiv.org/abs/1706.03762v1\nhep-ph/9905221\n10.1038/s41586-020-2649-2\ndoi:10.1038/nature14539,\n",
+        [
+            ("", "1706.03762", None),
+            ("", "hep-ph/9905221", None),
+            ("", None, NUMPY[2]),
+            ("", None, "10.1038/nature14539"),
+        ],
+    ),
+    "a mail": (
+        "Hi,\n> did you see (https://arxiv.org/pdf/1706.03762.pdf)?\nRoom 2401.12, ticket 26061234.5, phone +49 30 1234.56789-0.\n"
+        'Then "Array programming", doi:10.1038/s41586-020-2649-2. It cost 1024.50 EUR.\n',
+        [("", "1706.03762", None), ("", None, NUMPY[2])],
+    ),
+}
+
+
+def read(data: str | bytes) -> Reading:
+    return read_library(data.encode() if isinstance(data, str) else data, today=TODAY)
+
+
+def key(title: str) -> str:
+    return re.sub(r"[\W_]+", "", title.casefold())
+
+
+def bare(doi: str | None) -> str | None:
+    """arXiv's own DOI of a paper says no more than its id."""
+    return None if doi is None or doi.casefold().startswith("10.48550/arxiv.") else doi.casefold()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_reference_is_read_with_its_names(name: str) -> None:
+    text, wanted = FILES[name]
+    found = read(text)
+    assert [(key(entry.title), entry.arxiv_id, entry.doi) for entry in found.entries] == [
+        (key(title), arxiv_id, doi) for title, arxiv_id, doi in wanted
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+def test_encodings_of_other_machines_are_read(encoding: str) -> None:
+    found = read("@misc{a,\r\n title={Über Möbiusbänder},\r\n eprint={1706.03762}\r\n}".encode(encoding))
+    assert [(entry.title, entry.arxiv_id) for entry in found.entries] == [("Über Möbiusbänder", "1706.03762")]
+
+
+def test_what_has_neither_title_nor_id_is_refused_with_its_line() -> None:
+    found = read("TY  - JOUR\nTI  - A title\nER  - \nTY  - JOUR\nAU  - Nobody, N.\nER  - \n")
+    assert (len(found.entries), [refusal.line for refusal in found.refused]) == (1, [4])
+    found = read('[\n {"title": "A title"},\n {"author": []},\n null\n]')
+    assert (len(found.entries), len(found.refused)) == (1, 2)
+
+
+def test_a_line_of_a_list_without_an_id_is_refused() -> None:
+    found = read(
+        "1706.03762\n1412.6980\nnot an id\n9999.99999\n2105.00001\nhttps://arxiv.org/list/cs.LG/recent\n1512.03385\n1810.04805"
+    )
+    assert [refusal.line for refusal in found.refused] == [3, 4, 6]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\n \n",
+        b"%PDF-1.7\x00\x01",
+        b"PK\x03\x04 zip",
+        b"<?xml version='1.0'?><xml/>",
+        b"<!DOCTYPE html>",
+        b"[{",
+        b"a\x00b",
+        b"Hello.",
+    ],
+)
+def test_what_is_no_library_is_refused_in_a_sentence(data: bytes) -> None:
+    found = read(data)
+    assert not found.entries
+    assert len(found.refused) == 1
+    assert re.fullmatch(r"[A-Z].*\.", found.refused[0].why)
+
+
+HOSTILE = {
+    "braces": "@article{a, title={" + "{" * 200_000 + "}" * 200_000 + "}}",
+    "open braces": "@article{a,\n title={" + "{" * 200_000,
+    "quotes": '@article{a, title="' + 'x"{ ' * 100_000 + '"}',
+    "blocks never closed": "@article{k, title={abc\n" * 20_000,
+    "macros that double": "".join(f"@string{{m{n} = m{n + 1} # m{n + 1}}}\n" for n in range(60))
+    + '@string{m60="x"}\n@misc{a, title=m0}',
+    "a macro that names itself": "@string{a = a # a}\n@misc{a, title=a # a}",
+    "latex": "@misc{a, title={$" + r"\sqrt[" * 200 + "$}}",
+    "one field of a megabyte": "@misc{a, title={A title}, abstract={" + "word " * 200_000 + "}, eprint={1706.03762}}",
+    "deep json": "[" * 100_000,
+    "deep json of objects": '{"a":' * 50_000,
+    "digits": "1234." * 200_000,
+    "slashes": "10.1000/" * 100_000,
+    "ats": "@" * 300_000,
+    "tags": "TY  - JOUR\n" * 50_000,
+    "one line": "TI  - " + "arXiv " * 200_000,
+    "dots and dashes": "arxiv.org/" + "a.b-/" * 100_000,
+    "commas": "title,doi\n" + "," * 500_000,
+}
+
+
+def test_hostile_files_end_within_five_seconds_each(tmp_path: Path) -> None:
+    """In a process of its own with limits on processor time and memory: what does not end is killed, and the last name says which."""
+    for number, text in enumerate(HOSTILE.values()):
+        (tmp_path / f"{number:02}").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-c", _LIMITED, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == [f"{number:02}" for number in range(len(HOSTILE))], done.stderr[-500:]
+
+
+_LIMITED = """
+import resource, signal, sys
+resource.setrlimit(resource.RLIMIT_AS, (2 * 2**30, 2 * 2**30))
+from datetime import date
+from pathlib import Path
+from newsletter.interests.library import read_library
+for file in sorted(Path(sys.argv[1]).iterdir()):
+    signal.setitimer(signal.ITIMER_PROF, 5)  # seconds of this process; the signal ends it
+    read_library(file.read_bytes(), today=date(2026, 11, 30))
+    print(file.name, flush=True)
+"""
+
+
+def test_five_thousand_entries_are_read() -> None:
+    text = "".join(
+        f"@misc{{k{n},\n title={{Paper {n} of many}},\n eprint={{2401.{n + 10000}}}\n}}\n" for n in range(5000)
+    )
+    found = read(text)
+    assert len({entry.arxiv_id for entry in found.entries}) == 5000
+
+
+def test_the_command_prints_what_it_read(tmp_path: Path) -> None:
+    file = tmp_path / "library.txt"  # the name says nothing
+    file.write_text("@misc{a, title={Attention Is All You Need}, eprint={1706.03762}}\n@misc{b, year={2020}}")
+    environment = os.environ | {"DEBUG": "1", "VAR_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "read_library", str(file), "--json"],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    said = json.loads(done.stdout)
+    assert said["read"] == 1
+    assert said["entries"] == [{"title": "Attention Is All You Need", "arxiv_id": "1706.03762", "doi": None}]
+    assert [refusal["line"] for refusal in said["refused"]] == [2]
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "name",
+    sorted(
+        path.name for path in SHARED.glob("*.*") if path.suffix not in {".md", ".json"} or path.name.startswith("csl")
+    ),
+)
+def test_the_handed_files_are_read(name: str) -> None:
+    wanted: dict[str, Any] = json.loads((SHARED / "expected.json").read_text())[name]
+    found = read((SHARED / name).read_bytes())
+    rest = list(found.entries)
+    for entry in wanted.get("entries", []):
+        same = [
+            one
+            for one in rest
+            if (one.arxiv_id, bare(one.doi)) == (entry["arxiv_id"], bare(entry["doi"]))
+            and (entry["title"] is None or key(one.title) == key(entry["title"]))
+        ]
+        assert same, entry
+        rest.remove(same[0])
+    assert len(rest) <= len(wanted.get("optional", [])) or "must" in wanted
+    assert len(found.refused) >= wanted.get("refused_at_least", 0)
