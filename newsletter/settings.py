@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from datetime import UTC, datetime
 from email.utils import parseaddr
 from importlib.util import find_spec
 from pathlib import Path
@@ -122,6 +123,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     }
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = _CONN_MAX_AGE
+    # PgBouncer in transaction mode gives the next statement another connection, where such a cursor does not exist.
+    DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)  # seconds
 
@@ -308,10 +311,19 @@ CELERY_TASK_ROUTES = {
     "newsletter.tasks.plan": {"queue": "digest"},
     "newsletter.tasks.ingest": {"queue": "ingest"},
     "newsletter.tasks.call_webhooks": {"queue": "ingest"},  # as slow as other people's hosts are
+    "newsletter.tasks.listen": {"queue": "ingest"},  # as slow as the bounce mailbox is
 }
 TICK_SECONDS = env.whole("TICK_SECONDS", 60, at_least=1, at_most=3600)
+# A task that waited longer is dropped: a later tick asked the same. Far above what clocks of workers may be apart, as
+# the worker's own clock judges it: one that is two minutes ahead must not drop all its tasks.
+TASK_EXPIRES_SECONDS = max(300, 5 * TICK_SECONDS)
 CELERY_BEAT_SCHEDULE = {
-    "tick": {"task": "newsletter.tasks.tick", "schedule": TICK_SECONDS, "options": {"expires": TICK_SECONDS}},
+    "tick": {
+        "task": "newsletter.tasks.tick",
+        "schedule": TICK_SECONDS,
+        "options": {"expires": TASK_EXPIRES_SECONDS},
+        "last_run_at": datetime(2000, 1, 1, tzinfo=UTC),  # due when beat starts, not a tick later
+    },
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_TIMEZONE = "UTC"

@@ -10,9 +10,11 @@ import logging
 import multiprocessing
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from celery import shared_task
-from celery.signals import worker_shutting_down
+from celery.signals import task_prerun, task_revoked, worker_shutting_down
+from django.conf import settings
 from django.db import OperationalError, connection
 from django.utils import timezone
 
@@ -24,6 +26,7 @@ from newsletter.delivery.bounces import handling
 from newsletter.delivery.choose_transport import open_transport
 from newsletter.editions import lifecycle as edition_lifecycle
 from newsletter.models import Delivery, Heartbeat
+from newsletter.monitoring import clocks
 from newsletter.ranking import scoring, votes
 from subscriptions import lifecycle, retention
 from subscriptions.tasks import send_notices
@@ -31,7 +34,7 @@ from subscriptions.tasks import send_notices
 log = logging.getLogger(__name__)
 SCORE_EVERY = timedelta(minutes=15)
 SLICE = timedelta(seconds=180)  # a task is a bounded loop; the next tick goes on
-READING = timedelta(seconds=40)  # less than a tick: two workers would read the same papers
+READING = timedelta(seconds=40)  # of one ingest task, for the search index and the vectors
 _leaving = multiprocessing.Event()  # made before the fork: SIGTERM reaches the parent, its children do the work
 
 
@@ -41,13 +44,26 @@ def leave(**_details: object) -> None:
     _leaving.set()
 
 
+task_prerun.connect(clocks.measure_now_and_then)
+
+
+@task_revoked.connect
+def say_dropped(*, request: Any = None, expired: bool = False, **_details: object) -> None:
+    """A worker that drops tasks says so, and notes its clock: one that is far ahead drops them all."""
+    if expired:
+        name, limit = getattr(request, "name", "A task"), settings.TASK_EXPIRES_SECONDS
+        log.warning("%s had waited for more than %d s by this worker's clock and was dropped.", name, limit)
+        clocks.measure_now_and_then()
+        connection.close()  # this is the parent: its children must not inherit a connection
+
+
 @shared_task(name="newsletter.tasks.tick")
 def tick() -> None:
     """Each minute: move editions on, clean up after the dead, and ring for whatever is due."""
     now = timezone.now()
     keep_house(now=now)
     for task in (send_notices, ingest, score, plan, deliver, listen, call_webhooks):
-        task.apply_async(expires=55)
+        task.apply_async(expires=settings.TASK_EXPIRES_SECONDS)
 
 
 @shared_task(name="newsletter.tasks.ingest")
@@ -56,6 +72,7 @@ def ingest() -> None:
     now = timezone.now()
     search.keep_up(now=now, deadline=now + READING, should_stop=_leaving.is_set)
     embeddings.embed_due(now=now, deadline=now + READING, should_stop=_leaving.is_set)
+    beat("papers", now=timezone.now())
 
 
 @shared_task(name="newsletter.tasks.listen")
@@ -81,7 +98,7 @@ def plan() -> None:
     now = timezone.now()
     planning.plan_due(now=now, deadline=now + SLICE)
     if Delivery.objects.claimable(timezone.now()).exists():
-        deliver.apply_async(expires=55)
+        deliver.apply_async(expires=settings.TASK_EXPIRES_SECONDS)
 
 
 @shared_task(name="newsletter.tasks.deliver")

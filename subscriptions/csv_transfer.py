@@ -296,8 +296,11 @@ def export_lines(*, states: Iterable[str]) -> Iterator[list[str]]:
         .order_by("pk")
         .prefetch_related("preferences__topic", Prefetch("consent_events", consents, to_attr="consents"))
     )
-    for reader in readers.iterator(chunk_size=CHUNK):
-        yield [safe_cell(cell) for cell in _cells(reader)]
+    after = 0
+    while chunk := list(readers.filter(pk__gt=after)[:CHUNK]):
+        for reader in chunk:
+            yield [safe_cell(cell) for cell in _cells(reader)]
+        after = chunk[-1].pk
 
 
 def _cells(reader: Any) -> Iterator[str]:

@@ -78,8 +78,8 @@ class Doorbell:
     def _publish(self) -> None:
         short = {"socket_timeout": BROKER_SECONDS, "socket_connect_timeout": BROKER_SECONDS, "max_retries": 0}
         with current_app.connection_for_write(connect_timeout=BROKER_SECONDS, transport_options=short) as connection:
-            options: dict[str, Any] = {"connection": connection, "retry": False, "ignore_result": True, "expires": 60}
-            send_notices.apply_async(**options)
+            options: dict[str, Any] = {"connection": connection, "retry": False, "ignore_result": True}
+            send_notices.apply_async(expires=settings.TASK_EXPIRES_SECONDS, **options)
 
 
 _doorbell = Doorbell()

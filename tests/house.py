@@ -124,7 +124,8 @@ class BigHouse(House):
 
     def work_behind(self) -> None:
         self.processes.worker("confirm", queues="confirm")
-        self.processes.worker("worker", queues="digest,ingest,maintenance", concurrency=2)
+        self.processes.worker("worker", queues="digest,maintenance", concurrency=2)
+        self.processes.worker("worker-ingest", queues="ingest")
         self.processes.beat()
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:

@@ -30,7 +30,7 @@ def command_of(name: str) -> list[str]:
 
 def test_every_service_of_the_pipeline_is_there() -> None:
     assert set(SERVICES) == {
-        *("web", "worker", "worker-confirm", "beat", "migrate", "postgres", "redis", "mail"),
+        *("web", "worker", "worker-confirm", "worker-ingest", "beat", "migrate", "postgres", "redis", "mail"),
     }
 
 
@@ -62,17 +62,20 @@ def test_no_secret_stands_in_the_file_and_missing_ones_stop_the_start() -> None:
 def test_queues_of_the_workers_are_the_queues_of_the_settings(settings: Any) -> None:
     consumed = [
         queue
-        for name in ("worker", "worker-confirm")
+        for name in ("worker", "worker-confirm", "worker-ingest")
         for queue in command_of(name)[command_of(name).index("-Q") + 1].split(",")
     ]
     routed = {route["queue"] for route in settings.CELERY_TASK_ROUTES.values()} | {settings.CELERY_TASK_DEFAULT_QUEUE}
     assert sorted(consumed) == sorted(routed), "each queue has exactly one kind of worker"
     assert command_of("worker-confirm")[command_of("worker-confirm").index("-Q") + 1] == "confirm"
+    assert command_of("worker-ingest")[command_of("worker-ingest").index("-Q") + 1] == "ingest", (
+        "it never holds up mail"
+    )
 
 
 def test_workers_are_given_longer_to_stop_than_their_soft_shutdown(settings: Any) -> None:
     assert "REMAP_SIGTERM=SIGQUIT" in DOCKERFILE
-    for name in ("worker", "worker-confirm"):
+    for name in ("worker", "worker-confirm", "worker-ingest"):
         assert int(SERVICES[name]["stop_grace_period"].rstrip("s")) > settings.CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT
 
 
@@ -127,7 +130,11 @@ def here(command: list[str], **ports: int) -> list[str]:
 
 @pytest.mark.services
 @pytest.mark.parametrize(
-    ("name", "says"), [("worker", " ready."), ("worker-confirm", " ready."), ("beat", "beat: Starting...")]
+    ("name", "says"),
+    [
+        *((name, " ready.") for name in ("worker", "worker-confirm", "worker-ingest")),
+        ("beat", "beat: Starting..."),
+    ],
 )
 def test_workers_and_beat_start_by_the_very_command_and_stop_softly(
     name: str, says: str, database_url: str, redis_url: str, inbox: Inbox, tmp_path: Path

@@ -1,3 +1,5 @@
+import itertools
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +11,7 @@ from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources.observation import Observation
 from newsletter.catalogue.topics import assignment, embeddings
 from newsletter.catalogue.topics import encoder as text_encoder
-from newsletter.models import Heartbeat, Paper, PaperTopic, PaperVector
+from newsletter.models import Heartbeat, Lease, Paper, PaperTopic, PaperVector
 from newsletter.models.embeddings import text_of
 from tests.builders import NOON, make_paper, make_topic
 
@@ -21,8 +23,15 @@ def extra_is_on(settings: Any) -> None:
     settings.SEMANTIC = "auto"
 
 
-def embed(*, seconds: float = 60) -> int:
-    return embeddings.embed_due(now=NOON, deadline=timezone.now() + timedelta(seconds=seconds))
+def embed(*, seconds: float = 600, should_stop: Callable[[], bool] = lambda: False) -> int:
+    deadline = timezone.now() + timedelta(seconds=seconds)
+    return embeddings.embed_due(now=NOON, deadline=deadline, should_stop=should_stop)
+
+
+def stop_when_asked(times: int) -> Callable[[], bool]:
+    """Says stop from that question on. Each batch asks twice: before the model is loaded and after."""
+    questions = itertools.count(1)
+    return lambda: next(questions) >= times
 
 
 def test_every_paper_gets_the_vector_of_its_words_once() -> None:
@@ -40,8 +49,19 @@ def test_every_paper_gets_the_vector_of_its_words_once() -> None:
 def test_the_newest_come_first_and_the_deadline_holds() -> None:
     papers = [make_paper() for _ in range(20)]
     assert embed(seconds=-1) == 0
-    assert embed(seconds=0.001) == 16
+    assert embed(should_stop=stop_when_asked(2)) == 0, "loading the model counts: nothing is read after the deadline"
+    assert embed(should_stop=stop_when_asked(3)) == 16
     assert embeddings.vectors_of([papers[0].pk, papers[-1].pk])[0] == [papers[-1].pk]
+
+
+def test_two_workers_do_not_read_the_same_papers() -> None:
+    make_paper()
+    now = timezone.now()
+    assert Lease.take("read papers", holder="another worker", now=now, seconds=300)
+    assert embed() == 0
+    Lease.objects.update(until=now - timedelta(seconds=1))  # it died: its lease ran out
+    assert embed() == 1
+    assert not Lease.objects.exists(), "given back at once, not after five minutes"
 
 
 def test_a_paper_that_is_another_has_none() -> None:

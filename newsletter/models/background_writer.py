@@ -68,6 +68,11 @@ def open_ledger() -> Ledger:
     return ThreadedLedger() if beside else InlineLedger()
 
 
+def first_line(error: Exception) -> str:
+    """What the database said, such as "disk is full", without the lines that show a row's values."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
 def patiently(step: Callable[[], Result]) -> Result:
     """The step's result; while the database is away, wait and try again for two minutes."""
     give_up_at = time.monotonic() + PATIENCE_SECONDS
@@ -75,10 +80,10 @@ def patiently(step: Callable[[], Result]) -> Result:
     while True:
         try:
             return step()
-        except (OperationalError, InterfaceError):
+        except (OperationalError, InterfaceError) as error:
             if connection.in_atomic_block or time.monotonic() >= give_up_at:
                 raise
-            log.warning("The database is away; trying again in %.2f s", wait)
+            log.warning("The database cannot do it now (%s); trying again in %.2f s", first_line(error), wait)
             time.sleep(wait)
             wait = min(wait * 2, 2.0)
             connection.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -92,3 +94,30 @@ class Heartbeat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.at:%Y-%m-%d %H:%M:%S}"
+
+
+class Lease(models.Model):
+    """Work that one process at a time does, whoever it is: held until a moment, renewed while it goes on.
+
+    A row and not an advisory lock: those belong to a connection, which PgBouncer in transaction mode does not keep.
+    """
+
+    name = models.CharField(max_length=64, primary_key=True)
+    holder = models.CharField(max_length=100)
+    until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.holder} until {self.until:%H:%M:%S}"
+
+    @classmethod
+    def take(cls, name: str, *, holder: str, now: datetime, seconds: int) -> bool:
+        """Take or renew the lease. False: another process holds it."""
+        until = now + timedelta(seconds=seconds)
+        free = cls.objects.filter(Q(holder=holder) | Q(until__lte=now), name=name)
+        if free.update(holder=holder, until=until):
+            return True
+        return cls.objects.get_or_create(name=name, defaults={"holder": holder, "until": until})[1]
+
+    @classmethod
+    def let_go(cls, name: str, *, holder: str) -> None:
+        cls.objects.filter(name=name, holder=holder).delete()

@@ -17,12 +17,15 @@ from django.db.models import Count, Exists, Min, Q
 from newsletter import delivery
 from newsletter.catalogue import polling
 from newsletter.models import Claim, Delivery, Edition, Heartbeat, Stream, WebhookEndpoint
+from newsletter.monitoring import clocks
 from subscriptions.models import Notice, Subscriber
 
 NOTICE_PATIENCE = timedelta(minutes=5)
 DELIVERY_PATIENCE = timedelta(minutes=15)
 CLAIM_PATIENCE = timedelta(minutes=5)
 EDITION_PATIENCE = timedelta(days=2)
+INGEST_PATIENCE = timedelta(minutes=30)
+CLOCK_MEMORY = timedelta(minutes=15)  # after that a machine that is gone is forgotten
 WEBHOOK_PATIENCE = timedelta(days=1)
 
 
@@ -30,6 +33,7 @@ class Part(StrEnum):
     """Whose fault it may be; a health check of one process asks for its own part."""
 
     TICK = "tick"
+    INGEST = "ingest"
     CONFIRM = "confirm"
     DIGEST = "digest"
     SOURCES = "sources"
@@ -46,7 +50,16 @@ class Alarm:
 def alarms(*, now: datetime) -> list[Alarm]:
     """Everything an operator should look into, worst first; empty when all is well."""
     return [
-        *(*_tick(now), *_notices(now), *_deliveries(now), *_claims(now), *_streams(), *_editions(now)),
+        *(
+            *_tick(now),
+            *_clocks(now),
+            *_ingest(now),
+            *_notices(now),
+            *_deliveries(now),
+            *_claims(now),
+            *_streams(),
+            *_editions(now),
+        ),
         *(*_sources(now), *_webhooks(now)),
     ]
 
@@ -58,6 +71,29 @@ def _tick(now: datetime) -> Iterator[Alarm]:
         yield Alarm(Part.TICK, "no_tick", "The pipeline has never ticked: start beat and a worker, or manage.py work.")
     elif now - last > timedelta(seconds=3 * settings.TICK_SECONDS):
         yield Alarm(Part.TICK, "tick_late", f"The last tick was {_ago(now - last)} ago.")
+
+
+def _clocks(now: datetime) -> Iterator[Alarm]:
+    """A machine whose clock is wrong drops its tasks as expired, or plans and gives up leases at the wrong moment."""
+    for one in Heartbeat.objects.filter(name__startswith=clocks.PREFIX, at__gt=now - CLOCK_MEMORY):
+        ahead = timedelta(seconds=float(one.detail))
+        if abs(ahead) > clocks.APART:
+            machine = one.name.removeprefix(clocks.PREFIX)
+            yield Alarm(
+                Part.TICK,
+                "clocks_apart",
+                f"The clock of {machine} is {clocks.in_words(ahead)} the database's. Start time synchronisation there.",
+            )
+
+
+def _ingest(now: datetime) -> Iterator[Alarm]:
+    last = Heartbeat.objects.filter(name="papers").values_list("at", flat=True).first()
+    if settings.SOURCES and last and now - last > INGEST_PATIENCE:
+        yield Alarm(
+            Part.INGEST,
+            "ingest_late",
+            f"No worker has asked the sources for {_ago(now - last)}. Start a worker for the queue `ingest`.",
+        )
 
 
 def _notices(now: datetime) -> Iterator[Alarm]:

@@ -1,11 +1,13 @@
 """Three short addresses for whoever watches us: is the process alive, may it be sent readers, is the pipeline moving.
 
 In: GET /healthz, /readyz, /statusz from a balancer or monitor, by whatever host name it uses. Out: 200, or 503 with the
-reasons as JSON. A middleware before all others, so that neither host checks nor sessions stand in the way.
+reasons as JSON. A middleware before all others, so that neither host checks nor sessions stand in the way. A change of
+the pipeline's state is one line in the log; a monitor that asks while it is red writes none.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -18,15 +20,21 @@ from django.utils import timezone
 
 from newsletter.monitoring import alarms
 
-STATUS_SECONDS = 5  # strangers may ask as often as they like; the database is asked this often
+log = logging.getLogger(__name__)
+STATUS_SECONDS = 5  # strangers may ask as often as they like; the database is asked this often …
+STATUS_SHARE = 20  # … and rests so many times as long as the last answer took: a large list costs 5 % of a core at most
+PATIENCE_SECONDS = 2.5  # a database that has not answered by then does not answer
+SILENT = "the database does not answer"
 
 
 class HealthMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
         self._migrated = False
-        self._lock = threading.Lock()
-        self._status: tuple[float, list[str]] = (0.0, [])
+        self._asking = threading.Lock()
+        self._looking = threading.Lock()
+        self._status: list[str] = []
+        self._look_again_at = float("-inf")
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         answer = {"/healthz": self.alive, "/readyz": self.ready, "/statusz": self.moving}.get(request.path)
@@ -36,6 +44,7 @@ class HealthMiddleware:
         body: dict[str, Any] = {"ok": not reasons} | ({"reasons": reasons} if reasons else {})
         response = JsonResponse(body, status=503 if reasons else 200)
         response["Cache-Control"] = "no-store"
+        response._has_been_logged = True  # type: ignore[attr-defined]  # Django's own mark: no ERROR line for a 503
         return response
 
     def alive(self) -> list[str]:
@@ -43,7 +52,24 @@ class HealthMiddleware:
         return []
 
     def ready(self) -> list[str]:
-        """By a connection of its own: one that hangs is given up after the connect time-out."""
+        """In a thread that is left behind when the database hangs: no driver's time-out covers every way of hanging."""
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        if not self._asking.acquire(timeout=PATIENCE_SECONDS):
+            return [SILENT]  # one asks already, and hangs
+        answers: list[list[str]] = []
+
+        def ask() -> None:
+            try:
+                answers.append(self._ask())
+            finally:
+                self._asking.release()
+
+        thread = threading.Thread(target=ask, name="readiness", daemon=True)
+        thread.start()
+        thread.join(max(0.0, give_up_at - time.monotonic()))
+        return answers[0] if answers else [SILENT]
+
+    def _ask(self) -> list[str]:
         connection = connections.create_connection("default")
         try:
             with connection.cursor() as cursor:
@@ -54,19 +80,32 @@ class HealthMiddleware:
                     return ["migrations are missing"]
                 self._migrated = True
         except DatabaseError:
-            return ["the database does not answer"]
+            return [SILENT]
         finally:
             connection.close()
         return []
 
     def moving(self) -> list[str]:
         """The names of the alarms; the sentences are for those who may log in: `manage.py check_health`."""
-        with self._lock:
-            asked_at, reasons = self._status
-            if time.monotonic() - asked_at > STATUS_SECONDS or not asked_at:
-                try:
-                    reasons = sorted({alarm.name for alarm in alarms.alarms(now=timezone.now())})
-                except DatabaseError:
-                    reasons = ["the database does not answer"]
-                self._status = (time.monotonic(), reasons)
-            return reasons
+        if not self._looking.acquire(timeout=PATIENCE_SECONDS):
+            return [SILENT]  # one looks already, and hangs
+        try:
+            if time.monotonic() >= self._look_again_at:
+                began = time.monotonic()
+                self._note(self._look())
+                took = time.monotonic() - began
+                self._look_again_at = began + took + max(STATUS_SECONDS, STATUS_SHARE * took)
+            return self._status
+        finally:
+            self._looking.release()
+
+    def _look(self) -> list[str]:
+        try:
+            return sorted({alarm.name for alarm in alarms.alarms(now=timezone.now())})
+        except DatabaseError:
+            return [SILENT]
+
+    def _note(self, reasons: list[str]) -> None:
+        if reasons != self._status:
+            log.warning("The pipeline's alarms: %s", ", ".join(reasons) or "none any more")
+        self._status = reasons

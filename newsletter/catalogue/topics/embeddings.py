@@ -1,12 +1,16 @@
 """What papers mean: the extra `semantic` reads titles and abstracts and leaves a vector each.
 
 In: papers without a vector of their present words by the present model, newest first. Out: PaperVector rows, and the
-papers filed again, now by their meaning too. Bounded by its deadline; what is left waits for the next call. May run
-twice at once: both write the same numbers. Without the extra nothing happens and ``vectors_of`` knows no paper.
+papers filed again, now by their meaning too. Bounded by its deadline; what is left waits for the next call. One
+process at a time reads, by a lease; a second one goes home. Without the extra nothing happens and ``vectors_of`` knows
+no paper.
 """
 
 from __future__ import annotations
 
+import os
+import socket
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -18,7 +22,7 @@ from django.utils import timezone
 
 from newsletter.catalogue.topics import assignment
 from newsletter.catalogue.topics import encoder as text_encoder
-from newsletter.models import Heartbeat, Paper, PaperVector
+from newsletter.models import Heartbeat, Lease, Paper, PaperVector
 from newsletter.models.embeddings import text_of
 from newsletter.models.write_lock import wait_for_other_writers
 
@@ -30,6 +34,8 @@ _BATCH = 16  # papers a transaction; half a second of one core
 _A_LOOK = 500  # papers found at once: in a large catalogue looking takes longer than reading a batch
 _NEWEST = 5_000  # looked through each time; all others once an hour
 _LOOK_BACK_EVERY = timedelta(hours=1)
+_LEASE = "read papers"
+_HELD = 300  # seconds: longer than loading, learning and a batch take; a reader that died is replaced after it
 
 
 def current_encoder() -> Encoder | None:
@@ -43,16 +49,34 @@ def is_on() -> bool:
 
 
 def embed_due(*, now: datetime, deadline: datetime, should_stop: Callable[[], bool] = lambda: False) -> int:
-    """Give papers their vectors until ``deadline``; returns how many got one."""
+    """Give papers their vectors until ``deadline``; returns how many got one.
+
+    Loading the model and learning what curators taught count: when they used the time up, both are kept by the process
+    for the next call.
+    """
+    holder = f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"[:100]
+
+    def may_go_on() -> bool:
+        moment = timezone.now()
+        return moment < deadline and not should_stop() and Lease.take(_LEASE, holder=holder, now=moment, seconds=_HELD)
+
     done, waiting = 0, list[int]()
-    while is_on() and timezone.now() < deadline and not should_stop() and (waiting := waiting or _due(now=now)):
-        papers = list(Paper.objects.filter(pk__in=waiting[:_BATCH]))
-        waiting = waiting[_BATCH:]
-        encoder = current_encoder()
-        assert encoder is not None  # noqa: S101 - is_on() said so
-        texts = [text_of(paper) for paper in papers]
-        _store(papers, texts, encoder.encode(texts), classifier=assignment.current_classifier(encoder))
-        done += len(papers)
+    if not is_on():
+        return done
+    try:
+        while may_go_on() and (waiting := waiting or _due(now=now)):
+            encoder = current_encoder()
+            assert encoder is not None  # noqa: S101 - is_on() said so
+            classifier = assignment.current_classifier(encoder)
+            if not may_go_on():
+                break
+            papers = list(Paper.objects.filter(pk__in=waiting[:_BATCH]))
+            waiting = waiting[_BATCH:]
+            texts = [text_of(paper) for paper in papers]
+            _store(papers, texts, encoder.encode(texts), classifier=classifier)
+            done += len(papers)
+    finally:
+        Lease.let_go(_LEASE, holder=holder)
     return done
 
 

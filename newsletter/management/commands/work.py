@@ -90,5 +90,6 @@ def _gather() -> None:
         _failure_of(partial(tasks.gather_due, deadline=timezone.now() + SLICE))
         now = timezone.now()
         _failure_of(partial(embeddings.embed_due, now=now, deadline=now + SLICE))
+        _failure_of(partial(tasks.beat, "papers", now=timezone.now()))
     finally:
         connection.close()
