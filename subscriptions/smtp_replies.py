@@ -1,13 +1,19 @@
-"""What a server's answer means for the message: one table, the same for every transport.
+"""What a server's answer means for the message and its address: one judgement for answers, letters and events.
 
-In: how far the conversation had come, the reply code (0: no reply) and the enhanced code. Out: an OutcomeKind.
-Pure. Sources: RFC 5321 §4.2.5, §4.3.2 and §4.5.3.1.10, RFC 3463, RFC 4954 §6.
+In: how far the conversation had come, the reply code (0: no reply), the enhanced code and the server's words. Out: an
+OutcomeKind, or the Verdict behind it. Pure. Sources: RFC 5321 §4.2.5, §4.3.2 and §4.5.3.1.10, RFC 3463, RFC 4954 §6.
 """
 
 from __future__ import annotations
 
 import re
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from subscriptions.refusal_words import Topic, topics_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Phase(StrEnum):
@@ -30,46 +36,53 @@ class OutcomeKind(StrEnum):
     SENT = "sent"
     RETRY = "retry"
     BOUNCED = "bounced"  # the address is at fault
+    SOFT = "soft"  # refused for good, but the mailbox may come back: several of these say that it does not
     REJECTED = "rejected"  # refused for what it says or who we are: the address is not to blame
     INFRASTRUCTURE = "infrastructure"  # no conversation came about: the message is untouched, no attempt is spent
     LIMITED = "limited"  # too much at once: not taken now, no attempt is spent, what follows goes more slowly
     UNKNOWN = "unknown"  # may have been handed over: never send it again by itself
 
 
+class Verdict(StrEnum):
+    """Whom a refusal blames, the mildest first."""
+
+    SENDER = "sender"  # us, or what the message says: never held against the address
+    LIMIT = "limit"  # too much at once
+    FULL = "full"
+    MAILBOX = "mailbox"  # the mailbox or the way to it, perhaps not for good
+    GONE = "gone"  # there is no such address
+
+
 TEXT_LIMIT = 250
+_PLAIN = {
+    Topic.SIZE: Verdict.SENDER,
+    Topic.LIMIT: Verdict.LIMIT,
+    Topic.FULL: Verdict.FULL,
+    Topic.SENDER: Verdict.SENDER,
+    Topic.MAILBOX: Verdict.MAILBOX,
+}
 # The connection, not the message: whoever comes next would fare the same.
 _OPENING = frozenset({Phase.CONNECT, Phase.EHLO, Phase.TLS, Phase.AUTH})
 # "Authenticate first", "encryption required": our account or settings, found out late.
 _OUR_LOGIN = frozenset({530, 534, 535, 538})
-# The mailbox or its domain does not exist, moved away, takes no mail (5.1.10: null MX) or is switched off (5.2.1).
-_DEAD_ADDRESS = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
-_FULL_MAILBOX = "5.2.2"
-
-# RFC 3463: x.4.5 mail system congestion (Gmail's daily limit), 4.5.3 too many recipients (or messages, of Exim and
-# Exchange), 4.7.28 Gmail's unusual rate. With one recipient a message, none of them is about that message.
-_LIMIT_CODES = frozenset({"4.4.5", "5.4.5", "4.5.3", "4.7.28", "5.7.28"})
-_LIMIT_WORDS = re.compile(
-    r"too (?:many|much) (?:\w+[ -]){0,3}(?:messages?|mails?|e-?mails?|recipients?|rcpts?|connections?|sessions?|"
-    r"transactions?|requests?|deliver(?:y|ies))\b|too (?:fast|quickly|frequent(?:ly)?)\b|"
-    r"\bthrottl|\bslow(?:ing)? down\b|\brates?\b|\b(?:un\w+|high|excessive) volume\b|\bvolume of\b|"
-    r"\b(?:sending|daily|hourly|messages?|mail|e-?mail|submission|outgoing|outbound|relay|connection|thread|user) "
-    r"(?:\w+ )?(?:limits?|quota)\b|\blimits? (?:\w+ ){0,2}(?:exceeded|reached|allowed)\b|"
-    r"\bexceed\w* (?:\S+ ){0,6}limits?\b|\bzu viele\b|\btrop de\b",
-    re.IGNORECASE,
-)
-# A full mailbox, a letter too big, bad addresses or bad manners: these have limits as well, of another kind.
-_OTHER_LIMITS = re.compile(
-    r"\b(?:mailbox|inbox|storage|disk|space|size|big|large|length|hops?|loop\w*|attachments?|spam|complaints?|errors|"
-    r"invalid|unknown|bad|non-?existent|user you are trying|over ?quota|headers?|links?)\b",
-    re.IGNORECASE,
-)
+# The mailbox or its domain does not exist, moved away or takes no mail (5.1.10: null MX).
+# Not 5.1.0, which some say of the sender, and not 5.2.1, which comes back to life.
+_GONE = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"})
+# Of either family, 4 or 5, the rest of the code:
+_FULL = frozenset({".2.2", ".3.1"})
+# Congestion (Gmail's daily limit), too many recipients (or messages, of Exim and Exchange), Gmail's unusual rate. With
+# one recipient a message, none of them is about that message.
+_LIMITS = frozenset({".4.5", ".5.3", ".7.28"})
+_OF_THE_MAILBOX = frozenset({".1.", ".2.", ".3.", ".4."})  # the subjects: address, mailbox, mail system, network
+_OUR_FAULT = frozenset({".1.7", ".1.8", ".1.9", ".2.3", ".3.4"})  # sender's address (7-9), message too big (2.3, 3.4)
 
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?=\s|$)")
+_ENHANCED_INSIDE = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.]*\d)")
 _ADDRESS = re.compile(r"<?[^\s<>@]+@[^\s<>@]+>?")
 
 
-def classify(phase: Phase, *, code: int, enhanced: str = "") -> OutcomeKind:
-    """The meaning of ``code`` at ``phase``. Codes nobody knows are read by their first digit (RFC 5321 §4.3.2)."""
+def classify(phase: Phase, *, code: int, enhanced: str = "", text: str = "") -> OutcomeKind:
+    """The meaning of a reply at ``phase``. Codes nobody knows are read by their first digit (RFC 5321 §4.3.2)."""
     if phase in _OPENING:
         return OutcomeKind.INFRASTRUCTURE
     if phase is Phase.COMPOSE:
@@ -84,24 +97,79 @@ def classify(phase: Phase, *, code: int, enhanced: str = "") -> OutcomeKind:
         return OutcomeKind.UNKNOWN if phase is Phase.DOT else OutcomeKind.RETRY
     if code < 500:  # also after the final dot: the server must not deliver then (§4.2.5)
         return OutcomeKind.RETRY
-    return _permanent(phase, code=code, enhanced=enhanced)
+    return _permanent(phase, code=code, enhanced=enhanced, text=text)
 
 
-def _permanent(phase: Phase, *, code: int, enhanced: str) -> OutcomeKind:
+def _permanent(phase: Phase, *, code: int, enhanced: str, text: str) -> OutcomeKind:
     if code in _OUR_LOGIN:
         return OutcomeKind.INFRASTRUCTURE
     if enhanced.startswith("4."):  # the two codes disagree: the milder one costs a retry, the other a reader
         return OutcomeKind.RETRY
-    if phase is not Phase.MAIL and enhanced in _DEAD_ADDRESS:  # at MAIL the address at fault is the sender's
-        return OutcomeKind.BOUNCED
-    if phase is Phase.RCPT and enhanced == "5.1.0":
-        return OutcomeKind.BOUNCED
-    if enhanced == _FULL_MAILBOX:
+    verdict = judge(text, codes=[enhanced], phase=phase)
+    if verdict in {Verdict.FULL, Verdict.LIMIT}:
         return OutcomeKind.RETRY
     # 552 without more: a full mailbox, or too many recipients, which is temporary (RFC 5321 §4.5.3.1.10).
-    if code == 552 and enhanced in {"", "5.5.3", "5.0.0"}:
+    if code == 552 and verdict is not Verdict.SENDER:
         return OutcomeKind.RETRY
-    return OutcomeKind.REJECTED
+    if verdict is Verdict.GONE:
+        return OutcomeKind.BOUNCED
+    return OutcomeKind.SOFT if verdict is Verdict.MAILBOX else OutcomeKind.REJECTED
+
+
+def judge(text: str, *, codes: Iterable[str] = (), phase: Phase | None = None) -> Verdict | None:
+    """Whom a refusal blames: the one judgement of answers on the wire, letters and providers' events.
+
+    ``text``: the receiver's own words, never a copy of our mail. ``codes``: enhanced status codes told beside them;
+    those within the text count as well. Where they disagree the mildest wins, and words outrank codes. None: it says
+    nothing that is known.
+    """
+    topics = topics_of(text)
+    if topics and (plain := _PLAIN.get(topics[0])):
+        return plain
+    if phase in {Phase.MAIL, *_OPENING}:  # nobody has named the recipient yet
+        return Verdict.SENDER
+    by_code = _mildest(verdict_of_code(code) for code in [*codes, *enhanced_codes_in(text)])
+    if Topic.GONE in topics:
+        return _gone_in_words(by_code, phase=phase)
+    if Topic.GONE_PERHAPS in topics and by_code is None:
+        return Verdict.GONE if phase is Phase.RCPT else Verdict.MAILBOX
+    if by_code is None and Topic.SENDER_PERHAPS in topics:
+        return Verdict.SENDER
+    return by_code
+
+
+def _gone_in_words(by_code: Verdict | None, *, phase: Phase | None) -> Verdict:
+    """Words like "no such user", beside a code. Said only after the body, they may be those of the reader's filter."""
+    if by_code is Verdict.GONE:
+        return Verdict.GONE
+    if by_code in {Verdict.FULL, Verdict.LIMIT}:
+        return by_code
+    if phase in {Phase.DATA, Phase.BODY, Phase.DOT}:
+        return Verdict.MAILBOX
+    return Verdict.MAILBOX if by_code is Verdict.MAILBOX and phase is not Phase.RCPT else Verdict.GONE
+
+
+def verdict_of_code(code: str) -> Verdict | None:
+    """The meaning of an enhanced status code (RFC 3463 and its registry); None for those that say nothing."""
+    family, detail = code[:1], code[1:]
+    if family not in {"4", "5"}:
+        return None
+    if code in _GONE:
+        return Verdict.GONE
+    if detail in _FULL:
+        return Verdict.FULL
+    if detail in _LIMITS:
+        return Verdict.LIMIT
+    if detail in _OUR_FAULT or detail.startswith((".6.", ".7.")):
+        return Verdict.SENDER
+    if family == "4":
+        return Verdict.MAILBOX
+    is_plain = family == "5" and detail[:3] in _OF_THE_MAILBOX and not detail.endswith(".0")
+    return Verdict.MAILBOX if is_plain else None
+
+
+def _mildest(verdicts: Iterable[Verdict | None]) -> Verdict | None:
+    return min((verdict for verdict in verdicts if verdict), key=list(Verdict).index, default=None)
 
 
 def is_limit(phase: Phase, *, code: int, text: str) -> bool:
@@ -114,13 +182,8 @@ def is_limit(phase: Phase, *, code: int, text: str) -> bool:
         return code == 429
     if phase in _OPENING or phase is Phase.COMPOSE or code < 400:
         return False
-    text = text[: 2 * TEXT_LIMIT]
-    enhanced = enhanced_code_of(text)
-    if enhanced in _LIMIT_CODES:
-        return True
-    if enhanced[1:4] == ".2." or _OTHER_LIMITS.search(text):
-        return False
-    return _LIMIT_WORDS.search(text) is not None
+    detail = enhanced_code_of(text)[1:]
+    return detail in _LIMITS or (not detail.startswith(".2.") and topics_of(text)[:1] == [Topic.LIMIT])
 
 
 def classify_http(status: int) -> OutcomeKind:
@@ -140,6 +203,10 @@ def enhanced_code_of(text: str) -> str:
     """The enhanced status code that a reply's text begins with (RFC 2034); empty without one."""
     match = _ENHANCED.match(text)
     return match.group() if match else ""
+
+
+def enhanced_codes_in(text: str) -> list[str]:
+    return _ENHANCED_INSIDE.findall(text)
 
 
 def redact(text: str) -> str:

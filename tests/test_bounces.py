@@ -27,11 +27,11 @@ REPORTS = [
     ("postfix-delivered", ReportKind.DELIVERED, "250 2.0.0"),
     ("mailbox-full", ReportKind.SOFT, "552 5.2.2"),
     ("mailbox-full-exchange-words", ReportKind.SOFT, "554 5.2.2"),
-    ("account-disabled", ReportKind.HARD, "550 5.2.1"),
+    ("account-disabled", ReportKind.SOFT, "550 5.2.1"),
     ("policy-blocklist", ReportKind.POLICY, "554 5.7.1"),
     ("policy-authentication", ReportKind.POLICY, "550 5.7.515"),
     ("policy-vague-code", ReportKind.POLICY, "550 5.0.0"),
-    ("vague-code-no-such-user", ReportKind.SOFT, "550 5.0.0"),
+    ("vague-code-no-such-user", ReportKind.HARD, "550 5.0.0"),
     ("vague-code-better-diagnostic", ReportKind.HARD, "550 5.1.1"),
     ("cisco-unknown-address", ReportKind.HARD, "550 5.1.1"),
     ("exchange-online-not-found", ReportKind.HARD, "550 5.1.10"),
@@ -56,7 +56,7 @@ REPORTS = [
     ("complaint-opt-out", ReportKind.UNSUBSCRIBED, "opt-out"),
     ("qmail", ReportKind.HARD, "550 5.1.1"),
     ("qmail-full", ReportKind.SOFT, "552 5.2.2"),
-    ("exim-old-style", ReportKind.SOFT, "550"),
+    ("exim-old-style", ReportKind.HARD, "550"),
 ]
 SILENT = [
     "postfix-relayed",
@@ -207,7 +207,7 @@ def test_a_damaged_letter_is_never_an_error(data: st.DataObject) -> None:
     [
         ("", "", ReportKind.SOFT),
         ("5.1.1", "", ReportKind.HARD),
-        ("5.1.1", "blocked by policy", ReportKind.HARD),  # a clear code is believed
+        ("5.1.1", "blocked by policy", ReportKind.POLICY),  # codes and words disagree: the milder wins
         ("5.1.0", "blocked by policy", ReportKind.POLICY),
         ("5.2.0", "mailbox problem", ReportKind.SOFT),
         ("5.3.0", "5.1.1 unknown user", ReportKind.HARD),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from newsletter.delivery.transports import OutcomeKind, Phase, outcome_of_reply
-from subscriptions.smtp_replies import classify, classify_http, is_limit, redact
+from subscriptions.smtp_replies import Verdict, classify, classify_http, is_limit, judge, redact
 
 ANSWERED = [Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.BODY, Phase.DOT]
 
@@ -53,12 +53,12 @@ def test_a_3yz_to_the_final_dot_leaves_a_doubt() -> None:
     ("phase", "code", "enhanced", "kind"),
     [
         (Phase.RCPT, 550, "5.1.1", OutcomeKind.BOUNCED),
-        (Phase.RCPT, 550, "5.1.0", OutcomeKind.BOUNCED),
+        (Phase.RCPT, 550, "5.1.0", OutcomeKind.REJECTED),  # some say it of the sender
+        (Phase.RCPT, 550, "5.2.1", OutcomeKind.SOFT),
         (Phase.RCPT, 550, "5.1.2", OutcomeKind.BOUNCED),
         (Phase.RCPT, 553, "5.1.3", OutcomeKind.BOUNCED),
         (Phase.RCPT, 551, "5.1.6", OutcomeKind.BOUNCED),
         (Phase.RCPT, 556, "5.1.10", OutcomeKind.BOUNCED),
-        (Phase.RCPT, 550, "5.2.1", OutcomeKind.BOUNCED),
         (Phase.DOT, 550, "5.1.1", OutcomeKind.BOUNCED),  # one recipient a transaction: the blame is clear
         (Phase.DOT, 550, "5.1.0", OutcomeKind.REJECTED),
         (Phase.MAIL, 550, "5.1.1", OutcomeKind.REJECTED),  # at MAIL the address is ours
@@ -134,6 +134,42 @@ def test_too_much_at_once_is_a_limit_under_any_code(phase: Phase, code: int, tex
 )
 def test_what_is_wrong_with_one_message_or_mailbox_is_no_limit(phase: Phase, code: int, text: str) -> None:
     assert not is_limit(phase, code=code, text=text)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "kind"),
+    [
+        (550, "5.1.0 <b@papers.example.org> sender rejected. AUP#X", OutcomeKind.REJECTED),
+        (550, "5.1.1 <r@example.net> - 203.0.113.2 has sent to too many recipients this hour", OutcomeKind.RETRY),
+        (550, "5.2.1 The user you are trying to contact is receiving mail at a rate that prevents", OutcomeKind.RETRY),
+        (552, "5.1.1 Boite du destinataire pleine. Recipient overquota.", OutcomeKind.RETRY),
+        (553, "5.1.3 http://www.spamhaus.org/query/bl?ip=203.0.113.2", OutcomeKind.REJECTED),
+        (550, "5.7.1 No such user!", OutcomeKind.BOUNCED),
+        (554, "5.7.1 <r@example.net>: Recipient address rejected: Nonexistent user", OutcomeKind.BOUNCED),
+        (550, "Benutzer unbekannt", OutcomeKind.BOUNCED),
+        (550, "5.2.1 The account is disabled", OutcomeKind.SOFT),
+        (550, "4.2.2 No such user", OutcomeKind.RETRY),
+        (550, "5.1.1 spam@example.net: User unknown", OutcomeKind.BOUNCED),  # a word of the address says nothing
+    ],
+)
+def test_the_receivers_words_outrank_its_codes(code: int, text: str, kind: OutcomeKind) -> None:
+    assert outcome_of_reply(1, Phase.RCPT, code=code, text=text).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("phase", "verdict"),
+    [
+        (Phase.RCPT, Verdict.GONE),
+        (None, Verdict.GONE),
+        (Phase.DATA, Verdict.MAILBOX),  # the recipient was accepted: perhaps only this message is refused
+        (Phase.DOT, Verdict.MAILBOX),
+        (Phase.MAIL, Verdict.SENDER),  # nobody has named the recipient yet
+    ],
+)
+def test_no_such_user_counts_by_when_it_is_said(phase: Phase | None, verdict: Verdict) -> None:
+    assert judge("550 No such user here", phase=phase) is verdict
+    at_mail = phase is Phase.MAIL
+    assert judge("550 5.1.1 No such user", phase=phase) is (Verdict.SENDER if at_mail else Verdict.GONE)
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ class Breaker:
             if outcome.kind is OutcomeKind.INFRASTRUCTURE:
                 continue
             self._tried[edition] += 1
-            if outcome.kind in {OutcomeKind.REJECTED, OutcomeKind.BOUNCED}:
+            if outcome.kind in {OutcomeKind.REJECTED, OutcomeKind.SOFT, OutcomeKind.BOUNCED}:
                 self._refused[edition] += 1
                 if self._is_storm(edition):
                     reason = f"{self._refused[edition]} of {self._tried[edition]} messages were refused"

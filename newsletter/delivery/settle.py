@@ -20,9 +20,11 @@ from newsletter.models import Delivery, DeliveryEvent
 LONGEST_RETRY = 12  # times the first wait
 SETTLED = {
     OutcomeKind.BOUNCED: (State.FAILED, DeliveryEvent.Kind.BOUNCED),
+    OutcomeKind.SOFT: (State.FAILED, DeliveryEvent.Kind.SOFT),
     OutcomeKind.REJECTED: (State.FAILED, DeliveryEvent.Kind.REJECTED),
     OutcomeKind.UNKNOWN: (State.UNKNOWN, DeliveryEvent.Kind.UNKNOWN),
 }
+ABOUT_THE_ADDRESS = {DeliveryEvent.Kind.BOUNCED, DeliveryEvent.Kind.SOFT}
 
 
 def backoff(attempts: int, *, chance: float) -> timedelta:
@@ -114,7 +116,7 @@ def event_of(outcome: Outcome, *, kind: str, now: datetime) -> DeliveryEvent:
         code=f"{outcome.code or ''} {outcome.enhanced}".strip(),
         phase=outcome.phase.value,
         text=outcome.text[:300],
-        handled_at=None if kind == DeliveryEvent.Kind.BOUNCED else now,  # bounces.handling acts on a dead address only
+        handled_at=None if kind in ABOUT_THE_ADDRESS else now,  # bounces.handling acts on these alone
     )
 
 

@@ -77,4 +77,5 @@ class Transport(Protocol):
 def outcome_of_reply(key: int, phase: Phase, *, code: int = 0, text: str = "") -> Outcome:
     """The outcome of a reply as it came: the enhanced code is read from its text, which is cut and redacted."""
     enhanced = enhanced_code_of(text)
-    return Outcome(key, classify(phase, code=code, enhanced=enhanced), phase, code, enhanced, redact(text))
+    kind = classify(phase, code=code, enhanced=enhanced, text=text)
+    return Outcome(key, kind, phase, code, enhanced, redact(text))

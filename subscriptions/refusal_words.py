@@ -1,0 +1,277 @@
+"""The words in which mail servers refuse a message, sorted by what they are about. Pure.
+
+In: a server's own words, in any language. Out: what they are about, or None when they say nothing that is known here.
+The order is from the mildest to the gravest: a text that says two things is taken for the milder one.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from enum import StrEnum
+
+
+class Topic(StrEnum):
+    """What a refusal is about."""
+
+    SIZE = "size"  # the message is too big for the receiver
+    LIMIT = "limit"  # too much at once, or too much today
+    FULL = "full"  # the mailbox or the disk has no room
+    SENDER = "sender"  # who we are or what we say: lists, reputation, authentication, content
+    MAILBOX = "mailbox"  # the mailbox or the way to it is out of order, perhaps not for good
+    GONE = "gone"  # there is no such mailbox or domain
+    GONE_PERHAPS = "gone, perhaps"  # the same in words that some servers also use for other things
+    SENDER_PERHAPS = "sender, perhaps"
+
+
+WORDS_LIMIT = 6_000  # characters looked at: an answer is short, and a stranger's letter may not be
+_GAP = r"(?: \S+){0,5}"  # what "*" stands for
+
+# A phrase a line, words as they stand between spaces, "*" for up to five more words. Upper case and accents count not.
+_PHRASES = {
+    Topic.SIZE: """
+        message size exceeds|message size exceeded|message too large|message too big|message is too big|mail too big
+        message is too large|too large message|size limit exceeded|exceeds * size limit|exceeded * size limit
+        exceeds * maximum message size|exceeds * maximum size|exceeds fixed maximum|mail size limit
+        message length exceeds|message exceeds * size|message file too big|larger than the current system limit
+        mail is too large|exceeded * maximum size|exceeds size limit|size exceeds limit|message content too large
+        body too large|data size exceeds|over maximum size|nachricht ist zu gross|mail zu gross
+        message trop volumineux|message trop gros|mensaje demasiado grande|mensagem muito grande
+        messaggio troppo grande|письмо слишком большое|размер письма превышает|メッセージサイズ|サイズが大きすぎ
+        邮件太大|邮件大小超过
+    """,
+    Topic.LIMIT: """
+        too many messages|exceeded * hourly|daily message quota|unexpected volume|unusual volume
+        thread limit exceeded|user sending limit|exceeded * daily|daily message limit|relay limit|submission limit
+        outgoing limit|outbound limit|mail limit exceeded|messages limit|emails limit|too many mails|too many emails
+        too many email|too many connections|too many concurrent|too many simultaneous|too many sessions
+        too many recipients|too many smtp|too many rcpt|too many requests|too many connection
+        too many open connections|too many deliveries|rate limit|rate limited|rate limiting|ratelimit|ratelimited
+        rate limits|throttled|throttling|throttle|rate control|exceeded * rate|exceeds * rate|rate exceeded
+        sending rate|message rate|connection rate|mail rate|receiving mail at a rate|receiving mail too
+        too much mail|too fast|too quickly|too frequently|slow down|connection limit|connections limit
+        max connections|maximum * connections|maximum connections|exceeded * connections|exceeds * connections
+        connections exceeded|per hour|per minute|per second|per day|per connection|hourly limit|hourly quota
+        daily limit|daily quota|daily user sending|daily sending|sending limit|sending quota|sending limits
+        concurrency|too much traffic|excessive * connections|excessive volume|unusual rate|volume limit
+        recipients this hour|limit of messages|maximum number of messages|maximum messages|message limit
+        zu viele nachrichten|zu viele verbindungen|zu viele mails|trop de connexions|trop de messages
+        trop de connexion|demasiadas conexiones|demasiados mensajes|muitas conexoes|muitas mensagens
+        troppe connessioni|troppi messaggi|слишком много писем|слишком много сообщений|слишком много соединений
+        送信数|接続数|过于频繁|频率|连接数
+    """,
+    Topic.FULL: """
+        receiving mail at a rate|receiving mail too|has exceeded the limit|over quota|overquota|over the quota
+        over its quota|over disk quota|quota exceeded|quotaexceeded|exceeded * quota|exceeds * quota|exceed * quota
+        out of quota|quota full|quota is full|quota has been|disk quota|quota violation|quota exceed|quota reached
+        over allocated storage|mailbox full|mailbox is full|mailbox * is full|full mailbox|mailbox has been filled
+        mailbox quota|inbox is full|inbox full|inbox is over|account is full|user is full|folder is full
+        mailfolder is full|mailbox * over * limit|mailbox size limit|mailbox exceeded|mailbox exceeds
+        mailbox has exceeded|mailbox * exceeded * limit|exceeded * local limit|exceeded storage allocation
+        exceed * storage|exceeded * storage|exceeds * storage|storage limit|storage quota|storage exceeded
+        over the limit|insufficient system storage|insufficient storage|insufficient disk|insufficient space
+        not enough space|not enough storage|not enough disk|no space left|no storage space|out of storage
+        out of disk space|disk full|disk is full|space exceeded|too many mails in|allocated * space|is above * quota
+        no room|memory full|boite pleine|boite * pleine|boite aux lettres pleine|depasse * quota|quota depasse
+        espace insuffisant|postfach voll|postfach ist voll|postfach * voll|speicherplatz|kein platz|uberfullt
+        uberfullte|quota uberschritten|buzon lleno|buzon esta lleno|bandeja llena|cuota excedida|cuota superada
+        supera * cuota|excedido * cuota|caixa cheia|caixa * cheia|cota excedida|quota excedida|casella piena
+        casella * piena|quota superata|postvak vol|mailbox vol|mailbox is vol|skrzynka pelna|skrzynka * pelna
+        przepelniona|przekroczono limit|schranka je plna|schranka plna|kutusu dolu|posta kutusu * dolu
+        brevlada * full|postkasse * full|ящик переполнен|ящик полон|ящик * переполнен|превышена квота
+        квота превышена|превышен лимит|переполнен|メールボックスがいっぱい|メールボックスの容量|受信箱が|容量を超
+        容量オーバー|容量が不足|空き容量|邮箱已满|邮箱空间|空间不足|信箱已滿|信箱空間|容量不足|超过限额
+        사서함이 가득|용량을 초과|용량 초과
+    """,
+    Topic.SENDER: """
+        spam|spamming|spammer|spammers|antispam|anti spam|spamhaus|spamcop|spamassassin|spam like|junk|unsolicited
+        uce|bulk|blocked|blocking|blocklist|block list|blocklisted|block listed|blacklist|blacklisted|black list
+        black listed|blacklists|denylist|deny list|denylisted|listed at|is listed|are listed|currently listed
+        listed by|dnsbl|dnsrbl|rbl|dbl|surbl|uribl|sorbs|senderbase|barracudacentral|reputation|dmarc|dkim|spf
+        domainkeys|domainkey|sender policy framework|arc|sender rejected|sender denied|sender refused
+        sender address rejected|sender address denied|sender verify|sender verification|verify sender
+        sender * not exist|sender * not found|sender domain|sender s domain|domain of sender|sender unknown
+        unknown sender|invalid sender|sender invalid|sender address invalid|bad sender|sender is not|sender not
+        sender ip|sender could not|sender s email|sending domain|sending ip|sending mta|sending server|sending host
+        sender email|mail from * rejected|envelope sender|unacceptable sender|sender address|emetteur invalide
+        absender|expediteur|remitente|remetente|mittente|отправитель|отправителя|发件人|送信者|client host rejected
+        client host|your ip|your host|your server|your domain|your email server|your mail server|connecting ip
+        source ip|ip range|ip blocked|banned|barred|not accepting connections|bad reputation|reverse dns|rdns|ptr
+        no reverse|reverse lookup|reverse name|hostname lookup|cannot find your hostname
+        cannot find your reverse hostname|cannot resolve your|helo|ehlo|fcrdns|dynamic ip|dynamic pool|residential
+        unverifyable|unverifiable|not verified|unverified|smtp server of your|use your isp|authentication required
+        authentication failed|authentication failure|authentication is required|not authenticated|unauthenticated
+        authentication requirements|smtp authentication|auth required|need to authenticate|must authenticate
+        unauthorized|not authorized|not authorised|unauthorised|not allowed to send|not permitted to send
+        does not have permission|do not have permission|dont have permission|permission to send|not have permission
+        relay access denied|relaying denied|relay denied|relaying not|relay not|unable to relay|not relay|no relay
+        relaying|relaying prohibited|mail relay|open relay|relaying is|forwarding denied|we do not relay
+        not a gateway|virus|viruses|malware|phish|phishing|infected|trojan|worm|attachment type|attachments are
+        attachment rejected|banned attachment|executable|potential security|content rejected|content filter
+        content filtering|content policy|content restrictions|message content|banned content|prohibited content
+        content blocked|content presents|message contains|contains * url|url in|header error|headers error
+        protocol violation|rfc 5322|rfc5322|rfc 2822|rfc2822|rfc 822|rfc822 compliant|not rfc|rfc compliant
+        multiple addresses in from|addresses in from header|from header|missing header|malformed header
+        malformed message|message id header|date header|invalid header|illegal header|bad header|bare lf
+        bare linefeeds|policy reasons|local policy|due to policy|policy violation|security policy|policy rejection
+        rejected by policy|user complaints|complaints|complaint|abuse|greylisted|greylisting|graylisted|greylist
+        listed as|high risk|not a member|members only|only members|not member|member of this|membership|moderator
+        mailing list|closed list|google groups|groups google com|must be subscribed|send mail as|tls required
+        must use tls|starttls|encryption|ssl required|aup|mail rejected|mail rejete|message rejected as
+        message refused|spamsource|tss04|suspicious|suspect|fraud|scam|forged|spoof|spoofed|spoofing|masquerade
+        blackholed|firewall|cloudmark|zugriff verweigert|abgelehnt wegen|gesperrt wegen|spamverdacht
+        rejete * politique|correo no deseado|заблокирован|заблокировано|спам|спама|сервер отправителя|迷惑メール
+        拒否されました|垃圾邮件|垃圾郵件|被拒绝|黑名单|스팸
+    """,
+    Topic.MAILBOX: """
+        disabled|suspended|deactivated|frozen|locked|inactive account|inactive user|inactive mailbox
+        account inactive|mailbox is inactive|mailbox inactive|not active|is inactive|user inactive
+        temporarily unavailable|temporarily inactive|currently disabled|on hold|dormant|account expired
+        account is expired|discontinued|has been closed temporarily|out of service|administratively
+        receiving disabled|not currently accepting|mailbox unavailable temporarily|mailbox busy|mailbox is busy
+        mailbox locked|mailbox is locked|recipient address rejected access denied|may not exist|might not exist
+        possibly|cannot be verified|could not be verified|unable to verify|not verify|timed out|timeout|time out
+        connection refused|refused connection|connection reset|connection lost|lost connection|connection dropped
+        connection failed|socket error|unable to connect|could not connect|cannot connect|could not be contacted
+        not responding|no route to host|network is unreachable|network unreachable|host unreachable
+        host is unreachable|host is down|host not reachable|not reachable|did not accept our requests
+        did not respond|bad address to connect|expired|too long in|in the queue|in queue too long|queue too long
+        delivery time|retry time|retry timeout|multiple retries|giving up after|after * retries|not delivered within
+        could not be delivered for|was aborted after|max retries|hop count|too many hops|loop|looping|loops back
+        mail loop|routing loop|lookup failure|lookup failed|lookup error|name service error|name server reply
+        nxdomain|dns error|dns failure|dns lookup|dns problem|servfail|temporary lookup|domain name not found
+        could not be resolved|cannot be resolved|unable to find mx|no mx|mx lookup|configuration error|misconfigured
+        misconfiguration|internal error|internal server error|local error|system error|software error
+        system resources|command output|command died|command failed|mailer returned|procmail|pipe to|child process
+        exit status|could not create|couldn t create|cannot create|cannot open|can t open|permission denied
+        i o error|input output error|out of memory|unexpected|temporary failure|undefined error|no delivery report
+        could not find a gateway|delivery temporarily suspended|try again later|please retry|deferred|msexch imc
+        vacation|filtered|user filter|recipient filter|rejects all|gesperrt|deaktiviert|vorubergehend
+        zeituberschreitung|nicht erreichbar|desactive|desactivee|temporairement|deshabilitada|deshabilitado
+        suspendida|suspendido|temporalmente|desativada|desativado|suspensa|temporariamente|disabilitato|disabilitata
+        sospeso|sospesa|temporaneamente|uitgeschakeld|tijdelijk|zablokowane|nieaktywne|tymczasowo|отключен|заморожен
+        временно|неактивен|停止|一時的|応答がありません|配信できませんでした時間|暂时|暂停|冻结|停用|超时|일시적
+        휴면
+    """,
+    Topic.GONE: """
+        user unknown|unknown user account|unknown user name|no such user|nosuchuser|no such mailbox
+        no such recipient|no such address|no such person|no such account|no such local user|no such email
+        no such e mail|no such mail|no such name|no such domain|no such virtual user|no such entry|no such id
+        no such addressee|user not found|user not known|user not exist|user doesn t exist|user does not exist
+        user don t exist|user * does not exist|user * doesn t exist|users does not exist|user is unknown
+        user is not known|user not local|user is not found|user account not found|user account does not exist
+        user unkown|usernotfound|nonexistent user|non existent user|nonexistent mailbox|non existent mailbox
+        nonexistent recipient|non existent address|nonexistent address|mailbox nonexistent|non existing|nonexisting
+        inexistent user|unknown recipient|unknown mailbox|unknown address|unknown local part|unknown account
+        unknown addressee|unknown user or|unknown or illegal|unknown local user|unknown virtual|unknown email
+        unknown to address|recipient unknown|recipient is unknown|recipient does not exist|recipient doesn t exist
+        recipient not exist|recipient * does not exist|recipient * doesn t exist|recipients does not exist
+        recipnotfound|recipient address unknown|recipient is invalid|recipient no longer
+        recipient address does not exist|recipient name is not recognized|recipient not recognized
+        recipient s address is unknown|mailbox not found|mailbox does not exist|mailbox doesn t exist
+        mailbox not exist|mailbox * does not exist|mailbox * doesn t exist|mailbox unknown|mailbox is unknown
+        mailbox cannot be found|mailbox invalid|mailbox is invalid|no mailbox|no valid mailbox|invalid mailbox
+        not a valid mailbox|isn t a valid mailbox|not a known mailbox|mail box does not exist
+        mailbox has been deleted|mailbox deleted|mailbox no longer|address does not exist|address doesn t exist
+        address * does not exist|address * doesn t exist|address not found|address couldn t be found
+        address could not be found|address wasn t found|address was not found|address unknown|address is unknown
+        address is invalid|address invalid|address no longer|address not known|address not recognised
+        address not recognized|address is no longer|addressee unknown|inactive email address|bad destination
+        bad address|bad destination mailbox|undeliverable address|invalid address|invalid email address
+        not a valid address|not a valid email|not a valid user|not a valid recipient|not a known user
+        isn t a known user|is not a known|not known here|not our user|not our customer|not a user|not a local user
+        no user|not listed in|account does not exist|account doesn t exist|account * does not exist
+        account * doesn t exist|account not found|account unknown|account is unknown|account has been deleted
+        account deleted|account no longer|account closed|no account|not have an account|doesn t have * account
+        does not have * account|don t have an account|account not available|invalid account
+        email account * not exist|no valid recipients|invalid local part|invalid user|invalid username|user invalid
+        user is invalid|name not found|name is not recognized|no longer valid|no longer exists|no longer exist
+        no longer in use|no longer a valid|no longer works|no longer working|no longer on|no longer employed
+        no longer available at|no longer active|has left the|is not at this|has moved|user has moved
+        mailbox has moved|moved to another|moved to a new|recipient has moved|not in directory|directory listing
+        cannot be found|can t be found|could not be found on|ldap lookup|does not like recipient user
+        unrouteable address|unrouteable mail domain|unroutable address|unroutable mail domain|non existent hosts
+        host unknown|unknown host|unknown domain|domain unknown|domain does not exist|domain doesn t exist
+        domain * does not exist|domain not found|domain is not found|nonexistent domain|non existent domain
+        invalid domain|no such host|not accept mail|does not accept mail|doesn t accept mail
+        not accepting network messages|null mx|nullmx|doesn t receive email|does not receive email|never accept mail
+        accept no mail|system does not accept|benutzer unbekannt|unbekannter benutzer|benutzer existiert
+        empfanger unbekannt|unbekannter empfanger|empfanger existiert|empfanger nicht gefunden|existiert nicht
+        nicht bekannt|adresse ungultig|ungultige adresse|adresse unbekannt|postfach nicht gefunden
+        adresse nicht gefunden|ungultiger empfanger|nicht vorhanden|destinataire invalide|destinataire inconnu
+        utilisateur inconnu|adresse invalide|adresse inconnue|n existe pas|n existe plus|boite inexistante
+        adresse inexistante|adresse introuvable|inconnu a cette adresse|usuario desconocido|usuario no existe
+        destinatario desconocido|no existe|direccion no encontrada|direccion desconocida|cuenta inexistente
+        usuario inexistente|buzon no encontrado|buzon inexistente|destinatario invalido|destinatario no valido
+        usuario no encontrado|usuario desconhecido|usuario nao existe|nao existe|inexistente
+        destinatario desconhecido|endereco nao encontrado|usuario nao encontrado|conta inexistente
+        utente sconosciuto|utente inesistente|non esiste|inesistente|destinatario sconosciuto|indirizzo non trovato
+        indirizzo inesistente|utente non trovato|onbekende gebruiker|gebruiker onbekend|bestaat niet
+        onbekende ontvanger|ontvanger onbekend|adres niet gevonden|adres bestaat|nie istnieje|nieznany uzytkownik
+        nieznany odbiorca|nie znaleziono|adres nieznany|neexistuje|neznamy uzivatel|neznamy prijemce|nenalezen
+        finns inte|okand anvandare|okand mottagare|findes ikke|ukendt bruger|ukendt modtager|finnes ikke
+        ukjent bruker|ukjent mottaker|ei ole olemassa|tuntematon|kullanici bulunamadi|adres bulunamadi
+        gecersiz alici|alici bulunamadi|mevcut degil|nem letezik|ismeretlen|nu exista|utilizator necunoscut
+        destinatar necunoscut|δεν υπαρχει|αγνωστος|пользователь не найден|не существует|неизвестный пользователь
+        нет такого пользователя|адрес не найден|неизвестный получатель|получатель не найден|ящик не найден
+        адресат не найден|недействительный адрес|не зарегистрирован|не найден|не існує|користувача не знайдено
+        несуществующий|存在しません|存在しない|見つかりません|見つかりませんでした|宛先不明|あて先不明|宛先が不明
+        該当するユーザ|ユーザー不明|不存在|无此用户|無此用戶|没有此用户|找不到|收件人无效|无效的收件人|地址无效
+        用户未找到|查无此|帳號不存在|존재하지 않|없는 사용자|찾을 수 없|알 수 없는 사용자|수신자가 없|غير موجود
+        غير معروف|לא קיים|לא נמצא|ไม่พบ|không tồn tại
+    """,
+    Topic.GONE_PERHAPS: """
+        unknown user|mailbox unavailable|mailbox not available|recipient not found|invalid recipient
+        recipient rejected|recipient invalid|not found|not exist|does not exist|doesn t exist|undeliverable
+        address unavailable|mailbox is unavailable|mailbox not accessible|mailbox access|recipient address invalid
+        unknown|invalid|user unavailable|account unavailable|account is not available|rejected address|dd this user
+    """,
+    Topic.SENDER_PERHAPS: """
+        policy|policies|content|rejected|reject|refused|denied|prohibited|forbidden|not allowed|not permitted
+        permission|authentication|authenticate|authorized|not accepted|access denied|violation|violates|restricted
+        restriction|restrictions|disallowed|not acceptable|unacceptable|verify|security|listed|list|filter|rfc|tls
+        ssl|certificate
+    """,
+}
+
+
+_BETWEEN_WORDS = re.compile(r"[\x00-/:-`{-\u00bf\u2000-\u206f\u3000-\u3003\uff00-\uff0f]+")
+
+
+def _folded(text: str) -> str:
+    """Lower case, without accents, its words between single spaces."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
+    return " " + _BETWEEN_WORDS.sub(" ", plain).strip() + " "
+
+
+def _is_spaced(phrase: str) -> bool:
+    """Whether the script of ``phrase`` puts spaces between words: others are looked for anywhere."""
+    return not any("\u3040" <= c <= "\u9fff" or "\u0e00" <= c <= "\u0e7f" or "\u1100" <= c <= "\u11ff" for c in phrase)
+
+
+def _split(phrases: str) -> tuple[list[str], re.Pattern[str] | None]:
+    plain, gaps = [], []
+    for phrase in filter(None, (part.strip() for part in re.split(r"[|\n]", phrases))):
+        if "*" in phrase:
+            gaps.append(_GAP.join(re.escape(_folded(part).rstrip()) for part in phrase.split("*")))
+        else:
+            folded = _folded(phrase)
+            plain.append(folded if _is_spaced(folded) else folded.strip())
+    return plain, re.compile(f"(?:{'|'.join(gaps)})(?= )") if gaps else None
+
+
+_TABLE = {topic: _split(phrases) for topic, phrases in _PHRASES.items()}
+_HOST = re.compile(r"\bhost [\w-]{1,63}\.[\w.-]{1,255}", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?<![^\s<>;:,])[^\s<>@;:,]{1,320}@[^\s<>@;,]{1,255}")
+_CODES = re.compile(r"(?<![\w.])#?(?:[245]\d\d[ -])?[245]\.\d{1,3}\.\d{1,3}\b|(?<![\w.])[245]\d\d-")
+
+
+def topics_of(text: str) -> list[Topic]:
+    """All that the words are about, the mildest first. Addresses, hosts and codes in them say nothing."""
+    words = _folded(_HOST.sub(" ", _CODES.sub(" ", _ADDRESS.sub(" ", text[:WORDS_LIMIT]))))
+    return [topic for topic in Topic if _is_said(topic, words)]
+
+
+def _is_said(topic: Topic, words: str) -> bool:
+    plain, gaps = _TABLE[topic]
+    return any(phrase in words for phrase in plain) or (gaps is not None and gaps.search(words) is not None)
