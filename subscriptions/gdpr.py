@@ -85,8 +85,10 @@ def _relation(model: type[Model]) -> Any:
 
 
 def _clear_address(rows: QuerySet[Any], email: str) -> None:
-    """Empty every text that quotes the address, here and in the rows that hang on these."""
+    """Empty every text that quotes the address or its hash or domain, here and in the rows that hang on these."""
     for column in rows.model._meta.concrete_fields:
+        if column.name in {"address_hash", "domain"}:
+            rows.update(**{column.name: None if column.null else ""})
         if isinstance(column, (CharField, TextField)) and not isinstance(column, JSONField) and not column.choices:
             rows.filter(**{f"{column.name}__icontains": email}).update(**{column.name: ""})
     for relation in rows.model._meta.related_objects:

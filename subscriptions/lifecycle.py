@@ -253,6 +253,19 @@ def suppress(subscriber: Subscriber, *, reason: str, source: str, now: datetime)
     return True
 
 
+def suppress_address(address_hash: str, *, reason: str, source: str, now: datetime) -> bool:
+    """The same for the address of that hash, and for the reader who has it now, if anybody has.
+
+    True when a reader's state changed: somebody who moved away from the address is not touched.
+    """
+    with transaction.atomic():
+        holder = Subscriber.objects.select_for_update().filter(address_hash=address_hash).first()
+        if holder is not None:
+            return suppress(holder, reason=reason, source=source, now=now)
+        bar_address(address_hash, reason=reason, source=source, now=now)
+    return False
+
+
 def bar_address(address_hash: str, *, reason: str, source: str, now: datetime) -> None:
     """Put the hash of an address on the suppression list. A graver reason replaces a lesser one, never the reverse."""
     row, is_new = Suppression.objects.select_for_update().get_or_create(

@@ -7,16 +7,19 @@ import pytest
 from django.conf import settings
 from django.db import DataError, connection
 
-from newsletter import planning
+from newsletter import delivery, planning
+from newsletter.delivery import settle
 from newsletter.delivery.bounces import Event, ReportKind, handling
 from newsletter.delivery.compose import bounce_address, message_id
+from newsletter.delivery.transports import Outcome, OutcomeKind, Phase
 from newsletter.editions import lifecycle
 from newsletter.models import Delivery, DeliveryEvent, Edition
-from subscriptions import address_change
+from subscriptions import address_change, gdpr, links
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import Origin
-from subscriptions.models import Subscriber, Suppression
+from subscriptions.models import Notice, Subscriber, Suppression
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
+from tests.fakes import MemoryTransport
 
 pytestmark = pytest.mark.django_db
 State = Subscriber.State
@@ -167,7 +170,49 @@ def test_a_late_bounce_from_the_address_a_reader_left_bars_nobody_at_the_new_one
     handling.take_in(told(row, ReportKind.HARD), now=NOON + timedelta(hours=2))
     handling.act_on_events(now=NOON + timedelta(hours=2))
     assert state_of(row) == State.CONFIRMED
-    assert not Suppression.objects.exists()
+    assert Suppression.objects.get().address_hash == row.address_hash
+    assert row.address_hash != links.address_hash(new.key)
+
+
+@pytest.mark.parametrize("kind", [ReportKind.HARD, ReportKind.COMPLAINED])
+@pytest.mark.parametrize("notice_kept", [True, False])
+def test_a_row_of_the_old_code_says_where_it_went_while_anybody_knows(kind: ReportKind, notice_kept: bool) -> None:
+    row = sent()[0]
+    old = row.address_hash
+    Delivery.objects.update(address_hash=None)
+    notice = address_change.ask_move(row.subscriber, to=parse_address("new@example.org"), now=NOON, origin=Origin())
+    assert notice is not None
+    later = NOON + timedelta(hours=2)
+    assert address_change.move(notice, now=NOON + timedelta(hours=1), method="mail", origin=Origin())
+    if not notice_kept:
+        Notice.objects.all().delete()
+    handling.take_in(told(row, kind), now=later)
+    handling.act_on_events(now=later)
+    assert state_of(row) == State.CONFIRMED
+    assert list(Suppression.objects.values_list("address_hash", flat=True)) == ([old] if notice_kept else [])
+
+
+def test_a_digest_planned_for_one_address_and_sent_to_the_next_belongs_to_the_next() -> None:
+    make_edition(papers=[assign(make_paper(score_daily=1.0), "vision")], state=Edition.State.FROZEN)
+    reader = make_reader("old@example.net")
+    planning.plan_due(now=NOON)
+    assert Delivery.objects.get().address_hash == reader.address_hash
+    notice = address_change.ask_move(reader, to=parse_address("new@example.org"), now=NOON, origin=Origin())
+    assert notice is not None
+    address_change.move(notice, now=NOON, method="mail", origin=Origin())
+    later = NOON + timedelta(minutes=30)
+    transport = MemoryTransport()
+    delivery.deliver(transport=transport, deadline=later + timedelta(minutes=1), clock=lambda: later)
+    row = Delivery.objects.get()
+    assert row.state == Delivery.State.SENT
+    assert (row.address_hash, row.domain) == (links.address_hash("new@example.org"), "example.org")
+
+
+def test_an_erased_reader_leaves_no_address_in_their_deliveries() -> None:
+    row = sent()[0]
+    gdpr.erase(row.subscriber, now=NOON, method="page")
+    row.refresh_from_db()
+    assert (row.address_hash, row.domain) == (None, "")
 
 
 def test_a_late_bounce_of_a_mail_from_before_the_reader_confirmed_again_bars_nobody() -> None:
@@ -218,11 +263,55 @@ def test_a_report_that_cannot_be_about_us_is_left_alone(marks: dict[str, object]
     assert not DeliveryEvent.objects.exists()
 
 
-def test_a_message_id_of_ours_identifies_the_delivery() -> None:
+@pytest.mark.parametrize("kind", [ReportKind.COMPLAINED, ReportKind.HARD, ReportKind.UNSUBSCRIBED])
+def test_a_message_id_ties_a_letter_to_its_delivery_and_proves_nothing(kind: ReportKind) -> None:
     row = sent()[0]
-    event = Event(kind=ReportKind.COMPLAINED, source="arf", event_id="a", message_id=message_id(row.pk))
+    assert handling.take_in(Event(kind=kind, source="arf", event_id="a", message_id=message_id(row.pk)), now=NOON)
+    handling.act_on_events(now=NOON)
+    event = DeliveryEvent.objects.get()
+    assert (event.delivery, event.tied_by) == (row, "message-id")
+    assert state_of(row) == State.CONFIRMED
+    assert not Suppression.objects.exists()
+
+
+def test_a_providers_own_word_needs_no_other_proof() -> None:
+    row = sent()[0]
+    event = Event(kind=ReportKind.COMPLAINED, source="webhook", event_id="w", message_id=message_id(row.pk))
     assert handling.take_in(event, now=NOON)
-    assert DeliveryEvent.objects.get().delivery == row
+    handling.act_on_events(now=NOON)
+    assert state_of(row) == State.SUPPRESSED
+
+
+def test_the_returned_token_of_a_reader_proves_a_complaint() -> None:
+    row = sent()[0]
+    mark = row.subscriber.unsubscribe_token
+    assert handling.take_in(
+        Event(kind=ReportKind.COMPLAINED, source="arf", event_id="a", unsubscribe_hint=mark), now=NOON
+    )
+    handling.act_on_events(now=NOON)
+    assert DeliveryEvent.objects.get().tied_by == "list-unsubscribe"
+    assert state_of(row) == State.SUPPRESSED
+
+
+def test_a_returned_token_says_nothing_while_two_addresses_may_be_meant() -> None:
+    row = sent()[0]
+    other = Delivery.objects.get(pk=row.pk)
+    other.pk, other.local_on = None, row.local_on + timedelta(days=1)
+    other.edition = make_edition(period_on=other.local_on)
+    other.address_hash = links.address_hash("elsewhere@example.org")
+    other.save()
+    mark = row.subscriber.unsubscribe_token
+    event = Event(kind=ReportKind.COMPLAINED, source="arf", event_id="a", unsubscribe_hint=mark)
+    assert not handling.take_in(event, now=NOON + timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    ("phase", "source"), [(Phase.API, "provider"), (Phase.RCPT, "smtp"), (Phase.COMPOSE, "compose")]
+)
+def test_an_event_names_who_said_it(phase: Phase, source: str) -> None:
+    row = sent()[0]
+    outcome = Outcome(row.pk, OutcomeKind.REJECTED, phase, 422, text="No.")
+    assert settle.event_of(outcome, kind=DeliveryEvent.Kind.REJECTED, now=NOON).source == source
 
 
 def test_an_unsubscribe_mail_with_the_readers_token_is_obeyed() -> None:

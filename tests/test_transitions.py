@@ -1,19 +1,24 @@
-"""Which changes of a delivery's state exist at all: the database is watched while everything is done to the rows."""
+"""Which changes of state exist at all: a delivery's, with the database watched while everything is done to the rows;
+and a reader's, when something is reported of a mail to the address they have or had.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import product
 
 import pytest
 from django.db import connection
 
 from newsletter import delivery, planning
 from newsletter.delivery import claim
+from newsletter.delivery.bounces import handling
 from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase
 from newsletter.editions import lifecycle
-from newsletter.models import Delivery, Edition
-from subscriptions.models import Subscriber
+from newsletter.models import Delivery, DeliveryEvent, Edition
+from subscriptions import links
+from subscriptions.models import ConsentEvent, Subscriber, Suppression
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.fakes import MemoryTransport
 
@@ -110,3 +115,83 @@ def test_whatever_happens_only_legal_changes_of_state_are_made() -> None:
     assert made <= LEGAL
     assert {("queued", "claimed"), ("claimed", "sending"), ("sending", "sent"), ("failed", "queued")} <= made
     assert len(made) >= 10
+
+
+# --- what a report does to a reader -----------------------------------------------------------------------------------
+
+Kind = DeliveryEvent.Kind
+STATES = [state.value for state in Subscriber.State]
+LEAVERS = {"pending": "unsubscribed", "confirmed": "unsubscribed", "paused": "unsubscribed"}
+BARRED = {state: "suppressed" for state in STATES if state != "erased"}
+# Kind of report -> the reader's next state by the present one, while they have the address the mail went to; the same
+# once they have moved away from it; whether that address is barred. What is not named stays as it is. An erased reader
+# has no address any more: nothing can be barred that was not barred when they were erased.
+TABLE: dict[str, tuple[dict[str, str], dict[str, str], bool]] = {
+    Kind.DEFERRED: ({}, {}, False),
+    Kind.REJECTED: ({}, {}, False),
+    Kind.FAILED: ({}, {}, False),
+    Kind.UNKNOWN: ({}, {}, False),
+    Kind.DELIVERED: ({}, {}, False),
+    Kind.BOUNCED: (BARRED, {}, True),
+    Kind.SOFT: ({}, {}, False),
+    Kind.COMPLAINED: (BARRED, {}, True),
+    Kind.UNSUBSCRIBED: (LEAVERS, LEAVERS, False),
+    Kind.SETTLED: ({}, {}, False),
+}
+EVERYTHING = list(product(Kind.values, STATES, [False, True]))
+
+
+def mailed_to(state: str, *, moved: bool) -> Delivery:
+    """A digest that went to old@example.net, and its reader in that state, at old@ or at new@ by now."""
+    reader = make_reader("old@example.net")
+    row = Delivery.objects.create(
+        edition=make_edition(),
+        subscriber=reader,
+        state=Delivery.State.SENT,
+        local_on=NOON.date(),
+        due_at=NOON,
+        expires_at=LATER,
+        sent_at=LATER,
+        address_hash=reader.address_hash,
+    )
+    if moved:
+        new = {"email": "new@example.org", "address_key": "new@example.org", "domain": "example.org"}
+        Subscriber.objects.update(**new, address_hash=links.address_hash("new@example.org"))
+        at = LATER + timedelta(hours=1)
+        reader.consent_events.create(
+            kind=ConsentEvent.Kind.CHANGED, at=at, method="mail", detail={"address": "changed"}
+        )
+    gone = {"email": None, "address_key": None, "address_hash": "", "domain": ""} if state == "erased" else {}
+    Subscriber.objects.update(state=state, **gone)
+    if gone:
+        Delivery.objects.update(address_hash=None)
+    return Delivery.objects.get(pk=row.pk)
+
+
+def report(row: Delivery, kind: str, *, tied_by: str = "verp") -> None:
+    later = LATER + timedelta(hours=2)
+    DeliveryEvent.objects.create(delivery=row, kind=kind, at=later, source="dsn", event_id="d", tied_by=tied_by)
+    handling.act_on_events(now=later)
+
+
+def test_the_table_has_a_line_for_every_kind_of_report() -> None:
+    assert set(TABLE) == set(Kind.values)
+
+
+@pytest.mark.parametrize(("kind", "state", "moved"), EVERYTHING)
+def test_a_report_acts_on_the_address_the_mail_went_to(kind: str, state: str, moved: bool) -> None:
+    row = mailed_to(state, moved=moved)
+    report(row, kind)
+    at_the_address, after_moving, bars = TABLE[kind]
+    assert Subscriber.objects.get().state == (after_moving if moved else at_the_address).get(state, state)
+    barred = {links.address_hash("old@example.net")} if bars and state != "erased" else set()
+    assert set(Suppression.objects.values_list("address_hash", flat=True)) == barred
+
+
+@pytest.mark.parametrize(("kind", "state", "moved"), EVERYTHING)
+def test_a_message_id_alone_changes_no_reader(kind: str, state: str, moved: bool) -> None:
+    row = mailed_to(state, moved=moved)
+    report(row, kind, tied_by=DeliveryEvent.MESSAGE_ID)
+    assert Subscriber.objects.get().state == state
+    assert not Suppression.objects.exists()
+    assert DeliveryEvent.objects.get(event_id="d").handled_at is not None

@@ -41,7 +41,9 @@ class Claimed(NamedTuple):
     is_welcome: bool
     domain: str
     expires_at: datetime
+    planned_for: str | None
     email: str
+    address_hash: str
     unsubscribe_token: str
     mail_format: str
     confirmed_at: datetime | None
@@ -80,6 +82,7 @@ def claim_due(*, token: str, limit: int, now: datetime) -> list[Claimed] | None:
         )
         skip_unmailable(pks, now=now)
         rows = _load(pks, token=token)
+        _note_addresses(rows)
         allowed, held_back = sending_rate.allow(rows, now=now)
         for moment, back in held_back.items():
             give_back(back, token=token, not_before=moment)
@@ -104,9 +107,11 @@ def _load(pks: Sequence[int], *, token: str) -> list[Claimed]:
             "attempts",
             "picks",
             "is_welcome",
-            "domain",
+            "subscriber__domain",
             "expires_at",
+            "address_hash",
             "subscriber__email",
+            "subscriber__address_hash",
             "subscriber__unsubscribe_token",
             "subscriber__mail_format",
             "subscriber__confirmed_at",
@@ -116,6 +121,14 @@ def _load(pks: Sequence[int], *, token: str) -> list[Claimed]:
         )
     ]
     return sorted(rows, key=lambda row: place[row.pk])
+
+
+def _note_addresses(rows: Sequence[Claimed]) -> None:
+    """Write down where each one really goes: its reader may have moved since it was planned, or old code planned it."""
+    moved = [row for row in rows if row.planned_for != row.address_hash]
+    if moved:
+        known = [Delivery(pk=row.pk, address_hash=row.address_hash, domain=row.domain) for row in moved]
+        Delivery.objects.bulk_update(known, ["address_hash", "domain"], batch_size=500)
 
 
 def _with_topics(rows: Sequence[Claimed]) -> list[Claimed]:

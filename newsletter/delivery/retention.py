@@ -30,7 +30,7 @@ def forget_details(*, now: datetime, limit: int = CHUNK) -> int:
     events = DeliveryEvent.objects.filter(delivery__edition=old).order_by("pk").values("pk")[:limit]
     told = Delivery.objects.filter(edition=old).exclude(reply="").values("pk")[:limit]
     details = DeliveryEvent.objects.filter(pk__in=events).delete()[0]
-    details += Delivery.objects.filter(pk__in=told).update(reply="")
+    details += Delivery.objects.filter(pk__in=told).update(reply="", address_hash=None)
     if not details:
         Edition.objects.filter(pk=old.pk).update(forgotten_at=now)
     return forgotten + details

@@ -14,10 +14,11 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from newsletter.delivery.claim import HELD, State, give_back
-from newsletter.delivery.transports import Outcome, OutcomeKind
+from newsletter.delivery.transports import Outcome, OutcomeKind, Phase
 from newsletter.models import Delivery, DeliveryEvent
 
 LONGEST_RETRY = 12  # times the first wait
+SOURCES = {Phase.API: "provider", Phase.COMPOSE: "compose"}  # any other phase is a conversation by SMTP
 SETTLED = {
     OutcomeKind.BOUNCED: (State.FAILED, DeliveryEvent.Kind.BOUNCED),
     OutcomeKind.SOFT: (State.FAILED, DeliveryEvent.Kind.SOFT),
@@ -112,7 +113,7 @@ def event_of(outcome: Outcome, *, kind: str, now: datetime) -> DeliveryEvent:
         delivery_id=outcome.key,
         kind=kind,
         at=now,
-        source="smtp",
+        source=SOURCES.get(outcome.phase, "smtp"),
         code=f"{outcome.code or ''} {outcome.enhanced}".strip(),
         phase=outcome.phase.value,
         text=outcome.text[:300],

@@ -67,6 +67,10 @@ class Delivery(models.Model):
     not_before = models.DateTimeField(null=True, blank=True, help_text=_("Owed from then on; empty when not owed."))
     expires_at = models.DateTimeField(help_text=_("News gets stale: after this it is skipped, not sent."))
     domain = models.CharField(max_length=255, blank=True, help_text=_("Recipient's domain, for pacing."))
+    # What comes back is judged against it, for a reader may move. Null: planned by older code, or forgotten since.
+    address_hash = models.CharField(  # noqa: DJ001
+        max_length=64, null=True, editable=False, help_text=_("Keyed hash of the address it was sent to.")
+    )
     picks = models.JSONField(default=list, help_text=_("Ordered [edition item, lane, reason] of what is sent."))
     claim = models.CharField(max_length=32, blank=True, help_text=_("The claim that holds or settled the row."))
     attempts = models.PositiveSmallIntegerField(default=0)
@@ -135,10 +139,19 @@ class DeliveryEvent(models.Model):
         UNSUBSCRIBED = "unsubscribed", _("asked to leave")
         SETTLED = "settled", _("settled by hand or log")
 
+    MESSAGE_ID = "message-id"  # of `tied_by`
+
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="events")
     kind = models.CharField(max_length=12, choices=Kind)
     at = models.DateTimeField()
-    source = models.CharField(max_length=32, help_text=_("smtp, dsn, arf, webhook, relay log, operator …"))
+    source = models.CharField(max_length=32, help_text=_("smtp, provider, dsn, arf, webhook, relay log, operator …"))
+    tied_by = models.CharField(
+        max_length=16,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("What showed which delivery it is about; a Message-ID alone proves nothing."),
+    )
     event_id = models.CharField(max_length=200, unique=True, null=True, blank=True)
     code = models.CharField(max_length=16, blank=True, help_text=_("Reply and enhanced status code."))
     phase = models.CharField(max_length=12, blank=True)
@@ -154,6 +167,11 @@ class DeliveryEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.code}"
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether who reported it has our mail, or is us. Replies and archives copy a Message-ID for anybody to see."""
+        return self.tied_by != self.MESSAGE_ID
 
 
 class Verdict(models.Model):

@@ -31,6 +31,7 @@ class Row(NamedTuple):
     not_before: datetime | None
     expires_at: datetime
     domain: str
+    address_hash: str
     picks: str  # JSON
     is_welcome: bool = False
 

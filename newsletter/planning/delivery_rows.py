@@ -56,6 +56,7 @@ def rows_of(plan: EditionPlan, readers: Sequence[Due], slots: Sequence[Slot]) ->
                 None if reason else slot.not_before,
                 slot.expires_at,
                 reader.domain,
+                reader.address_hash,
                 picks,
             )
         )

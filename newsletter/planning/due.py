@@ -40,6 +40,7 @@ class Due(NamedTuple):
     wants_outside: bool
     thin_policy: str
     domain: str
+    address_hash: str
 
 
 @dataclass(frozen=True, slots=True)

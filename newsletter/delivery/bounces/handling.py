@@ -15,12 +15,11 @@ from django.db.models import Count
 from django.utils import timezone
 
 from newsletter.delivery import settle_unknown
-from newsletter.delivery.bounces import Event, ReportKind, mailbox, parse
-from newsletter.delivery.compose import delivery_of_bounce_address, delivery_of_message_id
+from newsletter.delivery.bounces import Event, ReportKind, mailbox, parse, tying
 from newsletter.editions import lifecycle as edition_lifecycle
 from newsletter.models import Delivery, DeliveryEvent, Edition
 from subscriptions import lifecycle, links
-from subscriptions.models import ConsentEvent, Subscriber, Suppression
+from subscriptions.models import Subscriber, Suppression
 
 log = logging.getLogger(__name__)
 Kind = DeliveryEvent.Kind
@@ -33,6 +32,7 @@ KINDS = {
     ReportKind.COMPLAINED: Kind.COMPLAINED,
     ReportKind.UNSUBSCRIBED: Kind.UNSUBSCRIBED,
 }
+MAY_KILL = {Kind.BOUNCED, Kind.SOFT}
 SOFT_DAYS = 5  # so many days with a soft bounce and none with a delivery between …
 SOFT_WINDOW = timedelta(days=30)  # … within this time, and the address is taken for dead (BN3)
 STORM_AT_LEAST = 20  # so many dead addresses of one edition …
@@ -47,17 +47,16 @@ def take_in(event: Event, *, now: datetime) -> bool:
     """
     if event.unsubscribe_token:
         return _leave_by_mail(event, now=now)
-    delivery = (
-        event.delivery or delivery_of_bounce_address(event.bounce_address) or delivery_of_message_id(event.message_id)
-    )
-    if delivery is None or not Delivery.objects.filter(pk=delivery).exists():
+    tied = tying.tie(event, now=now)
+    if tied is None:
         log.info("An event of kind %s is about no delivery of ours", event.kind)
         return False
     row = DeliveryEvent(
-        delivery_id=delivery,
+        delivery_id=tied.delivery,
         kind=KINDS[event.kind],
         at=min(event.at or now, now),
         source=event.source[:32],
+        tied_by=tied.by,
         event_id=event.event_id[:200],
         code=event.code[:16],
         text=event.text[:300],
@@ -123,14 +122,23 @@ def act_on_events(*, now: datetime) -> int:
 
 
 def _act_on(event: DeliveryEvent, *, now: datetime) -> None:
-    reader = event.delivery.subscriber
-    if event.kind == Kind.COMPLAINED:
-        lifecycle.suppress(reader, reason=Suppression.Reason.COMPLAINT, source=event.source, now=now)
+    """Act on the address the mail went to, and on the reader only while it is theirs; leaving alone is the reader's.
+
+    Without proof nothing but the count of soft bounces grows: see DeliveryEvent.is_proven.
+    """
+    address = tying.address_of(event.delivery)
+    if event.kind in MAY_KILL:
+        if address and not tying.is_outlived(event.delivery, address, at=event.at) and _is_dead(event, now=now):
+            lifecycle.suppress_address(address, reason=Suppression.Reason.BOUNCE, source=event.source, now=now)
+    elif not event.is_proven:
+        return
+    elif event.kind == Kind.COMPLAINED and address:
+        lifecycle.suppress_address(address, reason=Suppression.Reason.COMPLAINT, source=event.source, now=now)
     elif event.kind == Kind.UNSUBSCRIBED:
+        reader = event.delivery.subscriber
         lifecycle.unsubscribe(reader, now=now, method=event.source, origin=lifecycle.Origin())
-    elif event.kind in {Kind.BOUNCED, Kind.SOFT} and not _is_outlived(event) and _is_dead(event, now=now):
-        lifecycle.suppress(reader, reason=Suppression.Reason.BOUNCE, source=event.source, now=now)
-    _settle_doubt(event, now=now)
+    if event.is_proven:
+        _settle_doubt(event, now=now)
 
 
 def _settle_doubt(event: DeliveryEvent, *, now: datetime) -> None:
@@ -145,16 +153,9 @@ def _settle_doubt(event: DeliveryEvent, *, now: datetime) -> None:
         settle_unknown([event.delivery_id], state=state, source=event.source, text=event.text, now=now)
 
 
-def _is_outlived(event: DeliveryEvent) -> bool:
-    """About a mail from before the reader confirmed this address or moved to it: it says nothing of it now."""
-    reader, sent_at = event.delivery.subscriber, event.delivery.sent_at or event.at
-    moved = reader.consent_events.filter(kind=ConsentEvent.Kind.CHANGED, detail__address="changed", at__gt=sent_at)
-    return (reader.confirmed_at is not None and reader.confirmed_at > sent_at) or moved.exists()
-
-
 def _is_dead(event: DeliveryEvent, *, now: datetime) -> bool:
     """A hard bounce says so at once, except in a storm; soft ones say it together."""
-    if event.kind == Kind.BOUNCED and not _is_storm(event.delivery.edition, now=now):
+    if event.kind == Kind.BOUNCED and event.is_proven and not _is_storm(event.delivery.edition, now=now):
         return True
     return _soft_days(event.delivery.subscriber, now=now) >= SOFT_DAYS
 
