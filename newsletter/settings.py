@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import tomllib
 from datetime import UTC, datetime
 from email.utils import parseaddr
 from importlib.util import find_spec
@@ -24,6 +25,7 @@ read_file(os.environ, BASE_DIR / ".env")
 env = Environment(os.environ)
 env.text("ENV_FILE")  # read above
 VAR_DIR = env.writable_folder("VAR_DIR", BASE_DIR / "var")
+VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 _TEN_YEARS = 3650  # days
 _A_MILLION = 1_000_000
 
@@ -223,8 +225,12 @@ PAPER_LINK_HOSTS = env.several(
 )
 
 # --- the pipeline ---------------------------------------------------------------------------------------------------
-# Sources that are asked over the network; none on a laptop. See newsletter/catalogue/polling.py.
-_SOURCES = ("hf_daily", "arxiv_daily", "arxiv_query", "hf_paper")
+# Sources that are asked over the network, one file each; none on a laptop. See docs/adding-a-source.md.
+_SOURCES = [
+    file.stem
+    for file in sorted((BASE_DIR / "newsletter/catalogue/sources").glob("*.py"))
+    if "\nPOLL_EVERY = " in file.read_text(encoding="utf-8")
+]
 SOURCES = env.some_of("SOURCES", _SOURCES, default=[] if DEBUG else _SOURCES)
 ARXIV_CATEGORIES = env.several(
     "ARXIV_CATEGORIES",

@@ -8,11 +8,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from newsletter import settings as settings_module
+from newsletter.catalogue.sources import registry
 from newsletter.catalogue.sources.identifiers import arxiv_id
 from newsletter.catalogue.sources.links import safe_url
 from newsletter.catalogue.sources.observation import Observation, Request, Source, SourceError
 from newsletter.catalogue.sources.text import clean_abstract, clean_title
 from tests.builders import NOON
+from tests.processes import ROOT
 
 REQUEST = Request(
     now=NOON, categories=("cs.AI", "cs.LG"), wanted_ids=("2603.00001", "hep-th/9901001"), linkless_ids=("2603.00001",)
@@ -71,7 +74,20 @@ class SourceContract:
             assert urlsplit(address).scheme == "https"
             assert urlsplit(address).hostname in self.source.HOSTS
 
+    def test_its_file_says_all_there_is_to_say(self) -> None:
+        """Found by its file's name alone, by the registry and by the settings; no other module names it."""
+        assert self.source.__name__.rpartition(".")[2] == self.source.SOURCE  # type: ignore[attr-defined]
+        assert registry.polled()[self.source.SOURCE] is self.source
+        assert self.source.SOURCE in settings_module._SOURCES
+        assert self.source.LABEL.strip()
+        assert min(self.source.TEXT_AUTHORITY, self.source.LINK_AUTHORITY) >= 0
+        assert all(votes >= 0 for votes in self.source.OWN_VOTES.values())
+        others = [path for path in (ROOT / "newsletter").rglob("*.py") if path.stem != self.source.SOURCE]
+        named = [path for path in others if f'"{self.source.SOURCE}"' in path.read_text()]
+        assert named == []
+
     def test_it_is_polled_with_measure(self) -> None:
+        assert timedelta(seconds=1) <= self.source.SPACING
         assert timedelta(minutes=10) <= self.source.POLL_EVERY
         assert self.source.CONTENT_TYPES
         assert self.source.QUIET_AFTER is None or timedelta(days=4) < self.source.QUIET_AFTER  # Easter

@@ -26,6 +26,7 @@ def web() -> Iterator[Replay]:
 
 def get(url: str, **over: Any) -> Answer:
     fields = {"hosts": HOSTS, "content_types": frozenset({"application/json"}), "now": NOON, "rules": LOCAL}
+    fields |= {"spacing": timedelta(seconds=1)}
     return http_client.fetch(url, **(fields | over))
 
 

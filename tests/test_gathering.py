@@ -36,12 +36,15 @@ class Moved:
     real: Source
     urls: list[str]
     HOSTS: frozenset[str] = frozenset({"127.0.0.1"})
+    SPACING: timedelta = timedelta(seconds=1)
     requests: list[Request] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.SOURCE = self.real.SOURCE
         self.CONTENT_TYPES = self.real.CONTENT_TYPES
         self.POLL_EVERY = self.real.POLL_EVERY
+        self.LABEL, self.OWN_VOTES = self.real.LABEL, self.real.OWN_VOTES
+        self.TEXT_AUTHORITY, self.LINK_AUTHORITY = self.real.TEXT_AUTHORITY, self.real.LINK_AUTHORITY
         self.QUIET_AFTER = self.real.QUIET_AFTER
 
     def addresses(self, request: Request) -> list[str]:

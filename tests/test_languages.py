@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import translation
 from django.utils.translation.template import templatize
 
+from newsletter.catalogue.sources import registry
 from subscriptions.models import Notice, Subscriber, TopicPreference
 from subscriptions.notices import build_notice, owe_notice
 from tests.builders import NOON, make_paper, make_reader
@@ -108,6 +109,7 @@ def test_no_translation_is_left_over() -> None:
     used = {words[0] for path in TEMPLATES for words in words_of_template(path)}
     used |= {words[0] for path in (ROOT / "newsletter").rglob("*.py") for words in words_of(path.read_text())}
     used |= {words[0] for path in (ROOT / "subscriptions").rglob("*.py") for words in words_of(path.read_text())}
+    used |= {origin.LABEL for origin in registry.origins().values()}
     keys = {key if isinstance(key, str) else key[0] for key in catalogue()._catalog}  # type: ignore[attr-defined]
     assert keys - used - {""} == set()
 

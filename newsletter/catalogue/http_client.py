@@ -22,8 +22,6 @@ from django.conf import settings
 
 from newsletter.models import SourceHost
 
-_SPACING = {"arxiv.org": timedelta(seconds=3)}  # arXiv's terms: one request in three seconds over all machines
-_USUAL_SPACING = timedelta(seconds=1)
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=30), timedelta(hours=6)
 _REFUSED = {429, 503}
 _NO_SUCH_THING = {400, 404, 410}  # the question was wrong; the host is well, and the next question may be put to it
@@ -84,11 +82,13 @@ def fetch(
     hosts: frozenset[str],
     content_types: frozenset[str],
     now: datetime,
+    spacing: timedelta,
     etag: str = "",
     modified: str = "",
     rules: Rules = WORLD,
 ) -> Answer:
     """Ask once, following redirects among `hosts`. Raises FetchError; HostBusy when it is another's turn.
+    `spacing` is left between two requests to one organisation's hosts, over all machines.
 
     A FetchError without `retry_at` is about this one address: others of the host may be asked.
     """
@@ -101,7 +101,7 @@ def fetch(
     with httpx.Client(trust_env=False, timeout=rules.silence, headers={"User-Agent": who_we_are()}) as client:
         for _ in range(rules.redirects + 1):
             parts = _checked(url, hosts=hosts, rules=rules)
-            turn = _take_turn(parts, now=present(), rules=rules)
+            turn = _take_turn(parts, now=present(), spacing=spacing, rules=rules)
             try:
                 answer = _ask(client, parts, conditions, content_types=content_types, rules=rules, started=started)
             except FetchError as error:
@@ -201,10 +201,9 @@ class _Turn:
         SourceHost.objects.filter(host=self.name).update(free_at=free_at, strikes=strikes)
 
 
-def _take_turn(parts: SplitResult, *, now: datetime, rules: Rules) -> _Turn:
+def _take_turn(parts: SplitResult, *, now: datetime, spacing: timedelta, rules: Rules) -> _Turn:
     # All hosts of one organisation share a turn: arXiv counts its sub-domains together.
     name = ".".join((parts.hostname or "").split(".")[-2:]) if rules.public_only else parts.netloc
-    spacing = _SPACING.get(name, _USUAL_SPACING)
     row, _ = SourceHost.objects.get_or_create(host=name, defaults={"free_at": now})
     taken = SourceHost.objects.filter(host=name, free_at__lte=now).update(
         free_at=now + timedelta(seconds=rules.in_all) + spacing
@@ -267,4 +266,4 @@ def asked_wait(response: httpx.Response) -> timedelta | None:
 
 
 def who_we_are() -> str:
-    return f"Paperboy/0.1 (+{settings.SITE_URL})"
+    return f"Paperboy/{settings.VERSION} (+{settings.SITE_URL})"

@@ -18,6 +18,7 @@ from django.db import transaction
 from django.db.models import F, Q, Window
 from django.db.models.functions import RowNumber
 
+from newsletter.catalogue.sources import registry
 from newsletter.catalogue.sources.identifiers import title_key
 from newsletter.catalogue.sources.observation import Observation
 from newsletter.catalogue.topics import assignment
@@ -29,10 +30,6 @@ _NEAR = 0.95  # titles of distinct papers reach .73
 _END = 24  # characters of Paper.title_head and title_tail
 _SAME_ABSTRACT = 0.5  # share of common words; abstracts of other papers in the same field stay far below
 
-# Who is believed when sources differ. The text is arXiv's; links are known best where people add them. A source that
-# is not named only fills gaps: saved pages are uneven, and the one imported last is not the better one.
-_TEXT_AUTHORITY = {"arxiv_query": 4, "arxiv_daily": 3, "hf_daily": 2, "sample": 1}
-_LINK_AUTHORITY = {"hf_paper": 4, "hf_daily": 3, "arxiv_query": 2, "arxiv_daily": 2, "sample": 1}
 _TEXT_FIELDS = ("title", "abstract", "authors", "published_on", "categories")
 _LINK_FIELDS = ("url", "code_url", "project_url", "thumbnail_url", "organization")
 _COUNTERS = {"upvotes": "upvotes", "stars": "github_stars"}
@@ -159,13 +156,24 @@ def _ingest_batch(batch: Sequence[Observation], *, now: datetime) -> IngestResul
     return IngestResult(read=len(batch), new=len(fresh), merged=merged)
 
 
+def _text_authority(source: str) -> int:
+    """How far a source is believed; 0 for those that have no file of their own, such as readers and programs."""
+    origin = registry.origins().get(source)
+    return origin.TEXT_AUTHORITY if origin else 0
+
+
+def _link_authority(source: str) -> int:
+    origin = registry.origins().get(source)
+    return origin.LINK_AUTHORITY if origin else 0
+
+
 def _merge(entry: _Entry, seen: Observation, *, now: datetime) -> None:
     """Take from `seen` what the paper lacks, and what this source knows better than those heard so far."""
     paper, at = entry.paper, seen.seen_at or now
     before = {name: getattr(paper, name) for name in _UPDATED}
-    for names, authority in ((_TEXT_FIELDS, _TEXT_AUTHORITY), (_LINK_FIELDS, _LINK_AUTHORITY)):
-        rank = authority.get(seen.source, 0)
-        is_better = rank > 0 and rank >= max((authority.get(source, 0) for source in entry.sources), default=0)
+    for names, authority in ((_TEXT_FIELDS, _text_authority), (_LINK_FIELDS, _link_authority)):
+        rank = authority(seen.source)
+        is_better = rank > 0 and rank >= max(map(authority, entry.sources), default=0)
         for name in names:
             value = getattr(seen, name)
             value = list(value) if isinstance(value, tuple) else value

@@ -4,9 +4,7 @@ In: the clock and the settings SOURCES and ARXIV_CATEGORIES. Out: papers (throug
 asked, whatever came of it. A source that fails or serves old news is written down, logged and asked again later; the
 others go on, and no digest waits for any of them. Any number of workers may do this at once: a poll is claimed.
 
-To add a source: write a pure module in `sources/` that offers what `observation.Source` lists, name it in `KNOWN`
-and in the setting, give it a rank in `ingest.py` if its words are better than others', and let a test class inherit
-the contract in tests/contract_sources.py.
+To add a source: docs/adding-a-source.md.
 """
 
 from __future__ import annotations
@@ -23,12 +21,11 @@ from django.db.models import Exists, Max, Min, OuterRef, Q
 
 from newsletter.catalogue import http_client
 from newsletter.catalogue.ingest import IngestResult, ingest
-from newsletter.catalogue.sources import arxiv_daily, arxiv_query, hf_daily, hf_paper
+from newsletter.catalogue.sources import arxiv_query, hf_daily, hf_paper, registry
 from newsletter.catalogue.sources.observation import Observation, Request, Source, SourceError
 from newsletter.models import Edition, EditionItem, Paper, Sighting, Signal, SourceHost, SourceRun, Submission
 
 log = logging.getLogger(__name__)
-KNOWN: dict[str, Source] = {one.SOURCE: one for one in (hf_daily, arxiv_daily, arxiv_query, hf_paper)}
 _SHORT_WAIT = timedelta(seconds=5)  # worth sitting out; a longer one is left to the next tick
 _ASK_ARXIV_FOR = timedelta(days=14)  # papers younger than this that it has said nothing about yet
 _IDS_AT_ONCE = 100
@@ -55,7 +52,8 @@ class Trouble:
 
 
 def enabled_sources() -> list[Source]:
-    return [KNOWN[name] for name in settings.SOURCES]
+    """Those of the setting SOURCES. The ones that bring papers come first: the others are asked about those."""
+    return [source for name, source in registry.polled().items() if name in settings.SOURCES]
 
 
 def gather_due(
@@ -174,6 +172,7 @@ def _fetch(
                 hosts=source.HOSTS,
                 content_types=source.CONTENT_TYPES,
                 now=now + waited,
+                spacing=source.SPACING,
                 etag=known.etag if known else "",
                 modified=known.modified if known else "",
                 rules=rules,

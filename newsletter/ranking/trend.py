@@ -13,6 +13,7 @@ from datetime import datetime
 from math import log
 from typing import TYPE_CHECKING, Any
 
+from newsletter.catalogue.sources import registry
 from newsletter.ranking.cohorts import AGE_EDGES, Cohorts
 
 if TYPE_CHECKING:  # at run time numpy is loaded by the functions that rank: a sender only wants `why_trending`
@@ -26,8 +27,6 @@ HOUR = 3600.0
 HALF_LIVES = {"daily": 24.0, "weekly": 96.0, "monthly": 240.0}  # hours
 WINDOWS = {"daily": 24.0, "weekly": 168.0, "monthly": 720.0}  # hours that the shown gains are counted over
 METRIC_WEIGHTS = {"upvotes": 1.0, "stars": 0.5, "comments": 0.5, "votes": 0.5, "verdicts": 0.5}
-# The submitter's own vote, where the source is known to count it: gains are counted from there.
-OWN_VOTES = {("hf_daily", "upvotes"): 1}
 # Our own readers are few: that none of them voted says nothing, so their votes raise a score and never lower one.
 # Without any other crowd to confirm it, what they say counts as much as one source may say among others.
 OURS = "readers"
@@ -71,11 +70,16 @@ class Gains:
     names: Sequence[tuple[str, str]]
 
 
+def _own_votes(source: str, metric: str) -> int:
+    origin = registry.origins().get(source)
+    return origin.OWN_VOTES.get(metric, 0) if origin else 0
+
+
 def gains_of(snapshots: Snapshots) -> Gains:
     """The first snapshot is a baseline and no gain. Falling gives none, and neither does climbing back."""
     import numpy as np
 
-    own = np.array([OWN_VOTES.get(name, 0) for name in snapshots.names], dtype=np.int64)
+    own = np.array([_own_votes(*name) for name in snapshots.names], dtype=np.int64)
     turn = np.lexsort((snapshots.at, snapshots.counters, snapshots.papers))
     papers, counters, at = snapshots.papers[turn], snapshots.counters[turn], snapshots.at[turn]
     opens = _differs(papers) | _differs(counters)

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import condition
 
+from newsletter.catalogue.sources import registry
 from newsletter.models import EditionItem, Paper, Sighting
 from newsletter.ranking.explain import gains_line
 from newsletter.search import similar
@@ -31,16 +32,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 CADENCES = ("daily", "weekly", "monthly")
-SOURCE_NAMES = {
-    "hf_daily": "Hugging Face Daily Papers",
-    "hf_paper": "Hugging Face",
-    "arxiv_daily": "arXiv",
-    "arxiv_query": "arXiv",
-    "listing_page": _("saved listing page"),
-    "sample": _("sample papers"),
-    "api": _("another program"),
-    "readers": _("our readers"),
-}
+PEOPLE_AND_PROGRAMS = {"api": _("another program"), "readers": _("our readers")}
 SIMILAR_SHOWN = 5
 
 
@@ -102,8 +94,13 @@ def _first_seen(paper: Paper) -> dict[str, datetime]:
     seen = Sighting.objects.filter(paper=paper).values("source").annotate(first_at=Min("seen_at")).order_by("first_at")
     found: dict[str, datetime] = {}
     for each in seen:
-        found.setdefault(str(SOURCE_NAMES.get(each["source"], each["source"])), each["first_at"])
+        found.setdefault(_label(each["source"]), each["first_at"])
     return found
+
+
+def _label(source: str) -> str:
+    origin = registry.origins().get(source)
+    return gettext(origin.LABEL) if origin else str(PEOPLE_AND_PROGRAMS.get(source, source))
 
 
 def similar_to(paper: Paper) -> Sequence[Paper]:

@@ -16,6 +16,10 @@ from newsletter.catalogue.sources.observation import Observation, Request
 from newsletter.catalogue.sources.text import clean_abstract, clean_title
 
 SOURCE = "arxiv_daily"
+LABEL = "arXiv"
+TEXT_AUTHORITY, LINK_AUTHORITY = 3, 2
+OWN_VOTES: dict[str, int] = {}
+SPACING = atom.ARXIV_SPACING
 HOSTS = frozenset({"rss.arxiv.org"})
 CONTENT_TYPES = frozenset({"application/atom+xml", "application/xml", "text/xml"})
 POLL_EVERY = timedelta(hours=2)

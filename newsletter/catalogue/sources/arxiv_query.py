@@ -16,6 +16,10 @@ from newsletter.catalogue.sources.observation import Observation, Request, Sourc
 from newsletter.catalogue.sources.text import clean_abstract, clean_title
 
 SOURCE = "arxiv_query"
+LABEL = "arXiv"
+TEXT_AUTHORITY, LINK_AUTHORITY = 4, 2
+OWN_VOTES: dict[str, int] = {}
+SPACING = atom.ARXIV_SPACING
 HOSTS = frozenset({"export.arxiv.org"})
 CONTENT_TYPES = frozenset({"application/atom+xml", "application/xml", "text/xml"})
 POLL_EVERY = timedelta(minutes=30)

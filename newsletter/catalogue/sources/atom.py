@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
@@ -11,6 +12,7 @@ from defusedxml.ElementTree import fromstring
 from newsletter.catalogue.sources.observation import SourceError
 from newsletter.catalogue.sources.text import clean_line, clean_name
 
+ARXIV_SPACING = timedelta(seconds=3)  # arXiv's terms of use: one request in three seconds
 _NAMES = {
     "atom": "http://www.w3.org/2005/Atom",
     "arxiv": "http://arxiv.org/schemas/atom",

@@ -20,6 +20,10 @@ from newsletter.catalogue.sources.observation import Observation, Request, Sourc
 from newsletter.catalogue.sources.text import clean_abstract, clean_name, clean_title
 
 SOURCE = "hf_daily"
+LABEL = "Hugging Face Daily Papers"
+TEXT_AUTHORITY, LINK_AUTHORITY = 2, 3
+OWN_VOTES: dict[str, int] = {"upvotes": 1}  # the submitter's own
+SPACING = timedelta(seconds=1)
 HOSTS = frozenset({"huggingface.co"})
 CONTENT_TYPES = frozenset({"application/json"})
 POLL_EVERY = timedelta(minutes=30)

@@ -13,6 +13,10 @@ from newsletter.catalogue.sources import hf_daily
 from newsletter.catalogue.sources.observation import Observation, Request, SourceError
 
 SOURCE = "hf_paper"
+LABEL = "Hugging Face"
+TEXT_AUTHORITY, LINK_AUTHORITY = 0, 4
+OWN_VOTES: dict[str, int] = {}
+SPACING = timedelta(seconds=1)
 HOSTS = frozenset({"huggingface.co"})
 CONTENT_TYPES = frozenset({"application/json"})
 POLL_EVERY = timedelta(hours=1)

@@ -17,6 +17,9 @@ from newsletter.catalogue.sources.observation import Observation, SourceError
 from newsletter.catalogue.sources.text import clean_abstract, clean_title
 
 SOURCE = "listing_page"
+LABEL = "saved listing page"
+TEXT_AUTHORITY, LINK_AUTHORITY = 0, 0  # saved pages are uneven, and the one imported last is not the better one
+OWN_VOTES: dict[str, int] = {}
 _DATE_LINE = re.compile(r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\w{0,6}\.? (?:[1-9]|[12]\d|3[01])")
 _LINE_END = re.compile(r"\r\n|\n|\r")  # not splitlines(): abstracts may hold form feeds and U+2028
 _HEADER_BLOCKS = 12  # the date line is the fifth or sixth

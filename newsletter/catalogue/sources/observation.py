@@ -54,12 +54,23 @@ class Request:
     brought: Mapping[str, int] = field(default_factory=dict)  # papers that each address of a daily list held lately
 
 
-class Source(Protocol):
-    """What a module in this package offers. To add a source: write one, and name it in `gathering.py`."""
+class Origin(Protocol):
+    """What every module in this package that brings papers declares about itself, asked over the network or not."""
 
-    SOURCE: str
+    SOURCE: str  # the name of its file and its name in rows: never changed
+    LABEL: str  # what readers see it called; words are translated where they are shown
+    # Who is believed when sources differ: the highest. 0 only fills gaps.
+    TEXT_AUTHORITY: int  # title, abstract, authors, dates, categories
+    LINK_AUTHORITY: int  # code, project, picture, organization
+    OWN_VOTES: Mapping[str, int]  # by metric: votes that the authors give themselves; gains are counted from there
+
+
+class Source(Origin, Protocol):
+    """What a module offers whose source is asked over the network. See docs/adding-a-source.md."""
+
     HOSTS: frozenset[str]  # all it may be redirected to
     CONTENT_TYPES: frozenset[str]
+    SPACING: timedelta  # between two requests to its hosts, over all machines
     POLL_EVERY: timedelta
     QUIET_AFTER: timedelta | None  # without one new paper for so long, something is wrong; None: it brings none
 

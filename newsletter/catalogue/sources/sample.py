@@ -16,6 +16,9 @@ from pathlib import Path
 from newsletter.catalogue.sources.observation import Observation
 
 SOURCE = "sample"
+LABEL = "sample papers"
+TEXT_AUTHORITY, LINK_AUTHORITY = 1, 1
+OWN_VOTES: dict[str, int] = {}
 _FILE = Path(__file__).resolve().parents[2] / "data" / "sample_papers.json"
 _BETWEEN_COUNTS = timedelta(hours=12)
 
