@@ -92,7 +92,7 @@ class LinesField(forms.CharField):
 
 
 class TopicForm(forms.ModelForm):  # type: ignore[type-arg]
-    keywords = LinesField(label=_("Keywords"), help_text=_("Phrases that papers of this topic use, one a line."))
+    keywords = LinesField(label=_("Keywords"), help_text=_("Phrases that papers of this topic use, one per line."))
 
     class Meta:
         model = Topic
@@ -118,7 +118,7 @@ class SubscriberAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     list_display = ("email", "state", "cadence", "local_hour", "next_due_at", "confirmed_at", "left_at")
     list_filter = ("state", "cadence", "mail_format", "language")
     search_fields = ("email",)
-    search_help_text = _("The whole mail address.")
+    search_help_text = _("Search by full email address.")
     ordering = ("-pk",)
     show_full_result_count = False
     list_per_page = 50
@@ -164,7 +164,7 @@ class SubscriberAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
             lambda reader: lifecycle.unsubscribe(reader, now=timezone.now(), method="admin", origin=Origin()),
         )
 
-    @admin.action(description=_("Never write to again"), permissions=["act_on_readers"])
+    @admin.action(description=_("Suppress: never send to this address again"), permissions=["act_on_readers"])
     def suppress_readers(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> None:
         self._each(
             request,
@@ -174,7 +174,7 @@ class SubscriberAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
             ),
         )
 
-    @admin.action(description=_("Mail the preferences link"), permissions=["act_on_readers"])
+    @admin.action(description=_("Email the preferences link"), permissions=["act_on_readers"])
     def mail_preferences_link(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> None:
         def mail(reader: Subscriber) -> bool:
             if reader.email is None:
@@ -219,7 +219,7 @@ class SuppressionAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     list_display = ("__str__", "reason", "source", "first_at", "last_at", "lifted_at")
     list_filter = ("reason", ("lifted_at", admin.EmptyFieldListFilter))
     search_fields = ("address_hash",)
-    search_help_text = _("The whole mail address: the list holds its fingerprint only.")
+    search_help_text = _("Search by full email address. The list holds only fingerprints.")
     actions = ("lift_suppressions",)
 
     def get_search_results(
@@ -235,12 +235,12 @@ class SuppressionAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     def has_lift_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("subscriptions.change_suppression")
 
-    @admin.action(description=_("Lift: the address may ask again"), permissions=["lift"])
+    @admin.action(description=_("Lift: the address may subscribe again"), permissions=["lift"])
     def lift_suppressions(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> None:
         lifted = [row for row in queryset if lifecycle.lift(row, now=timezone.now())]
         for row in lifted:
             self.log_change(request, row, "lift_suppressions")
-        text = ngettext("%(count)d address may ask again.", "%(count)d addresses may ask again.", len(lifted))
+        text = ngettext("%(count)d suppression lifted.", "%(count)d suppressions lifted.", len(lifted))
         self.message_user(request, text % {"count": len(lifted)}, messages.SUCCESS)
 
 
@@ -265,7 +265,7 @@ class NoticeAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
             state=Notice.State.QUEUED, not_before=now, created_at=now, attempts=0, settled_at=None, error=""
         )
         transaction.on_commit(ring, robust=True)
-        self.message_user(request, ngettext("%d mail queued.", "%d mails queued.", count) % count, messages.SUCCESS)
+        self.message_user(request, ngettext("%d email queued.", "%d emails queued.", count) % count, messages.SUCCESS)
 
 
 @admin.register(ApiKey)
@@ -277,14 +277,14 @@ class ApiKeyAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     ordering = ("-pk",)
     actions = ("revoke_keys",)
 
-    @admin.display(description=_("May"))
+    @admin.display(description=_("Scope"))
     def may(self, key: ApiKey) -> str:
         return ", ".join(key.scopes)
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("subscriptions.change_apikey")
 
-    @admin.action(description=_("Revoke: the program may not write here any more"), permissions=["revoke"])
+    @admin.action(description=_("Revoke the key"), permissions=["revoke"])
     def revoke_keys(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         valid = list(ApiKey.objects.valid().filter(pk__in=queryset))
         count = ApiKey.objects.filter(pk__in=[key.pk for key in valid]).revoke(now=timezone.now())

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from datetime import date
 
 # Change the version with the words below or with the privacy page: the consent record keeps both (PL1).
-FORM_VERSION = "2026-11-22"
+FORM_VERSION = "2026-11-30"
 HOURS = [(hour, f"{hour:02}:00") for hour in range(24)]
 DAYS = [
     (0, _("Monday")),
@@ -49,16 +49,17 @@ _STARTED_SALT = "subscriptions.forms.started"
 def consent_words() -> str:
     """What a reader agrees to by signing up, word for word as shown."""
     return gettext(
-        "I want %(site)s to mail me digests of research papers. I can leave at any time with one click in every mail."
+        "I want %(site)s to email me digests of research papers. I can unsubscribe at any time with one click in every "
+        "email."
     ) % {"site": settings.SITE_NAME}
 
 
 def click_words() -> str:
     """What a reader agrees to by the box about opened papers, word for word as shown."""
     return gettext(
-        "Count which papers I open from my mails. The links to papers in my mails then lead through %(site)s, which "
-        "notes the paper and the time, shows editors nothing but sums, and forgets it after %(days)d days. When I take "
-        "this back, counting ends at once and what was noted is deleted within the hour."
+        "Count which papers I open from my emails. Links to papers in my emails then lead through %(site)s, which "
+        "records the paper and the time, shows editors only totals, and deletes the record after %(days)d days. If I "
+        "untick this, counting stops at once and the records are deleted within the hour."
     ) % {"site": settings.SITE_NAME, "days": settings.RETENTION_DELIVERY_DAYS}
 
 
@@ -88,14 +89,14 @@ def _in_words(error: ValueError) -> str:
     """What is wrong with an address. The exact reasons of email-validator are in English only."""
     if (get_language() or "en").startswith("en"):
         return str(error)
-    return gettext("This cannot be a mail address as it stands. Please check it for a slip.")
+    return gettext("This does not look like an email address. Please check it for typos.")
 
 
 class AddressField(forms.CharField):
     """A mail address, as an Address."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=254, label=_("Your mail address"), **kwargs)
+        super().__init__(max_length=254, label=_("Your email address"), **kwargs)
 
     def clean(self, value: Any) -> Any:
         text = super().clean(value)
@@ -105,7 +106,7 @@ class AddressField(forms.CharField):
             raise forms.ValidationError(_in_words(error), code="address") from None
         if address.is_below(settings.REFUSED_MAIL_DOMAINS):
             raise forms.ValidationError(
-                _("We do not send to this mail domain. Please use another address."), code="domain"
+                _("We do not send to this email domain. Please use another address."), code="domain"
             )
         return address
 
@@ -114,7 +115,7 @@ class RhythmForm(forms.Form):
     """Which topics and when. Everything has a default, so that an address alone is enough."""
 
     cadence = forms.ChoiceField(label=_("How often"), choices=Subscriber.Cadence.choices, required=False)
-    hour = forms.TypedChoiceField(label=_("At what time"), choices=HOURS, coerce=int, required=False)
+    hour = forms.TypedChoiceField(label=_("Time of day"), choices=HOURS, coerce=int, required=False)
     time_zone = forms.CharField(label=_("Time zone"), max_length=64, required=False)
 
     def clean_cadence(self) -> str:
@@ -240,10 +241,10 @@ class PreferencesForm(RhythmForm):
 
     weekdays = forms.TypedMultipleChoiceField(label=_("On which days"), choices=DAYS, coerce=int, required=False)
     max_papers = forms.IntegerField(label=_("Papers in one digest, at most"), min_value=1, max_value=50)
-    thin_policy = forms.ChoiceField(label=_("When few papers fit"), choices=Subscriber.ThinPolicy.choices)
-    wants_outside = forms.BooleanField(label=_("One paper from outside my topics"), required=False)
+    thin_policy = forms.ChoiceField(label=_("If few papers match"), choices=Subscriber.ThinPolicy.choices)
+    wants_outside = forms.BooleanField(label=_("Include one paper from outside my topics"), required=False)
     mail_format = forms.ChoiceField(label=_("Format"), choices=Subscriber.MailFormat.choices)
-    language = forms.ChoiceField(label=_("Language of mails"), choices=settings.LANGUAGES, required=False)
+    language = forms.ChoiceField(label=_("Email language"), choices=settings.LANGUAGES, required=False)
     counts_clicks = forms.BooleanField(required=False)  # a consent of its own (PL2), shown where CLICK_TRACKING is on
 
     def __init__(self, *args: Any, wishes: Wishes, counts_clicks: bool = False, **kwargs: Any) -> None:

@@ -23,7 +23,7 @@ class Topic(models.Model):
 
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=80, unique=True)
-    description = models.CharField(max_length=400, help_text=_("One line a reader understands."))
+    description = models.CharField(max_length=400, help_text=_("One line that readers understand."))
     keywords = models.JSONField(default=list, blank=True, help_text=_("Phrases that papers of this topic use."))
     position = models.PositiveSmallIntegerField(default=0)
     is_active = models.BooleanField(default=True)
@@ -67,14 +67,14 @@ class Subscriber(models.Model):
         TEXT = "text", _("text only")
 
     class ThinPolicy(models.TextChoices):
-        SEND = "send", _("send it, however short")
+        SEND = "send", _("send it anyway")
         SKIP = "skip", _("skip it")
-        WIDEN = "widen", _("fill it from my other topics")
+        WIDEN = "widen", _("fill it with trending papers from any topic")
         HOLD = "hold", _("keep the papers for the next one")
 
     # Null, so that many erased readers can share "no address". Uniqueness stands in Meta: unique=True would give each
     # column a second index for LIKE on PostgreSQL, and planning a digest updates every index of its reader.
-    email = models.EmailField(null=True, help_text=_("As written to; empty after erasure."))  # noqa: DJ001
+    email = models.EmailField(null=True, help_text=_("The address we send to. Empty after erasure."))  # noqa: DJ001
     address_key = models.CharField(max_length=320, null=True, editable=False)  # noqa: DJ001
     address_hash = models.CharField(max_length=64, editable=False)
     domain = models.CharField(max_length=255, blank=True, editable=False)
@@ -89,12 +89,15 @@ class Subscriber(models.Model):
     mail_format = models.CharField(max_length=4, choices=MailFormat, default=MailFormat.HTML)
     language = models.CharField(max_length=8, default="en")
     clicks_agreed_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text=_("Agreed to have opened papers counted; empty: did not.")
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("When the reader allowed counting of opened papers. Empty: not allowed."),
     )
     topics: models.ManyToManyField[Topic, TopicPreference] = models.ManyToManyField(Topic, through="TopicPreference")
     next_due_at = models.DateTimeField(null=True, blank=True)
     welcome_due_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text=_("A first digest is owed since then; empty when none is.")
+        null=True, blank=True, editable=False, help_text=_("When a first digest became due. Empty when none is.")
     )
     paused_until = models.DateTimeField(null=True, blank=True)
     # Random, never expires, in every digest; looked up by its hash so that the lookup leaks no timing (SS6).
@@ -151,7 +154,9 @@ class TopicPreference(models.Model):
     subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="preferences")
     topic = models.ForeignKey(Topic, on_delete=models.CASCADE, related_name="preferences")
     stance = models.CharField(max_length=6, choices=Stance, default=Stance.FOLLOW)
-    muted_from = models.CharField(max_length=6, blank=True, help_text=_("What a mute by one tap goes back to."))
+    muted_from = models.CharField(
+        max_length=6, blank=True, help_text=_("The stance restored when a mute from an email is undone.")
+    )
 
     class Meta:
         constraints = [
@@ -176,9 +181,9 @@ class ConsentEvent(models.Model):
         COMPLAINED = "complained", _("marked a mail as spam")
         SUPPRESSED = "suppressed", _("suppressed")
         IMPORTED = "imported", _("imported by an operator")
-        COUNTED = "counted", _("agreed to have opened papers counted")
-        UNCOUNTED = "uncounted", _("took back that opened papers are counted")
-        EXPORTED = "exported", _("took their data")
+        COUNTED = "counted", _("allowed counting of opened papers")
+        UNCOUNTED = "uncounted", _("withdrew counting of opened papers")
+        EXPORTED = "exported", _("downloaded their data")
         ERASED = "erased", _("erased")
 
     subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="consent_events")
@@ -187,11 +192,11 @@ class ConsentEvent(models.Model):
     method = models.CharField(
         max_length=32, help_text=_("Where it happened: banner, page, api, one-click, mail, admin …")
     )
-    form_version = models.CharField(max_length=32, blank=True, help_text=_("Version of the words the reader saw."))
+    form_version = models.CharField(max_length=32, blank=True, help_text=_("Version of the consent text shown."))
     source_url = models.CharField(max_length=300, blank=True)
     ip_address = models.GenericIPAddressField(null=True, blank=True)
     user_agent = models.CharField(max_length=300, blank=True)
-    detail = models.JSONField(default=dict, blank=True, help_text=_("Topics and wishes at that moment, reason …"))
+    detail = models.JSONField(default=dict, blank=True, help_text=_("Topics and preferences at that time, reason …"))
 
     class Meta:
         ordering = ["at", "pk"]
@@ -213,7 +218,7 @@ class Suppression(models.Model):
         BOUNCE = "bounce", _("the address does not exist")
         COMPLAINT = "complaint", _("marked as spam")
         ADMIN = "admin", _("by an operator")
-        ERASED = "erased", _("erased at the reader's wish")
+        ERASED = "erased", _("erased at the reader's request")
 
     address_hash = models.CharField(max_length=64, unique=True)
     reason = models.CharField(max_length=10, choices=Reason)
@@ -315,10 +320,12 @@ class ApiKey(models.Model):
         SUBSCRIBERS = "subscribers:write", _("sign readers up")
         PAPERS = "papers:write", _("submit papers")
 
-    name = models.CharField(max_length=80, help_text=_("Which program has it; kept with the consent of its readers."))
+    name = models.CharField(
+        max_length=80, help_text=_("The program that uses it; stored with the consent of readers it signs up.")
+    )
     key_hash = models.CharField(max_length=64, editable=False)
     scopes = models.JSONField(
-        default=may_sign_up, db_default=["subscribers:write"], help_text=_("What its program may do.")
+        default=may_sign_up, db_default=["subscribers:write"], help_text=_("What the key permits.")
     )
     created_at = models.DateTimeField()
     last_used_at = models.DateTimeField(null=True, blank=True)

@@ -310,12 +310,14 @@ def test_the_way_of_an_edition_by_its_buttons(operator: Client) -> None:
     assert state_of(edition) == State.FROZEN
     assert "1 reader has not got it yet" in act(operator, edition, "send-now")
     assert not Delivery.objects.exists()  # a request plans nobody
-    assert "asked for already" in act(operator, edition, "send-now")
-    assert "To be sent now" in operator.get(f"/admin/newsletter/edition/{edition.pk}/change/").content.decode()
+    assert "already requested" in act(operator, edition, "send-now")
+    assert (
+        "“Send now” was requested" in operator.get(f"/admin/newsletter/edition/{edition.pk}/change/").content.decode()
+    )
     planning.plan_due(now=timezone.now())
     assert state_of(edition) == State.SENDING
     assert "Paused" in act(operator, edition, "pause")
-    assert "resume it first" in act(operator, edition, "send-now")
+    assert "Resume it first" in act(operator, edition, "send-now")
     assert "Resumed" in act(operator, edition, "resume")
     assert "Cancelled. 1 planned digest will" in act(operator, edition, "cancel")
     assert Delivery.objects.get().skip_reason == Delivery.Skip.CANCELLED
@@ -431,7 +433,7 @@ def test_a_pick_goes_to_the_latest_edition_that_can_still_be_edited(
 def test_a_closed_edition_is_not_sent_by_a_button(operator: Client) -> None:
     make_reader(follows=("vision",))
     edition = make_edition(papers=[assign(make_paper(), "vision")], state=State.FROZEN)  # of a day long past
-    assert "It is closed" in act(operator, edition, "send-now")
+    assert "This edition is closed" in act(operator, edition, "send-now")
     planning.plan_due(now=timezone.now())
     assert not Delivery.objects.exists()
 
@@ -474,7 +476,7 @@ def test_a_post_without_the_forms_token_is_refused(desk: dict[str, Any]) -> None
     assert state_of(desk["newsletter.edition"]) == State.DRAFT
 
 
-@pytest.mark.parametrize(("stream", "warning"), [("digest", "No digest"), ("confirm", "nobody can join")])
+@pytest.mark.parametrize(("stream", "warning"), [("digest", "No digest"), ("confirm", "nobody can subscribe")])
 def test_a_stream_is_paused_and_resumed_by_buttons_even_before_it_ever_failed(
     operator: Client, stream: str, warning: str
 ) -> None:
@@ -681,7 +683,7 @@ def test_two_primary_topics_are_refused_with_words(curator: Client) -> None:
     paper = assign(make_paper(), "vision", "robotics")
     data = topic_form(curator, paper) | {"paper_topics-1-is_primary": "on"}
     answer = curator.post(f"/admin/newsletter/paper/{paper.pk}/change/", data)
-    assert "Only one topic can be the primary one" in answer.content.decode()
+    assert "Only one topic can be primary. Untick the others" in answer.content.decode()
 
 
 def test_a_topics_keywords_are_written_one_a_line(curator: Client) -> None:

@@ -105,9 +105,9 @@ def test_the_list_can_be_narrowed_to_a_rhythm(client: Client) -> None:
 
 
 def test_without_an_edition_the_list_says_so(client: Client) -> None:
-    assert "No edition has gone out." in client.get("/editions/").content.decode()
+    assert "No edition has been sent yet." in client.get("/editions/").content.decode()
     issue("Daily one")
-    assert "No edition of this rhythm" in client.get("/editions/?cadence=monthly").content.decode()
+    assert "No edition has been sent at this frequency" in client.get("/editions/?cadence=monthly").content.decode()
 
 
 def test_a_long_archive_has_pages(client: Client) -> None:
@@ -182,7 +182,7 @@ def test_a_paper_merged_since_stands_there_once_as_what_it_became(client: Client
 def test_an_edition_of_which_nothing_is_left_says_so(client: Client) -> None:
     issue("Gone")
     Paper.objects.update(is_hidden=True)
-    assert "Nothing is left of this edition." in client.get(PAGE).content.decode()
+    assert "This edition has no papers any more." in client.get(PAGE).content.decode()
     assert client.get("/feeds/editions.atom").status_code == client.get(f"{PAGE}share.png").status_code == 200
 
 

@@ -252,7 +252,7 @@ def path_of(reader: Subscriber) -> str:
 def test_without_tracking_the_preferences_know_nothing_of_it(client: Client) -> None:
     reader = make_reader()
     assert "counts_clicks" not in client.get(path_of(reader)).content.decode()
-    assert "ticked the box" not in client.get("/privacy/").content.decode()
+    assert "allowed it" not in client.get("/privacy/").content.decode()
     client.post(path_of(reader), FORM | {"counts_clicks": "on"})
     reader.refresh_from_db()
     assert reader.clicks_agreed_at is None
@@ -263,7 +263,7 @@ def test_the_box_is_not_ticked_beforehand_and_consent_and_withdrawal_are_on_reco
     reader = make_reader()
     page = client.get(path_of(reader)).content.decode()
     assert re.search(r'<input type="checkbox" name="counts_clicks" id="id_counts_clicks">', page)
-    assert "ticked the box" in client.get("/privacy/").content.decode()
+    assert "allowed it" in client.get("/privacy/").content.decode()
     client.post(path_of(reader), FORM | {"counts_clicks": "on"})
     client.post(path_of(reader), FORM | {"counts_clicks": "on"})  # said twice, recorded once
     reader.refresh_from_db()
@@ -274,7 +274,7 @@ def test_the_box_is_not_ticked_beforehand_and_consent_and_withdrawal_are_on_reco
     assert reader.clicks_agreed_at is None
     events = reader.consent_events.filter(kind__in=["counted", "uncounted"])
     assert [event.kind for event in events] == ["counted", "uncounted"]
-    assert events[0].detail["words"].startswith("Count which papers I open from my mails.")
+    assert events[0].detail["words"].startswith("Count which papers I open from my emails.")
 
 
 def test_a_new_confirmation_begins_without_it() -> None:

@@ -52,7 +52,7 @@ def test_the_queue_shows_what_waits_and_no_address(curator: Client) -> None:
 
 def test_many_are_accepted_at_once_and_it_is_written_down_who_did(curator: Client) -> None:
     rows = [handed_in(number) for number in (1, 2)]
-    assert "2 papers accepted; arXiv is asked." in act(curator, "accept", *rows)
+    assert "2 papers accepted. They are being fetched from arXiv." in act(curator, "accept", *rows)
     assert {row.state for row in Submission.objects.all()} == {"accepted"}
     assert {row.decided_by.username for row in Submission.objects.all() if row.decided_by} == {"carla"}
     assert LogEntry.objects.count() == 2
@@ -72,7 +72,7 @@ def test_one_is_accepted_on_its_page(curator: Client) -> None:
 def test_a_reason_is_asked_for_before_anything_is_declined(curator: Client) -> None:
     rows = [handed_in(number) for number in (1, 2)]
     page = act(curator, "decline", *rows)
-    assert "Whoever handed it in reads your reason" in page
+    assert "will see your reason" in page
     data = {"rows": ",".join(str(row.pk) for row in rows)}
     assert "Please give a reason." in curator.post(f"{LIST}decline/", data).content.decode()
     assert {row.state for row in Submission.objects.all()} == {"waiting"}
@@ -91,7 +91,7 @@ def test_nonsense_declines_nothing(curator: Client, rows: str) -> None:
 
 def test_what_could_not_be_fetched_is_not_accepted(curator: Client, settings: Settings) -> None:
     settings.SOURCES = ["hf_daily"]
-    assert "not among SOURCES" in act(curator, "accept", handed_in())
+    assert "add arxiv_query to SOURCES" in act(curator, "accept", handed_in())
     assert Submission.objects.get().state == "waiting"
 
 
@@ -107,7 +107,7 @@ def test_who_may_only_look_decides_nothing(client: Client) -> None:
 def test_the_desk_counts_what_waits(curator: Client) -> None:
     def sidebar() -> str:
         page = curator.get("/admin/").content.decode()
-        return " ".join(page[page.index("Handed in") :][:2500].split())
+        return " ".join(page[page.index("Submissions") :][:2500].split())
 
     assert "min-w-[18px]" not in sidebar()
     for number in (1, 2, 3):

@@ -60,7 +60,7 @@ def test_a_vote_is_given_shown_and_taken_back(client: Client) -> None:
     answer = client.post(address, {"action": "vote", "paper": paper.pk})
     assert (answer.status_code, answer["Location"]) == (303, f"{address}#paper-{paper.pk}")
     assert Vote.objects.get().paper == paper
-    assert "You up-voted this paper." in text(client, address)
+    assert "You upvoted this paper." in text(client, address)
     assert paper.title in text(client, f"{address}?show=voted")
     client.post(address, {"action": "unvote", "paper": paper.pk})
     assert not Vote.objects.exists()
@@ -108,7 +108,11 @@ def test_no_other_link_opens_it(client: Client) -> None:
 
 @pytest.mark.parametrize(
     ("state", "why"),
-    [("pending", "confirm your address first"), ("unsubscribed", "You have left"), ("suppressed", "may not write to")],
+    [
+        ("pending", "confirm your address first"),
+        ("unsubscribed", "You have unsubscribed"),
+        ("suppressed", "can no longer send to"),
+    ],
 )
 def test_who_may_not_take_part_is_told_why(client: Client, state: str, why: str) -> None:
     reader, paper = make_reader(state=state), make_paper()
@@ -131,7 +135,7 @@ def test_nonsense_changes_nothing(client: Client, paper: str) -> None:
 def test_a_vote_that_is_not_taken_says_so(client: Client) -> None:
     address = page_of(make_reader())
     answer = client.post(address, {"action": "vote", "paper": make_paper(is_hidden=True).pk}, follow=True)
-    assert "This vote was not taken" in answer.content.decode()
+    assert "Your vote was not counted" in answer.content.decode()
 
 
 def test_a_withdrawn_paper_has_no_button(client: Client) -> None:
@@ -184,11 +188,11 @@ def hand_in(client: Client, reader: Subscriber, link: str) -> str:
 def test_a_link_is_handed_in_and_its_way_is_told(client: Client) -> None:
     reader = make_reader()
     page = hand_in(client, reader, "https://arxiv.org/abs/2403.01234v2")
-    assert "Thank you. It waits for a curator now" in page
-    assert "waits for a curator</span>" in " ".join(page.split()).replace(" </span>", "</span>")
+    assert "Thank you. A curator will look at it" in page
+    assert "waiting for a curator</span>" in " ".join(page.split()).replace(" </span>", "</span>")
     submission = Submission.objects.get()
     submissions.accept([submission.pk], by=None, now=NOON)
-    assert "arXiv is being asked" in text(client, page_of(reader))
+    assert "being fetched from arXiv" in text(client, page_of(reader))
     make_paper(arxiv_id="2403.01234", title="Found at last")
     submissions.settle(now=NOON)
     page = text(client, page_of(reader))
@@ -208,7 +212,7 @@ def test_a_curators_reason_is_told(client: Client) -> None:
 def test_a_paper_we_have_is_offered_for_a_vote(client: Client) -> None:
     reader, paper = make_reader(), make_paper(arxiv_id="2403.01234", title="Known", listed_on=None)
     page = hand_in(client, reader, "arxiv.org/abs/2403.01234")
-    assert "We have it already" in page
+    assert "This paper is already listed" in page
     assert f'id="paper-{paper.pk}"' in page
     assert not Submission.objects.exists()
 
@@ -216,10 +220,10 @@ def test_a_paper_we_have_is_offered_for_a_vote(client: Client) -> None:
 @pytest.mark.parametrize(
     ("link", "words"),
     [
-        ("hello", "That is no link to a paper on arXiv"),
-        ("", "That is no link to a paper on arXiv"),
-        ("2413.01234", "arXiv has given no such number"),
-        ("<script>alert(1)</script>", "That is no link to a paper on arXiv"),
+        ("hello", "This is not a link to a paper on arXiv"),
+        ("", "This is not a link to a paper on arXiv"),
+        ("2413.01234", "This arXiv number does not exist"),
+        ("<script>alert(1)</script>", "This is not a link to a paper on arXiv"),
     ],
 )
 def test_what_cannot_be_taken_gets_a_sentence_and_stays_in_the_field(client: Client, link: str, words: str) -> None:
@@ -231,7 +235,7 @@ def test_what_cannot_be_taken_gets_a_sentence_and_stays_in_the_field(client: Cli
 
 def test_a_second_reader_is_told_that_it_waits(client: Client) -> None:
     hand_in(client, make_reader(), "2403.01234")
-    assert "Somebody handed it in already" in hand_in(client, make_reader(), "2403.01234")
+    assert "Someone has already suggested this paper" in hand_in(client, make_reader(), "2403.01234")
 
 
 def test_a_site_that_does_not_ask_arxiv_takes_nothing(client: Client, settings: Settings) -> None:
@@ -239,7 +243,7 @@ def test_a_site_that_does_not_ask_arxiv_takes_nothing(client: Client, settings: 
     reader = make_reader()
     page = text(client, page_of(reader))
     assert 'value="submit"' not in page
-    assert "cannot be handed in here" in page
+    assert "Suggestions are closed" in page
     hand_in(client, reader, "2403.01234")
     assert not Submission.objects.exists()
 
@@ -263,18 +267,18 @@ def address(row: Delivery) -> str:
 
 def test_a_digest_takes_a_vote_beside_the_verdict_and_gives_it_back(client: Client, row: Delivery) -> None:
     page = text(client, address(row))
-    assert "An up-vote counts for everybody, without your name." in page
+    assert "An upvote counts for everybody and is anonymous." in page
     client.post(address(row), {"word": "vote"})
     assert Vote.objects.get().subscriber == row.subscriber
     assert not Verdict.objects.exists()
-    assert "You up-voted this paper." in text(client, address(row))
+    assert "You upvoted this paper." in text(client, address(row))
     client.post(address(row), {"word": "unvote"})
     assert not Vote.objects.exists()
 
 
 def test_the_digest_of_somebody_who_left_takes_no_vote(client: Client, row: Delivery) -> None:
     Subscriber.objects.update(state="unsubscribed", left_at=NOON)
-    assert "Only subscribed readers can up-vote." in text(client, address(row))
+    assert "Only subscribed readers can upvote." in text(client, address(row))
     client.post(address(row), {"word": "vote"})
     assert not Vote.objects.exists()
 
@@ -284,4 +288,4 @@ def test_a_paper_merged_since_shows_the_vote_for_its_other_name(client: Client, 
     Paper.objects.filter(edition_items__pk=row.picks[0][0]).update(merged_into=kept)
     client.post(address(row), {"word": "vote"})
     assert Vote.objects.get().paper == kept
-    assert "You up-voted this paper." in text(client, address(row))
+    assert "You upvoted this paper." in text(client, address(row))

@@ -42,7 +42,7 @@ def test_the_button_confirms_and_the_next_digest_has_a_time(client: Client) -> N
     assert (reader.state, reader.confirmed_at) == ("confirmed", NOON)
     assert reader.next_due_at == datetime(2026, 3, 19, 6, tzinfo=UTC)
     assert "Thursday, 19 March at 07:00" in answer.content.decode()
-    assert "A first digest comes to your mailbox within minutes" in answer.content.decode()
+    assert "Your first digest arrives within minutes" in answer.content.decode()
     assert reader in Subscriber.objects.mailable()
 
 

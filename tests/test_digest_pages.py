@@ -61,7 +61,7 @@ def test_fetching_changes_nothing(client: Client, row: Delivery) -> None:
 @pytest.mark.parametrize(("word", "value"), [("more", 1), ("less", -1)])
 def test_a_word_is_taken_and_taken_back(client: Client, row: Delivery, word: str, value: int) -> None:
     page = client.post(address(row, item=True), {"word": word}, follow=True)
-    assert f"Noted: {word} like this" in page.content.decode()
+    assert f"Saved: {word} like this" in page.content.decode()
     assert Verdict.objects.get().value == value
     client.post(address(row, item=True), {"word": "take-back"})
     assert not Verdict.objects.exists()

@@ -234,7 +234,7 @@ def test_a_first_digest_welcomes() -> None:
     composer = composer_of(edition)
     welcome = composer.compose(make_recipient(edition, is_welcome=True))
     assert lint(welcome, hosts=HOSTS) == []
-    assert all("Here is a digest to begin with" in unwrapped(body) for body in bodies(welcome).values())
+    assert all("Here is your first digest" in unwrapped(body) for body in bodies(welcome).values())
     assert "first digest" not in str(bodies(composer.compose(make_recipient(edition))))
 
 

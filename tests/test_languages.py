@@ -130,7 +130,7 @@ def test_who_signs_up_in_german_is_written_to_in_german(client: Client) -> None:
     assert Subscriber.objects.get().language == "de"
     message = build_notice(Notice.objects.select_related("subscriber").get(), now=NOON)
     assert message.subject == "Bitte bestätigen: Arbeiten von Paperboy"
-    assert "Ohne den Knopf kommt keine Auswahl" in message.body
+    assert "Sie werden dann nicht angemeldet" in message.body
     assert 'lang="de"' in message.alternatives[0][0]
 
 
@@ -143,7 +143,7 @@ def test_a_language_nobody_speaks_here_is_english() -> None:
 
 def test_a_slip_in_an_address_is_told_in_the_readers_language(client: Client, db: None) -> None:
     page = client.post("/subscribe/", {"email": "nobody@@example"}, headers={"Accept-Language": "de"})
-    assert "Das kann so keine Mailadresse sein" in page.content.decode()
+    assert "Das sieht nicht wie eine Mailadresse aus" in page.content.decode()
 
 
 def test_the_reason_of_a_paper_is_told_in_the_readers_language(client: Client, db: None) -> None:

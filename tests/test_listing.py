@@ -116,22 +116,22 @@ def test_without_any_day_the_front_page_is_the_catalogue(client: Client) -> None
     response = client.get("/")
 
     assert titles(response) == ["From a saved page"]
-    assert "No daily list has arrived yet" in response.content.decode()
+    assert "No daily list has been fetched yet" in response.content.decode()
 
 
 def test_an_empty_site_says_why_it_is_empty(client: Client) -> None:
     response = client.get("/")
 
     assert response.status_code == 200
-    assert "The first list has not been imported" in response.content.decode()
+    assert "No papers have been imported yet" in response.content.decode()
 
 
 @time_machine.travel(datetime(2026, 3, 19, 12, 0, tzinfo=UTC), tick=False)
 @pytest.mark.parametrize(
     ("day", "words"),
     [
-        ("2026-03-14", "arXiv announces nothing on Saturdays and Sundays"),
-        ("2026-03-20", "This day has not come yet"),
+        ("2026-03-14", "arXiv does not announce papers on Saturdays and Sundays"),
+        ("2026-03-20", "This day is in the future"),
         ("2026-03-10", "Our lists start later"),
         ("2026-03-17", "No paper was listed on this day"),
     ],
@@ -153,7 +153,7 @@ def test_addresses_of_nothing_are_answered_404_in_our_own_style(client: Client, 
     response = client.get(path)
 
     assert response.status_code == 404
-    assert "There is nothing at this address" in response.content.decode()
+    assert "Page not found" in response.content.decode()
     assert "site-header" in response.content.decode()
 
 
@@ -214,7 +214,7 @@ def test_a_topic_shows_its_assigned_papers_newest_day_first(client: Client) -> N
 def test_a_topic_without_papers_says_so(client: Client) -> None:
     make_topic("vision")
 
-    assert "No paper of this topic yet" in client.get("/topic/vision/").content.decode()
+    assert "No paper on this topic yet" in client.get("/topic/vision/").content.decode()
 
 
 def test_a_retired_topic_has_no_page_no_chip_and_no_link(client: Client) -> None:
@@ -310,7 +310,7 @@ def test_the_banner_posts_an_address_to_the_signup(client: Client) -> None:
         assert form.attrib["method"] == "post", path
         assert form.find(".//input[@type='email']").attrib["name"] == "email"
         page = text_of(parsed(client.get(path)))
-        assert "Get trending papers in your email inbox!" in page
+        assert "Get trending papers in your inbox" in page
         assert "Subscribe" in page
 
 
@@ -337,10 +337,10 @@ def test_the_canonical_address_never_comes_from_the_host_header(client: Client) 
 @pytest.mark.parametrize(
     ("handler", "words"),
     [
-        (lambda request: defaults.server_error(request), "Something broke on our side"),
+        (lambda request: defaults.server_error(request), "Something went wrong on our side"),
         (lambda request: defaults.bad_request(request, ValueError()), "We could not read that request"),
-        (lambda request: defaults.permission_denied(request, ValueError()), "This page is not for you"),
-        (lambda request: csrf_failure(request), "That form has grown old"),
+        (lambda request: defaults.permission_denied(request, ValueError()), "You do not have access to this page"),
+        (lambda request: csrf_failure(request), "This form has expired"),
     ],
 )
 def test_error_pages_stand_alone(

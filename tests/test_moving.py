@@ -43,7 +43,7 @@ def test_the_reader_moves_with_wishes_and_history_and_the_old_address_is_told(cl
     reader.refresh_from_db()
     assert reader.email == "alice@example.net"  # nothing before the press
     assert client.get(path).status_code == 200
-    assert "Your address is changed" in client.post(path).content.decode()
+    assert "Your address has been changed" in client.post(path).content.decode()
     reader.refresh_from_db()
     assert (reader.email, reader.address_key, reader.domain) == (NEW, NEW, "example.org")
     assert reader.address_hash == links.address_hash(NEW)

@@ -123,13 +123,13 @@ def test_short_addresses_lead_to_the_newest_list(client: Client) -> None:
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("/week/2026-W13/", "This week has not come yet"),
-        ("/month/2026-04/", "This month has not come yet"),
+        ("/week/2026-W13/", "This week is in the future"),
+        ("/month/2026-04/", "This month is in the future"),
         ("/week/2026-W01/", "Our lists start later"),
         ("/month/2025-12/", "Our lists start later"),
-        ("/week/2026-W10/", "No list has arrived in this time"),
-        ("/month/2026-02/", "No list has arrived in this time"),
-        ("/date/2026-03-14/?code=yes", "arXiv announces nothing on Saturdays and Sundays"),
+        ("/week/2026-W10/", "No list was published in this period"),
+        ("/month/2026-02/", "No list was published in this period"),
+        ("/date/2026-03-14/?code=yes", "arXiv does not announce papers on Saturdays and Sundays"),
     ],
 )
 def test_an_empty_period_says_why_and_is_not_indexed(client: Client, path: str, words: str) -> None:
@@ -140,7 +140,7 @@ def test_an_empty_period_says_why_and_is_not_indexed(client: Client, path: str, 
 
     assert words in page
     assert '<meta name="robots" content="noindex">' in page
-    assert "Your filters leave nothing" not in page
+    assert "No papers match your filters" not in page
 
 
 # --- filters --------------------------------------------------------------------------------------------------------
@@ -217,9 +217,9 @@ def test_filters_that_leave_nothing_say_so_and_can_be_dropped_one_by_one(client:
     response = client.get(f"{path}?topic=vision&code=yes&sort=votes")
 
     page = text_of(parsed(response))
-    assert f"none in {vision.name} that came with code" in page
+    assert f"none in {vision.name} with code" in page
     assert {f"{path}?sort=votes&code=yes", f"{path}?topic=vision&sort=votes"} <= set(hrefs(response))
-    assert "none that came with code" in text_of(parsed(client.get(f"{path}?code=yes")))
+    assert "none with code" in text_of(parsed(client.get(f"{path}?code=yes")))
     assert f"none in {vision.name}." in text_of(parsed(client.get(f"{path}?topic=vision")))
 
 
@@ -270,7 +270,7 @@ def test_a_topic_where_nothing_trends_says_so(client: Client) -> None:
 
     response = client.get("/topic/vision/?sort=trending")
 
-    assert "Nothing trends here right now" in response.content.decode()
+    assert "Nothing is trending here right now" in response.content.decode()
     assert "/topic/vision/" in hrefs(response)
 
 

@@ -49,7 +49,7 @@ def test_a_text_reader_and_a_new_reader_are_shown_as_they_are(tmp_path: Path) ->
     preview(tmp_path, "--as", "format=text", "--as", "topics=vision new=yes")
     assert len(list(tmp_path.glob("daily-*.html"))) == 1
     (welcomed,) = tmp_path.glob("*new-yes.txt")
-    assert "Here is a digest to begin with" in " ".join(welcomed.read_text().split())
+    assert "Here is your first digest" in " ".join(welcomed.read_text().split())
 
 
 def test_where_there_is_no_edition_one_is_drafted_and_not_kept(tmp_path: Path) -> None:

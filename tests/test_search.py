@@ -387,4 +387,4 @@ def test_the_command_prints_for_people_too() -> None:
     assert err.getvalue() == "Read as: walking (wallking)\n"
     out = StringIO()
     call_command("search_papers", "zebras", stdout=out)
-    assert out.getvalue() == "Nothing was found.\n"
+    assert out.getvalue() == "No papers found.\n"

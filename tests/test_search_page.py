@@ -87,12 +87,12 @@ def test_an_empty_search_shows_what_can_be_searched_for(client: Client) -> None:
     page = client.get("/search/").content.decode()
     assert "author:bengio" in page
     assert "autofocus" in page
-    assert "Nothing was found" not in page
+    assert "No papers found" not in page
 
 
 def test_a_search_that_finds_nothing_says_so_and_helps(client: Client) -> None:
     page = ask(client, "zyxwvut").content.decode()
-    assert "Nothing was found." in page
+    assert "No papers found." in page
     assert "author:bengio" in page
 
 
@@ -100,12 +100,12 @@ def test_a_search_that_finds_nothing_says_so_and_helps(client: Client) -> None:
     ("text", "sentence"),
     [
         ("x" * 5000, "300 characters"),
-        ("word " * 55, "40 words"),
+        ("word " * 55, "too many words. Use at most 40"),
         ("colour:red", "no field “colour:”"),
         ("<script>:x", "script"),
-        ("topic:<b>", "no one topic “&lt;b&gt;”"),
-        ("after:soon", "“soon” is no date"),
-        ("the of and", "almost every text"),
+        ("topic:<b>", "no topic “&lt;b&gt;”"),
+        ("after:soon", "“soon” is not a date"),
+        ("the of and", "too common"),
         ("日本語", "in English"),
     ],
 )

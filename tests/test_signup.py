@@ -292,7 +292,7 @@ def test_the_form_can_be_framed_by_other_sites_and_answers_inside_the_frame(clie
     answer = client.post("/embed/", {"email": "bob@example.net"})
     assert answer.status_code == 200
     assert "X-Frame-Options" not in answer
-    assert "A mail is on its way to you" in answer.content.decode()
+    assert "We have sent you an email" in answer.content.decode()
     assert Subscriber.objects.get().consent_events.get().method == "embed"
     assert 'aria-invalid="true"' in client.post("/embed/", {"email": "nobody"}).content.decode()
 
@@ -324,7 +324,7 @@ def test_topics_show_two_current_papers_as_text(client: Client) -> None:
 def test_domains_the_operator_refuses_are_refused_with_all_below(client: Client, settings: Settings) -> None:
     settings.REFUSED_MAIL_DOMAINS = ["throwaway.example", " Spam.example "]
     for email in ("a@throwaway.example", "a@x.THROWAWAY.example", "a@spam.example"):
-        assert "We do not send to this mail domain" in sign_up(client, email).content.decode()
+        assert "We do not send to this email domain" in sign_up(client, email).content.decode()
     assert sign_up(client, "a@notthrowaway.example").status_code == 303
     assert Subscriber.objects.get().email == "a@notthrowaway.example"
 

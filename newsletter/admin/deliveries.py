@@ -49,7 +49,7 @@ class EventInline(TabularInline):  # type: ignore[misc]
     extra = 0
     can_delete = False
     hide_title = True
-    verbose_name_plural = _("What was reported")
+    verbose_name_plural = _("Events")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -76,7 +76,7 @@ class DeliveryAdmin(ReadOnly):
     list_per_page = 50
     ordering = ("-pk",)
     search_fields = ("domain",)
-    search_help_text = _("A reader's whole address, or a domain: why did they not get it?")
+    search_help_text = _("Search by full email address or by domain.")
     inlines = (EventInline,)
     actions = ("retry", "settle_sent", "settle_failed")
     paginator = display.BoundedPaginator
@@ -163,7 +163,7 @@ class DeliveryAdmin(ReadOnly):
             raise PermissionDenied
         reader = get_object_or_404(Subscriber, pk=pk)
         context = self.admin_site.each_context(request) | {
-            "title": _("What happened to %s") % reader,
+            "title": _("History of %s") % reader,
             "reader": reader,
             "standing": reader_histories.standing_of(reader),
             "lines": reader_histories.history_of(reader)[::-1],
@@ -174,19 +174,19 @@ class DeliveryAdmin(ReadOnly):
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("newsletter.send_edition")
 
-    @admin.action(description=_("Send the failed ones again"), permissions=["operate"])
+    @admin.action(description=_("Send failed deliveries again"), permissions=["operate"])
     def retry(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
         self._logged(request, rows, "retry", state=Delivery.State.FAILED)
         queued = delivery.retry_rows(rows, now=timezone.now())
         messages.success(
-            request, ngettext("%d digest is queued again.", "%d digests are queued again.", queued) % queued
+            request, ngettext("%d digest was queued again.", "%d digests were queued again.", queued) % queued
         )
 
-    @admin.action(description=_("Unknown ones did arrive"), permissions=["operate"])
+    @admin.action(description=_("Mark unknown deliveries as delivered"), permissions=["operate"])
     def settle_sent(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
         self._settle(request, rows, state=Delivery.State.SENT)
 
-    @admin.action(description=_("Unknown ones did not arrive"), permissions=["operate"])
+    @admin.action(description=_("Mark unknown deliveries as failed"), permissions=["operate"])
     def settle_failed(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
         self._settle(request, rows, state=Delivery.State.FAILED)
 

@@ -28,13 +28,13 @@ def _in(*states: str) -> Callable[[Edition], str]:
     def refusal(edition: Edition) -> str:
         if edition.state in states:
             return ""
-        return gettext("This edition is %s, so this cannot be done.") % edition.get_state_display()
+        return gettext("This is not possible while the edition is %s.") % edition.get_state_display()
 
     return refusal
 
 
 def _may_pause(edition: Edition) -> str:
-    return gettext("It is paused already.") if edition.paused_at else _in(*OPEN)(edition)
+    return gettext("It is already paused.") if edition.paused_at else _in(*OPEN)(edition)
 
 
 def _may_resume(edition: Edition) -> str:
@@ -43,11 +43,11 @@ def _may_resume(edition: Edition) -> str:
 
 def _may_send(edition: Edition) -> str:
     if edition.paused_at:
-        return gettext("It is paused: resume it first.")
+        return gettext("This edition is paused. Resume it first.")
     if edition.closes_at and edition.closes_at <= timezone.now():
-        return gettext("It is closed: its readers wait for the next edition.")
+        return gettext("This edition is closed. Its readers get the next one.")
     if edition.send_now_at:
-        return gettext("This was asked for already; its readers are being planned.")
+        return gettext("Sending was already requested. Its digests are being planned.")
     return _in(State.FROZEN, State.SENDING)(edition)
 
 
@@ -61,18 +61,19 @@ def _freeze(edition: Edition, request: HttpRequest) -> str:
     if edition.state == State.DRAFT:
         _approve(edition, request)
     if not lifecycle.freeze(edition, now=timezone.now()):
-        raise ActError(gettext("It is frozen already."))
-    return gettext("Frozen: every part of the mail is rendered. Readers get it at their hour.")
+        raise ActError(gettext("It is already frozen."))
+    return gettext("Frozen. The email is rendered, and each reader gets it at their hour.")
 
 
 def _send_now(edition: Edition, request: HttpRequest) -> str:
     waiting = planning.wish_now(edition, now=timezone.now())
     if waiting is None:
-        raise ActError(gettext("It was paused, cancelled or closed meanwhile; nothing is sent."))
+        raise ActError(gettext("The edition has been paused, cancelled or closed since. Nothing was sent."))
     return (
         ngettext(
-            "%d reader has not got it yet; the digest is chosen within a minute and leaves right after.",
-            "%d readers have not got it yet; their digests are chosen from the next minute on and leave at once.",
+            "%d reader has not had this edition yet. The digest will be planned within a minute and sent at once.",
+            "%d readers have not had this edition yet. Their digests will be planned from the next minute on "
+            "and sent at once.",
             waiting,
         )
         % waiting
@@ -81,7 +82,7 @@ def _send_now(edition: Edition, request: HttpRequest) -> str:
 
 def _pause(edition: Edition, request: HttpRequest) -> str:
     lifecycle.pause(edition, reason=f"by {request.user}", now=timezone.now())
-    return gettext("Paused. What is on the wire finishes; nothing further is sent.")
+    return gettext("Paused. Messages already being sent will finish; no more are started.")
 
 
 def _resume(edition: Edition, request: HttpRequest) -> str:
@@ -107,7 +108,7 @@ def _retry_failed(edition: Edition, request: HttpRequest) -> str:
 ACTS = {
     "approve": Act(
         label=_("Approve"),
-        warning=_("The edition is frozen at its cut-off and then sent to each reader at their hour."),
+        warning=_("The edition will be frozen at its cut-off and then sent to each reader at their hour."),
         permission="newsletter.approve_edition",
         do=_approve,
         refusal=_in(State.DRAFT),
@@ -116,7 +117,7 @@ ACTS = {
     ),
     "freeze": Act(
         label=_("Freeze now"),
-        warning=_("The papers are fixed and every part of the mail is rendered. It cannot be edited afterwards."),
+        warning=_("This fixes the papers and renders the email. The edition cannot be edited afterwards."),
         permission="newsletter.approve_edition",
         do=_freeze,
         refusal=_in(State.DRAFT, State.APPROVED),
@@ -125,8 +126,8 @@ ACTS = {
     "send-now": Act(
         label=_("Send now"),
         warning=_(
-            "Every confirmed reader of this cadence who has not got it yet is mailed whatever their hour. It begins "
-            "within a minute; pausing or cancelling stops it."
+            "Every confirmed reader of this cadence who has not had the edition gets it now, regardless of "
+            "their hour. Sending starts within a minute. Pause or cancel the edition to stop it."
         ),
         permission="newsletter.send_edition",
         do=_send_now,
@@ -134,8 +135,8 @@ ACTS = {
         errors=ERRORS,
     ),
     "retry-failed": Act(
-        label=_("Retry the failed"),
-        warning=_("Digests in the state “failed” are queued once more. Suppressed readers are left out."),
+        label=_("Retry failed digests"),
+        warning=_("Failed digests are queued again, except those of suppressed readers."),
         permission="newsletter.send_edition",
         do=_retry_failed,
         refusal=_in(State.SENDING, State.DONE),
@@ -143,7 +144,10 @@ ACTS = {
     ),
     "pause": Act(
         label=_("Pause"),
-        warning=_("Nothing further is sent until somebody resumes it. What is on the wire finishes."),
+        warning=_(
+            "No more digests of this edition are sent until someone resumes it. Messages already being sent will "
+            "finish."
+        ),
         permission="newsletter.send_edition",
         do=_pause,
         refusal=_may_pause,
@@ -151,7 +155,7 @@ ACTS = {
     ),
     "resume": Act(
         label=_("Resume"),
-        warning=_("Sending goes on where it stopped."),
+        warning=_("Sending continues where it stopped."),
         permission="newsletter.send_edition",
         do=_resume,
         refusal=_may_resume,
@@ -160,7 +164,7 @@ ACTS = {
     ),
     "cancel": Act(
         label=_("Cancel the edition"),
-        warning=_("What is not on the wire yet is never sent. This cannot be undone."),
+        warning=_("Digests that are not being sent yet will never be sent. This cannot be undone."),
         permission="newsletter.send_edition",
         do=_cancel,
         refusal=_in(*OPEN),

@@ -33,11 +33,11 @@ from subscriptions.models import Topic
 State = Edition.State
 STEPS = (State.DRAFT, State.APPROVED, State.FROZEN, State.SENDING, State.DONE)
 STEP_HINTS = {
-    State.DRAFT: _("ranked anew until you approve it"),
-    State.APPROVED: _("waits for its cut-off"),
-    State.FROZEN: _("rendered; readers get it at their hour"),
-    State.SENDING: _("on its way"),
-    State.DONE: _("nothing is owed any more"),
+    State.DRAFT: _("ranking is refreshed until you approve it"),
+    State.APPROVED: _("frozen at its cut-off"),
+    State.FROZEN: _("each reader gets it at their hour"),
+    State.SENDING: _("digests are being sent"),
+    State.DONE: _("all digests are settled"),
 }
 DARK = "(prefers-color-scheme: dark)"
 
@@ -51,7 +51,12 @@ class ItemForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        words = {"position": _("Place of"), "standing": _("Standing of"), "lane": _("Lane of"), "note": _("Note under")}
+        words = {
+            "position": _("Position of"),
+            "standing": _("Status of"),
+            "lane": _("Lane of"),
+            "note": _("Note under"),
+        }
         for name, field in self.fields.items():
             field.show_hidden_initial = True
             if name in words and self.instance.pk:  # the column's heading does not reach a screen reader here

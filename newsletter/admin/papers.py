@@ -47,10 +47,10 @@ class TopicFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
         kept = [form.cleaned_data for form in self.forms if getattr(form, "cleaned_data", None)]
         kept = [row for row in kept if not row.get("DELETE")]
         if sum(1 for row in kept if row.get("is_primary")) > 1:
-            raise forms.ValidationError(_("Only one topic can be the primary one."))
+            raise forms.ValidationError(_("Only one topic can be primary. Untick the others."))
         topics = [row["topic"] for row in kept if row.get("topic")]
         if len(topics) != len(set(topics)):
-            raise forms.ValidationError(_("A topic stands here twice."))
+            raise forms.ValidationError(_("A topic is listed twice. Remove one of them."))
 
     def delete_existing(self, obj: PaperTopic, commit: bool = True) -> None:
         """A topic taken away stays as a curator's no; taking that away leaves the matter to the classifier again."""
@@ -94,8 +94,8 @@ class TopicFilter(admin.SimpleListFilter):
 
 
 class PaperForm(forms.ModelForm):  # type: ignore[type-arg]
-    authors = LinesField(label=_("Authors"), help_text=_("One a line."))
-    categories = LinesField(label=_("arXiv categories"), help_text=_("One a line, the primary first."))
+    authors = LinesField(label=_("Authors"), help_text=_("One per line."))
+    categories = LinesField(label=_("arXiv categories"), help_text=_("One per line, the primary one first."))
 
     class Meta:
         model = Paper
@@ -105,27 +105,30 @@ class PaperForm(forms.ModelForm):  # type: ignore[type-arg]
 def _merge(paper: Paper, request: HttpRequest) -> str:
     into = find_paper(request.POST.get("into", ""))
     if into is None:
-        raise ActError(gettext("No such paper: give its arXiv id, or its number here."))
+        raise ActError(gettext("No such paper. Enter its arXiv id or its number on this site."))
     merging.merge(paper, into=into, by=cast(User, request.user), now=timezone.now())
     return gettext("Merged into “%s”.") % into.title
 
 
 def _split(paper: Paper, request: HttpRequest) -> str:
     merging.split(paper)
-    return gettext("The merge is taken back.")
+    return gettext("The merge was undone.")
 
 
 MERGE = Act(
     label=_("Merge into another paper"),
-    warning=_("Its sightings, votes and open places go to the other; links to it lead there. It can be taken back."),
+    warning=_(
+        "Its sightings, votes and places in open editions move to the other paper, and its links redirect there. "
+        "You can undo this."
+    ),
     permission="newsletter.change_paper",
     do=_merge,
-    refusal=lambda paper: gettext("This paper is merged already.") if paper.merged_into_id else "",
+    refusal=lambda paper: gettext("This paper is already merged.") if paper.merged_into_id else "",
     errors=(merging.MergeError,),
 )
 SPLIT = Act(
-    label=_("Take the merge back"),
-    warning=_("The two are two papers again, each with what it had."),
+    label=_("Undo the merge"),
+    warning=_("Splits them again. Each paper gets back its own data."),
     permission="newsletter.change_paper",
     do=_split,
     refusal=lambda paper: "" if paper.merged_into_id else gettext("This paper is not merged."),
@@ -151,7 +154,7 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
     list_per_page = 50
     ordering = ("-pk",)
     search_fields = ("title", "arxiv_id")
-    search_help_text = _("Words of the title, or an arXiv id.")
+    search_help_text = _("Search by title or arXiv id.")
     inlines = (TopicInline, SightingInline)
     actions = ("pick_for_daily", "pick_for_weekly", "pick_for_monthly", "hide", "unhide")
     readonly_fields = ("first_seen_at", "upvotes", "github_stars", "trends", "scored_at")
@@ -275,7 +278,7 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
         paper = get_object_or_404(Paper, pk=pk)
         wanted = request.GET.get("into", "")
         into = find_paper(wanted)
-        facts = {"wanted": wanted, "into": into, "facts": [(_("Becomes another name of"), into.title)] if into else []}
+        facts = {"wanted": wanted, "into": into, "facts": [(_("Will be merged into"), into.title)] if into else []}
         return self._ask(request, paper, MERGE, facts=facts, template="admin/newsletter/merge.html")
 
     def split(self, request: HttpRequest, pk: int) -> HttpResponse:

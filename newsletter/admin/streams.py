@@ -22,8 +22,8 @@ from newsletter.models import Heartbeat, Stream
 
 def _pause(stream: Stream, request: HttpRequest) -> str:
     if not delivery.pause_stream(stream.name, reason=f"by {request.user}", now=timezone.now()):
-        raise ActError(gettext("It is paused already."))
-    return gettext("Paused. What is on the wire finishes; nothing further is sent.")
+        raise ActError(gettext("It is already paused."))
+    return gettext("Paused. Messages already being sent will finish; no more are started.")
 
 
 def _resume(stream: Stream, request: HttpRequest) -> str:
@@ -35,15 +35,18 @@ def _resume(stream: Stream, request: HttpRequest) -> str:
 ACTS = {
     "pause": Act(
         label=_("Pause the stream"),
-        warning=_("No digest of any edition is sent until somebody resumes it. What is on the wire finishes."),
+        warning=_(
+            "No digest of any edition is sent until someone resumes the stream. Messages already being sent will "
+            "finish."
+        ),
         permission="newsletter.change_stream",
         do=_pause,
-        refusal=lambda stream: gettext("It is paused already.") if stream.paused_at else "",
+        refusal=lambda stream: gettext("It is already paused.") if stream.paused_at else "",
         tone="danger",
     ),
     "resume": Act(
         label=_("Resume the stream"),
-        warning=_("Digests that are due go out at once; those that became too late are skipped."),
+        warning=_("Digests that are due are sent at once; those that are too late are skipped."),
         permission="newsletter.change_stream",
         do=_resume,
         refusal=lambda stream: "" if stream.paused_at else gettext("It is not paused."),
@@ -55,11 +58,11 @@ OF_NOTICES = ACTS | {
     "pause": replace(
         ACTS["pause"],
         warning=_(
-            "No confirmation, preferences link or other notice is mailed until somebody resumes it: nobody can join or "
-            "change anything meanwhile. What is on the wire finishes."
+            "No confirmation, preferences link or other notice is sent until someone resumes the stream, so "
+            "nobody can subscribe or change anything. Messages already being sent will finish."
         ),
     ),
-    "resume": replace(ACTS["resume"], warning=_("Confirmations and notices that are owed go out at once.")),
+    "resume": replace(ACTS["resume"], warning=_("Waiting confirmations and notices are sent at once.")),
 }
 
 

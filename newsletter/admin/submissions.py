@@ -31,7 +31,7 @@ AT_ONCE = 200
 TONES = {"waiting": "warn", "accepted": "good", "declined": "bad", "duplicate": "calm"}
 REASONS = (
     _("It is not about the topics we cover."),
-    _("It is too old to be news here."),
+    _("It is too old to be news."),
     _("It reads like an advertisement."),
 )
 
@@ -49,7 +49,7 @@ class SubmissionAdmin(ReadOnly):
     list_per_page = 50
     ordering = ("-state", "at")  # those that wait first, the oldest of them first
     search_fields = ("arxiv_id",)
-    search_help_text = _("An arXiv id.")
+    search_help_text = _("Search by arXiv id.")
     actions = ("accept", "decline")
     fields = readonly_fields = (
         *("name", "by", "handed_in", "state_label", "said", "decided_by", "decided_at", "listed_as"),
@@ -78,7 +78,7 @@ class SubmissionAdmin(ReadOnly):
             row.arxiv_id,
         )
 
-    @admin.display(description=_("Handed in by"))
+    @admin.display(description=_("Submitted by"))
     def by(self, row: Submission) -> str:
         if row.subscriber_id is None:
             return gettext("a program") if row.link.startswith("arXiv:") else "—"
@@ -88,7 +88,7 @@ class SubmissionAdmin(ReadOnly):
             "refused": row.refused,  # type: ignore[attr-defined]
         }
 
-    @admin.display(description=_("Handed in (UTC)"), ordering="at")
+    @admin.display(description=_("Submitted (UTC)"), ordering="at")
     def handed_in(self, row: Submission) -> SafeString | str:
         return display.moment(row.at)
 
@@ -96,10 +96,10 @@ class SubmissionAdmin(ReadOnly):
     def state_label(self, row: Submission) -> SafeString:
         return display.badge(row.get_state_display(), TONES[row.state])
 
-    @admin.display(description=_("What the reader is told"))
+    @admin.display(description=_("Message to the reader"))
     def said(self, row: Submission) -> str:
         if row.state == Submission.State.DECLINED and not row.note:
-            return gettext("arXiv knows no such paper")
+            return gettext("not found on arXiv")
         return row.note or "—"
 
     @admin.display(description=_("Listed as"))
@@ -115,11 +115,15 @@ class SubmissionAdmin(ReadOnly):
     @admin.action(description=_("Accept"), permissions=["decide"])
     def accept(self, request: HttpRequest, rows: QuerySet[Submission]) -> None:
         if not submissions.takes_submissions():
-            messages.error(request, _("arxiv_query is not among SOURCES: what is accepted could not be fetched."))
+            messages.error(request, _("Accepted papers cannot be fetched: add arxiv_query to SOURCES."))
             return
         pks = self._logged(request, rows, "accept")
         number = submissions.accept(pks, by=cast(User, request.user), now=timezone.now())
-        text = ngettext("%d paper accepted; arXiv is asked.", "%d papers accepted; arXiv is asked.", number)
+        text = ngettext(
+            "%d paper accepted. It is being fetched from arXiv.",
+            "%d papers accepted. They are being fetched from arXiv.",
+            number,
+        )
         messages.success(request, text % number)
 
     @admin.action(description=_("Decline, with a reason"), permissions=["decide"])
@@ -159,7 +163,7 @@ class SubmissionAdmin(ReadOnly):
             messages.success(request, ngettext("%d paper declined.", "%d papers declined.", number) % number)
             return HttpResponseRedirect(back)
         context = self.admin_site.each_context(request) | {
-            "title": _("Decline papers handed in"),
+            "title": _("Decline submitted papers"),
             "rows": rows.order_by(F("at")),
             "asked": ",".join(map(str, pks)),
             "reasons": REASONS,

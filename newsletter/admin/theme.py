@@ -14,11 +14,11 @@ from newsletter.admin import submissions
 
 # Group -> (title, icon, admin page, permission).
 _PAGES: dict[Any, tuple[tuple[Any, str, str, str], ...]] = {
-    "": ((_("The desk"), "home", "index", ""),),
+    "": ((_("Dashboard"), "home", "index", ""),),
     _("Editing"): (
         (_("Editions"), "newspaper", "newsletter_edition_changelist", "newsletter.view_edition"),
         (_("Papers"), "article", "newsletter_paper_changelist", "newsletter.view_paper"),
-        (_("Handed in"), "inbox", "newsletter_submission_changelist", "newsletter.view_submission"),
+        (_("Submissions"), "inbox", "newsletter_submission_changelist", "newsletter.view_submission"),
         (_("Topics"), "sell", "subscriptions_topic_changelist", "subscriptions.view_topic"),
     ),
     _("Sending"): (
@@ -38,7 +38,7 @@ _PAGES: dict[Any, tuple[tuple[Any, str, str, str], ...]] = {
         (_("Source runs"), "sync", "newsletter_sourcerun_changelist", "newsletter.view_sourcerun"),
         (_("Source hosts"), "dns", "newsletter_sourcehost_changelist", "newsletter.view_sourcehost"),
     ),
-    _("Who may do what"): (
+    _("Access"): (
         (_("Users"), "person", "auth_user_changelist", "auth.view_user"),
         (_("Groups"), "badge", "auth_group_changelist", "auth.view_group"),
     ),

@@ -39,13 +39,13 @@ class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
         label=_("Address"),
         max_length=500,
         widget=UnfoldAdminTextInputWidget,
-        help_text=_("An https address that answers a POST with 2xx within seconds."),
+        help_text=_("An https URL that answers a POST with a 2xx status within a few seconds."),
     )
     events = forms.MultipleChoiceField(
         choices=EVENTS,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         initial=every_event,
-        help_text=_("What it wants to hear of."),
+        help_text=_("The events sent to it."),
     )
 
     class Meta:
@@ -63,43 +63,49 @@ class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
 
 def _test(endpoint: WebhookEndpoint, request: HttpRequest) -> str:
     webhooks.send_test(endpoint, now=timezone.now())
-    return gettext("A test is on its way; the log shows within a minute what was said to it.")
+    return gettext("A test message was queued. The log will show the result within a minute.")
 
 
 def _new_secret(endpoint: WebhookEndpoint, request: HttpRequest) -> str:
     secret = webhooks.give_secret(endpoint, now=timezone.now())
     endpoint.save(update_fields=["secret", "former_secret", "former_until"])
     _show_once(request, secret)
-    return gettext("There is a new secret. The one before signs beside it for a day.")
+    return gettext("The new secret is in use. Messages are also signed with the old one for a day.")
 
 
 def _leave_off(endpoint: WebhookEndpoint, request: HttpRequest) -> str:
     WebhookEndpoint.objects.filter(pk=endpoint.pk).update(off_reason="")
-    return gettext("It stays off, and the alarm is over.")
+    return gettext("The alarm was cleared. The webhook stays off.")
 
 
 def _show_once(request: HttpRequest, secret: str) -> None:
-    messages.warning(request, gettext("The secret, shown this once: %(secret)s") % {"secret": secret})
+    messages.warning(
+        request, gettext("Copy the secret now; it will not be shown again: %(secret)s") % {"secret": secret}
+    )
 
 
 ACTS = {
     "test": Act(
         label=_("Send a test"),
-        warning=_("A signed message of the kind “test” is posted to this address."),
+        warning=_("Posts a signed message of the kind “test” to this address."),
         permission="newsletter.change_webhookendpoint",
         do=_test,
-        refusal=lambda row: "" if row.is_active else gettext("It is switched off."),
+        refusal=lambda row: "" if row.is_active else gettext("This webhook is switched off. Switch it on first."),
     ),
     "leave-off": Act(
-        label=_("Leave it off"),
-        warning=_("It was switched off because nothing was taken there. You know, so the alarm may end."),
+        label=_("Clear the alarm"),
+        warning=_(
+            "It was switched off because it stopped accepting messages. This clears the alarm and leaves it off."
+        ),
         permission="newsletter.change_webhookendpoint",
         do=_leave_off,
-        refusal=lambda row: "" if row.off_reason else gettext("There is no alarm about it."),
+        refusal=lambda row: "" if row.off_reason else gettext("This endpoint has no alarm to clear."),
     ),
     "new-secret": Act(
-        label=_("Make a new secret"),
-        warning=_("It is shown once. For a day both secrets sign, so that the other side can change over."),
+        label=_("Rotate the secret"),
+        warning=_(
+            "The secret is shown once. For a day messages are signed with both, so that the receiver can switch."
+        ),
         permission="newsletter.change_webhookendpoint",
         do=_new_secret,
     ),
@@ -141,17 +147,17 @@ class WebhookEndpointAdmin(ModelAdmin):  # type: ignore[misc]
         off = display.badge(_("off"), "bad" if row.off_reason else "")
         return format_html("{} {}", off, row.off_reason)
 
-    @admin.display(description=_("Takes nothing since (UTC)"))
+    @admin.display(description=_("Failing since (UTC)"))
     def failing(self, row: WebhookEndpoint) -> SafeString | str:
         return display.moment(row.failing_since)
 
     @admin.display(description=_("Log"))
     def history(self, row: WebhookEndpoint) -> SafeString:
         url = reverse("admin:newsletter_webhookdelivery_changelist")
-        label = _("What it was told")
+        label = _("Deliveries")
         return format_html('<a class="desk-link" href="{}?endpoint__id__exact={}">{}</a>', url, row.pk, label)
 
-    @admin.display(description=_("Acts"))
+    @admin.display(description=_("Actions"))
     def buttons(self, row: WebhookEndpoint) -> SafeString:
         links = (
             (reverse("admin:newsletter_webhookendpoint_act", args=[row.pk, verb]), one.label)
@@ -201,7 +207,7 @@ class WebhookDeliveryAdmin(ReadOnly):
     def owed(self, row: WebhookDelivery) -> SafeString | str:
         return display.moment(row.next_at)
 
-    @admin.display(description=_("Owed since (UTC)"), ordering="created_at")
+    @admin.display(description=_("Queued at (UTC)"), ordering="created_at")
     def made(self, row: WebhookDelivery) -> SafeString | str:
         return display.moment(row.created_at)
 
@@ -209,7 +215,7 @@ class WebhookDeliveryAdmin(ReadOnly):
     def uid(self, row: WebhookDelivery) -> str:
         return row.event.uid
 
-    @admin.display(description=_("Tries"))
+    @admin.display(description=_("Attempts"))
     def log(self, row: WebhookDelivery) -> SafeString | str:
         lines = (
             (display.moment(parse_datetime(at)), status or "—", took, said) for at, status, took, said in row.tries
@@ -217,7 +223,7 @@ class WebhookDeliveryAdmin(ReadOnly):
         found = format_html_join("", "<li>{} · {} · {} ms<small>{}</small></li>", lines)
         return format_html('<ol class="desk-digest">{}</ol>', found) if found else "—"
 
-    @admin.display(description=_("What is sent"))
+    @admin.display(description=_("Body"))
     def body(self, row: WebhookDelivery) -> SafeString:
         return format_html('<pre class="desk-mono">{}</pre>', row.event.body[:4000])
 
@@ -229,5 +235,5 @@ class WebhookDeliveryAdmin(ReadOnly):
         for row in rows.select_related("endpoint", "event"):
             self.log_change(request, row, "send again")
         count = webhooks.send_again(rows, now=timezone.now())
-        text = ngettext("%d message goes out again.", "%d messages go out again.", count)
+        text = ngettext("%d message was queued again.", "%d messages were queued again.", count)
         messages.success(request, text % count)

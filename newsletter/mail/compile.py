@@ -163,22 +163,22 @@ class _Press:
     def _frame_context(self) -> dict[str, Any]:
         edition = self.edition
         note = mail_text.paragraphs(edition.editor_note)
-        because = _("You get this mail because you subscribed to the %(cadence)s digest of %(site)s.") % {
+        because = _("You get this email because you subscribed to the %(cadence)s digest of %(site)s.") % {
             "cadence": edition.get_cadence_display(),
             "site": settings.SITE_NAME,
         }
         # A first digest may be of another rhythm than its reader's, whichever edition was the newest.
-        because_welcome = _("You get this mail because you have just subscribed to %s.") % settings.SITE_NAME
+        because_welcome = _("You get this email because you have just subscribed to %s.") % settings.SITE_NAME
         welcome = _(
-            "Here is a digest to begin with: what researchers are reading now, chosen by the topics you ticked. Say "
-            "“more like this” or “less like this” under a paper, and the next digest follows."
+            "Here is your first digest: what researchers are reading now, chosen by the topics you ticked. "
+            "Use “more like this” and “less like this” under a paper to shape the next one."
         )
         frequency = {
             Edition.Cadence.DAILY: _("It comes on the days you chose, once a day at most."),
             Edition.Cadence.WEEKLY: _("It comes once a week."),
             Edition.Cadence.MONTHLY: _("It comes once a month."),
         }[Edition.Cadence(edition.cadence)]
-        frequency_welcome = _("From now on a digest comes on the days and at the hour you chose.")
+        frequency_welcome = _("From now on you get a digest on the days and at the time you chose.")
         return {
             "slots": self.slots,
             "language": translation.get_language(),

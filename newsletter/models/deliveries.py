@@ -45,7 +45,7 @@ class Delivery(models.Model):
 
     class Skip(models.TextChoices):
         EMPTY = "empty", _("no new paper in the followed topics")
-        UNSUBSCRIBED = "unsubscribed", _("the reader left")
+        UNSUBSCRIBED = "unsubscribed", _("the reader unsubscribed")
         SUPPRESSED = "suppressed", _("the address is suppressed")
         PAUSED = "paused", _("the reader paused")
         THIN = "thin", _("fewer papers than the reader wants a mail for")
@@ -64,18 +64,20 @@ class Delivery(models.Model):
     )
     local_on = models.DateField(help_text=_("The reader's local day it is for."))
     due_at = models.DateTimeField()
-    not_before = models.DateTimeField(null=True, blank=True, help_text=_("Owed from then on; empty when not owed."))
-    expires_at = models.DateTimeField(help_text=_("News gets stale: after this it is skipped, not sent."))
+    not_before = models.DateTimeField(
+        null=True, blank=True, help_text=_("Send no earlier than this. Empty once settled.")
+    )
+    expires_at = models.DateTimeField(help_text=_("Skipped instead of sent after this."))
     domain = models.CharField(max_length=255, blank=True, help_text=_("Recipient's domain, for pacing."))
     # What comes back is judged against it, for a reader may move. Null: planned by older code, or forgotten since.
     address_hash = models.CharField(  # noqa: DJ001
         max_length=64, null=True, editable=False, help_text=_("Keyed hash of the address it was sent to.")
     )
-    picks = models.JSONField(default=list, help_text=_("Ordered [edition item, lane, reason] of what is sent."))
-    claim = models.CharField(max_length=32, blank=True, help_text=_("The claim that holds or settled the row."))
+    picks = models.JSONField(default=list, help_text=_("The digest: [edition item, lane, reason], in order."))
+    claim = models.CharField(max_length=32, blank=True, help_text=_("The claim that holds or settled this row."))
     attempts = models.PositiveSmallIntegerField(default=0)
     sent_at = models.DateTimeField(null=True, blank=True)
-    size = models.PositiveIntegerField(default=0, help_text=_("Bytes on the wire."))
+    size = models.PositiveIntegerField(default=0, help_text=_("Size in bytes as sent."))
     reply = models.CharField(max_length=300, blank=True, help_text=_("The relay's last answer."))
 
     objects = DeliveryQuerySet.as_manager()
@@ -136,7 +138,7 @@ class DeliveryEvent(models.Model):
         BOUNCED = "bounced", _("the address does not exist")
         SOFT = "soft", _("bounced for now")
         COMPLAINED = "complained", _("marked as spam")
-        UNSUBSCRIBED = "unsubscribed", _("asked to leave")
+        UNSUBSCRIBED = "unsubscribed", _("asked to unsubscribe")
         SETTLED = "settled", _("settled by hand or log")
 
     MESSAGE_ID = "message-id"  # of `tied_by`
@@ -156,7 +158,9 @@ class DeliveryEvent(models.Model):
     code = models.CharField(max_length=16, blank=True, help_text=_("Reply and enhanced status code."))
     phase = models.CharField(max_length=12, blank=True)
     text = models.CharField(max_length=300, blank=True)
-    handled_at = models.DateTimeField(null=True, blank=True, help_text=_("When feedback acted on it."))
+    handled_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("When the reader's state was updated from it.")
+    )
 
     class Meta:
         ordering = ["at", "pk"]

@@ -50,21 +50,25 @@ class Edition(models.Model):
     period_on = models.DateField(help_text=_("The day; the Monday of the week; the first of the month."))
     state = models.CharField(max_length=9, choices=State, default=State.DRAFT)
     window_start_at = models.DateTimeField(help_text=_("Cut-off of the edition before."))
-    cutoff_at = models.DateTimeField(help_text=_("Papers after this belong to the next edition."))
-    editor_note = models.TextField(blank=True, help_text=_("Plain text above the papers. Blank lines part paragraphs."))
+    cutoff_at = models.DateTimeField(help_text=_("Papers that arrive later belong to the next edition."))
+    editor_note = models.TextField(
+        blank=True, help_text=_("Plain text above the papers. Separate paragraphs with a blank line.")
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     approved_at = models.DateTimeField(null=True, blank=True)
     approved_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True)
     frozen_at = models.DateTimeField(null=True, blank=True)
-    closes_at = models.DateTimeField(null=True, blank=True, help_text=_("No reader is planned for it after this."))
+    closes_at = models.DateTimeField(null=True, blank=True, help_text=_("No digests are planned after this."))
     send_now_at = models.DateTimeField(
-        null=True, blank=True, help_text=_("A curator wants every reader planned at once; empty again when done.")
+        null=True, blank=True, help_text=_("When a curator requested “Send now”. Empty once every reader is planned.")
     )
     done_at = models.DateTimeField(null=True, blank=True)
     paused_at = models.DateTimeField(null=True, blank=True)
     pause_reason = models.CharField(max_length=200, blank=True)
     resumed_at = models.DateTimeField(null=True, blank=True)
-    forgotten_at = models.DateTimeField(null=True, blank=True, help_text=_("The details of its deliveries are gone."))
+    forgotten_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("When the details of its deliveries were deleted.")
+    )
 
     objects = EditionQuerySet.as_manager()
 

@@ -15,8 +15,10 @@ class Stream(models.Model):
     name = models.CharField(max_length=32, primary_key=True)
     paused_at = models.DateTimeField(null=True, blank=True)
     pause_reason = models.CharField(max_length=200, blank=True)
-    failures = models.PositiveIntegerField(default=0, help_text=_("Infrastructure errors in a row."))
-    probe_at = models.DateTimeField(null=True, blank=True, help_text=_("The breaker lets one worker try again then."))
+    failures = models.PositiveIntegerField(default=0, help_text=_("Consecutive infrastructure errors."))
+    probe_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("When the circuit breaker lets one worker try again.")
+    )
 
     def __str__(self) -> str:
         return f"{self.name}: {'paused' if self.paused_at else 'running'}"
@@ -40,7 +42,7 @@ class SourceHost(models.Model):
 
     host = models.CharField(max_length=255, primary_key=True)
     free_at = models.DateTimeField()
-    strikes = models.PositiveSmallIntegerField(default=0, help_text=_("Refusals in a row."))
+    strikes = models.PositiveSmallIntegerField(default=0, help_text=_("Consecutive refusals."))
 
     def __str__(self) -> str:
         return f"{self.host} from {self.free_at:%Y-%m-%d %H:%M:%S}"
@@ -61,7 +63,7 @@ class SourceRun(models.Model):
     url = models.CharField(max_length=2000)
     state = models.CharField(max_length=9, choices=State)
     started_at = models.DateTimeField()
-    retry_at = models.DateTimeField(null=True, blank=True, help_text=_("Not asked again before this."))
+    retry_at = models.DateTimeField(null=True, blank=True, help_text=_("Not polled again before this."))
     status = models.PositiveSmallIntegerField(null=True, blank=True, help_text=_("HTTP status."))
     read = models.PositiveIntegerField(default=0)
     new = models.PositiveIntegerField(default=0)
@@ -69,7 +71,7 @@ class SourceRun(models.Model):
     detail = models.CharField(max_length=300, blank=True)
     etag = models.CharField(max_length=200, blank=True)
     modified = models.CharField(max_length=64, blank=True, help_text=_("Last-Modified, as the host wrote it."))
-    newest = models.CharField(max_length=32, blank=True, help_text=_("The highest identifier among the news."))
+    newest = models.CharField(max_length=32, blank=True, help_text=_("The highest identifier among the new papers."))
 
     class Meta:
         ordering = ["-started_at", "-pk"]

@@ -121,7 +121,7 @@ class Paper(models.Model):
     title_tail = models.CharField(max_length=24, editable=False, blank=True)
     abstract = models.TextField(blank=True)
     authors = models.JSONField(default=list, blank=True)
-    published_on = models.DateField(null=True, blank=True, help_text=_("First version. Empty when no source says."))
+    published_on = models.DateField(null=True, blank=True, help_text=_("Date of the first version. Empty if unknown."))
     listed_on = models.DateField(null=True, blank=True, db_index=True, help_text=_("The daily list it appeared on."))
     first_seen_at = models.DateTimeField()
     url = models.URLField(max_length=300, blank=True)
@@ -134,10 +134,10 @@ class Paper(models.Model):
     is_hidden = models.BooleanField(default=False, help_text=_("Kept out of listings and editions by a curator."))
     merged_into = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="merged")
     topics: models.ManyToManyField[Topic, PaperTopic] = models.ManyToManyField(Topic, through="PaperTopic")
-    upvotes = models.PositiveIntegerField(default=0, help_text=_("Latest count, for showing."))
-    github_stars = models.PositiveIntegerField(default=0, help_text=_("Latest count, for showing."))
+    upvotes = models.PositiveIntegerField(default=0, help_text=_("Latest count, for display."))
+    github_stars = models.PositiveIntegerField(default=0, help_text=_("Latest count, for display."))
     reader_votes = models.PositiveIntegerField(
-        default=0, db_default=0, help_text=_("Our own readers' votes that count.")
+        default=0, db_default=0, help_text=_("Votes of our own readers that count.")
     )
     # Trend scores per cadence, written by ranking; zero for papers no source measures.
     score_daily = models.FloatField(default=0.0)
@@ -246,7 +246,7 @@ class Merge(models.Model):
     into = models.ForeignKey(Paper, on_delete=models.CASCADE, related_name="merges")
     at = models.DateTimeField()
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True)
-    moved = models.JSONField(default=dict, help_text=_("Keys of the rows that went over, and what was filled in."))
+    moved = models.JSONField(default=dict, help_text=_("Keys of the rows moved, and the fields filled in."))
 
     def __str__(self) -> str:
         return f"{self.paper_id} into {self.into_id}"
@@ -297,10 +297,10 @@ class PaperTopic(models.Model):
     paper = models.ForeignKey(Paper, on_delete=models.CASCADE, related_name="paper_topics")
     topic = models.ForeignKey(Topic, on_delete=models.CASCADE, related_name="paper_topics")
     score = models.FloatField()
-    is_assigned = models.BooleanField(default=True, help_text=_("Shown as a topic of the paper."))
+    is_assigned = models.BooleanField(default=True, help_text=_("Displayed as a topic of the paper."))
     is_primary = models.BooleanField(default=False)
     origin = models.CharField(max_length=10, choices=Origin, default=Origin.CLASSIFIER)
-    curated_at = models.DateTimeField(null=True, blank=True, help_text=_("When a curator set it, or took it away."))
+    curated_at = models.DateTimeField(null=True, blank=True, help_text=_("When a curator set or removed it."))
     # Copied from the paper (see SORT_KEYS), so that one walk along one index gives a page of a topic.
     listed_on = models.DateField(default=UNLISTED, db_default=UNLISTED, editable=False)
     upvotes = models.PositiveIntegerField(default=0, db_default=0, editable=False)

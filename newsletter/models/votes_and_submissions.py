@@ -42,7 +42,7 @@ class Submission(models.Model):
         WAITING = "waiting", _("waiting")
         ACCEPTED = "accepted", _("accepted")
         DECLINED = "declined", _("declined")
-        DUPLICATE = "duplicate", _("came in by itself")
+        DUPLICATE = "duplicate", _("already listed by then")
 
     OPEN = (State.WAITING, State.ACCEPTED)
 

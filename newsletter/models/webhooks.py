@@ -21,13 +21,15 @@ def every_event() -> list[str]:
 class WebhookEndpoint(models.Model):
     """An address of somebody's program. Its secrets are kept encrypted: signing needs them, a backup must not tell."""
 
-    url = models.CharField(max_length=500, help_text=_("An https address that answers a POST with 2xx within seconds."))
-    description = models.CharField(max_length=200, blank=True, help_text=_("Whose program it is, and what for."))
-    events = models.JSONField(default=every_event, help_text=_("What it wants to hear of."))
+    url = models.CharField(
+        max_length=500, help_text=_("An https URL that answers a POST with a 2xx status within a few seconds.")
+    )
+    description = models.CharField(max_length=200, blank=True, help_text=_("Who runs the receiver, and what for."))
+    events = models.JSONField(default=every_event, help_text=_("The events sent to it."))
     secret = models.CharField(max_length=255, editable=False)
     former_secret = models.CharField(max_length=255, blank=True, editable=False)
     former_until = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text=_("Until then both secrets sign.")
+        null=True, blank=True, editable=False, help_text=_("Messages are signed with both secrets until then.")
     )
     is_active = models.BooleanField(default=True)
     off_reason = models.CharField(max_length=200, blank=True, editable=False, help_text=_("Why we switched it off."))
@@ -49,7 +51,9 @@ class WebhookEvent(models.Model):
         TEST = "test", _("a test")
 
     kind = models.CharField(max_length=32, choices=Kind)
-    uid = models.CharField(max_length=40, unique=True, help_text=_("The webhook-id that receivers tell repeats by."))
+    uid = models.CharField(
+        max_length=40, unique=True, help_text=_("The webhook-id by which receivers recognise duplicates.")
+    )
     edition = models.ForeignKey(Edition, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
     body = models.TextField()
     created_at = models.DateTimeField()
@@ -81,9 +85,9 @@ class WebhookDelivery(models.Model):
     event = models.ForeignKey(WebhookEvent, on_delete=models.CASCADE, related_name="deliveries")
     state = models.CharField(max_length=6, choices=State, default=State.QUEUED)
     next_at = models.DateTimeField(null=True, blank=True)
-    attempts = models.PositiveSmallIntegerField(default=0, help_text=_("Begun, whether they ended or not."))
+    attempts = models.PositiveSmallIntegerField(default=0, help_text=_("Attempts started, finished or not."))
     status = models.PositiveSmallIntegerField(null=True, blank=True, help_text=_("The last answer's HTTP status."))
-    excerpt = models.CharField(max_length=300, blank=True, help_text=_("What the last answer said, or what broke."))
+    excerpt = models.CharField(max_length=300, blank=True, help_text=_("The last response or error."))
     tries = models.JSONField(default=list, blank=True, help_text=_("When, status, milliseconds, excerpt; newest last."))
     created_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True, blank=True)

@@ -17,33 +17,31 @@ def sentence_of(error: QueryError) -> str:
     part = error.part[:60]
     match error.problem:
         case Problem.TOO_LONG:
-            return _("A search can be %(number)d characters long at most.") % {"number": LONGEST}
+            return _("Your search is too long. Use at most %(number)d characters.") % {"number": LONGEST}
         case Problem.TOO_MANY_WORDS:
-            return _("A search can have %(number)d words at most.") % {"number": MOST_WORDS}
+            return _("Your search has too many words. Use at most %(number)d.") % {"number": MOST_WORDS}
         case Problem.NO_SUCH_FIELD:
             return _(
-                "There is no field “%(field)s:”. There are topic:, author:, has:code, after: and before:."
-                " Put a blank after the colon if it is part of a title."
+                "There is no field “%(field)s:”. Use topic:, author:, has:code, after: or before:. If the "
+                "colon is part of a title, put a space after it."
             ) % {"field": part}
         case Problem.EMPTY_FIELD:
             return _("“%(field)s” needs a value right after the colon, such as topic:vision.") % {"field": part}
         case Problem.NO_SUCH_TOPIC:
             slugs = Topic.objects.filter(is_active=True).values_list("slug", flat=True)[:_EXAMPLES]
-            return _("There is no one topic “%(topic)s”. The topics are: %(topics)s.") % {
+            return _("There is no topic “%(topic)s”. Use one of these: %(topics)s.") % {
                 "topic": part,
                 "topics": ", ".join(slugs),
             }
         case Problem.NOT_A_DATE:
-            return _("“%(text)s” is no date. Write a year, a month or a day, such as 2026, 2026-03 or 2026-03-18.") % {
-                "text": part
-            }
-        case Problem.ONLY_CODE:
-            return _("“has:” knows only has:code: papers that come with their code.")
-        case Problem.ENDS_BEFORE_IT_BEGINS:
             return _(
-                "No paper can be from after that day and from before the other. Do you mean it the other way round?"
-            )
+                "“%(text)s” is not a date. Write a year, a month or a day, such as 2026, 2026-03 or 2026-03-18."
+            ) % {"text": part}
+        case Problem.ONLY_CODE:
+            return _("“has:” only works as has:code, for papers with code.")
+        case Problem.ENDS_BEFORE_IT_BEGINS:
+            return _("The date of after: is later than that of before:. Swap them.")
         case Problem.NO_LETTERS:
-            return _("The papers here are in English: search for English words, names or numbers.")
+            return _("The papers are in English. Search for English words, names or numbers.")
         case Problem.NO_TELLING_WORDS:
-            return _("These words stand in almost every text. Add one that tells the papers you want from the others.")
+            return _("These words are too common. Add a more specific one.")

@@ -117,7 +117,7 @@ def editions(request: HttpRequest) -> HttpResponse:
     context = {
         "months": months,
         "cadence": cadence,
-        "filters": [(_("Rhythm"), choices("cadence", CADENCES, cadence, wishes))],
+        "filters": [(_("Frequency"), choices("cadence", CADENCES, cadence, wishes))],
         "number": number,
         "query_before": _query(wishes, number - 1) if number > 1 else None,
         "query_after": _query(wishes, number + 1) if len(page) > EDITIONS_PER_PAGE else None,

@@ -137,4 +137,4 @@ def _json(items: list[Item], *, title: str, page: str, address: str) -> HttpResp
 
 
 def _description() -> str:
-    return _("What went out to the readers, in the editors' order.")
+    return _("Every edition sent to readers, in the editors' order.")

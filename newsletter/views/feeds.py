@@ -76,7 +76,7 @@ def _trending() -> Channel:
     week = Paper.objects.listed_between(last - timedelta(days=6), last)
     return Channel(
         _("%(site)s: trending papers") % {"site": settings.SITE_NAME},
-        _("The papers of the last seven days that gain attention fastest."),
+        _("The papers from the last seven days that are gaining attention fastest."),
         reverse("newsletter:trending"),
         _first(week.order_by("-score_weekly", "-upvotes", "-id")),
     )

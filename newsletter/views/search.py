@@ -38,13 +38,13 @@ ORDERS = {
     "votes": (F("upvotes").desc(), "-pk"),
 }
 EXAMPLES = (
-    ("diffusion transformer", gettext_lazy("words in any order; slips of the keyboard are put right")),
-    ("making robots fold laundry", gettext_lazy("your own words: they find papers that use the field’s")),
-    ('"flow matching"', gettext_lazy("words exactly like this, next to each other")),
-    ("topic:robotics", gettext_lazy("papers of one topic, by the name in its address")),
-    ("author:bengio", gettext_lazy("papers somebody wrote; author:\"yoshua bengio\" for the whole name")),
-    ("has:code", gettext_lazy("papers that come with their code")),
-    ("after:2026-01 before:2026-03", gettext_lazy("papers from January on and before March; a year or a day will do")),
+    ("diffusion transformer", gettext_lazy("words in any order; typos are corrected")),
+    ("making robots fold laundry", gettext_lazy("plain words: also finds papers that use the technical terms")),
+    ('"flow matching"', gettext_lazy("an exact phrase")),
+    ("topic:robotics", gettext_lazy("papers on one topic, named as in the address of its page")),
+    ("author:bengio", gettext_lazy('papers by an author; author:"yoshua bengio" for the full name')),
+    ("has:code", gettext_lazy("papers with code")),
+    ("after:2026-01 before:2026-03", gettext_lazy("papers from January to February; a year or a day works too")),
 )  # fmt: skip
 
 

@@ -26,11 +26,11 @@ DAYS = 7
 SUBMISSIONS_SHOWN = 20
 SHOWS = {"all": _("All"), "mine": _("My topics"), "voted": _("My votes")}
 WHY_NOT = {
-    Subscriber.State.PENDING: _("Please confirm your address first: press the button in the mail we sent you."),
+    Subscriber.State.PENDING: _("Please confirm your address first: open the link in the email we sent you."),
     Subscriber.State.UNSUBSCRIBED: _(
-        "You have left, so your votes stay as they are. Subscribe again to give new ones."
+        "You have unsubscribed, so you cannot vote. Your earlier votes stay. Subscribe again to cast new ones."
     ),
-    Subscriber.State.SUPPRESSED: _("We may not write to your address any more, so it cannot vote."),
+    Subscriber.State.SUPPRESSED: _("We can no longer send to your address, so you cannot vote."),
 }
 
 

@@ -72,7 +72,10 @@ def _told(form: SignupForm, *, is_accepted: bool) -> JsonResponse:
     """For the banner, which answers in place."""
     if is_accepted:
         return JsonResponse(
-            {"is_accepted": True, "message": gettext("Look into your mailbox: one press, and you are in.")}
+            {
+                "is_accepted": True,
+                "message": gettext("Check your inbox: open the link we sent you and press the button to confirm."),
+            }
         )
     message = " ".join(str(error) for errors in form.errors.values() for error in errors)
     return JsonResponse({"is_accepted": False, "message": message}, status=422)

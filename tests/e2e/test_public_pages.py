@@ -169,7 +169,7 @@ def test_the_first_tab_stop_skips_to_the_content(phone: BrowserContext, live_ser
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
 
-    assert skip == "Skip to the content"
+    assert skip == "Skip to content"
     assert focused(page) == "Day"
 
 

@@ -164,7 +164,7 @@ def test_the_banner_answers_in_place(chromium: Browser, live_server: LiveServer)
         page.locator(".banner [role=status].error").wait_for()
         page.locator("#banner-email").fill("bob@example.net")
         page.locator(".banner button").click()
-        page.get_by_text("Look into your mailbox").wait_for()
+        page.get_by_text("Check your inbox").wait_for()
         assert page.url == before
     assert Subscriber.objects.get(email="bob@example.net").time_zone == "Europe/Berlin"
 
@@ -207,7 +207,7 @@ def test_the_form_works_in_a_frame_of_another_site(chromium: Browser, blog: str)
         frame = page.frame_locator("iframe")
         frame.locator("#id_email").fill("bob@example.net")
         frame.locator("button").click()
-        frame.get_by_text("A mail is on its way to you").wait_for()
+        frame.get_by_text("We have sent you an email").wait_for()
     assert Subscriber.objects.filter(email="bob@example.net").exists()
 
 

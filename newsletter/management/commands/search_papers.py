@@ -59,4 +59,4 @@ def listed(ranked: Any, *, as_json: bool) -> str:
             for paper, score in rows
         ]
         return json.dumps(facts, ensure_ascii=False)
-    return "\n".join(f"{score:6.3f}  {paper.title}" for paper, score in rows) or "Nothing was found."
+    return "\n".join(f"{score:6.3f}  {paper.title}" for paper, score in rows) or "No papers found."
