@@ -1,52 +1,279 @@
-"""What a relay's own log says of our messages: the last word on deliveries that are `unknown`.
+"""What a relay's own log says of our messages: the last word on deliveries that are `unknown`. Pure.
 
-In: lines of a Postfix log (syslog or journal), or JSON lines with `message_id` and `status`. Out: Message-IDs the relay
-took, each with what it says became of it. A line that makes no sense is passed over.
+In: the text of a log of Postfix, Exim, Sendmail or OpenSMTPD, or JSON lines with `message_id` and `status`. Out: what
+each message came to. Only what the relay writes once it has taken a message proves that it did: Postfix writes the
+Message-ID while the header passes, and nothing more when the body is cut off or refused.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-_QUEUED = re.compile(r"cleanup\[\d+\]: (?P<queue>[0-9A-Za-z]+): message-id=<(?P<id>[^>]+)>")
-_STATUS = re.compile(
-    r"postfix\S*\[\d+\]: (?P<queue>[0-9A-Za-z]+): to=<[^>]*>.*\bstatus=(?P<status>\w+)(?: \((?P<text>.*)\))?"
+from newsletter.delivery.bounces.log_lines import Line, lines_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+TEXT_LIMIT = 250
+KNOWN = (
+    "Known are the logs of Postfix, Exim, Sendmail and OpenSMTPD (syslog in any form, journalctl, also with -o json), "
+    "and JSON lines with message_id and status."
 )
+SENT, REFUSED, BOUNCED, DEFERRED, UNKNOWN = "sent", "refused", "bounced", "deferred", "unknown"
+TAKEN = frozenset({SENT, BOUNCED, DEFERRED})  # the relay had it, whatever became of it there
+
+_QUEUED = re.compile(r"([0-9A-Za-z]{5,20}): (.*)")
+_MESSAGE_ID = re.compile(r"message-id=<?([^>\s]*)>?$")
+_TOO_BIG = re.compile(r"warning: ([0-9A-Za-z]{5,20}): queue file size limit exceeded")
+_ACTIVE = re.compile(r"from=<[^>]*>, size=\d+, nrcpt=\d+ \(queue active\)$")
+_EXPIRED = re.compile(r"from=<[^>]*>, status=(?:force-)?expired, returned to sender")
+_POSTFIX_STATUS = re.compile(
+    r"to=<[^>]*>, (?:[a-z_]+=(?:<[^>]*>|[^,<][^,]*)?, )*status=(sent|bounced|deferred)(?: \((.*)\)?)?$"
+)
+
+_EXIM = re.compile(
+    r"(?:\[\d+(?:/\d+)?\] )?([0-9A-Za-z]{6}-[0-9A-Za-z]{6}(?:[0-9A-Za-z]{5})?-[0-9A-Za-z]{2}(?:[0-9A-Za-z]{2})?) (.*)"
+)
+_EXIM_ID = re.compile(r" id=(\S+)")
+_EXIM_STATUS = {"=>": SENT, "->": SENT, ">>": SENT, "**": BOUNCED, "==": DEFERRED}
+
+_SENDMAIL = re.compile(r"sendmail|sm-[\w-]+|sendmail-[\w-]+")
+_SENDMAIL_ID = re.compile(r"from=.*?, msgid=<?([^>,\s]+)")
+_SENDMAIL_STATUS = re.compile(r"to=.*?, stat=(.*)")
+_SENDMAIL_CODE = re.compile(r", dsn=([245])\.")
+_SENDMAIL_CLASS = {"2": SENT, "4": DEFERRED, "5": BOUNCED}
+
+_SMTPD_ENVELOPE = re.compile(r"[0-9a-f]{8,16} smtp envelope evpid=([0-9a-f]{8})[0-9a-f]{8} from=<([^>]*)>")
+_SMTPD_TAKEN = re.compile(
+    r"[0-9a-f]{8,16} smtp (?:event=)?message (?:.*? )?msgid=([0-9a-f]{8})\b(?:.*? from=<([^>]*)>)?"
+)
+_SMTPD_OLD = re.compile(r"smtp-in: Accepted message ([0-9a-f]{8}) on session .*?from=<([^>]*)>")
+_SMTPD_DELIVERY = re.compile(
+    r"[0-9a-f]{8,16} m[td]a (?:event=)?delivery evpid=(?P<id>[0-9a-f]{8})[0-9a-f]{8} .*?result=\"?(?P<result>\w+)"
+    r"|(?:relay|delivery): (?P<old_result>\w+) for (?P<old_id>[0-9a-f]{8})[0-9a-f]{8}:"
+)
+_SMTPD_RESULTS = {"Ok": SENT, "TempFail": DEFERRED, "PermFail": BOUNCED}
+
+_WORDS = {
+    **dict.fromkeys(("sent", "delivered", "accepted", "queued", "ok", "success", "processed"), SENT),
+    **dict.fromkeys(("refused", "rejected", "reject", "failed", "dropped", "blocked", "invalid"), REFUSED),
+    **dict.fromkeys(("bounced", "bounce", "hard_bounce", "undeliverable", "expired"), BOUNCED),
+    **dict.fromkeys(("deferred", "soft_bounce", "retry", "delayed"), DEFERRED),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """``accepted``: the relay took it over. ``status``: the relay's word (sent, bounced, deferred …) or ""."""
+    """``message_id``: "" where the log names only the envelope ``sender``. ``status``: one of the five above."""
 
     message_id: str
-    status: str = ""
+    status: str = UNKNOWN
+    text: str = ""
+    sender: str = ""
+
+
+class _Queued(NamedTuple):
+    """What is known of one queue id."""
+
+    message_id: str = ""
+    sender: str = ""
+    status: str = UNKNOWN
     text: str = ""
 
 
-def fates(lines: Iterable[str]) -> Iterator[Fate]:
-    """One per message the log mentions, in the order of their arrival, with the last status it tells."""
-    arrived: dict[str, str] = {}  # queue id -> Message-ID
-    last: dict[str, Fate] = {}
-    for line in lines:
-        if queued := _QUEUED.search(line):
-            arrived[queued["queue"]] = queued["id"]
-            last.setdefault(queued["id"], Fate(queued["id"]))
-        elif (told := _STATUS.search(line)) and told["queue"] in arrived:
-            message_id = arrived[told["queue"]]
-            last[message_id] = Fate(message_id, told["status"], (told["text"] or "")[:250])
-        elif line.lstrip().startswith("{") and (fate := _from_json(line)):
-            last[fate.message_id] = fate
-    yield from last.values()
+@dataclass
+class Reading:
+    """What a log told. ``recognised``: its lines of a mail server; ``first`` and ``last``: when those were written."""
+
+    wanted: Callable[[Fate], bool] = lambda fate: True
+    recognised: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+    _fates: dict[tuple[str, str], Fate] = field(default_factory=dict)
+    _queue: dict[str, _Queued] = field(default_factory=dict)
+
+    @property
+    def fates(self) -> Iterator[Fate]:
+        """One per message, in the order of their arrival."""
+        yield from self._fates.values()
+
+    def note(self, queue: str, status: str, text: str = "", **named: str) -> None:
+        """Something is said of a queue id: which message it is, or what became of it, in either order."""
+        known = self._queue.get(queue, _Queued())._replace(**named)
+        if not _outranks(known.status, status):
+            known = known._replace(status=status, text=text[:TEXT_LIMIT])
+        self._queue[queue] = known
+        if known.message_id or known.sender:
+            self.settle(Fate(known.message_id, known.status, known.text, "" if known.message_id else known.sender))
+
+    def begin(self, queue: str, **named: str) -> None:
+        """A queue id is used for a new message; whatever had it before is over."""
+        self._queue.pop(queue, None)
+        self.note(queue, UNKNOWN, **named)
+
+    def knows(self, queue: str) -> bool:
+        return queue in self._queue
+
+    def end(self, queue: str) -> None:
+        self._queue.pop(queue, None)
+
+    def settle(self, fate: Fate) -> None:
+        if self.wanted(fate):
+            key = fate.message_id, fate.sender
+            if key not in self._fates or not _outranks(self._fates[key].status, fate.status):
+                self._fates[key] = fate
+
+    def saw(self, line: Line) -> None:
+        self.recognised += 1
+        if line.at is not None:
+            self.first = min(self.first or line.at, line.at)
+            self.last = max(self.last or line.at, line.at)
 
 
-def _from_json(line: str) -> Fate | None:
-    try:
-        told = json.loads(line)
-    except ValueError:
-        return None
-    if not isinstance(told, dict) or not isinstance(told.get("message_id"), str):
-        return None
-    return Fate(told["message_id"].strip("<> "), str(told.get("status", "")), str(told.get("text", ""))[:250])
+def read(
+    texts: Iterable[str],
+    *,
+    now: datetime | None = None,
+    zone: tzinfo = UTC,
+    wanted: Callable[[Fate], bool] = lambda fate: True,
+) -> Reading:
+    """Read a log line by line. Only the messages that are ``wanted`` are kept in memory."""
+    reading = Reading(wanted)
+    for line in lines_of(texts, now=now, zone=zone):
+        if _of_one_line(reading, line):
+            reading.saw(line)
+    return reading
+
+
+def fates(texts: Iterable[str]) -> Iterator[Fate]:
+    """One per message the log mentions, in the order of their arrival."""
+    yield from read(texts).fates
+
+
+def _outranks(known: str, new: str) -> bool:
+    """Whether what is known stays: a try that failed does not undo that the relay has the message."""
+    return (known in TAKEN and new not in TAKEN) or (known == REFUSED and new == UNKNOWN)
+
+
+def _of_one_line(reading: Reading, line: Line) -> bool:
+    """Take in one line. False when it is no mail server's."""
+    if line.fields is not None:
+        return _json(reading, line.fields)
+    server, slash, daemon = line.program.rpartition("/")
+    if slash and server:
+        return _postfix(reading, daemon, line.body)
+    if _SENDMAIL.fullmatch(line.program):
+        return _sendmail(reading, line.body)
+    if line.program in {"smtpd", "opensmtpd"}:
+        return _opensmtpd(reading, line.body)
+    if not line.program or line.program.startswith("exim"):
+        return _exim(reading, line.body)
+    return False
+
+
+_POSTFIX_DAEMONS = re.compile(
+    "anvil|bounce|cleanup|defer|discard|error|flush|lmtp|local|master|[no]?qmgr|pickup|pipe|postscreen|proxymap|relay|retry"
+    "|scache|smtpd?|tlsmgr|tlsproxy|trace|trivial-rewrite|verify|virtual"
+)
+
+
+def _postfix(reading: Reading, daemon: str, body: str) -> bool:
+    if not _POSTFIX_DAEMONS.fullmatch(daemon):
+        return False
+    if daemon == "cleanup" and (big := _TOO_BIG.match(body)):
+        reading.note(big[1], REFUSED, "message too big")
+    if not (match := _QUEUED.match(body)):
+        return True
+    queue, rest = match.groups()
+    if daemon == "cleanup" and (named := _MESSAGE_ID.match(rest)):
+        reading.begin(queue, message_id=named[1])
+    elif daemon in {"cleanup", "smtpd"} and rest.startswith(("milter-reject: ", "reject: ")):
+        reading.note(queue, REFUSED, rest)
+    elif daemon in {"qmgr", "nqmgr", "oqmgr"}:
+        if rest == "removed":
+            reading.end(queue)
+        elif _ACTIVE.match(rest):
+            _taken(reading, queue)
+        elif _EXPIRED.match(rest):
+            reading.note(queue, BOUNCED, "expired in the queue")
+    elif reading.knows(queue) and (told := _POSTFIX_STATUS.match(rest)):
+        reading.note(queue, told[1], (told[2] or "").removesuffix(")"))
+    return True
+
+
+def _taken(reading: Reading, queue: str) -> None:
+    """The relay has it. Said again at every later try, when a status is known already."""
+    if reading.knows(queue) and reading._queue[queue].status not in TAKEN:
+        reading.note(queue, SENT)
+
+
+def _settled(reading: Reading, queue: str, status: str, text: str) -> None:
+    """For servers that write no line at the end: a final status is the end, for our messages have one recipient."""
+    reading.note(queue, status, text)
+    if status != DEFERRED:
+        reading.end(queue)
+
+
+def _exim(reading: Reading, body: str) -> bool:
+    match = _EXIM.match(body)
+    if not match:
+        return False
+    queue, rest = match.groups()
+    flag, _, detail = rest.partition(" ")
+    if flag == "<=":
+        if named := _EXIM_ID.search(f" {detail}".split(" T=", 1)[0]):
+            reading.begin(queue, message_id=named[1])
+            reading.note(queue, SENT)
+    elif flag in _EXIM_STATUS and reading.knows(queue):
+        reading.note(queue, _EXIM_STATUS[flag], detail.partition(" C=")[2] or detail.partition(": ")[2])
+    elif rest == "Completed":
+        reading.end(queue)
+    return True
+
+
+def _sendmail(reading: Reading, body: str) -> bool:
+    """The line with the Message-ID is written before a milter may still refuse: a status alone proves the taking."""
+    match = _QUEUED.match(body)
+    if not match:
+        return True
+    queue, rest = match.groups()
+    if named := _SENDMAIL_ID.match(rest):
+        reading.begin(queue, message_id=named[1])
+    elif not reading.knows(queue):
+        return True
+    elif rest.startswith(("Milter: ", "ruleset=")) and "reject=" in rest:
+        reading.note(queue, REFUSED, rest.partition("reject=")[2])
+    elif told := _SENDMAIL_STATUS.match(rest):
+        said = told[1]
+        code = _SENDMAIL_CODE.search(rest[: told.start(1)])
+        status = _SENDMAIL_CLASS[code[1]] if code else SENT if said.startswith("Sent") else DEFERRED
+        if code or said.startswith(("Sent", "queued", "Deferred")):
+            _settled(reading, queue, status, said)
+    return True
+
+
+def _opensmtpd(reading: Reading, body: str) -> bool:
+    """It writes down the envelope's sender and no Message-ID; ours names the delivery."""
+    if envelope := _SMTPD_ENVELOPE.match(body):
+        reading.begin(envelope[1], sender=envelope[2])
+    elif taken := _SMTPD_TAKEN.match(body) or _SMTPD_OLD.match(body):
+        if taken[2]:
+            reading.begin(taken[1], sender=taken[2])
+        _taken(reading, taken[1])
+    elif told := _SMTPD_DELIVERY.match(body):
+        result, queue = told["result"] or told["old_result"], told["id"] or told["old_id"]
+        if result in _SMTPD_RESULTS and reading.knows(queue):
+            _settled(reading, queue, _SMTPD_RESULTS[result], body[told.end() :].partition("stat=")[2].strip('"'))
+    return True
+
+
+def _json(reading: Reading, fields: dict[str, Any]) -> bool:
+    message_id = fields.get("message_id")
+    if not isinstance(message_id, str):
+        return False
+    status = _WORDS.get(str(fields.get("status", "")).strip().lower(), UNKNOWN)
+    reading.settle(Fate(message_id.strip("<> "), status, str(fields.get("text", ""))[:TEXT_LIMIT]))
+    return True

@@ -1,0 +1,51 @@
+"""A relay's log as a file that operators name on the command line: opened, bounded, its time zone known."""
+
+from __future__ import annotations
+
+import gzip
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+from zoneinfo import ZoneInfo
+
+from django.core.management.base import CommandError
+
+from newsletter.delivery.bounces.log_lines import LONGEST
+
+
+def add_log_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--time-zone",
+        default="UTC",
+        metavar="ZONE",
+        help="of times that name none, such as Europe/Berlin (default: UTC)",
+    )
+
+
+def zone_of(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        raise CommandError(f"There is no time zone {name}. Give an IANA name, such as Europe/Berlin.") from None
+
+
+@contextmanager
+def open_log(path: Path) -> Iterator[Iterator[str]]:
+    """The file's lines, one at a time, also of a `.gz`. CommandError when it cannot be read."""
+    try:
+        opener = gzip.open if path.suffix == ".gz" else open
+        with opener(path, "rt", encoding="utf-8", errors="replace") as file:
+            yield _lines(file)
+    except (OSError, EOFError) as error:
+        raise CommandError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+
+
+def _lines(file: TextIO) -> Iterator[str]:
+    """Never more than LONGEST characters at once: of a longer line the first part is read and the rest passed over."""
+    is_start = True
+    while piece := file.readline(LONGEST):
+        if is_start:
+            yield piece
+        is_start = piece.endswith("\n")
