@@ -25,7 +25,7 @@ from newsletter.delivery import webhooks
 from newsletter.delivery.bounces import handling
 from newsletter.delivery.choose_transport import open_transport
 from newsletter.editions import lifecycle as edition_lifecycle
-from newsletter.models import Delivery, Heartbeat
+from newsletter.models import Delivery, Heartbeat, SignIn
 from newsletter.monitoring import clocks
 from newsletter.ranking import scoring, votes
 from subscriptions import lifecycle, retention
@@ -131,6 +131,7 @@ def forget_hourly(*, now: datetime) -> None:
     last = Heartbeat.objects.filter(name="forget").values_list("at", flat=True).first()
     if last is None or abs(now - last) >= timedelta(hours=1):
         forgotten = retention.forget_old(now=now) + delivery.forget_details(now=now) + webhooks.forget_old(now=now)
+        forgotten += SignIn.objects.forget_old(now=now)
         beat("forget", now=now, detail=f"{forgotten} forgotten")
 
 

@@ -68,10 +68,19 @@ def client_address(peer: str, forwarded_for: str, *, trusted_proxies: int) -> st
 
 def network_of(client: str) -> str:
     """The /24 or /64 a client belongs to: what one household or one attacker can easily have."""
+    return networks_of(client)[0][0]
+
+
+def networks_of(client: str) -> list[tuple[str, int]]:
+    """The networks to count a client by, the narrowest first, each with how many households' share it may use.
+
+    Of IPv6 the /64, the /56 and the /48: providers hand out a /56 or /48 to one customer, who has all its /64s.
+    """
     found = _parse_ip(client)
     if found is None:
-        return "unknown"
-    return str(ip_network((found, 24 if found.version == 4 else 64), strict=False))
+        return [("unknown", 1)]
+    widths = [(24, 1)] if found.version == 4 else [(64, 1), (56, 2), (48, 4)]
+    return [(str(ip_network((found, width), strict=False)), share) for width, share in widths]
 
 
 def is_loopback(host: str) -> bool:

@@ -141,7 +141,7 @@ def confirm(asked: ConsentEvent, *, wishes: Wishes | None, now: datetime, method
 
 def ask_link(address: Address, *, now: datetime, origin: Origin) -> Notice | None:
     """Somebody wants the preferences link of this address. It goes to the address itself, or nowhere."""
-    if not rate_limits.may_mail(address, about="link", client=origin.ip, now=now):
+    if not rate_limits.may_send_link(address, client=origin.ip, now=now):
         return None
     reader = Subscriber.objects.filter(address_key=address.key).exclude(state=Subscriber.State.PENDING).first()
     return owe_notice(reader, kind=Notice.Kind.MANAGE, now=now, context={}) if reader else None

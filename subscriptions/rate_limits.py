@@ -2,7 +2,8 @@
 
 In: what is asked and by whom. Out: yes (and it is counted) or no (and nothing changes). A limit is a bucket of
 ``burst`` that refills by one each ``refill``: in any stretch of ``refill`` x k at most ``burst`` + k - 1 are granted.
-Two askers at the same moment never get the same token: the grant is one conditional statement.
+Two askers at the same moment never get the same token: the grant is one conditional statement. A bucket that is to be
+full later than it could ever be was written by a clock that ran ahead: it counts as full.
 """
 
 from __future__ import annotations
@@ -15,16 +16,20 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from subscriptions import links
-from subscriptions.addresses import network_of
+from subscriptions.addresses import networks_of
 from subscriptions.models import Allowance
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from subscriptions.addresses import Address
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+NETWORK, DOMAIN, EVERYBODY, API_KEY = "network", "domain", "everybody", "api-key"  # limits that many share
+CLOCKS_APART = timedelta(minutes=1)  # between our own machines; what is further ahead is an error
 
 
 @dataclass(frozen=True)
@@ -40,35 +45,55 @@ def may_mail(address: Address, *, about: str, client: str | None, now: datetime)
     Per mailbox never two within an hour, never four within a day; per network, domain and altogether as configured.
     ``client`` is None for a program with a key, which ``may_ask`` has counted: its network says nothing.
     """
-    everybody = settings.SIGNUPS_PER_HOUR
-    one_domain = settings.SIGNUPS_PER_DOMAIN_AND_HOUR
-    one_network = settings.SIGNUPS_PER_NETWORK_AND_HOUR
-    with transaction.atomic():
+    everybody, one_domain = settings.SIGNUPS_PER_HOUR, settings.SIGNUPS_PER_DOMAIN_AND_HOUR
+    return take_all(
         # The same order for everybody, so that no two requests wait for each other; the busiest rows last.
-        may = (
-            take(Limit(f"{about}-hour", 1, HOUR), whom=address.mailbox, now=now)
-            and take(Limit(f"{about}-day", 3, DAY), whom=address.mailbox, now=now)
-            and (
-                client is None
-                or take(Limit("network", one_network, HOUR / one_network), whom=network_of(client), now=now)
-            )
-            and take(Limit("domain", one_domain, HOUR / one_domain), whom=address.domain, now=now)
-            and take(Limit("everybody", everybody, HOUR / everybody), whom="", now=now)
-        )
-        if not may:
-            transaction.set_rollback(True)  # what the first buckets gave: nobody loses their hour to a crowd
-        return may
+        [
+            *_of_mailbox(address, about=about),
+            *([] if client is None else _of_networks(client, name=NETWORK)),
+            (Limit(DOMAIN, one_domain, HOUR / one_domain), address.domain),
+            (Limit(EVERYBODY, everybody, HOUR / everybody), ""),
+        ],
+        now=now,
+    )
+
+
+def may_send_link(address: Address, *, client: str, now: datetime) -> bool:
+    """Whether the link to their preferences may be sent to whoever reads at this address. Counts it when it may.
+
+    Only readers we know are sent it, so no domain is flooded, and strangers' sign-ups use up nothing of these buckets.
+    Addresses we do not know are counted alike: a refusal tells nothing.
+    """
+    return take_all([*_of_mailbox(address, about="link"), *_of_networks(client, name="link-network")], now=now)
+
+
+def _of_mailbox(address: Address, *, about: str) -> list[tuple[Limit, str]]:
+    return [(Limit(f"{about}-hour", 1, HOUR), address.mailbox), (Limit(f"{about}-day", 3, DAY), address.mailbox)]
+
+
+def _of_networks(client: str, *, name: str) -> list[tuple[Limit, str]]:
+    one = settings.SIGNUPS_PER_NETWORK_AND_HOUR
+    return [(Limit(name, one * share, HOUR / (one * share)), network) for network, share in networks_of(client)]
 
 
 def may_ask(key: int, *, now: datetime) -> bool:
     """Whether the program with this API key may make one more request, whatever it asks. Counts it when it may."""
     one_key = settings.SIGNUPS_PER_API_KEY_AND_HOUR
-    return take(Limit("api-key", one_key, HOUR / one_key), whom=str(key), now=now)
+    return take(Limit(API_KEY, one_key, HOUR / one_key), whom=str(key), now=now)
 
 
 def seconds_per_ask() -> float:
     """How soon a program that asked too much may ask again."""
     return HOUR / timedelta(seconds=1) / int(settings.SIGNUPS_PER_API_KEY_AND_HOUR)
+
+
+def take_all(wanted: Sequence[tuple[Limit, str]], *, now: datetime) -> bool:
+    """One token of each bucket, or none of any: nobody loses their hour to a crowd."""
+    with transaction.atomic():
+        may = all(take(limit, whom=whom, now=now) for limit, whom in wanted)
+        if not may:
+            transaction.set_rollback(True)
+        return may
 
 
 def take(limit: Limit, *, whom: str, now: datetime) -> bool:
@@ -83,6 +108,7 @@ def take(limit: Limit, *, whom: str, now: datetime) -> bool:
                 "refill": refill,
                 "full_at": at + refill,
                 "latest": at + refill * (limit.burst - 1),
+                "never": at + refill * limit.burst + CLOCKS_APART // MILLISECOND,
             },
         )
         return bool(cursor.rowcount == 1)
@@ -92,9 +118,31 @@ def take(limit: Limit, *, whom: str, now: datetime) -> bool:
 _TAKE = """
     INSERT INTO subscriptions_allowance (name, full_at_ms) VALUES (%(name)s, %(full_at)s)
     ON CONFLICT (name) DO UPDATE SET full_at_ms = %(refill)s + CASE
-        WHEN subscriptions_allowance.full_at_ms < %(now)s THEN %(now)s ELSE subscriptions_allowance.full_at_ms END
-    WHERE subscriptions_allowance.full_at_ms <= %(latest)s
+        WHEN subscriptions_allowance.full_at_ms BETWEEN %(now)s AND %(never)s
+        THEN subscriptions_allowance.full_at_ms ELSE %(now)s END
+    WHERE subscriptions_allowance.full_at_ms <= %(latest)s OR subscriptions_allowance.full_at_ms > %(never)s
 """
+
+
+def empty_buckets(*, now: datetime) -> dict[str, int]:
+    """Which limits that many people share refuse right now: name of the limit to the number of its empty buckets.
+
+    Names: network (the narrowest of a client's), domain, everybody, api-key. Empty when none refuses anybody.
+    """
+    networks = settings.SIGNUPS_PER_NETWORK_AND_HOUR
+    shared = {
+        NETWORK: networks,
+        DOMAIN: settings.SIGNUPS_PER_DOMAIN_AND_HOUR,
+        EVERYBODY: settings.SIGNUPS_PER_HOUR,
+        API_KEY: settings.SIGNUPS_PER_API_KEY_AND_HOUR,
+    }
+    found = {}
+    for name, burst in shared.items():
+        empty_from, never = now + HOUR * (burst - 1) / burst, now + HOUR + CLOCKS_APART
+        full_at = (_milliseconds(empty_from) + 1, _milliseconds(never))
+        if number := Allowance.objects.filter(name__startswith=f"{name}:", full_at_ms__range=full_at).count():
+            found[name] = number
+    return found
 
 
 def forget_full_buckets(*, now: datetime) -> int:

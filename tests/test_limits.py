@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from subscriptions.addresses import parse_address
 from subscriptions.models import Allowance, Notice, Subscriber
-from subscriptions.rate_limits import Limit, forget_full_buckets, may_mail, take
+from subscriptions.rate_limits import Limit, empty_buckets, forget_full_buckets, may_mail, take
 from tests.builders import NOON, make_reader
 
 pytestmark = pytest.mark.django_db
@@ -141,3 +141,53 @@ def test_full_buckets_are_forgotten_and_nothing_else() -> None:
     take(Limit("a", 1, HOUR), whom="y", now=NOON + HOUR)
     assert forget_full_buckets(now=NOON + HOUR) == 1
     assert not take(Limit("a", 1, HOUR), whom="y", now=NOON + HOUR)
+
+
+def test_a_customer_of_many_networks_has_four_households_share_of_sign_ups(settings: Settings) -> None:
+    settings.SIGNUPS_PER_NETWORK_AND_HOUR = 3
+    with time_machine.travel(NOON, tick=False):
+        for number in range(40):
+            sign_up(f"a{number}@d{number}.example", ip=f"2001:db8:1:{number << 8:x}::1")
+        assert Notice.objects.count() == 12
+        sign_up("b@example.net", ip="2001:db8:2::1")
+    assert Notice.objects.count() == 13
+
+
+def test_strangers_who_use_up_a_domain_keep_no_reader_from_their_link(settings: Settings) -> None:
+    settings.SIGNUPS_PER_DOMAIN_AND_HOUR, settings.SIGNUPS_PER_HOUR = 3, 5
+    make_reader("alice@example.net")
+    with time_machine.travel(NOON, tick=False):
+        for number in range(20):
+            sign_up(f"a{number}@example.net", ip=f"10.0.{number}.1")
+            sign_up(f"a{number}@example.org", ip=f"10.0.{number}.1")
+        assert set(empty_buckets(now=NOON)) == {"domain", "everybody"}
+        Client(REMOTE_ADDR="10.9.9.1").post("/preferences/", {"email": "alice@example.net"})
+    assert Notice.objects.filter(kind="manage").count() == 1
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=90), timedelta(days=2), timedelta(days=4000)])
+@pytest.mark.parametrize("burst", [1, 30])
+def test_a_clock_that_was_ahead_locks_nobody_out(ahead: timedelta, burst: int) -> None:
+    limit = Limit("ahead", burst, HOUR / burst)
+    while take(limit, whom="x", now=NOON + ahead):
+        pass
+    assert [take(limit, whom="x", now=NOON) for _ in range(burst + 1)] == [True] * burst + [False]
+
+
+@pytest.mark.parametrize("apart", [timedelta(milliseconds=1), timedelta(seconds=30)])
+def test_clocks_a_little_apart_give_no_second_bucket(apart: timedelta) -> None:
+    limit = Limit("apart", 5, HOUR / 5)
+    while take(limit, whom="x", now=NOON):
+        pass
+    assert not take(limit, whom="x", now=NOON - apart)
+
+
+def test_empty_buckets_are_told_by_the_name_of_their_limit_and_fill_up_again(settings: Settings) -> None:
+    settings.SIGNUPS_PER_NETWORK_AND_HOUR = 2
+    assert empty_buckets(now=NOON) == {}
+    with time_machine.travel(NOON, tick=False):
+        for number in range(3):
+            sign_up(f"a{number}@d{number}.example", ip="10.0.0.1")
+            sign_up(f"b{number}@d{number}.example", ip="10.0.1.1")
+    assert empty_buckets(now=NOON) == {"network": 2}
+    assert empty_buckets(now=NOON + HOUR / 2) == {}

@@ -41,6 +41,7 @@ _PAGES: dict[Any, tuple[tuple[Any, str, str, str], ...]] = {
     _("Access"): (
         (_("Users"), "person", "auth_user_changelist", "auth.view_user"),
         (_("Groups"), "badge", "auth_group_changelist", "auth.view_group"),
+        (_("Sign-ins"), "login", "newsletter_signin_changelist", "newsletter.view_signin"),
     ),
 }
 _BADGES = {"newsletter_submission_changelist": submissions.waiting}  # what a person should look into

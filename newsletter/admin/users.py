@@ -1,4 +1,4 @@
-"""Who may sign in at the desk, in its own look."""
+"""Who may sign in at the desk, in its own look, and who tried."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ from django.contrib.auth.admin import GroupAdmin as PlainGroupAdmin
 from django.contrib.auth.admin import UserAdmin as PlainUserAdmin
 from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from newsletter.admin import display
+from newsletter.admin.deliveries import ReadOnly
+from newsletter.models import SignIn
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -32,3 +38,17 @@ class GroupAdmin(PlainGroupAdmin, ModelAdmin):  # type: ignore[misc]
     """Curators and Operators come with the migrations."""
 
     filter_horizontal = ()
+
+
+@admin.register(SignIn)
+class SignInAdmin(ReadOnly):
+    """Who tried to sign in, hour by hour: many failed tries to one account are somebody guessing its password."""
+
+    list_display = ("hour_label", "name", "network", "failed", "succeeded")
+    search_fields = ("name", "network")
+    date_hierarchy = "hour"
+    list_per_page = 50
+
+    @admin.display(description=_("Hour (UTC)"), ordering="hour")
+    def hour_label(self, row: SignIn) -> SafeString | str:
+        return display.moment(row.hour)

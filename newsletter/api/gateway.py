@@ -18,8 +18,8 @@ from django.http import HttpResponse
 from django.utils.cache import get_conditional_response
 from django.views.decorators.csrf import csrf_exempt
 
-from newsletter.api.rate_limit import Buckets
-from subscriptions.addresses import client_address, network_of
+from newsletter.api.rate_limit import Buckets, Grant
+from subscriptions.addresses import client_address, networks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ def at_the_door(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse
 
 def _read(request: HttpRequest, answer: Callable[[], HttpResponse]) -> HttpResponse:
     limit = settings.API_READS_PER_MINUTE
-    grant = reads.take(_client_of(request), burst=limit, seconds=WINDOW, now=time.monotonic())
+    grant = _grant(request, limit=limit)
     is_head, request.method = request.method == "HEAD", "GET"
     response = _plainly(answer()) if grant.is_given else told(TOO_FAST, status=429)
     if not grant.is_given:
@@ -102,11 +102,16 @@ def _plainly(response: HttpResponse) -> HttpResponse:
     return response
 
 
-def _client_of(request: HttpRequest) -> str:
-    """One IPv4 address; of IPv6 the /64, of which one household has them all."""
+def _grant(request: HttpRequest, *, limit: int) -> Grant:
+    """Counted by one IPv4 address; of IPv6 by the /64, which one household has, and by the networks around it."""
     client = client_address(
         request.META.get("REMOTE_ADDR", ""),
         request.headers.get("X-Forwarded-For", ""),
         trusted_proxies=settings.TRUSTED_PROXY_COUNT,
     )
-    return network_of(client) if ":" in client else client
+    now, grants = time.monotonic(), []
+    for network, share in networks_of(client) if ":" in client else [(client, 1)]:
+        grants.append(reads.take(network, burst=limit * share, seconds=WINDOW, now=now))
+        if not grants[-1].is_given:
+            return grants[-1]
+    return grants[0]

@@ -20,6 +20,7 @@ from newsletter.models.embeddings import PaperVector
 from newsletter.models.operations import Heartbeat, Lease, PaceBucket, SourceHost, SourceRun, Stream
 from newsletter.models.papers import Merge, Paper, PaperQuerySet, PaperTopic, Sighting, Signal
 from newsletter.models.search import SearchEntry, SearchMemory
+from newsletter.models.sign_ins import SignIn, SignInQuerySet
 from newsletter.models.votes_and_submissions import Submission, SubmissionQuerySet, Vote
 from newsletter.models.webhooks import WebhookDelivery, WebhookEndpoint, WebhookEvent
 
@@ -47,6 +48,8 @@ __all__ = [
     "SearchEntry",
     "SearchMemory",
     "Sighting",
+    "SignIn",
+    "SignInQuerySet",
     "Signal",
     "SourceHost",
     "SourceRun",

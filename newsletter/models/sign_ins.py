@@ -1,0 +1,60 @@
+"""Who tried to sign in at the desk: for operators, and for an alarm."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.db.models import F, Sum
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class SignInQuerySet(models.QuerySet["SignIn"]):
+    def note(self, *, name: str, network: str, succeeded: bool, now: datetime) -> None:
+        """Count one try. Tries of one hour, account and network share a row, so that guessing fills no disk."""
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        row, _is_new = self.get_or_create(name=name, network=network, hour=hour)
+        column = "succeeded" if succeeded else "failed"
+        self.filter(pk=row.pk).update(**{column: F(column) + 1})
+
+    def is_at_home(self, *, name: str, network: str, now: datetime) -> bool:
+        """Whether this account signed in from this network within the last month."""
+        return self.filter(name=name, network=network, succeeded__gt=0, hour__gt=now - SignIn.KEPT).exists()
+
+    def guessed(self, *, now: datetime, at_least: int = 20) -> list[tuple[str, int]]:
+        """Accounts whose password somebody is guessing: name and failed tries within the last two hours, worst first.
+
+        The name is empty where accounts are tried that do not exist.
+        """
+        lately = self.filter(hour__gt=now - timedelta(hours=2)).values("name").annotate(tries=Sum("failed"))
+        return list(lately.filter(tries__gte=at_least).order_by("-tries", "name").values_list("name", "tries"))
+
+    def forget_old(self, *, now: datetime) -> int:
+        return self.filter(hour__lte=now - SignIn.KEPT).delete()[0]
+
+
+class SignIn(models.Model):
+    """Tries to sign in at the desk within one hour, to one account from one network. Never a password."""
+
+    KEPT = timedelta(days=30)
+
+    name = models.CharField(max_length=150, blank=True, help_text=_("Empty where no such account exists."))
+    network = models.CharField(max_length=64)
+    hour = models.DateTimeField(db_index=True, help_text=_("Its beginning."))
+    failed = models.PositiveIntegerField(default=0)
+    succeeded = models.PositiveIntegerField(default=0)
+
+    objects = SignInQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-hour", "-failed"]
+        constraints = [
+            models.UniqueConstraint(fields=["name", "network", "hour"], name="one_row_per_account_network_and_hour")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name or '?'} from {self.network}, {self.hour:%Y-%m-%d %H:00}: {self.failed} failed"
