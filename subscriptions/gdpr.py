@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import CASCADE, SET_NULL, CharField, JSONField, TextField
 
 from subscriptions import links
-from subscriptions.lifecycle import Origin, Wishes, bar_address, move, record, wishes_of
+from subscriptions.lifecycle import NOTHING_DUE, Origin, Wishes, bar_address, move, record, wishes_of
 from subscriptions.models import ConsentEvent, Subscriber, Suppression
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def erase(subscriber: Subscriber, *, now: datetime, method: str) -> bool:
         move(
             reader,
             to=Subscriber.State.ERASED,
-            next_due_at=None,
+            **NOTHING_DUE,
             paused_until=None,
             clicks_agreed_at=None,
             left_at=reader.left_at or now,

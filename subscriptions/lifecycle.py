@@ -12,7 +12,9 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import connection, transaction
+from django.utils.module_loading import import_string
 
 from subscriptions import links, rate_limits, schedule
 from subscriptions.models import (
@@ -28,7 +30,7 @@ from subscriptions.notices import SILENT, owe_notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from datetime import datetime
+    from datetime import date, datetime
 
     from subscriptions.addresses import Address
 
@@ -37,6 +39,7 @@ log = logging.getLogger(__name__)
 ACTIVE = (Subscriber.State.CONFIRMED, Subscriber.State.PAUSED)
 UNDO_WINDOW = timedelta(minutes=10)
 RHYTHM = ("cadence", "weekdays", "hour", "time_zone")
+NOTHING_DUE: dict[str, None] = {"next_due_at": None, "next_on": None}
 # A suppression for one of these ends when the reader asks again and confirms afresh (BN7).
 FORGIVABLE = (Suppression.Reason.BOUNCE, Suppression.Reason.ERASED)
 
@@ -118,12 +121,11 @@ def confirm(asked: ConsentEvent, *, wishes: Wishes | None, now: datetime, method
             return False
         if wishes is not None:
             store_wishes(reader, wishes)
-        due = next_due_of(reader, after=now)
+        due = _digest_from(reader, schedule.local_day(next_due_of(reader, after=now), reader.time_zone), now=now)
         # Whatever was agreed to before ended with the subscription of then: a new one begins with the least (PL2).
         fresh = {"left_at": None, "paused_until": None, "clicks_agreed_at": None}
         # A first digest is owed also to who comes back: they asked now, and the next one may be a month away.
-        owed = {"next_due_at": due, "welcome_due_at": now}
-        move(reader, to=Subscriber.State.CONFIRMED, confirmed_at=now, **owed, **fresh)
+        move(reader, to=Subscriber.State.CONFIRMED, confirmed_at=now, welcome_due_at=now, **due, **fresh)
         Suppression.objects.in_force().filter(address_hash=reader.address_hash, reason__in=FORGIVABLE).update(
             lifted_at=now
         )
@@ -151,18 +153,31 @@ def ask_link(address: Address, *, now: datetime, origin: Origin) -> Notice | Non
 
 
 def change(subscriber: Subscriber, *, wishes: Wishes, now: datetime, method: str, origin: Origin) -> bool:
-    """Other topics, another rhythm. False when nothing is different."""
+    """Other topics, another rhythm. False when nothing is different.
+
+    With another rhythm the next digest is that of the first day they have not had: a day that is over by the new hour
+    or zone comes at once. A pause ends on the day that was chosen, wherever that begins now.
+    """
     with transaction.atomic():
         reader = Subscriber.objects.select_for_update().get(pk=subscriber.pk)
         before = wishes_of(reader)
         if reader.state == Subscriber.State.ERASED or before == wishes:
             return False
         store_wishes(reader, wishes)
+        columns: dict[str, Any] = {}
         has_new_rhythm = any(getattr(before, name) != getattr(wishes, name) for name in RHYTHM)
-        is_owed = reader.next_due_at is not None and reader.next_due_at <= now  # stays: planning moves it on
-        if reader.state == Subscriber.State.CONFIRMED and has_new_rhythm and not is_owed:
-            reader.next_due_at = next_due_of(reader, after=now)
-            reader.save(update_fields=["next_due_at"])
+        if reader.state == Subscriber.State.CONFIRMED and has_new_rhythm and reader.next_due_at is not None:
+            was_for = reader.next_on or schedule.local_day(reader.next_due_at, before.time_zone)
+            if before.cadence == wishes.cadence and reader.next_due_at <= now:
+                columns["next_on"] = was_for  # owed already: planning is about to take it
+            else:
+                coming = schedule.local_day(next_due_of(reader, after=now), reader.time_zone)
+                columns = _digest_from(reader, min(was_for, coming), now=now)
+        if reader.paused_until is not None and before.time_zone != wishes.time_zone:
+            day = schedule.local_day(reader.paused_until, before.time_zone)
+            columns["paused_until"] = schedule.local_midnight(day, wishes.time_zone)
+        if columns:
+            Subscriber.objects.filter(pk=reader.pk).update(**columns)
         record(reader, ConsentEvent.Kind.CHANGED, now=now, method=method, origin=origin, detail=wishes)
     return True
 
@@ -173,17 +188,21 @@ def pause(subscriber: Subscriber, *, until: datetime, now: datetime, method: str
         reader = Subscriber.objects.select_for_update().get(pk=subscriber.pk)
         if reader.state not in ACTIVE or reader.paused_until == until:
             return False
-        move(reader, to=Subscriber.State.PAUSED, paused_until=until, next_due_at=None)
-        record(reader, ConsentEvent.Kind.PAUSED, now=now, method=method, origin=origin, until=until.date().isoformat())
+        move(reader, to=Subscriber.State.PAUSED, paused_until=until, **NOTHING_DUE)
+        day = schedule.local_day(until, reader.time_zone).isoformat()
+        record(reader, ConsentEvent.Kind.PAUSED, now=now, method=method, origin=origin, until=day)
     return True
 
 
 def resume(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin) -> bool:
+    """End a pause. Due from the day on which it was to end, or from today when it is ended before."""
     with transaction.atomic():
         reader = Subscriber.objects.select_for_update().get(pk=subscriber.pk)
         if reader.state != Subscriber.State.PAUSED:
             return False
-        move(reader, to=Subscriber.State.CONFIRMED, paused_until=None, next_due_at=next_due_of(reader, after=now))
+        since = min(now, reader.paused_until or now)
+        due = _digest_from(reader, schedule.local_day(since, reader.time_zone), now=now)
+        move(reader, to=Subscriber.State.CONFIRMED, paused_until=None, **due)
         record(reader, ConsentEvent.Kind.RESUMED, now=now, method=method, origin=origin)
     return True
 
@@ -203,7 +222,7 @@ def unsubscribe(subscriber: Subscriber, *, now: datetime, method: str, origin: O
         reader = Subscriber.objects.select_for_update().get(pk=subscriber.pk)
         if reader.state not in (*ACTIVE, Subscriber.State.PENDING):
             return False
-        move(reader, to=Subscriber.State.UNSUBSCRIBED, left_at=now, next_due_at=None)  # a pause stays, for undo()
+        move(reader, to=Subscriber.State.UNSUBSCRIBED, left_at=now, **NOTHING_DUE)  # a pause stays, for undo()
         record(reader, ConsentEvent.Kind.UNSUBSCRIBED, now=now, method=method, origin=origin, reason=reason[:300])
     return True
 
@@ -228,8 +247,9 @@ def undo(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin) 
         if reader.paused_until and reader.paused_until > now:
             move(reader, to=Subscriber.State.PAUSED, left_at=None)
         else:
-            due = next_due_of(reader, after=now)
-            move(reader, to=Subscriber.State.CONFIRMED, left_at=None, next_due_at=due, paused_until=None)
+            since = reader.paused_until or reader.left_at or now
+            due = _digest_from(reader, schedule.local_day(since, reader.time_zone), now=now)
+            move(reader, to=Subscriber.State.CONFIRMED, left_at=None, paused_until=None, **due)
         record(reader, ConsentEvent.Kind.RESUMED, now=now, method=method, origin=origin, undo=True)
     return True
 
@@ -246,7 +266,7 @@ def suppress(subscriber: Subscriber, *, reason: str, source: str, now: datetime)
         bar_address(reader.address_hash, reason=reason, source=source, now=now)
         if reader.state == Subscriber.State.SUPPRESSED:
             return False
-        move(reader, to=Subscriber.State.SUPPRESSED, left_at=now, next_due_at=None, paused_until=None)
+        move(reader, to=Subscriber.State.SUPPRESSED, left_at=now, paused_until=None, **NOTHING_DUE)
         complained = reason == Suppression.Reason.COMPLAINT
         kind = ConsentEvent.Kind.COMPLAINED if complained else ConsentEvent.Kind.SUPPRESSED
         record(reader, kind, now=now, method=source[:32], origin=Origin(), reason=reason)
@@ -351,6 +371,21 @@ def next_due_of(reader: Subscriber, *, after: datetime) -> datetime:
     return schedule.next_due(
         cadence=reader.cadence, weekdays=reader.weekdays, hour=reader.hour, zone=reader.time_zone, after=after
     )
+
+
+def _digest_from(reader: Subscriber, first: date, *, now: datetime) -> dict[str, Any]:
+    """The columns of the reader's next digest: that of the first day from ``first`` on they were not planned for."""
+    slot = schedule.next_slot(
+        cadence=reader.cadence,
+        weekdays=reader.weekdays,
+        hour=reader.hour,
+        zone=reader.time_zone,
+        first=first,
+        now=now,
+        had=import_string(settings.DIGESTS_HAD)(reader, since=first) if settings.DIGESTS_HAD else (),
+    )
+    is_its_day = schedule.local_day(slot.due_at, reader.time_zone) == slot.on
+    return {"next_due_at": slot.due_at, "next_on": None if is_its_day else slot.on}
 
 
 def move(reader: Subscriber, *, to: str, **columns: Any) -> None:

@@ -96,6 +96,12 @@ class Subscriber(models.Model):
     )
     topics: models.ManyToManyField[Topic, TopicPreference] = models.ManyToManyField(Topic, through="TopicPreference")
     next_due_at = models.DateTimeField(null=True, blank=True)
+    next_on = models.DateField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("The local day of the next digest, where it is not the day it is due on."),
+    )
     welcome_due_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text=_("When a first digest became due. Empty when none is.")
     )

@@ -1,17 +1,67 @@
-"""When a reader's next digest is due.
+"""When a reader's next digest is due, and which one it is.
 
-In: cadence, weekdays, a wall-clock hour and an IANA zone. Out: an instant in UTC. Only the wall clock is stored with
-the reader, so digests keep their local hour when the clocks change (SC1). Pure: the same question has the same answer.
+In: cadence, weekdays, a wall-clock hour and an IANA zone; the days for which digests were planned already. Out: a local
+day and an instant in UTC. Only the wall clock is stored with the reader, so digests keep their local hour when the
+clocks change (SC1). Pure: the same question has the same answer.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
 
 MONDAY = 0
 FARTHEST = 64  # days to look ahead: the longest wait is a month, and a zone may have dropped a day
+
+
+class Slot(NamedTuple):
+    """One digest of a reader: the local day it is for, and when it is due (UTC)."""
+
+    on: date
+    due_at: datetime
+
+
+def next_slot(
+    *,
+    cadence: str,
+    weekdays: int,
+    hour: int,
+    zone: str,
+    first: date,
+    now: datetime,
+    had: Collection[tuple[str, date]],
+) -> Slot:
+    """The next digest of a reader for whom digests of these cadences and local days were planned already.
+
+    It is that of the first digest day from ``first`` on in whose day, week or month there was none yet: due at its
+    hour, or at ``now`` when that has passed. Where its day has a digest of another cadence already, the next free day
+    of the same week or month takes its place: no day has two.
+    """
+    here = zone_named(zone)
+    served = {period_of(cadence, day) for its, day in had if its == cadence}
+    taken = {day for _its, day in had}
+    for day in _days_from(first):
+        if not _is_digest_day(day, cadence=cadence, weekdays=weekdays) or period_of(cadence, day) in served:
+            continue
+        for free in _rest_of_period(day, cadence=cadence):
+            due = _instant(free, hour=hour, zone=here)
+            if free not in taken and due.astimezone(here).date() == free:
+                return Slot(free, max(due, now))
+    raise ValueError(f"no digest day in {FARTHEST} days: cadence {cadence!r}, weekdays {weekdays!r}")
+
+
+def period_of(cadence: str, day: date) -> date:
+    """The day itself, the Monday of its week, or the first of its month."""
+    if cadence == "weekly":
+        return day - timedelta(days=day.weekday())
+    if cadence == "monthly":
+        return day.replace(day=1)
+    return day
 
 
 def next_due(*, cadence: str, weekdays: int, hour: int, zone: str, after: datetime) -> datetime:
@@ -23,9 +73,7 @@ def next_due(*, cadence: str, weekdays: int, hour: int, zone: str, after: dateti
     first time (SC2). A day that has no such instant at all (Samoa's 30 December 2011) has no digest.
     """
     here = zone_named(zone)
-    start = after.astimezone(here).date() - timedelta(days=1)
-    for offset in range(FARTHEST):
-        day = start + timedelta(days=offset)
+    for day in _days_from(after.astimezone(here).date() - timedelta(days=1)):
         if not _is_digest_day(day, cadence=cadence, weekdays=weekdays):
             continue
         due = _instant(day, hour=hour, zone=here)
@@ -57,6 +105,15 @@ def is_zone(name: str) -> bool:
 @lru_cache(maxsize=1)
 def zone_names() -> frozenset[str]:
     return frozenset(available_timezones())
+
+
+def _days_from(first: date) -> Iterator[date]:
+    return (first + timedelta(days=offset) for offset in range(FARTHEST))
+
+
+def _rest_of_period(day: date, *, cadence: str) -> Iterator[date]:
+    """The day and those behind it in its week or month; of a daily reader the day alone."""
+    return (later for later in _days_from(day) if period_of(cadence, later) == period_of(cadence, day))
 
 
 def _is_digest_day(day: date, *, cadence: str, weekdays: int) -> bool:

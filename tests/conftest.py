@@ -12,10 +12,16 @@ import pytest
 from django.apps import apps
 from django.core.cache import cache
 from django.db import connection
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from tests.inbox import Inbox
 from tests.processes import Processes
 from tests.services import RedisServer, ServiceMissing
+
+# A machine that is busy is no fault of the code: nothing fails for taking long.
+hypothesis_settings.register_profile("paperboy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("paperboy")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -389,7 +389,7 @@ def patient_key(settings: Settings) -> str:
 
 @pytest.mark.django_db(transaction=True)  # the application itself, as gunicorn calls it, closes its connections
 @description.parametrize()
-@bounds(max_examples=40, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@bounds(max_examples=40, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 def test_the_application_keeps_to_its_description(case: schemathesis.Case, patient_key: str) -> None:
     """Schemathesis makes up requests, good and bad, with and without a key, and checks every answer."""
     # Which mail addresses, topics and time zones there are is more than a schema can say.

@@ -192,7 +192,7 @@ def test_a_letter_cut_anywhere_is_read_or_left_but_never_an_error(name: str) -> 
         assert event is None or event.kind in set(ReportKind)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_a_damaged_letter_is_never_an_error(data: st.DataObject) -> None:
     letter = bytearray(read(data.draw(st.sampled_from([name for name, *_ in REPORTS]))))

@@ -41,7 +41,7 @@ def test_the_button_confirms_and_the_next_digest_has_a_time(client: Client) -> N
     reader = Subscriber.objects.get()
     assert (reader.state, reader.confirmed_at) == ("confirmed", NOON)
     assert reader.next_due_at == datetime(2026, 3, 19, 6, tzinfo=UTC)
-    assert "Thursday, 19 March at 07:00" in answer.content.decode()
+    assert "Thursday, 19 March, 07:00 (Europe/Berlin), the edition of 19 March" in answer.content.decode()
     assert "Your first digest arrives within minutes" in answer.content.decode()
     assert reader in Subscriber.objects.mailable()
 

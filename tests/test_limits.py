@@ -41,7 +41,7 @@ def test_an_address_gets_one_confirmation_an_hour_and_three_a_day() -> None:
         assert sum(start <= at < start + timedelta(days=1) for at in granted) <= 3
 
 
-@examples(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(gaps=st.lists(st.integers(0, 20), min_size=5, max_size=40))
 def test_whenever_somebody_asks_no_day_has_more_than_three(gaps: list[int]) -> None:
     Allowance.objects.all().delete()

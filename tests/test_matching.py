@@ -298,7 +298,7 @@ def test_the_fast_choice_equals_the_rules_applied_one_paper_at_a_time() -> None:
 
 
 @given(seed=st.integers(0, 10_000), papers=st.integers(1, 40))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_promise_holds_for_any_readers(seed: int, papers: int) -> None:
     shelf, people = make_candidates(papers, seed=seed), make_readers(25, papers, seed=seed + 1)
     rng = np.random.default_rng(seed)

@@ -221,7 +221,11 @@ def test_an_hour_missed_beyond_the_grace_is_skipped_and_collapses_into_the_next(
     assert planning.plan_due(now=NOON).missed == 1
     reader.refresh_from_db()
     assert not Delivery.objects.exists()
-    assert reader.next_due_at == (NOON + timedelta(days=1)).replace(hour=8)
+    assert reader.next_due_at == NOON.replace(hour=8), "today's hour is within the grace and still served"
+    planning.plan_due(now=NOON)
+    reader.refresh_from_db()
+    assert Delivery.objects.get().local_on == NOON.date()
+    assert reader.next_due_at == TOMORROW.replace(hour=8)
 
 
 def test_moving_on_those_who_missed_their_hour_ends_with_the_run_and_goes_on_in_the_next(

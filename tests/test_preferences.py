@@ -256,3 +256,23 @@ def test_pausing_twice_moves_the_date_and_is_recorded() -> None:
     for until in (first, first, first + timedelta(days=1)):
         lifecycle.pause(reader, until=until, now=NOON, method="test", origin=Origin())
     assert [event.detail["until"] for event in reader.consent_events.all()] == ["2026-04-01", "2026-04-02"]
+
+
+@pytest.mark.parametrize(
+    ("wishes", "says"),
+    [
+        ({"cadence": "weekly"}, "Monday, 23 March, 07:00 (UTC), the edition of 23 March."),
+        ({"cadence": "monthly"}, "Wednesday, 1 April, 07:00 (UTC), the edition of 1 April."),
+        ({"time_zone": "Pacific/Auckland"}, "Friday, 20 March, 07:00 (Pacific/Auckland), the edition of 19 March."),
+    ],
+)
+def test_the_page_says_when_the_next_digest_comes_and_which_one_it_is(
+    client: Client, wishes: dict[str, Any], says: str
+) -> None:
+    form = FORM | {"hour": 7, "time_zone": "UTC", "weekdays": range(7)} | wishes
+    reader = make_reader(hour=7, **wishes)
+    reader.next_due_at = lifecycle.next_due_of(reader, after=NOON + timedelta(hours=9))
+    reader.save()
+    with time_machine.travel(NOON + timedelta(hours=9), tick=False):
+        assert f"Your next digest: {says}" in client.get(path_of(reader)).content.decode()
+        assert f"Your next digest: {says}" in client.post(path_of(reader), form, follow=True).content.decode()

@@ -32,7 +32,7 @@ PARTS = st.fixed_dictionaries(
 
 
 @given(PARTS, st.sampled_from(EditionItem.Lane.values))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @pytest.mark.django_db
 def test_every_number_of_a_reason_is_one_that_was_recorded(parts: dict[str, Any], lane: str) -> None:
     item = EditionItem(paper=_unsaved(), parts=parts | {"akin": [[7, "A 3-D whisper"]]}, lane=lane)

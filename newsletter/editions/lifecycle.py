@@ -23,6 +23,7 @@ from newsletter.mail import compile as mail_compile
 from newsletter.models import Compiled, Delivery, Edition, EditionItem, Paper, PaperTopic, Sighting
 from newsletter.models.papers import UNMEASURED
 from newsletter.ranking.explain import GAINS
+from subscriptions import schedule
 from subscriptions.models import Subscriber
 
 if TYPE_CHECKING:
@@ -45,11 +46,7 @@ class EditionStateError(Exception):
 
 def period_of(cadence: str, day: date) -> date:
     """The day itself, the Monday of its week, or the first of its month."""
-    if cadence == Cadence.WEEKLY:
-        return day - timedelta(days=day.weekday())
-    if cadence == Cadence.MONTHLY:
-        return day.replace(day=1)
-    return day
+    return schedule.period_of(cadence, day)
 
 
 def next_period(cadence: str, period_on: date) -> date:

@@ -168,12 +168,15 @@ def _write_chunk(edition: Edition, readers: Sequence[Due], rows: Sequence[Row], 
 
 
 def _skip_missed(cadence: str, edition: Edition | None, *, now: datetime, is_late: Callable[[], object]) -> int:
-    """Move on the readers for whose hour nothing comes any more: however many were missed, the next is one."""
+    """Move on the readers for whose hour nothing comes any more: however many were missed, the next is one.
+
+    The next may be today's: after an outage, an hour within the grace is still served.
+    """
     missed = 0
     while not is_late() and (readers := overdue_readers(cadence, edition, now=now)):
         try:
             with transaction.atomic():
-                advance(readers, now=now)
+                advance(readers, now=now - grace(cadence))
                 # Whose hour lies within the grace is here only because of having it.
                 late = {
                     reader.pk: reader.next_due_at for reader in readers if reader.next_due_at < now - grace(cadence)

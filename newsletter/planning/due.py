@@ -32,6 +32,7 @@ class Due(NamedTuple):
 
     pk: int
     next_due_at: datetime
+    next_on: date | None
     cadence: str
     weekdays: int
     hour: int
@@ -110,11 +111,16 @@ def read(readers: QuerySet[Subscriber]) -> list[Due]:
 def slot_of(reader: Due, *, patience: timedelta, jitter: int, now: datetime) -> Slot:
     due_at = reader.next_due_at
     return Slot(
-        local_on=local_day(due_at, reader.time_zone),
+        local_on=day_of(reader),
         due_at=due_at,
         not_before=due_at + _jitter(reader.pk, jitter),
         expires_at=max(due_at, now) + patience,
     )
+
+
+def day_of(reader: Due) -> date:
+    """The reader's local day that the next digest is for."""
+    return reader.next_on or local_day(reader.next_due_at, reader.time_zone)
 
 
 def advance(readers: Sequence[Due], *, now: datetime) -> None:
@@ -125,7 +131,8 @@ def advance(readers: Sequence[Due], *, now: datetime) -> None:
         following = _next_due(reader.cadence, reader.weekdays, reader.hour, reader.time_zone, after)
         by_move[reader.next_due_at, following].append(reader.pk)
     for (present, following), pks in by_move.items():
-        moved = Subscriber.objects.filter(pk__any_of=pks, next_due_at=present).update(next_due_at=following)
+        there = Subscriber.objects.filter(pk__any_of=pks, next_due_at=present)
+        moved = there.update(next_due_at=following, next_on=None)
         if moved != len(pks):
             raise Raced
 

@@ -160,7 +160,7 @@ class EditionPlan:
 def picks_for(edition: Edition, *, follows: Collection[str], mutes: Collection[str], limit: int) -> list[list[Any]]:
     """What a made-up reader with these topic slugs would get of an edition. For previews; writes nothing."""
     plan = EditionPlan(edition)
-    someone = Due(0, edition.cutoff_at, edition.cadence, EVERY_DAY, 8, "UTC", limit, True, "send", "", "")
+    someone = Due(0, edition.cutoff_at, None, edition.cadence, EVERY_DAY, 8, "UTC", limit, True, "send", "", "")
     stances = [(0, pk, "follow") for pk, slug in plan.topics if slug in follows]
     stances += [(0, pk, "mute") for pk, slug in plan.topics if slug in mutes]
     picks: list[list[Any]] = json.loads(plan.choose_by([someone], stances, seen={})[0])

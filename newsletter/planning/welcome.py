@@ -19,7 +19,7 @@ from django.db.models import Exists, OuterRef
 from newsletter.models import Compiled, Delivery, Edition, Miss
 from newsletter.planning.bulk_insert import Row, store
 from newsletter.planning.delivery_rows import Planned, rows_of
-from newsletter.planning.due import CHUNK, Due, Raced, Slot, grace, local_day, read
+from newsletter.planning.due import CHUNK, Due, Raced, Slot, day_of, grace, local_day, read
 from newsletter.planning.edition_plan import EditionPlan
 from subscriptions.models import Subscriber
 
@@ -125,7 +125,7 @@ def _had(pks: Sequence[int], editions: Sequence[Edition]) -> set[tuple[int, int]
 def _is_due_today(reader: Due, *, now: datetime) -> bool:
     """Whether this is the day of a reader's weekly or monthly digest: a welcome of last week's would take its place."""
     is_daily = reader.cadence == Subscriber.Cadence.DAILY
-    return not is_daily and local_day(reader.next_due_at, reader.time_zone) <= local_day(now, reader.time_zone)
+    return not is_daily and day_of(reader) <= local_day(now, reader.time_zone)
 
 
 def _is_the_one_due(edition: Edition, reader: Due, *, now: datetime) -> bool:

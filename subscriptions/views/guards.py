@@ -20,6 +20,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
@@ -113,6 +114,17 @@ def see_other(where: str, *, query: str = "") -> HttpResponseRedirect:
 def local_time(instant: datetime | None, reader: Subscriber) -> datetime | None:
     """The reader's wall clock, without a zone so that templates leave it alone."""
     return instant.astimezone(schedule.zone_named(reader.time_zone)).replace(tzinfo=None) if instant else None
+
+
+def next_digest_of(reader: Subscriber) -> dict[str, Any] | None:
+    """When the reader's next digest comes, by their own clock, and of which edition it is; None when none is due."""
+    if reader.next_due_at is None:
+        return None
+    return {
+        "due": local_time(reader.next_due_at, reader),
+        "is_now": reader.next_due_at <= timezone.now(),
+        "edition": import_string(settings.EDITION_OF_NEXT)(reader) if settings.EDITION_OF_NEXT else None,
+    }
 
 
 def mail_link(request: HttpRequest, address: Address) -> None:

@@ -30,7 +30,7 @@ from subscriptions.forms import (
 from subscriptions.lifecycle import Wishes
 from subscriptions.models import ConsentEvent, Subscriber
 from subscriptions.tasks import ring
-from subscriptions.views.guards import even, local_time, origin_of, page, posted, secret_page, see_other
+from subscriptions.views.guards import even, next_digest_of, origin_of, page, posted, secret_page, see_other
 
 
 @csrf_exempt
@@ -142,7 +142,7 @@ def _rhythm_of(reader: Subscriber) -> dict[str, Any]:
 def _confirmed_page(request: HttpRequest, reader: Subscriber) -> HttpResponse:
     context = {
         "reader": reader,
-        "next_due": local_time(reader.next_due_at, reader),
+        "next_digest": next_digest_of(reader),
         "is_welcomed": settings.WELCOME_DIGEST and reader.welcome_due_at is not None,
     }
     return render(request, "subscriptions/confirmed.html", context)
