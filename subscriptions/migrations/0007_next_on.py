@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('subscriptions', '0005_old_code_makes_keys_too'),
+        ('subscriptions', '0006_plain_help_texts'),
     ]
 
     operations = [
