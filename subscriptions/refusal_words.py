@@ -19,8 +19,9 @@ class Topic(StrEnum):
     FULL = "full"  # the mailbox or the disk has no room
     SENDER = "sender"  # who we are or what we say: lists, reputation, authentication, content
     MAILBOX = "mailbox"  # the mailbox or the way to it is out of order, perhaps not for good
-    GONE = "gone"  # there is no such mailbox or domain
-    GONE_PERHAPS = "gone, perhaps"  # the same in words that some servers also use for other things
+    GONE = "gone"  # there is no such domain, or in the words of one system no such mailbox
+    NO_USER = "no user"  # the same in words that a server may also say after the body, for the reader's own filter
+    GONE_PERHAPS = "gone, perhaps"  # the same in words that are also said of other things
     SENDER_PERHAPS = "sender, perhaps"
 
 
@@ -98,30 +99,31 @@ _PHRASES = {
         client host|your ip|your host|your server|your domain|your email server|your mail server|connecting ip
         source ip|ip range|ip blocked|banned|barred|not accepting connections|bad reputation|reverse dns|rdns|ptr
         no reverse|reverse lookup|reverse name|hostname lookup|cannot find your hostname
-        cannot find your reverse hostname|cannot resolve your|helo|ehlo|fcrdns|dynamic ip|dynamic pool|residential
-        unverifyable|unverifiable|not verified|unverified|smtp server of your|use your isp|authentication required
-        authentication failed|authentication failure|authentication is required|not authenticated|unauthenticated
-        authentication requirements|smtp authentication|auth required|need to authenticate|must authenticate
-        unauthorized|not authorized|not authorised|unauthorised|not allowed to send|not permitted to send
-        does not have permission|do not have permission|dont have permission|permission to send|not have permission
-        relay access denied|relaying denied|relay denied|relaying not|relay not|unable to relay|not relay|no relay
-        relaying|relaying prohibited|mail relay|open relay|relaying is|forwarding denied|we do not relay
-        not a gateway|virus|viruses|malware|phish|phishing|infected|trojan|worm|attachment type|attachments are
-        attachment rejected|banned attachment|executable|potential security|content rejected|content filter
-        content filtering|content policy|content restrictions|message content|banned content|prohibited content
-        content blocked|content presents|message contains|contains * url|url in|header error|headers error
-        protocol violation|rfc 5322|rfc5322|rfc 2822|rfc2822|rfc 822|rfc822 compliant|not rfc|rfc compliant
-        multiple addresses in from|addresses in from header|from header|missing header|malformed header
-        malformed message|message id header|date header|invalid header|illegal header|bad header|bare lf
-        bare linefeeds|policy reasons|local policy|due to policy|policy violation|security policy|policy rejection
-        rejected by policy|user complaints|complaints|complaint|abuse|greylisted|greylisting|graylisted|greylist
-        listed as|high risk|not a member|members only|only members|not member|member of this|membership|moderator
-        mailing list|closed list|google groups|groups google com|must be subscribed|send mail as|tls required
-        must use tls|starttls|encryption|ssl required|aup|mail rejected|mail rejete|message rejected as
-        message refused|spamsource|tss04|suspicious|suspect|fraud|scam|forged|spoof|spoofed|spoofing|masquerade
-        blackholed|firewall|cloudmark|zugriff verweigert|abgelehnt wegen|gesperrt wegen|spamverdacht
-        rejete * politique|correo no deseado|заблокирован|заблокировано|спам|спама|сервер отправителя|迷惑メール
-        拒否されました|垃圾邮件|垃圾郵件|被拒绝|黑名单|스팸
+        cannot find your reverse hostname|cannot resolve your|helo command|invalid helo|bad helo|helo name
+        helo rejected|helo does|helo has|helo host|ehlo host|your helo|ip name lookup failed|client ip
+        service permits|fcrdns|dynamic ip|dynamic pool|residential|unverifyable|unverifiable|not verified|unverified
+        smtp server of your|use your isp|authentication required|authentication failed|authentication failure
+        authentication is required|not authenticated|unauthenticated|authentication requirements|smtp authentication
+        auth required|need to authenticate|must authenticate|unauthorized|not authorized|not authorised|unauthorised
+        not allowed to send|not permitted to send|does not have permission|do not have permission
+        dont have permission|permission to send|not have permission|relay access denied|relaying denied|relay denied
+        relaying not|relay not|unable to relay|not relay|no relay|relaying|relaying prohibited|mail relay|open relay
+        relaying is|forwarding denied|we do not relay|not a gateway|virus|viruses|malware|phish|phishing|infected
+        trojan|worm|attachment type|attachments are|attachment rejected|banned attachment|executable
+        potential security|content rejected|content filter|content filtering|content policy|content restrictions
+        message content|banned content|prohibited content|content blocked|content presents|message contains
+        contains * url|url in|header error|headers error|protocol violation|rfc 5322|rfc5322|rfc 2822|rfc2822
+        rfc 822|rfc822 compliant|not rfc|rfc compliant|multiple addresses in from|addresses in from header
+        from header|missing header|malformed header|malformed message|message id header|date header|invalid header
+        illegal header|bad header|bare lf|bare linefeeds|policy reasons|local policy|due to policy|policy violation
+        security policy|policy rejection|rejected by policy|user complaints|complaints|complaint|abuse|greylisted
+        greylisting|graylisted|greylist|listed as|high risk|not a member|members only|only members|not member
+        member of this|membership|moderator|mailing list|closed list|google groups|groups google com
+        must be subscribed|send mail as|tls required|must use tls|starttls|encryption|ssl required|aup|mail rejected
+        mail rejete|message rejected as|message refused|spamsource|tss04|suspicious|suspect|fraud|scam|forged|spoof
+        spoofed|spoofing|masquerade|blackholed|firewall|cloudmark|zugriff verweigert|abgelehnt wegen|gesperrt wegen
+        spamverdacht|rejete * politique|correo no deseado|заблокирован|заблокировано|спам|спама|сервер отправителя
+        迷惑メール|拒否されました|垃圾邮件|垃圾郵件|被拒绝|黑名单|스팸
     """,
     Topic.MAILBOX: """
         disabled|suspended|deactivated|frozen|locked|inactive account|inactive user|inactive mailbox
@@ -139,8 +141,8 @@ _PHRASES = {
         delivery time|retry time|retry timeout|multiple retries|giving up after|after * retries|not delivered within
         could not be delivered for|was aborted after|max retries|hop count|too many hops|loop|looping|loops back
         mail loop|routing loop|lookup failure|lookup failed|lookup error|name service error|name server reply
-        nxdomain|dns error|dns failure|dns lookup|dns problem|servfail|temporary lookup|domain name not found
-        could not be resolved|cannot be resolved|unable to find mx|no mx|mx lookup|configuration error|misconfigured
+        nxdomain|dns failure|dns lookup|dns problem|servfail|temporary lookup|domain name not found
+        could not be resolved|cannot be resolved|unable to find mx|no mx|configuration error|misconfigured
         misconfiguration|internal error|internal server error|local error|system error|software error
         system resources|command output|command died|command failed|mailer returned|procmail|pipe to|child process
         exit status|could not create|couldn t create|cannot create|cannot open|can t open|permission denied
@@ -154,77 +156,79 @@ _PHRASES = {
         휴면
     """,
     Topic.GONE: """
-        user unknown|unknown user account|unknown user name|no such user|nosuchuser|no such mailbox
-        no such recipient|no such address|no such person|no such account|no such local user|no such email
-        no such e mail|no such mail|no such name|no such domain|no such virtual user|no such entry|no such id
-        no such addressee|user not found|user not known|user not exist|user doesn t exist|user does not exist
-        user don t exist|user * does not exist|user * doesn t exist|users does not exist|user is unknown
-        user is not known|user not local|user is not found|user account not found|user account does not exist
-        user unkown|usernotfound|nonexistent user|non existent user|nonexistent mailbox|non existent mailbox
-        nonexistent recipient|non existent address|nonexistent address|mailbox nonexistent|non existing|nonexisting
-        inexistent user|unknown recipient|unknown mailbox|unknown address|unknown local part|unknown account
-        unknown addressee|unknown user or|unknown or illegal|unknown local user|unknown virtual|unknown email
-        unknown to address|recipient unknown|recipient is unknown|recipient does not exist|recipient doesn t exist
-        recipient not exist|recipient * does not exist|recipient * doesn t exist|recipients does not exist
-        recipnotfound|recipient address unknown|recipient is invalid|recipient no longer
-        recipient address does not exist|recipient name is not recognized|recipient not recognized
-        recipient s address is unknown|mailbox not found|mailbox does not exist|mailbox doesn t exist
-        mailbox not exist|mailbox * does not exist|mailbox * doesn t exist|mailbox unknown|mailbox is unknown
-        mailbox cannot be found|mailbox invalid|mailbox is invalid|no mailbox|no valid mailbox|invalid mailbox
-        not a valid mailbox|isn t a valid mailbox|not a known mailbox|mail box does not exist
-        mailbox has been deleted|mailbox deleted|mailbox no longer|address does not exist|address doesn t exist
-        address * does not exist|address * doesn t exist|address not found|address couldn t be found
-        address could not be found|address wasn t found|address was not found|address unknown|address is unknown
-        address is invalid|address invalid|address no longer|address not known|address not recognised
-        address not recognized|address is no longer|addressee unknown|inactive email address|bad destination
-        bad address|bad destination mailbox|undeliverable address|invalid address|invalid email address
-        not a valid address|not a valid email|not a valid user|not a valid recipient|not a known user
-        isn t a known user|is not a known|not known here|not our user|not our customer|not a user|not a local user
-        no user|not listed in|account does not exist|account doesn t exist|account * does not exist
-        account * doesn t exist|account not found|account unknown|account is unknown|account has been deleted
-        account deleted|account no longer|account closed|no account|not have an account|doesn t have * account
-        does not have * account|don t have an account|account not available|invalid account
-        email account * not exist|no valid recipients|invalid local part|invalid user|invalid username|user invalid
-        user is invalid|name not found|name is not recognized|no longer valid|no longer exists|no longer exist
-        no longer in use|no longer a valid|no longer works|no longer working|no longer on|no longer employed
-        no longer available at|no longer active|has left the|is not at this|has moved|user has moved
-        mailbox has moved|moved to another|moved to a new|recipient has moved|not in directory|directory listing
-        cannot be found|can t be found|could not be found on|ldap lookup|does not like recipient user
+        nosuchuser|no such domain|recipnotfound|recipient name is not recognized|inactive email address
+        bad destination|bad destination mailbox|not our user|not our customer|not listed in|account * doesn t exist
+        doesn t have * account|email account * not exist|name is not recognized|no longer employed|has left the
+        has moved|user has moved|mailbox has moved|moved to another|moved to a new|recipient has moved
         unrouteable address|unrouteable mail domain|unroutable address|unroutable mail domain|non existent hosts
         host unknown|unknown host|unknown domain|domain unknown|domain does not exist|domain doesn t exist
         domain * does not exist|domain not found|domain is not found|nonexistent domain|non existent domain
         invalid domain|no such host|not accept mail|does not accept mail|doesn t accept mail
         not accepting network messages|null mx|nullmx|doesn t receive email|does not receive email|never accept mail
-        accept no mail|system does not accept|benutzer unbekannt|unbekannter benutzer|benutzer existiert
-        empfanger unbekannt|unbekannter empfanger|empfanger existiert|empfanger nicht gefunden|existiert nicht
-        nicht bekannt|adresse ungultig|ungultige adresse|adresse unbekannt|postfach nicht gefunden
-        adresse nicht gefunden|ungultiger empfanger|nicht vorhanden|destinataire invalide|destinataire inconnu
-        utilisateur inconnu|adresse invalide|adresse inconnue|n existe pas|n existe plus|boite inexistante
-        adresse inexistante|adresse introuvable|inconnu a cette adresse|usuario desconocido|usuario no existe
-        destinatario desconocido|no existe|direccion no encontrada|direccion desconocida|cuenta inexistente
+        accept no mail|system does not accept|no smtp service
+    """,
+    Topic.NO_USER: """
+        user unknown|address couldn t be found|unknown user account|unknown user name|no such user|no such mailbox
+        no such recipient|no such address|no such person|no such account|no such local user|no such email
+        no such e mail|no such mail|no such name|no such virtual user|no such entry|no such id|no such addressee
+        user not found|user not known|user not exist|user doesn t exist|user does not exist|user don t exist
+        user * does not exist|user * doesn t exist|users does not exist|user is unknown|user is not known
+        user not local|user is not found|user account not found|user account does not exist|user unkown|usernotfound
+        nonexistent user|non existent user|nonexistent mailbox|non existent mailbox|nonexistent recipient
+        non existent address|nonexistent address|mailbox nonexistent|non existing|nonexisting|inexistent user
+        unknown recipient|unknown mailbox|unknown address|unknown local part|unknown account|unknown addressee
+        unknown user or|unknown or illegal|unknown local user|unknown virtual|unknown email|unknown to address
+        recipient unknown|recipient is unknown|recipient does not exist|recipient doesn t exist|recipient not exist
+        recipient * does not exist|recipient * doesn t exist|recipients does not exist|recipient address unknown
+        recipient is invalid|recipient address does not exist|recipient not recognized
+        recipient s address is unknown|mailbox not found|mailbox does not exist|mailbox doesn t exist
+        mailbox not exist|mailbox * does not exist|mailbox * doesn t exist|mailbox unknown|mailbox is unknown
+        mailbox cannot be found|mailbox invalid|mailbox is invalid|no mailbox|no valid mailbox|invalid mailbox
+        not a valid mailbox|isn t a valid mailbox|not a known mailbox|mail box does not exist
+        mailbox has been deleted|mailbox deleted|mailbox no longer|address does not exist|address doesn t exist
+        address * does not exist|address * doesn t exist|address wasn t found|address was not found|address unknown
+        address is unknown|address is invalid|address invalid|address no longer|address not known
+        address not recognised|address not recognized|address is no longer|addressee unknown|invalid address
+        invalid email address|not a valid address|not a valid email|not a valid user|not a valid recipient
+        not a known user|isn t a known user|is not a known|not known here|not a user|not a local user
+        account does not exist|account doesn t exist|account * does not exist|account not found|account unknown
+        account is unknown|account has been deleted|account deleted|account no longer|account closed
+        not have an account|does not have * account|don t have an account|account not available|invalid account
+        no valid recipients|invalid local part|invalid user|invalid username|user invalid|user is invalid
+        no longer valid|no longer exists|no longer exist|no longer in use|no longer a valid|no longer works
+        no longer working|no longer on|no longer available at|is not at this|not in directory|could not be found on
+        ldap lookup|does not like recipient user|benutzer unbekannt|unbekannter benutzer|benutzer existiert
+        empfanger unbekannt|unbekannter empfanger|empfanger existiert|empfanger nicht gefunden|adresse ungultig
+        ungultige adresse|adresse unbekannt|postfach nicht gefunden|adresse nicht gefunden|ungultiger empfanger
+        destinataire invalide|destinataire inconnu|utilisateur inconnu|adresse invalide|adresse inconnue
+        boite inexistante|adresse inexistante|adresse introuvable|inconnu a cette adresse|usuario desconocido
+        usuario no existe|destinatario desconocido|direccion no encontrada|direccion desconocida|cuenta inexistente
         usuario inexistente|buzon no encontrado|buzon inexistente|destinatario invalido|destinatario no valido
-        usuario no encontrado|usuario desconhecido|usuario nao existe|nao existe|inexistente
-        destinatario desconhecido|endereco nao encontrado|usuario nao encontrado|conta inexistente
-        utente sconosciuto|utente inesistente|non esiste|inesistente|destinatario sconosciuto|indirizzo non trovato
-        indirizzo inesistente|utente non trovato|onbekende gebruiker|gebruiker onbekend|bestaat niet
-        onbekende ontvanger|ontvanger onbekend|adres niet gevonden|adres bestaat|nie istnieje|nieznany uzytkownik
-        nieznany odbiorca|nie znaleziono|adres nieznany|neexistuje|neznamy uzivatel|neznamy prijemce|nenalezen
-        finns inte|okand anvandare|okand mottagare|findes ikke|ukendt bruger|ukendt modtager|finnes ikke
-        ukjent bruker|ukjent mottaker|ei ole olemassa|tuntematon|kullanici bulunamadi|adres bulunamadi
-        gecersiz alici|alici bulunamadi|mevcut degil|nem letezik|ismeretlen|nu exista|utilizator necunoscut
-        destinatar necunoscut|δεν υπαρχει|αγνωστος|пользователь не найден|не существует|неизвестный пользователь
-        нет такого пользователя|адрес не найден|неизвестный получатель|получатель не найден|ящик не найден
-        адресат не найден|недействительный адрес|не зарегистрирован|не найден|не існує|користувача не знайдено
-        несуществующий|存在しません|存在しない|見つかりません|見つかりませんでした|宛先不明|あて先不明|宛先が不明
-        該当するユーザ|ユーザー不明|不存在|无此用户|無此用戶|没有此用户|找不到|收件人无效|无效的收件人|地址无效
-        用户未找到|查无此|帳號不存在|존재하지 않|없는 사용자|찾을 수 없|알 수 없는 사용자|수신자가 없|غير موجود
-        غير معروف|לא קיים|לא נמצא|ไม่พบ|không tồn tại
+        usuario no encontrado|usuario desconhecido|usuario nao existe|destinatario desconhecido
+        endereco nao encontrado|usuario nao encontrado|conta inexistente|utente sconosciuto|utente inesistente
+        inesistente|destinatario sconosciuto|indirizzo non trovato|indirizzo inesistente|utente non trovato
+        onbekende gebruiker|gebruiker onbekend|onbekende ontvanger|ontvanger onbekend|adres niet gevonden
+        adres bestaat|nieznany uzytkownik|nieznany odbiorca|adres nieznany|neznamy uzivatel|neznamy prijemce
+        okand anvandare|okand mottagare|ukendt bruger|ukendt modtager|ukjent bruker|ukjent mottaker
+        kullanici bulunamadi|adres bulunamadi|gecersiz alici|alici bulunamadi|utilizator necunoscut
+        destinatar necunoscut|αγνωστος|пользователь не найден|неизвестный пользователь|нет такого пользователя
+        адрес не найден|неизвестный получатель|получатель не найден|ящик не найден|адресат не найден
+        недействительный адрес|не зарегистрирован|користувача не знайдено|несуществующий|宛先不明|あて先不明
+        宛先が不明|該当するユーザ|ユーザー不明|无此用户|無此用戶|没有此用户|收件人无效|无效的收件人|地址无效
+        用户未找到|帳號不存在|없는 사용자|알 수 없는 사용자|수신자가 없
     """,
     Topic.GONE_PERHAPS: """
         unknown user|mailbox unavailable|mailbox not available|recipient not found|invalid recipient
         recipient rejected|recipient invalid|not found|not exist|does not exist|doesn t exist|undeliverable
         address unavailable|mailbox is unavailable|mailbox not accessible|mailbox access|recipient address invalid
         unknown|invalid|user unavailable|account unavailable|account is not available|rejected address|dd this user
+        recipient no longer|address not found|address could not be found|bad address|undeliverable address|no user
+        no account|name not found|no longer active|directory listing|cannot be found|can t be found|existiert nicht
+        nicht bekannt|nicht vorhanden|n existe pas|n existe plus|no existe|nao existe|inexistente|non esiste
+        bestaat niet|nie istnieje|nie znaleziono|neexistuje|nenalezen|finns inte|findes ikke|finnes ikke
+        ei ole olemassa|tuntematon|mevcut degil|nem letezik|ismeretlen|nu exista|δεν υπαρχει|не существует|не найден
+        не існує|存在しません|存在しない|見つかりません|見つかりませんでした|不存在|找不到|查无此|존재하지 않
+        찾을 수 없|غير موجود|غير معروف|לא קיים|לא נמצא|ไม่พบ|không tồn tại
     """,
     Topic.SENDER_PERHAPS: """
         policy|policies|content|rejected|reject|refused|denied|prohibited|forbidden|not allowed|not permitted
@@ -263,12 +267,19 @@ def _split(phrases: str) -> tuple[list[str], re.Pattern[str] | None]:
 _TABLE = {topic: _split(phrases) for topic, phrases in _PHRASES.items()}
 _HOST = re.compile(r"\bhost [\w-]{1,63}\.[\w.-]{1,255}", re.IGNORECASE)
 _ADDRESS = re.compile(r"(?<![^\s<>;:,])[^\s<>@;:,]{1,320}@[^\s<>@;,]{1,255}")
+# Amazon puts the first before any answer; the path of a link to further reading is no answer.
+_NO_WORDS = re.compile(r"unknown address error|(?<=://)[^\s/]{1,255}/\S{1,2000}", re.IGNORECASE)
 _CODES = re.compile(r"(?<![\w.])#?(?:[245]\d\d[ -])?[245]\.\d{1,3}\.\d{1,3}\b|(?<![\w.])[245]\d\d-")
+
+
+def _host_of_link(match: re.Match[str]) -> str:
+    return match.group().partition("/")[0] if "/" in match.group() else " "
 
 
 def topics_of(text: str) -> list[Topic]:
     """All that the words are about, the mildest first. Addresses, hosts and codes in them say nothing."""
-    words = _folded(_HOST.sub(" ", _CODES.sub(" ", _ADDRESS.sub(" ", text[:WORDS_LIMIT]))))
+    words = _ADDRESS.sub(" ", text[:WORDS_LIMIT])
+    words = _folded(_NO_WORDS.sub(_host_of_link, _HOST.sub(" ", _CODES.sub(" ", words))))
     return [topic for topic in Topic if _is_said(topic, words)]
 
 

@@ -78,6 +78,7 @@ _OUR_FAULT = frozenset({".1.7", ".1.8", ".1.9", ".2.3", ".3.4"})  # sender's add
 
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?=\s|$)")
 _ENHANCED_INSIDE = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.]*\d)")
+_REPLY_INSIDE = re.compile(r"(?<![\d.])5\d\d(?![\d.])|(?<![\d.])5\.\d{1,3}\.\d{1,3}(?![\d.])")
 _ADDRESS = re.compile(r"<?[^\s<>@]+@[^\s<>@]+>?")
 
 
@@ -129,8 +130,10 @@ def judge(text: str, *, codes: Iterable[str] = (), phase: Phase | None = None) -
     if phase in {Phase.MAIL, *_OPENING}:  # nobody has named the recipient yet
         return Verdict.SENDER
     by_code = _mildest(verdict_of_code(code) for code in [*codes, *enhanced_codes_in(text)])
-    if Topic.GONE in topics:
-        return _gone_in_words(by_code, phase=phase)
+    if Topic.GONE in topics and by_code in {None, Verdict.GONE, Verdict.MAILBOX}:
+        return Verdict.GONE
+    if Topic.GONE in topics or Topic.NO_USER in topics:
+        return _no_user(text, by_code, phase=phase)
     if Topic.GONE_PERHAPS in topics and by_code is None:
         return Verdict.GONE if phase is Phase.RCPT else Verdict.MAILBOX
     if by_code is None and Topic.SENDER_PERHAPS in topics:
@@ -138,21 +141,26 @@ def judge(text: str, *, codes: Iterable[str] = (), phase: Phase | None = None) -
     return by_code
 
 
-def _gone_in_words(by_code: Verdict | None, *, phase: Phase | None) -> Verdict:
-    """Words like "no such user", beside a code. Said only after the body, they may be those of the reader's filter."""
-    if by_code is Verdict.GONE:
-        return Verdict.GONE
-    if by_code in {Verdict.FULL, Verdict.LIMIT}:
+def says_plainly(text: str) -> bool:
+    """Whether the words alone say what a refusal is about, whatever the codes."""
+    return any(topic in _PLAIN or topic in {Topic.GONE, Topic.NO_USER} for topic in topics_of(text))
+
+
+def _no_user(text: str, by_code: Verdict | None, *, phase: Phase | None) -> Verdict:
+    """Words like "no such user": believed when they answer RCPT, when a code says so too, or when no server is quoted.
+
+    Said after the body, or nobody knows when, they may be those of the reader's own filter: docomo, au, Orange, SFR.
+    """
+    if by_code in {Verdict.FULL, Verdict.LIMIT, Verdict.GONE}:
         return by_code
-    if phase in {Phase.DATA, Phase.BODY, Phase.DOT}:
-        return Verdict.MAILBOX
-    return Verdict.MAILBOX if by_code is Verdict.MAILBOX and phase is not Phase.RCPT else Verdict.GONE
+    is_quoted = _REPLY_INSIDE.search(text) is not None
+    return Verdict.GONE if phase is Phase.RCPT or (phase is None and not is_quoted) else Verdict.MAILBOX
 
 
 def verdict_of_code(code: str) -> Verdict | None:
     """The meaning of an enhanced status code (RFC 3463 and its registry); None for those that say nothing."""
     family, detail = code[:1], code[1:]
-    if family not in {"4", "5"}:
+    if family not in {"4", "5"} or detail == ".0.0":
         return None
     if code in _GONE:
         return Verdict.GONE

@@ -220,7 +220,7 @@ class TransportContract:
             ("DOT", "451 4.7.0 scanner busy", OutcomeKind.RETRY),
             ("RCPT", "550 5.1.1 no such user", OutcomeKind.BOUNCED),
             ("RCPT", "552 5.2.2 mailbox full", OutcomeKind.RETRY),
-            ("RCPT", "550 no such user", OutcomeKind.REJECTED),
+            ("RCPT", "550 no such user", OutcomeKind.BOUNCED),
             ("MAIL", "550 5.7.1 not you", OutcomeKind.REJECTED),
             ("RCPT", "550 5.7.1 listed", OutcomeKind.REJECTED),
             ("DATA", "554 5.7.1 no", OutcomeKind.REJECTED),

@@ -31,7 +31,7 @@ REPORTS = [
     ("policy-blocklist", ReportKind.POLICY, "554 5.7.1"),
     ("policy-authentication", ReportKind.POLICY, "550 5.7.515"),
     ("policy-vague-code", ReportKind.POLICY, "550 5.0.0"),
-    ("vague-code-no-such-user", ReportKind.HARD, "550 5.0.0"),
+    ("vague-code-no-such-user", ReportKind.SOFT, "550 5.0.0"),
     ("vague-code-better-diagnostic", ReportKind.HARD, "550 5.1.1"),
     ("cisco-unknown-address", ReportKind.HARD, "550 5.1.1"),
     ("exchange-online-not-found", ReportKind.HARD, "550 5.1.10"),

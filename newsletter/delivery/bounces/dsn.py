@@ -1,15 +1,19 @@
-"""Delivery status notifications (RFC 3464): what a mail server reports of our mail's fate.
+"""Delivery status notifications (RFC 3464): what a mail server reports of our mail's fate. Pure.
 
-In: a parsed message and its bytes. Out: an Event, or None when it holds no delivery status.
-A letter to several recipients (an alias, a forward) is judged by the one who fared best: the address still works.
+In: a parsed message and its bytes. Out: an Event, or None when it holds no delivery status that says anything.
+Of a letter to several recipients (an alias, a forward) the one we wrote to counts, where it is named; else the one who
+fared best: the address still works.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from email.utils import getaddresses
+from typing import TYPE_CHECKING, NamedTuple
 
-from newsletter.delivery.bounces import Event, ReportKind, mime, status_codes
+from newsletter.delivery.bounces import Event, ReportKind, mime, own_words, status_codes
 from newsletter.delivery.bounces.marks import marks_of
+from subscriptions.smtp_replies import says_plainly, verdict_of_code
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -18,43 +22,82 @@ if TYPE_CHECKING:
 _ORDER = (ReportKind.DELIVERED, ReportKind.DEFERRED, ReportKind.POLICY, ReportKind.SOFT, ReportKind.HARD)
 
 _ACTIONS = {"5": "failed", "4": "delayed", "2": "delivered"}  # for reports that leave the action out
+_FAILED = frozenset({"failed", "failure", "fail", "expired", "undeliverable", "error"})  # the first is the standard's
+_OWN_PROGRAM = "x-unix"  # a program on the receiver's machine failed: that is no word about the address
+
+
+class _Fate(NamedTuple):
+    kind: ReportKind
+    code: str
+    text: str
+    recipients: frozenset[str]
 
 
 def parse(message: Message, *, raw: bytes) -> Event | None:
-    fates = [
-        fate
-        for part in mime.parts_of_type(message, "message/delivery-status", "message/global-delivery-status")
-        for block in mime.inner_fields(part)
-        if (fate := _fate(block)) is not None
-    ]
+    text = own_words.text_of_system(message)
+    fates = [fate for block in _blocks(message, text) if (fate := _fate(block, text=text)) is not None]
     if not fates:
         return None
-    kind, code, text = min(fates, key=lambda fate: _ORDER.index(fate[0]))
+    best = min(_ours(fates, message), key=lambda fate: _ORDER.index(fate.kind))
     marks = marks_of(message)
     return Event(
-        kind=kind,
+        kind=best.kind,
         source="dsn",
         event_id=mime.fingerprint("dsn", message, raw),
         bounce_address=marks.bounce_address,
         message_id=marks.message_id,
         unsubscribe_hint=marks.unsubscribe_hint,
-        code=code,
-        text=text,
+        code=best.code,
+        text=best.text,
         at=mime.moment(message),
     )
 
 
-def _fate(block: Message) -> tuple[ReportKind, str, str] | None:
+def _blocks(message: Message, text: str) -> list[dict[str, str]]:
+    parts = mime.parts_of_type(message, "message/delivery-status", "message/global-delivery-status")
+    fields = [block for part in parts for block in mime.inner_fields(part)]
+    told = [{name.lower(): mime.header(block, name) for name in block} for block in fields]
+    return told or own_words.fields_in(text) or own_words.notified_in(text)
+
+
+def _ours(fates: list[_Fate], message: Message) -> list[_Fate]:
+    """Those of the recipient that our returned mail was for; all of them when it names none."""
+    to = [str(value) for value in mime.returned_headers(message).get_all("To", [])]
+    wanted = {address.lower() for _, address in getaddresses(to)} - {""}
+    return [fate for fate in fates if fate.recipients & wanted] or fates
+
+
+def _fate(block: dict[str, str], *, text: str) -> _Fate | None:
     """One recipient's block; None for the block about the message, and for actions that say nothing."""
-    action = mime.header(block, "Action").split(";")[0].strip().lower()
-    status = status_codes.enhanced_code(mime.header(block, "Status"))
-    diagnostic = mime.header(block, "Diagnostic-Code")
-    diagnostic = (diagnostic.partition(";")[2] or diagnostic).strip()  # "smtp; 550 …"; some forget the type
+    action = next(iter(re.findall(r"[a-z]+", block.get("action", "").lower())), "")
+    status = status_codes.enhanced_code(block.get("status", ""))
+    kind_of_code, _, diagnostic = block.get("diagnostic-code", "").partition(";")  # "smtp; 550 …"
+    diagnostic = (diagnostic or kind_of_code).strip()  # some forget the type
     action = action or _ACTIONS.get(status[:1], "")
-    if action == "failed":
-        kind = status_codes.kind_of_failure(status, diagnostic=diagnostic)
+    if action in _FAILED:
+        kind = _kind(status, diagnostic=diagnostic, text=text)
+        if kind is ReportKind.HARD and kind_of_code.strip().lower() == _OWN_PROGRAM:
+            kind = ReportKind.SOFT
     elif action in {"delayed", "delivered"}:
         kind = ReportKind.DEFERRED if action == "delayed" else ReportKind.DELIVERED
     else:
         return None
-    return kind, status_codes.codes(status, diagnostic=diagnostic), status_codes.one_line(diagnostic)
+    code = status_codes.codes(status, diagnostic=diagnostic)
+    return _Fate(kind, code, status_codes.one_line(diagnostic), _recipients(block))
+
+
+def _kind(status: str, *, diagnostic: str, text: str) -> ReportKind:
+    """By the receiver's answer; by what the reporting system writes about it where the answer says little."""
+    phase = own_words.phase_of(text)
+    if says_plainly(diagnostic) or verdict_of_code(status):
+        return status_codes.kind_of_failure(status, diagnostic=diagnostic, phase=phase)
+    words = f"{diagnostic}\n{own_words.words_of(text)}"
+    return status_codes.kind_of_failure(status, diagnostic=words, phase=phase)
+
+
+def _recipients(block: dict[str, str]) -> frozenset[str]:
+    named = (block.get(name, "").rpartition(";")[2].strip(" <>").lower() for name in _RECIPIENT_FIELDS)
+    return frozenset(named) - {""}
+
+
+_RECIPIENT_FIELDS = ("final-recipient", "original-recipient")

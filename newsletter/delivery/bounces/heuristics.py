@@ -1,38 +1,65 @@
-"""Bounces that follow no standard, recognised by flufl.bounce's collection of oddities.
+"""Bounces that follow no standard: read by the words in which the mail systems of the world report a failure. Pure.
 
-In: a parsed message and its bytes. Out: an Event, or None. Only letters that a mail system sent are looked at, and
-flufl's word alone never condemns an address (it calls a full mailbox permanent, X10): the code in the text must.
+In: a parsed message and its bytes. Out: an Event, or None. Only letters that a mail system sent are looked at: its
+sender, its subject or its headers must say so. flufl.bounce knows further oddities; its word alone condemns nobody (it
+calls a full mailbox permanent, X10).
 """
 
 from __future__ import annotations
 
+import logging
+import re
 from email.utils import parseaddr
 from typing import TYPE_CHECKING
 
 from flufl.bounce import all_failures
 
-from newsletter.delivery.bounces import Event, ReportKind, mime, status_codes
+from newsletter.delivery.bounces import Event, ReportKind, mime, own_words, status_codes
 from newsletter.delivery.bounces.marks import marks_of
+from subscriptions.smtp_replies import judge
 
 if TYPE_CHECKING:
     from email.message import Message
 
-_SYSTEMS = frozenset({"mailer-daemon", "postmaster", "mail-daemon", "mailerdaemon", "mdaemon", "bounce", ""})
-_TEXT_LIMIT = 8192
+logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)  # it logs each detector, and those that trip over a letter
+
+_SYSTEM = re.compile(
+    r"(?:mailer-?daemon|post[-_]?master|mail-?daemon|mdaemon|mail[._-]?delivery[._-]?(?:sub)?system|mail[._-]?system|"
+    r"bounces?|delivery|mail-?server|mmsc|smtp|mta)\b|^$",
+    re.IGNORECASE,
+)
+_SUBJECT = re.compile(
+    r"undeliver|not deliver|non[- ]?deliver|"
+    r"deliver\w*[ _](?:\w+[ _]){0,2}(?:fail|error|problem|status|report|notif|delay)|"
+    r"fail\w* (?:delivery|to deliver|notice|notification)|failure notice|returned mail|returned to sender|"
+    r"mail (?:\w+ ){0,2}(?:fail|error|return)|message (?:\w+ ){0,3}(?:fail|return|reject)|could not be delivered|"
+    r"couldn'?t be delivered|error sending your|rejected mail|bounced?\b|unzustellbar|nicht zugestellt|zustell|"
+    r"non remis|non distribu|no entregad|no se pudo entregar|devuelto|devolvid|nao entregue|não entregue|"
+    r"mancata consegna|niet bezorgd|onbestelbaar|niedostarczon|nedoru|недоставлен|не доставлен|"
+    r"配信|配達|送信エラー|エラー|退信|退件|投递|반송",
+    re.IGNORECASE,
+)
+_STILL_TRYING = re.compile(
+    r"warning message only|has been delayed|is delayed|delivery delayed|not yet been delivered|will be retried|"
+    r"will retry|will keep trying|will continue trying|still trying|delay reason|do not need to re-?send|"
+    r"no need to resend|temporary problem delivering|keep trying to deliver|attempts will continue|"
+    r"warning: message still undelivered",
+    re.IGNORECASE,
+)
+_REPLY = re.compile(r"(?<![\d.])[45]\d\d[ -]\S|(?<![\d.])#?[45]\.\d{1,3}\.\d{1,3}(?![\d.])")
 
 
 def parse(message: Message, *, raw: bytes) -> Event | None:
     if not is_from_a_system(message):
         return None
-    try:
-        temporary, permanent = all_failures(message)
-    except Exception:  # its detectors trip over the very letters they are meant for
+    text = own_words.text_of_system(message)
+    words = own_words.words_of(text)
+    verdict = judge(words, phase=own_words.phase_of(text))
+    if verdict is None and (mime.report_blocks(message) or not _looks_like_a_bounce(message, words)):
         return None
-    if not temporary and not permanent:
-        return None
-    texts = [mime.text_of(part) for part in mime.parts_of_type(message, "text/plain")]
-    diagnostic = texts[0][:_TEXT_LIMIT] if texts else ""
-    kind = status_codes.kind_of_failure("", diagnostic=diagnostic) if permanent else ReportKind.DEFERRED
+    kind = status_codes.KINDS[verdict] if verdict else ReportKind.SOFT
+    if _STILL_TRYING.search(words):
+        kind = ReportKind.DEFERRED
     marks = marks_of(message)
     return Event(
         kind=kind,
@@ -41,15 +68,37 @@ def parse(message: Message, *, raw: bytes) -> Event | None:
         bounce_address=marks.bounce_address,
         message_id=marks.message_id,
         unsubscribe_hint=marks.unsubscribe_hint,
-        code=status_codes.codes("", diagnostic=diagnostic),
-        text=status_codes.one_line(diagnostic),
+        code=status_codes.codes("", diagnostic=words),
+        text=status_codes.one_line(_answer_in(words)),
         at=mime.moment(message),
     )
 
 
 def is_from_a_system(message: Message) -> bool:
-    """A null return path, or a sender that no person has."""
+    """A sender that no person has, or a null return path under a subject of bounces."""
+    if is_sender_a_system(message) or "X-Failed-Recipients" in message:
+        return True
     path = mime.header(message, "Return-Path")
-    if path:
-        return parseaddr(path)[1] == ""
-    return parseaddr(mime.header(message, "From"))[1].partition("@")[0].lower() in _SYSTEMS
+    return bool(path) and bool(_SYSTEM.match(parseaddr(path)[1])) and bool(_SUBJECT.search(_subject(message)))
+
+
+def is_sender_a_system(message: Message) -> bool:
+    sender = parseaddr(mime.header(message, "From"))[1] or mime.header(message, "From").strip("<> ")
+    return bool(_SYSTEM.match(sender.partition("@")[0]))
+
+
+def _subject(message: Message) -> str:
+    return mime.decoded_header(message, "Subject")
+
+
+def _looks_like_a_bounce(message: Message, words: str) -> bool:
+    if _REPLY.search(words) or _SUBJECT.search(_subject(message)):
+        return True
+    temporary, permanent = all_failures(message)
+    return bool(temporary or permanent)
+
+
+def _answer_in(words: str) -> str:
+    """From the first reply code on, where there is one."""
+    reply = _REPLY.search(words)
+    return words[reply.start() :] if reply else words

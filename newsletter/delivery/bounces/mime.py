@@ -8,11 +8,13 @@ from __future__ import annotations
 import email
 import hashlib
 from datetime import UTC, datetime
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from email.message import Message
 from email.utils import parsedate_to_datetime
 
 _REPORTS = ("message/delivery-status", "message/global-delivery-status", "message/feedback-report")
-_RETURNED = frozenset({"message/rfc822", "text/rfc822-headers", "message/rfc822-headers", "message/global"})
+RETURNED = frozenset({"message/rfc822", "text/rfc822-headers", "message/rfc822-headers", "message/global"})
 HEADERS_LIMIT = 65_536
 
 
@@ -20,6 +22,15 @@ def header(message: Message, name: str) -> str:
     """The first such field as one line, or ""."""
     value = message.get(name)
     return "" if value is None else " ".join(str(value).split())
+
+
+def decoded_header(message: Message, name: str) -> str:
+    """The same with encoded words (RFC 2047) read; as it stands where they are broken."""
+    value = header(message, name)
+    try:
+        return " ".join(str(make_header(decode_header(value))).split())
+    except (LookupError, ValueError, HeaderParseError):
+        return value
 
 
 def parts_of_type(message: Message, *types: str) -> list[Message]:
@@ -38,13 +49,19 @@ def report_blocks(message: Message) -> list[Message]:
 
 
 def text_of(part: Message) -> str:
+    """In the character set it names; in UTF-8 where it names none, or one that nobody knows."""
     payload = part.get_payload(decode=True)
-    return payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""
+    if not isinstance(payload, bytes):
+        return ""
+    try:
+        return payload.decode(part.get_content_charset("utf-8"), "replace")
+    except (LookupError, ValueError):
+        return payload.decode("utf-8", "replace")
 
 
 def returned_headers(message: Message) -> Message:
     """The headers of our own mail as the report returns them; empty when it returns none."""
-    for part in parts_of_type(message, *sorted(_RETURNED)):
+    for part in parts_of_type(message, *sorted(RETURNED)):
         blocks = inner_fields(part)
         if blocks:
             return blocks[0]

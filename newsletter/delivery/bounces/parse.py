@@ -15,6 +15,17 @@ from newsletter.delivery.bounces import Event, ReportKind, arf, dsn, heuristics,
 if TYPE_CHECKING:
     from email.message import Message
 
+_ANSWER_FIELDS = ("X-Autoreply", "X-Autorespond", "X-Autoresponder", "X-Auto-Response-From", "X-Mail-Autoreply")
+_ANSWER_SUBJECT = re.compile(
+    r"out[ -]of[ -](?:the[ -])?office|auto(?:matic|mated|[ -])? ?(?:reply|response|answer|respond)|autoreply|vacation|"
+    r"away (?:from|until|notice)|on (?:holiday|leave)|abwesen|automatische antwort|auto-antwort|urlaub|"
+    r"nicht im (?:büro|buero|haus)|absen[tc]|réponse automatique|reponse automatique|en congé|"
+    r"fuera de (?:la )?oficina|respuesta autom|ausen(?:te|cia)|resposta autom|fora do escrit|fuori (?:sede|ufficio)|"
+    r"risposta autom|assente|afwezig|automatisch antwoord|poza biurem|autorespon|nieobecno|autosvar|frånvaro|fravær|"
+    r"automaattinen|poissa|автоответ|автоматический ответ|отсутств|в отпуске|mimo kancel|nepřítomn|otomatik|"
+    r"不在|自動(?:返信|応答|回覆)|自动(?:回复|答复)|休暇|자동 ?(?:회신|응답)|부재",
+    re.IGNORECASE,
+)
 _REQUEST = re.compile(r"(?:^|\s)unsubscribe\s+([A-Za-z0-9_-]{16,64})\s*$", re.IGNORECASE)
 
 
@@ -46,7 +57,7 @@ def _read(data: bytes) -> Event | None:
 
 def _is_report(message: Message) -> bool:
     """A report that was understood and says nothing to us must not be guessed at."""
-    return bool(mime.report_blocks(message))
+    return any("Action" in block or "Feedback-Type" in block for block in mime.report_blocks(message))
 
 
 def _wish_to_leave(message: Message) -> str | None:
@@ -56,8 +67,13 @@ def _wish_to_leave(message: Message) -> str | None:
 
 
 def _is_automatic_answer(message: Message) -> bool:
-    """Out of office and the like. Exim's bounces call themselves that too, but name whom they failed."""
-    if "X-Failed-Recipients" in message:
+    """Out of office and the like. Bounces call themselves that too, but come from a mail system."""
+    if "X-Failed-Recipients" in message or heuristics.is_sender_a_system(message):
         return False
     submitted = mime.header(message, "Auto-Submitted").split(";")[0].strip().lower()
-    return submitted == "auto-replied" or any(name in message for name in ("X-Autoreply", "X-Autorespond"))
+    precedence = mime.header(message, "Precedence").lower()
+    if submitted == "auto-replied" or precedence in {"auto_reply", "auto-reply"}:
+        return True
+    return any(name in message for name in _ANSWER_FIELDS) or bool(
+        _ANSWER_SUBJECT.search(mime.decoded_header(message, "Subject"))
+    )
