@@ -21,7 +21,7 @@ from django.utils import timezone
 from newsletter import delivery, planning, search
 from newsletter.catalogue import polling, submissions
 from newsletter.catalogue.topics import embeddings
-from newsletter.delivery import webhooks
+from newsletter.delivery import high_water, webhooks
 from newsletter.delivery.bounces import handling
 from newsletter.delivery.choose_transport import open_transport
 from newsletter.editions import lifecycle as edition_lifecycle
@@ -34,6 +34,7 @@ from subscriptions.tasks import send_notices
 log = logging.getLogger(__name__)
 SCORE_EVERY = timedelta(minutes=15)
 SLICE = timedelta(seconds=180)  # a task is a bounded loop; the next tick goes on
+RESTORED = "The database was restored. Nothing is sent until manage.py after_restore has said what was sent since."
 READING = timedelta(seconds=40)  # of one ingest task, for the search index and the vectors
 _leaving = multiprocessing.Event()  # made before the fork: SIGTERM reaches the parent, its children do the work
 
@@ -77,8 +78,9 @@ def ingest() -> None:
 
 @shared_task(name="newsletter.tasks.listen")
 def listen() -> None:
-    """Read the mailbox that bounces and requests to leave come back to."""
-    handling.read_mailbox(now=timezone.now())
+    """Read the mailbox that bounces and requests to leave come back to; letters wait while the database is behind."""
+    if not high_water.is_behind(now=timezone.now()):
+        handling.read_mailbox(now=timezone.now())
 
 
 @shared_task(name="newsletter.tasks.call_webhooks")
@@ -96,7 +98,7 @@ def score() -> None:
 def plan() -> None:
     """Plan who is due, then ring for their delivery."""
     now = timezone.now()
-    planning.plan_due(now=now, deadline=now + SLICE)
+    plan_due(now=now, deadline=now + SLICE)
     if Delivery.objects.claimable(timezone.now()).exists():
         deliver.apply_async(expires=settings.TASK_EXPIRES_SECONDS)
 
@@ -107,7 +109,14 @@ def deliver() -> None:
 
 
 def keep_house(*, now: datetime) -> None:
-    """The quick steps of one tick. One that fails is logged and does not hold up the others."""
+    """The quick steps of one tick. One that fails is logged and does not hold up the others.
+
+    None of them while the database is behind what was sent: it was restored, and an operator has a word to say first.
+    """
+    if not high_water.advance(now=now):
+        beat("tick", now=now)
+        log.error(RESTORED)
+        return
     for step in (
         edition_lifecycle.skip_stale,
         edition_lifecycle.draft_due,
@@ -124,6 +133,7 @@ def keep_house(*, now: datetime) -> None:
     ):
         _attempt(step, now=now)
     beat("tick", now=now)
+    high_water.advance(now=now)  # what was frozen just now is known outside before any of it is sent
 
 
 def forget_hourly(*, now: datetime) -> None:
@@ -152,10 +162,15 @@ def score_if_due(*, now: datetime) -> bool:
     return True
 
 
+def plan_due(*, now: datetime, deadline: datetime | None = None) -> planning.Planned:
+    """Plan who is due, unless the database was restored."""
+    return planning.plan_due(now=now, deadline=deadline) if high_water.advance(now=now) else planning.Planned()
+
+
 def deliver_due(*, deadline: datetime, should_stop: Callable[[], bool] = lambda: False) -> delivery.Run | None:
     """Send what is due until ``deadline``; None when nothing was. Opens no connection when there is nothing to send."""
     now = timezone.now()
-    if not Delivery.objects.claimable(now).exists():
+    if not Delivery.objects.claimable(now).exists() or not high_water.advance(now=now):
         return None
     run = delivery.deliver(transport=open_transport(), deadline=deadline, should_stop=should_stop)
     beat("deliver", now=timezone.now(), detail=f"{run.sent} of {run.claimed} sent")

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, Exists, OuterRef, Q, Value, When
 
-from newsletter.delivery import sending_rate
+from newsletter.delivery import high_water, sending_rate
 from newsletter.models import Claim, Delivery, Edition, Stream
 from subscriptions import schedule
 from subscriptions.models import Subscriber, Suppression, TopicPreference
@@ -91,7 +91,7 @@ def claim_due(*, token: str, limit: int, now: datetime) -> list[Claimed] | None:
 
 def may_confirm(*, now: datetime) -> bool:
     """Whether confirmations and notices may leave."""
-    return is_open(now=now, stream=CONFIRM_STREAM)
+    return is_open(now=now, stream=CONFIRM_STREAM) and not high_water.is_behind(now=now)
 
 
 def _load(pks: Sequence[int], *, token: str) -> list[Claimed]:

@@ -53,6 +53,10 @@ def next_period(cadence: str, period_on: date) -> date:
     return period_of(cadence, period_on + timedelta(days=PERIOD_DAYS[cadence]))
 
 
+def period_before(cadence: str, period_on: date) -> date:
+    return period_of(cadence, period_on - timedelta(days=1))
+
+
 def cutoff_of(cadence: str, period_on: date) -> datetime:
     """When the edition of that period closes for papers (UTC)."""
     midnight = datetime.combine(period_on, time(0), tzinfo=UTC)
@@ -65,7 +69,7 @@ def latest_period(cadence: str, now: datetime) -> date:
     """The newest period whose cut-off has passed at ``now`` or passes within the drafting lead."""
     period = period_of(cadence, (now + timedelta(days=1)).date())
     while cutoff_of(cadence, period) > now + DRAFT_LEAD:
-        period = period_of(cadence, period - timedelta(days=1))
+        period = period_before(cadence, period)
     return period
 
 
@@ -90,13 +94,13 @@ def draft(*, cadence: str, period_on: date, now: datetime) -> Edition:
 
 
 def window_start(cadence: str, period_on: date) -> datetime:
-    """The cut-off of the last edition that went out: what one that was skipped had is in the next (SC6)."""
-    before = (
-        Edition.objects.filter(cadence=cadence, period_on__lt=period_on, state__in=WENT_OUT)
-        .order_by("-period_on")
-        .first()
-    )
-    return before.cutoff_at if before else cutoff_of(cadence, period_of(cadence, period_on - timedelta(days=1)))
+    """The cut-off of the last edition that went out: what one that was skipped had is in the next (SC6).
+
+    One that is skipped and was frozen went out too: its record is lost, and a restore closed it.
+    """
+    went_out = Q(state__in=WENT_OUT) | Q(state=Edition.State.SKIPPED, frozen_at__isnull=False)
+    before = Edition.objects.filter(went_out, cadence=cadence, period_on__lt=period_on).order_by("-period_on").first()
+    return before.cutoff_at if before else cutoff_of(cadence, period_before(cadence, period_on))
 
 
 def candidates(edition: Edition) -> list[Paper]:

@@ -123,3 +123,21 @@ class Lease(models.Model):
     @classmethod
     def let_go(cls, name: str, *, holder: str) -> None:
         cls.objects.filter(name=name, holder=holder).delete()
+
+
+class HighWater(models.Model):
+    """One row: which database this is, and how far its record goes. Outside the database the same number is kept.
+
+    After a restore the number outside is the greater one. See newsletter/delivery/high_water.py.
+    """
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    installation = models.CharField(max_length=32)
+    number = models.BigIntegerField(default=0)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(name="one_high_water_mark", condition=Q(id=1))]
+
+    def __str__(self) -> str:
+        return f"{self.number} at {self.at:%Y-%m-%d %H:%M:%S}"

@@ -16,6 +16,7 @@ from django.db.models import Count, Exists, Min, Q
 
 from newsletter import delivery
 from newsletter.catalogue import polling
+from newsletter.delivery import high_water
 from newsletter.models import Claim, Delivery, Edition, Heartbeat, Stream, WebhookEndpoint
 from newsletter.monitoring import clocks
 from subscriptions.models import Notice, Subscriber
@@ -51,6 +52,7 @@ def alarms(*, now: datetime) -> list[Alarm]:
     """Everything an operator should look into, worst first; empty when all is well."""
     return [
         *(
+            *_restored(now),
             *_tick(now),
             *_clocks(now),
             *_ingest(now),
@@ -62,6 +64,15 @@ def alarms(*, now: datetime) -> list[Alarm]:
         ),
         *(*_sources(now), *_webhooks(now)),
     ]
+
+
+def _restored(now: datetime) -> Iterator[Alarm]:
+    if high_water.is_behind(now=now):
+        yield Alarm(
+            Part.DIGEST,
+            "restored",
+            "The database is older than what was sent: it was restored. Nothing leaves until manage.py after_restore.",
+        )
 
 
 def _tick(now: datetime) -> Iterator[Alarm]:

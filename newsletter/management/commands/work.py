@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 from django.utils import timezone
 
-from newsletter import planning, search, tasks
+from newsletter import search, tasks
 from newsletter.catalogue.topics import embeddings
 from newsletter.delivery import webhooks
 from subscriptions import notices
@@ -52,7 +52,7 @@ def work(stop: threading.Event, *, once: bool = False) -> None:
         steps: list[Callable[[], object]] = [partial(notices.send_due_notices, now=now, deadline=now + SLICE)]
         if is_tick:
             next_tick = now + tick
-            steps += [partial(step, now=now) for step in (tasks.score_if_due, tasks.keep_house, planning.plan_due)]
+            steps += [partial(step, now=now) for step in (tasks.score_if_due, tasks.keep_house, tasks.plan_due)]
             steps += [partial(search.keep_up, now=now, deadline=now + SLICE / 2)]
         failures = [error for step in steps if (error := _failure_of(step))]
         asks = settings.SOURCES or settings.BOUNCE_MAILBOX_URL or embeddings.is_on()
