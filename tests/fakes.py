@@ -52,6 +52,9 @@ class MemoryTransport:
         for key in keys:
             self._ready.pop(key)
 
+    def is_opening(self) -> bool:
+        return False
+
     def drain(self) -> list[int]:
         self._drained = True
         keys = [message.key for message in self._waiting] + list(self._ready)

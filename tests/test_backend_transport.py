@@ -159,7 +159,7 @@ def test_a_provider_is_given_everything_and_its_own_id_is_kept(provider: Provide
         (422, {"ErrorCode": 402, "Message": "malformed"}, OutcomeKind.REJECTED),
         (422, {"ErrorCode": 300, "Message": "Invalid 'To' address: 'reader9@example.net'."}, OutcomeKind.BOUNCED),
         (422, {"ErrorCode": 406, "Message": INACTIVE}, OutcomeKind.REJECTED),
-        (429, {"ErrorCode": 429, "Message": "slow down"}, OutcomeKind.RETRY),
+        (429, {"ErrorCode": 429, "Message": "slow down"}, OutcomeKind.LIMITED),
         (500, {"ErrorCode": 500, "Message": "oops"}, OutcomeKind.UNKNOWN),
         (503, {"ErrorCode": 100, "Message": "maintenance"}, OutcomeKind.RETRY),
         (0, {}, OutcomeKind.UNKNOWN),  # hung up without an answer: it may have taken it

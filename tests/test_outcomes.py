@@ -140,7 +140,7 @@ def test_what_is_wrong_with_one_message_or_mailbox_is_no_limit(phase: Phase, cod
     ("code", "text", "kind"),
     [
         (550, "5.1.0 <b@papers.example.org> sender rejected. AUP#X", OutcomeKind.REJECTED),
-        (550, "5.1.1 <r@example.net> - 203.0.113.2 has sent to too many recipients this hour", OutcomeKind.RETRY),
+        (550, "5.1.1 <r@example.net> - 203.0.113.2 has sent to too many recipients this hour", OutcomeKind.LIMITED),
         (550, "5.2.1 The user you are trying to contact is receiving mail at a rate that prevents", OutcomeKind.RETRY),
         (552, "5.1.1 Boite du destinataire pleine. Recipient overquota.", OutcomeKind.RETRY),
         (553, "5.1.3 http://www.spamhaus.org/query/bl?ip=203.0.113.2", OutcomeKind.REJECTED),

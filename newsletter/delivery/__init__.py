@@ -7,11 +7,13 @@ did not go smoothly. Every part may run twice and on many machines at once: a ro
 from newsletter.delivery.claim import CONFIRM_STREAM, STREAM
 from newsletter.delivery.operator_actions import (
     counts,
+    is_waiting,
     pause_stream,
     resume_stream,
     retry_failed,
     retry_rows,
     settle_unknown,
+    try_now,
 )
 from newsletter.delivery.rescue import reap_expired, skip_expired
 from newsletter.delivery.retention import forget_details
@@ -24,6 +26,7 @@ __all__ = [
     "counts",
     "deliver",
     "forget_details",
+    "is_waiting",
     "pause_stream",
     "reap_expired",
     "resume_stream",
@@ -31,4 +34,5 @@ __all__ = [
     "retry_rows",
     "settle_unknown",
     "skip_expired",
+    "try_now",
 ]

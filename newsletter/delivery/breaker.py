@@ -1,7 +1,8 @@
-"""The circuit breaker of one run: relay errors close the stream for a while, a storm of refusals pauses the edition.
+"""The circuit breaker of one run: an ailing relay closes the stream for a while, a storm of refusals an edition.
 
-In: outcomes of each turn. Out: a Stream row that stops all workers' claims until a probe, or a paused edition with the
-reason. While everything goes well it asks the database once per run.
+In: outcomes of each turn. Out: a Stream row that stops all workers' claims until a probe and says since when nothing
+is sent and what was answered; a domain that is held; or a paused edition with the reason. While everything goes well it
+asks the database once per run.
 """
 
 from __future__ import annotations
@@ -10,18 +11,38 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
+from typing import Protocol
 
+from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
+from newsletter.delivery import sending_rate
 from newsletter.delivery.claim import STREAM
-from newsletter.delivery.settle import infrastructure_wait
-from newsletter.delivery.transports import Outcome, OutcomeKind
+from newsletter.delivery.settle import infrastructure_wait, reply_line
+from newsletter.delivery.transports import Outcome, OutcomeKind, Phase
 from newsletter.models import Edition, Stream
 
 TRIP_AFTER = 3  # runs in a row that met an infrastructure error
-LONGEST_WAIT = 30  # times the first wait
+LONGEST_WAIT = 20  # times the first wait, for a relay that limits us or puts everything off
 STORM_AT_LEAST = 20  # refusals of one edition in one run …
 STORM_SHARE = 0.3  # … that are this share of what was tried: ask a person before going on
+DEFERRED_AT_LEAST = 10  # messages put off again, in a row, none sent in between: that is the relay and not a reader
+LIMITED_AT_LEAST = 5  # untouched messages in a row that came back for a limit
+LIMITED_DOMAINS = 3  # in a row that name a limit at RCPT: then it is the relay's
+Trouble = Stream.Trouble
+Write = Callable[[], object]
+
+
+class Row(Protocol):
+    """What the breaker asks of a claimed delivery."""
+
+    @property
+    def edition(self) -> int: ...
+    @property
+    def domain(self) -> str: ...
+    @property
+    def attempts(self) -> int: ...
 
 
 class Breaker:
@@ -30,53 +51,136 @@ class Breaker:
     def __init__(self) -> None:
         self._tried: Counter[int] = Counter()
         self._refused: Counter[int] = Counter()
-        self._recovered = False
+        self._taken: Counter[str] = Counter()  # by domain
+        self._needs_recovery = True
+        self._deferred = 0  # these five since a message was sent
+        self._noted = 0  # of the deferred, those in the database
+        self._limited = 0
+        self._limited_bodies = 0
+        self._limited_domains: dict[str, None] = {}
+        self.held: dict[str, datetime] = {}  # domain -> until when nothing goes there
         self.tripped = False
 
-    def note(self, outcomes: Sequence[Outcome], *, editions: Sequence[int], now: datetime) -> Callable[[], None] | None:
-        """Take in outcomes and the edition of each. Returns what has to be written, if anything."""
-        writes: list[Callable[[], object]] = []
-        for outcome, edition in zip(outcomes, editions, strict=True):
-            if outcome.kind is OutcomeKind.INFRASTRUCTURE:
+    def note(self, outcomes: Sequence[Outcome], *, rows: Sequence[Row | None], now: datetime) -> Write | None:
+        """Take in outcomes and the row of each. Returns what has to be written, if anything."""
+        writes: list[Write] = []
+        for outcome, row in zip(outcomes, rows, strict=True):
+            kind = outcome.kind
+            if row is None or kind is OutcomeKind.INFRASTRUCTURE:
                 continue
-            self._tried[edition] += 1
-            if outcome.kind in {OutcomeKind.REJECTED, OutcomeKind.SOFT, OutcomeKind.BOUNCED}:
-                self._refused[edition] += 1
-                if self._is_storm(edition):
-                    reason = f"{self._refused[edition]} of {self._tried[edition]} messages were refused"
-                    writes.append(partial(pause_edition, edition, reason=reason, now=now))
-                    self._refused[edition] = 0
-        if any(outcome.kind is OutcomeKind.INFRASTRUCTURE for outcome in outcomes) and not self.tripped:
-            self.tripped = True
-            writes.append(partial(_trip, now=now))
-        if not self._recovered and any(outcome.kind is OutcomeKind.SENT for outcome in outcomes):
-            self._recovered = True
-            writes.insert(0, _recover)
+            self._tried[row.edition] += 1
+            if kind is OutcomeKind.SENT:
+                self._taken[row.domain] += 1
+                self._deferred = self._noted = self._limited = self._limited_bodies = 0
+                self._limited_domains.clear()
+            elif kind in {OutcomeKind.REJECTED, OutcomeKind.SOFT, OutcomeKind.BOUNCED}:
+                self._refused[row.edition] += 1
+                if self._is_storm(row.edition):
+                    reason = f"{self._refused[row.edition]} of {self._tried[row.edition]} messages were refused"
+                    writes.append(partial(pause_edition, row.edition, reason=reason, now=now))
+                    self._refused[row.edition] = 0
+            elif kind is OutcomeKind.LIMITED:
+                self._note_limit(outcome, row, writes=writes, now=now)
+            elif kind is OutcomeKind.RETRY:
+                self._deferred += _is_evidence(outcome, row)
+        if self._needs_recovery and any(outcome.kind is OutcomeKind.SENT for outcome in outcomes):
+            self._needs_recovery = False
+            writes.insert(0, recover)
+        self._judge(outcomes, writes=writes, now=now)
         return partial(_do, writes) if writes else None
+
+    def _judge(self, outcomes: Sequence[Outcome], *, writes: list[Write], now: datetime) -> None:
+        """Whether what came in a row is the relay's doing."""
+        if self.tripped:
+            return
+        if self._deferred > self._noted:
+            more, self._noted, self._needs_recovery = self._deferred - self._noted, self._deferred, True
+            writes.append(partial(self._note_deferrals, more, reply=_last(outcomes, OutcomeKind.RETRY), now=now))
+        away, limit = _last(outcomes, OutcomeKind.INFRASTRUCTURE), _last(outcomes, OutcomeKind.LIMITED)
+        if away is not None or (limit is not None and self._is_limited()):
+            self.tripped = self._needs_recovery = True
+            trouble = Trouble.UNREACHABLE if away is not None else Trouble.LIMITED
+            writes.append(partial(trip, trouble, reply=away or limit, now=now))
+
+    def _note_limit(self, outcome: Outcome, row: Row, *, writes: list[Write], now: datetime) -> None:
+        if outcome.phase is Phase.RCPT:
+            self._limited_domains[row.domain] = None
+            if self.held.get(row.domain, now) <= now:
+                self.held[row.domain] = now + sending_rate.FIRST_HOLD  # until the database says
+                writes.append(partial(self._hold, row.domain, now=now))
+        elif outcome.phase is Phase.DOT:
+            self._limited_bodies += 1
+        else:
+            self._limited += 1
+
+    def _hold(self, domain: str, *, now: datetime) -> None:
+        self.held[domain] = sending_rate.hold(domain, has_taken=self._taken.pop(domain, 0) > 0, now=now)
+
+    def _is_limited(self) -> bool:
+        """Bodies may be refused on every connection at once before the lane has slowed down."""
+        return (
+            self._limited >= LIMITED_AT_LEAST
+            or self._limited_bodies >= max(LIMITED_AT_LEAST, 2 * settings.SMTP_CONNECTIONS)
+            or len(self._limited_domains) >= LIMITED_DOMAINS
+        )
 
     def _is_storm(self, edition: int) -> bool:
         refused = self._refused[edition]
         return refused >= STORM_AT_LEAST and refused >= STORM_SHARE * self._tried[edition]
 
+    def _note_deferrals(self, count: int, *, reply: str | None, now: datetime) -> None:
+        """Over all runs, for a short list never brings so many together in one."""
+        with transaction.atomic():
+            stream = _locked()
+            stream.deferrals += count
+            stream.save(update_fields=["deferrals"])
+        if stream.deferrals >= DEFERRED_AT_LEAST and not self.tripped:
+            self.tripped = True
+            trip(Trouble.DEFERRED, reply=reply, now=now)
 
-def _do(writes: Sequence[Callable[[], object]]) -> None:
+
+def _is_evidence(outcome: Outcome, row: Row) -> bool:
+    """Greylisting puts off the first try of everybody; a second try, or the sender at MAIL, says more."""
+    return row.attempts > 0 or outcome.phase is Phase.MAIL
+
+
+def _last(outcomes: Sequence[Outcome], kind: OutcomeKind) -> str | None:
+    return next((reply_line(outcome) for outcome in reversed(outcomes) if outcome.kind is kind), None)
+
+
+def _do(writes: Sequence[Write]) -> None:
     for write in writes:
         write()
 
 
-def _recover() -> None:
-    Stream.objects.filter(name=STREAM, failures__gt=0).update(failures=0, probe_at=None)
+def recover() -> None:
+    """A message was sent: the stream is well."""
+    Stream.objects.filter(Q(failures__gt=0) | Q(deferrals__gt=0) | Q(down_since__isnull=False), name=STREAM).update(
+        failures=0, deferrals=0, probe_at=None, trouble="", down_since=None, last_reply=""
+    )
 
 
-def _trip(*, now: datetime) -> None:
-    """Once per run; from the third run in a row on, nobody claims before the wait is over."""
+def trip(trouble: Stream.Trouble, *, reply: str | None, now: datetime) -> None:
+    """Nobody claims before the wait is over: at once where the relay spoke, from the third run on where it did not.
+
+    A relay that is away is tried at each tick, so that mail leaves within a minute of its return; one that wants less
+    mail is left alone for longer each time.
+    """
     with transaction.atomic():
-        Stream.objects.get_or_create(name=STREAM)
-        stream = Stream.objects.select_for_update().get(name=STREAM)
-        stream.failures += 1
-        if stream.failures >= TRIP_AFTER:
-            stream.probe_at = now + infrastructure_wait() * min(2 ** min(stream.failures - TRIP_AFTER, 9), LONGEST_WAIT)
-        stream.save(update_fields=["failures", "probe_at"])
+        stream = _locked()
+        stream.failures = stream.failures + 1 if stream.trouble in {"", trouble} else 1
+        stream.trouble, stream.last_reply = trouble, (reply or "")[:300]
+        stream.down_since = stream.down_since or now
+        if trouble is not Trouble.UNREACHABLE:
+            stream.probe_at = now + infrastructure_wait() * min(1 << min(stream.failures - 1, 8), LONGEST_WAIT)
+        elif stream.failures >= TRIP_AFTER:
+            stream.probe_at = now + infrastructure_wait()
+        stream.save(update_fields=["failures", "trouble", "last_reply", "down_since", "probe_at"])
+
+
+def _locked() -> Stream:
+    Stream.objects.get_or_create(name=STREAM)
+    return Stream.objects.select_for_update().get(name=STREAM)
 
 
 def pause_edition(edition: int, *, reason: str, now: datetime) -> None:

@@ -26,7 +26,6 @@ def open_transport() -> Transport:
     common = Common(
         ehlo_name=settings.EHLO_NAME,
         ca_file=settings.EMAIL_CA_FILE,
-        command_timeout=settings.EMAIL_TIMEOUT,
         dot_timeout=settings.SMTP_DOT_TIMEOUT,
         connections=settings.SMTP_CONNECTIONS,
         messages_per_connection=settings.SMTP_MESSAGES_PER_CONNECTION,

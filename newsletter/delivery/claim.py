@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, Exists, OuterRef, Q, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
+from django.db.models.functions import Least
 
 from newsletter.delivery import high_water, sending_rate
 from newsletter.models import Claim, Delivery, Edition, Stream
@@ -183,15 +184,20 @@ def mark_sending(pks: Collection[int], *, token: str, now: datetime) -> set[int]
     # Marked before by a commit whose answer was lost, and perhaps given up by the reaper since: no body of theirs left.
     mine.filter(pk__any_of=held, state__in=[State.SENDING, State.UNKNOWN]).update(state=State.CLAIMED)
     skip_unmailable(held, now=now)
-    give_back(held, token=token, not_before=now)
+    give_back(held, token=token, not_before=owed_since(now=now))
     return marked
 
 
-def give_back(pks: Collection[int], *, token: str, not_before: datetime) -> int:
+def give_back(pks: Collection[int], *, token: str, not_before: datetime | Least) -> int:
     """Return claimed rows to the queue, untouched. Nothing of them was on the wire and no attempt is spent."""
     return Delivery.objects.filter(pk__any_of=pks, state=State.CLAIMED, claim=token).update(
         state=owed_state(), claim="", not_before=not_before
     )
+
+
+def owed_since(*, now: datetime) -> Least:
+    """When a row that need not wait became owed: taking it and giving it back must not make it look younger."""
+    return Least(F("due_at"), Value(now))
 
 
 def keep_alive(*, token: str, now: datetime) -> None:

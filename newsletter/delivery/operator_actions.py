@@ -13,7 +13,8 @@ from django.db import transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Greatest
 
-from newsletter.delivery.claim import State
+from newsletter.delivery import sending_rate
+from newsletter.delivery.claim import OWED, STREAM, State
 from newsletter.models import Delivery, DeliveryEvent, Edition, Stream
 from subscriptions.models import Subscriber
 
@@ -72,4 +73,22 @@ def pause_stream(name: str, *, reason: str, now: datetime) -> bool:
 def resume_stream(name: str) -> bool:
     """Sending goes on, and the breaker starts anew. False: it was not paused."""
     paused = Stream.objects.filter(name=name, paused_at__isnull=False)
-    return bool(paused.update(paused_at=None, pause_reason="", failures=0, probe_at=None))
+    return bool(paused.update(paused_at=None, pause_reason="", failures=0, deferrals=0, probe_at=None))
+
+
+@transaction.atomic
+def try_now(*, now: datetime) -> int:
+    """End every wait of the digests: the breaker's, those of domains held for a limit, those of messages put off.
+
+    Returns how many deliveries may be tried at once. What is paused stays paused.
+    """
+    Stream.objects.filter(name=STREAM).update(failures=0, probe_at=None)
+    sending_rate.release_holds()
+    return Delivery.objects.filter(state__in=OWED, not_before__gt=now, due_at__lte=now).update(not_before=now)
+
+
+def is_waiting(*, now: datetime) -> bool:
+    """Whether there is a wait that `try_now` would end."""
+    waits = Stream.objects.filter(name=STREAM, probe_at__gt=now).exists()
+    put_off = Delivery.objects.filter(state__in=OWED, not_before__gt=now, due_at__lte=now)
+    return waits or put_off.exists()

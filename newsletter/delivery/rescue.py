@@ -11,7 +11,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from newsletter.delivery.claim import State, owed_state
+from newsletter.delivery.claim import State, owed_since, owed_state
 from newsletter.models import Claim, Delivery, DeliveryEvent, Edition
 
 CHUNK = 2000
@@ -25,7 +25,9 @@ def reap_expired(*, now: datetime) -> tuple[int, int]:
     with transaction.atomic():
         for dead in Claim.objects.filter(lease_until__lte=now).select_for_update(skip_locked=True):
             held = Delivery.objects.filter(claim=dead.token, edition__in=Edition.objects.exclude(state__in=CLOSED))
-            given_back += held.filter(state=State.CLAIMED).update(state=owed_state(), claim="", not_before=now)
+            given_back += held.filter(state=State.CLAIMED).update(
+                state=owed_state(), claim="", not_before=owed_since(now=now)
+            )
             # The claim stays on these rows: should the worker be alive after all, it can still settle what happened.
             sending = list(
                 held.filter(state=State.SENDING).select_for_update(of=("self",)).values_list("pk", flat=True)

@@ -14,13 +14,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from newsletter.delivery.breaker import Breaker, pause_edition
-from newsletter.delivery.claim import Claimed, claim_due, give_back, keep_alive, let_go
+from newsletter.delivery.breaker import Breaker, Trouble, pause_edition, trip
+from newsletter.delivery.claim import Claimed, claim_due, give_back, keep_alive, let_go, owed_since
 from newsletter.delivery.compose import Composers, EditionBroken
 from newsletter.delivery.settle_and_mark import exchange
 from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase, Transport, Turn
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 IDLE_SECONDS = 0.25
 BUSY_SECONDS = 0.001  # while the ledger writes, look back at it this often
 LAST_WORDS = timedelta(seconds=200)  # longer than a relay may take to answer the final dot
+GREETING = timedelta(seconds=120)  # from the start of a run, whatever its deadline: a slow relay is waited for …
+AFTER_GREETING = timedelta(seconds=20)  # … and is then given mail
 
 
 @dataclass
@@ -58,15 +61,21 @@ def deliver(
 ) -> Run:
     """Send everything that is due, until ``deadline`` (UTC) or until told to stop. Closes the transport.
 
+    A relay that has not greeted yet is waited for beyond it, two minutes from the start at most.
     Rows claimed and not sent are given back. Raises what the database raises when it stays away for too long; what was
     on the wire is then settled by the reaper as unknown.
     """
     ledger, claims = open_ledger(), open_ledger()  # claiming a chunk takes long: it must not hold up the marks
     try:
         worker = _Worker(transport=transport, ledger=ledger, claims=claims, clock=clock)
+        greeting_until = clock() + GREETING
         while not worker.is_done:
-            if should_stop() or clock() >= deadline or worker.breaker.tripped:
+            if not worker.run.outcomes and transport.is_opening():
+                deadline = max(deadline, min(clock(), greeting_until) + AFTER_GREETING)
+            if should_stop() or worker.breaker.tripped:
                 worker.stop()
+            elif clock() >= deadline:
+                worker.stop_late()
             if clock() >= deadline + LAST_WORDS:
                 log.error(
                     "Run %s ends with messages the relay never answered; the reaper settles them", worker.run.token
@@ -92,7 +101,7 @@ class _Worker:
         self._composers = Composers()
         self._stock: deque[Claimed] = deque()
         self._sizes: dict[int, int] = {}  # what the transport holds, with the bytes of each
-        self._editions: dict[int, int] = {}
+        self._rows: dict[int, Claimed] = {}
         self._waiting = Turn()  # what the transport told and the ledger has not written yet
         self._writing: tuple[Turn, Future[set[int]]] | None = None
         self._claiming: Future[list[Claimed] | None] | None = None
@@ -134,7 +143,15 @@ class _Worker:
         back = [*(row.pk for row in self._stock), *drained]
         self._stock.clear()
         if back:
-            self._ledger.call(lambda: give_back(back, token=self.run.token, not_before=self._clock()))
+            owed = owed_since(now=self._clock())
+            self._ledger.call(lambda: give_back(back, token=self.run.token, not_before=owed))
+
+    def stop_late(self) -> None:
+        """The time is up. A relay that has not greeted by now counts as one that cannot be reached."""
+        if not self._stopping and self._transport.is_opening():
+            now, reply = self._clock(), "The relay answers the connection and does not greet."
+            self._ledger.call(lambda: trip(Trouble.UNREACHABLE, reply=reply, now=now))
+        self.stop()
 
     def _claim(self) -> None:
         """Have the next chunk claimed before the last is used up."""
@@ -177,7 +194,7 @@ class _Worker:
             self._waiting.outcomes.append(Outcome(row.pk, OutcomeKind.REJECTED, Phase.COMPOSE, text=text))
             return None
         self._sizes[row.pk] = len(message.data)
-        self._editions[row.pk] = row.edition
+        self._rows[row.pk] = row
         return message
 
     def _set_aside(self, row: Claimed, *, reason: str) -> None:
@@ -186,7 +203,7 @@ class _Worker:
         back = [row.pk, *(other.pk for other in self._stock if other.edition == row.edition)]
         self._stock = deque(other for other in self._stock if other.edition != row.edition)
         self._ledger.call(lambda: pause_edition(row.edition, reason=reason, now=now))
-        self._ledger.call(lambda: give_back(back, token=token, not_before=now))
+        self._ledger.call(lambda: give_back(back, token=token, not_before=owed_since(now=now)))
 
     def _write(self) -> None:
         """Hand what is new to the ledger, one write at a time: what comes meanwhile is the next batch."""
@@ -221,12 +238,22 @@ class _Worker:
                 self._sizes.pop(pk, None)
         if turn.outcomes:
             self.run.count(turn.outcomes)
-            editions = [self._editions.pop(outcome.key, 0) for outcome in turn.outcomes]
+            rows = [self._rows.pop(outcome.key, None) for outcome in turn.outcomes]
             for outcome in turn.outcomes:
                 self._sizes.pop(outcome.key, None)
-            wrote = self.breaker.note(turn.outcomes, editions=editions, now=self._clock())
+            wrote = self.breaker.note(turn.outcomes, rows=rows, now=self._clock())
             if wrote:
                 self._ledger.call(wrote)
+                self._put_back_held()
+
+    def _put_back_held(self) -> None:
+        """Rows of domains that named a limit need not be tried one by one."""
+        now = self._clock()
+        for domain, until in self.breaker.held.items():
+            back = [row.pk for row in self._stock if row.domain == domain] if until > now else []
+            if back:
+                self._stock = deque(row for row in self._stock if row.domain != domain)
+                self._ledger.call(partial(give_back, back, token=self.run.token, not_before=until))
 
 
 def _renewal() -> timedelta:

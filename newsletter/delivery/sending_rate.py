@@ -1,7 +1,8 @@
 """How fast mail may leave: token buckets in the database, shared by all workers, for everything and per domain.
 
 In: rows just claimed. Out: those that may go now; the others are put back with a later `not_before`, never slept on,
-so a slow domain holds up nobody else. Without limits in the settings this costs no query.
+so a slow domain holds up nobody else. Limits come from the settings, and from receivers who name one: their domain is
+held for a while, longer each time nothing was taken in between.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import Protocol, TypeVar
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
 
@@ -28,6 +30,8 @@ class _Mail(Protocol):
 Mail = TypeVar("Mail", bound=_Mail)
 
 EVERYTHING = "*"
+FIRST_HOLD = timedelta(seconds=30)
+LONGEST_HOLD = 20  # times the first
 BURST_SECONDS = 10  # a bucket holds this much of its rate, so idle time is not saved up into a flood
 
 
@@ -54,8 +58,13 @@ def allow(rows: Sequence[Mail], *, now: datetime) -> tuple[list[Mail], dict[date
     """(rows that may go now, in order; moment -> rows to put back until then)."""
     cap = daily_cap(now.date())
     later: dict[datetime, list[int]] = defaultdict(list)
+    held = {bucket.scope: bucket.held_until for bucket in PaceBucket.objects.filter(held_until__gt=now)}
+    for row in rows:
+        if until := held.get(row.domain):
+            later[until].append(row.pk)
+    rows = [row for row in rows if row.domain not in held]
     if not settings.DELIVERY_RATE and not settings.DELIVERY_DOMAIN_RATES and cap is None:
-        return list(rows), later
+        return rows, later
     allowed: list[Mail] = []
     by_domain: dict[str, list[Mail]] = defaultdict(list)
     for row in rows:
@@ -71,6 +80,29 @@ def allow(rows: Sequence[Mail], *, now: datetime) -> tuple[list[Mail], dict[date
     _give_back(Counter(row.domain for row in allowed[granted:] if cap is not None or rate_of(row.domain)))
     _spread(allowed[granted:], rate=rate_of(EVERYTHING), left_today=left_today, now=now, later=later)
     return allowed[:granted], later
+
+
+def hold_wait(holds: int) -> timedelta:
+    """How long to leave a receiver alone who has named a limit ``holds`` times in a row (1 or more)."""
+    return FIRST_HOLD * min(1 << min(holds - 1, 8), LONGEST_HOLD)
+
+
+@transaction.atomic
+def hold(domain: str, *, has_taken: bool, now: datetime) -> datetime:
+    """Send nothing to a domain that named a limit; returns until when. ``has_taken``: some mail since the last time."""
+    PaceBucket.objects.get_or_create(scope=domain, defaults={"tokens": 0, "refilled_at": now, "day_on": now.date()})
+    bucket = PaceBucket.objects.select_for_update().get(scope=domain)
+    if bucket.held_until and bucket.held_until > now:  # another worker has heard it as well
+        return bucket.held_until
+    bucket.holds = 1 if has_taken else min(bucket.holds + 1, 100)
+    bucket.held_until = now + hold_wait(bucket.holds)
+    bucket.save(update_fields=["holds", "held_until"])
+    return bucket.held_until
+
+
+def release_holds() -> int:
+    """Try every domain again at once. Returns how many were held."""
+    return PaceBucket.objects.filter(held_until__isnull=False).update(held_until=None, holds=0)
 
 
 def _give_back(unused: Mapping[str, int]) -> None:

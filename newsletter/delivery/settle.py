@@ -7,17 +7,20 @@ wrong. Settling twice is harmless: a row moves only while it still bears our cla
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
 
-from newsletter.delivery.claim import HELD, State, give_back
+from newsletter.delivery.claim import HELD, STREAM, State, give_back
 from newsletter.delivery.transports import Outcome, OutcomeKind, Phase
-from newsletter.models import Delivery, DeliveryEvent
+from newsletter.models import Delivery, DeliveryEvent, Stream
 
 LONGEST_RETRY = 12  # times the first wait
+LONGEST_PROBE = timedelta(seconds=30)
+UNTOUCHED = {OutcomeKind.INFRASTRUCTURE, OutcomeKind.LIMITED}  # nobody took them, nothing is wrong with them
 SOURCES = {Phase.API: "provider", Phase.COMPOSE: "compose"}  # any other phase is a conversation by SMTP
 SETTLED = {
     OutcomeKind.BOUNCED: (State.FAILED, DeliveryEvent.Kind.BOUNCED),
@@ -35,8 +38,8 @@ def backoff(attempts: int, *, chance: float) -> timedelta:
 
 
 def infrastructure_wait() -> timedelta:
-    """Before a relay that could not be reached is tried again."""
-    return timedelta(seconds=settings.DELIVERY_RETRY_SECONDS / 10)
+    """Before a relay that could not be reached is tried again: less than a tick, so that each tick is a try."""
+    return min(timedelta(seconds=settings.DELIVERY_RETRY_SECONDS / 10), LONGEST_PROBE)
 
 
 @transaction.atomic
@@ -45,11 +48,10 @@ def settle(outcomes: Sequence[Outcome], *, token: str, now: datetime, sizes: Map
     sent = [outcome for outcome in outcomes if outcome.kind is OutcomeKind.SENT]
     if sent:
         _settle_sent(sent, token=token, now=now, sizes=sizes)
-    untouched = [outcome.key for outcome in outcomes if outcome.kind is OutcomeKind.INFRASTRUCTURE]
+    untouched = [outcome for outcome in outcomes if outcome.kind in UNTOUCHED]
     if untouched:
-        Delivery.objects.filter(pk__in=untouched, claim=token, state=State.SENDING).update(state=State.CLAIMED)
-        give_back(untouched, token=token, not_before=now + infrastructure_wait())
-    troubled = [outcome for outcome in outcomes if outcome.kind not in {OutcomeKind.SENT, OutcomeKind.INFRASTRUCTURE}]
+        _put_back(untouched, token=token, now=now)
+    troubled = [outcome for outcome in outcomes if outcome.kind not in {OutcomeKind.SENT, *UNTOUCHED}]
     if troubled:
         _settle_troubled(troubled, token=token, now=now)
 
@@ -74,19 +76,35 @@ def _settle_sent(outcomes: Iterable[Outcome], *, token: str, now: datetime, size
             )
 
 
+def _put_back(outcomes: Sequence[Outcome], *, token: str, now: datetime) -> None:
+    """Spend no attempt and keep the answer, also for rows that the reaper took for lost: a refusal ends the doubt."""
+    by_reply: dict[str, list[int]] = defaultdict(list)
+    for outcome in outcomes:
+        by_reply[reply_line(outcome)].append(outcome.key)
+    for reply, keys in by_reply.items():
+        ours = Delivery.objects.filter(pk__in=keys, claim=token, state__in=[*HELD, State.UNKNOWN])
+        ours.update(state=State.CLAIMED, reply=reply)
+        give_back(keys, token=token, not_before=now + infrastructure_wait())
+
+
 def _settle_troubled(outcomes: Sequence[Outcome], *, token: str, now: datetime) -> None:
-    """Also for rows the reaper took for lost meanwhile: a refusal says as surely as a yes what became of them."""
+    """Also for rows the reaper took for lost meanwhile: a refusal says as surely as a yes what became of them.
+
+    While the relay puts off everything no reader is to blame: that spends no attempt beyond the first.
+    """
     ours = Delivery.objects.filter(
         pk__in=[outcome.key for outcome in outcomes], claim=token, state__in=[*HELD, State.UNKNOWN]
     )
     # Locked: the reaper must not give a row to somebody else between this look and the save.
     rows = {row.pk: row for row in ours.only("pk", "attempts", "expires_at", "state").select_for_update()}
     events = []
+    in_storm = Stream.objects.filter(name=STREAM, trouble=Stream.Trouble.DEFERRED).exists()
     for outcome in outcomes:
         row = rows.get(outcome.key)
         if row is None or (row.state == State.UNKNOWN and outcome.kind is OutcomeKind.UNKNOWN):
             continue
-        row.attempts += 1
+        is_general = in_storm and outcome.kind is OutcomeKind.RETRY
+        row.attempts = max(1, row.attempts) if is_general else row.attempts + 1
         row.reply = reply_line(outcome)
         if outcome.kind is OutcomeKind.RETRY:
             row.state, kind = _retry_or_give_up(row, now=now), DeliveryEvent.Kind.DEFERRED

@@ -12,12 +12,25 @@ from django.utils.translation import gettext_lazy as _
 class Stream(models.Model):
     """The switch of one stream of mail (digest, confirm): paused by an operator, or by the circuit breaker."""
 
+    class Trouble(models.TextChoices):
+        UNREACHABLE = "unreachable", _("the relay cannot be reached")
+        DEFERRED = "deferred", _("the relay refuses everything for now")
+        LIMITED = "limited", _("the relay limits how much it takes")
+
     name = models.CharField(max_length=32, primary_key=True)
     paused_at = models.DateTimeField(null=True, blank=True)
     pause_reason = models.CharField(max_length=200, blank=True)
     failures = models.PositiveIntegerField(default=0, help_text=_("Consecutive infrastructure errors."))
     probe_at = models.DateTimeField(
         null=True, blank=True, help_text=_("When the circuit breaker lets one worker try again.")
+    )
+    deferrals = models.PositiveIntegerField(
+        default=0, db_default=0, help_text=_("Consecutive temporary refusals since a message was sent.")
+    )
+    trouble = models.CharField(max_length=11, choices=Trouble, blank=True, default="", db_default="")
+    down_since = models.DateTimeField(null=True, blank=True, help_text=_("When sending stopped; empty while it works."))
+    last_reply = models.CharField(
+        max_length=300, blank=True, default="", db_default="", help_text=_("The relay's last answer, or the error.")
     )
 
     def __str__(self) -> str:
@@ -32,6 +45,10 @@ class PaceBucket(models.Model):
     refilled_at = models.DateTimeField()
     day_on = models.DateField(help_text=_("The UTC day that sent_today counts."))
     sent_today = models.PositiveIntegerField(default=0)
+    held_until = models.DateTimeField(null=True, blank=True, help_text=_("Nothing is sent there before this time."))
+    holds = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text=_("Consecutive holds without a message accepted in between.")
+    )
 
     def __str__(self) -> str:
         return f"{self.scope}: {self.tokens:.1f}"

@@ -31,6 +31,9 @@ class Rule:
     delay: float = 0.0
     times: int = -1  # how often the rule applies; -1: always
     match: str = ""  # only when the command line holds this
+    after: int = 0  # only once the connection has had so many messages accepted
+    every: int = 1  # only each n-th time that all else fits
+    met: int = 0
 
 
 @dataclass
@@ -110,11 +113,13 @@ class ScriptedServer:
             self._tasks.discard(task)
             writer.close()
 
-    def rule_for(self, phase: str, line: str) -> Rule | None:
+    def rule_for(self, phase: str, line: str, *, accepted: int) -> Rule | None:
         for rule in self.rules:
-            if rule.phase == phase and rule.times != 0 and rule.match in line:
-                rule.times -= 1
-                return rule
+            if rule.phase == phase and rule.times != 0 and rule.match in line and rule.after <= accepted:
+                rule.met += 1
+                if rule.met % rule.every == 0:
+                    rule.times -= 1
+                    return rule
         return None
 
 
@@ -128,6 +133,7 @@ class _Talk:
         self.sender = self.recipient = ""
         self.is_secure = server.implicit_tls
         self.is_known = server.credentials is None
+        self.accepted = 0
 
     async def run(self) -> None:
         await self.answer("CONNECT", "220 sink.example ESMTP")
@@ -141,9 +147,10 @@ class _Talk:
 
     async def answer(self, phase: str, usual: str, line: str = "", *, accepting: Mail | None = None) -> bool:
         """Reply by rule or as usual; True when the usual reply went out. A mail is kept before it is acknowledged."""
-        rule = self.server.rule_for(phase, line)
+        rule = self.server.rule_for(phase, line, accepted=self.accepted)
         if accepting is not None and (rule is None or (not rule.reply and rule.drop in {"", "after"})):
             self.server.mails.append(accepting)
+            self.accepted += 1
         if rule is None:
             await self.say(usual)
             return True
@@ -216,7 +223,7 @@ class _Talk:
 
     async def take_body(self) -> None:
         body = bytearray()
-        rule = self.server.rule_for("BODY", "")
+        rule = self.server.rule_for("BODY", "", accepted=self.accepted)
         while True:
             piece = await self.reader.readline()
             if not piece:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from subscriptions.smtp_replies import OutcomeKind, Phase, classify, enhanced_code_of, redact
+from subscriptions.smtp_replies import OutcomeKind, Phase, classify, enhanced_code_of, is_limit, redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -67,6 +67,9 @@ class Transport(Protocol):
     def withhold(self, keys: Iterable[int]) -> None:
         """These bodies must not go out (the reader left): forgotten, no outcome follows. Not after `release`."""
 
+    def is_opening(self) -> bool:
+        """Messages wait, no connection stands, and one is being opened: a relay may take minutes to greet."""
+
     def drain(self) -> list[int]:
         """Stop: gives back the keys not released, for which no outcome follows; the released ones end by `poll`."""
 
@@ -77,5 +80,6 @@ class Transport(Protocol):
 def outcome_of_reply(key: int, phase: Phase, *, code: int = 0, text: str = "") -> Outcome:
     """The outcome of a reply as it came: the enhanced code is read from its text, which is cut and redacted."""
     enhanced = enhanced_code_of(text)
-    kind = classify(phase, code=code, enhanced=enhanced, text=text)
+    limited = code >= 400 and is_limit(phase, code=code, text=text)
+    kind = OutcomeKind.LIMITED if limited else classify(phase, code=code, enhanced=enhanced, text=text)
     return Outcome(key, kind, phase, code, enhanced, redact(text))

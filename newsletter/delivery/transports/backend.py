@@ -84,6 +84,9 @@ class BackendTransport:
         for key in gone:
             self._ready.pop(key, None)
 
+    def is_opening(self) -> bool:
+        return False  # a connection is opened when a message is released, and then it is on its way
+
     def drain(self) -> list[int]:
         self._is_drained = True
         keys = [*self._ready, *(message.key for message in self._queue)]
@@ -136,8 +139,10 @@ class _Desk:
             self.leave()
         is_reused = self._connection is not None
         result = self._attempt(message)
-        if is_reused and result.code in {0, 421} and result.phase in {Phase.MAIL, Phase.RCPT}:
-            result = self._attempt(message)  # the kept connection was dead, nothing had left
+        was_dead = result.code in {0, 421} and result.phase in {Phase.MAIL, Phase.RCPT}
+        was_worn = result.kind is OutcomeKind.LIMITED or (result.kind is OutcomeKind.RETRY and result.code)
+        if is_reused and (was_dead or (was_worn and result.phase is Phase.MAIL)):
+            result = self._attempt(message)  # nothing had left, and the connection may be all that is wrong
         self._used_at = time.monotonic()
         return result
 

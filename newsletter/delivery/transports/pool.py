@@ -1,7 +1,8 @@
 """Several relays as one transport: shared by weight, and whatever one relay cannot take goes to another.
 
-In: lanes with weights. Out: outcomes, as `transports` promises. A relay that no conversation came about with rests for
-a while; its messages move on untouched, and only when every relay has failed one does the caller hear of it.
+In: lanes with weights. Out: outcomes, as `transports` promises. A relay that no conversation came about with, that
+names a limit, or that keeps us waiting for its greeting rests for a while; its messages move on untouched, and only
+when every relay has failed one does the caller hear of it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from newsletter.delivery.transports import OutcomeKind, Turn
+from newsletter.delivery.transports import OutcomeKind, Phase, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from newsletter.delivery.transports.smtp import SmtpTransport
 
 REST_SECONDS = 30.0
+STUCK_SECONDS = 3.0  # with one relay, while another may send at once
 _LOOK_SECONDS = 0.25  # members watch their own deadlines only when polled
 
 
@@ -31,6 +33,7 @@ class Member:
     weight: int = 1
     resting_until: float = 0.0
     credit: int = 0
+    stuck_since: float = 0.0  # its relay has not greeted, or wants less; 0 while it takes mail
 
 
 class RelayPool:
@@ -82,6 +85,9 @@ class RelayPool:
             for key in share:
                 self._forget(key)
 
+    def is_opening(self) -> bool:
+        return any(member.lane.is_opening() for member in self._members)
+
     def drain(self) -> list[int]:
         keys = [key for member in self._members for key in member.lane.drain()]
         for key in keys:
@@ -105,12 +111,28 @@ class RelayPool:
         part = member.lane.poll(0)
         turn.ready += part.ready
         for outcome in part.outcomes:
-            if outcome.kind is OutcomeKind.INFRASTRUCTURE:
+            if _is_about_the_relay(outcome):
                 member.resting_until = time.monotonic() + self._rest_seconds
                 if self._moved_on(outcome, member):
                     continue
             self._forget(outcome.key)
             turn.outcomes.append(outcome)
+        self._relieve(member)
+
+    def _relieve(self, member: Member) -> None:
+        """What waits for a relay that does not greet, or wants less, goes to another; this one rests for a while."""
+        now = time.monotonic()
+        if not member.lane.is_stuck():
+            member.stuck_since = 0.0
+            return
+        member.stuck_since = member.stuck_since or now
+        if now - member.stuck_since < STUCK_SECONDS or member.lane.is_drained:
+            return
+        others = [one for one in self._members if one.stuck_since == 0.0 and one.resting_until <= now]
+        if others:
+            member.resting_until = now + self._rest_seconds
+            for message in member.lane.take_back():
+                self._hand_to(self._choose(_fittest(others)), message)
 
     def _moved_on(self, outcome: Outcome, member: Member) -> bool:
         message = self._messages.get(outcome.key)
@@ -121,10 +143,12 @@ class RelayPool:
         others = [one for one in self._members if one not in tried and not one.lane.is_drained]
         if not others:
             return False
-        heir = self._choose(_fittest(others))
-        self._owners[outcome.key] = heir
-        heir.lane.enqueue([message])
+        self._hand_to(self._choose(_fittest(others)), message)
         return True
+
+    def _hand_to(self, member: Member, message: Message) -> None:
+        self._owners[message.key] = member
+        member.lane.enqueue([message])
 
     def _by_owner(self, keys: Iterable[int]) -> dict[Member, list[int]]:
         shares: dict[Member, list[int]] = {}
@@ -138,6 +162,13 @@ class RelayPool:
         self._owners.pop(key, None)
         self._messages.pop(key, None)
         self._tried.pop(key, None)
+
+
+def _is_about_the_relay(outcome: Outcome) -> bool:
+    """No conversation, or too much for this relay; at RCPT a limit is the recipient's, after the body it is settled."""
+    if outcome.kind is OutcomeKind.LIMITED:
+        return outcome.phase in {Phase.MAIL, Phase.DATA}
+    return outcome.kind is OutcomeKind.INFRASTRUCTURE
 
 
 def _fittest(members: list[Member]) -> list[Member]:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from newsletter.delivery.transports.pool import Member, RelayPool
 from newsletter.delivery.transports.smtp import SmtpTransport
-from newsletter.delivery.transports.smtp_session import Relay, Security
+from newsletter.delivery.transports.smtp_session import COMMAND_TIMEOUT, Relay, Security
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Common:
 
     ehlo_name: str
     ca_file: str = ""
-    command_timeout: float = 60
+    command_timeout: float = COMMAND_TIMEOUT
     dot_timeout: float = 180
     connections: int = 8
     messages_per_connection: int = 1000

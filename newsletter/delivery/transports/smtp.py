@@ -1,8 +1,8 @@
 """The fast lane: several SMTP connections moved by one thread, each with a body and the next envelope in flight.
 
 In: messages and permissions. Out: outcomes, as `transports` promises. Connections are opened side by side by threads
-of their own and replaced after N messages, T seconds or any fault. A message whose connection is lost before its body
-was asked for moves to another connection, once; the second time it is a retry.
+of their own and replaced after N messages, T seconds, any fault or a limit the server names. A message whose connection
+is lost before its body was asked for moves to another one: as often as the lost ones had taken mail, and once besides.
 """
 
 from __future__ import annotations
@@ -10,27 +10,26 @@ from __future__ import annotations
 import contextlib
 import re
 import selectors
-import ssl
 import time
 from collections import deque
 from typing import TYPE_CHECKING
 
 from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase, Turn, outcome_of_reply
-from newsletter.delivery.transports.smtp_dialogue import Dialogue
+from newsletter.delivery.transports.brake import Brake
+from newsletter.delivery.transports.smtp_line import Line, in_words
 from newsletter.delivery.transports.smtp_session import Opener, SessionError
 from subscriptions.smtp_replies import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from newsletter.delivery.transports.smtp_session import Relay, Session
+    from newsletter.delivery.transports.smtp_session import Relay
 
 _ENVELOPE_ADDRESS = re.compile(r"[!-;=?-~]+@[!-;=?-~]+")  # printable ASCII without space, < and >
-_READ_SIZE = 65_536
-_TLS_RECORD_SIZE = 16_384
 _SWEEP_SECONDS = 0.5  # how often deadlines are looked at
 _BACKOFF_SECONDS = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)  # before opening again after so many faults in a row
 _QUEUE_PER_CONNECTION = 4  # messages in memory: one in flight, one seated, two waiting
+_SAME_ENDS = 3  # connections in a row that the server ended after the same number of messages: that is its limit
 
 
 class SmtpTransport:
@@ -51,10 +50,10 @@ class SmtpTransport:
         self._seconds_per_connection = seconds_per_connection
         self._idle_seconds = idle_seconds
         self._queue: deque[Message] = deque()
-        self._seats: dict[int, _Line] = {}  # keys not released whose envelope is under way
+        self._seats: dict[int, Line] = {}  # keys not released whose envelope is under way
         self._unsettled: set[int] = set()  # keys that still owe an outcome
-        self._moved: set[int] = set()  # keys that have lost a connection already
-        self._lines: set[_Line] = set()
+        self._moved: set[int] = set()  # keys that have lost a connection which had taken nothing
+        self._lines: set[Line] = set()
         self._pending = Turn()  # what happened outside poll()
         self._opener = Opener(relay)
         self._selector = selectors.DefaultSelector()
@@ -63,6 +62,8 @@ class SmtpTransport:
         self._fruitless_losses = 0  # since a body was answered
         self._open_after = 0.0
         self._next_sweep = 0.0
+        self._brake = Brake(time.monotonic())
+        self._ends = (0, 0)  # messages of the last connection that the server ended, and how many ended so in a row
         self.is_drained = False
 
     def capacity(self) -> int:
@@ -120,6 +121,19 @@ class SmtpTransport:
         self._unsettled -= gone
         self._moved -= gone
 
+    def is_opening(self) -> bool:
+        return bool(self._queue and self._opener.opening and not self._lines)
+
+    def is_stuck(self) -> bool:
+        """Messages wait, and at the moment the relay takes none: it has not greeted, or it has named a limit."""
+        return self.is_opening() or bool(self._queue and self._brake.is_on)
+
+    def take_back(self) -> list[Message]:
+        """The messages that wait for a connection, for another lane; no outcome follows for them."""
+        messages = list(self._queue)
+        self.withhold([message.key for message in messages])
+        return messages
+
     def drain(self) -> list[int]:
         self.is_drained = True
         settled = {result.key for result in self._pending.outcomes}
@@ -142,7 +156,7 @@ class SmtpTransport:
 
     def _open_more(self) -> None:
         """As many connections as the waiting messages need, up to the limit."""
-        if not self._queue or self.is_drained or time.monotonic() < self._open_after:
+        if not self._queue or self.is_drained or time.monotonic() < max(self._open_after, self._brake.ready_at):
             return
         opening = self._opener.opening
         free = self._connections - len(self._lines) - opening
@@ -155,7 +169,7 @@ class SmtpTransport:
                 self._not_opened(arrival, turn)
                 continue
             self._failed_openings = 0
-            line = _Line(arrival, time.monotonic())
+            line = Line(arrival, time.monotonic())
             self._lines.add(line)
             self._selector.register(line.sock, selectors.EVENT_READ, line)
             self._seat_next(line)
@@ -182,34 +196,68 @@ class SmtpTransport:
         self._open_after = now + _BACKOFF_SECONDS[min(faults, len(_BACKOFF_SECONDS) - 1)]
         return True
 
-    def _lose(self, line: _Line, reason: str, turn: Turn) -> None:
+    def _lose(self, line: Line, reason: str, turn: Turn) -> None:
         """The connection failed: settle what was in flight, move what was merely seated."""
         self._drop(line)
-        self._fruitless_losses += 1 if self._pause_openings() else 0
         dialogue = line.dialogue
+        if dialogue.accepted:
+            self._learn(dialogue.settled)
+        else:
+            self._fruitless_losses += 1 if self._pause_openings() else 0
         was_open = dialogue.is_open
         seated = dialogue.lost(reason, turn)
         if seated is None:
             return
-        del self._seats[seated.key]
         if seated.key in turn.ready:  # nobody has heard of it yet
             turn.ready.remove(seated.key)
             was_open = False
-        if was_open or seated.key in self._moved or self.is_drained:
-            phase, code, text = dialogue.last_words or (Phase.MAIL, 0, reason)
-            turn.outcomes.append(outcome_of_reply(seated.key, phase, code=code, text=text))
+        phase, code, text = dialogue.last_words or (Phase.MAIL, 0, reason)
+        outcome = outcome_of_reply(seated.key, phase, code=code, text=text)
+        if was_open or self.is_drained:
+            del self._seats[seated.key]
+            turn.outcomes.append(outcome)
         else:
-            self._moved.add(seated.key)
-            self._queue.appendleft(seated)
+            self._put_back(seated, outcome, is_fresh=not dialogue.accepted, turn=turn)
 
-    def _dismiss(self, line: _Line) -> None:
+    def _put_back(self, message: Message, outcome: Outcome, *, is_fresh: bool, turn: Turn) -> None:
+        """Nothing of the body has left: to another connection, freely from one that had taken mail, else once.
+
+        A limit that a fresh connection names is the relay's, or at RCPT that of the place the mail goes to.
+        """
+        del self._seats[message.key]
+        is_limit = outcome.kind is OutcomeKind.LIMITED
+        if is_fresh and (outcome.phase is Phase.RCPT if is_limit else message.key in self._moved):
+            turn.outcomes.append(outcome)
+            return
+        self._queue.appendleft(message)
+        if is_fresh and not is_limit:
+            self._moved.add(message.key)
+        elif is_fresh and not self._brake.limit(time.monotonic()):
+            self._send_back(outcome, turn)
+
+    def _send_back(self, why: Outcome, turn: Turn) -> None:
+        """Nothing has been accepted for a while: whoever asked us to send should come again much later."""
+        turn.outcomes += [
+            Outcome(message.key, OutcomeKind.LIMITED, Phase.MAIL, why.code, why.enhanced, why.text)
+            for message in self._queue
+        ]
+        self._queue.clear()
+
+    def _learn(self, count: int) -> None:
+        """How many messages this server takes on one connection, for what is left of this run."""
+        last, times = self._ends
+        self._ends = (count, times + 1 if count == last else 1)
+        if self._ends[1] >= _SAME_ENDS:
+            self._messages_per_connection = min(self._messages_per_connection, count)
+
+    def _dismiss(self, line: Line) -> None:
         """Leave in good manners: nothing of ours is on this connection any more."""
         if line.dialogue.is_idle and not line.dialogue.is_over:
             with contextlib.suppress(OSError):
                 line.sock.send(b"QUIT\r\n")
         self._drop(line)
 
-    def _drop(self, line: _Line) -> None:
+    def _drop(self, line: Line) -> None:
         self._lines.discard(line)
         self._selector.unregister(line.sock)
         line.sock.close()
@@ -225,27 +273,33 @@ class SmtpTransport:
             if self._seat_next(line):
                 self._flush(line, turn)
 
-    def _seat_next(self, line: _Line) -> bool:
-        if not self._queue or not line.dialogue.wants_envelope or self._is_worn(line):
+    def _seat_next(self, line: Line) -> bool:
+        if not self._queue or not line.dialogue.wants_envelope:
+            return False
+        now = time.monotonic()
+        if now < self._brake.ready_at or self._is_worn(line, now):
             return False
         message = self._queue.popleft()
+        self._brake.seat(now)
         self._seats[message.key] = line
         line.seatings += 1
         line.dialogue.seat(message)
         return True
 
-    def _is_worn(self, line: _Line) -> bool:
+    def _is_worn(self, line: Line, now: float) -> bool:
         return (
-            line.seatings >= self._messages_per_connection
-            or time.monotonic() - line.opened_at > self._seconds_per_connection
+            line.is_full
+            or line.seatings >= self._messages_per_connection
+            or now - line.opened_at > self._seconds_per_connection
         )
 
     def _move(self, turn: Turn, deadline: float) -> None:
         until = min(deadline, self._next_sweep)
-        if self._queue and self._open_after > time.monotonic():
-            until = min(until, self._open_after)
+        if self._queue:
+            now = time.monotonic()
+            until = min([until, *(moment for moment in (self._open_after, self._brake.ready_at) if moment > now)])
         for ready, events in self._selector.select(max(0.0, until - time.monotonic())):
-            line: _Line | None = ready.data
+            line: Line | None = ready.data
             if line is None:
                 self._welcome(turn)
             elif line in self._lines:
@@ -254,60 +308,60 @@ class SmtpTransport:
                 if events & selectors.EVENT_WRITE and line in self._lines:
                     self._flush(line, turn)
 
-    def _read(self, line: _Line, turn: Turn) -> None:
+    def _read(self, line: Line, turn: Turn) -> None:
         ended = self._hear(line, turn)
         if ended:
             self._lose(line, ended, turn)
-        elif line.dialogue.is_idle and self._is_worn(line):
+        elif line.dialogue.is_idle and self._is_worn(line, time.monotonic()):
             self._dismiss(line)
         else:
             self._seat_next(line)
             self._flush(line, turn)
 
-    def _hear(self, line: _Line, turn: Turn) -> str:
+    def _hear(self, line: Line, turn: Turn) -> str:
         """Take in what the server said. Returns why the connection has ended, or "" while it lives."""
         dialogue = line.dialogue
-        settled = dialogue.settled
-        ended = ""
-        try:
-            while True:
-                data = line.sock.recv(_READ_SIZE)
-                if not data:
-                    ended = "the server closed the connection"
-                    break
-                if dialogue.feed(data, turn):
-                    line.touched_at = time.monotonic()
-                if dialogue.is_over:
-                    ended = dialogue.last_words[2] if dialogue.last_words else "hung up on purpose"
-                    break
-                if not line.is_tls and len(data) < _READ_SIZE:
-                    break
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            pass
-        except OSError as error:
-            ended = _in_words(error)
+        settled, accepted, told = dialogue.settled, dialogue.accepted, len(turn.outcomes)
+        ended = line.read(turn)
         if dialogue.settled > settled:
             self._fruitless_losses = 0
+            taken = dialogue.accepted - accepted
+            if taken:
+                self._brake.accept(taken)
+            if taken < dialogue.settled - settled:
+                self._mind_limits(line, turn.outcomes[told:], turn)
+        if dialogue.refused:
+            self._replace(line, turn)
         return ended
 
-    def _flush(self, line: _Line, turn: Turn) -> None:
+    def _mind_limits(self, line: Line, outcomes: Sequence[Outcome], turn: Turn) -> None:
+        """Whole messages were refused, and are settled: a limit among them holds what comes behind."""
+        for outcome in outcomes:
+            if outcome.kind is OutcomeKind.LIMITED and outcome.phase is Phase.DOT:
+                line.is_full = True
+                if not self._brake.limit(time.monotonic()):
+                    self._send_back(outcome, turn)
+
+    def _replace(self, line: Line, turn: Turn) -> None:
+        """The server names a limit: nothing more is seated here, and what it refused goes by another connection."""
+        line.is_full = True
         dialogue = line.dialogue
+        for message, outcome in dialogue.refused:
+            if dialogue.accepted and outcome.phase is Phase.MAIL:
+                self._learn(dialogue.settled)
+            self._put_back(message, outcome, is_fresh=not dialogue.accepted, turn=turn)
+        dialogue.refused.clear()
+
+    def _flush(self, line: Line, turn: Turn) -> None:
         try:
-            while data := dialogue.output():
-                if line.is_tls:  # an interrupted TLS write cannot tell how much of it has left
-                    data = data[:_TLS_RECORD_SIZE]
-                    dialogue.expose(len(data))
-                dialogue.wrote(line.sock.send(data))
-                line.touched_at = time.monotonic()
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            self._watch(line, selectors.EVENT_READ | selectors.EVENT_WRITE)
+            is_done = line.write()
         except OSError as error:
             # The server may have answered before it left: its last words decide between sent, refused and unknown.
-            self._lose(line, self._hear(line, turn) or _in_words(error), turn)
+            self._lose(line, self._hear(line, turn) or in_words(error), turn)
         else:
-            self._watch(line, selectors.EVENT_READ)
+            self._watch(line, selectors.EVENT_READ if is_done else selectors.EVENT_READ | selectors.EVENT_WRITE)
 
-    def _watch(self, line: _Line, events: int) -> None:
+    def _watch(self, line: Line, events: int) -> None:
         if line.events != events:
             line.events = events
             self._selector.modify(line.sock, events, line)
@@ -317,30 +371,12 @@ class SmtpTransport:
             silence = now - line.touched_at
             dialogue = line.dialogue
             if dialogue.waits_for_server:
-                limit = self._relay.dot_timeout if dialogue.waits_for_verdict else self._relay.command_timeout
+                limit = self._relay.patience(dialogue.awaited)
                 if silence > limit:
                     self._lose(line, f"no answer within {limit:.0f} seconds", turn)
-            elif dialogue.is_idle and (silence > self._idle_seconds or self._is_worn(line)):
+            elif dialogue.is_idle and (silence > self._idle_seconds or self._is_worn(line, now)):
                 self._dismiss(line)
-
-
-class _Line:
-    """One open connection."""
-
-    __slots__ = ("dialogue", "events", "is_tls", "opened_at", "seatings", "sock", "touched_at")
-
-    def __init__(self, session: Session, now: float) -> None:
-        self.sock = session.sock
-        self.is_tls = isinstance(session.sock, ssl.SSLSocket)
-        self.dialogue = Dialogue(pipelining=session.pipelining, size=session.size)
-        self.events: int = selectors.EVENT_READ
-        self.opened_at = self.touched_at = now
-        self.seatings = 0
 
 
 def _is_address(address: str) -> bool:
     return _ENVELOPE_ADDRESS.fullmatch(address) is not None
-
-
-def _in_words(error: OSError) -> str:
-    return f"the connection broke: {error.strerror or type(error).__name__}"

@@ -10,10 +10,10 @@ from collections import deque
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from newsletter.delivery.transports import Phase, outcome_of_reply
+from newsletter.delivery.transports import OutcomeKind, Phase, outcome_of_reply
 
 if TYPE_CHECKING:
-    from newsletter.delivery.transports import Message, Turn
+    from newsletter.delivery.transports import Message, Outcome, Turn
 
 REPLY_LIMIT = 16_384  # a server that says more in one breath is not speaking SMTP
 
@@ -55,9 +55,11 @@ class Dialogue:
         "_text",
         "_withheld",
         "_written",
+        "accepted",
         "is_open",
         "is_over",
         "last_words",
+        "refused",
         "seated",
         "sending",
         "settled",
@@ -70,6 +72,8 @@ class Dialogue:
         self.is_over = False  # nothing more may be said on this connection
         self.last_words: tuple[Phase, int, str] | None = None  # why it ended, as the seated message sees it
         self.settled = 0  # bodies answered so far
+        self.accepted = 0  # of them, those that were taken
+        self.refused: list[tuple[Message, Outcome]] = []  # untouched, and refused for what this connection has had
         self._pipelining = pipelining
         self._size = size
         self._failure: tuple[Phase, int, str] | None = None
@@ -99,9 +103,11 @@ class Dialogue:
         return bool(self._expected or self._out)
 
     @property
-    def waits_for_verdict(self) -> bool:
-        """The whole body is written and the server thinks: the one moment that deserves the long timeout."""
-        return self.sending is not None and self._exposed > self._dot_at
+    def awaited(self) -> Phase:
+        """What the server owes: each has a timeout of its own (RFC 5321 §4.5.3.2)."""
+        if self.sending is not None:
+            return Phase.DOT if self._exposed > self._dot_at else Phase.BODY
+        return Phase.DATA if self._expected and self._expected[0] is _Step.DATA else Phase.MAIL
 
     def seat(self, message: Message) -> None:
         """Send this message's envelope, now or as soon as the server may hear it."""
@@ -263,8 +269,10 @@ class Dialogue:
         phase = Phase.DOT if self._exposed > self._dot_at else Phase.BODY
         if phase is Phase.BODY or code == 421 or 300 <= code < 400:
             self._end(code, text)
+        outcome = outcome_of_reply(message.key, phase, code=code, text=text)
         self.settled += 1
-        turn.outcomes.append(outcome_of_reply(message.key, phase, code=code, text=text))
+        self.accepted += outcome.kind is OutcomeKind.SENT
+        turn.outcomes.append(outcome)
 
     def _fail(self, phase: Phase, code: int, text: str, turn: Turn) -> None:
         """Note the first refusal of the seated message; it is settled once every command said has its answer."""
@@ -277,6 +285,13 @@ class Dialogue:
 
     def _refuse(self, turn: Turn) -> None:
         message, self.seated = self.seated, None
-        if message is not None and self._failure is not None and not self._withheld:
-            phase, code, text = self._failure
-            turn.outcomes.append(outcome_of_reply(message.key, phase, code=code, text=text))
+        if message is None or self._failure is None or self._withheld:
+            return
+        phase, code, text = self._failure
+        outcome = outcome_of_reply(message.key, phase, code=code, text=text)
+        # At MAIL nobody knows the message yet: "not now", after others were taken, is about this connection.
+        is_worn_out = outcome.kind is OutcomeKind.RETRY and phase is Phase.MAIL and self.accepted > 0
+        if outcome.kind is OutcomeKind.LIMITED or is_worn_out:
+            self.refused.append((message, outcome))
+        else:
+            turn.outcomes.append(outcome)

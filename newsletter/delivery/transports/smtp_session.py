@@ -1,25 +1,27 @@
 """Opening one SMTP connection as far as "you may send": TCP, EHLO, verified TLS, AUTH, all by the standard library.
 
 In: a Relay. Out: a Session (connected socket and what EHLO offered) or a SessionError that says how far it came.
-Blocks for at most a few timeouts: the lane runs it in threads of their own, several at once.
+Blocks for as long as RFC 5321 lets a server take: the lane runs it in threads of their own, several at once.
 """
 
 from __future__ import annotations
 
 import os
 import smtplib
+import socket
 import ssl
 import threading
 from dataclasses import dataclass
 from enum import StrEnum
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
 
 from newsletter.delivery.transports import Phase
 from subscriptions.addresses import is_loopback
 
-if TYPE_CHECKING:
-    import socket
+# RFC 5321 §4.5.3.2, in seconds: what a client must be ready to wait for each part of the conversation.
+GREETING_TIMEOUT = COMMAND_TIMEOUT = 300
+DATA_TIMEOUT = 120
+BLOCK_TIMEOUT = 180
 
 
 class Security(StrEnum):
@@ -41,14 +43,22 @@ class Relay:
     cert_file: str = ""
     key_file: str = ""
     ehlo_name: str = "localhost"
-    connect_timeout: float = 10
-    command_timeout: float = 60
+    connect_timeout: float = 10  # of TCP alone: a machine that answers may then take its time to greet
+    greeting_timeout: float = GREETING_TIMEOUT
+    command_timeout: float = COMMAND_TIMEOUT
     # RFC 5321 §4.5.3.2.6 wants ten minutes: giving up early makes doubtful messages. A near relay answers in seconds.
     dot_timeout: float = 180
 
     def __post_init__(self) -> None:
         if self.username and self.security is Security.NONE and not is_loopback(self.host):
             raise ValueError(f"The password for {self.host} would travel in the clear: use TLS or STARTTLS.")
+
+    def patience(self, phase: Phase) -> float:
+        """How many seconds without a sign of life end the connection while ``phase`` is awaited."""
+        if phase is Phase.DOT:
+            return self.dot_timeout
+        most = {Phase.DATA: DATA_TIMEOUT, Phase.BODY: BLOCK_TIMEOUT}.get(phase, COMMAND_TIMEOUT)
+        return min(self.command_timeout, most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +76,27 @@ class SessionError(Exception):
         self.text = text
 
 
+class _Client(smtplib.SMTP):
+    """The standard library's client, with a time for the TCP connection and another for the greeting."""
+
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
+        super().__init__(relay.host, relay.port, relay.ehlo_name, timeout=relay.connect_timeout)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        sock = socket.create_connection((host, port), timeout)
+        sock.settimeout(self._relay.greeting_timeout)
+        if self._relay.security is Security.TLS:
+            return _tls_context(self._relay).wrap_socket(sock, server_hostname=host)
+        return sock
+
+
 def open_session(relay: Relay) -> Session:
     """A connection ready for MAIL, its socket non-blocking. Raises SessionError, whatever went wrong."""
     phase = Phase.CONNECT
     smtp: smtplib.SMTP | None = None
     try:
-        if relay.security is Security.TLS:
-            smtp = smtplib.SMTP_SSL(
-                relay.host, relay.port, relay.ehlo_name, timeout=relay.connect_timeout, context=_tls_context(relay)
-            )
-        else:
-            smtp = smtplib.SMTP(relay.host, relay.port, relay.ehlo_name, timeout=relay.connect_timeout)
+        smtp = _Client(relay)
         if smtp.sock is not None:
             smtp.sock.settimeout(relay.command_timeout)
         phase = Phase.EHLO
