@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import random
-import re
 import smtplib
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from django.utils.module_loading import import_string
 from subscriptions import links
 from subscriptions.mail import Progress, build_message, follow, open_connection
 from subscriptions.models import Notice, Subscriber, Suppression
+from subscriptions.smtp_replies import OutcomeKind, Phase, classify, enhanced_code_of, redact
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -38,12 +38,7 @@ LEASE = timedelta(minutes=5)  # longer than any one mail can take: the relay's t
 MAX_ATTEMPTS = 8
 GIVE_UP_AFTER = timedelta(hours=24)  # a link somebody asked for yesterday is no help today
 INFRASTRUCTURE_PAUSE = timedelta(seconds=60)
-ERROR_LIMIT = 250
-NOT_NOW = 451
-BEFORE_THE_DOT = ("mail", "rcpt", "data", "body")
-_OUR_LOGIN = frozenset({530, 534, 535, 538})  # "authenticate first": our settings, not the letter
-_NOT_NOW_HTTP = frozenset({401, 403, 408, 425, 429, 503})  # our key, or too much at once
-_ADDRESS = re.compile(r"<?[^\s<>@]+@[^\s<>@]+>?")
+_FAILED = frozenset({OutcomeKind.BOUNCED, OutcomeKind.SOFT, OutcomeKind.REJECTED})
 
 # Whoever complained, or was blocked by an operator, gets nothing at all, not even the mail that asks (BN6).
 SILENT = (Suppression.Reason.COMPLAINT, Suppression.Reason.ADMIN)
@@ -158,13 +153,11 @@ def _recipient(notice: Notice) -> str:
 
 
 def _settle_error(notice: Notice, error: Exception, *, step: str, now: datetime) -> None:
-    code = _reply_code(error)
-    if code == 0 and step in BEFORE_THE_DOT:
-        code = NOT_NOW  # the relay hung up, and nobody can have accepted it (SM3)
-    text = _ADDRESS.sub("<…>", f"{type(error).__name__}: {error}")[:ERROR_LIMIT]
-    if code == 0:  # no answer: it may have been handed over (SM5). The reader can ask for another.
+    kind = _kind_of(error, phase=Phase(step))
+    text = redact(f"{type(error).__name__}: {error}")
+    if kind is OutcomeKind.UNKNOWN:  # it may have been handed over (SM5). The reader can ask for another.
         _settle(notice, Notice.State.UNKNOWN, now=now, error=text)
-    elif code >= 500 or notice.attempts >= MAX_ATTEMPTS or now - notice.created_at > GIVE_UP_AFTER:
+    elif kind in _FAILED or notice.attempts >= MAX_ATTEMPTS or now - notice.created_at > GIVE_UP_AFTER:
         _settle(notice, Notice.State.FAILED, now=now, error=text)
     else:
         delay = retry_delay(notice.attempts, chance=random.random())  # noqa: S311  (jitter, not a secret)
@@ -179,20 +172,26 @@ def retry_delay(attempts: int, *, chance: float) -> timedelta:
     return timedelta(seconds=ceiling * (0.5 + chance / 2))
 
 
-def _reply_code(error: Exception) -> int:
-    """The relay's answer, a provider's put into the words of SMTP; 0 when there was none, or none that settles it."""
+def _kind_of(error: Exception, *, phase: Phase) -> OutcomeKind:
+    """The meaning of a failure to send, by the rules that digests go by; UNKNOWN when it may have been handed over."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return max((code for code, _text in error.recipients.values()), default=0)
+        code, reply = next(iter(error.recipients.values()), (0, b""))
+        return _kind_of_reply(Phase.RCPT, code, reply)
     if isinstance(error, smtplib.SMTPServerDisconnected):
-        return 0
+        return classify(phase, code=0)
+    if isinstance(error, smtplib.SMTPSenderRefused):
+        return _kind_of_reply(Phase.MAIL, error.smtp_code, error.smtp_error)
     if isinstance(error, smtplib.SMTPResponseException):
-        return NOT_NOW if error.smtp_code in _OUR_LOGIN else error.smtp_code
+        return _kind_of_reply(phase, error.smtp_code, error.smtp_error)
     status = getattr(error, "status_code", None)  # anymail: the HTTP status
     if isinstance(status, int) and 400 <= status < 600:
-        if status in _NOT_NOW_HTTP:
-            return NOT_NOW
-        return 550 if status < 500 else 0  # a gateway that gave up says nothing of what stood behind it
-    return 0
+        return classify(Phase.API, code=status)
+    return classify(phase, code=0)
+
+
+def _kind_of_reply(phase: Phase, code: int, reply: bytes | str) -> OutcomeKind:
+    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
+    return classify(phase, code=max(0, code), enhanced=enhanced_code_of(text), text=text)
 
 
 def _settle(notice: Notice, state: Notice.State, *, now: datetime, error: str) -> None:

@@ -45,7 +45,69 @@ def make_event(**over: Any) -> AnymailTrackingEvent:
         ({"mta_response": "552 5.2.2 full", "reject_reason": "bounced"}, ReportKind.SOFT),  # the server knows better
         ({"mta_response": "550 5.7.1 spam", "reject_reason": "bounced"}, ReportKind.POLICY),
         ({"reject_reason": "invalid"}, ReportKind.HARD),
-        ({"reject_reason": "bounced"}, ReportKind.HARD),
+        ({"reject_reason": "bounced"}, ReportKind.SOFT),  # anymail's word for any bounce
+        ({"reject_reason": "bounced", "description": "Transient: General"}, ReportKind.SOFT),
+        ({"reject_reason": "bounced", "description": "Transient: MailboxFull"}, ReportKind.SOFT),
+        ({"reject_reason": "bounced", "description": "Transient: ContentRejected"}, ReportKind.POLICY),
+        ({"reject_reason": "bounced", "description": "Transient: MessageTooLarge"}, ReportKind.POLICY),
+        ({"reject_reason": "bounced", "description": "Transient: AttachmentRejected"}, ReportKind.POLICY),
+        ({"reject_reason": "bounced", "description": "Undetermined: Undetermined"}, ReportKind.SOFT),
+        ({"reject_reason": "bounced", "description": "Permanent: General"}, ReportKind.HARD),
+        ({"reject_reason": "bounced", "description": "Permanent: NoEmail"}, ReportKind.HARD),
+        (
+            {"reject_reason": "bounced", "description": "Permanent: General", "mta_response": "552 mailbox is full"},
+            ReportKind.SOFT,  # the milder of the two
+        ),
+        (
+            {"reject_reason": "bounced", "description": "Transient: General", "mta_response": "550 5.1.1 no such user"},
+            ReportKind.SOFT,
+        ),
+        (
+            {"reject_reason": "bounced", "esp_event": {"event": "soft_bounce", "reason": "server is down"}},
+            ReportKind.SOFT,
+        ),
+        ({"reject_reason": "bounced", "esp_event": {"event": "hard_bounce"}}, ReportKind.HARD),
+        (
+            {
+                "reject_reason": "bounced",
+                "esp_event": {"event": "hard_bounce"},
+                "mta_response": "undefined Unable to find MX of domain",
+            },
+            ReportKind.SOFT,
+        ),
+        (
+            {"reject_reason": "bounced", "esp_event": {"Type": "SoftBounce"}, "mta_response": "smtp;452"},
+            ReportKind.SOFT,
+        ),
+        ({"reject_reason": "bounced", "esp_event": {"type": "activity.soft_bounced", "data": {}}}, ReportKind.SOFT),
+        ({"reject_reason": "bounced", "esp_event": {"type": "activity.hard_bounced", "data": {}}}, ReportKind.HARD),
+        ({"reject_reason": "bounced", "esp_event": {"event": "bounce", "hard_bounce": False}}, ReportKind.SOFT),
+        ({"reject_reason": "bounced", "esp_event": {"event": "bounce", "hard_bounce": True}}, ReportKind.HARD),
+        (
+            {
+                "reject_reason": "bounced",
+                "esp_event": {
+                    "type": "email.bounced",
+                    "data": {"bounce": {"message": "The provider sent a general bounce message."}},
+                },
+            },
+            ReportKind.SOFT,
+        ),
+        (
+            {
+                "reject_reason": "bounced",
+                "description": "A hard bounce message: remove the recipient from your mailing list.",
+            },
+            ReportKind.HARD,  # the provider's advice is no word of the receiver
+        ),
+        (
+            {
+                "reject_reason": "spam",
+                "esp_event": {"event_data": {"delivery_info": {"delivery_status": "err_spam_rejected"}}},
+            },
+            ReportKind.POLICY,
+        ),
+        ({"event_type": "bounced", "reject_reason": "spam"}, ReportKind.POLICY),
         ({"reject_reason": "timed_out"}, ReportKind.SOFT),
         ({"reject_reason": "blocked"}, ReportKind.POLICY),
         ({"event_type": "rejected", "reject_reason": "spam"}, ReportKind.COMPLAINED),
@@ -68,6 +130,20 @@ def test_an_event_is_translated(fields: dict[str, Any], kind: ReportKind) -> Non
 )
 def test_what_we_do_not_act_on_is_no_event(event_type: str) -> None:
     assert provider_events.event_of(make_event(event_type=event_type)) is None
+
+
+@pytest.mark.parametrize("word", ["OutOfOffice", "AutoResponder", "auto-reply", "vacation"])
+def test_an_out_of_office_note_is_no_event_even_as_a_bounce(word: str) -> None:
+    assert provider_events.event_of(make_event(reject_reason="bounced", esp_event={"Type": word})) is None
+
+
+def test_a_payload_that_is_no_mapping_or_nested_without_end_is_read() -> None:
+    nested: dict[str, Any] = {}
+    nested["event"] = nested
+    for payload in (None, [], "soft", nested, {"event": 5, "type": None}):
+        event = provider_events.event_of(make_event(reject_reason="bounced", esp_event=payload))
+        assert event is not None
+        assert event.kind is ReportKind.SOFT
 
 
 def test_the_same_event_delivered_again_has_the_same_id_and_another_one_not() -> None:

@@ -26,7 +26,11 @@ _ANSWER_SUBJECT = re.compile(
     r"不在|自動(?:返信|応答|回覆)|自动(?:回复|答复)|休暇|자동 ?(?:회신|응답)|부재",
     re.IGNORECASE,
 )
-_REQUEST = re.compile(r"(?:^|\s)unsubscribe\s+([A-Za-z0-9_-]{16,64})\s*$", re.IGNORECASE)
+# As mail programs and gateways hand it on: with spaces as %20 or "+", behind Re:, before or after a tag of theirs. Only
+# the token counts, and only its reader has it.
+_REQUEST = re.compile(
+    r"(?<![A-Za-z0-9])unsubscribe(?:%(?:25)?20|[\s+_:=])+[\"'<(]?([A-Za-z0-9_-]{16,64})(?![A-Za-z0-9_-])", re.IGNORECASE
+)
 
 
 def parse(data: bytes) -> Event | None:
@@ -62,7 +66,7 @@ def _is_report(message: Message) -> bool:
 
 def _wish_to_leave(message: Message) -> str | None:
     """The token of `mailto:…?subject=unsubscribe <token>`, which no scanner follows and only its reader has."""
-    match = _REQUEST.search(mime.header(message, "Subject"))
+    match = _REQUEST.search(mime.decoded_header(message, "Subject"))
     return match.group(1) if match else None
 
 

@@ -7,10 +7,13 @@ opens and clicks are not ours to count, "queued" and "sent" say nothing that the
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Mapping
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from newsletter.delivery.bounces import Event, ReportKind, status_codes
+from subscriptions.smtp_replies import Phase, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,15 +26,36 @@ _KINDS = {
     "unsubscribed": ReportKind.UNSUBSCRIBED,
     "failed": ReportKind.POLICY,
 }
-# Why a provider refused or gave up. "bounced" is its own list of dead addresses, "spam" of complaints.
+# Why a provider refused or gave up, where nothing says more. "bounced" alone is any bounce: see _OWN_WORDS.
 _REASONS = {
     "invalid": ReportKind.HARD,
-    "bounced": ReportKind.HARD,
-    "spam": ReportKind.COMPLAINED,
     "unsubscribed": ReportKind.UNSUBSCRIBED,
     "blocked": ReportKind.POLICY,
-    "timed_out": ReportKind.SOFT,
 }
+# A provider's own word for the event, the mildest first; None: no news of an address.
+_OWN_WORDS: tuple[tuple[re.Pattern[str], ReportKind | None], ...] = (
+    (re.compile(r"auto[-_ ]?(?:respon|repl)|out[-_ ]?of[-_ ]?(?:the[-_ ]?)?office|vacation"), None),
+    (
+        re.compile(
+            r"content[-_ ]?reject|attachment[-_ ]?reject|message[-_ ]?too[-_ ]?large|err_spam|err_blacklist|"
+            r"spam[-_ ]?block|policy|dmarc|virus"
+        ),
+        ReportKind.POLICY,
+    ),
+    (
+        re.compile(
+            r"soft|transient|temporar|undetermined|mailbox[-_ ]?full|inbox (?:was|is) full|quota|general bounce|"
+            r"expired|timed?[-_ ]?out"
+        ),
+        ReportKind.SOFT,
+    ),
+    (re.compile(r"hard|permanent|invalid[-_ ]?(?:email|recipient|address)|bad[-_ ]?email"), ReportKind.HARD),
+)
+# The fields of providers' payloads that hold it: never the recipient, our mail or the receiver's answer.
+_WORD_FIELDS = frozenset({"event", "type", "bouncetype", "bouncesubtype", "bounce_type", "bounce_category", "severity"})
+_WORD_FIELDS |= {"delivery_status", "status", "message", "name"}
+_WORD_LIMIT = 200
+_ORDER = (ReportKind.POLICY, ReportKind.SOFT, ReportKind.HARD)
 
 
 def listen(receive: Callable[[Event], None]) -> Callable[..., None]:
@@ -49,8 +73,8 @@ def listen(receive: Callable[[Event], None]) -> Callable[..., None]:
 
 def event_of(event: Any) -> Event | None:
     """``event``: an AnymailTrackingEvent."""
-    response = " ".join(str(part) for part in (event.mta_response, event.description) if part)
-    kind = _kind(str(event.event_type), reason=str(event.reject_reason or ""), response=response)
+    response = _response(event)
+    kind = _kind(event)
     if kind is None:
         return None
     return Event(
@@ -65,13 +89,51 @@ def event_of(event: Any) -> Event | None:
     )
 
 
-def _kind(event_type: str, *, reason: str, response: str) -> ReportKind | None:
-    if event_type in {"bounced", "rejected"}:
-        # The receiving server's own words outrank the provider's summary: many call every bounce "bounced".
-        if status_codes.enhanced_code(response):
-            return status_codes.kind_of_failure("", diagnostic=response)
-        return _REASONS.get(reason) or status_codes.kind_of_failure("", diagnostic=response)
-    return _KINDS.get(event_type)
+def _kind(event: Any) -> ReportKind | None:
+    event_type, reason = str(event.event_type), str(event.reject_reason or "")
+    if event_type not in {"bounced", "rejected"}:
+        return _KINDS.get(event_type)
+    words = _own_words(event)
+    own: ReportKind | None = ReportKind.SOFT
+    told = [kind for pattern, kind in _OWN_WORDS if pattern.search(words)]
+    if told:
+        own = told[0]
+        if own is None:
+            return None
+    elif reason in _REASONS:
+        own = _REASONS[reason]
+    if reason == "spam" and own is not ReportKind.POLICY:
+        # Refused by the provider's own list of complaints; a receiver that calls a message spam refuses the message.
+        return ReportKind.COMPLAINED if event_type == "rejected" else ReportKind.POLICY
+    if own is ReportKind.UNSUBSCRIBED:
+        return own
+    # The receiver's words, and the provider's: the milder wins. A provider that says "hard" has seen RCPT refused.
+    answer = str(event.mta_response or ("" if told else event.description) or "")
+    verdict = judge(answer, phase=Phase.RCPT if own is ReportKind.HARD else None)
+    heard = [own, status_codes.KINDS[verdict]] if verdict and (told or reason in _REASONS) else []
+    if heard:
+        return min(heard, key=_ORDER.index)
+    return status_codes.KINDS[verdict] if verdict else own
+
+
+def _response(event: Any) -> str:
+    return " ".join(str(part) for part in (event.mta_response, event.description) if part)
+
+
+def _own_words(event: Any) -> str:
+    """In lower case: the summary that anymail made, and the words in the provider's payload, two levels deep."""
+    words = [str(event.description or "")]
+    waiting = [(event.esp_event, 0)]
+    while waiting:
+        payload, depth = waiting.pop()
+        for name, value in payload.items() if isinstance(payload, Mapping) else ():
+            if isinstance(value, str) and name.lower() in _WORD_FIELDS:
+                words.append(value[:_WORD_LIMIT])
+            elif name == "hard_bounce" and isinstance(value, bool):  # Mailjet
+                words.append("hard" if value else "soft")
+            elif depth < 2:
+                waiting.append((value, depth + 1))
+    return " ".join(words).lower()
 
 
 def _event_id(event: Any) -> str:
