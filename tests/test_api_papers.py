@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
@@ -15,6 +16,7 @@ from pytest_django import Settings
 from newsletter.api import gateway, schemas, submissions
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources.observation import Observation
+from newsletter.catalogue.submissions import decline
 from newsletter.editions import lifecycle
 from newsletter.models import Edition, Paper, Sighting, Submission
 from newsletter.ranking import scoring
@@ -86,7 +88,8 @@ def test_a_paper_that_was_here_is_found_and_what_others_said_of_it_stays(key: st
     assert (told["state"], told["paper"]["id"]) == ("known", paper.pk)
     paper.refresh_from_db()
     assert (paper.title, paper.abstract) == ("Whispers", "Their own words.")
-    assert paper.code_url == "https://github.com/a/b"  # a gap is filled
+    assert paper.code_url == ""  # not even a gap is filled
+    assert Sighting.objects.get(source="api").api_key == ApiKey.objects.get()
     assert post(key, {"arxiv_id": ARXIV_ID}, status=200)["paper"]["id"] == paper.pk
 
 
@@ -101,6 +104,91 @@ def test_it_never_trends_and_enters_no_draft_until_a_source_that_counts_has_seen
     ingest([seen], now=NOON)
     assert scoring.score_papers(now=NOON) == 1
     assert lifecycle.candidates(edition) == [Paper.objects.get()]
+
+
+EVIL = {"title": "x takes over", "abstract": "y", "code_url": "https://evil.example/steal"}
+
+
+def test_no_key_puts_a_link_or_an_identifier_on_a_paper_that_others_brought(key: str) -> None:
+    known = make_paper(arxiv_id=ARXIV_ID, title="Adam", code_url="", project_url="")
+    ingest([Observation(source="listing_page", key="x", title="A paper without an identifier, in a listing")], now=NOON)
+    nameless = Paper.objects.get(arxiv_id=None)
+    post(key, EVIL | {"arxiv_id": ARXIV_ID}, status=200)
+    post(key, WHOLE | {"title": nameless.title, "arxiv_id": "2603.09999"}, status=200)
+    for paper in (known, nameless):
+        before = (paper.title, paper.code_url, paper.url, paper.arxiv_id, paper.abstract)
+        paper.refresh_from_db()
+        assert (paper.title, paper.code_url, paper.url, paper.arxiv_id, paper.abstract) == before
+
+
+def test_a_key_adds_to_what_it_brought_and_another_key_does_not(key: str) -> None:
+    bare = {name: value for name, value in WHOLE.items() if name != "code_url"}
+    post(key, bare, status=201)
+    other = new_key("other lab")
+    post(other, WHOLE | {"code_url": "https://evil.example/steal"}, status=200)
+    assert Paper.objects.get().code_url == ""
+    assert {one.api_key.name for one in Sighting.objects.all() if one.api_key} == {"lab", "other lab"}
+    Sighting.objects.filter(api_key__name="other lab").delete()
+    post(key, WHOLE, status=200)
+    assert Paper.objects.get().code_url == WHOLE["code_url"]
+    assert Paper.objects.get().said_by["code_url"] == f"api:{ApiKey.objects.get(name='lab').pk}"
+
+
+def test_an_identifier_guessed_before_arxiv_gives_it_out_leaves_no_link_behind(key: str) -> None:
+    post(key, EVIL | {"arxiv_id": ARXIV_ID}, status=201)
+    theirs = Observation(source="arxiv_query", key=ARXIV_ID, arxiv_id=ARXIV_ID, title="Deep learning of ducks")
+    ingest([theirs], now=NOON)
+    paper = Paper.objects.get()
+    assert (paper.title, paper.code_url, paper.abstract) == ("Deep learning of ducks", "", "")
+    assert "api" not in str(paper.said_by)
+
+
+def test_a_link_of_the_paper_it_was_meant_for_stays_with_the_name_of_who_said_it(key: str) -> None:
+    post(key, WHOLE | {"arxiv_id": ARXIV_ID}, status=201)
+    ingest([Observation(source="arxiv_query", key=ARXIV_ID, arxiv_id=ARXIV_ID, title=WHOLE["title"])], now=NOON)
+    paper = Paper.objects.get()
+    assert paper.code_url == WHOLE["code_url"]
+    assert paper.said_by["code_url"].startswith("api:")
+    assert paper.said_by["title"] == "arxiv_query" or paper.said_by["title"].startswith("api:")
+
+
+def test_curators_see_what_a_key_brought_and_take_it_back(key: str, admin_client: Client) -> None:
+    post(key, WHOLE, status=201)
+    post(key, WHOLE | {"title": "Another one that arXiv has", "arxiv_id": ARXIV_ID}, status=201)
+    seen = Observation(source="arxiv_query", key=ARXIV_ID, arxiv_id=ARXIV_ID, title="Another one that arXiv has")
+    ingest([seen], now=NOON)
+    untouched = make_paper(code_url="https://github.com/c/d")
+    changelist = "/admin/newsletter/paper/"
+    by_key = f"{changelist}?api_key={ApiKey.objects.get().pk}"
+    listed = admin_client.get(by_key).content.decode()
+    assert WHOLE["title"] in listed
+    assert untouched.title not in listed
+    one = Paper.objects.get(title=WHOLE["title"])
+    assert "API: lab" in admin_client.get(f"{changelist}{one.pk}/change/").content.decode()
+    rows = {"action": "take_back", "_selected_action": list(Paper.objects.values_list("pk", flat=True))}
+    admin_client.post(changelist, rows)
+    states = {paper.title: (paper.code_url, paper.is_hidden) for paper in Paper.objects.all()}
+    assert states == {
+        WHOLE["title"]: ("", True),
+        "Another one that arXiv has": ("", False),
+        untouched.title: ("https://github.com/c/d", False),
+    }
+
+
+@pytest.mark.parametrize("more", [{}, WHOLE])
+def test_what_a_curator_declined_stays_declined_for_programs(
+    key: str, settings: Settings, more: dict[str, Any]
+) -> None:
+    settings.SOURCES = ["arxiv_query"]
+    post(key, {"arxiv_id": ARXIV_ID}, status=202)
+    decline(list(Submission.objects.values_list("pk", flat=True)), reason="It is an advertisement.", by=None, now=NOON)
+    told = post(key, more | {"arxiv_id": ARXIV_ID}, status=200)
+    assert (told["state"], told["paper"]) == ("declined", None)
+    assert "It is an advertisement." in told["message"]
+    assert Submission.objects.count() == 1
+    assert not Paper.objects.exists()
+    Submission.objects.update(decided_at=NOON - timedelta(days=31))
+    assert post(key, {"arxiv_id": ARXIV_ID}, status=202)["state"] == "waiting"
 
 
 def test_an_identifier_alone_waits_for_a_curator(key: str, settings: Settings) -> None:

@@ -23,13 +23,13 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from newsletter.admin import display
 from newsletter.admin.confirmed_actions import Act, ActError, ask_or_act
-from newsletter.catalogue import merging
+from newsletter.catalogue import merging, provenance
 from newsletter.catalogue.topics import assignment
 from newsletter.editions import lifecycle
 from newsletter.models import Edition, EditionItem, Paper, PaperQuerySet, PaperTopic, SearchEntry, Sighting
 from newsletter.ranking.explain import why_trending
 from subscriptions.admin import LinesField
-from subscriptions.models import Topic
+from subscriptions.models import ApiKey, Topic
 
 CADENCES = ("daily", "weekly", "monthly")
 
@@ -72,7 +72,7 @@ class TopicInline(TabularInline):  # type: ignore[misc]
 
 class SightingInline(TabularInline):  # type: ignore[misc]
     model = Sighting
-    fields = readonly_fields = ("source", "key", "rank", "seen_at")
+    fields = readonly_fields = ("source", "key", "api_key", "rank", "seen_at")
     extra = 0
     can_delete = False
     hide_title = True
@@ -91,6 +91,23 @@ class TopicFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Paper]) -> QuerySet[Paper]:
         topic = Topic.objects.filter(slug=self.value() or "").first()
         return cast(PaperQuerySet, queryset).about(topic) if topic else queryset
+
+
+class KeyFilter(admin.SimpleListFilter):
+    """Papers that a program handed in, by the name of its key."""
+
+    title = _("handed in by")
+    parameter_name = "api_key"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        keys = ApiKey.objects.filter(pk__in=Sighting.objects.exclude(api_key=None).values("api_key"))
+        return [(str(pk), name) for pk, name in keys.order_by("name").values_list("pk", "name")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Paper]) -> QuerySet[Paper]:
+        value = self.value() or ""
+        if not (value.isascii() and value.isdigit() and len(value) < 19):
+            return queryset
+        return queryset.filter(pk__in=Sighting.objects.filter(api_key=int(value)).values("paper"))
 
 
 class PaperForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -150,18 +167,18 @@ def find_paper(wanted: str) -> Paper | None:
 class PaperAdmin(ModelAdmin):  # type: ignore[misc]
     form = PaperForm
     list_display = ("name", "topic_chips", "listed", "upvotes", "github_stars", "trend", "standing")
-    list_filter = (TopicFilter, "is_hidden", ("merged_into", admin.EmptyFieldListFilter), "listed_on")
+    list_filter = (TopicFilter, KeyFilter, "is_hidden", ("merged_into", admin.EmptyFieldListFilter), "listed_on")
     list_per_page = 50
     ordering = ("-pk",)
     search_fields = ("title", "arxiv_id")
     search_help_text = _("Search by title or arXiv id.")
     inlines = (TopicInline, SightingInline)
-    actions = ("pick_for_daily", "pick_for_weekly", "pick_for_monthly", "hide", "unhide")
-    readonly_fields = ("first_seen_at", "upvotes", "github_stars", "trends", "scored_at")
+    actions = ("pick_for_daily", "pick_for_weekly", "pick_for_monthly", "hide", "unhide", "take_back")
+    readonly_fields = ("first_seen_at", "provenance", "upvotes", "github_stars", "trends", "scored_at")
     fieldsets = (
         (None, {"fields": ("title", "abstract", "authors", ("arxiv_id", "organization"), "is_hidden")}),
         (_("When"), {"fields": (("published_on", "listed_on"), "first_seen_at")}),
-        (_("Where"), {"fields": ("url", "code_url", "project_url", "categories")}),
+        (_("Where"), {"fields": ("url", "code_url", "project_url", "categories", "provenance")}),
         (_("Trend"), {"fields": (("upvotes", "github_stars"), "trends", "scored_at")}),
     )
     change_form_before_template = "admin/newsletter/paper_panel.html"
@@ -224,6 +241,17 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
         )
         return format_html_join("", "<div>{} <b>{}</b> <small>{}</small></div>", lines)
 
+    @admin.display(description=_("Said by"))
+    def provenance(self, paper: Paper) -> SafeString | str:
+        """Which source each field is from; a program by the name of its key."""
+        keys = [int(sayer.partition(":")[2]) for sayer in paper.said_by.values() if provenance.is_programs(sayer)]
+        names = dict(ApiKey.objects.filter(pk__in=keys).values_list("pk", "name"))
+        lines = [
+            (name, f"API: {names.get(int(sayer.partition(':')[2]), '?')}" if provenance.is_programs(sayer) else sayer)
+            for name, sayer in sorted(paper.said_by.items())
+        ]
+        return format_html_join("", "<div>{}: {}</div>", lines) if lines else "—"
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # papers come through the sources, which know their identifiers
 
@@ -231,6 +259,7 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
         return False  # hide it instead: readers may have had it, and never-twice needs the row
 
     def save_model(self, request: HttpRequest, obj: Paper, form: Any, change: bool) -> None:
+        obj.said_by = obj.said_by | dict.fromkeys(set(form.changed_data) - {"is_hidden"}, "curator")
         super().save_model(request, obj, form, change)
         if {"title", "abstract", "authors"}.intersection(form.changed_data):
             SearchEntry.objects.filter(paper=obj).update(is_stale=True)
@@ -326,6 +355,17 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
     def unhide(self, request: HttpRequest, papers: QuerySet[Paper]) -> None:
         count = self._set_hidden(request, papers, hidden=False)
         messages.success(request, ngettext("%d paper shown again.", "%d papers shown again.", count) % count)
+
+    @admin.action(description=_("Take back what programs said"), permissions=["change"])
+    def take_back(self, request: HttpRequest, papers: QuerySet[Paper]) -> None:
+        chosen = Paper.objects.filter(pk__in=papers.values("pk"))
+        for paper in chosen:
+            self.log_change(request, paper, "take_back")
+        done = provenance.take_back(chosen)
+        text = gettext(
+            "%(fields)d fields emptied that programs had filled; %(hidden)d papers hidden that only they had."
+        )
+        messages.success(request, text % {"fields": done.fields, "hidden": done.hidden})
 
     def _set_hidden(self, request: HttpRequest, papers: QuerySet[Paper], *, hidden: bool) -> int:
         changed = list(papers.filter(is_hidden=not hidden))

@@ -159,9 +159,10 @@ class WholeEdition(Edition):
 
 
 class Submitted(Schema):
-    state: Literal["known", "added", "waiting"] = Field(
+    state: Literal["known", "added", "waiting", "declined"] = Field(
         description="known: it was here. added: it is in the catalogue now; it trends and goes into a digest only when "
-        "a source that counts has seen it, or an editor picks it. waiting: an editor will look at the arXiv id."
+        "a source that counts has seen it, or an editor picks it. waiting: an editor will look at the arXiv id. "
+        "declined: an editor said no within the last 30 days."
     )
     message: str
     paper: Paper | None

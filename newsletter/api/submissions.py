@@ -3,7 +3,8 @@
 In: a title, an abstract and an address, or an arXiv id alone. Out: the paper, or a place in the curator's queue. What
 comes in here is an observation like a saved page: it can be found, followed and picked by a curator, but it never
 trends, and enters no draft by itself, until a source that counts has seen the paper (decision 0008). The same paper
-handed in again is the same row.
+handed in again is the same row. A key changes only what it brought: of a paper that anybody else has shown it
+fills nothing. What an editor declined stays declined for as long as for readers.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from newsletter.api.gateway import said
 from newsletter.api.papers import router
 from newsletter.catalogue import submissions
 from newsletter.catalogue.ingest import ingest
+from newsletter.catalogue.provenance import API as SOURCE
 from newsletter.catalogue.sources.identifiers import arxiv_id as parsed_arxiv_id
 from newsletter.catalogue.sources.identifiers import could_exist, title_key
 from newsletter.catalogue.sources.links import safe_url
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest, HttpResponse
 
-SOURCE = "api"
 WHAT_TO_SEND = {
     "arxiv_id": "arxiv_id: give one that arXiv can have given out, such as 2603.01234, or an address that names one.",
     "title": "title: give text of at most 500 characters, with an abstract and an address; or an arXiv id alone.",
@@ -56,6 +57,7 @@ SAID = {
     "added": "It is in the catalogue. It trends and goes into a digest only when others see it or an editor picks it.",
     "waiting": "An editor will look at it.",
     "hidden": "An editor keeps this paper off the site.",
+    "declined": "An editor declined this paper lately: {note}",
 }
 ADDED_STATUS, WAITING_STATUS = 201, 202
 
@@ -75,13 +77,16 @@ ADDED_STATUS, WAITING_STATUS = 201, 202
 def submit_paper(request: HttpRequest, submission: Body[schemas.Submission]) -> HttpResponse:
     """The same paper sent again is answered 200 with the same row."""
     now = timezone.now()
-    seen = _observation(submission, now=now)
+    seen = _observation(submission, by=key_of(request), now=now)
+    if seen.arxiv_id and (declined := submissions.declined(seen.arxiv_id, now=now)):
+        note = declined.note or "arXiv knows no such paper."
+        return said({"state": "declined", "message": SAID["declined"].format(note=note), "paper": None})
     if seen.title:
         return _take_in(seen, now=now)
     return _queue(seen.arxiv_id or "", by=key_of(request), now=now)
 
 
-def _observation(sent: schemas.Submission, *, now: datetime) -> Observation:
+def _observation(sent: schemas.Submission, *, by: ApiKey, now: datetime) -> Observation:
     """What was sent, cleaned as every source's words are. Raises HttpError that says what to send instead."""
     parsed = parsed_arxiv_id(sent.arxiv_id) if sent.arxiv_id else None
     if sent.arxiv_id and (parsed is None or not could_exist(parsed[0], on=(now + timedelta(days=1)).date())):
@@ -102,7 +107,8 @@ def _observation(sent: schemas.Submission, *, now: datetime) -> Observation:
             raise HttpError(422, WHAT_TO_SEND["url"])
     return Observation(
         source=SOURCE,
-        key=parsed[0] if parsed else hashlib.sha256(title_key(title).encode()).hexdigest(),
+        key=f"{by.pk}:{parsed[0] if parsed else hashlib.sha256(title_key(title).encode()).hexdigest()}",
+        api_key=by.pk,
         title=title,
         abstract=abstract,
         arxiv_id=parsed[0] if parsed else None,

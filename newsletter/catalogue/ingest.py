@@ -35,7 +35,7 @@ _LINK_FIELDS = ("url", "code_url", "project_url", "thumbnail_url", "organization
 _COUNTERS = {"upvotes": "upvotes", "stars": "github_stars"}
 _UPDATED = (
     *("arxiv_id", "title_key", "title_head", "title_tail", *_TEXT_FIELDS, *_LINK_FIELDS),
-    *("listed_on", "first_seen_at", "withdrawn_at", *_COUNTERS.values()),
+    *("listed_on", "first_seen_at", "withdrawn_at", "said_by", *_COUNTERS.values()),
 )
 _ROMAN = frozenset(["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x"])
 
@@ -68,6 +68,7 @@ class _Entry:
 
     paper: Paper
     sources: set[str] = field(default_factory=set)
+    keys: set[int | None] = field(default_factory=set)  # of the programs that brought it; None: others did
     observations: list[Observation] = field(default_factory=list)
     is_changed: bool = False
     is_reworded: bool = False
@@ -95,10 +96,10 @@ class _Catalogue:
             entry = self.entries.setdefault(target.pk, _Entry(target))
             self.index(entry)
             self._index(entry, arxiv_id=paper.arxiv_id, key=paper.title_key)
-        for paper_id, source in (
-            Sighting.objects.filter(paper__in=self.entries).values_list("paper_id", "source").distinct()
-        ):
+        sightings = Sighting.objects.filter(paper__in=self.entries).distinct()
+        for paper_id, source, key in sightings.values_list("paper_id", "source", "api_key"):
             self.entries[paper_id].sources.add(source)
+            self.entries[paper_id].keys.add(key)
 
     def index(self, entry: _Entry) -> None:
         self._index(entry, arxiv_id=entry.paper.arxiv_id, key=entry.paper.title_key)
@@ -168,9 +169,18 @@ def _link_authority(source: str) -> int:
 
 
 def _merge(entry: _Entry, seen: Observation, *, now: datetime) -> None:
-    """Take from `seen` what the paper lacks, and what this source knows better than those heard so far."""
+    """Take from `seen` what the paper lacks, and what this source knows better than those heard so far.
+
+    A program's key changes nothing of a paper that another key or a source brought as well.
+    """
     paper, at = entry.paper, seen.seen_at or now
+    if seen.api_key is not None and (paper.pk or entry.keys) and entry.keys != {seen.api_key}:
+        entry.observations.append(seen)
+        return
     before = {name: getattr(paper, name) for name in _UPDATED}
+    said_by = dict(paper.said_by)
+    if seen.api_key is None and seen.title and entry.keys and None not in entry.keys:
+        _doubt_programs(paper, seen, said_by)
     for names, authority in ((_TEXT_FIELDS, _text_authority), (_LINK_FIELDS, _link_authority)):
         rank = authority(seen.source)
         is_better = rank > 0 and rank >= max(map(authority, entry.sources), default=0)
@@ -178,7 +188,12 @@ def _merge(entry: _Entry, seen: Observation, *, now: datetime) -> None:
             value = getattr(seen, name)
             value = list(value) if isinstance(value, tuple) else value
             if value and (is_better or not getattr(paper, name)):
+                if getattr(paper, name) != value or name not in said_by:
+                    said_by[name] = _sayer(seen)
                 setattr(paper, name, value)
+    if seen.arxiv_id and (not paper.arxiv_id or (seen.api_key is None and said_by.get("arxiv_id", "")[:4] == "api:")):
+        said_by["arxiv_id"] = _sayer(seen)  # a source bears out what a program said
+    paper.said_by = said_by
     paper.arxiv_id = paper.arxiv_id or seen.arxiv_id
     paper.title_key = title_key(paper.title)
     paper.title_head, paper.title_tail = _head(paper.title_key), _tail(paper.title_key)
@@ -190,7 +205,25 @@ def _merge(entry: _Entry, seen: Observation, *, now: datetime) -> None:
     entry.is_changed |= after != before
     entry.is_reworded |= any(after[name] != before[name] for name in ("title", "abstract", "authors", "categories"))
     entry.sources.add(seen.source)
+    entry.keys.add(seen.api_key)
     entry.observations.append(seen)
+
+
+def _sayer(seen: Observation) -> str:
+    return seen.source if seen.api_key is None else f"{seen.source}:{seen.api_key}"
+
+
+def _doubt_programs(paper: Paper, seen: Observation, said_by: dict[str, str]) -> None:
+    """A source knows a paper that so far only programs have named: under another title, it is not the one they meant.
+
+    Identifiers can be guessed before arXiv gives them out, so what such a program said goes, above all its links.
+    """
+    if _nearly(paper.title_key, title_key(seen.title)):
+        return
+    for name in (*_TEXT_FIELDS, *_LINK_FIELDS):
+        if name in said_by:
+            setattr(paper, name, getattr(Paper(), name))
+            del said_by[name]
 
 
 def _count(entries: Sequence[_Entry], *, now: datetime) -> None:
@@ -231,7 +264,14 @@ def _store_changes(papers: Sequence[Paper]) -> None:
 def _store_sightings(entries: Sequence[_Entry], *, now: datetime) -> None:
     Sighting.objects.bulk_create(
         [
-            Sighting(paper=entry.paper, source=seen.source, key=seen.key, rank=seen.rank, seen_at=seen.seen_at or now)
+            Sighting(
+                paper=entry.paper,
+                source=seen.source,
+                key=seen.key,
+                rank=seen.rank,
+                api_key_id=seen.api_key,
+                seen_at=seen.seen_at or now,
+            )
             for entry in entries
             for seen in entry.observations
         ],

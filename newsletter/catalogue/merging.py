@@ -114,13 +114,14 @@ def _fill(into: Paper, paper: Paper) -> tuple[list[str], dict[str, str | None]]:
     filled = [name for name in FILLED if getattr(paper, name) and not getattr(into, name)]
     for name in filled:
         setattr(into, name, getattr(paper, name))
+        into.said_by = into.said_by | ({name: paper.said_by[name]} if name in paper.said_by else {})
     earlier: dict[str, str | None] = {}
     for name in EARLIER:
         ours, theirs = getattr(into, name), getattr(paper, name)
         if theirs and (ours is None or theirs < ours):
             earlier[name] = ours.isoformat() if ours else None
             setattr(into, name, theirs)
-    into.save(update_fields=[*filled, *earlier])
+    into.save(update_fields=[*filled, *earlier, "said_by"])
     SearchEntry.objects.filter(paper=into).update(is_stale=True)
     return filled, earlier
 

@@ -101,11 +101,20 @@ def _known(identifier: str, *, now: datetime) -> Handed | None:
     if paper is not None:
         paper = paper.merged_into or paper
         return Handed(Answer.HIDDEN if paper.is_hidden else Answer.LISTED, paper=paper)
+    if Submission.objects.filter(arxiv_id=identifier).open().exists():
+        return Handed(Answer.WAITING)
+    refused = declined(identifier, now=now)
+    return Handed(Answer.DECLINED, submission=refused) if refused else None
+
+
+def declined(identifier: str, *, now: datetime) -> Submission | None:
+    """The decision of a curator who said no to this paper lately, whoever handed it in: it stands for everybody."""
+    if Paper.objects.filter(arxiv_id=identifier).exists():
+        return None
     handed_in = Submission.objects.filter(arxiv_id=identifier)
     if handed_in.open().exists():
-        return Handed(Answer.WAITING)
-    declined = handed_in.filter(state=State.DECLINED, decided_at__gt=now - REMEMBERED).order_by("-decided_at").first()
-    return Handed(Answer.DECLINED, submission=declined) if declined else None
+        return None
+    return handed_in.filter(state=State.DECLINED, decided_at__gt=now - REMEMBERED).order_by("-decided_at").first()
 
 
 def _too_much(reader: Subscriber, *, now: datetime) -> Handed | None:

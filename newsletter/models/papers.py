@@ -13,7 +13,7 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from subscriptions.models import Topic
+from subscriptions.models import ApiKey, Topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -115,6 +115,12 @@ class Paper(models.Model):
 
     arxiv_id = models.CharField(max_length=32, unique=True, null=True, blank=True, help_text=_("Without version."))
     title = models.CharField(max_length=500)
+    said_by = models.JSONField(
+        default=dict,
+        db_default={},
+        editable=False,
+        help_text=_("Which source each field is from; empty for papers from before it was noted."),
+    )
     title_key = models.CharField(max_length=500, editable=False, help_text=_("Normalised, for merging."))
     # The two ends of the key: near-duplicates are looked for only among papers that share one of them.
     title_head = models.CharField(max_length=24, editable=False, blank=True)
@@ -259,6 +265,9 @@ class Sighting(models.Model):
     source = models.CharField(max_length=32)
     key = models.CharField(max_length=128, help_text=_("The source's own key: an id, or the content hash of a page."))
     rank = models.PositiveIntegerField(null=True, blank=True)
+    api_key = models.ForeignKey(
+        ApiKey, on_delete=models.SET_NULL, null=True, blank=True, help_text=_("The program's, when one handed it in.")
+    )
     seen_at = models.DateTimeField()
 
     class Meta:

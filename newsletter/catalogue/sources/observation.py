@@ -41,6 +41,7 @@ class Observation:
     metrics: Mapping[str, int] = field(default_factory=dict)  # counters at `seen_at`; empty when the source has none
     seen_at: datetime | None = None  # empty: the moment of ingestion
     only_if_known: bool = False  # corrects a paper that is there, never adds one
+    api_key: int | None = None  # the key of the program that handed it in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
