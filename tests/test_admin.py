@@ -500,6 +500,38 @@ def test_a_stream_is_paused_and_resumed_by_buttons_even_before_it_ever_failed(
     assert operator.post("/admin/newsletter/stream/nonsense/act/pause/").status_code == 404
 
 
+def test_the_desk_says_what_ails_the_relay_and_tries_again_at_the_press_of_a_button(
+    operator: Client, desk: dict[str, Any]
+) -> None:
+    now = timezone.now()
+    reply = "451 4.3.0 try again later"
+    waiting = {"not_before": now + timedelta(minutes=50), "due_at": now - timedelta(hours=1), "reply": reply}
+    edition, path = desk["sent"], "/admin/newsletter/stream/digest/act/try/"
+    Edition.objects.filter(pk=edition.pk).update(state=Edition.State.SENDING)
+    row = Delivery.objects.create(
+        edition=edition,
+        subscriber=make_reader(),
+        state="retry",
+        local_on=now.date(),
+        expires_at=now + timedelta(hours=5),
+        **waiting,
+    )
+    ails = {"trouble": "deferred", "down_since": now, "last_reply": reply, "probe_at": now + timedelta(minutes=9)}
+    Stream.objects.update_or_create(name="digest", defaults={"paused_at": None, **ails})
+    for page in (operator.get("/admin/"), operator.get("/admin/newsletter/stream/")):
+        content = page.content.decode()
+        assert "the relay refuses everything for now" in content
+        assert reply in content
+        assert path in content
+    assert f"1 refused temporarily, 1 sent, 0 not tried yet; one answer: {reply}" in operator.get(path).content.decode()
+    operator.post(path)
+    row.refresh_from_db()
+    assert row.not_before <= timezone.now()
+    assert Stream.objects.get(name="digest").probe_at is None
+    assert "Nothing is waiting for a later try." in operator.get(path).content.decode()
+    assert operator.get("/admin/newsletter/stream/confirm/act/try/").status_code == 404
+
+
 def test_the_counts_of_an_edition_add_up(operator: Client, desk: dict[str, Any]) -> None:
     edition = desk["sent"]
     for state in ("queued", "retry", "failed", "unknown", "skipped"):

@@ -99,12 +99,13 @@ def _sources() -> list[dict[str, Any]]:
 def _streams(*, may_change: bool) -> list[dict[str, Any]]:
     known = {stream.name: stream for stream in Stream.objects.all()}
     return [
-        {"stream": known.get(name) or Stream(name=name), "act": _act_of(known.get(name)) if may_change else None}
+        {"stream": known.get(name) or Stream(name=name), "acts": _acts_of(known.get(name)) if may_change else []}
         for name in dict.fromkeys([delivery.STREAM, delivery.CONFIRM_STREAM, *sorted(known)])
     ]
 
 
-def _act_of(stream: Stream | None) -> dict[str, Any]:
+def _acts_of(stream: Stream | None) -> list[dict[str, Any]]:
     if stream and stream.paused_at:
-        return {"verb": "resume", "label": _("Resume")}
-    return {"verb": "pause", "label": _("Pause")}
+        return [{"verb": "resume", "label": _("Resume")}]
+    wait = [{"verb": "try", "label": _("Try now")}] if stream and stream.trouble else []
+    return [*wait, {"verb": "pause", "label": _("Pause")}]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -17,7 +18,7 @@ from newsletter import delivery
 from newsletter.admin import display
 from newsletter.admin.confirmed_actions import Act, ActError, ask_or_act
 from newsletter.admin.deliveries import ReadOnly
-from newsletter.models import Heartbeat, Stream
+from newsletter.models import Edition, Heartbeat, Stream
 
 
 def _pause(stream: Stream, request: HttpRequest) -> str:
@@ -30,6 +31,16 @@ def _resume(stream: Stream, request: HttpRequest) -> str:
     if not delivery.resume_stream(stream.name):
         raise ActError(gettext("It is not paused."))
     return gettext("Resumed.")
+
+
+def _try_now(stream: Stream, request: HttpRequest) -> str:
+    now = timezone.now()
+    if not delivery.is_waiting(now=now):
+        raise ActError(gettext("Nothing is waiting for a later try."))
+    number = delivery.try_now(now=now)
+    return gettext("A worker tries again within a minute. %(number)d delayed deliveries are due now.") % {
+        "number": number
+    }
 
 
 ACTS = {
@@ -52,8 +63,20 @@ ACTS = {
         refusal=lambda stream: "" if stream.paused_at else gettext("It is not paused."),
     ),
 }
-
-
+OF_DIGESTS = ACTS | {
+    "try": Act(
+        label=_("Try now"),
+        warning=_(
+            "Ends every wait: after a failure of the relay, for domains that limit mail, and for messages that were "
+            "refused temporarily. Paused streams and editions stay paused."
+        ),
+        permission="newsletter.change_stream",
+        do=_try_now,
+        refusal=lambda stream: (
+            "" if delivery.is_waiting(now=timezone.now()) else gettext("Nothing is waiting for a later try.")
+        ),
+    ),
+}
 OF_NOTICES = ACTS | {
     "pause": replace(
         ACTS["pause"],
@@ -67,18 +90,38 @@ OF_NOTICES = ACTS | {
 
 
 def acts_of(name: str) -> dict[str, Act]:
-    return OF_NOTICES if name == delivery.CONFIRM_STREAM else ACTS
+    return {delivery.CONFIRM_STREAM: OF_NOTICES, delivery.STREAM: OF_DIGESTS}.get(name, ACTS)
+
+
+def _facts_of_waits(stream: Stream) -> list[tuple[Any, Any]]:
+    """What is waiting, and for what answer."""
+    facts: list[tuple[Any, Any]] = [
+        (_("Last answer"), stream.last_reply or "–"),
+        (_("Since"), stream.down_since or "–"),
+    ]
+    for row in delivery.put_off_by_edition():
+        edition = Edition.objects.get(pk=row.edition)
+        text = gettext("%(deferred)d refused temporarily, %(sent)d sent, %(owed)d not tried yet; one answer: %(reply)s")
+        facts.append((edition, text % row._asdict()))
+    return facts
 
 
 @admin.register(Stream)
 class StreamAdmin(ReadOnly):
-    list_display = ("name", "standing", "pause_reason", "failures", "next_probe", "button")
-    fields = ("name", "standing", "paused_at", "pause_reason", "failures", "probe_at", "button")
+    list_display = ("name", "standing", "pause_reason", "last_reply", "failures", "next_probe", "button")
+    fields = (
+        *("name", "standing", "paused_at", "pause_reason", "down_since", "last_reply", "failures", "deferrals"),
+        *("probe_at", "button"),
+    )
     readonly_fields = ("standing", "button")
 
     @admin.display(description=_("State"))
     def standing(self, stream: Stream) -> SafeString:
-        return display.badge(_("paused"), "warn") if stream.paused_at else display.badge(_("running"), "good")
+        if stream.paused_at:
+            return display.badge(_("paused"), "warn")
+        if stream.trouble:
+            return display.badge(stream.get_trouble_display(), "warn")
+        return display.badge(_("running"), "good")
 
     @admin.display(description=_("Next probe (UTC)"))
     def next_probe(self, stream: Stream) -> SafeString | str:
@@ -86,9 +129,14 @@ class StreamAdmin(ReadOnly):
 
     @admin.display(description="")
     def button(self, stream: Stream) -> SafeString:
-        verb, label = ("resume", _("Resume")) if stream.paused_at else ("pause", _("Pause"))
-        url = reverse("admin:newsletter_stream_act", args=[stream.name, verb])
-        return format_html('<a class="desk-button is-small" href="{}">{}</a>', url, label)
+        buttons = [("resume", _("Resume")) if stream.paused_at else ("pause", _("Pause"))]
+        if stream.trouble and "try" in acts_of(stream.name):
+            buttons.append(("try", _("Try now")))
+        return format_html_join(
+            " ",
+            '<a class="desk-button is-small" href="{}">{}</a>',
+            ((reverse("admin:newsletter_stream_act", args=[stream.name, verb]), label) for verb, label in buttons),
+        )
 
     def get_urls(self) -> list[URLPattern]:
         own = path("<slug:name>/act/<slug:verb>/", self.admin_site.admin_view(self.act), name="newsletter_stream_act")
@@ -106,7 +154,7 @@ class StreamAdmin(ReadOnly):
             stream = Stream(name=name)
             if request.method == "POST" and request.user.has_perm(acts[verb].permission):
                 stream.save()
-        facts = {"facts": [(_("State"), self.standing(stream))]}
+        facts = {"facts": [(_("State"), self.standing(stream)), *(_facts_of_waits(stream) if verb == "try" else [])]}
         back = reverse("admin:index")
         return ask_or_act(self.admin_site, request, stream, acts[verb], back=back, facts=facts)
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import Greatest
 
 from newsletter.delivery import sending_rate
-from newsletter.delivery.claim import OWED, STREAM, State
+from newsletter.delivery.claim import HELD, OWED, STREAM, State
 from newsletter.models import Delivery, DeliveryEvent, Edition, Stream
 from subscriptions.models import Subscriber
 
@@ -25,6 +26,34 @@ def counts(edition: Edition) -> dict[str, int]:
     """Deliveries of an edition by state; together they are all that were planned."""
     rows = Delivery.objects.filter(edition=edition).order_by()
     return dict(rows.values("state").annotate(number=Count("pk")).values_list("state", "number"))
+
+
+class PutOff(NamedTuple):
+    """What temporary refusals have done to one open edition."""
+
+    edition: int
+    deferred: int  # refused temporarily, to be tried again
+    sent: int
+    owed: int  # not tried yet
+    reply: str  # the answer to one of the deferred
+
+
+def put_off_by_edition() -> list[PutOff]:
+    """The open editions with temporarily refused deliveries, the oldest first."""
+    deferred = Q(state=State.RETRY)
+    rows = (
+        Delivery.objects.filter(edition__in=Edition.objects.sendable())
+        .order_by("edition")
+        .values("edition")
+        .annotate(
+            deferred=Count("pk", filter=deferred),
+            sent=Count("pk", filter=Q(state=State.SENT)),
+            owed=Count("pk", filter=Q(state__in=[State.QUEUED, *HELD])),
+            last=Max("reply", filter=deferred),
+        )
+        .filter(deferred__gt=0)
+    )
+    return [PutOff(*row) for row in rows.values_list("edition", "deferred", "sent", "owed", "last")]
 
 
 def retry_failed(edition: Edition, *, now: datetime) -> int:
