@@ -147,7 +147,7 @@ def forget_hourly(*, now: datetime) -> None:
 
 def gather_due(*, deadline: datetime) -> None:
     """Ask the sources whose poll is due. It may wait for slow hosts, so it never runs in line with the mail."""
-    if runs := polling.gather_due(now=timezone.now(), deadline=deadline):
+    if runs := polling.poll_due(now=timezone.now(), deadline=deadline):
         beat("ingest", now=timezone.now(), detail=f"{sum(run.new for run in runs)} new papers")
 
 

@@ -80,7 +80,7 @@ class Signup(BaseModel):
         return self.model_dump(include={"email", "topics", "cadence", "hour", "time_zone"})
 
 
-class Answer(Schema):
+class Message(Schema):
     message: str
 
 
@@ -143,7 +143,7 @@ router = Router(tags=["Readers"])
     "subscribers/",
     auth=KeyAuth(ApiKey.Scope.SUBSCRIBERS),
     throttle=[KeyThrottle()],
-    response={202: Answer, (400, 401, 403, 413, 422, 429, 500): Answer},
+    response={202: Message, (400, 401, 403, 413, 422, 429, 500): Message},
     url_name="signup",
     summary="Sign a reader up",
 )

@@ -214,7 +214,7 @@ def test_a_merged_paper_is_told_as_the_one_it_became_and_a_hidden_one_not_at_all
     assert post(key, {"arxiv_id": ARXIV_ID}, status=200)["paper"]["id"] == survivor.pk
     Paper.objects.filter(pk=survivor.pk).update(is_hidden=True)
     told = post(key, {"arxiv_id": ARXIV_ID}, status=200)
-    assert (told["paper"], told["message"]) == (None, submissions.SAID["hidden"])
+    assert (told["paper"], told["message"]) == (None, submissions.MESSAGES["hidden"])
 
 
 def test_hostile_text_stays_text(key: str) -> None:

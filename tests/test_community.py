@@ -17,7 +17,7 @@ from newsletter.catalogue import merging, polling, submissions
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources import arxiv_query
 from newsletter.catalogue.sources.observation import Observation
-from newsletter.catalogue.submissions import Answer
+from newsletter.catalogue.submissions import SubmissionResult
 from newsletter.models import Paper, Sighting, Signal, SourceHost, SourceRun, Submission, Vote
 from newsletter.ranking import votes
 from newsletter.ranking.explain import why_trending
@@ -68,7 +68,7 @@ def test_a_reader_has_one_vote_for_a_paper_and_may_take_it_back() -> None:
 def test_only_who_confirmed_and_stayed_may_vote_or_hand_in(state: str) -> None:
     reader = make_reader(state=state)
     assert not votes.vote(reader, paper=make_paper(), now=NOON)
-    assert submissions.submit(reader, link=LINK, now=NOON).answer == Answer.REFUSED
+    assert submissions.submit(reader, link=LINK, now=NOON).answer == SubmissionResult.REFUSED
     assert not Vote.objects.exists()
     assert not Submission.objects.exists()
 
@@ -76,7 +76,7 @@ def test_only_who_confirmed_and_stayed_may_vote_or_hand_in(state: str) -> None:
 def test_who_pauses_may_still_vote_and_hand_in() -> None:
     reader = make_reader(state="paused")
     assert votes.vote(reader, paper=make_paper(), now=NOON)
-    assert submissions.submit(reader, link=LINK, now=NOON).answer == Answer.TAKEN
+    assert submissions.submit(reader, link=LINK, now=NOON).answer == SubmissionResult.TAKEN
 
 
 def test_a_vote_for_another_name_of_a_paper_is_a_vote_for_the_paper() -> None:
@@ -358,34 +358,34 @@ def test_no_vote_lowers_a_score() -> None:
 )
 def test_a_link_in_any_spelling_waits_for_a_curator(link: str, identifier: str) -> None:
     handed = submissions.submit(make_voter(), link=link, now=NOON)
-    assert handed.answer == Answer.TAKEN
+    assert handed.answer == SubmissionResult.TAKEN
     assert list(Submission.objects.values_list("arxiv_id", "state")) == [(identifier, "waiting")]
     assert not Vote.objects.exists()
 
 
 @pytest.mark.parametrize("link", ["", "   ", "hello", "https://example.org/abs/2602.04242", "\0", "x" * 5000])
 def test_what_is_no_link_to_arxiv_is_said_to_be_none(link: str) -> None:
-    assert submissions.submit(make_voter(), link=link, now=NOON).answer == Answer.UNREADABLE
+    assert submissions.submit(make_voter(), link=link, now=NOON).answer == SubmissionResult.UNREADABLE
 
 
 @pytest.mark.parametrize("identifier", ["2613.00001", "2604.00001", "2602.0001", "foo/0309136", "math/0709136"])
 def test_an_identifier_that_arxiv_cannot_have_given_out_is_refused(identifier: str) -> None:
-    assert submissions.submit(make_voter(), link=identifier, now=NOON).answer == Answer.IMPOSSIBLE
+    assert submissions.submit(make_voter(), link=identifier, now=NOON).answer == SubmissionResult.IMPOSSIBLE
 
 
 def test_a_paper_we_have_is_shown_instead_by_the_name_that_lives_on() -> None:
     kept = make_paper()
     make_paper(arxiv_id="2602.04242", merged_into=kept)
     handed = submissions.submit(make_voter(), link=LINK, now=NOON)
-    assert (handed.answer, handed.paper) == (Answer.LISTED, kept)
+    assert (handed.answer, handed.paper) == (SubmissionResult.LISTED, kept)
     make_paper(arxiv_id="2602.05555", is_hidden=True)
-    assert submissions.submit(make_voter(), link="2602.05555", now=NOON).answer == Answer.HIDDEN
+    assert submissions.submit(make_voter(), link="2602.05555", now=NOON).answer == SubmissionResult.HIDDEN
     assert not Submission.objects.exists()
 
 
 def test_a_second_reader_is_told_that_it_waits_already() -> None:
     submissions.submit(make_voter(), link=LINK, now=NOON)
-    assert submissions.submit(make_voter(), link="2602.04242", now=NOON).answer == Answer.WAITING
+    assert submissions.submit(make_voter(), link="2602.04242", now=NOON).answer == SubmissionResult.WAITING
     assert Submission.objects.count() == 1
 
 
@@ -395,23 +395,23 @@ def test_what_was_declined_may_be_handed_in_again_after_a_month() -> None:
     assert taken
     submissions.decline([taken.pk], reason="Not about our topics.", by=None, now=NOON)
     again = submissions.submit(make_voter(), link=LINK, now=NOON + timedelta(days=29))
-    assert again.answer == Answer.DECLINED
+    assert again.answer == SubmissionResult.DECLINED
     assert again.submission
     assert again.submission.note == "Not about our topics."
-    assert submissions.submit(reader, link=LINK, now=NOON + timedelta(days=31)).answer == Answer.TAKEN
+    assert submissions.submit(reader, link=LINK, now=NOON + timedelta(days=31)).answer == SubmissionResult.TAKEN
 
 
 def test_a_reader_hands_in_a_few_at_a_time_and_a_few_a_day() -> None:
     reader = make_voter()
 
-    def hand_in(number: int, *, hours: int = 0) -> Answer:
+    def hand_in(number: int, *, hours: int = 0) -> SubmissionResult:
         link = f"2602.{number:05d}"
         return submissions.submit(reader, link=link, now=NOON + timedelta(hours=hours)).answer
 
-    assert [hand_in(number) for number in range(4)] == [*[Answer.TAKEN] * 3, Answer.TOO_MANY]
+    assert [hand_in(number) for number in range(4)] == [*[SubmissionResult.TAKEN] * 3, SubmissionResult.TOO_MANY]
     submissions.accept(Submission.objects.values_list("pk", flat=True), by=None, now=NOON)
-    assert [hand_in(number) for number in range(4, 7)] == [*[Answer.TAKEN] * 2, Answer.ENOUGH]
-    assert hand_in(7, hours=25) == Answer.TAKEN
+    assert [hand_in(number) for number in range(4, 7)] == [*[SubmissionResult.TAKEN] * 2, SubmissionResult.ENOUGH]
+    assert hand_in(7, hours=25) == SubmissionResult.TAKEN
 
 
 def test_a_curators_word_is_given_once() -> None:
@@ -480,9 +480,9 @@ def test_what_arxiv_does_not_have_after_some_asking_is_given_up() -> None:
 
 def test_without_arxiv_among_the_sources_nothing_is_taken(settings: Settings) -> None:
     settings.SOURCES = ["hf_daily"]
-    assert not submissions.takes_submissions()
+    assert not submissions.accepts_submissions()
     settings.SOURCES = ["hf_daily", "arxiv_query"]
-    assert submissions.takes_submissions()
+    assert submissions.accepts_submissions()
 
 
 @pytest.mark.services
@@ -501,7 +501,7 @@ def test_two_readers_at_once_hand_in_one_paper_once() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(answers) == [Answer.TAKEN, *[Answer.WAITING] * 3]
+    assert sorted(answers) == [SubmissionResult.TAKEN, *[SubmissionResult.WAITING] * 3]
 
 
 # --- merging and rights ---------------------------------------------------------------------------------------------
@@ -547,4 +547,4 @@ def test_of_the_erased_no_vote_stays_and_no_name_on_what_they_handed_in() -> Non
 
 def test_the_month_of_an_identifier_is_that_of_arxivs_calendar() -> None:
     last = datetime(2026, 3, 31, 23, tzinfo=UTC)
-    assert submissions.submit(make_voter(), link="2604.00001", now=last).answer == Answer.TAKEN
+    assert submissions.submit(make_voter(), link="2604.00001", now=last).answer == SubmissionResult.TAKEN

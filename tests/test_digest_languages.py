@@ -71,11 +71,11 @@ def test_each_reader_is_written_to_in_their_own_language() -> None:
 def test_a_language_is_compiled_once_and_only_when_somebody_reads_it() -> None:
     make_reader(language="fr")
     make_reader(language="de", state="unsubscribed", next_due_at=None)
-    assert mail_compile.languages_read() == []
+    assert mail_compile.languages_in_use() == []
     assert "languages" not in Compiled.objects.get(edition=freeze()).fragments
     for state in ("pending", "paused"):  # about to get digests
         make_reader(language="de", state=state, next_due_at=None)
-    assert mail_compile.languages_read() == ["de"]
+    assert mail_compile.languages_in_use() == ["de"]
 
 
 def test_who_came_after_the_freeze_gets_the_sites_language() -> None:

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from newsletter.editions import lifecycle
-from newsletter.mail.compile import FragmentError
+from newsletter.mail.compile import CompileError
 from newsletter.models import Edition, EditionItem, Paper, Sighting
 from subscriptions.schedule import local_day, next_due
 from tests.builders import NOON, make_edition, make_paper
@@ -256,7 +256,7 @@ def test_an_edition_that_cannot_be_rendered_holds_up_no_other() -> None:
         papers=[trending(1.0)], state=Edition.State.APPROVED, cadence="weekly", period_on=date(2026, 3, 16)
     )
     Paper.objects.filter(title="Broken").update(authors=7)
-    with pytest.raises(FragmentError):
+    with pytest.raises(CompileError):
         lifecycle.freeze_due(now=NOON)
     bad.refresh_from_db()
     weekly.refresh_from_db()

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from newsletter.catalogue import http_client
-from newsletter.catalogue.http_client import Answer, FetchError, HostBusy, Rules
+from newsletter.catalogue.http_client import FetchError, FetchPolicy, FetchResponse, HostBusy
 from newsletter.models import SourceHost
 from tests.builders import NOON
 from tests.replay import Replay, Reply, replaying
 
 pytestmark = pytest.mark.django_db
 
-LOCAL = Rules(scheme="http", public_only=False)
+LOCAL = FetchPolicy(scheme="http", public_only=False)
 HOSTS = frozenset({"127.0.0.1"})
 
 
@@ -24,7 +24,7 @@ def web() -> Iterator[Replay]:
         yield replay
 
 
-def get(url: str, **over: Any) -> Answer:
+def get(url: str, **over: Any) -> FetchResponse:
     fields = {"hosts": HOSTS, "content_types": frozenset({"application/json"}), "now": NOON, "rules": LOCAL}
     fields |= {"spacing": timedelta(seconds=1)}
     return http_client.fetch(url, **(fields | over))
@@ -36,7 +36,7 @@ def free_after(replay: Replay) -> timedelta:
 
 def test_bytes_and_validators_come_back(web: Replay) -> None:
     reply = Reply(b"[1]", kind="application/json; charset=utf-8", headers={"ETag": '"a"', "Last-Modified": "yesterday"})
-    assert get(web.on("/x", reply)) == Answer(200, b"[1]", '"a"', "yesterday")
+    assert get(web.on("/x", reply)) == FetchResponse(200, b"[1]", '"a"', "yesterday")
     path, headers = web.asked[0]
     assert (path, headers["host"]) == ("/x", web.address)
     assert headers["user-agent"].startswith("Paperboy/")
@@ -129,14 +129,14 @@ def test_a_web_page_with_status_200_is_not_an_answer(web: Replay, kind: str) -> 
 
 def test_an_answer_without_end_is_cut_off(web: Replay) -> None:
     with pytest.raises(FetchError, match="longer than 1000 bytes"):
-        get(web.on("/x", Reply(b"[" * 5000)), rules=Rules(scheme="http", public_only=False, max_bytes=1000))
+        get(web.on("/x", Reply(b"[" * 5000)), rules=FetchPolicy(scheme="http", public_only=False, max_bytes=1000))
 
 
 def test_a_small_answer_that_unpacks_to_a_huge_one_is_cut_off(web: Replay) -> None:
     bomb = Reply(gzip.compress(b"[" * 5_000_000), headers={"Content-Encoding": "gzip"})
     assert len(bomb.body) < 20_000
     with pytest.raises(FetchError, match="longer than"):
-        get(web.on("/x", bomb), rules=Rules(scheme="http", public_only=False, max_bytes=100_000))
+        get(web.on("/x", bomb), rules=FetchPolicy(scheme="http", public_only=False, max_bytes=100_000))
 
 
 def test_an_answer_packed_twice_is_not_unpacked(web: Replay) -> None:
@@ -147,7 +147,7 @@ def test_an_answer_packed_twice_is_not_unpacked(web: Replay) -> None:
 
 def test_an_answer_that_takes_too_long_in_all_is_given_up(web: Replay) -> None:
     with pytest.raises(FetchError, match="longer than 0 seconds"):
-        get(web.on("/x", Reply(b"[]")), rules=Rules(scheme="http", public_only=False, in_all=0.0))
+        get(web.on("/x", Reply(b"[]")), rules=FetchPolicy(scheme="http", public_only=False, in_all=0.0))
 
 
 def test_a_connection_that_breaks_in_the_middle_is_an_error(web: Replay) -> None:

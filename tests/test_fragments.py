@@ -128,7 +128,7 @@ def test_a_render_error_names_the_item_and_stops_the_compilation(settings: Any) 
     assert bad is not None
     bad.paper.authors = 5
     bad.paper.save()
-    with pytest.raises(mail_compile.FragmentError, match=f"Item {bad.pk} "):
+    with pytest.raises(mail_compile.CompileError, match=f"Item {bad.pk} "):
         mail_compile.compile_edition(edition, now=NOON)
 
 

@@ -11,8 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from newsletter.catalogue import polling
-from newsletter.catalogue.http_client import Rules
-from newsletter.catalogue.polling import ask, gather_due, troubles
+from newsletter.catalogue.http_client import FetchPolicy
+from newsletter.catalogue.polling import poll_due, poll_source, troubles
 from newsletter.catalogue.sources import arxiv_daily, arxiv_query, hf_daily
 from newsletter.catalogue.sources.observation import Observation, Request, Source
 from newsletter.models import Paper, Signal, SourceHost, SourceRun
@@ -24,7 +24,7 @@ from tests.test_hf_daily import PAPER, PLAIN, answer, changed
 
 pytestmark = pytest.mark.django_db
 
-LOCAL = Rules(scheme="http", public_only=False)
+LOCAL = FetchPolicy(scheme="http", public_only=False)
 TUESDAY = datetime(2026, 3, 17, 6, tzinfo=UTC)
 ATOM = "application/atom+xml"
 
@@ -68,7 +68,7 @@ def web() -> Iterator[Replay]:
 
 
 def gather(source: Source, *, now: datetime = NOON) -> list[SourceRun]:
-    return gather_due(now=now, sources=[source], rules=LOCAL, sleep=lambda seconds: None)
+    return poll_due(now=now, sources=[source], rules=LOCAL, sleep=lambda seconds: None)
 
 
 def daily(web: Replay, *bodies: bytes, **reply: Any) -> Moved:
@@ -153,7 +153,7 @@ def test_a_host_that_asks_for_patience_gets_it_and_the_next_answer_counts(web: R
 def test_one_source_that_fails_does_not_hold_up_the_others(web: Replay) -> None:
     broken = Moved(hf_daily, [web.on("/hf", Reply(b"[{]"))])
     fine = Moved(arxiv_daily, [web.on("/feed", Reply(daily_feed(daily_entry("2603.00009v1", "Fine")), kind=ATOM))])
-    runs = gather_due(now=NOON, sources=[broken, fine], rules=LOCAL, sleep=lambda seconds: None)
+    runs = poll_due(now=NOON, sources=[broken, fine], rules=LOCAL, sleep=lambda seconds: None)
     assert [run.state for run in runs] == ["failed", "ok"]
     assert Paper.objects.get().title == "Fine"
 
@@ -161,12 +161,12 @@ def test_one_source_that_fails_does_not_hold_up_the_others(web: Replay) -> None:
 def test_a_short_wait_for_the_turn_is_sat_out_and_a_long_one_is_left_to_the_next_tick(web: Replay) -> None:
     source, slept = daily(web, answer(PAPER)), []
     SourceHost.objects.create(host=web.address, free_at=NOON + timedelta(seconds=3))
-    [run] = gather_due(now=NOON, sources=[source], rules=LOCAL, sleep=slept.append)
+    [run] = poll_due(now=NOON, sources=[source], rules=LOCAL, sleep=slept.append)
     assert (run.state, len(slept)) == ("ok", 1)
     assert 2 < slept[0] <= 3  # less what went by until then
     SourceHost.objects.filter(host=web.address).update(free_at=NOON + timedelta(hours=3))
     later = NOON + source.POLL_EVERY
-    [run] = gather_due(now=later, sources=[source], rules=LOCAL, sleep=slept.append)
+    [run] = poll_due(now=later, sources=[source], rules=LOCAL, sleep=slept.append)
     assert (run.state, run.retry_at, len(slept)) == ("waiting", NOON + timedelta(hours=3), 1)
 
 
@@ -272,7 +272,7 @@ def test_runs_are_kept_for_a_season(web: Replay) -> None:
 
 
 def test_without_sources_nothing_is_asked() -> None:
-    assert gather_due(now=NOON) == []
+    assert poll_due(now=NOON) == []
     assert not SourceRun.objects.exists()
 
 
@@ -285,12 +285,12 @@ def test_a_poll_is_asked_by_one_worker_only(web: Replay) -> None:
 
 def test_one_question_can_be_asked_by_hand(web: Replay) -> None:
     source = daily(web, answer(PAPER))
-    assert ask(source, source.urls[0], now=NOON, rules=LOCAL).state == "ok"
+    assert poll_source(source, source.urls[0], now=NOON, rules=LOCAL).state == "ok"
 
 
 def test_after_the_deadline_nothing_more_is_asked_and_the_rest_comes_with_the_next_tick(web: Replay) -> None:
     source = Moved(hf_daily, [web.on("/a", Reply(answer(PAPER))), web.on("/b", Reply(answer(PLAIN)))])
-    assert gather_due(now=NOON, deadline=NOON - timedelta(seconds=1), sources=[source], rules=LOCAL) == []
+    assert poll_due(now=NOON, deadline=NOON - timedelta(seconds=1), sources=[source], rules=LOCAL) == []
     assert len(gather(source, now=NOON + timedelta(minutes=1))) == 2
 
 

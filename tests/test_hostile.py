@@ -19,7 +19,7 @@ from pytest_django import Settings
 
 from newsletter import search, tasks
 from newsletter.catalogue import submissions
-from newsletter.catalogue.http_client import FetchError, Rules, address_of, asked_wait
+from newsletter.catalogue.http_client import FetchError, Rules, address_of, retry_after
 from newsletter.delivery import webhooks
 from newsletter.models import Edition, Heartbeat, Paper, Submission, Vote, WebhookDelivery
 from newsletter.ranking import votes
@@ -108,7 +108,7 @@ def receivers(settings: Settings) -> Iterator[tuple[Receiver, Receiver]]:
 )
 def test_a_wait_that_no_clock_can_tell_is_none_or_bounded(asked: str) -> None:
     headers = {"Retry-After": asked, "Date": "Wed, 18 Mar 2026 12:00:00 GMT"}
-    wait = asked_wait(httpx.Response(503, headers=headers))
+    wait = retry_after(httpx.Response(503, headers=headers))
     assert wait is None or wait <= timedelta(days=7)
 
 

@@ -17,7 +17,7 @@ from tests.bench.bench_matching import make_candidates, make_readers
 
 SPEECH, VISION, ROBOTS, THEORY = range(4)
 SLUGS = ["speech", "vision", "robots", "theory"]
-RULES = select.Rules()
+RULES = select.SelectionRules()
 
 
 def candidates(*papers: tuple[float, dict[int, float]], picks: tuple[int, ...] = ()) -> select.Candidates:
@@ -57,8 +57,10 @@ def readers(*people: dict[str, Any], **over: Any) -> select.Readers:
     return select.Readers(**(fields | over))
 
 
-def picks(shelf: select.Candidates, *people: dict[str, Any], rules: select.Rules = RULES) -> list[list[list[Any]]]:
-    return stored(shelf, select.choose(select.Shelf(shelf, rules), readers(*people)))
+def picks(
+    shelf: select.Candidates, *people: dict[str, Any], rules: select.SelectionRules = RULES
+) -> list[list[list[Any]]]:
+    return stored(shelf, select.choose(select.CandidateSet(shelf, rules), readers(*people)))
 
 
 def stored(shelf: select.Candidates, chosen: select.Chosen) -> list[list[list[Any]]]:
@@ -210,14 +212,14 @@ def test_the_personal_model_reorders_what_the_reader_may_get_as_far_as_it_is_tru
     liked = np.array([[0.1, 0.5, 0.2, 0.5, 0.99]] * 2, dtype=np.float32)
     people = ({"follows": {SPEECH: 1}},) * 2
     block = readers(*people, relevance=liked, blend=np.array([0.0, 0.7], dtype=np.float32))
-    cautious, personal = stored(MIXED, select.choose(select.Shelf(MIXED, RULES), block))
+    cautious, personal = stored(MIXED, select.choose(select.CandidateSet(MIXED, RULES), block))
     assert items(cautious)[0] == 100
     assert items(personal)[0] == 104
     assert set(items(personal)) == {100, 102, 104}
 
 
 def test_scores_up_to_the_floor_are_left_out() -> None:
-    assert items(picks(MIXED, {"follows": {SPEECH: 1}}, rules=select.Rules(floor=0.5))[0]) == [100, 104]
+    assert items(picks(MIXED, {"follows": {SPEECH: 1}}, rules=select.SelectionRules(floor=0.5))[0]) == [100, 104]
 
 
 def test_no_candidates_and_no_readers_are_fine() -> None:
@@ -245,8 +247,8 @@ def test_the_result_does_not_depend_on_how_many_readers_are_done_at_once(block: 
         limits=rng.integers(1, 30, 150).astype(np.int16),
         widen=rng.random(150) < 0.3,
     )
-    once = select.choose(select.Shelf(shelf, select.Rules(block=150)), people)
-    again = select.choose(select.Shelf(shelf, select.Rules(block=block)), people)
+    once = select.choose(select.CandidateSet(shelf, select.SelectionRules(block=150)), people)
+    again = select.choose(select.CandidateSet(shelf, select.SelectionRules(block=block)), people)
     assert (once.positions == again.positions).all()
     assert (once.lanes == again.lanes).all()
     assert (once.topics == again.topics).all()
@@ -292,7 +294,7 @@ def test_the_fast_choice_equals_the_rules_applied_one_paper_at_a_time() -> None:
     shelf, people = make_candidates(120, seed=3), make_readers(80, 120, seed=4)
     shelf = replace(shelf, picks=np.zeros(120, dtype=bool))
     people = replace(people, outside=np.zeros(80, dtype=bool))
-    chosen = select.choose(select.Shelf(shelf, select.Rules(depth=60)), people).positions
+    chosen = select.choose(select.CandidateSet(shelf, select.SelectionRules(depth=60)), people).positions
     same = sum([p for p in chosen[row].tolist() if p >= 0] == _slow_list(shelf, people, row) for row in range(80))
     assert same >= 79  # likeness is kept in 256 steps: a near-tie may fall the other way
 
@@ -303,7 +305,7 @@ def test_every_promise_holds_for_any_readers(seed: int, papers: int) -> None:
     shelf, people = make_candidates(papers, seed=seed), make_readers(25, papers, seed=seed + 1)
     rng = np.random.default_rng(seed)
     people = replace(people, limits=rng.integers(1, 15, 25).astype(np.int16), widen=rng.random(25) < 0.3)
-    chosen = select.choose(select.Shelf(shelf, RULES), people)
+    chosen = select.choose(select.CandidateSet(shelf, RULES), people)
     for row in range(25):
         got = [p for p in chosen.positions[row].tolist() if p >= 0]
         lanes = [select.LANES[code] for code in chosen.lanes[row][: len(got)]]

@@ -19,7 +19,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from newsletter import tasks
-from newsletter.catalogue.http_client import Rules
+from newsletter.catalogue.http_client import FetchPolicy
 from newsletter.delivery import webhooks
 from newsletter.delivery.webhooks import endpoint_secrets, outbox, post
 from newsletter.delivery.webhooks.signature import signed_headers
@@ -28,14 +28,14 @@ from newsletter.monitoring import alarms as alarm_rows
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.inbox import Inbox
 from tests.processes import ROOT, Processes
-from tests.receiver import Answer, Receiver, receiving
+from tests.receiver import Receiver, WebhookResponse, receiving
 from tests.test_races import at_once, succeeded
 
 pytestmark = pytest.mark.django_db
 
 FAR = datetime(2100, 1, 1, tzinfo=UTC)
 SECRET = "whsec_" + "c2VjcmV0" * 4
-PUBLIC = Rules()
+PUBLIC = FetchPolicy()
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_looking_for_news_costs_the_same_however_many_editions_were_told(
 def test_what_was_not_taken_is_sent_again_with_the_same_id_and_a_fresh_signature(receiver: Receiver) -> None:
     endpoint_at(receiver.url)
     done_edition()
-    receiver.will(Answer(500, body=b"broken\x00 here"), Answer(200))
+    receiver.will(WebhookResponse(500, body=b"broken\x00 here"), WebhookResponse(200))
     assert tell() == 1
     delivery = only()
     assert (delivery.state, delivery.status, delivery.excerpt) == ("retry", 500, "broken  here")
@@ -201,7 +201,7 @@ def test_it_is_tried_for_three_days_and_then_no_more(receiver: Receiver, setting
     settings.WEBHOOK_OFF_AFTER_DAYS = 30
     endpoint_at(receiver.url)
     done_edition()
-    receiver.will(Answer(503))
+    receiver.will(WebhookResponse(503))
     webhooks.announce_due(now=NOON)
     tries = []
     while (next_at := only().next_at) is not None:
@@ -219,7 +219,7 @@ def test_a_receiver_that_asks_for_time_gets_it_up_to_a_day(receiver: Receiver) -
     endpoint_at(receiver.url)
     done_edition()
     for asked, given in ((600, 600), (10**9, 86_400)):
-        receiver.will(Answer(429, headers={"Retry-After": str(asked)}))
+        receiver.will(WebhookResponse(429, headers={"Retry-After": str(asked)}))
         WebhookDelivery.objects.update(next_at=NOON, attempts=0)
         tell()
         next_at = only().next_at
@@ -234,7 +234,7 @@ def test_who_says_nothing_in_time_is_given_up_and_holds_up_nobody(
     with receiving() as quick:
         slow, fast = endpoint_at(receiver.url), endpoint_at(quick.url)
         done_edition()
-        receiver.will(Answer(holds=True))
+        receiver.will(WebhookResponse(holds=True))
         started = time.monotonic()
         assert tell() == 2
         assert time.monotonic() - started < 3
@@ -286,7 +286,7 @@ def test_of_a_slow_or_endless_answer_the_status_is_enough(
     monkeypatch.setattr(post, "BODY_SECONDS", 0.3)
     endpoint_at(receiver.url)
     done_edition()
-    receiver.will(Answer(200, body=body))
+    receiver.will(WebhookResponse(200, body=body))
     started = time.monotonic()
     tell()
     assert time.monotonic() - started < 2
@@ -297,7 +297,7 @@ def test_of_a_slow_or_endless_answer_the_status_is_enough(
 def test_a_packed_answer_is_not_unpacked(receiver: Receiver) -> None:
     endpoint_at(receiver.url)
     done_edition()
-    receiver.will(Answer(200, headers={"Content-Encoding": "gzip"}, body=b"\x1f\x8b not really"))
+    receiver.will(WebhookResponse(200, headers={"Content-Encoding": "gzip"}, body=b"\x1f\x8b not really"))
     tell()
     assert receiver.got[0].headers["accept-encoding"] == "identity"
     assert only().state == "sent"
@@ -307,7 +307,7 @@ def test_a_redirect_is_not_followed(receiver: Receiver) -> None:
     with receiving() as inside:
         endpoint_at(receiver.url)
         done_edition()
-        receiver.will(Answer(307, headers={"Location": inside.url}))
+        receiver.will(WebhookResponse(307, headers={"Location": inside.url}))
         tell()
         assert inside.got == []
     assert (only().state, only().status) == ("retry", 307)
@@ -317,7 +317,7 @@ def test_a_program_that_is_gone_for_good_is_switched_off_and_an_alarm_says_so(re
     endpoint = endpoint_at(receiver.url, description="The wiki")
     done_edition()
     done_edition(period_on=NOON.date() - timedelta(days=1))
-    receiver.will(Answer(410))
+    receiver.will(WebhookResponse(410))
     assert tell() == 1
     endpoint.refresh_from_db()
     assert (endpoint.is_active, endpoint.off_reason) == (False, "it answered 410 Gone")
@@ -332,7 +332,7 @@ def test_what_takes_nothing_for_days_raises_an_alarm_and_is_then_switched_off(
     settings.WEBHOOK_OFF_AFTER_DAYS = 2
     endpoint = endpoint_at(receiver.url)
     done_edition()
-    receiver.will(Answer(500))
+    receiver.will(WebhookResponse(500))
     webhooks.announce_due(now=NOON)
     alarms = set()
     while (next_at := only().next_at) is not None:
@@ -467,7 +467,7 @@ def test_a_claim_that_died_is_due_again_and_what_its_worker_still_says_changes_n
     assert outbox._claim(now=NOON) == []
     assert deliver(at=NOON + outbox.LEASE) == 1
     assert (only().state, only().attempts) == ("sent", 2)
-    outbox._settle(late, post.Answer(500, "too late", 1), now=NOON + outbox.LEASE)
+    outbox._settle(late, post.WebhookResponse(500, "too late", 1), now=NOON + outbox.LEASE)
     assert (only().state, only().status, len(only().tries)) == ("sent", 200, 1)
     assert only().endpoint.failing_since is None
 
@@ -499,7 +499,7 @@ def test_a_process_killed_while_it_posts_loses_nothing_and_sends_the_same_id_aga
         endpoint_at(receiver.url)
         edition = done_edition()
         Edition.objects.filter(pk=edition.pk).update(done_at=timezone.now())
-        receiver.will(Answer(holds=True), Answer(200))
+        receiver.will(WebhookResponse(holds=True), WebhookResponse(200))
         worker = processes.command("work")
         receiver.wait_for(1)
         worker.kill()

@@ -24,7 +24,7 @@ FIELDS = ["Ocean life: whales, dolphins", "Railways: trains, engines"]
 
 def relevances(liked: list[list[int]], disliked: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
     topics = np.zeros((len(TEXTS), 2), dtype=np.float32)
-    words = profile.Words(TEXTS, topics=topics, fields=FIELDS)
+    words = profile.TextModel(TEXTS, topics=topics, fields=FIELDS)
     vectors = words.vectors(TEXTS, topics=topics)
     lists = [
         array
@@ -65,7 +65,7 @@ def test_trust_grows_with_the_number_of_verdicts_up_to_a_limit() -> None:
 def test_topics_speak_where_words_do_not() -> None:
     texts = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta"]
     topics = np.eye(2, dtype=np.float32)[[0, 0, 0, 0, 0, 0, 1]]
-    words = profile.Words(texts, topics=topics, fields=["one", "two"])
+    words = profile.TextModel(texts, topics=topics, fields=["one", "two"])
     vectors = words.vectors(texts, topics=topics)
     found, _ = profile.personal_relevance(vectors, vectors[5:], liking(range(5)), usual=words.usual)
     assert found[0][0] > found[0][1]
@@ -74,9 +74,9 @@ def test_topics_speak_where_words_do_not() -> None:
 def test_what_a_topic_is_about_joins_papers_that_share_no_word() -> None:
     texts = ["whales", "ocean", "life", "whales ocean", "ocean life", "dolphins", "engines"]
     topics = np.zeros((len(texts), 2), dtype=np.float32)
-    words = profile.Words(texts, topics=topics, fields=FIELDS)
+    words = profile.TextModel(texts, topics=topics, fields=FIELDS)
     vectors = words.vectors(texts, topics=topics)
-    assert (profile.akin(vectors[:5], vectors[5:]).toarray() == 0).all()
+    assert (profile.similar_in_words(vectors[:5], vectors[5:]).toarray() == 0).all()
     found, _ = profile.personal_relevance(vectors, vectors[5:], liking(range(5)), usual=words.usual)
     assert found[0][0] > found[0][1]
 
@@ -86,7 +86,7 @@ def test_meanings_speak_where_words_do_not_and_a_paper_without_one_counts_as_usu
     topics = np.zeros((len(texts), 1), dtype=np.float32)
     meanings = np.eye(2, dtype=np.float32)[[0, 0, 0, 0, 0, 0, 1, 1]]
     meanings[7] = 0
-    words = profile.Words(texts, topics=topics, fields=["omega"], meanings=meanings)
+    words = profile.TextModel(texts, topics=topics, fields=["omega"], meanings=meanings)
     vectors = words.vectors(texts, topics=topics, meanings=meanings)
     found, _ = profile.personal_relevance(vectors, vectors[5:], liking(range(5)), usual=words.usual)
     alike, other, unknown = found[0].tolist()
@@ -95,13 +95,13 @@ def test_meanings_speak_where_words_do_not_and_a_paper_without_one_counts_as_usu
 
 def test_only_papers_that_a_reader_would_call_alike_are_told_as_such() -> None:
     topics = np.zeros((len(TEXTS), 2), dtype=np.float32)
-    words = profile.Words(TEXTS, topics=topics, fields=FIELDS)
+    words = profile.TextModel(TEXTS, topics=topics, fields=FIELDS)
     vectors = words.vectors(TEXTS, topics=topics)
-    alike = profile.akin(vectors[:10], vectors[-3:]).toarray()
-    assert (alike[:5, WHALE] >= profile.AKIN).all()
+    alike = profile.similar_in_words(vectors[:10], vectors[-3:]).toarray()
+    assert (alike[:5, WHALE] >= profile.LIKENESS_MIN).all()
     assert (alike[5:, WHALE] == 0).all()
     assert (alike[:, NOTHING] == 0).all()
-    assert profile.akin(vectors[:0], vectors).shape == (0, len(TEXTS))
+    assert profile.similar_in_words(vectors[:0], vectors).shape == (0, len(TEXTS))
 
 
 def test_readers_are_scored_alike_alone_and_together() -> None:

@@ -17,7 +17,7 @@ from django.utils import timezone
 from newsletter import planning
 from newsletter.catalogue.topics import encoder
 from newsletter.delivery.compose import SCOPE
-from newsletter.interests.profile_rows import Tastes
+from newsletter.interests.profile_rows import ReaderProfiles
 from newsletter.mail.assemble import Composer
 from newsletter.models import Delivery, Edition, EditionItem, Paper, PaperTopic, PaperVector, Verdict
 from newsletter.models.embeddings import WIDTH
@@ -71,7 +71,7 @@ def test_verdicts_raise_what_is_like_the_liked_and_lower_what_is_like_the_dislik
     reader = make_reader()
     judge(reader, whales[:4], 1)
     judge(reader, trains[:2], -1)
-    found, trust = Tastes([paper.pk for paper in candidates]).of([reader.pk])
+    found, trust = ReaderProfiles([paper.pk for paper in candidates]).of([reader.pk])
     assert found is not None
     assert trust is not None
     whale, train, bread = found[0].tolist()
@@ -83,10 +83,10 @@ def test_readers_who_judged_fewer_than_five_papers_are_left_to_their_topics() ->
     papers = [about("whales", n) for n in range(9)]
     new, known = make_reader(), make_reader()
     judge(new, papers[:4], 1)
-    tastes = Tastes([papers[8].pk])
-    assert tastes.of([new.pk]) == (None, None)
+    profiles = ReaderProfiles([papers[8].pk])
+    assert profiles.of([new.pk]) == (None, None)
     judge(known, papers[:5], 1)
-    found, trust = tastes.of([new.pk, known.pk])
+    found, trust = profiles.of([new.pk, known.pk])
     assert found is not None
     assert trust is not None
     assert found.shape == (2, 1)
@@ -99,12 +99,12 @@ def test_the_number_of_queries_does_not_grow_with_readers_or_verdicts() -> None:
     readers = [make_reader() for _ in range(12)]
     for reader in readers:
         judge(reader, papers[:10], 1)
-    tastes = Tastes([paper.pk for paper in papers[10:]])
-    tastes.of([readers[0].pk])
+    profiles = ReaderProfiles([paper.pk for paper in papers[10:]])
+    profiles.of([readers[0].pk])
     with CaptureQueriesContext(connection) as one:
-        tastes.of([readers[0].pk])
+        profiles.of([readers[0].pk])
     with CaptureQueriesContext(connection) as many:
-        found, _ = tastes.of([reader.pk for reader in readers])
+        found, _ = profiles.of([reader.pk for reader in readers])
     assert len(one) == len(many) <= 4
     assert found is not None
     assert np.ptp(found, axis=0).max() < 1e-6
@@ -224,11 +224,11 @@ def test_meanings_count_where_papers_have_them(settings: Any) -> None:
     reader = make_reader()
     judge(reader, liked, 1)
     settings.SEMANTIC = "auto"
-    found, _ = Tastes([near.pk, far.pk]).of([reader.pk])
+    found, _ = ReaderProfiles([near.pk, far.pk]).of([reader.pk])
     assert found is not None
     assert found[0][0] > 0.6 > 0.4 > found[0][1]
     settings.SEMANTIC = "off"
-    blind, _ = Tastes([near.pk, far.pk]).of([reader.pk])
+    blind, _ = ReaderProfiles([near.pk, far.pk]).of([reader.pk])
     assert blind is not None
     assert abs(blind[0][0] - blind[0][1]) < abs(found[0][0] - found[0][1])
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from newsletter import delivery, planning
 from newsletter.admin.confirmed_actions import Act, ActError
 from newsletter.editions import lifecycle
-from newsletter.mail.compile import FragmentError
+from newsletter.mail.compile import CompileError
 from newsletter.models import Edition
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 State = Edition.State
 OPEN = (State.DRAFT, State.APPROVED, State.FROZEN, State.SENDING)
-ERRORS = (lifecycle.EditionStateError, FragmentError)
+ERRORS = (lifecycle.EditionStateError, CompileError)
 
 
 def _in(*states: str) -> Callable[[Edition], str]:

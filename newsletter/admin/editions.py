@@ -25,7 +25,7 @@ from newsletter.admin.confirmed_actions import Act, ask_or_act
 from newsletter.admin.counts import counts_of, openings_of, readers_of
 from newsletter.admin.edition_acts import ACTS, OPEN
 from newsletter.editions import lifecycle
-from newsletter.mail.compile import FragmentError
+from newsletter.mail.compile import CompileError
 from newsletter.models import Edition, EditionItem, PaperTopic
 from newsletter.monitoring import previews
 from subscriptions.models import Topic
@@ -270,7 +270,7 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
         show = request.GET.get("show", "light")
         try:
             message = previews.preview(edition, persona=personas[number], now=timezone.now())
-        except (FragmentError, ValueError) as error:
+        except (CompileError, ValueError) as error:
             return _framed(str(error), kind="plain", status=422)
         part = message.get_body(("plain" if show == "text" else "html",))
         body: str = part.get_content() if part else ""

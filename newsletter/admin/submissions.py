@@ -114,7 +114,7 @@ class SubmissionAdmin(ReadOnly):
 
     @admin.action(description=_("Accept"), permissions=["decide"])
     def accept(self, request: HttpRequest, rows: QuerySet[Submission]) -> None:
-        if not submissions.takes_submissions():
+        if not submissions.accepts_submissions():
             messages.error(request, _("Accepted papers cannot be fetched: add arxiv_query to SOURCES."))
             return
         pks = self._logged(request, rows, "accept")

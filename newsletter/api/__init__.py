@@ -16,7 +16,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
 
 from newsletter.api import editions, papers, search, submissions
-from newsletter.api.gateway import at_the_door, told
+from newsletter.api.gateway import error_response, with_rate_limit
 from subscriptions import api as readers
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ api = NinjaAPI(
     version="1",
     description="Read papers, what trends and why, topics and editions: no key needed, but a limit per address. "
     "With a key: sign readers up (each confirms by mail) and hand in papers. "
-    "Errors are told as a JSON object with one sentence in `message`.",
+    "Errors are a JSON object with one sentence in `message`.",
     docs_url=None,  # the usual pages are made of scripts; /api/ is ours
     urls_namespace="api",
 )
@@ -50,38 +50,38 @@ def _say_what_to_send(request: HttpRequest, error: ValidationError) -> HttpRespo
     parts = [str(part) for part in error.errors[0]["loc"]]
     hints = _hints(request)
     if hints is not None:
-        return told(hints[next((part for part in parts if part in hints), "")], status=422)
-    return told(f"{parts[-1]}: give a value that /api/ allows here.", status=422)
+        return error_response(hints[next((part for part in parts if part in hints), "")], status=422)
+    return error_response(f"{parts[-1]}: give a value that /api/ allows here.", status=422)
 
 
 @api.exception_handler(HttpError)
 def _say_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     # What ninja itself has to say of a body it cannot read may hold parts of the body.
     hints = _hints(request)
-    return told(hints[""] if hints and error.status_code == 400 else error.message, status=error.status_code)
+    return error_response(hints[""] if hints and error.status_code == 400 else error.message, status=error.status_code)
 
 
 @api.exception_handler(AuthenticationError)
 def _say_key(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
-    response = told(NO_KEY, status=401)
+    response = error_response(NO_KEY, status=401)
     response["WWW-Authenticate"] = "Bearer"
     return response
 
 
 @api.exception_handler(Throttled)
 def _say_wait(request: HttpRequest, error: Throttled) -> HttpResponse:
-    return told(TOO_MANY, status=429)
+    return error_response(TOO_MANY, status=429)
 
 
 @api.exception_handler(Http404)
 def _say_missing(request: HttpRequest, error: Http404) -> HttpResponse:
-    return told(MISSING, status=404)
+    return error_response(MISSING, status=404)
 
 
 @api.exception_handler(Exception)
 def _say_broken(request: HttpRequest, error: Exception) -> HttpResponse:
     log.error("The API broke at %s", request.path, exc_info=error)
-    return told(BROKEN, status=500)
+    return error_response(BROKEN, status=500)
 
 
 def _hints(request: HttpRequest) -> dict[str, str] | None:
@@ -95,7 +95,7 @@ def _missing(request: HttpRequest, rest: str) -> HttpResponse:
     if request.method == "GET" and not rest.endswith("/") and resolve(address).url_name:
         query = request.META.get("QUERY_STRING", "")
         return HttpResponsePermanentRedirect(f"{address}?{query}" if query else address, preserve_request=True)
-    return told(MISSING, status=404)
+    return error_response(MISSING, status=404)
 
 
 def _home(request: HttpRequest) -> HttpResponse:
@@ -105,15 +105,15 @@ def _home(request: HttpRequest) -> HttpResponse:
 def _guarded(pattern: URLPattern | URLResolver) -> URLPattern:
     if not isinstance(pattern, URLPattern):
         raise TypeError("ninja gives plain patterns")
-    return URLPattern(pattern.pattern, at_the_door(pattern.callback), pattern.default_args, pattern.name)
+    return URLPattern(pattern.pattern, with_rate_limit(pattern.callback), pattern.default_args, pattern.name)
 
 
 _patterns = [pattern for pattern in map(_guarded, api.urls[0]) if pattern.name != "api-root"]
 urls = (
     [
-        path("", at_the_door(_home), name="api-root"),
+        path("", with_rate_limit(_home), name="api-root"),
         *_patterns,
-        path("<path:rest>", at_the_door(_missing)),
+        path("<path:rest>", with_rate_limit(_missing)),
     ],
     "ninja",
     "api",

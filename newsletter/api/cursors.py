@@ -28,7 +28,7 @@ class CursorError(ValueError):
     """Not a cursor of this list."""
 
 
-def page(
+def page_of(
     rows: QuerySet[Row], *, name: str, order: Mapping[str, type], cursor: str, limit: int
 ) -> tuple[list[Row], str]:
     """One page by ``order`` (columns and what they hold), and the cursor after it: empty on the last page."""

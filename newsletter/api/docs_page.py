@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @public_page
 def api_page(request: HttpRequest) -> HttpResponse:
-    """A form of it comes back here first: what was left empty is no wish, and must not go on to the API as one."""
+    """A form of it comes back here first: what was left empty is no parameter, and must not go on to the API as one."""
     if tried := request.GET.get("try"):
         address = next((one["path"] for _tag, group in _groups() for one in group if one["id"] == tried), None)
         if address is None:
@@ -50,47 +50,47 @@ def _groups() -> list[tuple[str, list[dict[str, Any]]]]:
     """Operations by their tag, in the order of the document."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for path, methods in _document()["paths"].items():
-        for method, told in methods.items():
-            groups.setdefault(told["tags"][0], []).append(_operation(path, method, told))
+        for method, spec in methods.items():
+            groups.setdefault(spec["tags"][0], []).append(_operation(path, method, spec))
     return list(groups.items())
 
 
-def _operation(path: str, method: str, told: dict[str, Any]) -> dict[str, Any]:
-    wishes = list(map(_wish, told.get("parameters", [])))
-    body = told.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+def _operation(path: str, method: str, spec: dict[str, Any]) -> dict[str, Any]:
+    wishes = list(map(_parameter, spec.get("parameters", [])))
+    body = spec.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
     return {
-        "id": told["operationId"],
+        "id": spec["operationId"],
         "method": method.upper(),
         "path": path,
-        "summary": told["summary"],
-        "description": _plainly(told.get("description", "")),
+        "summary": spec["summary"],
+        "description": _plainly(spec.get("description", "")),
         "wishes": wishes,
         "is_form": method == "get" and bool(wishes) and "{" not in path,
         "is_link": method == "get" and "{" not in path,
-        "takes_key": bool(told.get("security")),
+        "takes_key": bool(spec.get("security")),
         "body": _kind(body) if body else None,
-        "answers": _answers(told["responses"]),
+        "answers": _answers(spec["responses"]),
     }
 
 
-def _answers(told: dict[str, Any]) -> list[tuple[str, dict[str, str] | None]]:
+def _answers(spec: dict[str, Any]) -> list[tuple[str, dict[str, str] | None]]:
     """Statuses that are answered alike stand in one line."""
     lines: dict[str, tuple[list[str], dict[str, str] | None]] = {}
-    for status, answer in told.items():
+    for status, answer in spec.items():
         shape = _shape_of(answer)
         lines.setdefault(shape["words"] if shape else str(status), ([], shape))[0].append(str(status))
     return [(", ".join(statuses), shape) for statuses, shape in lines.values()]
 
 
-def _wish(told: dict[str, Any]) -> dict[str, Any]:
-    schema = told["schema"]
+def _parameter(spec: dict[str, Any]) -> dict[str, Any]:
+    schema = spec["schema"]
     variants = [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
     first = variants[0] if variants else schema
     types = {"integer": "number", "boolean": "boolean"}
     return {
-        "name": told["name"],
-        "where": told["in"],
-        "is_required": told.get("required", False),
+        "name": spec["name"],
+        "where": spec["in"],
+        "is_required": spec.get("required", False),
         "description": _plainly(schema.get("description", "")),
         "choices": [choice for choice in first.get("enum", []) if choice != ""],
         "input": "date" if first.get("format") == "date" else types.get(first.get("type", ""), "text"),
@@ -103,7 +103,7 @@ def _wish(told: dict[str, Any]) -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def _shapes() -> list[tuple[str, str, list[tuple[str, dict[str, str], str]]]]:
-    """(name, what it is, its fields), without what only describes a wish."""
+    """(name, what it is, its fields), without what only describes parameters."""
     found = _document()["components"]["schemas"]
     named = {kind["name"] for _tag, operations in _groups() for one in operations for kind in _kinds_of(one)}
     todo, done = sorted(named), set[str]()
@@ -117,8 +117,8 @@ def _shapes() -> list[tuple[str, str, list[tuple[str, dict[str, str], str]]]]:
             name,
             _plainly(found[name].get("description", "")),
             [
-                (field, _kind(told), _plainly(told.get("description", "")))
-                for field, told in found[name].get("properties", {}).items()
+                (field, _kind(spec), _plainly(spec.get("description", "")))
+                for field, spec in found[name].get("properties", {}).items()
             ],
         )
         for name in found

@@ -14,8 +14,8 @@ from django.shortcuts import get_object_or_404
 from ninja import Query, Router
 
 from newsletter.api import cursors, schemas
-from newsletter.api.gateway import said, told
-from newsletter.api.papers import NO_CURSOR, NOT_HERE, PK_MAX, leaf
+from newsletter.api.gateway import error_response, json_response
+from newsletter.api.papers import NO_CURSOR, NOT_HERE, PK_MAX, page_response
 from newsletter.editions import public_facts
 from newsletter.models import Edition, EditionItem
 from subscriptions.models import Topic
@@ -28,22 +28,22 @@ router = Router(tags=["Editions and topics"])
 
 @router.get("topics/", response={200: schemas.Topics} | NOT_HERE, url_name="topics", summary="List topics")
 def topics(request: HttpRequest) -> HttpResponse:
-    return said({"topics": [public_facts.of_topic(topic) for topic in Topic.objects.filter(is_active=True)]})
+    return json_response({"topics": [public_facts.of_topic(topic) for topic in Topic.objects.filter(is_active=True)]})
 
 
 @router.get("editions/", response={200: schemas.Editions} | NOT_HERE, url_name="editions", summary="List editions")
-def editions(request: HttpRequest, wish: Query[schemas.EditionsWish]) -> HttpResponse:
+def editions(request: HttpRequest, params: Query[schemas.EditionsParams]) -> HttpResponse:
     """Those that went out, newest first."""
     rows = Edition.objects.issued().annotate(shown=_SHOWN)
-    if wish.cadence:
-        rows = rows.filter(cadence=wish.cadence)
+    if params.cadence:
+        rows = rows.filter(cadence=params.cadence)
     order: dict[str, Any] = {"period_on": date, "pk": int}
     try:
-        found, cursor = cursors.page(rows, name="editions", order=order, cursor=wish.cursor, limit=wish.limit)
+        found, cursor = cursors.page_of(rows, name="editions", order=order, cursor=params.cursor, limit=params.limit)
     except cursors.CursorError:
-        return told(NO_CURSOR, status=422)
-    told_rows = [public_facts.of_edition(one, papers=getattr(one, "shown", 0)) for one in found]
-    return leaf(request, {"editions": told_rows}, cursor=cursor)
+        return error_response(NO_CURSOR, status=422)
+    found_rows = [public_facts.of_edition(one, papers=getattr(one, "shown", 0)) for one in found]
+    return page_response(request, {"editions": found_rows}, cursor=cursor)
 
 
 @router.get(
@@ -55,7 +55,7 @@ def editions(request: HttpRequest, wish: Query[schemas.EditionsWish]) -> HttpRes
 def edition(request: HttpRequest, edition_id: int) -> HttpResponse:
     found = get_object_or_404(Edition.objects.issued(), pk=min(edition_id, PK_MAX))
     items = public_facts.of_items(public_facts.items_of(found))
-    return said(public_facts.of_edition(found, papers=len(items)) | {"items": items})
+    return json_response(public_facts.of_edition(found, papers=len(items)) | {"items": items})
 
 
 _SHOWN = Count(

@@ -44,18 +44,18 @@ _PREFLIGHT = {
 reads = Buckets()
 
 
-def told(message: str, *, status: int) -> HttpResponse:
+def error_response(message: str, *, status: int) -> HttpResponse:
     """An error, in the one shape that errors have here."""
-    return said({"message": message}, status=status)
+    return json_response({"message": message}, status=status)
 
 
-def said(facts: dict[str, Any], *, status: int = 200) -> HttpResponse:
+def json_response(facts: dict[str, Any], *, status: int = 200) -> HttpResponse:
     return HttpResponse(
         json.dumps(facts, ensure_ascii=False, separators=(",", ":")), status=status, content_type="application/json"
     )
 
 
-def at_the_door(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def with_rate_limit(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     @wraps(view)
     def passed(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method == "OPTIONS":
@@ -71,7 +71,7 @@ def _read(request: HttpRequest, answer: Callable[[], HttpResponse]) -> HttpRespo
     limit = settings.API_READS_PER_MINUTE
     grant = _grant(request, limit=limit)
     is_head, request.method = request.method == "HEAD", "GET"
-    response = _plainly(answer()) if grant.is_given else told(TOO_FAST, status=429)
+    response = _plainly(answer()) if grant.is_given else error_response(TOO_FAST, status=429)
     if not grant.is_given:
         response["Retry-After"] = str(math.ceil(grant.wait))
     if response.status_code == 200:
@@ -97,7 +97,7 @@ def _plainly(response: HttpResponse) -> HttpResponse:
     """Refusals of a method are written by the framework as plain text: they too get the shape of an error."""
     if response.status_code == 405:
         methods = {name.strip() for name in response["Allow"].split(",")}
-        response = told(WRONG_METHOD, status=405)
+        response = error_response(WRONG_METHOD, status=405)
         response["Allow"] = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
     return response
 

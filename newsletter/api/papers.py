@@ -19,7 +19,7 @@ from ninja import Query, Router
 from ninja.errors import HttpError
 
 from newsletter.api import cursors, schemas
-from newsletter.api.gateway import said, told
+from newsletter.api.gateway import error_response, json_response
 from newsletter.catalogue.sources.identifiers import arxiv_id as parsed_arxiv_id
 from newsletter.editions import public_facts
 from newsletter.models import Paper, PaperTopic
@@ -41,17 +41,17 @@ router = Router(tags=["Papers"])
 
 
 @router.get("papers/", response={200: schemas.Papers} | NOT_HERE, url_name="papers", summary="List papers")
-def papers(request: HttpRequest, wish: Query[schemas.PapersWish]) -> HttpResponse:
+def papers(request: HttpRequest, params: Query[schemas.PapersParams]) -> HttpResponse:
     """Every paper the site shows, filtered and in order. Follow `next` to the end to have them all."""
-    topic = _topic(wish.topic)
-    if wish.sort == "votes" and topic is None and not _is_short(wish):
-        return told(NO_SPAN, status=422)
-    listing = _in_topic(topic, wish) if topic and wish.sort in {"newest", "votes"} else _in_catalogue(topic, wish)
+    topic = _topic(params.topic)
+    if params.sort == "votes" and topic is None and not _is_short(params):
+        return error_response(NO_SPAN, status=422)
+    listing = _in_topic(topic, params) if topic and params.sort in {"newest", "votes"} else _in_catalogue(topic, params)
     try:
-        found, cursor = listing(wish.cursor, wish.limit)
+        found, cursor = listing(params.cursor, params.limit)
     except cursors.CursorError:
-        return told(NO_CURSOR, status=422)
-    return leaf(request, {"papers": [public_facts.of_paper(paper) for paper in found]}, cursor=cursor)
+        return error_response(NO_CURSOR, status=422)
+    return page_response(request, {"papers": [public_facts.of_paper(paper) for paper in found]}, cursor=cursor)
 
 
 @router.get(
@@ -80,25 +80,25 @@ def paper_by_arxiv_id(request: HttpRequest, arxiv_id: str) -> HttpResponse:
 @router.get(
     "trending/", response={200: schemas.Trending} | NOT_HERE, url_name="trending", summary="What trends, and why"
 )
-def trending(request: HttpRequest, wish: Query[schemas.TrendingWish]) -> HttpResponse:
+def trending(request: HttpRequest, params: Query[schemas.TrendingParams]) -> HttpResponse:
     """Only papers with a measured gain, each with the numbers behind its place. Scored four times an hour."""
-    score = f"score_{public_facts.CADENCE_OF[wish.window]}"
+    score = f"score_{public_facts.CADENCE_OF[params.window]}"
     rows = Paper.objects.published().filter(**{f"{score}__gt": 0}).with_topics()
-    if topic := _topic(wish.topic):
+    if topic := _topic(params.topic):
         rows = rows.about(topic)
-    told_papers = [public_facts.of_paper(paper) for paper in rows.order_by(f"-{score}", "-pk")[: wish.limit]]
+    shown_papers = [public_facts.of_paper(paper) for paper in rows.order_by(f"-{score}", "-pk")[: params.limit]]
     items = [
-        {"rank": rank, "trend": one["trend"][wish.window], "paper": one}
-        for rank, one in enumerate((one for one in told_papers if one["trend"][wish.window]), start=1)
+        {"rank": rank, "trend": one["trend"][params.window], "paper": one}
+        for rank, one in enumerate((one for one in shown_papers if one["trend"][params.window]), start=1)
     ]
-    return said({"window": wish.window, "items": items})
+    return json_response({"window": params.window, "items": items})
 
 
-def leaf(request: HttpRequest, told_rows: dict[str, Any], *, cursor: str) -> HttpResponse:
+def page_response(request: HttpRequest, found_rows: dict[str, Any], *, cursor: str) -> HttpResponse:
     """A page of a list, with the address of the next one in the body and as a Link (RFC 8288)."""
     query = {**request.GET.dict(), "cursor": cursor}
     following = f"{settings.SITE_URL}{request.path}?{urlencode(query)}" if cursor else None
-    response = said(told_rows | {"next": following})
+    response = json_response(found_rows | {"next": following})
     if following:
         response["Link"] = f'<{following}>; rel="next"'
     return response
@@ -113,61 +113,61 @@ def _topic(slug: str) -> Topic | None:
     return topic
 
 
-def _is_short(wish: schemas.PapersWish) -> bool:
+def _is_short(params: schemas.PapersParams) -> bool:
     """Whether it is about few enough days to sort what came in them by votes."""
-    last = wish.until or timezone.now().date()
-    return wish.listed_on is not None or (wish.since is not None and last - wish.since <= SPAN)
+    last = params.until or timezone.now().date()
+    return params.listed_on is not None or (params.since is not None and last - params.since <= SPAN)
 
 
-def _days(wish: schemas.PapersWish) -> dict[str, date]:
-    bounds = {"listed_on": wish.listed_on, "listed_on__gte": wish.since, "listed_on__lte": wish.until}
+def _days(params: schemas.PapersParams) -> dict[str, date]:
+    bounds = {"listed_on": params.listed_on, "listed_on__gte": params.since, "listed_on__lte": params.until}
     return {name: day for name, day in bounds.items() if day is not None}
 
 
-def _in_catalogue(topic: Topic | None, wish: schemas.PapersWish) -> Listing:
-    rows = Paper.objects.published().filter(**_days(wish)).with_topics()
+def _in_catalogue(topic: Topic | None, params: schemas.PapersParams) -> Listing:
+    rows = Paper.objects.published().filter(**_days(params)).with_topics()
     if topic:
         rows = rows.about(topic)
-    if wish.has_code is not None:
-        rows = rows.with_code() if wish.has_code else rows.filter(code_url="")
-    if wish.sort.startswith("trending"):
-        score = f"score_{public_facts.CADENCE_OF[wish.sort.removeprefix('trending-')]}"
+    if params.has_code is not None:
+        rows = rows.with_code() if params.has_code else rows.filter(code_url="")
+    if params.sort.startswith("trending"):
+        score = f"score_{public_facts.CADENCE_OF[params.sort.removeprefix('trending-')]}"
         rows, order = rows.filter(**{f"{score}__gt": 0}), {score: float, "pk": int}
     else:
-        order = _order(wish) | {"pk": int}
-    return lambda cursor, limit: cursors.page(rows, name=wish.sort, order=order, cursor=cursor, limit=limit)
+        order = _order(params) | {"pk": int}
+    return lambda cursor, limit: cursors.page_of(rows, name=params.sort, order=order, cursor=cursor, limit=limit)
 
 
-def _in_topic(topic: Topic, wish: schemas.PapersWish) -> Listing:
+def _in_topic(topic: Topic, params: schemas.PapersParams) -> Listing:
     """By the sort keys beside the topic: one walk along one index, however many papers it has."""
     rows = PaperTopic.objects.filter(
-        topic=topic, is_assigned=True, paper__merged_into__isnull=True, paper__is_hidden=False, **_days(wish)
+        topic=topic, is_assigned=True, paper__merged_into__isnull=True, paper__is_hidden=False, **_days(params)
     )
-    if _days(wish):
+    if _days(params):
         rows = rows.filter(listed_on__gt=UNLISTED)
-    if wish.has_code is not None:
-        rows = rows.filter(has_code=wish.has_code)
-    order = _order(wish) | {"paper_id": int}
+    if params.has_code is not None:
+        rows = rows.filter(has_code=params.has_code)
+    order = _order(params) | {"paper_id": int}
 
     def listing(cursor: str, limit: int) -> tuple[list[Paper], str]:
-        found, following = cursors.page(rows, name=wish.sort, order=order, cursor=cursor, limit=limit)
+        found, following = cursors.page_of(rows, name=params.sort, order=order, cursor=cursor, limit=limit)
         by_pk = Paper.objects.with_topics().in_bulk([row.paper_id for row in found])
         return [by_pk[row.paper_id] for row in found], following
 
     return listing
 
 
-def _order(wish: schemas.PapersWish) -> dict[str, type]:
+def _order(params: schemas.PapersParams) -> dict[str, type]:
     """What comes before the key. Within days the latest comes first, else whatever came in last."""
-    if wish.sort == "votes":
+    if params.sort == "votes":
         return {"upvotes": int}
-    return {"listed_on": date} if _days(wish) else {}
+    return {"listed_on": date} if _days(params) else {}
 
 
 def _one(**name: Any) -> HttpResponse:
     found = Paper.objects.published().with_topics().filter(**name).first()
     if found is not None:
-        return said(public_facts.of_paper(found))
+        return json_response(public_facts.of_paper(found))
     merged = Paper.objects.filter(**name, is_hidden=False, merged_into__is_hidden=False).first()
     if merged is None:
         return _missing()

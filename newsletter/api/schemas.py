@@ -162,13 +162,13 @@ class Submitted(Schema):
     state: Literal["known", "added", "waiting", "declined"] = Field(
         description="known: it was here. added: it is in the catalogue now; it trends and goes into a digest only when "
         "a source that counts has seen it, or an editor picks it. waiting: an editor will look at the arXiv id. "
-        "declined: an editor said no within the last 30 days."
+        "declined: an editor json_response no within the last 30 days."
     )
     message: str
     paper: Paper | None
 
 
-class PapersWish(Schema):
+class PapersParams(Schema):
     """Which papers, in which order."""
 
     topic: str = Field("", max_length=50, pattern=r"^[-a-zA-Z0-9_]*$", description="Slug of a topic.")
@@ -184,13 +184,13 @@ class PapersWish(Schema):
     cursor: str = Field("", max_length=CURSOR_LENGTH, description="From `next`; nothing to build yourself.")
 
 
-class TrendingWish(Schema):
+class TrendingParams(Schema):
     window: Window = "day"
     topic: str = Field("", max_length=50, pattern=r"^[-a-zA-Z0-9_]*$", description="Slug of a topic.")
     limit: int = Field(50, ge=1, le=LIMIT)
 
 
-class SearchWish(Schema):
+class SearchParams(Schema):
     q: str = Field(
         min_length=1,
         max_length=300,
@@ -199,7 +199,7 @@ class SearchWish(Schema):
     limit: int = Field(20, ge=1, le=LIMIT)
 
 
-class EditionsWish(Schema):
+class EditionsParams(Schema):
     cadence: Literal["", "daily", "weekly", "monthly"] = ""
     limit: int = Field(50, ge=1, le=LIMIT)
     cursor: str = Field("", max_length=CURSOR_LENGTH, description="From `next`; nothing to build yourself.")

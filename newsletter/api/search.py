@@ -10,7 +10,7 @@ from ninja import Query, Router
 
 from newsletter import search
 from newsletter.api import schemas
-from newsletter.api.gateway import said, told
+from newsletter.api.gateway import error_response, json_response
 from newsletter.api.papers import NOT_HERE, PK_MAX
 from newsletter.editions import public_facts
 from newsletter.models import Paper
@@ -29,18 +29,18 @@ router = Router(tags=["Papers"])
 
 
 @router.get("search/", response={200: schemas.FoundPapers} | NOT_HERE, url_name="search", summary="Search papers")
-def search_papers(request: HttpRequest, wish: Query[schemas.SearchWish]) -> HttpResponse:
+def search_papers(request: HttpRequest, params: Query[schemas.SearchParams]) -> HttpResponse:
     """Words in any order, also plain ones for what the field calls otherwise; slips of the keyboard are corrected."""
     try:
-        found = search.find(wish.q)
+        found = search.find(params.q)
     except search.QueryError as error:
         with translation.override("en"):
-            return told(str(sentence_of(error)), status=422)
-    return said(
+            return error_response(str(sentence_of(error)), status=422)
+    return json_response(
         {
-            "query": wish.q,
+            "query": params.q,
             "corrected": [{"typed": typed, "read": read} for typed, read in found.corrected],
-            "papers": _scored(found.papers[: wish.limit]),
+            "papers": _scored(found.papers[: params.limit]),
         }
     )
 
@@ -55,7 +55,7 @@ def similar_papers(request: HttpRequest, paper_id: int) -> HttpResponse:
     paper = Paper.objects.published().filter(pk=min(paper_id, PK_MAX)).first()
     if paper is None:
         raise Http404
-    return said({"papers": _scored(similar.similar_to(paper, limit=SIMILAR))})
+    return json_response({"papers": _scored(similar.similar_to(paper, limit=SIMILAR))})
 
 
 def _scored(found: Iterable[tuple[int, float]]) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from ninja.decorators import decorate_view
 from ninja.errors import HttpError
 
 from newsletter.api import schemas
-from newsletter.api.gateway import said
+from newsletter.api.gateway import json_response
 from newsletter.api.papers import router
 from newsletter.catalogue import submissions
 from newsletter.catalogue.ingest import ingest
@@ -52,7 +52,7 @@ WHAT_TO_SEND = {
     "and as you like authors, code_url and published_on; nothing else.",
 }
 NOT_ASKED = "arxiv_id: this site does not ask arXiv, so send the title, the abstract and an address as well."
-SAID = {
+MESSAGES = {
     "known": "This paper was here already.",
     "added": "It is in the catalogue. It trends and goes into a digest only when others see it or an editor picks it.",
     "waiting": "An editor will look at it.",
@@ -80,7 +80,7 @@ def submit_paper(request: HttpRequest, submission: Body[schemas.Submission]) -> 
     seen = _observation(submission, by=key_of(request), now=now)
     if seen.arxiv_id and (declined := submissions.declined(seen.arxiv_id, now=now)):
         note = declined.note or "arXiv knows no such paper."
-        return said({"state": "declined", "message": SAID["declined"].format(note=note), "paper": None})
+        return json_response({"state": "declined", "message": MESSAGES["declined"].format(note=note), "paper": None})
     if seen.title:
         return _take_in(seen, now=now)
     return _queue(seen.arxiv_id or "", by=key_of(request), now=now)
@@ -124,15 +124,15 @@ def _take_in(seen: Observation, *, now: datetime) -> HttpResponse:
     with transaction.atomic():
         is_new = ingest([seen], now=now).new > 0
         sighting = Sighting.objects.filter(source=SOURCE, key=seen.key).select_related("paper").latest("pk")
-    return _told(sighting.paper, state="added" if is_new else "known", status=ADDED_STATUS if is_new else 200)
+    return _response(sighting.paper, state="added" if is_new else "known", status=ADDED_STATUS if is_new else 200)
 
 
 def _queue(identifier: str, *, by: ApiKey, now: datetime) -> HttpResponse:
     """An identifier alone says nothing that could be shown: arXiv is asked when a curator says yes."""
     paper = Paper.objects.filter(arxiv_id=identifier).first()
     if paper is not None:
-        return _told(paper, state="known", status=200)
-    if not submissions.takes_submissions():
+        return _response(paper, state="known", status=200)
+    if not submissions.accepts_submissions():
         raise HttpError(422, NOT_ASKED)
     try:
         with transaction.atomic():
@@ -140,13 +140,13 @@ def _queue(identifier: str, *, by: ApiKey, now: datetime) -> HttpResponse:
             Submission.objects.create(link=link[:300], arxiv_id=identifier, at=now)
     except IntegrityError:
         pass  # it waits already: one open place in the queue for a paper, whoever asks
-    return said({"state": "waiting", "message": SAID["waiting"], "paper": None}, status=WAITING_STATUS)
+    return json_response({"state": "waiting", "message": MESSAGES["waiting"], "paper": None}, status=WAITING_STATUS)
 
 
-def _told(paper: Paper, *, state: str, status: int) -> HttpResponse:
+def _response(paper: Paper, *, state: str, status: int) -> HttpResponse:
     key = paper.merged_into_id or paper.pk
     shown = Paper.objects.published().with_topics().filter(pk=key).first()
-    message = SAID[state] if shown else SAID["hidden"]
-    return said(
+    message = MESSAGES[state] if shown else MESSAGES["hidden"]
+    return json_response(
         {"state": state, "message": message, "paper": public_facts.of_paper(shown) if shown else None}, status=status
     )

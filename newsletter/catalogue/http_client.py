@@ -35,7 +35,7 @@ _INSIDE = [ipaddress.ip_network(text) for text in ("192.0.0.0/24", "64:ff9b:1::/
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class FetchPolicy:
     """What a request may do. The defaults are for the world; tests on loopback loosen them."""
 
     scheme: str = "https"
@@ -46,11 +46,11 @@ class Rules:
     in_all: float = 90.0  # seconds
 
 
-WORLD = Rules()
+WORLD = FetchPolicy()
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FetchResponse:
     status: int  # 200, or 304 when what we have is still right
     body: bytes
     etag: str
@@ -85,8 +85,8 @@ def fetch(
     spacing: timedelta,
     etag: str = "",
     modified: str = "",
-    rules: Rules = WORLD,
-) -> Answer:
+    rules: FetchPolicy = WORLD,
+) -> FetchResponse:
     """Ask once, following redirects among `hosts`. Raises FetchError; HostBusy when it is another's turn.
     `spacing` is left between two requests to one organisation's hosts, over all machines.
 
@@ -98,7 +98,7 @@ def fetch(
     def present() -> datetime:
         return now + timedelta(seconds=time.monotonic() - started)
 
-    with httpx.Client(trust_env=False, timeout=rules.silence, headers={"User-Agent": who_we_are()}) as client:
+    with httpx.Client(trust_env=False, timeout=rules.silence, headers={"User-Agent": user_agent()}) as client:
         for _ in range(rules.redirects + 1):
             parts = _checked(url, hosts=hosts, rules=rules)
             turn = _take_turn(parts, now=present(), spacing=spacing, rules=rules)
@@ -110,7 +110,7 @@ def fetch(
                 else:
                     error.retry_at = turn.give_back(now=present(), error=error)
                 raise
-            if isinstance(answer, Answer):
+            if isinstance(answer, FetchResponse):
                 turn.pass_on(now=present())
                 return answer
             turn.keep(now=present())
@@ -124,9 +124,9 @@ def _ask(
     conditions: dict[str, str],
     *,
     content_types: frozenset[str],
-    rules: Rules,
+    rules: FetchPolicy,
     started: float,
-) -> Answer | str:
+) -> FetchResponse | str:
     """One request: the answer, or where we are sent instead."""
     address = address_of(parts, rules=rules)
     pinned = parts._replace(netloc=f"[{address}]" if ":" in address else address)
@@ -145,7 +145,7 @@ def _ask(
                 raise FetchError(
                     f"the host answered {response.status_code} {response.reason_phrase}".strip(),
                     status=response.status_code,
-                    wait=asked_wait(response),
+                    wait=retry_after(response),
                 )
             body = b""
             if response.status_code == 200:
@@ -156,14 +156,14 @@ def _ask(
                     raise FetchError("the answer is packed more than once", status=200)
                 body = _read(response, rules=rules, started=started)
             headers = response.headers
-            return Answer(
+            return FetchResponse(
                 response.status_code, body, headers.get("ETag", "")[:200], headers.get("Last-Modified", "")[:64]
             )
     except httpx.HTTPError as error:
         raise FetchError(f"the connection failed: {type(error).__name__} {error}".strip()[:300]) from error
 
 
-def _read(response: httpx.Response, *, rules: Rules, started: float) -> bytes:
+def _read(response: httpx.Response, *, rules: FetchPolicy, started: float) -> bytes:
     chunks, size = [], 0
     for chunk in response.iter_bytes():
         size += len(chunk)
@@ -201,7 +201,7 @@ class _Turn:
         SourceHost.objects.filter(host=self.name).update(free_at=free_at, strikes=strikes)
 
 
-def _take_turn(parts: SplitResult, *, now: datetime, spacing: timedelta, rules: Rules) -> _Turn:
+def _take_turn(parts: SplitResult, *, now: datetime, spacing: timedelta, rules: FetchPolicy) -> _Turn:
     # All hosts of one organisation share a turn: arXiv counts its sub-domains together.
     name = ".".join((parts.hostname or "").split(".")[-2:]) if rules.public_only else parts.netloc
     row, _ = SourceHost.objects.get_or_create(host=name, defaults={"free_at": now})
@@ -214,7 +214,7 @@ def _take_turn(parts: SplitResult, *, now: datetime, spacing: timedelta, rules: 
     return _Turn(name, row.strikes, spacing)
 
 
-def _checked(url: str, *, hosts: frozenset[str], rules: Rules) -> SplitResult:
+def _checked(url: str, *, hosts: frozenset[str], rules: FetchPolicy) -> SplitResult:
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -227,7 +227,7 @@ def _checked(url: str, *, hosts: frozenset[str], rules: Rules) -> SplitResult:
     return parts
 
 
-def address_of(parts: SplitResult, *, rules: Rules) -> str:
+def address_of(parts: SplitResult, *, rules: FetchPolicy) -> str:
     """The one address to connect to. Raises FetchError when the name has any that lies inside a network."""
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
@@ -248,7 +248,7 @@ def _is_public(address: str) -> bool:
     return found.is_global and not found.is_multicast and not any(found in network for network in _INSIDE)
 
 
-def asked_wait(response: httpx.Response) -> timedelta | None:
+def retry_after(response: httpx.Response) -> timedelta | None:
     """Retry-After as seconds or date (RFC 9110 §10.2.3), else Hugging Face's RateLimit header when nothing is left."""
     text = response.headers.get("Retry-After", "").strip()
     if text.isdecimal():
@@ -265,5 +265,5 @@ def asked_wait(response: httpx.Response) -> timedelta | None:
     return None
 
 
-def who_we_are() -> str:
+def user_agent() -> str:
     return f"Paperboy/{settings.VERSION} (+{settings.SITE_URL})"

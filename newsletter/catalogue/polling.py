@@ -56,12 +56,12 @@ def enabled_sources() -> list[Source]:
     return [source for name, source in registry.polled().items() if name in settings.SOURCES]
 
 
-def gather_due(
+def poll_due(
     *,
     now: datetime,
     deadline: datetime | None = None,
     sources: Sequence[Source] | None = None,
-    rules: http_client.Rules = http_client.WORLD,
+    rules: http_client.FetchPolicy = http_client.WORLD,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[SourceRun]:
     """Ask every source whose poll is due. Returns the runs, in order; empty when nothing was due.
@@ -78,7 +78,7 @@ def gather_due(
             if deadline is not None and present > deadline:
                 _poll_again(source, at=present)
                 return runs
-            run = ask(source, address, now=present, rules=rules, sleep=sleep)
+            run = poll_source(source, address, now=present, rules=rules, sleep=sleep)
             runs.append(run)
             if run.state in {State.WAITING, State.FAILED} and run.retry_at:
                 _poll_again(source, at=run.retry_at)
@@ -88,12 +88,12 @@ def gather_due(
     return runs
 
 
-def ask(
+def poll_source(
     source: Source,
     address: str,
     *,
     now: datetime,
-    rules: http_client.Rules = http_client.WORLD,
+    rules: http_client.FetchPolicy = http_client.WORLD,
     sleep: Callable[[float], None] = time.sleep,
 ) -> SourceRun:
     """One question to one source: fetch, read, ingest, and write down what came of it. Raises nothing of the source."""
@@ -160,9 +160,9 @@ def _fetch(
     *,
     known: SourceRun | None,
     now: datetime,
-    rules: http_client.Rules,
+    rules: http_client.FetchPolicy,
     sleep: Callable[[float], None],
-) -> http_client.Answer:
+) -> http_client.FetchResponse:
     """Fetch, sitting out a short wait for our turn once."""
     waited = timedelta(0)
     while True:
@@ -263,7 +263,7 @@ def _urls_answered(source: str, *, since: datetime) -> Iterable[str]:
     return runs.values_list("url", flat=True)
 
 
-def ask_soon(source: str, *, now: datetime) -> None:
+def poll_soon(source: str, *, now: datetime) -> None:
     """Let the next tick poll this source. Its host is still asked no faster than it wants to be."""
     SourceHost.objects.filter(host=source, free_at__gt=now).update(free_at=now)
 

@@ -40,13 +40,13 @@ def may_take_part(reader: Subscriber) -> bool:
     return reader.state in ACTIVE
 
 
-def hold_reader(reader: Subscriber) -> Subscriber:
+def lock_reader(reader: Subscriber) -> Subscriber:
     """The reader as they stand, kept so until the transaction ends: two requests at once are counted one by one, and
     nothing is left of who is being erased."""
     return Subscriber.objects.select_for_update().get(pk=reader.pk)
 
 
-class Answer(StrEnum):
+class SubmissionResult(StrEnum):
     """What is said to a reader who hands in a link."""
 
     TAKEN = "taken"
@@ -62,31 +62,31 @@ class Answer(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Handed:
-    answer: Answer
+class SubmittedLink:
+    answer: SubmissionResult
     paper: Paper | None = None
     submission: Submission | None = None
 
 
-def takes_submissions() -> bool:
+def accepts_submissions() -> bool:
     """Only where arXiv is asked: what is accepted has to come from there."""
     return arxiv_query.SOURCE in settings.SOURCES
 
 
-def submit(reader: Subscriber, *, link: str, now: datetime) -> Handed:
+def submit(reader: Subscriber, *, link: str, now: datetime) -> SubmittedLink:
     """A reader's link to a paper on arXiv joins the curator's queue, unless there is a reason why not."""
     identifier = _identifier(link)
     if identifier is None:
-        return Handed(Answer.UNREADABLE)
+        return SubmittedLink(SubmissionResult.UNREADABLE)
     if not could_exist(identifier, on=(now + timedelta(days=1)).date()):
-        return Handed(Answer.IMPOSSIBLE)
+        return SubmittedLink(SubmissionResult.IMPOSSIBLE)
     try:
         with transaction.atomic():
-            if not may_take_part(hold_reader(reader)):
-                return Handed(Answer.REFUSED)
+            if not may_take_part(lock_reader(reader)):
+                return SubmittedLink(SubmissionResult.REFUSED)
             return _known(identifier, now=now) or _too_much(reader, now=now) or _take(reader, identifier, link, now=now)
     except IntegrityError:  # another reader handed it in at the same moment
-        return Handed(Answer.WAITING)
+        return SubmittedLink(SubmissionResult.WAITING)
 
 
 def _identifier(link: str) -> str | None:
@@ -96,15 +96,15 @@ def _identifier(link: str) -> str | None:
     return found[0] if found else None
 
 
-def _known(identifier: str, *, now: datetime) -> Handed | None:
+def _known(identifier: str, *, now: datetime) -> SubmittedLink | None:
     paper = Paper.objects.select_related("merged_into").filter(arxiv_id=identifier).first()
     if paper is not None:
         paper = paper.merged_into or paper
-        return Handed(Answer.HIDDEN if paper.is_hidden else Answer.LISTED, paper=paper)
+        return SubmittedLink(SubmissionResult.HIDDEN if paper.is_hidden else SubmissionResult.LISTED, paper=paper)
     if Submission.objects.filter(arxiv_id=identifier).open().exists():
-        return Handed(Answer.WAITING)
+        return SubmittedLink(SubmissionResult.WAITING)
     refused = declined(identifier, now=now)
-    return Handed(Answer.DECLINED, submission=refused) if refused else None
+    return SubmittedLink(SubmissionResult.DECLINED, submission=refused) if refused else None
 
 
 def declined(identifier: str, *, now: datetime) -> Submission | None:
@@ -117,19 +117,19 @@ def declined(identifier: str, *, now: datetime) -> Submission | None:
     return handed_in.filter(state=State.DECLINED, decided_at__gt=now - REMEMBERED).order_by("-decided_at").first()
 
 
-def _too_much(reader: Subscriber, *, now: datetime) -> Handed | None:
+def _too_much(reader: Subscriber, *, now: datetime) -> SubmittedLink | None:
     mine = Submission.objects.filter(subscriber=reader)
     if mine.filter(state=State.WAITING).count() >= WAITING_AT_MOST:
-        return Handed(Answer.TOO_MANY)
+        return SubmittedLink(SubmissionResult.TOO_MANY)
     if mine.filter(at__gt=now - timedelta(days=1)).count() >= SUBMITTED_A_DAY:
-        return Handed(Answer.ENOUGH)
+        return SubmittedLink(SubmissionResult.ENOUGH)
     return None
 
 
-def _take(reader: Subscriber, identifier: str, link: str, *, now: datetime) -> Handed:
+def _take(reader: Subscriber, identifier: str, link: str, *, now: datetime) -> SubmittedLink:
     plain = "".join(character for character in link if character.isprintable())
     taken = Submission.objects.create(subscriber=reader, link=plain[:300], arxiv_id=identifier, at=now)
-    return Handed(Answer.TAKEN, submission=taken)
+    return SubmittedLink(SubmissionResult.TAKEN, submission=taken)
 
 
 def accept(submissions: Collection[int], *, by: User | None, now: datetime) -> int:
@@ -138,7 +138,7 @@ def accept(submissions: Collection[int], *, by: User | None, now: datetime) -> i
         state=State.ACCEPTED, decided_by=by, decided_at=now
     )
     if accepted:
-        polling.ask_soon(arxiv_query.SOURCE, now=now)
+        polling.poll_soon(arxiv_query.SOURCE, now=now)
     return accepted
 
 

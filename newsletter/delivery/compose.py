@@ -17,7 +17,7 @@ from newsletter.delivery.claim import Claimed
 from newsletter.delivery.transports import Message
 from newsletter.mail.assemble import Composer, Identity, Recipient
 from newsletter.models import Compiled
-from newsletter.models.background_writer import patiently
+from newsletter.models.background_writer import retry_while_away
 from subscriptions import links
 from subscriptions.models import Subscriber
 
@@ -123,7 +123,9 @@ class Composers:
         """In the reader's language when somebody read it as the edition was frozen, else in the site's."""
         key = edition, language if language in _LANGUAGES else settings.LANGUAGE_CODE
         if key not in self._of:
-            compiled = patiently(Compiled.objects.values_list("fragments", flat=True).filter(edition=edition).get)
+            compiled = retry_while_away(
+                Compiled.objects.values_list("fragments", flat=True).filter(edition=edition).get
+            )
             try:
                 self._of[key] = Composer(compiled.get("languages", {}).get(language, compiled), self._identity)
             except Exception as error:

@@ -25,11 +25,11 @@ from newsletter.delivery.claim import Claimed, claim_due, give_back, keep_alive,
 from newsletter.delivery.compose import Composers, EditionBroken
 from newsletter.delivery.settle_and_mark import exchange
 from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase, Transport, Turn
-from newsletter.models.background_writer import Ledger, open_ledger
+from newsletter.models.background_writer import BackgroundWriter, open_writer
 
 log = logging.getLogger(__name__)
 IDLE_SECONDS = 0.25
-BUSY_SECONDS = 0.001  # while the ledger writes, look back at it this often
+BUSY_SECONDS = 0.001  # while the writer writes, look back at it this often
 LAST_WORDS = timedelta(seconds=200)  # longer than a relay may take to answer the final dot
 GREETING = timedelta(seconds=120)  # from the start of a run, whatever its deadline: a slow relay is waited for …
 AFTER_GREETING = timedelta(seconds=20)  # … and is then given mail
@@ -65,9 +65,9 @@ def deliver(
     Rows claimed and not sent are given back. Raises what the database raises when it stays away for too long; what was
     on the wire is then settled by the reaper as unknown.
     """
-    ledger, claims = open_ledger(), open_ledger()  # claiming a chunk takes long: it must not hold up the marks
+    writer, claims = open_writer(), open_writer()  # claiming a chunk takes long: it must not hold up the marks
     try:
-        worker = _Worker(transport=transport, ledger=ledger, claims=claims, clock=clock)
+        worker = _Worker(transport=transport, writer=writer, claims=claims, clock=clock)
         greeting_until = clock() + GREETING
         while not worker.is_done:
             if not worker.run.outcomes and transport.is_opening():
@@ -82,27 +82,29 @@ def deliver(
                 )
                 break
             worker.turn()
-        ledger.call(lambda: let_go(token=worker.run.token))
+        writer.call(lambda: let_go(token=worker.run.token))
     finally:
         transport.close()
         claims.close()
-        ledger.close()
+        writer.close()
     return worker.run
 
 
 class _Worker:
-    def __init__(self, *, transport: Transport, ledger: Ledger, claims: Ledger, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, *, transport: Transport, writer: BackgroundWriter, claims: BackgroundWriter, clock: Callable[[], datetime]
+    ) -> None:
         self.run = Run()
         self.breaker = Breaker()
         self._transport = transport
-        self._ledger = ledger
+        self._ledger = writer
         self._claims = claims
         self._clock = clock
         self._composers = Composers()
         self._stock: deque[Claimed] = deque()
         self._sizes: dict[int, int] = {}  # what the transport holds, with the bytes of each
         self._rows: dict[int, Claimed] = {}
-        self._waiting = Turn()  # what the transport told and the ledger has not written yet
+        self._waiting = Turn()  # what the transport told and the writer has not written yet
         self._writing: tuple[Turn, Future[set[int]]] | None = None
         self._claiming: Future[list[Claimed] | None] | None = None
         self._stopping = False
@@ -115,7 +117,7 @@ class _Worker:
         return idle and not self._waiting.outcomes and (self._exhausted or self._stopping)
 
     def turn(self) -> None:
-        """One round: fill the transport, move bytes, take in what the ledger wrote, give it what is new."""
+        """One round: fill the transport, move bytes, take in what the writer wrote, give it what is new."""
         self._claim()
         self._fill()
         busy = self._writing is not None or not self._sizes
@@ -206,7 +208,7 @@ class _Worker:
         self._ledger.call(lambda: give_back(back, token=token, not_before=owed_since(now=now)))
 
     def _write(self) -> None:
-        """Hand what is new to the ledger, one write at a time: what comes meanwhile is the next batch."""
+        """Hand what is new to the writer, one write at a time: what comes meanwhile is the next batch."""
         if self._writing:
             return
         now, token = self._clock(), self.run.token

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from newsletter.interests.profile_rows import Tastes
+from newsletter.interests.profile_rows import ReaderProfiles
 from newsletter.mail import compile as mail_compile
 from newsletter.models import Compiled, Delivery, Edition, EditionItem, Paper, PaperTopic, Sighting
 from newsletter.models.papers import UNMEASURED
@@ -278,8 +278,8 @@ def freeze(edition: Edition, *, now: datetime) -> bool:
     if locked.state != Edition.State.APPROVED:
         return False
     _leave_out_withdrawn(locked)
-    _note_kin(locked)
-    compiled = mail_compile.compile_edition(locked, now=now, languages=mail_compile.languages_read())
+    _record_similar(locked)
+    compiled = mail_compile.compile_edition(locked, now=now, languages=mail_compile.languages_in_use())
     Compiled.objects.update_or_create(edition=locked, defaults={"fragments": compiled, "compiled_at": now})
     Edition.objects.filter(pk=locked.pk).update(
         state=Edition.State.FROZEN,
@@ -362,10 +362,10 @@ def _leave_out_withdrawn(edition: Edition) -> None:
     withdrawn.exclude(standing=EditionItem.Standing.EXCLUDED).update(standing=EditionItem.Standing.EXCLUDED)
 
 
-def _note_kin(edition: Edition) -> None:
+def _record_similar(edition: Edition) -> None:
     """Write down which papers that somebody liked each one is like, for a reason to name (components are recorded)."""
     items = list(listed_items(edition))
-    kin = Tastes([item.paper_id for item in items]).kin()
+    kin = ReaderProfiles([item.paper_id for item in items]).similar_liked()
     named = {pk for alike in kin.values() for pk in alike}
     titles = dict(Paper.objects.filter(pk__in=named).values_list("pk", "title"))
     for item in items:

@@ -95,23 +95,23 @@ def of_edition(edition: Edition, *, papers: int) -> dict[str, Any]:
 
 def of_items(items: Iterable[EditionItem]) -> list[dict[str, Any]]:
     """The places of an edition in their order; a paper that was merged since stands there as the one it became."""
-    told: list[dict[str, Any]] = []
+    facts: list[dict[str, Any]] = []
     papers = set()
     for item in items:
         paper = item.paper.merged_into or item.paper
         if paper.is_hidden or paper.merged_into_id or paper.pk in papers:
             continue
         papers.add(paper.pk)
-        told.append(
+        facts.append(
             {
-                "position": len(told) + 1,
+                "position": len(facts) + 1,
                 "lane": item.lane,
                 "note": item.note,
                 "trend": of_trend(item.parts, score=item.score),
                 "paper": of_paper(paper),
             }
         )
-    return told
+    return facts
 
 
 def items_of(edition: Edition) -> Iterable[EditionItem]:

@@ -32,7 +32,7 @@ MEANING_SHARE = 0.28
 RESTRAINT = 0.5  # how much of what is not liked is held against a paper; 1 is the regression's own weighting
 EXPLICIT = 0.8  # weight of a disliked paper against 0.2 of any other, as Scholar Inbox has it (arXiv 2504.08385)
 BACKGROUND = 10  # how many other papers stand against the disliked ones; there they are 5,000
-AKIN = 0.2  # likeness in words from which a reader would say so too; two papers of one topic have .05 to .1
+LIKENESS_MIN = 0.2  # likeness in words from which a reader would say so too; two papers of one topic have .05 to .1
 _READERS = 256  # at a time; changes memory and speed, never the result
 _PAPERS = 512
 _RARE = 0.02  # added to a topic's share of papers, so that one nobody writes about is not infinitely rare
@@ -68,7 +68,7 @@ class Vectors:
         return Vectors(sparse.vstack([self.words, more.words], format="csr"), np.concatenate([self.rest, more.rest]))
 
 
-class Words:
+class TextModel:
     """A vocabulary, the rarity of its words and topics, and the usual paper, learnt from some hundred papers or more.
 
     ``fields`` says in words what each topic is about, in the order of the columns of ``topics``. ``meanings`` has a
@@ -102,10 +102,10 @@ class Words:
 
 
 def personal_relevance(papers: Vectors, candidates: Vectors, judged: Judged, *, usual: Floats) -> tuple[Floats, Floats]:
-    """Relevance (readers x candidates, 0 to 1) and trust (readers, 0 to .7). All vectors come from one ``Words``.
+    """Relevance (readers x candidates, 0 to 1) and trust (readers, 0 to .7). All vectors come from one ``TextModel``.
 
-    ``papers`` are the rows that ``judged`` speaks of, ``usual`` is that of their ``Words``. Rows of readers with fewer
-    than five judged papers are .5 and their trust is 0.
+    ``papers`` are the rows that ``judged`` speaks of, ``usual`` is that of their ``TextModel``. Rows of readers
+    with fewer than five judged papers are .5 and their trust is 0.
     """
     liked_of, disliked_of = np.diff(judged.liked_indptr), np.diff(judged.disliked_indptr)
     count = liked_of + disliked_of
@@ -128,14 +128,14 @@ def personal_relevance(papers: Vectors, candidates: Vectors, judged: Judged, *, 
     return relevance, trust.astype(np.float32)
 
 
-def akin(papers: Vectors, candidates: Vectors) -> Any:
+def similar_in_words(papers: Vectors, candidates: Vectors) -> Any:
     """Papers x candidates, sparse: likeness in words where it is great enough to be told to a reader."""
     from scipy import sparse
 
     blocks = []
     for start in range(0, len(papers), _PAPERS):
         block = (papers.words[start : start + _PAPERS] @ candidates.words.T).tocsr()
-        block.data[block.data < AKIN] = 0
+        block.data[block.data < LIKENESS_MIN] = 0
         block.eliminate_zeros()
         blocks.append(block)
     return sparse.vstack(blocks, format="csr") if blocks else sparse.csr_matrix((0, len(candidates)))

@@ -2,7 +2,7 @@
 
 In: the verdicts of a block of readers, the texts, topics and meanings of the papers judged and of the candidates. Out:
 arrays for matching; and, once per edition, which papers somebody liked each candidate is really like. Reads only; may
-run any number of times. Words are learnt once per edition, and only if some reader has judged enough papers.
+run any number of times. TextModel are learnt once per edition, and only if some reader has judged enough papers.
 """
 
 from __future__ import annotations
@@ -21,41 +21,43 @@ from subscriptions.models import Topic
 
 BACKGROUND = 1000  # newest papers, from which the rarity of words is learnt
 REMEMBERED = 100  # latest verdicts of each reader: interests move on
-LIKED_LATELY = 3000  # papers liked by anybody, latest first, among which the kin of a candidate are looked for
+LIKED_LATELY = (
+    3000  # papers liked by anybody, latest first, among which the similar_liked of a candidate are looked for
+)
 TELLING = 100  # with fewer papers a rare word cannot be told from a common one, and nothing is called alike
-KIN = 8  # of them are told apart for each candidate
+SIMILAR_KEPT = 8  # of them are told apart for each candidate
 
 
-Taste = tuple[profile.Floats, profile.Floats] | tuple[None, None]
+Relevance = tuple[profile.Floats, profile.Floats] | tuple[None, None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Learnt:
-    words: profile.Words
+class _Fitted:
+    words: profile.TextModel
     candidates: profile.Vectors
 
 
-class Tastes:
+class ReaderProfiles:
     """What readers think of one edition's candidates. Keep it for all blocks of readers of that edition."""
 
     def __init__(self, papers: Sequence[int]) -> None:
         """``papers`` are the candidates, in the order in which matching knows them."""
         self._papers = list(papers)
-        self._learnt: _Learnt | None = None
+        self._fitted: _Fitted | None = None
         self._judged: profile.Vectors | None = None  # of every paper that a reader of this edition has judged
         self._row_of: dict[int, int] = {}
 
-    def of(self, readers: Sequence[int]) -> Taste:
+    def of(self, readers: Sequence[int]) -> Relevance:
         """Relevance (readers x candidates) and trust (readers), or nothing when nobody here has judged five papers."""
         liked, disliked = self._verdicts(readers)
         if not self._papers or not (liked or disliked):
             return None, None
-        learnt = self._learn()
+        fitted = self._learn()
         papers = self._vectors_of_judged([*liked.values(), *disliked.values()])
         judged = profile.Judged(*self._lists(liked, readers), *self._lists(disliked, readers))
-        return profile.personal_relevance(papers, learnt.candidates, judged, usual=learnt.words.usual)
+        return profile.personal_relevance(papers, fitted.candidates, judged, usual=fitted.words.usual)
 
-    def kin(self) -> dict[int, list[int]]:
+    def similar_liked(self) -> dict[int, list[int]]:
         """Candidate -> the papers liked by some reader that it is really like, the most alike first."""
         latest = Verdict.objects.filter(value__gt=0, paper__in=Paper.objects.published()).values("paper_id")
         liked = list(
@@ -65,15 +67,15 @@ class Tastes:
         )
         if not (liked and self._papers) or Paper.objects.published()[:TELLING].count() < TELLING:
             return {}
-        learnt = self._learn()
-        likeness = profile.akin(_Read(liked).vectors(learnt.words), learnt.candidates).tocsc()
+        fitted = self._learn()
+        likeness = profile.similar_in_words(_Read(liked).vectors(fitted.words), fitted.candidates).tocsc()
         found: dict[int, list[int]] = {}
         for column, paper in enumerate(self._papers):
             entries = slice(likeness.indptr[column], likeness.indptr[column + 1])
             rows, values = likeness.indices[entries], likeness.data[entries]
             alike = [liked[row] for row in rows[np.lexsort((rows, -values))].tolist() if liked[row] != paper]
             if alike:
-                found[paper] = alike[:KIN]
+                found[paper] = alike[:SIMILAR_KEPT]
         return found
 
     def _verdicts(self, readers: Sequence[int]) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
@@ -89,8 +91,8 @@ class Tastes:
             {reader: [paper for paper, value in pairs if value < 0] for reader, pairs in known.items()},
         )
 
-    def _learn(self) -> _Learnt:
-        if self._learnt is None:
+    def _learn(self) -> _Fitted:
+        if self._fitted is None:
             newest = Paper.objects.published().order_by("-first_seen_at").values_list("pk", flat=True)[:BACKGROUND]
             offered = _Read(self._papers)
             background = _Read(list(dict.fromkeys([*self._papers, *newest])))
@@ -100,11 +102,11 @@ class Tastes:
                     "name", "description", "keywords"
                 )
             ]
-            words = profile.Words(
+            words = profile.TextModel(
                 background.texts, topics=background.topics, fields=fields, meanings=background.meanings
             )
-            self._learnt = _Learnt(words, offered.vectors(words))
-        return self._learnt
+            self._fitted = _Fitted(words, offered.vectors(words))
+        return self._fitted
 
     def _vectors_of_judged(self, lists: Sequence[Sequence[int]]) -> profile.Vectors:
         """Vectors of all papers met so far: readers judge what they were sent, so blocks share most of them."""
@@ -156,5 +158,5 @@ class _Read:
             self.meanings = np.zeros((len(papers), rows.shape[1]), dtype=np.float32)
             self.meanings[[row_of[paper] for paper in known]] = rows
 
-    def vectors(self, words: profile.Words) -> profile.Vectors:
+    def vectors(self, words: profile.TextModel) -> profile.Vectors:
         return words.vectors(self.texts, topics=self.topics, meanings=self.meanings)

@@ -51,11 +51,11 @@ _SLOTS = (
 )
 
 
-class FragmentError(Exception):
+class CompileError(Exception):
     """A part of the digest cannot be rendered; the message names the item."""
 
 
-def languages_read() -> list[str]:
+def languages_in_use() -> list[str]:
     """Our other languages that somebody who gets digests, or is about to, reads: each is compiled once."""
     gone = [Subscriber.State.UNSUBSCRIBED, Subscriber.State.SUPPRESSED, Subscriber.State.ERASED]
     read = Subscriber.objects.exclude(state__in=gone).order_by().values_list("language", flat=True).distinct()
@@ -63,7 +63,7 @@ def languages_read() -> list[str]:
 
 
 def compile_edition(edition: Edition, *, now: datetime, languages: Iterable[str] = ()) -> dict[str, Any]:
-    """Every fragment of the edition's digests, inlined and encoded. FragmentError names the item that fails.
+    """Every fragment of the edition's digests, inlined and encoded. CompileError names the item that fails.
 
     In the site's language; under "languages" the same once more in each of the others that are wanted.
     """
@@ -93,11 +93,11 @@ def _compile(edition: Edition, *, language: str, now: datetime) -> dict[str, Any
             try:
                 compiled["items"][str(item.pk)] = press.item(item, topics=topics)
             except Exception as error:
-                raise FragmentError(f"Item {item.pk} ({item.paper.title[:80]}) cannot be rendered: {error}") from error
+                raise CompileError(f"Item {item.pk} ({item.paper.title[:80]}) cannot be rendered: {error}") from error
     # "=_" can stand in neither encoding, so no line of a part is ever taken for the boundary (RFC 2045 section 6.7).
     compiled["boundary"] = f"=_digest_{edition.pk}_{edition.cadence}"
     if json.dumps(compiled).count(compiled["boundary"]) != 1:
-        raise FragmentError("A fragment holds the edition's boundary.")
+        raise CompileError("A fragment holds the edition's boundary.")
     return compiled
 
 

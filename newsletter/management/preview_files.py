@@ -23,10 +23,10 @@ from newsletter.monitoring import previews
 from newsletter.monitoring.previews import Persona
 from subscriptions.models import Topic
 
-WISHES = "topics=SLUG,… mutes=SLUG,… papers=N format=html|text new=yes"
+PERSONA_FIELDS = "topics=SLUG,… mutes=SLUG,… papers=N format=html|text new=yes"
 
 
-class WishError(Exception):
+class PersonaError(Exception):
     """The words do not describe a reader; the message says what does."""
 
 
@@ -44,14 +44,14 @@ def persona_of(wishes: str) -> Persona:
     """The made-up reader that the words describe; an empty string follows nothing in particular."""
     given = dict(part.partition("=")[::2] for part in wishes.split())
     if unknown := set(given) - {"topics", "mutes", "papers", "format", "new"}:
-        raise WishError(f"I do not know {', '.join(sorted(unknown))}: say {WISHES}.")
+        raise PersonaError(f"I do not know {', '.join(sorted(unknown))}: say {PERSONA_FIELDS}.")
     known = set(Topic.objects.filter(is_active=True).values_list("slug", flat=True))
     follows, mutes = (tuple(filter(None, given.get(key, "").split(","))) for key in ("topics", "mutes"))
     if missing := {*follows, *mutes} - known:
-        raise WishError(f"There is no topic {', '.join(sorted(missing))}. There are: {', '.join(sorted(known))}.")
+        raise PersonaError(f"There is no topic {', '.join(sorted(missing))}. There are: {', '.join(sorted(known))}.")
     papers = given.get("papers", "10")
     if not papers.isdecimal() or not 1 <= int(papers) <= 50:
-        raise WishError(f"papers={papers}: a digest has 1 to 50 papers.")
+        raise PersonaError(f"papers={papers}: a digest has 1 to 50 papers.")
     return Persona(
         wishes or "follows nothing in particular",
         follows=follows,

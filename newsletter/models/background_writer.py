@@ -19,7 +19,7 @@ PATIENCE_SECONDS = 120.0
 Result = TypeVar("Result")
 
 
-class Ledger(Protocol):
+class BackgroundWriter(Protocol):
     def submit(self, step: Callable[[], Result]) -> Future[Result]:
         """Do it after what was submitted before."""
 
@@ -30,29 +30,29 @@ class Ledger(Protocol):
         """Finish what was submitted and close the connection."""
 
 
-class InlineLedger:
+class InlineWriter:
     """For SQLite, whose writers take turns anyway, and inside a transaction of the caller."""
 
     def submit(self, step: Callable[[], Result]) -> Future[Result]:
         future: Future[Result] = Future()
-        future.set_result(patiently(step))
+        future.set_result(retry_while_away(step))
         return future
 
     def call(self, step: Callable[[], Result]) -> Result:
-        return patiently(step)
+        return retry_while_away(step)
 
     def close(self) -> None:
         """Nothing to end: the connection is the caller's."""
 
 
-class ThreadedLedger:
+class ThreadedWriter:
     """For PostgreSQL: sending or choosing goes on while a commit is under way."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
 
     def submit(self, step: Callable[[], Result]) -> Future[Result]:
-        return self._thread.submit(patiently, step)
+        return self._thread.submit(retry_while_away, step)
 
     def call(self, step: Callable[[], Result]) -> Result:
         return self.submit(step).result()
@@ -62,10 +62,10 @@ class ThreadedLedger:
         self._thread.shutdown(wait=True)
 
 
-def open_ledger() -> Ledger:
+def open_writer() -> BackgroundWriter:
     """Beside the work where the database can do both at once; inline on SQLite and inside a caller's transaction."""
     beside = connection.vendor == "postgresql" and not connection.in_atomic_block
-    return ThreadedLedger() if beside else InlineLedger()
+    return ThreadedWriter() if beside else InlineWriter()
 
 
 def first_line(error: Exception) -> str:
@@ -73,7 +73,7 @@ def first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
-def patiently(step: Callable[[], Result]) -> Result:
+def retry_while_away(step: Callable[[], Result]) -> Result:
     """The step's result; while the database is away, wait and try again for two minutes."""
     give_up_at = time.monotonic() + PATIENCE_SECONDS
     wait = 0.05

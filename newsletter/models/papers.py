@@ -49,7 +49,7 @@ class PaperQuerySet(models.QuerySet["Paper"]):
     def listed_between(self, first: date, last: date) -> PaperQuerySet:
         return self.published().filter(listed_on__range=(first, last))
 
-    def filed_under(self, topic: Topic, **narrowed: Any) -> PaperQuerySet:
+    def assigned_to(self, topic: Topic, **narrowed: Any) -> PaperQuerySet:
         """The papers of a topic, to be sorted and narrowed by the sort keys beside the topic."""
         beside = {f"paper_topics__{key}": value for key, value in narrowed.items()}
         return self.filter(paper_topics__topic=topic, paper_topics__is_assigned=True, **beside)
@@ -94,7 +94,7 @@ class PaperQuerySet(models.QuerySet["Paper"]):
         return after
 
 
-def cut(lists: Iterable[PaperQuerySet], start: int, stop: int) -> list[Paper]:
+def slice_of_union(lists: Iterable[PaperQuerySet], start: int, stop: int) -> list[Paper]:
     """A part of these lists set one after the other: the keys out of indexes first, then those rows with their topics.
 
     A list is counted only when the part begins behind it.

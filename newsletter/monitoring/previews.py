@@ -49,7 +49,7 @@ def sample_personas(edition: Edition) -> list[Persona]:
 
 
 def preview(edition: Edition, *, persona: Persona, now: datetime) -> EmailMessage:
-    """The parsed message. FragmentError when a fragment of the edition cannot be rendered."""
+    """The parsed message. CompileError when a fragment of the edition cannot be rendered."""
     return message_from_bytes(preview_bytes(edition, persona=persona, now=now), policy=policy.default)
 
 

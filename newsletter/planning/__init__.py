@@ -18,7 +18,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from newsletter.models import Edition, Miss
-from newsletter.models.background_writer import open_ledger
+from newsletter.models.background_writer import open_writer
 from newsletter.planning.bulk_insert import Row
 from newsletter.planning.delivery_rows import Planned, note_misses, rows_of, write_rows
 from newsletter.planning.due import (
@@ -138,7 +138,7 @@ def plan_now(edition: Edition, *, now: datetime, is_late: Callable[[], object] =
 def _plan_edition(plan: EditionPlan, *, now: datetime, done: Planned, is_late: Callable[[], object]) -> None:
     """All readers who are due for it: the next chunk is chosen while the last one is being written."""
     patience, jitter = grace(plan.edition.cadence), settings.SEND_JITTER_SECONDS
-    ledger = open_ledger()
+    writer = open_writer()
     writing: Future[Planned] | None = None
     try:
         last: Due | None = None
@@ -148,11 +148,11 @@ def _plan_edition(plan: EditionPlan, *, now: datetime, done: Planned, is_late: C
             rows = rows_of(plan, readers, slots)
             if writing:
                 done.add(writing.result())
-            writing = ledger.submit(partial(_write_chunk, plan.edition, readers, rows, now=now))
+            writing = writer.submit(partial(_write_chunk, plan.edition, readers, rows, now=now))
         if writing:
             done.add(writing.result())
     finally:
-        ledger.close()
+        writer.close()
 
 
 def _write_chunk(edition: Edition, readers: Sequence[Due], rows: Sequence[Row], *, now: datetime) -> Planned:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from newsletter.interests import select
-from newsletter.interests.profile_rows import Taste, Tastes, liked_by
+from newsletter.interests.profile_rows import ReaderProfiles, Relevance, liked_by
 from newsletter.models import Delivery, Edition, EditionItem, PaperTopic
 from newsletter.planning.due import CHUNK, Due
 from subscriptions.models import EVERY_DAY, Subscriber, Topic, TopicPreference
@@ -58,8 +58,8 @@ class EditionPlan:
             primary=primary,
             picks=np.array([item[3] == EditionItem.Lane.PICK for item in items], dtype=bool),
         )
-        self._shelf = select.Shelf(self.candidates, select.Rules())
-        self._tastes = Tastes([paper for _, paper, *_rest in items])
+        self._shelf = select.CandidateSet(self.candidates, select.SelectionRules())
+        self._tastes = ReaderProfiles([paper for _, paper, *_rest in items])
         # Liked paper -> (how many are more like it, candidate column), as written down when the edition was frozen.
         self._kin: dict[int, list[tuple[int, int]]] = defaultdict(list)
         for column, item in enumerate(items):
@@ -111,7 +111,7 @@ class EditionPlan:
             readers,
             preferences.values_list("subscriber_id", "topic_id", "stance"),
             seen=self.seen_by(readers),
-            tastes=self._tastes.of(pks),
+            profiles=self._tastes.of(pks),
             liked=liked_by(pks, among=self._kin),
         )
 
@@ -121,7 +121,7 @@ class EditionPlan:
         preferences: Iterable[tuple[int, int, str]],
         *,
         seen: Mapping[int, Sequence[int]],
-        tastes: Taste = (None, None),
+        profiles: Relevance = (None, None),
         liked: Iterable[tuple[int, int]] = (),
     ) -> list[str]:
         """The same from values: (reader, topic, stance), per reader the candidate columns they had, (reader, paper)."""
@@ -134,13 +134,13 @@ class EditionPlan:
             else:
                 weights[row_of[reader], self.topic_column[topic]] = 2 if stance == TopicPreference.Stance.MORE else 1
         lists = [seen.get(reader.pk, ()) for reader in readers]
-        relevance, blend = tastes
+        relevance, blend = profiles
         kin = sorted(
             (place, row_of[reader], column, paper)
             for reader, paper in liked
             for place, column in self._kin.get(paper, ())
         )
-        akin = np.array([entry[1:] for entry in kin], dtype=np.int64).reshape(-1, 3)
+        similar_to_liked = np.array([entry[1:] for entry in kin], dtype=np.int64).reshape(-1, 3)
         block = select.Readers(
             weights=weights,
             mutes=mutes,
@@ -151,7 +151,7 @@ class EditionPlan:
             seen_indptr=np.cumsum([0, *map(len, lists)], dtype=np.int64),
             seen_indices=np.array([column for columns in lists for column in columns], dtype=np.int64),
             widen=np.array([reader.thin_policy == Subscriber.ThinPolicy.WIDEN for reader in readers], dtype=bool),
-            akin=select.Akin(*akin.T),
+            similar_to_liked=select.SimilarToLiked(*similar_to_liked.T),
         )
         chosen = select.choose(self._shelf, block)
         return select.picks_as_json(chosen, self.candidates, [slug for _, slug in self.topics])

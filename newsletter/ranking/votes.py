@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.db.models import Count, Func, Max, Q, TextField
 
-from newsletter.catalogue.submissions import SOURCE, hold_reader, may_take_part
+from newsletter.catalogue.submissions import SOURCE, lock_reader, may_take_part
 from newsletter.models import Paper, Signal, Vote
 from newsletter.ranking.scoring import YOUNG
 from subscriptions.lifecycle import ACTIVE
@@ -44,7 +44,7 @@ def vote(reader: Subscriber, *, paper: Paper, now: datetime) -> bool:
     if paper.is_hidden:
         return False
     with transaction.atomic():
-        if not may_take_part(hold_reader(reader)):
+        if not may_take_part(lock_reader(reader)):
             return False
         mine = Vote.objects.filter(subscriber=reader)
         if not mine.filter(paper=paper).exists():

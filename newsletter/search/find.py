@@ -19,12 +19,12 @@ from newsletter.search import nearest_neighbours, synonyms
 from newsletter.search.candidates import AllOf, AnyOf, Limits, Sought, Word, holding, newest, within
 from newsletter.search.latent_semantics import Floats, Memory
 from newsletter.search.query import Problem, Query, QueryError, parse
-from newsletter.search.relevance import Group, Words, rank, weights_of
+from newsletter.search.relevance import Group, PaperWords, rank, weights_of
 from newsletter.search.tokens import STOP_WORDS, stem
 from subscriptions.models import Topic
 
 if TYPE_CHECKING:
-    from newsletter.search.nearest_neighbours import Shelf
+    from newsletter.search.nearest_neighbours import VectorIndex
 
 MOST = 600  # papers ranked for one query
 SHOWN = 400  # of them kept
@@ -109,7 +109,7 @@ def _named(text: str) -> int | None:
 
 
 def _corrected(words: Sequence[str], memory: Memory) -> tuple[list[str], tuple[tuple[str, str], ...]]:
-    """Words that no paper has, nor the list of plain words, as the word of the catalogue that is nearest."""
+    """PaperWords that no paper has, nor the list of plain words, as the word of the catalogue that is nearest."""
     read: list[str] = []
     corrected: list[tuple[str, str]] = []
     for word in words:
@@ -135,7 +135,9 @@ def _vector_of(text: str) -> Floats | None:
     return encoder.encode([text])[0] if encoder else None
 
 
-def _gathered(groups: Sequence[Group], query: Query, limits: Limits, here: Shelf, vector: Floats | None) -> list[int]:
+def _gathered(
+    groups: Sequence[Group], query: Query, limits: Limits, here: VectorIndex, vector: Floats | None
+) -> list[int]:
     """At most MOST papers: with all words, with most of the rare ones, and those that lie near in meaning."""
     own = [Word(group.stem) for group in groups if group.stem]
     by_rarity = sorted(dict.fromkeys(own), key=lambda word: here.memory.held_share(word.stem))
@@ -176,7 +178,7 @@ def _ways(group: Group) -> list[Sought]:
     return [*([Word(group.stem)] if group.stem else []), *phrases]
 
 
-def _rare(groups: Sequence[Group], here: Shelf) -> list[Sought]:
+def _rare(groups: Sequence[Group], here: VectorIndex) -> list[Sought]:
     """Ways to say any of the words, the rarest first, as long as all of them together hold few papers."""
     catalogue = here.catalogue
     ways = {way: _most(way, here.memory) * catalogue for group in groups for way in map(_hashable, _ways(group))}
@@ -207,10 +209,10 @@ def _share(sought: Sought, memory: Memory) -> float:
     return math.prod(parts) if isinstance(sought, AllOf) else min(1.0, sum(parts))
 
 
-def _read(papers: Sequence[int], phrases: Sequence[tuple[str, ...]]) -> list[Words]:
+def _read(papers: Sequence[int], phrases: Sequence[tuple[str, ...]]) -> list[PaperWords]:
     """The papers as they are ranked; with phrases only those in which each stands as it is quoted."""
     rows = SearchEntry.objects.filter(paper__any_of=papers).order_by("-pk").values_list("paper_id", "title", "body")
-    read = [Words(*row) for row in rows]
+    read = [PaperWords(*row) for row in rows]
     if phrases:
         sought = [f" {' '.join(phrase)} " for phrase in phrases]
         read = [one for one in read if all(s in f" {one.title} " or s in f" {one.body} " for s in sought)][:MOST]

@@ -2,7 +2,7 @@
 
 In: what was learnt (search.meaning) and, with the extra `semantic`, the papers' vectors. Out: the nearest papers, and
 the numbers of any paper. Papers that came after the last learning are placed as they are met. At most
-meaning.PAPERS + _FRESH papers: 10 MB, 45 MB with vectors. Reads only; a newer memory makes a new shelf.
+meaning.PAPERS + _FRESH papers: 10 MB, 45 MB with vectors. Reads only; a newer memory makes a new index.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from newsletter.catalogue.topics.encoder import WIDTH
 from newsletter.models import SearchEntry
 from newsletter.search import index_entries
 from newsletter.search.latent_semantics import NOTHING_LEARNT, PAPERS, Floats, Memory
-from newsletter.search.relevance import Scores, Words
+from newsletter.search.relevance import PaperWords, Scores
 
 _FRESH = 5_000
 _LOOK_EVERY = 60.0  # seconds until vectors are asked for again that were not there
@@ -28,7 +28,7 @@ _A_TIME = 500
 
 
 @dataclass
-class Shelf:
+class VectorIndex:
     memory: Memory
     ids: NDArray[np.int64]
     places: Floats
@@ -59,8 +59,8 @@ class Shelf:
         best = best[scores[best] > 0]
         return [int(pk) for pk in self.ids[best[np.lexsort((best, -scores[best]))]]]
 
-    def places_of(self, papers: Sequence[Words]) -> Floats:
-        """A row per paper: from the shelf, else made from its words."""
+    def places_of(self, papers: Sequence[PaperWords]) -> Floats:
+        """A row per paper: from the index, else made from its words."""
         rows = [self._rows.get(paper.paper, -1) for paper in papers]
         found: Floats = np.zeros((len(papers), self.memory.places.shape[1]), dtype=np.float32)
         here = [place for place, row in enumerate(rows) if row >= 0]
@@ -82,7 +82,7 @@ class Shelf:
         found, rows = embeddings.vectors_of([paper])
         return rows[0] if found else None
 
-    def likeness_of(self, papers: Sequence[Words], vector: Floats) -> Scores | None:
+    def likeness_of(self, papers: Sequence[PaperWords], vector: Floats) -> Scores | None:
         """The product of each paper's vector with this one; NaN where a paper has none; None without the extra."""
         known = self.vectors
         if known is None:
@@ -102,7 +102,7 @@ class Shelf:
 
     @property
     def vectors(self) -> Floats | None:
-        """A row per paper on the shelf, zero where none is known; None without the extra."""
+        """A row per paper on the index, zero where none is known; None without the extra."""
         if not embeddings.is_on():
             return None
         if self._vectors is None or time.monotonic() - self._looked_at > _LOOK_EVERY:
@@ -126,7 +126,7 @@ class Shelf:
             last = int(self.ids.max(initial=0))
             room = len(self.memory.ids) + _FRESH - len(self.ids)
             fresh = SearchEntry.objects.filter(pk__gt=last).order_by("pk").values_list("pk", "title", "body")
-            papers = [Words(*row) for row in fresh[: min(_A_TIME, max(0, room))]]
+            papers = [PaperWords(*row) for row in fresh[: min(_A_TIME, max(0, room))]]
             if papers:
                 places = self.places_of(papers)
                 # In this order: another thread may read in between, and never finds a row that is not there yet.
@@ -137,17 +137,19 @@ class Shelf:
                 self._looked_at = 0.0
 
 
-_shelf: Shelf | None = None
-_EMPTY = Shelf(NOTHING_LEARNT, NOTHING_LEARNT.ids, NOTHING_LEARNT.papers_places)
+_shelf: VectorIndex | None = None
+_EMPTY = VectorIndex(NOTHING_LEARNT, NOTHING_LEARNT.ids, NOTHING_LEARNT.papers_places)
 
 
-def current() -> Shelf:
-    """The shelf of what was last learnt, with the papers that came since."""
+def current() -> VectorIndex:
+    """The index of what was last learnt, with the papers that came since."""
     global _shelf
     memory = index_entries.recall()
     if memory is None:
         return _EMPTY
     if _shelf is None or _shelf.memory is not memory:
-        _shelf = Shelf(memory, memory.ids, memory.papers_places, {int(pk): row for row, pk in enumerate(memory.ids)})
+        _shelf = VectorIndex(
+            memory, memory.ids, memory.papers_places, {int(pk): row for row, pk in enumerate(memory.ids)}
+        )
     _shelf.take_in_fresh()
     return _shelf

@@ -41,7 +41,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class PaperWords:
     """A paper as it is ranked: stems between blanks."""
 
     paper: int
@@ -51,7 +51,7 @@ class Words:
 
 def rank(
     groups: Sequence[Group],
-    papers: Sequence[Words],
+    papers: Sequence[PaperWords],
     memory: Memory,
     *,
     places: Floats,
@@ -77,7 +77,7 @@ def rank(
     return np.where(near, np.maximum(scores, 1e-6), 0.0)
 
 
-def _by_words(groups: Sequence[Group], papers: Sequence[Words], memory: Memory) -> Scores:
+def _by_words(groups: Sequence[Group], papers: Sequence[PaperWords], memory: Memory) -> Scores:
     titles = [f" {paper.title} " for paper in papers]
     bodies = [f" {paper.body} " for paper in papers]
     lengths = np.array(
@@ -131,8 +131,8 @@ _LIKE_IN_TITLE, _LIKE_IN_PLACE, _LIKE_BY_VECTORS = 0.3, 0.5, 0.75
 
 
 def like(
-    paper: Words,
-    others: Sequence[Words],
+    paper: PaperWords,
+    others: Sequence[PaperWords],
     memory: Memory,
     *,
     place: Floats,

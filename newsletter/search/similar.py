@@ -12,7 +12,7 @@ from newsletter.models import Paper, SearchEntry
 from newsletter.search import nearest_neighbours
 from newsletter.search.candidates import AnyOf, Limits, Word, holding, within
 from newsletter.search.index_entries import entry_of
-from newsletter.search.relevance import Words, like
+from newsletter.search.relevance import PaperWords, like
 
 MOST = 50
 _KEEP_SECONDS = 1800
@@ -36,7 +36,7 @@ def similar_to(paper: Paper, *, limit: int) -> list[tuple[int, float]]:
 def _similar_to(paper: Paper) -> list[tuple[int, float]]:
     here = nearest_neighbours.current()
     entry = SearchEntry.objects.filter(pk=paper.pk).first() or entry_of(paper)
-    words = Words(paper.pk, entry.title, entry.body)
+    words = PaperWords(paper.pk, entry.title, entry.body)
     place = here.places_of([words])[0]
     vector = here.vector_of(paper.pk)
     near = here.nearest_places(place, most=_NEAREST)
@@ -47,7 +47,7 @@ def _similar_to(paper: Paper) -> list[tuple[int, float]]:
         found.update(holding(AnyOf(rare), Limits(), most=_BY_WORDS))
     found.discard(paper.pk)
     rows = SearchEntry.objects.filter(paper__any_of=sorted(found)).order_by("-pk")
-    others = [Words(*row) for row in rows.values_list("paper_id", "title", "body")]
+    others = [PaperWords(*row) for row in rows.values_list("paper_id", "title", "body")]
     scores = like(
         words,
         others,
@@ -60,7 +60,7 @@ def _similar_to(paper: Paper) -> list[tuple[int, float]]:
     return [(-pk, round(-score, 4)) for score, pk in best if -score >= _LEAST]
 
 
-def _rare_words(paper: Words, here: nearest_neighbours.Shelf) -> list[Word]:
+def _rare_words(paper: PaperWords, here: nearest_neighbours.VectorIndex) -> list[Word]:
     memory, catalogue = here.memory, here.catalogue
     stems = dict.fromkeys([*paper.title.split(), *paper.body.split()])
     # A word that no other paper has finds nothing.

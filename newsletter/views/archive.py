@@ -33,11 +33,11 @@ from newsletter.views.page_context import (
     frame,
     page_of,
     public_page,
+    query_choice,
     query_of,
+    query_params,
     sites_own_picture,
     why,
-    wish,
-    wishes_of,
 )
 from newsletter.views.structured_data import publication_issue
 
@@ -99,7 +99,7 @@ class Entry:
 
 @public_page
 def editions(request: HttpRequest) -> HttpResponse:
-    cadence = wish(request, "cadence", CADENCES)
+    cadence = query_choice(request, "cadence", CADENCES)
     number = page_of(request)
     found = Edition.objects.issued()
     if cadence:
@@ -108,19 +108,19 @@ def editions(request: HttpRequest) -> HttpResponse:
     page = list(newest_first(found)[start : start + EDITIONS_PER_PAGE + 1])
     if not page and number > 1:
         raise Http404
-    wishes = wishes_of(cadence=(cadence, ""))
+    params = query_params(cadence=(cadence, ""))
     months = [
         (month, list(shown)) for month, shown in groupby(shown_of(page[:EDITIONS_PER_PAGE]), lambda one: one.month)
     ]
     frame_of = frame(request)
-    query = _query(wishes, number)
+    query = _query(params, number)
     context = {
         "months": months,
         "cadence": cadence,
-        "filters": [(_("Frequency"), choices("cadence", CADENCES, cadence, wishes))],
+        "filters": [(_("Frequency"), choices("cadence", CADENCES, cadence, params))],
         "number": number,
-        "query_before": _query(wishes, number - 1) if number > 1 else None,
-        "query_after": _query(wishes, number + 1) if len(page) > EDITIONS_PER_PAGE else None,
+        "query_before": _query(params, number - 1) if number > 1 else None,
+        "query_after": _query(params, number + 1) if len(page) > EDITIONS_PER_PAGE else None,
         "nav": "editions",
     }
     return render(
@@ -257,6 +257,6 @@ def visible_items(found: Iterable[Edition]) -> EditionItemQuerySet:
     return items.exclude(paper__merged_into__is_hidden=True)
 
 
-def _query(wishes: dict[str, str], number: int) -> str:
+def _query(params: dict[str, str], number: int) -> str:
     pages: dict[str, Any] = {"page": str(number)} if number > 1 else {}
-    return query_of(wishes | pages)
+    return query_of(params | pages)

@@ -24,7 +24,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page
 
 from newsletter.models import Edition, Paper
-from newsletter.models.papers import cut
+from newsletter.models.papers import slice_of_union
 from newsletter.views.periods import period_around
 from subscriptions.models import Topic
 
@@ -54,7 +54,7 @@ class Channel:
 
 
 def _first(*lists: PaperQuerySet) -> list[Paper]:
-    return cut(lists, 0, PAPERS_PER_FEED)
+    return slice_of_union(lists, 0, PAPERS_PER_FEED)
 
 
 def _today() -> Channel:
@@ -88,7 +88,7 @@ def _topic(slug: str) -> Channel:
         f"{settings.SITE_NAME}: {topic.name}",
         topic.description,
         reverse("newsletter:topic", args=[topic.slug]),
-        _first(Paper.objects.published().filed_under(topic).order_by("-paper_topics__paper_id")),
+        _first(Paper.objects.published().assigned_to(topic).order_by("-paper_topics__paper_id")),
     )
 
 
@@ -192,7 +192,7 @@ def xml_text(text: str) -> str:
 @conditional_page
 @cache_control(public=True, max_age=3600)
 def sitemap(request: HttpRequest) -> HttpResponse:
-    """The index. Papers are cut by ranges of ids, so no part has to count or skip what comes before it."""
+    """The index. Papers are slice_of_union by ranges of ids, so no part has to count or skip what comes before it."""
     newest = Paper.objects.published().aggregate(pk=Max("pk"))["pk"] or 0
     parts = range(1, -(-newest // PAPERS_PER_SITEMAP) + 1)
     paths = [

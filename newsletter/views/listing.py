@@ -16,7 +16,16 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from newsletter.models import Paper
-from newsletter.views.page_context import Leaf, choices, frame, leaf_of, public_page, query_of, wish, wishes_of
+from newsletter.views.page_context import (
+    ListPage,
+    choices,
+    frame,
+    list_page_of,
+    public_page,
+    query_choice,
+    query_of,
+    query_params,
+)
 from newsletter.views.periods import CADENCE_OF, Period, period_around
 from newsletter.views.structured_data import collection_page
 from subscriptions.models import Topic
@@ -39,13 +48,13 @@ CODE = {"": _("All"), "yes": _("With code")}
 
 
 @dataclass(frozen=True)
-class Asked:
+class ListQuery:
     """Which of the papers, and in which order. Each combination is an address of its own."""
 
     sort: str
     code: str
     topic: Topic | None
-    wishes: dict[str, str]
+    params: dict[str, str]
 
 
 @public_page
@@ -54,8 +63,8 @@ def home(request: HttpRequest) -> HttpResponse:
     day = Paper.objects.newest_day()
     if day is not None:
         return _period_page(request, period_around("day", day), nav="home")
-    leaf = leaf_of(request, Paper.objects.published().order_by("-first_seen_at", "id"))
-    context = frame(request) | {"leaf": leaf, "nav": "home"}
+    list_page = list_page_of(request, Paper.objects.published().order_by("-first_seen_at", "id"))
+    context = frame(request) | {"list_page": list_page, "nav": "home"}
     return render(request, "newsletter/catalogue.html", context)
 
 
@@ -89,7 +98,7 @@ def month(request: HttpRequest, first: date) -> HttpResponse:
 def trending(request: HttpRequest) -> HttpResponse:
     """The week or the month up to the newest listed day, so that a quiet weekend does not empty it."""
     context = frame(request)
-    window = wish(request, "window", WINDOWS)
+    window = query_choice(request, "window", WINDOWS)
     asked = _asked(request, context["topic_list"], window=(window, "week"))
     last = Paper.objects.newest_day() or timezone.now().date()
     first = last - timedelta(days=DAYS_OF[window] - 1)
@@ -127,15 +136,15 @@ def _period_page(request: HttpRequest, period: Period, *, nav: str = "") -> Http
     context |= _around(period) | _listed(
         request, papers, asked, title=period.title, cadence=period.cadence, topics=context["topic_list"]
     )
-    leaf: Leaf = context["leaf"]
+    list_page: ListPage = context["list_page"]
     context |= {
         "period": period,
         "title": period.title,
         "is_future": period.first > timezone.now().date(),
         "is_weekend": period.kind == "day" and period.first.weekday() >= 5,
         # Only an empty page has to know whether its filters emptied it.
-        "has_others": not leaf.papers
-        and leaf.is_narrowed
+        "has_others": not list_page.papers
+        and list_page.is_narrowed
         and Paper.objects.listed_between(period.first, period.last).exists(),
         "nav": nav,
     }
@@ -163,22 +172,22 @@ def _asked(
     sorts: Mapping[str, str | _StrPromise] = SORTS,
     topic: Topic | None = None,
     **more: tuple[str, str],
-) -> Asked:
+) -> ListQuery:
     by_slug: dict[str, Topic | None] = {"": None} | {each.slug: each for each in topics}
-    slug = wish(request, "topic", by_slug)
-    sort = wish(request, "sort", sorts)
-    code = wish(request, "code", CODE)
-    wishes = wishes_of(**more, topic=(slug, ""), sort=(sort, next(iter(sorts))), code=(code, ""))
-    return Asked(sort, code, topic or by_slug[slug], wishes)
+    slug = query_choice(request, "topic", by_slug)
+    sort = query_choice(request, "sort", sorts)
+    code = query_choice(request, "code", CODE)
+    params = query_params(**more, topic=(slug, ""), sort=(sort, next(iter(sorts))), code=(code, ""))
+    return ListQuery(sort, code, topic or by_slug[slug], params)
 
 
-def _papers(asked: Asked, *, days: tuple[date, date], cadence: str) -> list[PaperQuerySet]:
+def _papers(asked: ListQuery, *, days: tuple[date, date], cadence: str) -> list[PaperQuerySet]:
     """The lists that follow each other on the page; each walks an index (tests/test_listing_plans.py)."""
     papers = Paper.objects.listed_between(*days)
     votes, newest = ("-upvotes", "-id"), ("-listed_on", "-score_daily", "-upvotes", "-id")
     if asked.topic:
         # The days are said of both: the database cannot know that the one is a copy of the other.
-        papers = papers.filed_under(asked.topic, listed_on__range=days, **_beside(asked))
+        papers = papers.assigned_to(asked.topic, listed_on__range=days, **_beside(asked))
         votes = ("-paper_topics__upvotes", "-paper_topics__paper_id")
     elif asked.code:
         papers = papers.with_code()
@@ -199,9 +208,9 @@ def _papers(asked: Asked, *, days: tuple[date, date], cadence: str) -> list[Pape
             return [_scored(asked, days, cadence, newest_day), unscored]
 
 
-def _papers_of_topic(asked: Asked, topic: Topic) -> list[PaperQuerySet]:
+def _papers_of_topic(asked: ListQuery, topic: Topic) -> list[PaperQuerySet]:
     """All of a topic, from its beginning; by trend, only those that do."""
-    papers = Paper.objects.published().filed_under(topic, **_beside(asked))
+    papers = Paper.objects.published().assigned_to(topic, **_beside(asked))
     match asked.sort:
         case "votes":
             return [papers.order_by("-paper_topics__upvotes", "-paper_topics__paper_id")]
@@ -211,7 +220,7 @@ def _papers_of_topic(asked: Asked, topic: Topic) -> list[PaperQuerySet]:
             return [papers.filter(score_weekly__gt=0).order_by("-score_weekly", "-upvotes", "-id")]
 
 
-def _scored(asked: Asked, days: tuple[date, date], cadence: str, newest_day: date) -> PaperQuerySet:
+def _scored(asked: ListQuery, days: tuple[date, date], cadence: str, newest_day: date) -> PaperQuerySet:
     """The papers of these days with a trend score, best first.
 
     Only papers of a month have one, so a whole month up to the newest list needs no limits. Saying them would mislead
@@ -221,20 +230,20 @@ def _scored(asked: Asked, days: tuple[date, date], cadence: str, newest_day: dat
     if days != (newest_day - MONTH + timedelta(days=1), newest_day):
         papers = papers.filter(listed_on__range=days)
     if asked.topic:
-        papers = papers.filed_under(asked.topic, **_beside(asked))
+        papers = papers.assigned_to(asked.topic, **_beside(asked))
     elif asked.code:
         papers = papers.with_code()
     return papers.filter(**{f"score_{cadence}__gt": 0}).order_by(f"-score_{cadence}", "-upvotes", "-id")
 
 
-def _beside(asked: Asked) -> dict[str, Any]:
+def _beside(asked: ListQuery) -> dict[str, Any]:
     return {"has_code": True} if asked.code else {}
 
 
 def _listed(
     request: HttpRequest,
     lists: list[PaperQuerySet],
-    asked: Asked,
+    asked: ListQuery,
     *,
     title: str,
     cadence: str,
@@ -242,30 +251,32 @@ def _listed(
     windows: tuple[str, Mapping[str, str | _StrPromise]] | None = None,
     default: str = "trending",
 ) -> dict[str, Any]:
-    """The leaf, what can be asked of it, and how to take back what was asked."""
-    leaf = leaf_of(request, *lists, wishes=asked.wishes, cadence=cadence if asked.sort == "trending" else "")
+    """The page, what can be asked of it, and how to take back what was asked."""
+    list_page = list_page_of(request, *lists, params=asked.params, cadence=cadence if asked.sort == "trending" else "")
     sorts = {default: SORTS[default]} | SORTS
     filters = [
-        (_("Order"), choices("sort", sorts, asked.sort, leaf.wishes)),
-        (_("Code"), choices("code", CODE, asked.code, leaf.wishes)),
+        (_("Order"), choices("sort", sorts, asked.sort, list_page.params)),
+        (_("Code"), choices("code", CODE, asked.code, list_page.params)),
     ]
     if windows:
-        filters.insert(0, (_("Period"), choices("window", windows[1], windows[0], leaf.wishes)))
+        filters.insert(0, (_("Period"), choices("window", windows[1], windows[0], list_page.params)))
     known: dict[str, str | _StrPromise] = {"": _("All topics")} | {each.slug: each.name for each in topics}
-    chosen = asked.wishes.get("topic", "")
+    chosen = asked.params.get("topic", "")
     return {
-        "leaf": leaf,
+        "list_page": list_page,
         "filters": filters,
-        "topic_choices": choices("topic", known, chosen, leaf.wishes) if topics else [],
+        "topic_choices": choices("topic", known, chosen, list_page.params) if topics else [],
         "chosen_topic": known[chosen],
         "without": [
-            (label, query_of({name: value for name, value in leaf.wishes.items() if name != gone}))
+            (label, query_of({name: value for name, value in list_page.params.items() if name != gone}))
             for gone, label in (("topic", _("All topics")), ("code", _("With and without code")))
-            if gone in leaf.wishes
+            if gone in list_page.params
         ],
-        "json_ld": collection_page(leaf.papers, title=title, address=_address(request, leaf), first=leaf.first_rank),
+        "json_ld": collection_page(
+            list_page.papers, title=title, address=_address(request, list_page), first=list_page.first_rank
+        ),
     }
 
 
-def _address(request: HttpRequest, leaf: Leaf) -> str:
-    return request.path + (f"?{leaf.canonical_query}" if leaf.canonical_query else "")
+def _address(request: HttpRequest, list_page: ListPage) -> str:
+    return request.path + (f"?{list_page.canonical_query}" if list_page.canonical_query else "")

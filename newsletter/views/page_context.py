@@ -1,7 +1,7 @@
-"""What the pages of papers share: a leaf of a list, the wishes an address can hold, the frame around them.
+"""What the pages of papers share: a page of a list, the parameters an address can hold, the frame around them.
 
-In: a request and a query of papers. Out: context for templates. A list is never counted, so that a leaf costs the same
-on a million papers; a wish that no page knows is a 404.
+In: a request and a query of papers. Out: context for templates. A list is never counted, so that a page costs the same
+on a million papers; a choice that no page knows is a 404.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from django.utils.translation import gettext, ngettext
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page
 
-from newsletter.models.papers import cut
+from newsletter.models.papers import slice_of_union
 from newsletter.ranking.explain import why_trending
 from subscriptions.models import Topic
 
@@ -68,13 +68,13 @@ def why(parts: dict[str, Any]) -> str:
 
 
 @dataclass(frozen=True)
-class Leaf:
+class ListPage:
     """One page of a list of papers. It never counts the whole list, so it costs the same on a million papers."""
 
     papers: list[Paper]
     number: int
     has_next: bool
-    wishes: Mapping[str, str]
+    params: Mapping[str, str]
     cadence: str = ""  # the trend score that ordered it, if one did
 
     @property
@@ -97,7 +97,7 @@ class Leaf:
     @property
     def is_narrowed(self) -> bool:
         """Whether a filter left papers out; another order or window leaves the list whole."""
-        return "topic" in self.wishes or "code" in self.wishes
+        return "topic" in self.params or "code" in self.params
 
     @property
     def query(self) -> str:
@@ -114,11 +114,11 @@ class Leaf:
     @property
     def canonical_query(self) -> str:
         """The address search engines should keep: the first page in another order is the same list once more."""
-        wishes = {name: value for name, value in self.wishes.items() if name != "sort" or self.number > 1}
-        return query_of(wishes | self._page(self.number))
+        params = {name: value for name, value in self.params.items() if name != "sort" or self.number > 1}
+        return query_of(params | self._page(self.number))
 
     def _query(self, number: int) -> str:
-        return query_of({**self.wishes, **self._page(number)})
+        return query_of({**self.params, **self._page(number)})
 
     def _page(self, number: int) -> dict[str, str]:
         return {"page": str(number)} if number > 1 else {}
@@ -126,7 +126,7 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Choice:
-    """One value of a wish that the address can hold, as a link."""
+    """One value of a choice that the address can hold, as a link."""
 
     label: str | _StrPromise
     query: str
@@ -144,7 +144,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     return {"topic_list": topics, "canonical": settings.SITE_URL + request.path}
 
 
-def wish(request: HttpRequest, name: str, known: Mapping[str, object]) -> str:
+def query_choice(request: HttpRequest, name: str, known: Mapping[str, object]) -> str:
     """The value of a query parameter: one of the known ones (the first is the default), else there is no such page."""
     value = request.GET.get(name, next(iter(known)))
     if value not in known:
@@ -152,18 +152,18 @@ def wish(request: HttpRequest, name: str, known: Mapping[str, object]) -> str:
     return value
 
 
-def wishes_of(**asked: tuple[str, str]) -> dict[str, str]:
+def query_params(**asked: tuple[str, str]) -> dict[str, str]:
     """Only what differs from the default goes into addresses, so that a page has one address."""
     return {name: value for name, (value, default) in asked.items() if value != default}
 
 
-def query_of(wishes: Mapping[str, str]) -> str:
-    return urlencode([(name, wishes[name]) for name in WISHES if name in wishes])
+def query_of(params: Mapping[str, str]) -> str:
+    return urlencode([(name, params[name]) for name in WISHES if name in params])
 
 
-def choices(name: str, known: Mapping[str, str | _StrPromise], chosen: str, wishes: Mapping[str, str]) -> list[Choice]:
+def choices(name: str, known: Mapping[str, str | _StrPromise], chosen: str, params: Mapping[str, str]) -> list[Choice]:
     default = next(iter(known))
-    others = {key: value for key, value in wishes.items() if key != name}
+    others = {key: value for key, value in params.items() if key != name}
     return [
         Choice(label, query_of(others | ({} if value == default else {name: value})), value == chosen)
         for value, label in known.items()
@@ -178,14 +178,14 @@ def page_of(request: HttpRequest) -> int:
     return int(asked)
 
 
-def leaf_of(
-    request: HttpRequest, *lists: PaperQuerySet, wishes: Mapping[str, str] | None = None, cadence: str = ""
-) -> Leaf:
+def list_page_of(
+    request: HttpRequest, *lists: PaperQuerySet, params: Mapping[str, str] | None = None, cadence: str = ""
+) -> ListPage:
     """The page asked for of these lists, set one after the other."""
     number = page_of(request)
     start = (number - 1) * PAPERS_PER_PAGE
-    found = cut(lists, start, start + PAPERS_PER_PAGE + 1)
+    found = slice_of_union(lists, start, start + PAPERS_PER_PAGE + 1)
     if not found and number > 1:
         raise Http404
     has_next = len(found) > PAPERS_PER_PAGE and number < LAST_PAGE
-    return Leaf(found[:PAPERS_PER_PAGE], number, has_next, wishes or {}, cadence)
+    return ListPage(found[:PAPERS_PER_PAGE], number, has_next, params or {}, cadence)

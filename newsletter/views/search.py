@@ -23,7 +23,16 @@ from newsletter import search
 from newsletter.models import Paper
 from newsletter.search.error_messages import sentence_of
 from newsletter.search.query import LONGEST
-from newsletter.views.page_context import PAPERS_PER_PAGE, Leaf, choices, frame, page_of, public_page, wish, wishes_of
+from newsletter.views.page_context import (
+    PAPERS_PER_PAGE,
+    ListPage,
+    choices,
+    frame,
+    page_of,
+    public_page,
+    query_choice,
+    query_params,
+)
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -51,7 +60,7 @@ EXAMPLES = (
 @public_page
 def search_page(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("q", "").strip()
-    sort = wish(request, "sort", SORTS)
+    sort = query_choice(request, "sort", SORTS)
     number = page_of(request)
     context = {"q": text[:LONGEST], "longest": LONGEST, "examples": EXAMPLES, "nav": "search"}
     try:
@@ -59,13 +68,13 @@ def search_page(request: HttpRequest) -> HttpResponse:
     except search.QueryError as error:
         context |= {"problem": sentence_of(error)}
     else:
-        wishes = wishes_of(q=(text, ""), sort=(sort, "relevance"))
-        leaf = _leaf(found, sort=sort, number=number, wishes=wishes)
-        if number > 1 and not leaf.papers:
+        params = query_params(q=(text, ""), sort=(sort, "relevance"))
+        list_page = _list_page(found, sort=sort, number=number, params=params)
+        if number > 1 and not list_page.papers:
             raise Http404
         context |= {
-            "leaf": leaf,
-            "filters": [(_("Order"), choices("sort", SORTS, sort, wishes))] if leaf.papers else [],
+            "list_page": list_page,
+            "filters": [(_("Order"), choices("sort", SORTS, sort, params))] if list_page.papers else [],
             "read_as": _rewritten(text, dict(found.corrected)),
             "as_written": _rewritten(text, {typed: f'"{typed}"' for typed, _read in found.corrected}),
         }
@@ -74,7 +83,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def _leaf(found: search.Found, *, sort: str, number: int, wishes: dict[str, str]) -> Leaf:
+def _list_page(found: search.Found, *, sort: str, number: int, params: dict[str, str]) -> ListPage:
     start = (number - 1) * PAPERS_PER_PAGE
     stop = start + PAPERS_PER_PAGE + 1
     if sort == "relevance" and found.query.has_words:
@@ -85,7 +94,7 @@ def _leaf(found: search.Found, *, sort: str, number: int, wishes: dict[str, str]
         order = ORDERS["newest" if sort == "relevance" else sort]
         fitting = Paper.objects.published().with_topics().filter(pk__any_of=found.fitting)
         papers = list(fitting.order_by(*order)[start:stop])
-    return Leaf(papers[:PAPERS_PER_PAGE], number, len(papers) > PAPERS_PER_PAGE, wishes)
+    return ListPage(papers[:PAPERS_PER_PAGE], number, len(papers) > PAPERS_PER_PAGE, params)
 
 
 def _rewritten(text: str, words: dict[str, str]) -> str:

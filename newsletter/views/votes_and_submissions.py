@@ -15,10 +15,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from newsletter.catalogue import submissions
-from newsletter.catalogue.submissions import Answer, Handed
+from newsletter.catalogue.submissions import SubmissionResult, SubmittedLink
 from newsletter.models import Paper, PaperQuerySet, PaperTopic, Submission
 from newsletter.ranking import votes
-from newsletter.views.page_context import choices, leaf_of, wish, wishes_of
+from newsletter.views.page_context import choices, list_page_of, query_choice, query_params
 from subscriptions.models import Subscriber, TopicPreference
 from subscriptions.views.guards import link_expired, plain, posted, reader_of, secret_page, see_other
 
@@ -63,10 +63,10 @@ def _vote(request: HttpRequest, reader: Subscriber, *, wanted: str, is_vote: boo
 
 
 def _submit(request: HttpRequest, reader: Subscriber, token: str, *, link: str) -> HttpResponse:
-    if not submissions.takes_submissions():
+    if not submissions.accepts_submissions():
         return see_other(request.path)
     handed = submissions.submit(reader, link=link, now=timezone.now())
-    if handed.answer == Answer.TAKEN:
+    if handed.answer == SubmissionResult.TAKEN:
         return see_other(request.path, query="said=taken#hand-in")
     return _page(request, reader, token, handed=handed, link=link)
 
@@ -76,24 +76,24 @@ def _page(
     reader: Subscriber,
     token: str,
     *,
-    handed: Handed | None = None,
+    handed: SubmittedLink | None = None,
     link: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    show = wish(request, "show", SHOWS)
-    wishes = wishes_of(show=(show, "all"))
-    leaf = leaf_of(request, _papers(reader, show), wishes=wishes, cadence="weekly")
-    shown = {paper.pk for paper in leaf.papers} | ({handed.paper.pk} if handed and handed.paper else set())
+    show = query_choice(request, "show", SHOWS)
+    params = query_params(show=(show, "all"))
+    list_page = list_page_of(request, _papers(reader, show), params=params, cadence="weekly")
+    shown = {paper.pk for paper in list_page.papers} | ({handed.paper.pk} if handed and handed.paper else set())
     context: dict[str, Any] = {
         "reader": reader,
         "token": token,
-        "leaf": leaf,
+        "list_page": list_page,
         "show": show,
-        "filters": [(_("Which papers"), choices("show", SHOWS, show, wishes))],
+        "filters": [(_("Which papers"), choices("show", SHOWS, show, params))],
         "voted": votes.voted_by(reader, shown),
         "may_vote": submissions.may_take_part(reader),
         "why_not": WHY_NOT.get(Subscriber.State(reader.state), ""),
-        "takes_submissions": submissions.takes_submissions(),
+        "accepts_submissions": submissions.accepts_submissions(),
         "submissions": Submission.objects.filter(subscriber=reader)
         .select_related("paper")
         .order_by("-at")[:SUBMISSIONS_SHOWN],
@@ -101,7 +101,7 @@ def _page(
         "link": plain(link),
         "said": request.GET.get("said", ""),
     }
-    return render(request, "newsletter/community.html", context, status=status)
+    return render(request, "newsletter/votes_and_submissions.html", context, status=status)
 
 
 def _papers(reader: Subscriber, show: str) -> PaperQuerySet:

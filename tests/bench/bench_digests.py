@@ -55,7 +55,7 @@ def simulate(readers: int = 1000, days: int = 30, *, seed: int = 1) -> Outcome:
             seen_indptr=np.cumsum([0, *map(len, had)]),
             seen_indices=np.array([number for numbers in had for number in numbers], dtype=np.int64),
         )
-        chosen = select.choose(select.Shelf(shelf, select.Rules()), block)
+        chosen = select.choose(select.CandidateSet(shelf, select.SelectionRules()), block)
         for reader, row in enumerate(chosen.positions.tolist()):
             papers = [int(offered[number]) for number in row if number >= 0]
             repeats += len(seen[reader].intersection(papers)) + len(papers) - len(set(papers))

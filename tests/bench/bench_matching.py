@@ -70,7 +70,7 @@ def personal_seconds(candidates: select.Candidates, readers: select.Readers) -> 
     papers = len(candidates.item_ids)
     relevance = rng.random((CHUNK, papers), dtype=np.float32)
     began = time.process_time()
-    shelf = select.Shelf(candidates, select.Rules())
+    shelf = select.CandidateSet(candidates, select.SelectionRules())
     spent = time.process_time() - began
     for start in range(0, len(readers.limits), CHUNK):
         rows = slice(start, start + CHUNK)
@@ -97,7 +97,7 @@ def main() -> None:
     papers = int(sys.argv[2]) if len(sys.argv) > 2 else 5_000
     candidates, readers = make_candidates(papers), make_readers(readers_count, papers)
     wall, cpu = time.perf_counter(), time.process_time()
-    chosen = select.choose(select.Shelf(candidates, select.Rules()), readers)
+    chosen = select.choose(select.CandidateSet(candidates, select.SelectionRules()), readers)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     again = time.process_time()
     texts = select.picks_as_json(chosen, candidates, [f"t{n}" for n in range(TOPICS)])

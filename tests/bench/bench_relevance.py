@@ -113,7 +113,7 @@ def _precisions(corpus: Corpus, readers: list[Rows], method: Method, shown: int,
 
 
 def ours(corpus: Corpus, *, meanings: NDArray[np.float32] | None = None) -> Method:
-    words = profiles.Words(corpus.texts, topics=corpus.topics, fields=corpus.fields, meanings=meanings)
+    words = profiles.TextModel(corpus.texts, topics=corpus.topics, fields=corpus.fields, meanings=meanings)
     vectors = words.vectors(corpus.texts, topics=corpus.topics, meanings=meanings)
     none = np.zeros(2, dtype=np.int64)
 
@@ -200,7 +200,7 @@ def _print_speed(corpus: Corpus) -> None:
     """100,000 readers, of whom 20,000 have judged 15 papers each, as planning takes them: 2,000 at a time."""
     rng = np.random.default_rng(1)
     chunk, each, chunks = 2_000, 15, 50
-    words = profiles.Words(corpus.texts, topics=corpus.topics, fields=corpus.fields)
+    words = profiles.TextModel(corpus.texts, topics=corpus.topics, fields=corpus.fields)
     vectors = words.vectors(corpus.texts, topics=corpus.topics)
     counts = np.where(np.arange(chunk) % 5 == 0, each, 0)
     liked, disliked = counts * 4 // 5, counts - counts * 4 // 5

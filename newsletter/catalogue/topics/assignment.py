@@ -36,7 +36,7 @@ def reclassify(papers: Sequence[Paper]) -> None:
     _file(papers, lambda paper: classifier.classify(paper.title, paper.abstract, categories=paper.categories))
 
 
-def file_by_meaning(papers: Sequence[Paper], vectors: Iterable[Floats], *, classifier: Classifier) -> None:
+def assign_by_meaning(papers: Sequence[Paper], vectors: Iterable[Floats], *, classifier: Classifier) -> None:
     """File papers by their words and vectors, a row each; ``classifier`` knows an encoder."""
     vector_of = {paper.pk: vector for paper, vector in zip(papers, vectors, strict=True)}
     _file(

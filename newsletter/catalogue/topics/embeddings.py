@@ -123,4 +123,4 @@ def _store(papers: Sequence[Paper], texts: Sequence[str], vectors: Floats, *, cl
         update_fields=["model", "values"],
     )
     by_meaning = [paper for paper, _ in kept]
-    assignment.file_by_meaning(by_meaning, [vector for _, vector in kept], classifier=classifier)
+    assignment.assign_by_meaning(by_meaning, [vector for _, vector in kept], classifier=classifier)

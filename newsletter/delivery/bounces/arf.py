@@ -65,6 +65,6 @@ def _event(kind: ReportKind, block: Message, *, message: Message, raw: bytes) ->
         message_id=marks.message_id,
         unsubscribe_hint=marks.unsubscribe_hint,
         code=mime.header(block, "Feedback-Type").lower()[:16],
-        text=status_codes.one_line(mime.header(block, "User-Agent")),
+        text=status_codes.single_line(mime.header(block, "User-Agent")),
         at=mime.moment(block, "Arrival-Date") or mime.moment(message),
     )

@@ -83,7 +83,7 @@ def _fate(block: dict[str, str], *, text: str) -> _Fate | None:
     else:
         return None
     code = status_codes.codes(status, diagnostic=diagnostic)
-    return _Fate(kind, code, status_codes.one_line(diagnostic), _recipients(block))
+    return _Fate(kind, code, status_codes.single_line(diagnostic), _recipients(block))
 
 
 def _kind(status: str, *, diagnostic: str, text: str) -> ReportKind:

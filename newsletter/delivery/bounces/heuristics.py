@@ -69,7 +69,7 @@ def parse(message: Message, *, raw: bytes) -> Event | None:
         message_id=marks.message_id,
         unsubscribe_hint=marks.unsubscribe_hint,
         code=status_codes.codes("", diagnostic=words),
-        text=status_codes.one_line(_answer_in(words)),
+        text=status_codes.single_line(_answer_in(words)),
         at=mime.moment(message),
     )
 

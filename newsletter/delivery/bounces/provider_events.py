@@ -84,7 +84,7 @@ def event_of(event: Any) -> Event | None:
         delivery=_our_key(event.metadata),
         message_id=str(event.message_id or "").strip("<> "),
         code=status_codes.codes("", diagnostic=response),
-        text=status_codes.one_line(response),
+        text=status_codes.single_line(response),
         at=_moment(event.timestamp),
     )
 

@@ -46,7 +46,7 @@ def codes(status: str, *, diagnostic: str) -> str:
     return " ".join(part for part in (reply.group(1) if reply else "", enhanced) if part)[:16]
 
 
-def one_line(text: str) -> str:
+def single_line(text: str) -> str:
     """Printable, short, and without anybody's address."""
     line = " ".join("".join(char if char.isprintable() else " " for char in text[:2000]).split())
     return _ADDRESS.sub("<address>", line)[:TEXT_LIMIT]

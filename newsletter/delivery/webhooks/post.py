@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import httpx
 
-from newsletter.catalogue.http_client import FetchError, Rules, address_of, asked_wait, who_we_are
+from newsletter.catalogue.http_client import FetchError, FetchPolicy, address_of, retry_after, user_agent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,8 +27,8 @@ SECONDS = 15.0  # for a whole try, name look-up and TLS included
 BODY_SECONDS = 2.0
 BODY_BYTES = 2048
 EXCERPT = 300
-PUBLIC = Rules()
-PRIVATE = Rules(public_only=False)  # for trying it out on one machine: WEBHOOK_PRIVATE_TARGETS
+PUBLIC = FetchPolicy()
+PRIVATE = FetchPolicy(public_only=False)  # for trying it out on one machine: WEBHOOK_PRIVATE_TARGETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WebhookResponse:
     status: int | None  # None: there was no answer
     excerpt: str  # of the answer, or what broke
     milliseconds: int
@@ -54,11 +54,11 @@ class AddressError(ValueError):
     """No address that may be posted to; the message says why, for a person."""
 
 
-def post_all(letters: Sequence[Letter], *, rules: Rules, seconds: float = SECONDS) -> list[Answer]:
+def post_all(letters: Sequence[Letter], *, rules: FetchPolicy, seconds: float = SECONDS) -> list[WebhookResponse]:
     return asyncio.run(_post_all(letters, rules=rules, seconds=seconds))
 
 
-def check_address(url: str, *, rules: Rules) -> SplitResult:
+def check_address(url: str, *, rules: FetchPolicy) -> SplitResult:
     """The parts of an address that may be posted to. Does not look the name up: that is done before each try."""
     try:
         parts = urlsplit(url)
@@ -75,18 +75,18 @@ def check_address(url: str, *, rules: Rules) -> SplitResult:
     return parts
 
 
-async def _post_all(letters: Sequence[Letter], *, rules: Rules, seconds: float) -> list[Answer]:
+async def _post_all(letters: Sequence[Letter], *, rules: FetchPolicy, seconds: float) -> list[WebhookResponse]:
     once = httpx.Limits(max_keepalive_connections=0)  # a connection was checked for one name only
-    headers = {"User-Agent": who_we_are()}
+    headers = {"User-Agent": user_agent()}
     async with httpx.AsyncClient(trust_env=False, timeout=seconds, limits=once, headers=headers) as client:
         return await asyncio.gather(*(_post(client, letter, rules=rules, seconds=seconds) for letter in letters))
 
 
-async def _post(client: httpx.AsyncClient, letter: Letter, *, rules: Rules, seconds: float) -> Answer:
+async def _post(client: httpx.AsyncClient, letter: Letter, *, rules: FetchPolicy, seconds: float) -> WebhookResponse:
     started = time.monotonic()
 
-    def came_of(status: int | None, text: str, wait: timedelta | None = None) -> Answer:
-        return Answer(status, plainly(text), round((time.monotonic() - started) * 1000), wait)
+    def came_of(status: int | None, text: str, wait: timedelta | None = None) -> WebhookResponse:
+        return WebhookResponse(status, plainly(text), round((time.monotonic() - started) * 1000), wait)
 
     try:
         async with asyncio.timeout(seconds):
@@ -107,7 +107,7 @@ async def _post(client: httpx.AsyncClient, letter: Letter, *, rules: Rules, seco
             ) as response:
                 text = await _beginning(response)
                 said = text or response.reason_phrase
-                return came_of(response.status_code, said, asked_wait(response))
+                return came_of(response.status_code, said, retry_after(response))
     except AddressError as error:
         return came_of(None, str(error))
     except FetchError as error:

@@ -1,6 +1,6 @@
 """The candidates put in order once: by primary topic, then trend, with what is the same for all readers.
 
-In: candidates and rules. Out: the shelf that every block of readers is served from. Fits are whole numbers held in
+In: candidates and rules. Out: the candidate set that every block of readers is served from. Fits are whole numbers in
 float32: their sums are exact in any order, so a reader's digest does not depend on who else is served with them.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from newsletter.interests.select.types import Candidates, Floats, Ints, Rules
+from newsletter.interests.select.types import Candidates, Floats, Ints, SelectionRules
 
 FULL = 4095  # a topic's fit in 12 bits and a weight in eighths: 18 of them add up far below 2**24
 EIGHTHS = 8
@@ -24,17 +24,17 @@ def trend_scale(scores: NDArray[np.float64]) -> Floats:
     return scaled
 
 
-class Shelf:
+class CandidateSet:
     """The candidates sorted by primary topic, then trend, with everything that is the same for all readers."""
 
-    def __init__(self, candidates: Candidates, rules: Rules) -> None:
+    def __init__(self, candidates: Candidates, rules: SelectionRules) -> None:
         self.rules = rules
         papers, self.topic_count = candidates.topics.shape
         by_trend = np.lexsort((np.arange(papers), -candidates.trend))
         rank = np.empty(papers, dtype=np.int64)
         rank[by_trend] = np.arange(papers)
         self.order = np.lexsort((rank, candidates.primary))
-        self.place = np.empty(papers, dtype=np.int64)  # candidate column -> place on the shelf
+        self.place = np.empty(papers, dtype=np.int64)  # candidate column -> place on the candidate set
         self.place[self.order] = np.arange(papers)
         self.rank = rank[self.order]
         self.topics = candidates.topics[self.order]

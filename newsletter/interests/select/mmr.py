@@ -1,6 +1,6 @@
 """The readers' own lists: the best papers of the followed topics (or of the trending list), made diverse.
 
-In: the shelf and a block of readers. Out: places on the shelf in order. First the best papers of every primary topic
+In: the candidate set and a block of readers. Out: places in it, in order. First the best papers of every primary topic
 are kept, as no busy topic may crowd out another; among these maximal marginal relevance chooses one after the other.
 """
 
@@ -8,44 +8,44 @@ from __future__ import annotations
 
 import numpy as np
 
-from newsletter.interests.select.candidate_set import EIGHTHS, FULL, Shelf
+from newsletter.interests.select.candidate_set import EIGHTHS, FULL, CandidateSet
 from newsletter.interests.select.reader_block import NOBODY, Block
 from newsletter.interests.select.types import TRENDING, Floats, Ints
 
 OUT = np.float32(-np.inf)
 
 
-def select(shelf: Shelf, block: Block, *, width: int, counts: Ints | None = None) -> tuple[Ints, Ints]:
+def select(candidate_set: CandidateSet, block: Block, *, width: int, counts: Ints | None = None) -> tuple[Ints, Ints]:
     """The readers' own lists by maximal marginal relevance, and how many of each primary topic they hold.
 
     ``counts``: what of each primary topic they hold already.
     """
-    runs = len(shelf.runs)
-    caps = np.full(runs, shelf.rules.per_topic)
-    depths = np.full(runs, shelf.rules.depth)
-    for run, (topic, _, _) in enumerate(shelf.runs):
+    runs = len(candidate_set.runs)
+    caps = np.full(runs, candidate_set.rules.per_topic)
+    depths = np.full(runs, candidate_set.rules.depth)
+    for run, (topic, _, _) in enumerate(candidate_set.runs):
         if block.only >= 0 and topic == block.only:
-            caps[run], depths[run] = width, shelf.rules.single_depth
-    scores, places, run_of = _pool(shelf, block, depths)
+            caps[run], depths[run] = width, candidate_set.rules.single_depth
+    scores, places, run_of = _pool(candidate_set, block, depths)
     held = np.zeros((len(block.limits), runs), dtype=np.int64) if counts is None else counts
-    return _diversify(shelf, block, scores, places, run_of=run_of, caps=caps, held=held, width=width), held
+    return _diversify(candidate_set, block, scores, places, run_of=run_of, caps=caps, held=held, width=width), held
 
 
-def _pool(shelf: Shelf, block: Block, depths: Ints) -> tuple[Floats, Ints, Ints]:
+def _pool(candidate_set: CandidateSet, block: Block, depths: Ints) -> tuple[Floats, Ints, Ints]:
     """Scores and places, readers x columns: the best papers of every run that the reader may get; each column's run."""
-    depths = np.minimum(depths, [end - first for _, first, end in shelf.runs])
+    depths = np.minimum(depths, [end - first for _, first, end in candidate_set.runs])
     size, columns = len(block.limits), int(depths.sum())
     every = np.arange(size)
     scores = np.empty((size, columns), dtype=np.float32)
     places = np.empty((size, columns), dtype=np.int64)
     scale = 1 / (FULL * np.maximum(block.weights.max(axis=1), 1))
-    by_run = np.searchsorted(shelf.ends, block.seen_places, side="right")
+    by_run = np.searchsorted(candidate_set.ends, block.seen_places, side="right")
     turn = np.argsort(by_run, kind="stable")
     seen_rows, seen_places = block.seen_rows[turn], block.seen_places[turn]
-    bounds = np.searchsorted(by_run[turn], np.arange(len(shelf.runs) + 1))
+    bounds = np.searchsorted(by_run[turn], np.arange(len(candidate_set.runs) + 1))
     column = 0
-    for run, (topic, first, end) in enumerate(shelf.runs):
-        fits = block.weights @ shelf.fit[:, first:end]
+    for run, (topic, first, end) in enumerate(candidate_set.runs):
+        fits = block.weights @ candidate_set.fit[:, first:end]
         if len(block.knowing):
             declared, personal = fits[block.knowing], block.relevance[:, first:end]
             trust, scale_of = block.blend[:, None], scale[block.knowing, None]
@@ -62,26 +62,34 @@ def _pool(shelf: Shelf, block: Block, depths: Ints) -> tuple[Floats, Ints, Ints]
             fits[every, best] = 0
             column += 1
     scores *= scale[:, None]
-    scores[scores <= shelf.rules.floor] = OUT
-    return scores, places, np.repeat(np.arange(len(shelf.runs)), depths)
+    scores[scores <= candidate_set.rules.floor] = OUT
+    return scores, places, np.repeat(np.arange(len(candidate_set.runs)), depths)
 
 
 def _diversify(
-    shelf: Shelf, block: Block, scores: Floats, places: Ints, *, run_of: Ints, caps: Ints, held: Ints, width: int
+    candidate_set: CandidateSet,
+    block: Block,
+    scores: Floats,
+    places: Ints,
+    *,
+    run_of: Ints,
+    caps: Ints,
+    held: Ints,
+    width: int,
 ) -> Ints:
     """Greedy: the highest ``mmr * score - (1 - mmr) * likeness to the nearest chosen``, all readers at once.
 
     No reader gets more of a run than its cap; ``held`` is counted up in place.
     """
-    rules, every = shelf.rules, np.arange(len(scores))
+    rules, every = candidate_set.rules, np.arange(len(scores))
     best = scores.max(axis=1)
     worth = scores * (rules.mmr / np.where(best > 0, best, 1)).astype(np.float32)[:, None]
     # Equal papers go in the order of the trend; steps too small to turn anything else around.
-    worth -= (shelf.rank * (5e-4 / len(shelf.rank))).astype(np.float32)[places]
+    worth -= (candidate_set.rank * (5e-4 / len(candidate_set.rank))).astype(np.float32)[places]
     worth[(held >= caps)[:, run_of]] = OUT
     cost = (np.arange(256) * ((1 - rules.mmr) / 255)).astype(np.float32)
     nearest = np.zeros(places.shape, dtype=np.uint8)
-    flat, papers = shelf.likeness.ravel(), len(shelf.rank)
+    flat, papers = candidate_set.likeness.ravel(), len(candidate_set.rank)
     result = np.full((len(scores), width), -1, dtype=np.int64)
     for step in range(width):
         at = (worth - cost[nearest]).argmax(axis=1)
@@ -98,7 +106,7 @@ def _diversify(
     return result
 
 
-def widen(shelf: Shelf, block: Block, rows: Ints, main: Ints, lanes: Ints, counts: Ints) -> None:
+def widen(candidate_set: CandidateSet, block: Block, rows: Ints, main: Ints, lanes: Ints, counts: Ints) -> None:
     """Fill the lists of those rows from the trending list, mutes, memory and topic caps as before. In place."""
     have = (main[rows] >= 0).sum(axis=1)
     rows = rows[have < block.limits[rows]]
@@ -124,7 +132,7 @@ def widen(shelf: Shelf, block: Block, rows: Ints, main: Ints, lanes: Ints, count
         relevance=NOBODY[1],
         blend=NOBODY[2],
     )
-    more, _ = select(shelf, wider, width=main.shape[1], counts=counts[rows])
+    more, _ = select(candidate_set, wider, width=main.shape[1], counts=counts[rows])
     row, column = np.nonzero(more >= 0)
     main[rows[row], have[row] + column] = more[row, column]
     lanes[rows[row], have[row] + column] = TRENDING

@@ -1,4 +1,4 @@
-"""Some readers at a time: their wishes as weights over the shelf, and what they must not get again.
+"""Some readers at a time: their wishes as weights over the candidate set, and what they must not get again.
 
 In: the readers' arrays and the rows to serve. Out: a block, all of whose readers follow the same single topic or none
 does: only then may a digest hold more than a few papers of one topic.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from newsletter.interests.select.candidate_set import EIGHTHS, Shelf
+from newsletter.interests.select.candidate_set import EIGHTHS, CandidateSet
 from newsletter.interests.select.types import Bools, Floats, Ints, Readers
 
 NOBODY: tuple[Ints, Floats, Floats] = (
@@ -32,23 +32,23 @@ class Block:
     seen_rows: Ints
     seen_places: Ints
     knowing: Ints  # rows of readers with a personal model that is trusted
-    relevance: Floats  # these readers x places on the shelf
+    relevance: Floats  # these readers x places on the candidate set
     blend: Floats  # these readers
 
 
-def block_of(shelf: Shelf, readers: Readers, rows: Ints, only: int) -> Block:
+def block_of(candidate_set: CandidateSet, readers: Readers, rows: Ints, only: int) -> Block:
     mutes = readers.mutes[rows]
     wishes = np.rint(readers.weights[rows] * EIGHTHS)
     wishes[mutes] = 0
     follows = wishes > 0
-    wishes[mutes] = -np.rint(shelf.rules.secondary_mute * EIGHTHS)
+    wishes[mutes] = -np.rint(candidate_set.rules.secondary_mute * EIGHTHS)
     trending = np.where(follows.any(axis=1), 0, EIGHTHS)
     starts, ends = readers.seen_indptr[rows], readers.seen_indptr[rows + 1]
     lengths = ends - starts
     seen_rows = np.repeat(np.arange(len(rows)), lengths)
     offsets = np.arange(len(seen_rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     columns = readers.seen_indices[np.repeat(starts, lengths) + offsets]
-    knowing, relevance, blend = _personal(shelf, readers, rows)
+    knowing, relevance, blend = _personal(candidate_set, readers, rows)
     return Block(
         only=only,
         weights=np.column_stack([wishes, trending]).astype(np.float32),
@@ -56,15 +56,15 @@ def block_of(shelf: Shelf, readers: Readers, rows: Ints, only: int) -> Block:
         mutes=mutes,
         limits=readers.limits[rows].astype(np.int64),
         seen_rows=seen_rows,
-        seen_places=shelf.place[columns],
+        seen_places=candidate_set.place[columns],
         knowing=knowing,
         relevance=relevance,
         blend=blend,
     )
 
 
-def _personal(shelf: Shelf, readers: Readers, rows: Ints) -> tuple[Ints, Floats, Floats]:
+def _personal(candidate_set: CandidateSet, readers: Readers, rows: Ints) -> tuple[Ints, Floats, Floats]:
     if readers.relevance is None or readers.blend is None:
         return NOBODY
     knowing = np.flatnonzero(readers.blend[rows] > 0)
-    return knowing, readers.relevance[rows[knowing][:, None], shelf.order], readers.blend[rows[knowing]]
+    return knowing, readers.relevance[rows[knowing][:, None], candidate_set.order], readers.blend[rows[knowing]]

@@ -30,7 +30,7 @@ class Candidates:
 
 
 @dataclass(frozen=True, slots=True)
-class Akin:
+class SimilarToLiked:
     """Which candidate is like which paper that a reader liked: a triple each, the most alike of a pair first."""
 
     rows: Ints
@@ -51,15 +51,15 @@ class Readers:
     seen_indptr: Ints
     seen_indices: Ints  # candidate columns
     widen: Bools | None = None  # fill a short digest from the trending list
-    akin: Akin | None = None
+    similar_to_liked: SimilarToLiked | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class SelectionRules:
     mmr: float = 0.7  # weight of the score against likeness to what is chosen already
     per_topic: int = 3  # papers of one primary topic, unless it is the only topic followed
-    guest_share: float = 0.3  # of a digest, at most, is not the reader's own list: editor's picks, one outside paper
-    max_picks: int = 2  # editor's picks among these guests
+    extras_share: float = 0.3  # of a digest, at most, is not the reader's own list: editor's picks, one outside paper
+    max_picks: int = 2  # editor's picks among these extras
     trend_share: float = 0.6  # how much of a topic's fit has to be earned by trending
     secondary_mute: float = 0.5  # what a muted second topic takes away
     floor: float = 0.0  # scores (0..1) up to this are left out, so that a digest may be short
@@ -73,10 +73,10 @@ class Rules:
 class Chosen:
     """Per reader the candidate columns in order (-1: none left), the lane code of each, its topic column or -1.
 
-    ``akin`` is the liked paper that each is like, 0 where there is none to tell of.
+    ``similar_to_liked`` is the liked paper that each is like, 0 where there is none to tell of.
     """
 
     positions: NDArray[np.int32]
     lanes: NDArray[np.int8]
     topics: NDArray[np.int16]
-    akin: Ints | None = None
+    similar_to_liked: Ints | None = None

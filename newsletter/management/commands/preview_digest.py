@@ -14,11 +14,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from newsletter.mail.compile import FragmentError
+from newsletter.mail.compile import CompileError
 from newsletter.management.preview_files import (
-    WISHES,
+    PERSONA_FIELDS,
+    PersonaError,
     Preview,
-    WishError,
     edition_to_show,
     persona_of,
     write_index,
@@ -32,7 +32,9 @@ class Command(BaseCommand):
     help = "Write the digest of made-up readers as HTML, text and .eml files."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--as", dest="wishes", action="append", help=f"a reader: {WISHES}; default: three samples")
+        parser.add_argument(
+            "--as", dest="wishes", action="append", help=f"a reader: {PERSONA_FIELDS}; default: three samples"
+        )
         parser.add_argument("--cadence", choices=Edition.Cadence.values, default=Edition.Cadence.DAILY)
         parser.add_argument("--output", type=Path, default=settings.VAR_DIR / "previews", help="folder of the files")
         parser.add_argument("--open", action="store_true", help="open the result in the browser")
@@ -46,7 +48,7 @@ class Command(BaseCommand):
                     raise CommandError("No papers to show: import some, or run `manage.py load_sample`.")
                 for persona in [persona_of(each) for each in wishes or []] or sample_personas(edition):
                     shown.append(write_preview(edition, persona=persona, folder=output, now=now))
-        except (WishError, FragmentError) as error:
+        except (PersonaError, CompileError) as error:
             raise CommandError(str(error)) from error
         except ValueError as error:
             raise CommandError(f"No paper of the {cadence} edition fits this reader ({error}).") from error
