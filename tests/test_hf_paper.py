@@ -15,8 +15,8 @@ from newsletter.models import Paper, Signal, SourceRun
 from tests.builders import NOON
 from tests.contract_sources import SourceContract
 from tests.replay import Replay, Reply, replaying
-from tests.test_gathering import Moved, gather
 from tests.test_hf_daily import PAPER, PLAIN, answer, changed
+from tests.test_polling import Moved, gather
 
 PAGE: dict[str, Any] = PAPER["paper"] | {"linkedModels": [], "numTotalModels": 3}
 NOTHING = {"githubRepo": None, "githubStars": None, "projectPage": None}

@@ -28,8 +28,8 @@ from newsletter.views import share_cards
 from subscriptions import gdpr, links
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.receiver import Answer, Receiver, receiving
-from tests.test_outgoing_webhooks import done_edition, endpoint_at, tell
 from tests.test_races import at_once, succeeded
+from tests.test_webhooks import done_edition, endpoint_at, tell
 
 pytestmark = pytest.mark.django_db
 
@@ -213,7 +213,7 @@ def test_of_who_is_erased_at_the_same_moment_nothing_is_left(deed: str) -> None:
         return submissions.submit(reader, link="2603.00999", now=NOON).answer
 
     _erased, said = succeeded(at_once(erase, take_part))
-    assert said in {False, submissions.Answer.REFUSED}
+    assert said in {False, submissions.SubmissionResult.REFUSED}
     assert not Vote.objects.exists()
     assert not Submission.objects.exists()
 

@@ -4,7 +4,7 @@ In: words, topics and (with the extra `semantic`) meanings of papers, and per re
 candidates, how far each row is to be trusted, and which liked papers a candidate is really like. A reader's model is
 one direction among all of these: that of a logistic regression under strong regularisation, which is a difference of
 weighted means and so one matrix product for any number of readers. Several interests need no models of their own: the
-mean of what was liked stays close to each of them (`python -m tests.bench.bench_relevance` compares).
+mean of what was liked stays close to each of them (`python -m tests.bench.bench_profile` compares).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from newsletter.interests import select
-from tests.bench.bench_matching import make_candidates, make_readers
+from tests.bench.bench_select import make_candidates, make_readers
 
 A_DAY, OFFERED = 25, 60
 

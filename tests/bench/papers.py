@@ -7,8 +7,8 @@ import sys
 
 PARTS = (
     "bench_trends",
-    "bench_matching",
-    "bench_relevance",
+    "bench_select",
+    "bench_profile",
     "bench_digests",
     "bench_scoring",
     "bench_search",

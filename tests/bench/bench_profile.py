@@ -1,4 +1,4 @@
-"""How well five liked papers tell what else a reader likes: `python -m tests.bench.bench_relevance [pages folder]`.
+"""How well five liked papers tell what else a reader likes: `python -m tests.bench.bench_profile [pages folder]`.
 
 Simulated readers on saved listing pages (../shared/data/listing-pages unless given), all papers but those shown to be
 ranked, P@10 the share of liked ones among the first ten. A page is a reader who likes what is on it; one to three

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from newsletter.interests import profile
-from tests.bench import bench_relevance
+from tests.bench import bench_profile
 
 WHALES = [
     f"Whales sing in the deep ocean, {word} pods answer" for word in ("humpback", "blue", "sperm", "grey", "right")
@@ -110,20 +110,20 @@ def test_readers_are_scored_alike_alone_and_together() -> None:
     assert together[1] == pytest.approx(alone[0], abs=1e-6)
 
 
-@pytest.mark.skipif(not bench_relevance.PAGES.is_dir(), reason="no saved listing pages beside the repository")
+@pytest.mark.skipif(not bench_profile.PAGES.is_dir(), reason="no saved listing pages beside the repository")
 def test_five_liked_papers_tell_more_than_an_svm_with_topic_profiles_on_saved_pages() -> None:
-    corpus = bench_relevance.load()
-    methods = bench_relevance.others(corpus) | {"ours": bench_relevance.ours(corpus)}
+    corpus = bench_profile.load()
+    methods = bench_profile.others(corpus) | {"ours": bench_profile.ours(corpus)}
     reached = []
     for readers, repeats in (
-        (bench_relevance.page_readers(corpus), 20),
-        (bench_relevance.topic_readers(corpus, count=20), 1),
-        (bench_relevance.topic_readers(corpus, count=20, fickle=0.2), 2),
+        (bench_profile.page_readers(corpus), 20),
+        (bench_profile.topic_readers(corpus, count=20), 1),
+        (bench_profile.topic_readers(corpus, count=20, fickle=0.2), 2),
     ):
         by = {
-            name: bench_relevance.precision(corpus, readers, methods[name], shown=5, repeats=repeats)
-            for name in ("random", bench_relevance.SVM, "SVM + topic texts", "ours")
+            name: bench_profile.precision(corpus, readers, methods[name], shown=5, repeats=repeats)
+            for name in ("random", bench_profile.SVM, "SVM + topic texts", "ours")
         }
-        assert by["ours"] > by["SVM + topic texts"] > by[bench_relevance.SVM] > by["random"]
+        assert by["ours"] > by["SVM + topic texts"] > by[bench_profile.SVM] > by["random"]
         reached.append(by["ours"])
     assert sum(reached) / 3 >= 0.68

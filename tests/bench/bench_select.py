@@ -1,4 +1,4 @@
-"""How fast digests are chosen: `python -m tests.bench.bench_matching [readers] [papers]`, one core, no database.
+"""How fast digests are chosen: `python -m tests.bench.bench_select [readers] [papers]`, one core, no database.
 
 Prints seconds, readers a second and the memory at its peak; the goal is 100,000 readers x 5,000 papers in 4 s, 300 MB.
 """

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from newsletter.interests import select
 from tests.bench.bench_digests import simulate
-from tests.bench.bench_matching import make_candidates, make_readers
+from tests.bench.bench_select import make_candidates, make_readers
 
 SPEECH, VISION, ROBOTS, THEORY = range(4)
 SLUGS = ["speech", "vision", "robots", "theory"]
