@@ -130,7 +130,38 @@ class TestImap(OnServer):
     scheme = "imap"
 
     def kept(self, tmp_path: Path) -> list[bytes]:
-        return [letter.data for letter in self.server.box if letter.flags == {r"\Seen", r"\Flagged"}]
+        return [letter.data for letter in self.server.box if letter.flags >= {r"\Seen", r"\Flagged"}]
+
+    @pytest.mark.parametrize("keywords", [r" \*", ""])
+    def test_a_letter_that_a_person_has_read_is_offered_once(self, opened: Any, keywords: str) -> None:
+        self.server.keywords = keywords
+        for letter in self.server.box:
+            letter.flags.add(r"\Seen")
+        with opened() as box:
+            first, second, *_ = box.letters(10)
+            box.set_aside(first)
+            box.remove(second)
+        with opened() as box:
+            assert [letter.data for letter in box.letters(10)] == LETTERS[2:]
+
+    def test_what_a_person_flags_or_unflags_changes_nothing_where_keywords_are_kept(self, opened: Any) -> None:
+        self.server.box[0].flags.add(r"\Flagged")
+        with opened() as box:
+            letters = list(box.letters(10))
+            assert len(letters) == 5
+            box.set_aside(letters[1])
+        self.server.box[1].flags.discard(r"\Flagged")
+        with opened() as box:
+            assert [letter.data for letter in box.letters(10)] == [LETTERS[0], *LETTERS[2:]]
+
+    @pytest.mark.parametrize("has_uidplus", [True, False])
+    def test_what_a_person_deleted_is_theirs_to_expunge(self, opened: Any, has_uidplus: bool) -> None:
+        self.server.has_uidplus = has_uidplus
+        self.server.box[4].flags.add(r"\Deleted")
+        with opened() as box:
+            box.remove(next(box.letters(1)))
+        assert (LETTERS[4] in [letter.data for letter in self.server.box]) is has_uidplus
+        assert LETTERS[0] not in [letter.data for letter in self.server.box]
 
     def test_a_folder_that_does_not_exist_is_told(self, opened: Any, tmp_path: Path) -> None:
         url = f"imap://{LOGIN}@127.0.0.1:{self.server.port}/Bounces"
@@ -158,6 +189,18 @@ class TestMaildir(MailboxContract):
 
     def kept(self, tmp_path: Path) -> list[bytes]:
         return [path.read_bytes() for path in sorted((tmp_path / "box" / "cur").iterdir()) if path.name.endswith("FS")]
+
+    def test_a_letter_that_a_person_has_read_or_flagged_is_offered(self, opened: Any, tmp_path: Path) -> None:
+        for number, path in enumerate(sorted((tmp_path / "box").glob("[nc]*/*"))):
+            path.rename(tmp_path / "box" / "cur" / f"{path.name.partition(':')[0]}:2,{'FRS'[: number % 4]}")
+        with opened() as box:
+            letters = list(box.letters(10))
+            assert len(letters) == 5
+            box.set_aside(letters[0])
+        (kept,) = (path for path in (tmp_path / "box" / "cur").iterdir() if "aside" in path.name)
+        kept.rename(kept.with_name(kept.name.partition(":")[0] + ":2,S"))  # a person takes the flag away
+        with opened() as box:
+            assert len(list(box.letters(10))) == 4
 
     def test_a_folder_that_is_no_maildir_is_told(self, tmp_path: Path) -> None:
         with pytest.raises(MailboxError, match="no Maildir"):

@@ -68,7 +68,7 @@ class _ImapHandler(socketserver.StreamRequestHandler):
     def answer(self, tag: str, command: str, rest: str) -> None:
         user, password = self.server.credentials
         if command == "CAPABILITY":
-            self.say("* CAPABILITY IMAP4rev1")
+            self.say(f"* CAPABILITY IMAP4rev1{' UIDPLUS' if self.server.has_uidplus else ''}")
         elif command == "LOGIN" and rest != f'{user} "{password}"':
             self.say(f"{tag} NO [AUTHENTICATIONFAILED] no such user or password")
             return
@@ -77,6 +77,7 @@ class _ImapHandler(socketserver.StreamRequestHandler):
                 self.say(f"{tag} NO no such folder")
                 return
             self.say(f"* {len(self.server.box)} EXISTS")
+            self.say(rf"* OK [PERMANENTFLAGS (\Seen \Flagged \Deleted{self.server.keywords})] limited")
         elif command == "UID":
             self.answer_uid(rest)
         elif command == "EXPUNGE":
@@ -86,13 +87,20 @@ class _ImapHandler(socketserver.StreamRequestHandler):
     def answer_uid(self, rest: str) -> None:
         verb, _, arguments = rest.partition(" ")
         if verb == "SEARCH":
-            fresh = [x for x in self.server.box if not x.flags & {r"\Seen", r"\Deleted"}]
+            words = arguments.split()
+            hidden = {f"\\{word[2:].title()}" for word in words if word in {"UNDELETED", "UNFLAGGED", "UNSEEN"}}
+            hidden |= {word for word, before in zip(words[1:], words, strict=False) if before == "UNKEYWORD"}
+            fresh = [x for x in self.server.box if not x.flags & hidden]
             self.say(" ".join(["* SEARCH", *(str(letter.uid) for letter in fresh)]))
+            return
+        if verb == "EXPUNGE":
+            gone = {int(uid) for uid in arguments.split(",")}
+            self.server.box = [x for x in self.server.box if x.uid not in gone or r"\Deleted" not in x.flags]
             return
         uid, _, arguments = arguments.partition(" ")
         letter = next(x for x in self.server.box if x.uid == int(uid))
         if verb == "STORE":
-            letter.flags |= set(re.findall(r"\\\w+", arguments))
+            letter.flags |= set(re.findall(r"\\?\w+", arguments.partition("(")[2]))
         elif match := re.fullmatch(r"\(BODY\.PEEK\[\]<0\.(\d+)>\)", arguments):
             data = letter.data[: int(match.group(1))]
             self.wfile.write(b"* 1 FETCH (UID %d BODY[]<0> {%d}\r\n%b)\r\n" % (letter.uid, len(data), data))
@@ -100,6 +108,8 @@ class _ImapHandler(socketserver.StreamRequestHandler):
 
 class ImapServer(MailboxServer):
     handler = _ImapHandler
+    has_uidplus = True
+    keywords = r" \*"  # what it says of keywords: any
 
 
 class _Pop3Handler(socketserver.StreamRequestHandler):

@@ -24,7 +24,7 @@ _KINDS = {
 
 
 # Outlook.com reports in a form of its own: a short mail with ours attached, to which this field was added.
-_OUTLOOK_FIELD = re.compile(r"^[>\s]{0,20}X-HmXmrOriginalRecipient:", re.IGNORECASE | re.MULTILINE)
+_OUTLOOK_FIELD = re.compile(r"^[> \t]{0,20}X-HmXmrOriginalRecipient:", re.IGNORECASE | re.MULTILINE)
 _OUTLOOK_SUBJECT = re.compile(r"^complaint about message from\b", re.IGNORECASE)
 _TYPE_IN_TEXT = re.compile(r"^feedback-type:[ \t]{0,20}([a-z-]{1,20})[ \t\r]{0,20}$", re.IGNORECASE | re.MULTILINE)
 

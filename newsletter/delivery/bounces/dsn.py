@@ -18,12 +18,22 @@ from subscriptions.smtp_replies import says_plainly, verdict_of_code
 if TYPE_CHECKING:
     from email.message import Message
 
+    from subscriptions.smtp_replies import Phase
+
 # From the best news to the worst.
 _ORDER = (ReportKind.DELIVERED, ReportKind.DEFERRED, ReportKind.POLICY, ReportKind.SOFT, ReportKind.HARD)
 
 _ACTIONS = {"5": "failed", "4": "delayed", "2": "delivered"}  # for reports that leave the action out
+_BLOCKS_LIMIT = 100  # our mail has one recipient; whatever tells of more was made to hurt
 _FAILED = frozenset({"failed", "failure", "fail", "expired", "undeliverable", "error"})  # the first is the standard's
 _OWN_PROGRAM = "x-unix"  # a program on the receiver's machine failed: that is no word about the address
+
+
+class _Said(NamedTuple):
+    """What the system wrote beside the report."""
+
+    words: str
+    phase: Phase | None
 
 
 class _Fate(NamedTuple):
@@ -35,7 +45,8 @@ class _Fate(NamedTuple):
 
 def parse(message: Message, *, raw: bytes) -> Event | None:
     text = own_words.text_of_system(message)
-    fates = [fate for block in _blocks(message, text) if (fate := _fate(block, text=text)) is not None]
+    said = _Said(own_words.words_of(text), own_words.phase_of(text))
+    fates = [fate for block in _blocks(message, text) if (fate := _fate(block, said)) is not None]
     if not fates:
         return None
     best = min(_ours(fates, message), key=lambda fate: _ORDER.index(fate.kind))
@@ -57,7 +68,7 @@ def _blocks(message: Message, text: str) -> list[dict[str, str]]:
     parts = mime.parts_of_type(message, "message/delivery-status", "message/global-delivery-status")
     fields = [block for part in parts for block in mime.inner_fields(part)]
     told = [{name.lower(): mime.header(block, name) for name in block} for block in fields]
-    return told or own_words.fields_in(text) or own_words.notified_in(text)
+    return (told or own_words.fields_in(text) or own_words.notified_in(text))[:_BLOCKS_LIMIT]
 
 
 def _ours(fates: list[_Fate], message: Message) -> list[_Fate]:
@@ -67,7 +78,7 @@ def _ours(fates: list[_Fate], message: Message) -> list[_Fate]:
     return [fate for fate in fates if fate.recipients & wanted] or fates
 
 
-def _fate(block: dict[str, str], *, text: str) -> _Fate | None:
+def _fate(block: dict[str, str], said: _Said) -> _Fate | None:
     """One recipient's block; None for the block about the message, and for actions that say nothing."""
     action = next(iter(re.findall(r"[a-z]+", block.get("action", "").lower())), "")
     status = status_codes.enhanced_code(block.get("status", ""))
@@ -75,7 +86,7 @@ def _fate(block: dict[str, str], *, text: str) -> _Fate | None:
     diagnostic = (diagnostic or kind_of_code).strip()  # some forget the type
     action = action or _ACTIONS.get(status[:1], "")
     if action in _FAILED:
-        kind = _kind(status, diagnostic=diagnostic, text=text)
+        kind = _kind(status, diagnostic=diagnostic, said=said)
         if kind is ReportKind.HARD and kind_of_code.strip().lower() == _OWN_PROGRAM:
             kind = ReportKind.SOFT
     elif action in {"delayed", "delivered"}:
@@ -86,13 +97,11 @@ def _fate(block: dict[str, str], *, text: str) -> _Fate | None:
     return _Fate(kind, code, status_codes.single_line(diagnostic), _recipients(block))
 
 
-def _kind(status: str, *, diagnostic: str, text: str) -> ReportKind:
+def _kind(status: str, *, diagnostic: str, said: _Said) -> ReportKind:
     """By the receiver's answer; by what the reporting system writes about it where the answer says little."""
-    phase = own_words.phase_of(text)
-    if says_plainly(diagnostic) or verdict_of_code(status):
-        return status_codes.kind_of_failure(status, diagnostic=diagnostic, phase=phase)
-    words = f"{diagnostic}\n{own_words.words_of(text)}"
-    return status_codes.kind_of_failure(status, diagnostic=words, phase=phase)
+    if not says_plainly(diagnostic) and not verdict_of_code(status):
+        diagnostic = f"{diagnostic}\n{said.words}"
+    return status_codes.kind_of_failure(status, diagnostic=diagnostic, phase=said.phase)
 
 
 def _recipients(block: dict[str, str]) -> frozenset[str]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 SIZE_LIMIT = 1_000_000  # bytes read of one letter: a report says what it has to say long before
 LINES_LIMIT = 10_000  # the same for POP3, which counts lines
 TIMEOUT = 60.0
+ASIDE_KEYWORD = "PaperboyAside"
+ASIDE_IN_NAME = ",paperboy=aside"
 _Data = TypeVar("_Data")
 # poplib gives up at lines of 2 kB, and with it on the whole mailbox: one sloppy letter would stop every other.
 poplib._MAXLINE = SIZE_LIMIT  # type: ignore[attr-defined]
@@ -109,7 +111,7 @@ def _in_words(host: str) -> Iterator[None]:
 
 
 class _Maildir:
-    """Set aside: seen and flagged, as a mail program would do it."""
+    """Set aside: seen and flagged, as a mail program would do it, and marked in the name, which no program changes."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -123,8 +125,9 @@ class _Maildir:
         pass
 
     def letters(self, limit: int) -> Iterator[Letter]:
-        seen_by_nobody = [path for path in (self._path / "cur").iterdir() if "S" not in path.name.partition(":2,")[2]]
-        for path in sorted([*(self._path / "new").iterdir(), *seen_by_nobody], key=lambda path: path.name)[:limit]:
+        files = [*(self._path / "new").iterdir(), *(self._path / "cur").iterdir()]
+        fresh = [path for path in files if not path.name.partition(":")[0].endswith(ASIDE_IN_NAME)]
+        for path in sorted(fresh, key=lambda path: path.name)[:limit]:
             with path.open("rb") as file:
                 yield Letter(f"{path.parent.name}/{path.name}", file.read(SIZE_LIMIT))
 
@@ -133,11 +136,14 @@ class _Maildir:
 
     def set_aside(self, letter: Letter) -> None:
         file = self._path / letter.uid
-        file.rename(self._path / "cur" / f"{file.name.partition(':2,')[0]}:2,FS")
+        file.rename(self._path / "cur" / f"{file.name.partition(':')[0]}{ASIDE_IN_NAME}:2,FS")
 
 
 class _Imap:
-    """Removed: deleted. Set aside: seen and flagged."""
+    """Removed: deleted. Set aside: seen, flagged, and marked by a keyword of ours; where no keywords are kept, flagged.
+
+    A letter that a person has read is offered all the same.
+    """
 
     def __init__(self, address: _Address, context: ssl.SSLContext, timeout: float) -> None:
         self._address = address
@@ -160,26 +166,44 @@ class _Imap:
             self._server.login(address.username, address.password)
             folder = address.path.strip("/") or "INBOX"
             self._expect_ok(self._server.select(f'"{folder}"'))
+            self._keeps_keywords = self._may_keep_keywords()
+            self._removed: list[str] = []
             undo.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         with contextlib.suppress(OSError, imaplib.IMAP4.error):
-            if kind is None:
-                self._server.expunge()
+            if kind is None and self._removed:
+                self._expunge()
             self._server.logout()
 
     def letters(self, limit: int) -> Iterator[Letter]:
-        (found,) = self._uid("SEARCH", "UNSEEN", "UNDELETED")
+        fresh = ("UNKEYWORD", ASIDE_KEYWORD) if self._keeps_keywords else ("UNFLAGGED",)
+        (found,) = self._uid("SEARCH", "UNDELETED", *fresh)
         for uid in found.decode().split()[:limit] if isinstance(found, bytes) else ():
             answer = self._uid("FETCH", uid, f"(BODY.PEEK[]<0.{SIZE_LIMIT}>)")
             yield Letter(uid, next((part[1] for part in answer if isinstance(part, tuple)), b""))
 
     def remove(self, letter: Letter) -> None:
         self._uid("STORE", letter.uid, "+FLAGS.SILENT", r"(\Deleted)")
+        self._removed.append(letter.uid)
 
     def set_aside(self, letter: Letter) -> None:
-        self._uid("STORE", letter.uid, "+FLAGS.SILENT", r"(\Seen \Flagged)")
+        keyword = f" {ASIDE_KEYWORD}" if self._keeps_keywords else ""
+        self._uid("STORE", letter.uid, "+FLAGS.SILENT", rf"(\Seen \Flagged{keyword})")
+
+    def _may_keep_keywords(self) -> bool:
+        """A server that names no permanent flags keeps all of them (RFC 3501 §7.1)."""
+        told = self._server.response("PERMANENTFLAGS")[1]
+        flags = b" ".join(part for part in told if isinstance(part, bytes))
+        return not flags or b"\\*" in flags or ASIDE_KEYWORD.encode() in flags
+
+    def _expunge(self) -> None:
+        """Only what we removed, where the server can (RFC 4315): a person's own deletions are theirs."""
+        if "UIDPLUS" in self._server.capabilities:
+            self._uid("EXPUNGE", ",".join(self._removed))
+        else:
+            self._server.expunge()
 
     def _uid(self, command: str, *arguments: str) -> Sequence[bytes | tuple[bytes, bytes] | None]:
         with _in_words(self._address.host):

@@ -39,10 +39,10 @@ _BOUNCE_ADDRESS = re.compile(
     r"(?:=(?P<behind>[a-z0-9.-]{1,255}))?@(?P<domain>[a-z0-9.-]{1,255})",
     re.IGNORECASE,
 )
-_MESSAGE_ID = re.compile(r"^[>\s]{0,20}Message-ID:\s{0,80}<([^<>\s]{1,250})>", re.IGNORECASE | re.MULTILINE)
+_MESSAGE_ID = re.compile(r"^[> \t]{0,20}Message-ID:\s{0,80}<([^<>\s]{1,250})>", re.IGNORECASE | re.MULTILINE)
 _OUR_MESSAGE_ID = re.compile(r"\d{1,19}\.[0-9a-f]{8,64}@[a-z0-9.-]+", re.IGNORECASE)
 _LIST_UNSUBSCRIBE = re.compile(
-    r"^[>\s]{0,20}List-Unsubscribe:(?P<value>[^\n]{0,1000}(?:\n[>\t ]{1,20}[^\n]{0,1000}){0,4})",
+    r"^[> \t]{0,20}List-Unsubscribe:(?P<value>[^\n]{0,1000}(?:\n[>\t ]{1,20}[^\n]{0,1000}){0,4})",
     re.IGNORECASE | re.MULTILINE,
 )
 _TOKEN = re.compile(r"(?:/u/|unsubscribe(?:%20|\+| ))([A-Za-z0-9_-]{16,64})(?![A-Za-z0-9_-])", re.IGNORECASE)

@@ -40,9 +40,7 @@ _BROKEN_MIME = re.compile(r"^(?:content-[^\n]*|mime-version:[^\n]*|[ \t]*boundar
 _HEADING = re.compile(
     r"^[ \t>]{0,20}(?:subject|from|to|cc|date|sent|message-id|reply-to)[ \t]*:[^\n]*$", re.I | re.MULTILINE
 )
-_MARKUP = re.compile(
-    r"<(?:style|script|head)\b[^>]{0,500}>.*?</(?:style|script|head)>|<[^<>@]{0,2000}>", re.I | re.DOTALL
-)
+_UNSEEN = frozenset({"style", "script", "head"})  # elements of HTML whose text nobody reads
 # Read with every run of white space as one space. Sendmail sends RCPT and DATA together and shows the answer to the
 # first under the second: that tells nothing.
 _PHASES = (
@@ -76,12 +74,25 @@ def text_of_system(message: Message) -> str:
     for is_html in (False, True):
         joined = "\n".join(text for subtype, text in parts if (subtype == "html") is is_html)
         if is_html:
-            joined = html.unescape(_MARKUP.sub(" ", joined[: 10 * TEXT_LIMIT]))
+            joined = _without_markup(joined[: 10 * TEXT_LIMIT])
         joined = joined[: 2 * TEXT_LIMIT].replace("\r\n", "\n").replace("\r", "\n")
         copy = _COPY.search(joined)
         if (own := joined[: copy.start() if copy else None]).strip():
             return own[:TEXT_LIMIT]
     return ""
+
+
+def _without_markup(markup: str) -> str:
+    seen, unseen = [], ""
+    for piece in markup.split("<"):
+        tag, _, text = piece.partition(">")
+        name = tag[:10].lower().partition(" ")[0]
+        if unseen:
+            unseen = "" if name == f"/{unseen}" else unseen
+        elif name in _UNSEEN:
+            unseen = name
+        seen.append("" if unseen else text)
+    return html.unescape(" ".join(seen))
 
 
 def words_of(text: str) -> str:
