@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from newsletter.views import slow_bodies
 from tests.inbox import Inbox
 from tests.processes import ROOT, Program
 from tests.services import RedisServer, free_port, redis_binary
@@ -30,7 +31,7 @@ def command_of(name: str) -> list[str]:
 
 def test_every_service_of_the_pipeline_is_there() -> None:
     assert set(SERVICES) == {
-        *("web", "worker", "worker-confirm", "worker-ingest", "beat", "migrate", "postgres", "redis", "mail"),
+        *("web", "worker", "worker-confirm", "worker-ingest", "beat", "migrate", "postgres", "redis", "mail", "proxy"),
     }
 
 
@@ -46,9 +47,30 @@ def test_every_dependency_volume_and_port_is_declared() -> None:
     for name, service in SERVICES.items():
         assert set(service.get("depends_on", {})) <= set(SERVICES), name
         for volume in service.get("volumes", []):
-            assert volume.split(":")[0] in COMPOSE["volumes"], name
+            assert volume.split(":")[0] in COMPOSE["volumes"] or name == "proxy", name
         for port in service.get("ports", []):
+            if name == "proxy":  # what the world is meant to reach
+                continue
             assert port.startswith("127.0.0.1:"), f"{name} would be open to the world"
+
+
+def test_every_service_may_do_little_and_take_so_much_memory() -> None:
+    for name, service in SERVICES.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["mem_limit"], name
+
+
+def test_the_proxy_reads_whole_requests_first_and_gives_slow_ones_a_deadline() -> None:
+    assert SERVICES["proxy"]["profiles"] == ["proxy"]
+    conf = (ROOT / "deploy" / "nginx.conf").read_text()
+    said = dict(re.findall(r"^ *([a-z_]+) ([^;{]+);", conf, flags=re.MULTILINE))
+    assert said["proxy_request_buffering"] == said["proxy_buffering"] == "on"
+    assert {"client_header_timeout", "client_body_timeout", "client_max_body_size", "limit_conn"} <= set(said)
+    assert said["client_max_body_size"] == f"{slow_bodies.BYTES // 1024}k"
+    for place in ("u", "d", "confirm", "preferences", "move"):  # links that stand for a person
+        assert re.search(rf"[(|]{place}[|)]", conf)
+    assert conf.count("{") == conf.count("}")
 
 
 def test_no_secret_stands_in_the_file_and_missing_ones_stop_the_start() -> None:

@@ -20,7 +20,10 @@ from django.core.exceptions import ImproperlyConfigured
 from newsletter.celery import app
 from tests.processes import ROOT
 
-COMPOSE_ONLY = {"POSTGRES_PASSWORD", "HTTP_PORT", "MAIL_PAGE_PORT"}
+COMPOSE_ONLY = {
+    *("POSTGRES_PASSWORD", "HTTP_PORT", "MAIL_PAGE_PORT", "PROXY_HTTP_PORT", "PROXY_HTTPS_PORT", "TLS_DIR"),
+    *("PROCESS_MEMORY", "POSTGRES_MEMORY"),
+}
 PRODUCTION = {
     "DEBUG": "0",
     "SECRET_KEY": "correct-horse-battery-staple-0123456789-and-some-more-of-it",
