@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 
 from subscriptions import gdpr, links, rate_limits
 from subscriptions.addresses import parse_address
-from subscriptions.lifecycle import ACTIVE, FORGIVABLE, Origin, record
+from subscriptions.lifecycle import ACTIVE, FORGIVABLE, Origin, count_refusal, record
 from subscriptions.models import ConsentEvent, Notice, Subscriber, Suppression
 from subscriptions.notices import SILENT, owe_notice
 
@@ -23,10 +23,14 @@ if TYPE_CHECKING:
 
 
 def ask_move(subscriber: Subscriber, *, to: Address, now: datetime, origin: Origin) -> Notice | None:
-    """Mail the new address a link. None when a limit forbids it or there is nothing to change."""
-    if to.key == subscriber.address_key or not rate_limits.may_mail(to, about="signup", client=origin.ip, now=now):
+    """Mail the new address a link; another spelling of the same one may be new. None when its mailbox had one lately.
+
+    Raises TooMany when a limit that many share is reached.
+    """
+    if reached := rate_limits.mail_refusal(to, about="signup", client=origin.ip, now=now):
+        count_refusal(reached, now=now)
         return None
-    holder = Subscriber.objects.filter(address_key=to.key, state__in=ACTIVE).first()
+    holder = Subscriber.objects.filter(address_key=to.key, state__in=ACTIVE).exclude(pk=subscriber.pk).first()
     if holder is not None:  # the asker learns nothing; whoever reads that mailbox does
         return owe_notice(holder, kind=Notice.Kind.ALREADY, now=now, context={})
     context: dict[str, str | int] = {
@@ -49,12 +53,12 @@ def _move(notice: Notice, *, now: datetime, method: str, origin: Origin) -> bool
     to = parse_address(notice.context["to"])
     with transaction.atomic():
         reader = Subscriber.objects.select_for_update().get(pk=notice.subscriber_id)
-        if reader.address_key == to.key:
+        if reader.email == to.email:
             return True
         if reader.state not in ACTIVE or reader.address_hash != notice.context["from_hash"]:
             return False
         barred = Suppression.objects.in_force().filter(address_hash=notice.context["hash"])
-        holder = Subscriber.objects.select_for_update().filter(address_key=to.key).first()
+        holder = Subscriber.objects.select_for_update().filter(address_key=to.key).exclude(pk=reader.pk).first()
         if barred.filter(reason__in=SILENT).exists() or (holder is not None and holder.state in ACTIVE):
             return False
         if holder is not None:  # an unconfirmed or former reader: the same person, as the mailbox has just shown

@@ -23,7 +23,16 @@ from subscriptions import gdpr, lifecycle, schedule
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import Origin
 from subscriptions.links import address_hash
-from subscriptions.models import ApiKey, ConsentEvent, Notice, Subscriber, Suppression, Topic, TopicPreference
+from subscriptions.models import (
+    ApiKey,
+    ConsentEvent,
+    Notice,
+    RefusedRequest,
+    Subscriber,
+    Suppression,
+    Topic,
+    TopicPreference,
+)
 from subscriptions.tasks import ring
 
 if TYPE_CHECKING:
@@ -212,6 +221,15 @@ class SubscriberAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
 def _operator(request: HttpRequest) -> str:
     return f"admin:{request.user.pk}"
+
+
+@admin.register(RefusedRequest)
+class RefusedRequestAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+    """How many people, or machines, were turned away."""
+
+    list_display = ("on", "reason", "requests")
+    list_filter = ("reason",)
+    date_hierarchy = "on"
 
 
 @admin.register(Suppression)

@@ -27,7 +27,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from subscriptions import lifecycle, links, rate_limits
 from subscriptions.addresses import client_address
 from subscriptions.forms import SignupForm
-from subscriptions.lifecycle import Origin, Wishes
+from subscriptions.lifecycle import Origin, TooMany, Wishes
 from subscriptions.models import ApiKey
 from subscriptions.tasks import ring
 from subscriptions.views.guards import even, plain
@@ -37,6 +37,7 @@ USE_NOTED_EVERY = timedelta(minutes=1)  # a row that every request writes would 
 VERSION = "api-1"
 
 MAY_NOT = "This key may not do this: the operator makes one with the scope {scope}."
+TOO_MANY = "Too many sign-ups within the hour, altogether or for this mail domain. Nothing was sent; try in an hour."
 ACCEPTED = "If this address can be subscribed, a mail is on its way that asks its owner to confirm."
 WHAT_TO_SEND = {
     "email": "email: give one mail address, such as ada@example.org, at a domain that takes mail from us.",
@@ -153,18 +154,16 @@ def sign_up(request: HttpRequest, signup: Body[Signup]) -> Status[dict[str, str]
     form = SignupForm(signup.form_data)
     if not form.is_valid():
         raise HttpError(422, WHAT_TO_SEND[next(iter(form.errors))])
-    lifecycle.request(
-        form.address,
-        wishes=form.wishes(Wishes()),
-        now=timezone.now(),
-        method="api",
-        origin=Origin(
-            ip=signup.ip,
-            source_url=plain(signup.source_url),
-            form_version=VERSION,
-            words=plain(signup.consent_words, at_most=1000),
-            api_key=key_of(request).name,
-        ),
+    origin = Origin(
+        ip=signup.ip,
+        source_url=plain(signup.source_url),
+        form_version=VERSION,
+        words=plain(signup.consent_words, at_most=1000),
+        api_key=key_of(request).name,
     )
+    try:
+        lifecycle.request(form.address, wishes=form.wishes(Wishes()), now=timezone.now(), method="api", origin=origin)
+    except TooMany:
+        raise HttpError(429, TOO_MANY) from None
     transaction.on_commit(ring, robust=True)
     return Status(202, {"message": ACCEPTED})

@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from subscriptions import schedule
 from subscriptions.addresses import Address, parse_address
 from subscriptions.lifecycle import Wishes
-from subscriptions.models import WEEKDAYS, Subscriber, Topic, TopicPreference
+from subscriptions.models import RefusedRequest, Subscriber, Topic, TopicPreference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +43,7 @@ DAYS = [
 ]
 REGIONS = ("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 LONGEST_PAUSE_DAYS = 366
+TOO_MANY = "too many"
 _STARTED_SALT = "subscriptions.forms.started"
 
 
@@ -176,10 +177,12 @@ class TopicsForm(RhythmForm):
 
 
 class SignupForm(TopicsForm):
-    """Signing up. ``website`` is hidden from people; ``started`` says when a person first saw the form (SS8)."""
+    """Signing up. ``keep_empty`` is hidden from people, and no password manager knows its name; ``started`` says when
+    a person first saw the form (SS8).
+    """
 
     email = AddressField(widget=forms.EmailInput(attrs={"autocomplete": "email"}))
-    website = forms.CharField(required=False)
+    keep_empty = forms.CharField(required=False)
     started = forms.CharField(required=False)
 
     @property
@@ -193,33 +196,90 @@ class SignupForm(TopicsForm):
         return bool(self.cleaned_data["started"])
 
     @property
-    def is_by_machine(self) -> bool:
-        """Filled in what nobody sees, or faster than anybody reads."""
-        if self.cleaned_data["website"]:
-            return True
+    def looks_automatic(self) -> str:
+        """Why this looks like a machine's: the hidden field is filled, or it came too fast; empty: it does not.
+
+        People do both, by a password manager or in haste: they are shown the form again.
+        """
+        if self.cleaned_data["keep_empty"]:
+            return RefusedRequest.Reason.HIDDEN
         started = self.cleaned_data["started"]
         if not started:
-            return False
+            return ""
         signer = TimestampSigner(salt=_STARTED_SALT)
         try:
             signer.unsign(started, max_age=settings.SIGNUP_SECONDS_MIN)
         except SignatureExpired:
-            return False
+            return ""
         except BadSignature:
-            return True
-        return bool(settings.SIGNUP_SECONDS_MIN)
+            return RefusedRequest.Reason.FAST
+        return RefusedRequest.Reason.FAST if settings.SIGNUP_SECONDS_MIN else ""
+
+    def ask_again(self, reason: str) -> None:
+        """Tell the person why nothing happened and what to do, in words that say nothing of the address."""
+        self.add_error(None, forms.ValidationError(_ASK_AGAIN[reason], code=reason))
+
+    @property
+    def start(self) -> str:
+        """When the person first saw the form: a second press is not too fast."""
+        started = str(self.data.get("started", ""))
+        try:
+            TimestampSigner(salt=_STARTED_SALT).unsign(started)
+        except BadSignature:
+            return self.new_start()
+        return started
 
     @staticmethod
     def new_start() -> str:
         return TimestampSigner(salt=_STARTED_SALT).sign("seen")
 
 
+_ASK_AGAIN = {
+    RefusedRequest.Reason.FAST: _("That was faster than we expect of a person. Please press the button once more."),
+    RefusedRequest.Reason.HIDDEN: _(
+        "A field that must stay empty was filled in, perhaps by your browser. It is empty again: "
+        "please press the button once more."
+    ),
+    RefusedRequest.Reason.GUARD: _("We could not check that you are a person. Please try once more."),
+    TOO_MANY: _(
+        "Too many requests came from your network, or for your mail provider, within the hour. "
+        "Nothing was sent. Please try again in an hour."
+    ),
+}
+
+
 class LinkForm(forms.Form):
     email = AddressField(widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+
+    def ask_again(self) -> None:
+        self.add_error(None, forms.ValidationError(_ASK_AGAIN[TOO_MANY], code=TOO_MANY))
 
 
 class MoveForm(forms.Form):
     new_email = AddressField(widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+
+    def __init__(self, *args: Any, present: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.present = present
+
+    def ask_again(self) -> None:
+        self.add_error("new_email", forms.ValidationError(_ASK_AGAIN[TOO_MANY], code=TOO_MANY))
+
+    def clean_new_email(self) -> Address:
+        address: Address = self.cleaned_data["new_email"]
+        if address.email == self.present:
+            raise forms.ValidationError(_("Your digests go to this address already."), code="same")
+        return address
+
+
+def errors_of(*shown: forms.Form) -> list[tuple[str, str]]:
+    """What is wrong in these forms, in their order: the id of the field to go to (empty: none) and the sentence."""
+    return [
+        (f"id_{name}", f"{form.fields[name].label}: {error}") if name in form.fields else ("", str(error))
+        for form in shown
+        for name, errors in form.errors.items()
+        for error in errors
+    ]
 
 
 class PauseForm(forms.Form):
@@ -264,7 +324,10 @@ class PreferencesForm(RhythmForm):
             )
 
     def clean_weekdays(self) -> int:
-        return sum(1 << day for day in set(self.cleaned_data["weekdays"])) or WEEKDAYS
+        chosen = sum(1 << day for day in set(self.cleaned_data["weekdays"]))
+        if not chosen and self.cleaned_data.get("cadence") == Subscriber.Cadence.DAILY:
+            raise forms.ValidationError(_("Choose at least one day."), code="days")
+        return chosen or self.before.weekdays
 
     def clean_language(self) -> str:
         return self.cleaned_data["language"] or self.before.language

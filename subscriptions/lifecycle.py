@@ -16,21 +16,26 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils.module_loading import import_string
 
-from subscriptions import links, rate_limits, schedule
+from subscriptions import links, rate_limits, refusals, schedule
+from subscriptions.addresses import parse_address
 from subscriptions.models import (
     WEEKDAYS,
     ConsentEvent,
     Notice,
+    RefusedRequest,
     Subscriber,
     Suppression,
     Topic,
     TopicPreference,
+    site_language,
 )
 from subscriptions.notices import SILENT, owe_notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import date, datetime
+
+    from django.db.models import QuerySet
 
     from subscriptions.addresses import Address
 
@@ -40,8 +45,19 @@ ACTIVE = (Subscriber.State.CONFIRMED, Subscriber.State.PAUSED)
 UNDO_WINDOW = timedelta(minutes=10)
 RHYTHM = ("cadence", "weekdays", "hour", "time_zone")
 NOTHING_DUE: dict[str, None] = {"next_due_at": None, "next_on": None}
+# Limits that many share, and how a refusal by them is counted; any other limit is of one mailbox.
+SHARED = {
+    rate_limits.NETWORK: RefusedRequest.Reason.NETWORK,
+    rate_limits.LINK_NETWORK: RefusedRequest.Reason.NETWORK,
+    rate_limits.DOMAIN: RefusedRequest.Reason.DOMAIN,
+    rate_limits.EVERYBODY: RefusedRequest.Reason.EVERYBODY,
+}
 # A suppression for one of these ends when the reader asks again and confirms afresh (BN7).
 FORGIVABLE = (Suppression.Reason.BOUNCE, Suppression.Reason.ERASED)
+
+
+class TooMany(Exception):
+    """A limit that many share is reached. Its asker may be told: it says nothing of the address."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +84,7 @@ class Wishes:
     thin_policy: str = Subscriber.ThinPolicy.SEND
     wants_outside: bool = True
     mail_format: str = Subscriber.MailFormat.HTML
-    language: str = "en"
+    language: str = field(default_factory=site_language)
     stances: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -83,32 +99,60 @@ def wishes_of(subscriber: Subscriber) -> Wishes:
     return Wishes(**columns, stances=stances)
 
 
+def wishes_from(stored: Mapping[str, Any]) -> Wishes:
+    """Wishes as `asdict` wrote them, be it by an older or a newer version."""
+    known = {one.name for one in fields(Wishes)}
+    return Wishes(**{name: value for name, value in stored.items() if name in known})
+
+
 # --- coming ---------------------------------------------------------------------------------------------------------
 
 
 def request(address: Address, *, wishes: Wishes, now: datetime, method: str, origin: Origin) -> Notice | None:
-    """Somebody wants this address subscribed. Returns the one mail that is owed; None when a limit forbids it.
+    """Somebody wants this address subscribed. Returns the one mail that is owed; None when its mailbox had one lately.
 
-    A stranger may have typed the address: nothing a confirmed reader has changes, and the caller must show the same
-    whatever comes back (SS10).
+    A stranger may have typed the address: the wishes wait on the request, and nothing that a reader has changes. The
+    caller must show the same whatever comes back (SS10). Raises TooMany when a limit that many share is reached.
     """
     client = None if origin.api_key else origin.ip  # a program's requests are counted by its key, at the door
-    if not rate_limits.may_mail(address, about="signup", client=client, now=now):
+    reached = rate_limits.mail_refusal(address, about="signup", client=client, now=now)
+    if reached:
+        count_refusal(reached, now=now)
+        if rate_limits.may_keep(address, now=now):
+            _keep_wishes(address, wishes=wishes, now=now, method=method, origin=origin)
         return None
     with transaction.atomic():
-        reader, is_new = _reader_at(address, wishes=wishes)
+        reader = _reader_at(address)
         if reader.state in ACTIVE:
             return owe_notice(reader, kind=Notice.Kind.ALREADY, now=now, context={})
-        if is_new:
-            _store_stances(reader, wishes)
-        else:
-            store_wishes(reader, wishes)
         asked = record(reader, ConsentEvent.Kind.REQUESTED, now=now, method=method, origin=origin, detail=wishes)
-        return owe_notice(reader, kind=Notice.Kind.CONFIRM, now=now, context={"request": asked.pk})
+        context: dict[str, str | int] = {"request": asked.pk, "language": wishes.language}
+        return owe_notice(reader, kind=Notice.Kind.CONFIRM, now=now, context=context)
+
+
+def count_refusal(limit: str, *, now: datetime) -> None:
+    """Count a request that this limit refused. Raises TooMany when it is one that many share."""
+    refusals.count(SHARED.get(limit, RefusedRequest.Reason.MAILBOX), now=now)
+    if limit in SHARED:
+        raise TooMany
+
+
+def _keep_wishes(address: Address, *, wishes: Wishes, now: datetime, method: str, origin: Origin) -> None:
+    """The mail of an earlier request is on its way: the link in it confirms the newest request."""
+    reader = Subscriber.objects.filter(address_key=address.key).exclude(state__in=ACTIVE).first()
+    if reader is not None:
+        record(reader, ConsentEvent.Kind.REQUESTED, now=now, method=method, origin=origin, detail=wishes)
+
+
+def wishes_asked(asked: ConsentEvent) -> Wishes:
+    """What the newest request for the same reader wants: whoever made it, the mailbox's owner sees it and decides."""
+    requests = ConsentEvent.objects.filter(subscriber=asked.subscriber_id, kind=ConsentEvent.Kind.REQUESTED)
+    newest = requests.filter(pk__gte=asked.pk).latest("at", "pk")
+    return wishes_from(newest.detail.get("wishes", {}))
 
 
 def confirm(asked: ConsentEvent, *, wishes: Wishes | None, now: datetime, method: str, origin: Origin) -> bool:
-    """The reader followed the link that answers this request. ``wishes``: what they chose on the way, if anything.
+    """The reader followed the link that answers this request. ``wishes``: what they chose there; None: what was asked.
 
     True when the reader is confirmed, the first time or again; only the first time has effects. False when the
     request is void: left, erased or suppressed since.
@@ -119,8 +163,7 @@ def confirm(asked: ConsentEvent, *, wishes: Wishes | None, now: datetime, method
             return True
         if not _still_holds(asked, reader):
             return False
-        if wishes is not None:
-            store_wishes(reader, wishes)
+        store_wishes(reader, wishes or wishes_asked(asked))
         due = _digest_from(reader, schedule.local_day(next_due_of(reader, after=now), reader.time_zone), now=now)
         # Whatever was agreed to before ended with the subscription of then: a new one begins with the least (PL2).
         fresh = {"left_at": None, "paused_until": None, "clicks_agreed_at": None}
@@ -138,15 +181,42 @@ def confirm(asked: ConsentEvent, *, wishes: Wishes | None, now: datetime, method
             detail=wishes_of(reader),
             request=asked.pk,
         )
+        rate_limits.start_afresh(parse_address(str(reader.email)))
     return True
 
 
-def ask_link(address: Address, *, now: datetime, origin: Origin) -> Notice | None:
-    """Somebody wants the preferences link of this address. It goes to the address itself, or nowhere."""
-    if not rate_limits.may_send_link(address, client=origin.ip, now=now):
-        return None
+def ask_link(address: Address, *, now: datetime, origin: Origin, kept: Wishes | None = None) -> Notice | None:
+    """Somebody wants the preferences link of this address. It goes to the address itself, or nowhere.
+
+    ``kept``: what they filled in behind a link that had run out; the fresh one shows it, and saves nothing by itself.
+    Raises TooMany when a limit that many share is reached.
+    """
+    if reached := rate_limits.link_refusal(address, client=origin.ip, now=now):
+        count_refusal(reached, now=now)
     reader = Subscriber.objects.filter(address_key=address.key).exclude(state=Subscriber.State.PENDING).first()
-    return owe_notice(reader, kind=Notice.Kind.MANAGE, now=now, context={}) if reader else None
+    if reader is None:
+        return None
+    context = {"kept": asdict(kept)} if kept else {}
+    if not reached:
+        return owe_notice(reader, kind=Notice.Kind.MANAGE, now=now, context=context)
+    if kept and (newest := _links_sent(reader, now=now).first()):  # one is there already: it shows the newest wishes
+        Notice.objects.filter(pk=newest.pk).update(context=context)
+    return None
+
+
+def kept_wishes(subscriber: Subscriber, *, now: datetime) -> Wishes | None:
+    """What the reader filled in behind an old link and has not saved yet."""
+    newest = _links_sent(subscriber, now=now).first()
+    return wishes_from(newest.context["kept"]) if newest and "kept" in newest.context else None
+
+
+def drop_kept_wishes(subscriber: Subscriber) -> None:
+    Notice.objects.filter(subscriber=subscriber, kind=Notice.Kind.MANAGE).update(context={})
+
+
+def _links_sent(subscriber: Subscriber, *, now: datetime) -> QuerySet[Notice]:
+    since = now - timedelta(hours=links.MANAGE_HOURS)
+    return subscriber.notices.filter(kind=Notice.Kind.MANAGE, created_at__gt=since).order_by("-created_at", "-pk")
 
 
 # --- staying --------------------------------------------------------------------------------------------------------
@@ -325,8 +395,8 @@ def each(readers: Iterable[Subscriber], step: Callable[[Subscriber], bool]) -> i
 # --- shared ---------------------------------------------------------------------------------------------------------
 
 
-def _reader_at(address: Address, *, wishes: Wishes) -> tuple[Subscriber, bool]:
-    """The row of this address, locked, or a new pending one with these wishes. Two at once get the same."""
+def _reader_at(address: Address) -> Subscriber:
+    """The row of this address, locked, or a new pending one. Two at once get the same."""
     token, token_hash = links.new_unsubscribe_token()
     return Subscriber.objects.select_for_update().get_or_create(
         address_key=address.key,
@@ -336,9 +406,8 @@ def _reader_at(address: Address, *, wishes: Wishes) -> tuple[Subscriber, bool]:
             "domain": address.domain,
             "unsubscribe_token": token,
             "unsubscribe_hash": token_hash,
-            **wishes.columns,
         },
-    )
+    )[0]
 
 
 def _still_holds(asked: ConsentEvent, reader: Subscriber) -> bool:

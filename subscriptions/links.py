@@ -114,8 +114,10 @@ def manage_token(subscriber: Subscriber, *, now: datetime) -> str:
     return _sign("manage", f"{subscriber.pk}.{subscriber.address_hash[:_FINGERPRINT]}", now=now)
 
 
-def read_manage_token(token: str, *, now: datetime) -> ManageLink | None:
-    value = _unsign("manage", token, now=now, max_age=timedelta(hours=MANAGE_HOURS))
+def read_manage_token(
+    token: str, *, now: datetime, max_age: timedelta = timedelta(hours=MANAGE_HOURS)
+) -> ManageLink | None:
+    value = _unsign("manage", token, now=now, max_age=max_age)
     if value is None:
         return None
     pk, _dot, fingerprint = value.partition(".")

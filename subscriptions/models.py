@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 EVERY_DAY = 0b1111111
 WEEKDAYS = 0b0011111  # bit 0 is Monday
+
+
+def site_language() -> str:
+    """The language of whoever chose none: that of the site."""
+    return str(settings.LANGUAGE_CODE)[:8]
 
 
 class Topic(models.Model):
@@ -87,7 +93,7 @@ class Subscriber(models.Model):
     thin_policy = models.CharField(max_length=5, choices=ThinPolicy, default=ThinPolicy.SEND)
     wants_outside = models.BooleanField(default=True, help_text=_("One paper outside the followed topics."))
     mail_format = models.CharField(max_length=4, choices=MailFormat, default=MailFormat.HTML)
-    language = models.CharField(max_length=8, default="en")
+    language = models.CharField(max_length=8, default=site_language)
     clicks_agreed_at = models.DateTimeField(
         null=True,
         blank=True,
@@ -303,6 +309,31 @@ class Allowance(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class RefusedRequest(models.Model):
+    """How many requests for mail were turned away on one day (UTC) for one reason. Says nothing of anybody."""
+
+    class Reason(models.TextChoices):
+        FAST = "fast", _("sent faster than a person reads")
+        HIDDEN = "hidden", _("filled in the hidden field")
+        GUARD = "guard", _("refused by SIGNUP_GUARD")
+        MAILBOX = "mailbox", _("one mailbox was written to within the hour or three times today")
+        NETWORK = "network", _("too many from one network")
+        DOMAIN = "domain", _("too many for one mail domain")
+        EVERYBODY = "everybody", _("too many altogether")
+        SUPPRESSED = "suppressed", _("the address is suppressed")
+
+    on = models.DateField()
+    reason = models.CharField(max_length=10, choices=Reason)
+    requests = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-on", "reason"]
+        constraints = [models.UniqueConstraint(fields=["on", "reason"], name="one_count_per_day_and_reason")]
+
+    def __str__(self) -> str:
+        return f"{self.on} {self.reason}: {self.requests}"
 
 
 def may_sign_up() -> list[str]:

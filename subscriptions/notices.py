@@ -13,7 +13,7 @@ import smtplib
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.template.loader import render_to_string
@@ -21,12 +21,13 @@ from django.utils import timezone, translation
 from django.utils.crypto import salted_hmac
 from django.utils.module_loading import import_string
 
-from subscriptions import links
+from subscriptions import links, refusals
 from subscriptions.mail import Progress, build_message, follow, open_connection
-from subscriptions.models import Notice, Subscriber, Suppression
+from subscriptions.models import Notice, RefusedRequest, Subscriber, Suppression
 from subscriptions.smtp_replies import OutcomeKind, Phase, classify, enhanced_code_of, redact
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from django.core.mail import EmailMultiAlternatives
@@ -40,13 +41,16 @@ GIVE_UP_AFTER = timedelta(hours=24)  # a link somebody asked for yesterday is no
 INFRASTRUCTURE_PAUSE = timedelta(seconds=60)
 _FAILED = frozenset({OutcomeKind.BOUNCED, OutcomeKind.SOFT, OutcomeKind.REJECTED})
 
+SUPPRESSED = "The address is suppressed."
 # Whoever complained, or was blocked by an operator, gets nothing at all, not even the mail that asks (BN6).
 SILENT = (Suppression.Reason.COMPLAINT, Suppression.Reason.ADMIN)
 
 
-def owe_notice(subscriber: Subscriber, *, kind: Notice.Kind, now: datetime, context: dict[str, str | int]) -> Notice:
+def owe_notice(subscriber: Subscriber, *, kind: Notice.Kind, now: datetime, context: Mapping[str, Any]) -> Notice:
     """Put one mail into the queue. Committed with its cause; sent by whoever looks next."""
-    return Notice.objects.create(subscriber=subscriber, kind=kind, created_at=now, not_before=now, context=context)
+    return Notice.objects.create(
+        subscriber=subscriber, kind=kind, created_at=now, not_before=now, context=dict(context)
+    )
 
 
 def send_due_notices(*, now: datetime, limit: int = 200, deadline: datetime | None = None) -> int:
@@ -112,6 +116,8 @@ def _send_one(notice: Notice, *, line: _Line, now: datetime) -> bool:
     why_not = _why_not(notice)
     if why_not:
         _settle(notice, Notice.State.SKIPPED, now=now, error=why_not)
+        if why_not == SUPPRESSED:
+            refusals.count(RefusedRequest.Reason.SUPPRESSED, now=now)
         return True
     try:
         message = build_notice(notice, now=now)
@@ -142,9 +148,10 @@ def _why_not(notice: Notice) -> str:
     if notice.kind == Notice.Kind.ALREADY and not is_active:
         return "Left meanwhile."
     barred = Suppression.objects.in_force().filter(address_hash=notice.context.get("hash", reader.address_hash))
-    if notice.kind in {Notice.Kind.CONFIRM, Notice.Kind.MOVE}:  # who bounced, or was erased, may ask to come back (BN7)
+    # Who bounced, or was erased, may ask to come back (BN7), and reach their data: they have just asked for this mail.
+    if notice.kind in {Notice.Kind.CONFIRM, Notice.Kind.MOVE, Notice.Kind.MANAGE}:
         barred = barred.filter(reason__in=SILENT)
-    return "The address is suppressed." if barred.exists() else ""
+    return SUPPRESSED if barred.exists() else ""
 
 
 def _recipient(notice: Notice) -> str:
@@ -234,7 +241,7 @@ def build_notice(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
         "manage_hours": links.MANAGE_HOURS,
         **_links_of(notice, now=now),
     }
-    with translation.override(reader.language):
+    with translation.override(notice.context.get("language") or reader.language):
         return build_message(
             subject=render_to_string(f"{stem}.subject.txt", context),
             text=render_to_string(f"{stem}.txt", context).strip() + "\n",

@@ -28,6 +28,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+LINK_NETWORK = "link-network"
 NETWORK, DOMAIN, EVERYBODY, API_KEY = "network", "domain", "everybody", "api-key"  # limits that many share
 CLOCKS_APART = timedelta(minutes=1)  # between our own machines; what is further ahead is an error
 
@@ -39,32 +40,43 @@ class Limit:
     refill: timedelta
 
 
-def may_mail(address: Address, *, about: str, client: str | None, now: datetime) -> bool:
-    """Whether one more mail ``about`` this may go to the address because this client asks. Counts it when it may.
+def mail_refusal(address: Address, *, about: str, client: str | None, now: datetime) -> str:
+    """The limit that forbids one more mail ``about`` this to the address; empty when it may go, which is counted.
 
     Per mailbox never two within an hour, never four within a day; per network, domain and altogether as configured.
-    ``client`` is None for a program with a key, which ``may_ask`` has counted: its network says nothing.
+    ``client`` is None for a program with a key, which ``may_ask`` has counted: its network says nothing. The mailbox
+    is asked last, so that who is told of a limit that many share learns nothing of the address.
     """
     everybody, one_domain = settings.SIGNUPS_PER_HOUR, settings.SIGNUPS_PER_DOMAIN_AND_HOUR
-    return take_all(
-        # The same order for everybody, so that no two requests wait for each other; the busiest rows last.
+    return refusal(
+        # The same order for everybody, so that no two requests wait for each other.
         [
-            *_of_mailbox(address, about=about),
             *([] if client is None else _of_networks(client, name=NETWORK)),
             (Limit(DOMAIN, one_domain, HOUR / one_domain), address.domain),
             (Limit(EVERYBODY, everybody, HOUR / everybody), ""),
+            *_of_mailbox(address, about=about),
         ],
         now=now,
     )
 
 
-def may_send_link(address: Address, *, client: str, now: datetime) -> bool:
-    """Whether the link to their preferences may be sent to whoever reads at this address. Counts it when it may.
+def link_refusal(address: Address, *, client: str, now: datetime) -> str:
+    """The limit that forbids the link to their preferences; empty when it may be sent, which is counted.
 
     Only readers we know are sent it, so no domain is flooded, and strangers' sign-ups use up nothing of these buckets.
     Addresses we do not know are counted alike: a refusal tells nothing.
     """
-    return take_all([*_of_mailbox(address, about="link"), *_of_networks(client, name="link-network")], now=now)
+    return refusal([*_of_networks(client, name=LINK_NETWORK), *_of_mailbox(address, about="link")], now=now)
+
+
+def may_keep(address: Address, *, now: datetime) -> bool:
+    """Whether the wishes of one more request may be kept for this mailbox although no mail goes out for it."""
+    return take(Limit("request-hour", 10, HOUR / 10), whom=address.mailbox, now=now)
+
+
+def start_afresh(address: Address) -> None:
+    """The mailbox answered: its next mail need not wait for the hour to pass. The limit of the day stands."""
+    Allowance.objects.filter(name=_name(Limit("signup-hour", 1, HOUR), address.mailbox)).delete()
 
 
 def _of_mailbox(address: Address, *, about: str) -> list[tuple[Limit, str]]:
@@ -89,11 +101,16 @@ def seconds_per_ask() -> float:
 
 def take_all(wanted: Sequence[tuple[Limit, str]], *, now: datetime) -> bool:
     """One token of each bucket, or none of any: nobody loses their hour to a crowd."""
+    return not refusal(wanted, now=now)
+
+
+def refusal(wanted: Sequence[tuple[Limit, str]], *, now: datetime) -> str:
+    """The name of the first limit that is reached, and nothing is counted; empty when a token of each was taken."""
     with transaction.atomic():
-        may = all(take(limit, whom=whom, now=now) for limit, whom in wanted)
-        if not may:
+        reached = next((limit.name for limit, whom in wanted if not take(limit, whom=whom, now=now)), "")
+        if reached:
             transaction.set_rollback(True)
-        return may
+        return reached
 
 
 def take(limit: Limit, *, whom: str, now: datetime) -> bool:
@@ -103,7 +120,7 @@ def take(limit: Limit, *, whom: str, now: datetime) -> bool:
         cursor.execute(
             _TAKE,
             {
-                "name": f"{limit.name}:{links.address_hash(whom)}",
+                "name": _name(limit, whom),
                 "now": at,
                 "refill": refill,
                 "full_at": at + refill,
@@ -122,6 +139,10 @@ _TAKE = """
         THEN subscriptions_allowance.full_at_ms ELSE %(now)s END
     WHERE subscriptions_allowance.full_at_ms <= %(latest)s OR subscriptions_allowance.full_at_ms > %(never)s
 """
+
+
+def _name(limit: Limit, whom: str) -> str:
+    return f"{limit.name}:{links.address_hash(whom)}"
 
 
 def empty_buckets(*, now: datetime) -> dict[str, int]:

@@ -211,3 +211,13 @@ def test_fewer_mails_for_a_token_nobody_has_answers_the_same(client: Client) -> 
     for action in ("weekly", "fewer", "rest"):
         known, other = (client.post(f"/u/{token}", {"action": action}) for token in (reader.unsubscribe_token, unknown))
         assert (known.status_code, known.content) == (other.status_code, other.content)
+
+
+def test_another_spelling_of_ones_own_address_is_a_move_and_the_same_one_is_an_error(client: Client) -> None:
+    reader = make_reader("j08@example.org")
+    page = client.post(preferences_of(reader), {"action": "move", "new_email": "j08@example.org"}).content.decode()
+    assert "Your digests go to this address already." in page
+    ask(client, reader, to="J08@Example.org")
+    client.post(link_mailed_to("J08@example.org"))
+    reader.refresh_from_db()
+    assert (reader.email, reader.address_key, reader.state) == ("J08@example.org", "j08@example.org", "confirmed")

@@ -159,14 +159,48 @@ def test_who_came_by_the_banner_chooses_topics_while_confirming(client: Client) 
     assert [one.topic.slug for one in reader.preferences.all()] == ["vision"]
 
 
-def test_who_chose_topics_before_is_not_asked_again(client: Client) -> None:
+def test_the_page_shows_what_was_asked_and_lets_it_be_changed_right_there(client: Client) -> None:
     make_topic("vision")
-    path = ask_and_open_mail(client, topics=["vision"])
-    assert 'name="topics"' not in client.get(path).content.decode()
-    client.post(path, {"topics_shown": "1", "cadence": "monthly"})
+    make_topic("robotics")
+    path = ask_and_open_mail(client, topics=["robotics"], hour="3", cadence="monthly", time_zone="Asia/Tokyo")
+    page = client.get(path).content.decode()
+    assert re.search(r'value="robotics"[^>]* checked', page)
+    assert not re.search(r'value="vision"[^>]* checked', page)
+    for chosen in ("monthly", "3", "Asia/Tokyo"):
+        assert f'<option value="{chosen}" selected>' in page
+    client.post(path, {"topics_shown": "1", "topics": ["vision"], "cadence": "daily", "hour": "9", "time_zone": "UTC"})
     reader = Subscriber.objects.get()
-    assert reader.cadence == "daily"
+    assert (reader.cadence, reader.hour, reader.time_zone) == ("daily", 9, "UTC")
     assert [one.topic.slug for one in reader.preferences.all()] == ["vision"]
+
+
+def test_one_press_takes_what_was_asked(client: Client) -> None:
+    make_topic("vision")
+    path = ask_and_open_mail(client, topics=["vision"], hour="3")
+    client.post(path)
+    reader = Subscriber.objects.get()
+    assert (reader.state, reader.hour) == ("confirmed", 3)
+    assert [one.topic.slug for one in reader.preferences.all()] == ["vision"]
+
+
+def test_what_cannot_be_is_said_and_nothing_is_confirmed(client: Client) -> None:
+    path = ask_and_open_mail(client)
+    page = client.post(path, {"topics_shown": "1", "cadence": "hourly", "hour": "25"}).content.decode()
+    assert "<title>Error: " in page
+    assert '<a href="#id_cadence">' in page
+    assert '<a href="#id_hour">' in page
+    assert Subscriber.objects.get().state == "pending"
+
+
+def test_who_leaves_and_comes_back_within_the_hour_gets_the_mail(client: Client) -> None:
+    with time_machine.travel(NOON, tick=False) as clock:
+        client.post(ask_and_open_mail(client))
+        reader = Subscriber.objects.get()
+        lifecycle.unsubscribe(reader, now=NOON, method="test", origin=Origin())
+        clock.shift(timedelta(minutes=11))
+        client.post(ask_and_open_mail(client))
+    reader.refresh_from_db()
+    assert reader.state == "confirmed"
 
 
 def test_the_page_of_a_secret_link_does_not_leak_it(client: Client) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from django.test import Client
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.translation.template import templatize
 
 from newsletter.catalogue.sources import registry
+from subscriptions import links
 from subscriptions.models import Notice, Subscriber, TopicPreference
 from subscriptions.notices import build_notice, owe_notice
 from tests.builders import NOON, make_paper, make_reader
@@ -127,11 +128,15 @@ def test_a_browser_that_prefers_german_gets_german_pages(client: Client) -> None
 @pytest.mark.django_db
 def test_who_signs_up_in_german_is_written_to_in_german(client: Client) -> None:
     client.post("/subscribe/", {"email": "bob@example.net"}, headers={"accept-language": "de"})
-    assert Subscriber.objects.get().language == "de"
-    message = build_notice(Notice.objects.select_related("subscriber").get(), now=NOON)
+    assert Subscriber.objects.get().language == "en", "that of the site, until the mailbox's owner confirms"
+    notice = Notice.objects.select_related("subscriber").get()
+    message = build_notice(notice, now=NOON)
     assert message.subject == "Bitte bestätigen: Arbeiten von Paperboy"
     assert "Sie werden dann nicht angemeldet" in message.body
     assert 'lang="de"' in message.alternatives[0][0]
+    path = links.confirm_token(notice.context["request"], now=timezone.now())
+    client.post(f"/confirm/{path}/")
+    assert Subscriber.objects.get().language == "de"
 
 
 @pytest.mark.django_db

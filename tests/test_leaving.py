@@ -179,6 +179,17 @@ def test_undoing_gives_a_paused_reader_their_pause_back(client: Client) -> None:
         assert reader.next_due_at is not None
 
 
+def test_undo_brings_back_what_was_although_a_stranger_signed_the_address_up(client: Client) -> None:
+    reader = make_reader(follows=("vision",), hour=7)
+    with time_machine.travel(NOON, tick=False):
+        client.post(path_of(reader), ONE_CLICK)
+        client.post("/subscribe/", {"email": reader.email, "topics": ["robotics"], "hour": "3", "cadence": "monthly"})
+        assert "Welcome back" in client.post(path_of(reader), {"action": "undo"}).content.decode()
+    reader.refresh_from_db()
+    assert (reader.state, reader.cadence, reader.hour) == ("confirmed", "daily", 7)
+    assert [one.topic.slug for one in reader.preferences.all()] == ["vision"]
+
+
 def test_undo_does_not_confirm_who_never_confirmed(client: Client) -> None:
     reader = make_reader(state="pending", confirmed_at=None, next_due_at=None)
     client.post(path_of(reader), ONE_CLICK)

@@ -1,6 +1,8 @@
 """The preferences page behind a mailed link: change, pause, leave, take and erase one's data."""
 
+import html
 import json
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -10,7 +12,7 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from subscriptions import gdpr, lifecycle, links
+from subscriptions import gdpr, lifecycle, links, refusals
 from subscriptions.lifecycle import Origin, Wishes
 from subscriptions.models import ConsentEvent, Notice, Subscriber
 from subscriptions.notices import send_due_notices
@@ -199,7 +201,6 @@ def test_no_other_link_opens_the_page(client: Client, action: str) -> None:
         reader.unsubscribe_token,
         links.confirm_token(asked.pk, now=timezone.now()),
         manage.replace(f"{reader.pk}.", f"{other.pk}.", 1),
-        links.manage_token(reader, now=timezone.now() - timedelta(hours=25)),
     ]
     before = list(Subscriber.objects.order_by("pk").values())
     for token in tokens:
@@ -276,3 +277,107 @@ def test_the_page_says_when_the_next_digest_comes_and_which_one_it_is(
     with time_machine.travel(NOON + timedelta(hours=9), tick=False):
         assert f"Your next digest: {says}" in client.get(path_of(reader)).content.decode()
         assert f"Your next digest: {says}" in client.post(path_of(reader), form, follow=True).content.decode()
+
+
+def test_unticking_every_day_is_an_error_that_is_announced_and_linked(client: Client) -> None:
+    reader = make_reader(weekdays=0b1100000)
+    page = client.post(path_of(reader), FORM | {"cadence": "daily", "weekdays": []}).content.decode()
+    assert "<title>Error: Your preferences" in page
+    assert '<a href="#id_weekdays">On which days: Choose at least one day.</a>' in page
+    assert 'id="id_weekdays"' in page
+    reader.refresh_from_db()
+    assert reader.weekdays == 0b1100000
+    client.post(path_of(reader), FORM | {"cadence": "weekly", "weekdays": []})
+    reader.refresh_from_db()
+    assert (reader.cadence, reader.weekdays) == ("weekly", 0b1100000)
+
+
+def test_every_error_leads_to_a_field_that_is_on_the_page(client: Client) -> None:
+    reader = make_reader()
+    make_topic("vision")
+    bad = FORM | {"hour": "25", "cadence": "hourly", "time_zone": "X", "max_papers": "99", "topic-vision": "hate"}
+    for data in (
+        bad,
+        {"action": "pause", "until": "2020-01-01"},
+        {"action": "move", "new_email": "x"},
+        {"action": "erase"},
+    ):
+        page = client.post(path_of(reader), data).content.decode()
+        fields = re.findall(r'<a href="#(id_[^"]+)">', page)
+        assert fields
+        assert all(f'id="{field}"' in page for field in fields), fields
+        assert 'tabindex="-1" autofocus' in page
+
+
+@pytest.fixture
+def old_link() -> tuple[Subscriber, str]:
+    reader = make_reader("alice@example.net", follows=("vision",))
+    with time_machine.travel(NOON - timedelta(days=3), tick=False):
+        return reader, path_of(reader)
+
+
+def test_an_old_link_can_always_leave(client: Client, old_link: tuple[Subscriber, str]) -> None:
+    reader, path = old_link
+    with time_machine.travel(NOON, tick=False):
+        answer = client.get(path)
+        assert answer.status_code == 410
+        assert 'name="action" value="leave"' in answer.content.decode()
+        assert "alice@example.net" not in answer.content.decode()
+        assert "You are unsubscribed" in client.post(path, {"action": "leave"}).content.decode()
+    reader.refresh_from_db()
+    assert reader.state == "unsubscribed"
+
+
+def test_an_old_link_does_nothing_else(client: Client, old_link: tuple[Subscriber, str]) -> None:
+    reader, path = old_link
+    before = Subscriber.objects.values().get()
+    with time_machine.travel(NOON, tick=False):
+        for action in ("save", "pause", "resume", "export", "erase", "move"):
+            answer = client.post(
+                path, FORM | {"action": action, "sure": "yes", "until": "2026-03-30", "new_email": "b@x.org"}
+            )
+            assert answer.status_code == 303, action
+    assert Subscriber.objects.values().get() == before
+    assert [one.kind for one in reader.notices.all()] == ["manage"]
+
+
+def test_what_was_filled_in_behind_an_old_link_waits_behind_the_fresh_one(
+    client: Client, old_link: tuple[Subscriber, str]
+) -> None:
+    reader, path = old_link
+    with time_machine.travel(NOON, tick=False) as clock:
+        answer = client.post(path, FORM | {"hour": "17", "topic-vision": "mute"})
+        assert answer["Location"] == "/subscribe/sent/?about=kept"
+        assert "kept what you filled in" in client.get(answer["Location"]).content.decode()
+        clock.shift(timedelta(minutes=5))
+        client.post(path, FORM | {"hour": "18", "topic-vision": "mute"})  # no second mail, the newest counts
+        page = client.get(path_of(reader)).content.decode()
+        assert "Your changes are not saved yet." in page
+        assert '<option value="18" selected>' in page
+        assert '<input type="radio" name="topic-vision" value="mute" checked>' in page
+        reader.refresh_from_db()
+        assert reader.hour == 8
+        client.post(path_of(reader), FORM | {"hour": "18", "topic-vision": "mute"})
+        assert "not saved yet" not in client.get(path_of(reader)).content.decode()
+    reader.refresh_from_db()
+    assert reader.hour == 18
+    assert reader.notices.count() == 1
+
+
+@pytest.mark.parametrize(("reason", "is_sent"), [("bounce", True), ("complaint", False), ("admin", False)])
+def test_a_suppressed_reader_reaches_their_data_where_we_may_write(
+    client: Client, reason: str, is_sent: bool, settings: Any
+) -> None:
+    reader = make_reader("alice@example.net")
+    lifecycle.suppress(reader, reason=reason, source="test", now=timezone.now())
+    answer = client.post("/preferences/", {"email": "alice@example.net"}, follow=True)
+    send_due_notices(now=timezone.now())
+    assert len(mail.outbox) == is_sent
+    assert settings.REPLY_TO_EMAIL in html.unescape(answer.content.decode())
+    counted = refusals.refused_since(timezone.now().date())
+    assert counted == ({} if is_sent else {"suppressed": 1})
+    if is_sent:
+        assert "alice@example.net" in client.post(path_of(reader), {"action": "export"}).content.decode()
+        client.post(path_of(reader), {"action": "erase", "sure": "yes"})
+        reader.refresh_from_db()
+        assert reader.state == "erased"

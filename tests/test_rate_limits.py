@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from subscriptions.addresses import parse_address
 from subscriptions.models import Allowance, Notice, Subscriber
-from subscriptions.rate_limits import Limit, empty_buckets, forget_full_buckets, may_mail, take
+from subscriptions.rate_limits import Limit, empty_buckets, forget_full_buckets, mail_refusal, take
 from tests.builders import NOON, make_reader
 
 pytestmark = pytest.mark.django_db
@@ -48,7 +48,7 @@ def test_whenever_somebody_asks_no_day_has_more_than_three(gaps: list[int]) -> N
     at, granted = NOON, []
     for gap in gaps:
         at += timedelta(hours=gap)
-        if may_mail(parse_address("bob@example.net"), about="signup", client="192.0.2.1", now=at):
+        if not mail_refusal(parse_address("bob@example.net"), about="signup", client="192.0.2.1", now=at):
             granted.append(at)
     assert all(sum(start <= one < start + timedelta(days=1) for one in granted) <= 3 for start in granted)
     assert max(Counter(granted).values()) == 1

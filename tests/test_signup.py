@@ -1,5 +1,6 @@
 """Signing up: what is stored, what is owed, and that the answer never tells who reads us."""
 
+import re
 import time
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
+from subscriptions import lifecycle, refusals
 from subscriptions.addresses import client_address, network_of, parse_address
 from subscriptions.forms import SignupForm
 from subscriptions.models import Allowance, ConsentEvent, Notice, Subscriber, Suppression
@@ -55,11 +57,13 @@ def test_a_full_signup_stores_every_wish_and_owes_one_confirmation(client: Clien
     reader = Subscriber.objects.get()
     assert reader.email == "Alice.B+papers@example.net"  # sent to as typed, the domain normalised
     assert reader.address_key == "alice.b+papers@example.net"
-    assert (reader.state, reader.cadence, reader.hour, reader.time_zone) == ("pending", "weekly", 0, "Asia/Kathmandu")
-    assert set(reader.preferences.values_list("topic__slug", "stance")) == {
-        ("vision", "follow"),
-        ("speech-audio", "follow"),
-    }
+    assert (reader.state, reader.cadence, reader.time_zone) == ("pending", "daily", "UTC"), (
+        "a stranger may have typed it"
+    )
+    assert not reader.preferences.exists()
+    asked = lifecycle.wishes_asked(reader.consent_events.get())
+    assert (asked.cadence, asked.hour, asked.time_zone) == ("weekly", 0, "Asia/Kathmandu")
+    assert asked.stances == {"vision": "follow", "speech-audio": "follow"}
     assert reader.next_due_at is None
     assert [notice.kind for notice in reader.notices.all()] == ["confirm"]
 
@@ -207,37 +211,89 @@ def test_plus_tags_and_dots_are_kept_for_sending_and_folded_for_limits() -> None
     assert one.email == "J.Doe+a@example.net"
 
 
-def test_the_honeypot_catches_machines_silently(client: Client) -> None:
-    answer = sign_up(client, "bob@example.net", website="https://spam.example")
-    assert (answer.status_code, answer["Location"]) == (303, "/subscribe/sent/")
+def test_a_filled_hidden_field_shows_the_form_again_and_the_second_press_counts(client: Client) -> None:
+    answer = sign_up(client, "bob@example.net", keep_empty="https://spam.example")
+    page = answer.content.decode()
+    assert answer.status_code == 200
+    assert "please press the button once more" in page
+    assert "<title>Error: " in page
+    assert 'value="bob@example.net"' in page
+    assert "spam.example" not in page
     assert not Subscriber.objects.exists()
+    assert refusals.refused_since(timezone.now().date()) == {"hidden": 1}
+    assert sign_up(client, "bob@example.net").status_code == 303
 
 
-def test_a_form_filled_in_faster_than_anybody_reads_is_ignored(client: Client) -> None:
+def test_the_hidden_field_has_no_name_that_password_managers_fill(client: Client) -> None:
+    known = re.compile(r"name|mail|url|web|site|phone|tel|address|company|organi|user|login|card|zip|city|country")
+    hidden = re.search(r'<div class="honeypot".*?</div>', client.get(URL).content.decode(), re.DOTALL)
+    assert hidden
+    (name,) = re.findall(r' name="([^"]+)"', hidden[0])
+    assert not known.search(name)
+
+
+def test_a_form_filled_in_faster_than_anybody_reads_asks_for_a_second_press(client: Client) -> None:
     with time_machine.travel(NOON, tick=False) as clock:
         started = SignupForm.new_start()
-        assert sign_up(client, "bob@example.net", started=started).status_code == 303
+        answer = sign_up(client, "bob@example.net", started=started)
+        assert "Please press the button once more." in answer.content.decode()
+        assert f'value="{started}"' in answer.content.decode()
         assert not Subscriber.objects.exists()
+        assert refusals.refused_since(NOON.date()) == {"fast": 1}
         clock.shift(5)
         sign_up(client, "bob@example.net", started=started)
     assert Subscriber.objects.get().consent_events.get().method == "page"
 
 
-def test_a_forged_start_is_ignored(client: Client) -> None:
-    sign_up(client, "bob@example.net", started="seen:1abcde:forged")
+def test_a_forged_start_is_shown_the_form_with_a_real_one(client: Client) -> None:
+    page = sign_up(client, "bob@example.net", started="seen:1abcde:forged").content.decode()
     assert not Subscriber.objects.exists()
+    assert "forged" not in page
 
 
-def test_the_newest_request_of_an_unconfirmed_address_wins(client: Client) -> None:
+def test_the_banner_is_told_too(client: Client, settings: Settings) -> None:
+    settings.SIGNUPS_PER_NETWORK_AND_HOUR = 1
+    sign_up(client, "a@example.net")
+    answer = client.post(URL, {"email": "b@example.net"}, headers={"Accept": "application/json"})
+    assert answer.status_code == 429
+    assert "Please try again in an hour" in answer.json()["message"]
+
+
+def test_who_meets_a_limit_that_many_share_is_told_and_counted_whatever_the_address(
+    client: Client, settings: Settings
+) -> None:
+    settings.SIGNUPS_PER_NETWORK_AND_HOUR = 1
+    make_reader("dora@example.net")
+    sign_up(client, "carl@example.net")
+    answers = [
+        re.sub(r'name="started".*?>', "", sign_up(client, email).content.decode().replace(email, "…"))
+        for email in ("carl@example.net", "dora@example.net", "emil@example.net")
+    ]
+    assert len(set(answers)) == 1, "the first was mailed this hour: nobody can tell"
+    assert "Nothing was sent. Please try again in an hour." in answers[0]
+    assert refusals.refused_since(timezone.now().date()) == {"network": 3}
+
+
+def test_the_newest_request_of_an_unconfirmed_address_wins_even_when_no_mail_goes_out_for_it(client: Client) -> None:
     make_topic("vision")
     with time_machine.travel(NOON, tick=False) as clock:
-        sign_up(client, "bob@example.net", topics=["vision"])
-        clock.shift(timedelta(hours=2))
-        sign_up(client, "bob@example.net", cadence="weekly")
+        sign_up(client, "bob@example.net", topics=["vision"], hour="3")
+        first = ConsentEvent.objects.get()
+        for minutes in (1, 120):
+            clock.shift(timedelta(minutes=minutes))
+            sign_up(client, "bob@example.net", cadence="weekly", hour=str(minutes % 24))
+            asked = lifecycle.wishes_asked(first)
+            assert (asked.cadence, asked.hour, dict(asked.stances)) == ("weekly", minutes % 24, {})
     reader = Subscriber.objects.get()
-    assert reader.cadence == "weekly"
-    assert not reader.preferences.exists()
-    assert reader.consent_events.filter(kind=ConsentEvent.Kind.REQUESTED).count() == 2
+    assert reader.consent_events.filter(kind=ConsentEvent.Kind.REQUESTED).count() == 3
+    assert reader.notices.count() == 2
+    assert refusals.refused_since(NOON.date()) == {"mailbox": 1}
+
+
+def test_nobody_fills_the_record_of_an_unconfirmed_address(client: Client) -> None:
+    for _ in range(30):
+        sign_up(client, "bob@example.net")
+    assert ConsentEvent.objects.count() <= 11
 
 
 def test_the_client_is_known_through_trusted_proxies_only() -> None:
@@ -333,8 +389,9 @@ def only_with_a_stamp(request: HttpRequest) -> bool:
     return request.POST.get("stamp") == "yes"
 
 
-def test_an_operators_own_guard_is_asked_and_its_answer_not_shown(client: Client, settings: Settings) -> None:
+def test_an_operators_own_guard_is_asked_and_who_fails_is_told(client: Client, settings: Settings) -> None:
     settings.SIGNUP_GUARD = f"{__name__}.only_with_a_stamp"
     refused, passed = sign_up(client, "a@example.net"), sign_up(client, "b@example.net", stamp="yes")
-    assert (refused.status_code, refused["Location"]) == (passed.status_code, passed["Location"])
+    assert "We could not check that you are a person." in refused.content.decode()
+    assert passed.status_code == 303
     assert Subscriber.objects.get().email == "b@example.net"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any
 
@@ -19,6 +19,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.views.decorators.csrf import csrf_exempt
@@ -26,8 +27,8 @@ from django.views.decorators.http import require_http_methods
 
 from subscriptions import lifecycle, links, schedule
 from subscriptions.addresses import Address, client_address
-from subscriptions.forms import FORM_VERSION
-from subscriptions.lifecycle import Origin
+from subscriptions.forms import FORM_VERSION, LinkForm, errors_of
+from subscriptions.lifecycle import Origin, TooMany, Wishes
 from subscriptions.models import Subscriber
 from subscriptions.tasks import ring
 
@@ -76,13 +77,22 @@ def posted(request: HttpRequest) -> QueryDict | dict[str, str]:
 
 def reader_of(token: str) -> Subscriber | None:
     """Whom a manage link (SS6) was mailed to; None when it is too old, or the address is not theirs any more."""
-    link = links.read_manage_token(token, now=timezone.now())
+    return _reader_of(links.read_manage_token(token, now=timezone.now()))
+
+
+def reader_of_old_link(token: str) -> Subscriber | None:
+    """Whom a manage link was mailed to, however long ago; None when the address is not theirs any more."""
+    return _reader_of(links.read_manage_token(token, now=timezone.now(), max_age=timedelta.max))
+
+
+def _reader_of(link: links.ManageLink | None) -> Subscriber | None:
     reader = Subscriber.objects.filter(pk=link.subscriber_id, email__isnull=False).first() if link else None
     return reader if link is not None and reader is not None and link.fits(reader) else None
 
 
-def link_expired(request: HttpRequest) -> HttpResponse:
-    return render(request, "subscriptions/link_expired.html", {"about": "manage"}, status=410)
+def link_expired(request: HttpRequest, *, may_leave: bool = False) -> HttpResponse:
+    context = {"about": "manage", "may_leave": may_leave}
+    return render(request, "subscriptions/link_expired.html", context, status=410)
 
 
 def origin_of(request: HttpRequest, *, came_from: str = "", words: str = "") -> Origin:
@@ -127,6 +137,14 @@ def next_digest_of(reader: Subscriber) -> dict[str, Any] | None:
     }
 
 
-def mail_link(request: HttpRequest, address: Address) -> None:
-    lifecycle.ask_link(address, now=timezone.now(), origin=origin_of(request))
+def mail_link(request: HttpRequest, address: Address, *, kept: Wishes | None = None) -> HttpResponse:
+    """Send the link to the preferences, and say that it is on its way; or that too many ask for one."""
+    try:
+        lifecycle.ask_link(address, now=timezone.now(), origin=origin_of(request), kept=kept)
+    except TooMany:
+        form = LinkForm({"email": address.email})
+        form.is_valid()
+        form.ask_again()
+        return render(request, "subscriptions/ask_link.html", {"form": form, "errors": errors_of(form)}, status=429)
     transaction.on_commit(ring, robust=True)
+    return see_other(reverse("subscriptions:sent"), query="about=kept" if kept else "about=link")

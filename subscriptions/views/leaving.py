@@ -42,7 +42,7 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, "subscriptions/fewer.html", {"action": data["action"], "fewer": fewer})
     if data.get("action") == "link":
         if reader is not None and reader.email:
-            mail_link(request, parse_address(reader.email))
+            return mail_link(request, parse_address(reader.email))
         return see_other(reverse("subscriptions:sent"), query="about=link")
     if data.get("action") == "undo":
         is_back = reader is not None and lifecycle.undo(reader, now=now, method="undo", origin=origin_of(request))

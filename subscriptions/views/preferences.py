@@ -10,17 +10,19 @@ from typing import Any
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.csrf import csrf_exempt
 
 from subscriptions import address_change, click_consent, gdpr, lifecycle, links, schedule
+from subscriptions.addresses import parse_address
 from subscriptions.forms import (
     LinkForm,
     MoveForm,
     PauseForm,
     PreferencesForm,
     click_words,
+    errors_of,
 )
 from subscriptions.models import Notice, Subscriber
 from subscriptions.tasks import ring
@@ -35,6 +37,7 @@ from subscriptions.views.guards import (
     plain,
     posted,
     reader_of,
+    reader_of_old_link,
     secret_page,
     see_other,
 )
@@ -46,29 +49,50 @@ from subscriptions.views.guards import (
 def ask_link(request: HttpRequest) -> HttpResponse:
     form = LinkForm(posted(request) if request.method == "POST" else None)
     if not form.is_valid():
-        return render(request, "subscriptions/ask_link.html", {"form": form})
-    mail_link(request, form.cleaned_data["email"])
-    return see_other(reverse("subscriptions:sent"), query="about=link")
+        return render(request, "subscriptions/ask_link.html", {"form": form, "errors": errors_of(form)})
+    return mail_link(request, form.cleaned_data["email"])
 
 
 @secret_page
 def preferences(request: HttpRequest, token: str) -> HttpResponse:
     reader = reader_of(token)
     if reader is None:
-        return link_expired(request)
+        return _by_old_link(request, token)
     if request.method != "POST":
         return _preferences_page(request, reader)
     act = _ACTIONS.get(posted(request).get("action", "save"), _save)
     return act(request, reader)
 
 
+def _by_old_link(request: HttpRequest, token: str) -> HttpResponse:
+    """What a link that ran out still does: unsubscribe, and mail a fresh one that keeps what was filled in."""
+    reader = reader_of_old_link(token)
+    if reader is None or request.method != "POST":
+        return link_expired(request, may_leave=reader is not None)
+    action = posted(request).get("action", "save")
+    if action == "leave":
+        lifecycle.unsubscribe(reader, **_act(request))
+        return render(request, "subscriptions/left.html", {})
+    form = PreferencesForm(posted(request), wishes=lifecycle.wishes_of(reader))
+    kept = form.wishes() if action == "save" and form.is_valid() else None
+    return mail_link(request, parse_address(str(reader.email)), kept=kept)
+
+
 def _preferences_page(request: HttpRequest, reader: Subscriber, **over: Any) -> HttpResponse:
     today = schedule.local_day(timezone.now(), reader.time_zone)
-    context = {
-        "reader": reader,
-        "form": PreferencesForm(wishes=lifecycle.wishes_of(reader), counts_clicks=reader.clicks_agreed_at is not None),
+    kept = lifecycle.kept_wishes(reader, now=timezone.now())
+    wishes = kept or lifecycle.wishes_of(reader)
+    forms = {
+        "form": PreferencesForm(wishes=wishes, counts_clicks=reader.clicks_agreed_at is not None),
         "pause": PauseForm(today=today),
         "moving": MoveForm(),
+    }
+    forms |= {name: over[name] for name in forms.keys() & over.keys()}
+    context = {
+        "reader": reader,
+        "kept": kept,
+        **forms,
+        "errors": errors_of(*forms.values()),
         "next_digest": next_digest_of(reader),
         "paused_until": local_time(reader.paused_until, reader),
         "is_active": reader.state in lifecycle.ACTIVE,
@@ -82,6 +106,7 @@ def _save(request: HttpRequest, reader: Subscriber) -> HttpResponse:
     if not form.is_valid():
         return _preferences_page(request, reader, form=form)
     lifecycle.change(reader, wishes=form.wishes(), **_act(request))
+    lifecycle.drop_kept_wishes(reader)
     _answer_about_clicks(request, reader, agrees=form.cleaned_data.get("counts_clicks"))
     return see_other(request.path, query="saved=wishes")
 
@@ -123,16 +148,22 @@ def _export(request: HttpRequest, reader: Subscriber) -> HttpResponse:
 
 def _erase(request: HttpRequest, reader: Subscriber) -> HttpResponse:
     if posted(request).get("sure") != "yes":
-        return _preferences_page(request, reader, ask_sure=True)
+        ask_sure = [("id_sure", gettext("Tick “I am sure” to erase your data."))]
+        return _preferences_page(request, reader, errors=ask_sure)
     gdpr.erase(reader, now=timezone.now(), method="preferences")
     return render(request, "subscriptions/erased.html")
 
 
 def _ask_move(request: HttpRequest, reader: Subscriber) -> HttpResponse:
-    form = MoveForm(posted(request))
+    form = MoveForm(posted(request), present=str(reader.email))
     if not form.is_valid():
         return _preferences_page(request, reader, moving=form)
-    address_change.ask_move(reader, to=form.cleaned_data["new_email"], now=timezone.now(), origin=origin_of(request))
+    to = form.cleaned_data["new_email"]
+    try:
+        address_change.ask_move(reader, to=to, now=timezone.now(), origin=origin_of(request))
+    except lifecycle.TooMany:
+        form.ask_again()
+        return _preferences_page(request, reader, moving=form)
     transaction.on_commit(ring, robust=True)
     return see_other(request.path, query="saved=move")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from csp.decorators import csp_replace
 from django.conf import settings
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -21,14 +22,10 @@ from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
-from subscriptions import lifecycle, links
-from subscriptions.forms import (
-    SignupForm,
-    TopicsForm,
-    consent_words,
-)
-from subscriptions.lifecycle import Wishes
-from subscriptions.models import ConsentEvent, Subscriber
+from subscriptions import lifecycle, links, refusals
+from subscriptions.forms import TOO_MANY, SignupForm, TopicsForm, consent_words, errors_of
+from subscriptions.lifecycle import TooMany, Wishes
+from subscriptions.models import ConsentEvent, RefusedRequest, Subscriber
 from subscriptions.tasks import ring
 from subscriptions.views.guards import even, next_digest_of, origin_of, page, posted, secret_page, see_other
 
@@ -51,16 +48,28 @@ def _take_signup(request: HttpRequest, form: SignupForm, *, method: str) -> bool
     """Pass a signup on; False when the form has errors. ``method``: how it came when not by the full form."""
     if not form.is_valid():
         return False
-    if not form.is_by_machine and _passes_guard(request):
+    now = timezone.now()
+    if why := form.looks_automatic or ("" if _passes_guard(request) else RefusedRequest.Reason.GUARD):
+        refusals.count(why, now=now)
+        form.ask_again(why)
+        return False
+    try:
         lifecycle.request(
             form.address,
             wishes=form.wishes(Wishes()),
-            now=timezone.now(),
+            now=now,
             method="page" if form.has_seen_form else method,
             origin=origin_of(request, came_from=request.headers.get("Referer", ""), words=consent_words()),
         )
-        transaction.on_commit(ring, robust=True)
+    except TooMany:
+        form.ask_again(TOO_MANY)
+        return False
+    transaction.on_commit(ring, robust=True)
     return True
+
+
+def _status(form: SignupForm) -> int:
+    return 429 if form.has_error(NON_FIELD_ERRORS, TOO_MANY) else 200
 
 
 def _passes_guard(request: HttpRequest) -> bool:
@@ -78,7 +87,7 @@ def _told(form: SignupForm, *, is_accepted: bool) -> JsonResponse:
             }
         )
     message = " ".join(str(error) for errors in form.errors.values() for error in errors)
-    return JsonResponse({"is_accepted": False, "message": message}, status=422)
+    return JsonResponse({"is_accepted": False, "message": message}, status=max(422, _status(form)))
 
 
 @csrf_exempt
@@ -91,20 +100,21 @@ def embed(request: HttpRequest) -> HttpResponse:
     form = SignupForm(posted(request) if request.method == "POST" else None)
     is_accepted = request.method == "POST" and _take_signup(request, form, method="embed")
     context = {"form": form, "is_accepted": is_accepted, "words": consent_words(), "hours": links.CONFIRM_HOURS}
-    return render(request, "subscriptions/embed.html", context)
+    return render(request, "subscriptions/embed.html", context | {"errors": errors_of(form)}, status=_status(form))
 
 
 def _signup_page(request: HttpRequest, form: SignupForm) -> HttpResponse:
-    context = {"form": form, "started": SignupForm.new_start(), "words": consent_words(), "nav": "subscribe"}
-    return render(request, "subscriptions/subscribe.html", context)
+    context = {"form": form, "errors": errors_of(form), "words": consent_words(), "nav": "subscribe"}
+    return render(request, "subscriptions/subscribe.html", context, status=_status(form))
 
 
 @require_safe
 def sent(request: HttpRequest) -> HttpResponse:
     """The answer to every signup and every wish for a link, whoever asked and whatever we know."""
-    about_link = request.GET.get("about") == "link"
-    hours = links.MANAGE_HOURS if about_link else links.CONFIRM_HOURS
-    return render(request, "subscriptions/sent.html", {"about_link": about_link, "hours": hours})
+    about = request.GET.get("about", "")
+    hours = links.MANAGE_HOURS if about in {"link", "kept"} else links.CONFIRM_HOURS
+    context = {"about": about, "hours": hours, "contact": settings.REPLY_TO_EMAIL}
+    return render(request, "subscriptions/sent.html", context)
 
 
 @secret_page
@@ -116,12 +126,12 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
     reader = asked.subscriber
     if reader.state in lifecycle.ACTIVE:
         return _confirmed_page(request, reader)
-    form = TopicsForm(posted(request) if request.method == "POST" else None, initial=_rhythm_of(reader))
-    wants_topics = not reader.preferences.exists()
-    if request.method != "POST" or (wants_topics and not form.is_valid()):
-        context = {"form": form, "reader": reader, "wants_topics": wants_topics}
+    asked_for = lifecycle.wishes_asked(asked)
+    form = TopicsForm(posted(request) if request.method == "POST" else None, initial=_ticked(asked_for))
+    if request.method != "POST" or not form.is_valid():
+        context = {"form": form, "errors": errors_of(form), "reader": reader, "keep_zone": asked_for.time_zone != "UTC"}
         return render(request, "subscriptions/confirm.html", context)
-    wishes = form.wishes(lifecycle.wishes_of(reader)) if wants_topics and "topics_shown" in form.data else None
+    wishes = form.wishes(asked_for) if "topics_shown" in form.data else None
     if not lifecycle.confirm(asked, wishes=wishes, now=now, method="confirm page", origin=origin_of(request)):
         return render(request, "subscriptions/link_expired.html", {"about": "confirm"}, status=410)
     reader.refresh_from_db()
@@ -135,8 +145,9 @@ def _request_of(token: str) -> ConsentEvent | None:
     return None if asked is None or asked.subscriber.state == Subscriber.State.ERASED else asked
 
 
-def _rhythm_of(reader: Subscriber) -> dict[str, Any]:
-    return {"cadence": reader.cadence, "hour": reader.hour, "time_zone": reader.time_zone}
+def _ticked(wishes: Wishes) -> dict[str, Any]:
+    """The fields of TopicsForm as these wishes fill them in."""
+    return {**wishes.columns, "topics": list(wishes.stances)}
 
 
 def _confirmed_page(request: HttpRequest, reader: Subscriber) -> HttpResponse:

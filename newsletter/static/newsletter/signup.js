@@ -53,6 +53,8 @@ for (const form of document.querySelectorAll("form[data-inline]")) {
       line.className = is_accepted ? "banner-answer" : "banner-answer error";
       line.textContent = message;
       if (is_accepted) for (const part of form.querySelectorAll("input, button")) part.hidden = true;
+      line.tabIndex = -1;
+      line.focus();
     } catch {
       form.submit();
     } finally {

@@ -22,6 +22,9 @@ for (const button of document.querySelectorAll("button[data-check]")) {
   });
 }
 
+// What a page has to say first, an error or "Saved.", is read out and reached first.
+document.querySelector("[data-focus]")?.focus();
+
 // Left and right arrow keys turn the days, as in a paper; never while somebody types.
 document.addEventListener("keydown", (event) => {
   if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || event.defaultPrevented) return;
