@@ -69,7 +69,7 @@ def test_the_proxy_reads_whole_requests_first_and_gives_slow_ones_a_deadline() -
     assert {"client_header_timeout", "client_body_timeout", "client_max_body_size", "limit_conn"} <= set(said)
     assert said["client_max_body_size"] == f"{slow_bodies.BYTES // 1024}k"
     for place in ("u", "d", "confirm", "preferences", "move"):  # links that stand for a person
-        assert re.search(rf"[(|]{place}[|)]", conf)
+        assert re.search(rf"[(|:]{place}[|)]", conf)
     assert conf.count("{") == conf.count("}")
 
 

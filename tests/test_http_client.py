@@ -1,6 +1,10 @@
 import gzip
 import socket
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -210,3 +214,54 @@ def test_proxies_of_the_environment_are_not_used(web: Replay, monkeypatch: pytes
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     assert get(web.on("/x", Reply(b"[]"))).status == 200
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+NAMED = HEAD + b"Content-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x08\x00\x00\x00\x00\x00\x03"  # a file name follows
+
+
+@pytest.mark.parametrize(
+    ("beginning", "piece"),
+    [(HEAD, b"X-A: b\r\n"), (NAMED, b"a" * 100), (HEAD + b"\r\n", b"a"), (b"HTTP/1.1 200", b" ")],
+)
+def test_whatever_drips_is_cut_off_when_its_time_is_up(beginning: bytes, piece: bytes) -> None:
+    with dripping(beginning, piece, every=0.05) as address:
+        began = time.monotonic()
+        with pytest.raises(FetchError, match=r"took longer|longer than|connection failed"):
+            get(f"http://{address}/", rules=replace(LOCAL, in_all=1.0, silence=5.0))
+        assert time.monotonic() - began < 5
+
+
+def test_a_packed_answer_whose_head_never_ends_is_cut_off_by_its_size() -> None:
+    with (
+        dripping(NAMED, b"a" * 50_000, every=0.0) as address,
+        pytest.raises(FetchError, match="longer than 100000 bytes"),
+    ):
+        get(f"http://{address}/", rules=replace(LOCAL, max_bytes=100_000))
+
+
+@pytest.mark.parametrize("left", [0, 1, 9])
+def test_a_packed_answer_that_was_cut_short_is_no_answer(web: Replay, left: int) -> None:
+    headers = {"Content-Encoding": "gzip"}
+    body = gzip.compress(b"[1, 2, 3]")
+    with pytest.raises(FetchError, match="cut short"):
+        get(web.on("/x", Reply(body[: left - 12], headers=headers)))
+
+
+@contextmanager
+def dripping(beginning: bytes, piece: bytes, *, every: float) -> Iterator[str]:
+    """A server that begins to answer and goes on for ever, a piece at a time."""
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _peer = server.accept()
+            with connection, suppress(OSError):
+                connection.recv(65_536)
+                connection.sendall(beginning)
+                while not stop.wait(every):
+                    connection.sendall(piece)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield "{}:{}".format(*server.getsockname())
+        stop.set()

@@ -8,10 +8,12 @@ SourceHost: whoever takes the turn moves it on, so this may run anywhere at once
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import re
 import socket
 import time
+import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -98,47 +100,51 @@ def fetch(
     def present() -> datetime:
         return now + timedelta(seconds=time.monotonic() - started)
 
-    with httpx.Client(trust_env=False, timeout=rules.silence, headers={"User-Agent": user_agent()}) as client:
-        for _ in range(rules.redirects + 1):
-            parts = _checked(url, hosts=hosts, rules=rules)
-            turn = _take_turn(parts, now=present(), spacing=spacing, rules=rules)
-            try:
-                answer = _ask(client, parts, conditions, content_types=content_types, rules=rules, started=started)
-            except FetchError as error:
-                if error.status in _NO_SUCH_THING and error.wait is None:
-                    turn.pass_on(now=present())
-                else:
-                    error.retry_at = turn.give_back(now=present(), error=error)
-                raise
-            if isinstance(answer, FetchResponse):
+    for _ in range(rules.redirects + 1):
+        parts = _checked(url, hosts=hosts, rules=rules)
+        turn = _take_turn(parts, now=present(), spacing=spacing, rules=rules)
+        left = rules.in_all - (time.monotonic() - started)
+        try:
+            answer = asyncio.run(_ask(parts, conditions, content_types=content_types, rules=rules, seconds=left))
+        except FetchError as error:
+            if error.status in _NO_SUCH_THING and error.wait is None:
                 turn.pass_on(now=present())
-                return answer
-            turn.keep(now=present())
-            url = urljoin(url, answer)
+            else:
+                error.retry_at = turn.give_back(now=present(), error=error)
+            raise
+        if isinstance(answer, FetchResponse):
+            turn.pass_on(now=present())
+            return answer
+        turn.keep(now=present())
+        url = urljoin(url, answer)
     raise FetchError(f"more than {rules.redirects} redirects")
 
 
-def _ask(
-    client: httpx.Client,
+async def _ask(
     parts: SplitResult,
     conditions: dict[str, str],
     *,
     content_types: frozenset[str],
     rules: FetchPolicy,
-    started: float,
+    seconds: float,
 ) -> FetchResponse | str:
-    """One request: the answer, or where we are sent instead."""
+    """One request: the answer, or where we are sent instead. After ``seconds`` it is cut off, wherever it stands."""
     address = address_of(parts, rules=rules)
     pinned = parts._replace(netloc=f"[{address}]" if ":" in address else address)
     if parts.port:
         pinned = pinned._replace(netloc=f"{pinned.netloc}:{parts.port}")
+    headers = {"User-Agent": user_agent(), "Accept-Encoding": "gzip", "Host": parts.netloc, **conditions}
     try:
-        with client.stream(
-            "GET",
-            urlunsplit(pinned),
-            headers={"Host": parts.netloc, **conditions},
-            extensions={"sni_hostname": parts.hostname},  # the certificate is checked for the name, not the address
-        ) as response:
+        async with (
+            asyncio.timeout(max(seconds, 0.0)),
+            httpx.AsyncClient(trust_env=False, timeout=rules.silence) as client,
+            client.stream(
+                "GET",
+                urlunsplit(pinned),
+                headers=headers,
+                extensions={"sni_hostname": parts.hostname},  # the certificate is checked for the name
+            ) as response,
+        ):
             if response.status_code in _REDIRECTED:
                 return str(response.headers.get("Location", ""))
             if response.status_code not in {200, 304}:
@@ -152,26 +158,39 @@ def _ask(
                 kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
                 if kind not in content_types:
                     raise FetchError(f"the host answered with {kind or 'something untyped'}", status=200)
-                if "," in response.headers.get("Content-Encoding", ""):  # 64 kB packed twice are 60 GB
-                    raise FetchError("the answer is packed more than once", status=200)
-                body = _read(response, rules=rules, started=started)
-            headers = response.headers
-            return FetchResponse(
-                response.status_code, body, headers.get("ETag", "")[:200], headers.get("Last-Modified", "")[:64]
-            )
+                body = await _read(response, rules=rules)
+            etag, modified = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
+            return FetchResponse(response.status_code, body, etag[:200], modified[:64])
+    except TimeoutError as error:
+        raise FetchError(f"the answer took longer than {rules.in_all:.0f} seconds") from error
     except httpx.HTTPError as error:
         raise FetchError(f"the connection failed: {type(error).__name__} {error}".strip()[:300]) from error
 
 
-def _read(response: httpx.Response, *, rules: FetchPolicy, started: float) -> bytes:
-    chunks, size = [], 0
-    for chunk in response.iter_bytes():
+async def _read(response: httpx.Response, *, rules: FetchPolicy) -> bytes:
+    """The body, unpacked here, so that neither what comes nor what it unpacks to has more than ``max_bytes``."""
+    packed = response.headers.get("Content-Encoding", "").strip().lower()
+    if "," in packed:  # 64 kB packed twice are 60 GB
+        raise FetchError("the answer is packed more than once", status=200)
+    if packed not in {"", "identity", "gzip", "x-gzip"}:
+        raise FetchError(f"the answer is packed in a way that was not asked for: {packed[:40]}", status=200)
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16) if packed not in {"", "identity"} else None
+    chunks, size, received = [], 0, 0
+    too_long = FetchError(f"the answer is longer than {rules.max_bytes} bytes", status=200)
+    async for raw in response.aiter_raw():
+        received += len(raw)
+        if received > rules.max_bytes:
+            raise too_long
+        try:
+            chunk = unpacker.decompress(raw, rules.max_bytes + 1 - size) if unpacker else raw
+        except zlib.error as error:
+            raise FetchError("the answer is said to be gzip, and is not", status=200) from error
         size += len(chunk)
         if size > rules.max_bytes:
-            raise FetchError(f"the answer is longer than {rules.max_bytes} bytes", status=200)
-        if time.monotonic() - started > rules.in_all:
-            raise FetchError(f"the answer took longer than {rules.in_all:.0f} seconds", status=200)
+            raise too_long
         chunks.append(chunk)
+    if unpacker and not unpacker.eof:
+        raise FetchError("the answer was cut short", status=200)
     return b"".join(chunks)
 
 
