@@ -6,8 +6,11 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /venv
 # requirements-semantic.txt: with the extra `semantic` (see docs/operations.md)
 ARG REQUIREMENTS=requirements.txt
-COPY requirements.txt requirements-semantic.txt /tmp/
+# requirements-catcher.txt: with the mail catcher, which only the service `mail` of docker-compose.yml needs
+ARG EXTRA=
+COPY requirements.txt requirements-semantic.txt requirements-catcher.txt /tmp/
 RUN /venv/bin/pip install --require-hashes --only-binary :all: -r /tmp/${REQUIREMENTS}
+RUN test -z "${EXTRA}" || /venv/bin/pip install --require-hashes --only-binary :all: -r /tmp/${EXTRA}
 WORKDIR /app
 COPY manage.py pyproject.toml ./
 COPY subscriptions subscriptions
@@ -22,6 +25,7 @@ RUN SECRET_KEY=build ADDRESS_HASH_KEY=build SITE_URL=https://build.invalid POSTA
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --no-create-home --home-dir /app paperboy \
     && install -d -o paperboy /var/lib/paperboy
+LABEL org.opencontainers.image.title="Paperboy" org.opencontainers.image.version="0.2.0.dev0" org.opencontainers.image.licenses="BSD-3-Clause"
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     VAR_DIR=/var/lib/paperboy STATIC_ROOT=/app/static
 COPY --from=build /venv /venv

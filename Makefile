@@ -15,7 +15,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 DEV := DEBUG=1 SITE_URL=http://localhost:$(PORT)
 
-.PHONY: help venv demo test test-system lint format run lock bench bench-papers gallery chaos clean
+.PHONY: help venv demo test test-system coverage mutants lint format run lock drawing sbom licences audit bench bench-papers gallery chaos clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,11 +31,15 @@ $(VENV)/.installed: requirements.txt | $(VENV)/.created
 	$(PY) -m pip install -qq --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.txt
 	@touch $@
 
+$(VENV)/.installed-catcher: requirements-catcher.txt $(VENV)/.installed
+	$(PY) -m pip install -qq --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-catcher.txt
+	@touch $@
+
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	$(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
-demo: $(VENV)/.installed ## Show the whole way of a paper into the inbox, then keep serving (ONESHOT=1: exit)
+demo: $(VENV)/.installed-catcher ## Show the whole way of a paper into the inbox, then keep serving (ONESHOT=1: exit)
 	@ONESHOT=$(ONESHOT) $(PY) -m newsletter.management.demo
 
 SYSTEM_TESTS := browser or system
@@ -45,6 +49,16 @@ test: $(VENV)/.installed-dev ## Run the whole suite: on SQLite, then with Postgr
 
 test-system: $(VENV)/.installed-dev ## Run what needs more than Python: Chromium, postfix and OpenDKIM (.ci/run installs them)
 	$(PY) -m pytest --db sqlite -m "$(SYSTEM_TESTS)" -n $(JOBS) -q
+
+# Processes that tests start are counted too (tool.coverage in pyproject.toml). Below the floor there the command fails.
+coverage: $(VENV)/.installed-dev ## Run the SQLite half of the suite and fail when less than 94 % of the code was run
+	rm -f var/coverage/.coverage*; mkdir -p var/coverage
+	$(PY) -m coverage run -m pytest --db sqlite -m "not ($(SYSTEM_TESTS))" -n $(JOBS) -q
+	$(PY) -m coverage combine --quiet
+	$(PY) -m coverage report --skip-covered --sort cover
+
+mutants: $(VENV)/.installed-dev ## Change the pure modules of answers, codes, schedule and choice: do their tests notice 85 of 100?
+	$(PY) -m tests.mutants
 
 lint: $(VENV)/.installed-dev ## Check style, types, import contracts, templates and migrations
 	$(VENV)/bin/ruff check .
@@ -59,7 +73,7 @@ format: $(VENV)/.installed-dev ## Put code and templates into the agreed shape
 	$(VENV)/bin/ruff format .
 
 # One terminal, and Ctrl-C ends all of them. Without REDIS_URL one `work` process does what worker and beat would do.
-run: $(VENV)/.installed ## Site, pipeline and mail catcher for development, until Ctrl-C
+run: $(VENV)/.installed-catcher ## Site, pipeline and mail catcher for development, until Ctrl-C
 	@export $(DEV); $(PY) manage.py migrate --verbosity 0; \
 	trap 'kill $$(jobs -p) 2>/dev/null; wait' EXIT; trap 'exit 0' INT TERM; \
 	$(PY) manage.py catch_mail & \
@@ -73,9 +87,26 @@ run: $(VENV)/.installed ## Site, pipeline and mail catcher for development, unti
 	echo "The site: http://localhost:$(PORT)/   Caught mail: http://localhost:8025/"; \
 	wait -n || true; echo "One of the processes ended; stopping the others."; exit 1
 
-lock: $(VENV)/.created ## Renew the three requirements files from pyproject.toml
+drawing: $(VENV)/.installed-dev ## Draw the rooms and their imports into docs/architecture.md
+	$(PY) -m tests.drawing
+
+sbom: $(VENV)/.installed-dev ## List what a real site installs as CycloneDX (var/sbom.json)
+	@mkdir -p var
+	$(VENV)/bin/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --output-reproducible -o var/sbom.json
+
+# LGPL: psycopg, used unchanged as a library. MPL: certifi's list and tqdm's files, unchanged.
+LICENCES := MIT;BSD;Apache;ISC;Python Software Foundation;PSF-2.0;Unlicense;Mozilla Public License;MPL-2.0;LGPL-3.0
+licences: $(VENV)/.installed-dev ## Check that everything a site installs has a licence that a BSD-licensed program may use
+	$(VENV)/bin/pip-licenses --from mixed --partial-match --allow-only "$(LICENCES)" \
+		--packages $$(sed -nE 's/^([A-Za-z0-9._-]+)(\[[^]]*\])?==.*/\1/p' requirements.txt requirements-catcher.txt requirements-semantic.txt | sort -u)
+
+audit: $(VENV)/.installed-dev ## Ask for known vulnerabilities in what the four requirements files install (needs the network)
+	for file in requirements*.txt; do $(VENV)/bin/pip-audit --progress-spinner off --disable-pip --require-hashes -r $$file; done
+
+lock: $(VENV)/.created ## Renew the four requirements files from pyproject.toml
 	$(PY) -m pip install -qq --disable-pip-version-check uv
 	$(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -o requirements.txt
+	$(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra catcher -c requirements.txt -o requirements-catcher.txt
 	$(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev -c requirements.txt -o requirements-dev.txt
 	$(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra semantic -c requirements.txt -c requirements-dev.txt -o requirements-semantic.txt
 

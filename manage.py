@@ -11,6 +11,11 @@ def main() -> None:
     from django.core.management import execute_from_command_line
 
     try:
+        if sys.argv[1:] in (["version"], ["--version"]):  # Django would print its own
+            from newsletter.settings import VERSION
+
+            sys.stdout.write(f"{VERSION}\n")
+            return
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(str(error))  # the sentence alone: a traceback above it is the last thing an operator reads

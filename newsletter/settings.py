@@ -429,6 +429,7 @@ LOGGING = {
 UNFOLD = {
     "SITE_TITLE": SITE_NAME,
     "SITE_HEADER": SITE_NAME,
+    "SITE_SUBHEADER": f"Paperboy {VERSION}",  # on every page
     "SITE_URL": "/",
     "SITE_ICON": "newsletter.admin.theme.icon",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "newsletter.admin.theme.icon"}],

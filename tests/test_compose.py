@@ -20,7 +20,7 @@ from tests.services import RedisServer, free_port, redis_binary
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = {name for name, service in SERVICES.items() if service["image"] == "paperboy"}
+OURS = {name for name, service in SERVICES.items() if service["image"] in {"paperboy", "paperboy-mail"}}
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
 IMAGE_COMMAND: list[str] = json.loads(re.findall(r"^CMD (\[.*\])$", DOCKERFILE, flags=re.MULTILINE)[-1])
 

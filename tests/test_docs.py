@@ -7,17 +7,23 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.core.management import get_commands, load_command_class
 
 from newsletter.catalogue.sources import registry
 from newsletter.models import Delivery
+from tests import drawing
 from tests.processes import ROOT
 
-PAGES = {str(path.relative_to(ROOT)): path for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))}
+PAGES = {
+    str(path.relative_to(ROOT)): path for path in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")))
+}
 README = PAGES["README.md"].read_text()
 HANDBOOK = PAGES["docs/operations.md"].read_text()
 PACKAGES = ("newsletter", "subscriptions")
@@ -56,6 +62,8 @@ def commands_run(text: str) -> list[tuple[str, list[str]]]:
 @every_page
 def test_every_command_and_option_exists(name: str) -> None:
     for command, options in commands_run(PAGES[name].read_text()):
+        if command == "version":  # of manage.py itself
+            continue
         assert command in get_commands(), command
         app = get_commands()[command]
         parser = load_command_class(app if isinstance(app, str) else app.__module__, command).create_parser("", command)
@@ -151,6 +159,38 @@ def test_every_decision_is_listed_and_no_number_is_used_twice() -> None:
     assert len({name[:4] for name in files}) == len(files) > 0
     for name in files:
         assert (ROOT / "docs/decisions" / name).read_text().startswith(f"# {name[:4]} ")
+
+
+def test_the_glossary_has_a_line_for_each_model_room_and_package() -> None:
+    glossary = PAGES["docs/glossary.md"].read_text()
+    named = {span for row in re.findall(r"^\| (.+?) \|", glossary, flags=re.MULTILINE) for span in SPAN.findall(row)}
+    models = {model.__name__ for package in PACKAGES for model in apps.get_app_config(package).get_models()}
+    rooms = {
+        str(path.parent.relative_to(ROOT / "newsletter"))
+        for path in (ROOT / "newsletter").rglob("__init__.py")
+        if path.parent.name not in {"newsletter", "migrations"}
+    }
+    assert (models | rooms | {"subscriptions"}) - named == set()
+    assert {name for name in named if "/" in name} <= rooms, "packages that are gone"
+
+
+def test_the_drawing_of_the_rooms_is_what_the_imports_say() -> None:
+    found = drawing.MARKS.search(PAGES["docs/architecture.md"].read_text())
+    assert found
+    assert found[0] == drawing.drawing(), "run `make drawing`"
+
+
+def test_the_version_stands_in_one_place_and_is_shown() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert version == settings.VERSION
+    assert f'org.opencontainers.image.version="{version}"' in (ROOT / "Dockerfile").read_text()
+    for word in ("version", "--version"):
+        told = subprocess.run(
+            [sys.executable, "manage.py", word], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
+        assert told == f"{version}\n"
+    released = re.findall(r"^## (\S+)", PAGES["CHANGELOG.md"].read_text(), flags=re.MULTILINE)
+    assert released[0] == ("Unreleased" if ".dev" in version else version)
 
 
 def test_the_handbook_explains_every_alarm() -> None:

@@ -215,14 +215,17 @@ def test_asking_is_all_that_can_be_done_there(client: Client) -> None:
         assert client.post(path).status_code == 404
 
 
-def test_the_status_turns_red_with_the_names_of_the_alarms_only() -> None:
+def test_the_status_turns_red_with_the_names_of_the_alarms_only(settings: Any) -> None:
     answer = Client().get("/statusz")
-    assert (answer.status_code, answer.json()) == (503, {"ok": False, "reasons": ["no_tick"]})
+    assert (answer.status_code, answer.json()) == (
+        503,
+        {"ok": False, "reasons": ["no_tick"], "version": settings.VERSION},
+    )
 
 
-def test_the_status_is_green_while_the_pipeline_ticks() -> None:
+def test_the_status_is_green_while_the_pipeline_ticks(settings: Any) -> None:
     tasks.beat("tick", now=timezone.now())
-    assert Client().get("/statusz").json() == {"ok": True}
+    assert Client().get("/statusz").json() == {"ok": True, "version": settings.VERSION}
 
 
 def test_a_monitor_that_asks_while_it_is_red_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:

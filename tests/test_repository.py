@@ -14,10 +14,12 @@ from tests.processes import ROOT
 TOP_LEVEL = {
     *(".ci", ".dockerignore", ".editorconfig", ".env.example", ".gitignore", "Dockerfile", "LICENSE", "Makefile"),
     *("README.md", "docker-compose.yml", "docs", "manage.py", "newsletter", "pyproject.toml", "requirements-dev.txt"),
-    *("requirements-semantic.txt", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "deploy"),
+    *("requirements-semantic.txt", "requirements-catcher.txt"),
+    *("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "deploy"),
     *(".pre-commit-config.yaml", ".git-blame-ignore-revs"),
     *("requirements.txt", "subscriptions", "templates", "tests"),
 }
+LOCKS = ("requirements.txt", "requirements-catcher.txt", "requirements-semantic.txt", "requirements-dev.txt")
 TEXT = re.compile(r"\.(py|md|txt|toml|ya?ml|html|css|js|json|cfg|ini|example|eml|po)$|/(run|Makefile|Dockerfile)$")
 
 
@@ -61,7 +63,7 @@ def test_no_package_index_is_named() -> None:
 
 
 def test_every_locked_requirement_has_its_hash() -> None:
-    for name in ("requirements.txt", "requirements-semantic.txt", "requirements-dev.txt"):
+    for name in LOCKS:
         entries = re.split(r"\n(?=[a-zA-Z0-9])", (ROOT / name).read_text())
         assert len(entries) > 20
         for entry in entries:
@@ -74,7 +76,7 @@ def test_the_development_lock_agrees_with_the_other_locks() -> None:
         return dict(re.findall(r"^([\w.-]+)(?:\[[^\]]*\])?==(\S+)", (ROOT / name).read_text(), flags=re.MULTILINE))
 
     development = pins("requirements-dev.txt")
-    for smaller in (pins("requirements.txt"), pins("requirements-semantic.txt")):
+    for smaller in map(pins, LOCKS):
         assert {name: development.get(name) for name in smaller} == smaller
 
 

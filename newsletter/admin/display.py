@@ -34,7 +34,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts no further than a person leafs: COUNT(*) over millions of rows costs more than the page itself."""
+    """Counts no further than a person pages: COUNT(*) over millions of rows costs more than the page itself."""
 
     @cached_property
     def count(self) -> int:

@@ -7,14 +7,13 @@ members borrows from a larger one, so a quiet Sunday is compared with all days.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:  # at run time numpy is loaded by those who count: a sender only wants ranking's sentences
-    from numpy import float64, int64
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
 
-    Floats = NDArray[float64]
-    Ints = NDArray[int64]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 COHORT_MIN = 10  # papers; smaller cohorts borrow from all weekdays, then from all ages
 AGE_EDGES = (24.0, 48.0, 96.0, 168.0, 336.0)  # hours
@@ -24,8 +23,6 @@ class Cohorts:
     """For each row the smallest of (source, age, weekday), (source, age), (source) that has enough members."""
 
     def __init__(self, counters: Ints, bucket: Ints, weekday: Ints) -> None:
-        import numpy as np
-
         by_age = counters * (len(AGE_EDGES) + 1) + bucket
         self.groups = [
             np.unique(keys, return_inverse=True)[1].astype(np.int64)
@@ -35,15 +32,11 @@ class Cohorts:
 
     def total(self, values: Floats) -> Floats:
         """For each row the sum of ``values`` over its cohort."""
-        import numpy as np
-
         sums = [np.bincount(groups, weights=values) for groups in self.groups]
         return self._smallest(sums, COHORT_MIN)
 
     def quantile(self, values: Floats, share: float, *, rows: Ints | None = None, least: int = COHORT_MIN) -> Floats:
         """For each row that quantile of ``values`` over its cohort, NaN without any. ``rows`` says whose they are."""
-        import numpy as np
-
         found = []
         counts = []
         for groups in self.groups:
@@ -60,8 +53,6 @@ class Cohorts:
         self, per_group: Sequence[NDArray[Any]], least: int, counts: Sequence[Ints] | None = None
     ) -> NDArray[Any]:
         """For each row the value of the smallest of its groups with at least that many members, else of the largest."""
-        import numpy as np
-
         counts = counts or [np.bincount(groups) for groups in self.groups]
         values = [table[groups] for table, groups in zip(per_group, self.groups, strict=True)]
         enough = [table[groups] >= least for table, groups in zip(counts, self.groups, strict=True)]

@@ -11,17 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import log
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from newsletter.catalogue.sources import registry
 from newsletter.ranking.cohorts import AGE_EDGES, Cohorts
 
-if TYPE_CHECKING:  # at run time numpy is loaded by the functions that rank: a sender only wants `why_trending`
-    from numpy import bool_, float64, int64
-    from numpy.typing import NDArray
-
-    Floats = NDArray[float64]
-    Ints = NDArray[int64]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 HOUR = 3600.0
 HALF_LIVES = {"daily": 24.0, "weekly": 96.0, "monthly": 240.0}  # hours
@@ -77,8 +76,6 @@ def _own_votes(source: str, metric: str) -> int:
 
 def gains_of(snapshots: Snapshots) -> Gains:
     """The first snapshot is a baseline and no gain. Falling gives none, and neither does climbing back."""
-    import numpy as np
-
     own = np.array([_own_votes(*name) for name in snapshots.names], dtype=np.int64)
     turn = np.lexsort((snapshots.at, snapshots.counters, snapshots.papers))
     papers, counters, at = snapshots.papers[turn], snapshots.counters[turn], snapshots.at[turn]
@@ -105,10 +102,8 @@ def gains_of(snapshots: Snapshots) -> Gains:
     )
 
 
-def _differs(values: NDArray[Any]) -> NDArray[bool_]:
+def _differs(values: NDArray[Any]) -> NDArray[np.bool_]:
     """Where a value is another than the one before it."""
-    import numpy as np
-
     differs = np.ones(len(values), dtype=bool)
     differs[1:] = values[1:] != values[:-1]
     return differs
@@ -116,8 +111,6 @@ def _differs(values: NDArray[Any]) -> NDArray[bool_]:
 
 def join(chunks: Sequence[Gains]) -> Gains:
     """Chunks of different papers as one. Names may only have grown from chunk to chunk."""
-    import numpy as np
-
     offsets = np.cumsum([0, *(len(chunk.papers) for chunk in chunks)])
     return Gains(
         papers=np.concatenate([chunk.papers for chunk in chunks]),
@@ -133,7 +126,6 @@ def join(chunks: Sequence[Gains]) -> Gains:
 
 def smoothed_rate(gained: Floats, hours: Floats, prior_rate: Floats) -> Floats:
     """The 20 % quantile of the Gamma-Poisson posterior of gains an hour, with the prior worth PRIOR_HOURS."""
-    import numpy as np
     from scipy.special import gammaincinv
 
     shape = np.maximum(prior_rate * PRIOR_HOURS + gained, 1e-9)
@@ -146,8 +138,6 @@ def score_papers(gains: Gains, born_at: Mapping[int, float], *, now: datetime) -
 
     ``born_at`` (seconds since the epoch) decides the weekday and the age, and so the cohort, of each paper.
     """
-    import numpy as np
-
     if not len(gains.step_rows):
         return {cadence: {} for cadence in HALF_LIVES}
     moment = now.timestamp()
@@ -161,8 +151,6 @@ def score_papers(gains: Gains, born_at: Mapping[int, float], *, now: datetime) -
 
 def _capped_gains(gains: Gains, cohorts: Cohorts) -> Floats:
     """Each step cut to what the 99th percentile of its cohort gains in an hour: a burst of bought votes is cut most."""
-    import numpy as np
-
     hours = np.maximum((gains.step_ends - gains.step_starts) / HOUR, 1.0)
     fastest = cohorts.quantile(gains.step_gains / hours, 0.99, rows=gains.step_rows, least=BURST_MIN)
     cut: Floats = np.minimum(gains.step_gains, fastest[gains.step_rows] * hours)
@@ -172,8 +160,6 @@ def _capped_gains(gains: Gains, cohorts: Cohorts) -> Floats:
 def _score_cadence(
     gains: Gains, gentle: Floats, cohorts: Cohorts, cadence: str, moment: float
 ) -> dict[int, TrendScore]:
-    import numpy as np
-
     rows = len(gains.papers)
     half_life = HALF_LIVES[cadence]
 
@@ -226,8 +212,6 @@ def _score_cadence(
 
 def _shares(heard: Floats, said: Floats) -> Floats:
     """What each crowd adds to each paper's score."""
-    import numpy as np
-
     shares: Floats = _voices(heard) * said / np.where(heard > 0, heard, 1)
     return shares
 
@@ -237,8 +221,6 @@ def _voices(weights: Floats) -> Floats:
 
     Where several crowds measured the paper none has more than SOURCE_CAP; the others share the rest by weight.
     """
-    import numpy as np
-
     voices = weights / weights.sum(axis=1, keepdims=True).clip(1e-9)
     loudest = voices.max(axis=1, keepdims=True)
     others = voices * (1 - SOURCE_CAP) / np.where(loudest < 1, 1 - loudest, 1)
@@ -252,11 +234,9 @@ def _crowd(source: str, metric: str) -> str:
 
 
 def _parts(
-    gains: Gains, cohorts: Cohorts, cadence: str, moment: float, wanted: NDArray[bool_]
+    gains: Gains, cohorts: Cohorts, cadence: str, moment: float, wanted: NDArray[np.bool_]
 ) -> dict[int, dict[str, Any]]:
     """What is told to people: whole counts between two snapshots, uncut, and the hours that lay between them."""
-    import numpy as np
-
     rows = len(gains.papers)
     opens = moment - WINDOWS[cadence] * HOUR
     inside = gains.step_ends > opens

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.db import DatabaseError, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -42,6 +43,8 @@ class HealthMiddleware:
             return self._get_response(request)
         reasons = answer()
         body: dict[str, Any] = {"ok": not reasons} | ({"reasons": reasons} if reasons else {})
+        if request.path == "/statusz":
+            body["version"] = settings.VERSION
         response = JsonResponse(body, status=503 if reasons else 200)
         response["Cache-Control"] = "no-store"
         response._has_been_logged = True  # type: ignore[attr-defined]  # Django's own mark: no ERROR line for a 503
