@@ -325,6 +325,26 @@ def test_a_refused_notice_fails_and_keeps_no_address(relay: Inbox) -> None:
     assert "alice" not in notice.error
 
 
+@pytest.mark.parametrize(
+    ("refusal", "state"),
+    [
+        ("552 5.2.2 mailbox full", "queued"),
+        ("550 5.7.0 too many emails per second", "queued"),
+        ("550 4.2.1 come back", "queued"),
+        ("530 5.7.0 authenticate first", "queued"),
+        ("550 5.1.1 no such user", "failed"),
+        ("550 5.2.1 account disabled", "failed"),
+        ("550 5.7.1 listed at zen.example", "failed"),
+    ],
+)
+def test_a_refusal_means_the_same_for_a_notice_as_for_a_digest(relay: Inbox, refusal: str, state: str) -> None:
+    notice = owe(make_reader())
+    answer(relay, RCPT=refusal)
+    send_due_notices(now=NOON)
+    notice.refresh_from_db()
+    assert notice.state == state
+
+
 def test_a_connection_lost_in_the_middle_is_unknown_and_the_next_notice_still_goes(relay: Inbox) -> None:
     first, second = owe(make_reader()), owe(make_reader("alice@example.net"))
     answer(relay, DATA="drop")

@@ -25,7 +25,7 @@ logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)  # it logs each det
 
 _SYSTEM = re.compile(
     r"(?:mailer-?daemon|post[-_]?master|mail-?daemon|mdaemon|mail[._-]?delivery[._-]?(?:sub)?system|mail[._-]?system|"
-    r"bounces?|delivery|mail-?server|mmsc|smtp|mta)\b|^$",
+    r"bounces?)\b|^$",
     re.IGNORECASE,
 )
 _SUBJECT = re.compile(

@@ -5,6 +5,7 @@ In: a parsed message. Out: header values and identifying marks as plain strings;
 
 from __future__ import annotations
 
+import contextlib
 import email
 import hashlib
 from datetime import UTC, datetime
@@ -25,12 +26,12 @@ def header(message: Message, name: str) -> str:
 
 
 def decoded_header(message: Message, name: str) -> str:
-    """The same with encoded words (RFC 2047) read; as it stands where they are broken."""
-    value = header(message, name)
-    try:
-        return " ".join(str(make_header(decode_header(value))).split())
-    except (LookupError, ValueError, HeaderParseError):
-        return value
+    """The same with encoded words (RFC 2047) read, and what came as bare UTF-8; as it stands where it is broken."""
+    found = (str(value) for field, value in message.raw_items() if field.lower() == name.lower())
+    value = next(found, "").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    with contextlib.suppress(LookupError, ValueError, HeaderParseError):
+        value = str(make_header(decode_header(value)))
+    return " ".join(value.split())
 
 
 def parts_of_type(message: Message, *types: str) -> list[Message]:

@@ -15,7 +15,7 @@ from newsletter.delivery.bounces import Event, ReportKind, arf, dsn, heuristics,
 if TYPE_CHECKING:
     from email.message import Message
 
-_ANSWER_FIELDS = ("X-Autoreply", "X-Autorespond", "X-Autoresponder", "X-Auto-Response-From", "X-Mail-Autoreply")
+_ANSWER_FIELDS = ("X-Autoreply", "X-Autorespond", "X-Autoresponder", "X-Mail-Autoreply", "X-Auto-Response-Suppress")
 _ANSWER_SUBJECT = re.compile(
     r"out[ -]of[ -](?:the[ -])?office|auto(?:matic|mated|[ -])? ?(?:reply|response|answer|respond)|autoreply|vacation|"
     r"away (?:from|until|notice)|on (?:holiday|leave)|abwesen|automatische antwort|auto-antwort|urlaub|"
@@ -72,12 +72,11 @@ def _wish_to_leave(message: Message) -> str | None:
 
 def _is_automatic_answer(message: Message) -> bool:
     """Out of office and the like. Bounces call themselves that too, but come from a mail system."""
+    subject = mime.decoded_header(message, "Subject")
     if "X-Failed-Recipients" in message or heuristics.is_sender_a_system(message):
-        return False
-    submitted = mime.header(message, "Auto-Submitted").split(";")[0].strip().lower()
+        return _ANSWER_SUBJECT.match(subject) is not None  # its bounces may quote any subject of ours behind their own
+    submitted = mime.header(message, "Auto-Submitted").lower()
     precedence = mime.header(message, "Precedence").lower()
-    if submitted == "auto-replied" or precedence in {"auto_reply", "auto-reply"}:
+    if submitted.startswith("auto-replied") or precedence in {"auto_reply", "auto-reply"}:
         return True
-    return any(name in message for name in _ANSWER_FIELDS) or bool(
-        _ANSWER_SUBJECT.search(mime.decoded_header(message, "Subject"))
-    )
+    return any(name in message for name in _ANSWER_FIELDS) or bool(_ANSWER_SUBJECT.search(subject))
