@@ -151,3 +151,16 @@ def test_the_one_process_on_sqlite_killed_three_times_loses_nobody_and_mails_nob
     finally:
         house.close()
     assert_balanced(house.deliveries(edition), relay, kills=3)
+
+
+def test_a_worker_with_nothing_to_do_stops_at_once(database_url: str, redis_url: str, tmp_path: Path) -> None:
+    """As the container is told to stop: SIGTERM, which celery takes for SIGQUIT, the soft shutdown of busy workers."""
+    env = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "REMAP_SIGTERM": "SIGQUIT"}
+    processes = Processes(env=env, folder=tmp_path)
+    worker = processes.worker("idle")
+    began = time.monotonic()
+    worker.terminate(timeout=40)
+    took = time.monotonic() - began
+    processes.close()
+    assert worker.exit_code == 0
+    assert took < 15  # 3 s on a quiet machine; 34 s with the wait

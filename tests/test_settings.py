@@ -411,7 +411,7 @@ def test_tasks_are_small_json_without_results() -> None:
 
 def test_workers_stop_softly_and_are_renewed_before_they_grow() -> None:
     assert app.conf.worker_soft_shutdown_timeout == 30
-    assert app.conf.worker_enable_soft_shutdown_on_idle
+    assert not app.conf.worker_enable_soft_shutdown_on_idle
     assert 0 < app.conf.worker_max_tasks_per_child <= 20_000
     assert 0 < app.conf.worker_max_memory_per_child <= 256_000
     assert app.conf.worker_eta_task_limit
