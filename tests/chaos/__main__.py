@@ -1,8 +1,8 @@
 """`make chaos`: send one edition to many readers while everything breaks, then count.
 
-In: `--readers`, `--faults`, `--seconds` (in which the faults fall), `--transport`, `--seed`. Out: a log of the faults,
-one table, var/chaos.json, and exit code 1 when the account does not balance. The seed repeats the faults and their
-moments; what they meet is up to the machine.
+In: `--readers`, `--faults`, `--seconds` (in which the faults fall), `--only`, `--transport`, `--seed`. Out: a log of
+the faults, one table, var/chaos.json, and exit code 1 when the account does not balance. The seed repeats the faults
+and their moments; what they meet is up to the machine.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ def main() -> int:
     parser.add_argument("--faults", type=int, default=30)
     parser.add_argument("--seconds", type=float, help="the faults fall within; default: five a fault")
     parser.add_argument("--transport", choices=["smtp", "backend"], default="smtp", help="DIGEST_TRANSPORT")
+    parser.add_argument("--only", default="", metavar="WORD", help="faults whose name holds it, such as relay")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--output", type=Path, default=ROOT / "var" / "chaos.json")
     options = parser.parse_args()
@@ -52,7 +53,7 @@ def main() -> int:
         stage.env["DIGEST_TRANSPORT"] = options.transport
         os.environ.update(stage.env)
         leavers, gone = _prepare(stage, readers=options.readers, seconds=seconds)
-        plan = faults.schedule(stage.chance, count=options.faults, seconds=seconds)
+        plan = faults.schedule(stage.chance, count=options.faults, seconds=seconds, only=options.only)
         # As slow a relay as makes the faults meet a run that is going on.
         mean = WORKERS * CONNECTIONS * seconds / options.readers
         stage.relay.pace = (0.5 * mean, 1.5 * mean)
@@ -80,6 +81,7 @@ def main() -> int:
         "unknown": account.unknown,
         "unknown_bound": account.unknown_bound,
         "unsubscribed_received": len(account.unsubscribed_received),
+        "wrongly_suppressed": len(account.wrongly_suppressed),
         "recovery_s": round(recovery, 1),
     }
     options.output.write_text(json.dumps(result, indent=2) + "\n")
@@ -155,7 +157,8 @@ def _show(result: dict[str, float], account: Account, stage: Stage) -> None:
     table.add_column("what")
     table.add_column("count", justify="right")
     table.add_column("allowed", justify="right")
-    allowed = {"lost": "0", "received_twice": "0", "unknown": str(account.unknown_bound), "unsubscribed_received": "0"}
+    allowed = dict.fromkeys(("lost", "received_twice", "unsubscribed_received", "wrongly_suppressed"), "0")
+    allowed["unknown"] = str(account.unknown_bound)
     for name, value in result.items():
         if name != "unknown_bound":
             table.add_row(name, f"{value:g}", allowed.get(name, ""))
@@ -167,7 +170,7 @@ def _show(result: dict[str, float], account: Account, stage: Stage) -> None:
         f"{counted}; {account.received} readers got a mail; {stage.kills} kills,"
         f" {stage.relay.cut_in_flight} connections cut in flight, {stage.relay.connections} opened"
     )
-    for name in ("lost", "received_twice", "unsubscribed_received", "illegal"):
+    for name in ("lost", "received_twice", "unsubscribed_received", "wrongly_suppressed", "illegal"):
         for line in getattr(account, name)[:10]:
             console.print(f"{name}: {line}")
 

@@ -47,6 +47,7 @@ class Account:
     lost: list[str] = field(default_factory=list)
     received_twice: list[str] = field(default_factory=list)
     unsubscribed_received: list[str] = field(default_factory=list)
+    wrongly_suppressed: list[str] = field(default_factory=list)
     illegal: list[str] = field(default_factory=list)
     states: Counter[str] = field(default_factory=Counter)
     unknown_bound: int = 0
@@ -58,7 +59,7 @@ class Account:
 
     @property
     def balances(self) -> bool:
-        wrong = self.lost or self.received_twice or self.unsubscribed_received or self.illegal
+        wrong = [*self.lost, *self.received_twice, *self.unsubscribed_received, *self.wrongly_suppressed, *self.illegal]
         return not wrong and self.unknown <= self.unknown_bound
 
 
@@ -71,6 +72,8 @@ def draw_up(stage: Stage, *, left: Sequence[Leaver]) -> Account:
     account.received = len(received)
     account.states.update(state for _, state, _ in rows.values())
     account.received_twice = [f"{email}: {count} mails" for email, count in received.items() if count > 1]
+    # No answer of this relay says that an address does not exist.
+    account.wrongly_suppressed = [email for email, reader in readers.items() if reader == "suppressed"]
     for email, reader in readers.items():
         fault = _fault(rows.get(email), reader=reader, got=received.get(email, 0), relay=stage.relay, email=email)
         if fault:

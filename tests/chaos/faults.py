@@ -22,7 +22,11 @@ from tests.processes import Program
 
 Fault = Callable[[Stage, random.Random], None]
 # Where not every occasion is hit: what goes on around a fault matters as much as the fault.
-SHARES = {"refuse connections": 1.0, "slow": 1.0, "greylisting": 1.0, "4xx at RCPT": 0.5, "5xx at RCPT": 0.1}
+SHARES = {
+    **dict.fromkeys(("refuse connections", "slow", "greylisting", "4xx to everything"), 1.0),
+    **{"too many messages in a connection": 1.0, "too much mail": 0.7, "4xx at RCPT": 0.5},
+    **{"5xx at RCPT": 0.1, "sender refused with 5.1.0": 0.1},  # more would pause the edition
+}
 USUAL_SHARE = 0.3
 
 
@@ -123,11 +127,11 @@ ALL: dict[str, Fault] = {
 DEADLY = ("SIGKILL a worker", "SIGKILL a worker's child", "SIGTERM a worker", "PostgreSQL restarted", "Redis FLUSHALL")
 
 
-def schedule(chance: random.Random, *, count: int, seconds: float) -> list[tuple[float, str]]:
-    """(seconds from the start, fault), in order."""
-    kinds = list(ALL)
+def schedule(chance: random.Random, *, count: int, seconds: float, only: str = "") -> list[tuple[float, str]]:
+    """(seconds from the start, fault), in order; ``only``: of those whose name holds it, and a kill."""
+    kinds = [name for name in ALL if name == "SIGKILL a worker" or only in name]
     names = chance.sample(kinds[1:], min(count - 1, len(kinds) - 1))
-    names += ["SIGKILL a worker", *chance.choices(DEADLY, k=max(0, count - len(kinds)))]
+    names += ["SIGKILL a worker", *chance.choices(kinds if only else DEADLY, k=max(0, count - len(kinds)))]
     chance.shuffle(names)
     return list(zip(sorted(chance.uniform(0, seconds) for _ in names), names, strict=True))
 

@@ -29,7 +29,12 @@ FAULTS = (
     "5xx at RCPT",
     "slow",
     "greylisting",
+    "4xx to everything",
+    "too many messages in a connection",
+    "too much mail",
+    "sender refused with 5.1.0",
 )
+PER_CONNECTION = 5  # messages, when the relay limits them
 
 
 @dataclass(frozen=True)
@@ -153,8 +158,10 @@ class _Talk:
 
     def __init__(self, relay: Relay, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.relay, self.reader, self.writer = relay, reader, writer
+        self.has_sender = False
         self.recipient = ""
         self.is_in_flight = False
+        self.taken = 0
 
     async def run(self) -> None:
         if self.relay.strikes("refuse connections"):
@@ -171,7 +178,7 @@ class _Talk:
             elif verb == "DATA":
                 await self.data()
             elif verb == "RSET":
-                self.recipient = ""
+                self.has_sender, self.recipient = False, ""
                 await self.say("250 2.0.0 ok")
             elif verb == "QUIT":
                 await self.say("221 2.0.0 bye")
@@ -185,14 +192,27 @@ class _Talk:
         if self.relay.strikes("421 between mails"):
             await self.say("421 4.3.2 shutting down")
             raise _HangUp
-        await self.say("250 2.1.0 ok")
+        if self.taken >= PER_CONNECTION and self.relay.strikes("too many messages in a connection"):
+            await self.say("452 4.5.3 too many messages in this connection")
+        elif self.relay.strikes("too much mail"):
+            await self.say("450 4.7.1 Error: too much mail")
+        elif self.relay.strikes("4xx to everything"):
+            await self.say("451 4.3.0 not now")
+        else:
+            self.has_sender = True
+            await self.say("250 2.1.0 ok")
 
     async def rcpt(self, recipient: str) -> None:
-        if self.relay.strikes("4xx at RCPT"):
+        if not self.has_sender:
+            await self.say("503 5.5.1 MAIL first")
+        elif self.relay.strikes("4xx at RCPT"):
             await self.say("451 4.3.0 try again later")
         elif self.relay.strikes("5xx at RCPT"):
             self.relay.refused.add(recipient)
             await self.say("550 5.7.1 we do not want this")
+        elif self.relay.strikes("sender refused with 5.1.0"):
+            self.relay.refused.add(recipient)
+            await self.say("550 5.1.0 <digest@papers.example.org> sender rejected")
         elif self.relay.strikes("greylisting") and self.relay.is_first_try(recipient):
             await self.say("450 4.7.1 greylisted, come back")
         else:
@@ -205,7 +225,7 @@ class _Talk:
         if not self.recipient:
             await self.say("554 5.5.1 no valid recipients")
             return
-        recipient, self.recipient = self.recipient, ""
+        recipient, self.recipient, self.has_sender = self.recipient, "", False
         await self.say("354 go ahead")
         self.is_in_flight = True
         if self.relay.strikes("drop in DATA"):
@@ -224,6 +244,7 @@ class _Talk:
         await asyncio.sleep(self.relay.delay())
         await self.say("250 2.0.0 queued")
         self.is_in_flight = False
+        self.taken += 1
 
     async def say(self, text: str) -> None:
         self.writer.write(text.encode() + b"\r\n")
