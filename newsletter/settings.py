@@ -321,6 +321,7 @@ CELERY_TASK_ROUTES = {
     "newsletter.tasks.ingest": {"queue": "ingest"},
     "newsletter.tasks.call_webhooks": {"queue": "ingest"},  # as slow as other people's hosts are
     "newsletter.tasks.listen": {"queue": "ingest"},  # as slow as the bounce mailbox is
+    "newsletter.tasks.reconcile": {"queue": "ingest"},  # minutes for a long list
 }
 TICK_SECONDS = env.whole("TICK_SECONDS", 60, at_least=1, at_most=3600)
 # A task that waited longer is dropped: a later tick asked the same. Far above what clocks of workers may be apart, as

@@ -22,11 +22,12 @@ from newsletter import delivery, planning, search
 from newsletter.catalogue import polling, submissions
 from newsletter.catalogue.topics import embeddings
 from newsletter.delivery import high_water, webhooks
-from newsletter.delivery.bounces import handling
+from newsletter.delivery.bounces import handling, mailbox
 from newsletter.delivery.choose_transport import open_transport
 from newsletter.editions import lifecycle as edition_lifecycle
-from newsletter.models import Delivery, Heartbeat, SignIn
+from newsletter.models import Delivery, Heartbeat, SignIn, full_disk
 from newsletter.monitoring import clocks
+from newsletter.monitoring import reconcile as look
 from newsletter.ranking import scoring, votes
 from subscriptions import lifecycle, retention
 from subscriptions.tasks import send_notices
@@ -63,7 +64,7 @@ def tick() -> None:
     """Each minute: move editions on, clean up after the dead, and ring for whatever is due."""
     now = timezone.now()
     keep_house(now=now)
-    for task in (send_notices, ingest, score, plan, deliver, listen, call_webhooks):
+    for task in (send_notices, ingest, score, plan, deliver, listen, call_webhooks, reconcile):
         task.apply_async(expires=settings.TASK_EXPIRES_SECONDS)
 
 
@@ -78,9 +79,28 @@ def ingest() -> None:
 
 @shared_task(name="newsletter.tasks.listen")
 def listen() -> None:
-    """Read the mailbox that bounces and requests to leave come back to; letters wait while the database is behind."""
-    if not high_water.is_behind(now=timezone.now()):
-        handling.read_mailbox(now=timezone.now())
+    """Read the mailbox that bounces and requests to leave come back to; letters wait while the database is behind.
+
+    The heartbeat says when it was read last; while it cannot be read, why.
+    """
+    now = timezone.now()
+    if not settings.BOUNCE_MAILBOX_URL or high_water.is_behind(now=now):
+        return
+    try:
+        handling.read_mailbox(now=now)
+    except mailbox.MailboxError as error:
+        log.warning("The bounce mailbox cannot be read: %s", error)
+        if not Heartbeat.objects.filter(name="mailbox").update(detail=str(error)[:300]):
+            beat("mailbox", now=now, detail=str(error))
+    else:
+        beat("mailbox", now=timezone.now())
+
+
+@shared_task(name="newsletter.tasks.reconcile")
+def reconcile() -> None:
+    """Each hour and each day, look whether everybody has what was theirs."""
+    now = timezone.now()
+    look.reconcile_due(now=now, deadline=now + SLICE)
 
 
 @shared_task(name="newsletter.tasks.call_webhooks")
@@ -117,6 +137,8 @@ def keep_house(*, now: datetime) -> None:
         beat("tick", now=now)
         log.error(RESTORED)
         return
+    if settings.BOUNCE_MAILBOX_URL:  # from now on it is missed when nobody reads it
+        Heartbeat.objects.get_or_create(name="mailbox", defaults={"at": now, "detail": "not read yet"})
     for step in (
         edition_lifecycle.skip_stale,
         edition_lifecycle.draft_due,
@@ -180,12 +202,14 @@ def deliver_due(*, deadline: datetime, should_stop: Callable[[], bool] = lambda:
 def beat(name: str, *, now: datetime, detail: str = "") -> None:
     """Say that this part of the machine is alive."""
     Heartbeat.objects.update_or_create(name=name, defaults={"at": now, "detail": detail[:300]})
+    full_disk.forget()  # it was written
 
 
 def _attempt(step: Callable[..., object], *, now: datetime) -> None:
     try:
         step(now=now)
     except Exception as error:
+        full_disk.note(error)
         if isinstance(error, OperationalError) and not connection.is_usable():
             raise  # the database is away: nothing else can be done either
         log.exception("Step %s failed; the other steps go on", step.__name__)

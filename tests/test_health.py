@@ -101,7 +101,7 @@ def test_a_notice_that_waits_raises_the_alarm_of_the_confirm_worker() -> None:
     notice = owe_notice(since=6 * MINUTE)
     (alarm,) = alarms.alarms(now=NOON)
     assert (alarm.part, alarm.name) == (Part.CONFIRM, "notices_waiting")
-    assert alarm.sentence == "A confirmation or notice has waited for 6 minutes."
+    assert alarm.sentence.startswith("A confirmation or notice has waited for 6 minutes.")
     Notice.objects.filter(pk=notice.pk).update(state=Notice.State.SENT)
     assert names() == set()
 

@@ -17,7 +17,16 @@ from newsletter.models.deliveries import (
 )
 from newsletter.models.editions import Compiled, Edition, EditionItem, EditionItemQuerySet, EditionQuerySet
 from newsletter.models.embeddings import PaperVector
-from newsletter.models.operations import Heartbeat, HighWater, Lease, PaceBucket, SourceHost, SourceRun, Stream
+from newsletter.models.operations import (
+    Heartbeat,
+    HighWater,
+    Lease,
+    PaceBucket,
+    Reconciliation,
+    SourceHost,
+    SourceRun,
+    Stream,
+)
 from newsletter.models.papers import Merge, Paper, PaperQuerySet, PaperTopic, Sighting, Signal
 from newsletter.models.search import SearchEntry, SearchMemory
 from newsletter.models.sign_ins import SignIn, SignInQuerySet
@@ -46,6 +55,7 @@ __all__ = [
     "PaperQuerySet",
     "PaperTopic",
     "PaperVector",
+    "Reconciliation",
     "SearchEntry",
     "SearchMemory",
     "Sighting",

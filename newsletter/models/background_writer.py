@@ -14,6 +14,8 @@ from typing import Protocol, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection
 
+from newsletter.models import full_disk
+
 log = logging.getLogger(__name__)
 PATIENCE_SECONDS = 120.0
 Result = TypeVar("Result")
@@ -81,6 +83,7 @@ def retry_while_away(step: Callable[[], Result]) -> Result:
         try:
             return step()
         except (OperationalError, InterfaceError) as error:
+            full_disk.note(error)
             if connection.in_atomic_block or time.monotonic() >= give_up_at:
                 raise
             log.warning("The database cannot do it now (%s); trying again in %.2f s", first_line(error), wait)

@@ -158,3 +158,14 @@ class HighWater(models.Model):
 
     def __str__(self) -> str:
         return f"{self.number} at {self.at:%Y-%m-%d %H:%M:%S}"
+
+
+class Reconciliation(models.Model):
+    """One look at the whole: who was due, what they got, what is missing. Written by monitoring.reconcile alone."""
+
+    at = models.DateTimeField(db_index=True)
+    days = models.PositiveSmallIntegerField(help_text=_("How many days it looked back."))
+    report = models.JSONField()
+
+    def __str__(self) -> str:
+        return f"{self.days} days before {self.at:%Y-%m-%d %H:%M}"

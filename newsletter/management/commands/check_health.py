@@ -24,7 +24,7 @@ class Command(BaseCommand):
     def handle(self, *args: object, part: str | None, json: bool, **options: Any) -> None:
         now = timezone.now()
         try:
-            found = [alarm for alarm in alarms.alarms(now=now) if part in (None, alarm.part)]
+            found = alarms.alarms(now=now, part=part)
             numbers = alarms.numbers(now=now) if json else {}
         except DatabaseError as error:
             raise CommandError(f"The database does not answer: {str(error).splitlines()[0]}") from error

@@ -19,6 +19,8 @@ from django.utils import timezone
 from newsletter import search, tasks
 from newsletter.catalogue.topics import embeddings
 from newsletter.delivery import webhooks
+from newsletter.models import full_disk
+from newsletter.monitoring import reconcile
 from subscriptions import notices
 
 log = logging.getLogger(__name__)
@@ -53,6 +55,7 @@ def work(stop: threading.Event, *, once: bool = False) -> None:
         if is_tick:
             next_tick = now + tick
             steps += [partial(step, now=now) for step in (tasks.score_if_due, tasks.keep_house, tasks.plan_due)]
+            steps.append(partial(reconcile.reconcile_due, now=now, deadline=now + SLICE))
             steps += [partial(search.keep_up, now=now, deadline=now + SLICE / 2)]
         failures = [error for step in steps if (error := _failure_of(step))]
         asks = settings.SOURCES or settings.BOUNCE_MAILBOX_URL or embeddings.is_on()
@@ -75,6 +78,7 @@ def _failure_of(step: Callable[[], object]) -> Exception | None:
     try:
         step()
     except Exception as error:
+        full_disk.note(error)
         log.exception("A step failed; the others go on, and the next round tries again")
         if not connection.in_atomic_block:
             connection.close()

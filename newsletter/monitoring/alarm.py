@@ -1,0 +1,70 @@
+"""What an alarm is: a name with an entry in docs/runbook.md, and one sentence with a number and the next step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+
+class Part(StrEnum):
+    """Whose fault it may be; a health check of one process asks for its own part."""
+
+    TICK = "tick"
+    INGEST = "ingest"
+    CONFIRM = "confirm"
+    DIGEST = "digest"
+    SOURCES = "sources"
+    WEBHOOKS = "webhooks"
+
+
+class Name(StrEnum):
+    """Every alarm there is, but for those of sources, which are named `<source>_silent`."""
+
+    RESTORED = "restored"
+    NO_TICK = "no_tick"
+    TICK_LATE = "tick_late"
+    CLOCKS_APART = "clocks_apart"
+    DISK_FULL = "disk_full"
+    INGEST_LATE = "ingest_late"
+    NOTICES_WAITING = "notices_waiting"
+    CONFIRM_PAUSED = "confirm_paused"
+    LIMITS_BITING = "limits_biting"
+    PASSWORD_GUESSED = "password_guessed"  # noqa: S105
+    DIGEST_PAUSED = "digest_paused"
+    EDITION_PAUSED = "edition_paused"
+    DOMAIN_HELD = "domain_held"
+    RELAY_UNREACHABLE = "relay_unreachable"
+    RELAY_DEFERS = "relay_defers"
+    DELIVERIES_WAITING = "deliveries_waiting"
+    CLAIMS_EXPIRED = "claims_expired"
+    APPROVAL_DUE = "approval_due"
+    APPROVAL_MISSED = "approval_missed"
+    NO_EDITION = "no_edition"
+    READERS_WITHOUT_MAIL = "readers_without_mail"
+    DIGESTS_FAILED = "digests_failed"
+    DIGESTS_LATE = "digests_late"
+    DIGESTS_UNKNOWN = "digests_unknown"
+    MAILBOX_UNREAD = "mailbox_unread"
+    EDITIONS_MISSING = "editions_missing"
+    READERS_FORGOTTEN = "readers_forgotten"
+    WEBHOOK_FAILING = "webhook_failing"
+    WEBHOOK_OFF = "webhook_off"
+
+
+@dataclass(frozen=True)
+class Alarm:
+    part: Part
+    name: str
+    sentence: str
+
+
+def ago(age: timedelta) -> str:
+    minutes = int(age.total_seconds() // 60)
+    if minutes < 1:
+        return f"{int(age.total_seconds())} seconds"
+    return f"{minutes} minutes" if minutes < 120 else f"{minutes // 60} hours"
+
+
+def count_of(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

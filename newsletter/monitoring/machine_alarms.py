@@ -1,0 +1,142 @@
+"""Alarms about machines and what surrounds them: ticks, clocks, disks, sources, webhooks, the bounce mailbox."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Q
+
+from newsletter.catalogue import polling
+from newsletter.delivery import high_water
+from newsletter.models import Heartbeat, SignIn, WebhookEndpoint, full_disk
+from newsletter.monitoring import clocks, thresholds
+from newsletter.monitoring.alarm import Alarm, Name, Part, ago, count_of
+from subscriptions import rate_limits
+
+MEGABYTE = 2**20
+
+
+def restored(*, now: datetime) -> Iterator[Alarm]:
+    if high_water.is_behind(now=now):
+        yield Alarm(
+            Part.DIGEST,
+            Name.RESTORED,
+            "The database is older than what was sent: it was restored. Nothing leaves until manage.py after_restore.",
+        )
+
+
+def machine(*, now: datetime) -> Iterator[Alarm]:
+    yield from _tick(now)
+    yield from _clocks(now)
+    yield from _disk(now)
+
+
+def _tick(now: datetime) -> Iterator[Alarm]:
+    """Three ticks missed: beat, the broker or the maintenance worker is gone (CR13)."""
+    last = _last("tick")
+    if last is None:
+        yield Alarm(
+            Part.TICK, Name.NO_TICK, "The pipeline has never ticked: start beat and a worker, or manage.py work."
+        )
+    elif now - last > timedelta(seconds=3 * settings.TICK_SECONDS):
+        yield Alarm(
+            Part.TICK,
+            Name.TICK_LATE,
+            f"The last tick was {ago(now - last)} ago. Look at beat, Redis, the worker of `maintenance`, or work.",
+        )
+
+
+def _clocks(now: datetime) -> Iterator[Alarm]:
+    """A machine whose clock is wrong drops its tasks as expired, or plans and gives up leases at the wrong moment."""
+    for one in Heartbeat.objects.filter(name__startswith=clocks.PREFIX, at__gt=now - thresholds.CLOCK_MEMORY):
+        ahead = timedelta(seconds=float(one.detail))
+        if abs(ahead) > clocks.APART:
+            machine_name = one.name.removeprefix(clocks.PREFIX)
+            yield Alarm(
+                Part.TICK,
+                Name.CLOCKS_APART,
+                f"The clock of {machine_name} is {clocks.in_words(ahead)} the database's."
+                " Start time synchronisation there.",
+            )
+
+
+def _disk(now: datetime) -> Iterator[Alarm]:
+    free = shutil.disk_usage(settings.VAR_DIR).free // MEGABYTE
+    since = full_disk.since()
+    if free < thresholds.FREE_MEGABYTES:
+        words = f"{free} MB are free on the disk of {settings.VAR_DIR}."
+    elif since:
+        words = f"The database says since {ago(now - since)} that its disk is full."
+    else:
+        return
+    yield Alarm(
+        Part.TICK, Name.DISK_FULL, f"{words} Free some space: nothing can be written, leaving the list included."
+    )
+
+
+def ingest(*, now: datetime) -> Iterator[Alarm]:
+    """What a worker of the `ingest` queue does beside the sources themselves."""
+    last = _last("papers")
+    if settings.SOURCES and last and now - last > thresholds.INGEST_PATIENCE:
+        yield Alarm(
+            Part.INGEST,
+            Name.INGEST_LATE,
+            f"No worker has asked the sources for {ago(now - last)}. Start a worker for the queue `ingest`.",
+        )
+    read = Heartbeat.objects.filter(name="mailbox").first()
+    if settings.BOUNCE_MAILBOX_URL and read and now - read.at > thresholds.MAILBOX_PATIENCE:
+        yield Alarm(
+            Part.INGEST,
+            Name.MAILBOX_UNREAD,
+            f"The bounce mailbox was not read for {ago(now - read.at)} ({read.detail or 'no worker of `ingest`'})."
+            " Check BOUNCE_MAILBOX_URL and the mail server.",
+        )
+
+
+def strangers(*, now: datetime) -> Iterator[Alarm]:
+    """Limits that refuse people, and passwords that somebody guesses."""
+    empty = rate_limits.empty_buckets(now=now)
+    if empty.get(rate_limits.NETWORK, 0) < thresholds.BUSY_NETWORKS:
+        empty.pop(rate_limits.NETWORK, None)
+    if empty:
+        which = ", ".join(f"{name} ({number})" for name, number in sorted(empty.items()))
+        yield Alarm(
+            Part.CONFIRM,
+            Name.LIMITS_BITING,
+            f"Limits refuse sign-ups right now: {which}. Look at who asks; for a launch raise SIGNUPS_PER_….",
+        )
+    for account, tries in SignIn.objects.guessed(now=now):
+        yield Alarm(
+            Part.CONFIRM,
+            Name.PASSWORD_GUESSED,
+            f"{count_of(tries, 'failed sign-in')} to {account or 'accounts that do not exist'} within two hours."
+            " See Sign-ins in the admin; block the network at your proxy.",
+        )
+
+
+def sources(*, now: datetime) -> Iterator[Alarm]:
+    """Digests go on without a source; somebody should still know."""
+    for trouble in polling.troubles(now=now):
+        since = f"since {trouble.since:%Y-%m-%d %H:%M} UTC" if trouble.since else "ever"
+        yield Alarm(
+            Part.SOURCES, f"{trouble.source}_silent", f"Nothing usable from {trouble.source} {since}: {trouble.detail}."
+        )
+
+
+def webhooks(*, now: datetime) -> Iterator[Alarm]:
+    """Until somebody switches the endpoint on again or says to leave it off: its owner may not know."""
+    is_off = Q(is_active=False) & ~Q(off_reason="")
+    failing = Q(is_active=True, failing_since__lte=now - thresholds.WEBHOOK_PATIENCE)
+    for one in WebhookEndpoint.objects.filter(is_off | failing):
+        if one.is_active:
+            since = f"{one.failing_since:%Y-%m-%d %H:%M} UTC"
+            yield Alarm(Part.WEBHOOKS, Name.WEBHOOK_FAILING, f"The webhook {one} has taken nothing since {since}.")
+        else:
+            yield Alarm(Part.WEBHOOKS, Name.WEBHOOK_OFF, f"The webhook {one} was switched off: {one.off_reason}.")
+
+
+def _last(name: str) -> datetime | None:
+    return Heartbeat.objects.filter(name=name).values_list("at", flat=True).first()

@@ -1,0 +1,190 @@
+"""Alarms about mail: what is owed and does not leave, and what became of the digests of the last days."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from django.conf import settings
+from django.db.models import Exists, Min
+
+from newsletter import delivery
+from newsletter.delivery.sending_rate import EVERYTHING
+from newsletter.models import Claim, Delivery, Edition, Miss, PaceBucket, Stream
+from newsletter.monitoring import thresholds
+from newsletter.monitoring.alarm import Alarm, Name, Part, ago, count_of
+from newsletter.monitoring.outcomes import Tally, tallies
+from subscriptions.models import Notice
+
+_TROUBLES = {
+    Stream.Trouble.UNREACHABLE.value: "The relay cannot be reached",
+    Stream.Trouble.DEFERRED.value: "The relay refuses everything for now",
+    Stream.Trouble.LIMITED.value: "The relay limits how much it takes",
+}
+_ADDRESS = re.compile(r"<?[^\s<>@]+@[^\s<>@]+>?")
+
+
+def notices(*, now: datetime) -> Iterator[Alarm]:
+    oldest = oldest_notice()
+    if oldest and now - oldest > thresholds.NOTICE_PATIENCE:
+        yield Alarm(
+            Part.CONFIRM,
+            Name.NOTICES_WAITING,
+            f"A confirmation or notice has waited for {ago(now - oldest)}. See the worker of `confirm` and the relay.",
+        )
+
+
+def oldest_notice() -> datetime | None:
+    """When the oldest notice that is not sent was asked for, whatever put it off since; None while they are paused."""
+    paused = Stream.objects.filter(name=delivery.CONFIRM_STREAM, paused_at__isnull=False)
+    owed = Notice.objects.filter(state=Notice.State.QUEUED).exclude(Exists(paused))
+    oldest: datetime | None = owed.aggregate(oldest=Min("created_at"))["oldest"]
+    return oldest
+
+
+def deliveries(*, now: datetime) -> Iterator[Alarm]:
+    """A relay in trouble is one alarm, not a second one for what waits."""
+    stream = Stream.objects.filter(name=delivery.STREAM).first()
+    if stream is None or stream.paused_at is None:
+        yield from _relay(stream, now=now) if stream and stream.down_since else _waiting(now)
+    yield from _claims(now)
+    yield from _held_domains(now)
+
+
+def _relay(stream: Stream, *, now: datetime) -> Iterator[Alarm]:
+    """Measured from when the digests were first owed: each try puts them off again."""
+    owed = Delivery.objects.filter(not_before__isnull=False, edition__in=Edition.objects.sendable())
+    since = owed.aggregate(oldest=Min("due_at"))["oldest"]
+    if since is None or now - since <= thresholds.RELAY_PATIENCE:
+        return
+    is_away = stream.trouble == Stream.Trouble.UNREACHABLE
+    said = _ADDRESS.sub("<…>", stream.last_reply[:120]) or "no answer"
+    yield Alarm(
+        Part.DIGEST,
+        Name.RELAY_UNREACHABLE if is_away else Name.RELAY_DEFERS,
+        f"{_TROUBLES.get(stream.trouble, 'The relay fails')} ({said}):"
+        f" {count_of(owed.count(), 'digest')} not sent, the oldest for {ago(now - since)}."
+        " Mend EMAIL_URL, DIGEST_RELAYS or the relay, then press “Try now” on the dashboard.",
+    )
+
+
+def _held_domains(now: datetime) -> Iterator[Alarm]:
+    """One hold is what limits are for; several in a row, with nothing taken between, want a person."""
+    held = PaceBucket.objects.filter(held_until__gt=now, holds__gte=thresholds.HOLDS).exclude(scope=EVERYTHING)
+    if domains := list(held.order_by("-holds").values_list("scope", flat=True)):
+        yield Alarm(
+            Part.DIGEST,
+            Name.DOMAIN_HELD,
+            f"{count_of(len(domains), 'recipient domain')} held for their limits again and again: "
+            f"{', '.join(domains[:3])}. Set a rate for them in DELIVERY_DOMAIN_RATES.",
+        )
+
+
+def _waiting(now: datetime) -> Iterator[Alarm]:
+    oldest = oldest_delivery(now)
+    if oldest and now - oldest > thresholds.DELIVERY_PATIENCE:
+        yield Alarm(
+            Part.DIGEST,
+            Name.DELIVERIES_WAITING,
+            f"A digest that may go has waited for {ago(now - oldest)}. Look at the workers of `digest`.",
+        )
+
+
+def oldest_delivery(now: datetime) -> datetime | None:
+    """Since when the oldest digest may go: not one put off by pacing, nor one of a paused stream or edition."""
+    if Stream.objects.filter(name=delivery.STREAM, paused_at__isnull=False).exists():
+        return None
+    oldest: datetime | None = Delivery.objects.claimable(now).aggregate(oldest=Min("not_before"))["oldest"]
+    return oldest
+
+
+def _claims(now: datetime) -> Iterator[Alarm]:
+    """Rows of a dead worker that nobody took back: the reaper is not running."""
+    dead = Claim.objects.filter(lease_until__lt=now - thresholds.CLAIM_PATIENCE).values("token")
+    held = Delivery.objects.filter(state__in=[Delivery.State.CLAIMED, Delivery.State.SENDING], claim__in=dead).count()
+    if held:
+        yield Alarm(
+            Part.DIGEST,
+            Name.CLAIMS_EXPIRED,
+            f"{count_of(held, 'digest')} held by workers that are gone: the tick gives them back; see that it runs.",
+        )
+
+
+def paused(*, now: datetime) -> Iterator[Alarm]:
+    for stream in Stream.objects.filter(paused_at__isnull=False):
+        since = f"{stream.paused_at:%Y-%m-%d %H:%M} UTC"
+        why = stream.pause_reason or "no reason given"
+        is_confirm = stream.name == delivery.CONFIRM_STREAM
+        part, name = (Part.CONFIRM, Name.CONFIRM_PAUSED) if is_confirm else (Part.DIGEST, Name.DIGEST_PAUSED)
+        yield Alarm(part, name, f"The {stream.name} stream is paused since {since}: {why}. Resume it on the dashboard.")
+    for edition in Edition.objects.filter(
+        paused_at__isnull=False, state__in=[Edition.State.FROZEN, Edition.State.SENDING]
+    ):
+        why = edition.pause_reason or "no reason given"
+        yield Alarm(Part.DIGEST, Name.EDITION_PAUSED, f"The edition {edition} is paused: {why}. Look, then resume it.")
+
+
+def outcomes_of_late(*, now: datetime) -> Iterator[Alarm]:
+    """What readers got, not what machines did."""
+    found = tallies(now=now)
+    for tally in found:
+        if now - tally.frozen_at < thresholds.RECENT:
+            yield from _of_edition(tally)
+    yield from _unknown(found)
+    yield from _without_mail(found, now=now)
+
+
+def _of_edition(tally: Tally) -> Iterator[Alarm]:
+    if thresholds.is_many(tally.failed, tally.planned):
+        yield Alarm(
+            Part.DIGEST,
+            Name.DIGESTS_FAILED,
+            f"{tally.failed} of {tally.planned} digests of {tally.name} failed. Read the relay's answers in Deliveries,"
+            " then press “Retry the failed” on the edition's page.",
+        )
+    if thresholds.is_many(tally.late, tally.planned):
+        yield Alarm(
+            Part.DIGEST,
+            Name.DIGESTS_LATE,
+            f"{tally.late} of {tally.planned} digests of {tally.name} were skipped: they could not leave in time."
+            " Look at the relay, the workers of `digest` and DELIVERY_RATE.",
+        )
+    tried = tally.sent + tally.failed + tally.retry
+    if tally.retry >= thresholds.AT_LEAST and tally.retry >= thresholds.DEFERRED_SHARE * tried:
+        yield Alarm(
+            Part.DIGEST,
+            Name.RELAY_DEFERS,
+            f"{tally.retry} of {tried} digests of {tally.name} were put off with a 4xx answer. Read the answers in"
+            " Deliveries (state: retry); they are tried again by themselves.",
+        )
+
+
+def _unknown(found: Sequence[Tally]) -> Iterator[Alarm]:
+    if doubtful := sum(tally.doubtful for tally in found):
+        which = ", ".join(tally.name for tally in found if tally.doubtful)
+        yield Alarm(
+            Part.DIGEST,
+            Name.DIGESTS_UNKNOWN,
+            f"{count_of(doubtful, 'digest')} in doubt ({which}): only the relay's log can say."
+            " Run manage.py settle_unknown --log FILE, or settle them in Deliveries.",
+        )
+
+
+def _without_mail(found: Sequence[Tally], *, now: datetime) -> Iterator[Alarm]:
+    """Of those whose hour came within the last 24: no mail, and no reason of their own for it."""
+    missed = (
+        Miss.objects.filter(at__gt=now - thresholds.DAY, at__lte=now, why=Miss.Why.NOTHING)
+        .values("subscriber")
+        .distinct()
+        .count()
+    )
+    without = missed + sum(tally.day_without for tally in found)
+    due = missed + sum(tally.day_due for tally in found)
+    if not settings.MAIL_DRY_RUN_TO and thresholds.is_many(without, due):
+        yield Alarm(
+            Part.DIGEST,
+            Name.READERS_WITHOUT_MAIL,
+            f"{without} of {due} readers who were due in the last 24 hours got nothing ({missed} found no edition)."
+            " manage.py reconcile --days 1 says where.",
+        )
