@@ -1,4 +1,4 @@
-"""Mail and network addresses, normalised once, at the edge (SS11, SS12).
+"""Mail and network addresses, normalised once, at the edge.
 
 In: what somebody typed, or what a proxy wrote. Out: the address as written to, the key it is unique by, the network
 it came from; or an error that says what is wrong. Pure: no DNS, no database.

@@ -157,7 +157,7 @@ class SubscriberAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     def local_hour(self, reader: Subscriber) -> str:
         if schedule.is_zone(reader.time_zone):
             return f"{reader.hour:02}:00 {reader.time_zone}"
-        return f"{reader.hour:02}:00 UTC ({reader.time_zone}?)"  # an unknown zone counts as UTC and is shown (SC12)
+        return f"{reader.hour:02}:00 UTC ({reader.time_zone}?)"  # an unknown zone counts as UTC and is shown
 
     def has_act_on_readers_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("subscriptions.change_subscriber")
@@ -195,7 +195,7 @@ class SubscriberAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
     @admin.action(description=_("Erase for good"), permissions=["erase_readers"])
     def erase_readers(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> HttpResponse | None:
-        """Asks for the number of readers to be typed: a wrong tick must not cost everybody's data (SS19)."""
+        """Asks for the number of readers to be typed: a wrong tick must not cost everybody's data."""
         count = queryset.count()
         if request.POST.get("typed") != str(count):
             context = {

@@ -1,7 +1,7 @@
 """Signup by other programs of the operator's: POST subscribers/ with a key (`create_api_key`), and what keys are.
 
 A router, which the project mounts at /api/v1/ beside what else it offers. In: JSON and `Authorization: Bearer pb_…`.
-Out: the same 202 whatever we know of the address (SS10), and a confirmation mail to its owner: a key never subscribes
+Out: the same 202 whatever we know of the address, and a confirmation mail to its owner: a key never subscribes
 anybody by itself. Asking twice within an hour mails once. Errors say what to do in one sentence of ours and repeat
 nothing that was sent.
 """

@@ -1,4 +1,4 @@
-"""Whether papers that a reader opens from their mails may be counted: a consent of its own, asked for by itself (PL2).
+"""Whether papers that a reader opens from their mails may be counted: a consent of its own, asked for by itself.
 
 In: a reader and their word. Out: the moment since when they agree, or none, and a line in the consent record. Saying it
 twice changes and records it once.

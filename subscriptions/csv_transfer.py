@@ -316,7 +316,7 @@ def _cells(reader: Any) -> Iterator[str]:
 
 
 def safe_cell(text: str) -> str:
-    """With an apostrophe before what a spreadsheet would calculate (SS18). Import takes it off again."""
+    """With an apostrophe before what a spreadsheet would calculate. Import takes it off again."""
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 

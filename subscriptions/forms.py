@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
-# Change the version with the words below or with the privacy page: the consent record keeps both (PL1).
+# Change the version with the words below or with the privacy page: the consent record keeps both.
 FORM_VERSION = "2026-11-30"
 HOURS = [(hour, f"{hour:02}:00") for hour in range(24)]
 DAYS = [
@@ -148,7 +148,7 @@ class RhythmForm(forms.Form):
 
 
 class TopicsForm(RhythmForm):
-    """Rhythm and topics to follow, as ticks. Nothing is ticked beforehand (PL2)."""
+    """Rhythm and topics to follow, as ticks. Nothing is ticked beforehand."""
 
     topics = forms.MultipleChoiceField(label=_("Topics"), required=False)
 
@@ -178,7 +178,7 @@ class TopicsForm(RhythmForm):
 
 class SignupForm(TopicsForm):
     """Signing up. ``keep_empty`` is hidden from people, and no password manager knows its name; ``started`` says when
-    a person first saw the form (SS8).
+    a person first saw the form.
     """
 
     email = AddressField(widget=forms.EmailInput(attrs={"autocomplete": "email"}))
@@ -305,7 +305,7 @@ class PreferencesForm(RhythmForm):
     wants_outside = forms.BooleanField(label=_("Include one paper from outside my topics"), required=False)
     mail_format = forms.ChoiceField(label=_("Format"), choices=Subscriber.MailFormat.choices)
     language = forms.ChoiceField(label=_("Email language"), choices=settings.LANGUAGES, required=False)
-    counts_clicks = forms.BooleanField(required=False)  # a consent of its own (PL2), shown where CLICK_TRACKING is on
+    counts_clicks = forms.BooleanField(required=False)  # a consent of its own, shown where CLICK_TRACKING is on
 
     def __init__(self, *args: Any, wishes: Wishes, counts_clicks: bool = False, **kwargs: Any) -> None:
         self.before = wishes

@@ -1,4 +1,4 @@
-"""What readers may ask of us about their data: take it all, or have it forgotten (PL6).
+"""What readers may ask of us about their data: take it all, or have it forgotten.
 
 In: a reader. Out: everything we hold as plain values; or a row without a name and a hash on the suppression list.
 Erasing twice is erasing once. Rows of other apps are found through their foreign keys: this package knows none by name.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def export(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin) -> dict[str, Any]:
-    """Everything we hold about the reader, for `DjangoJSONEncoder` (PL6). The record says that it was taken."""
+    """Everything we hold about the reader, for `DjangoJSONEncoder`. The record says that it was taken."""
     with transaction.atomic():
         record(subscriber, ConsentEvent.Kind.EXPORTED, now=now, method=method, origin=origin)
         secret = {"unsubscribe_token", "unsubscribe_hash"}
@@ -36,7 +36,7 @@ def export(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin
 
 
 def erase(subscriber: Subscriber, *, now: datetime, method: str) -> bool:
-    """Forget who this was (PL6). What stays: numbers without a name, and the keyed hash on the suppression list.
+    """Forget who this was. What stays: numbers without a name, and the keyed hash on the suppression list.
 
     Whatever belongs to the reader (CASCADE) is deleted; what they gave to everybody (SET_NULL) stays without them, and
     the accounts of what was sent (PROTECT) stay too, both cleared of the address. The consent record keeps what

@@ -52,7 +52,7 @@ SHARED = {
     rate_limits.DOMAIN: RefusedRequest.Reason.DOMAIN,
     rate_limits.EVERYBODY: RefusedRequest.Reason.EVERYBODY,
 }
-# A suppression for one of these ends when the reader asks again and confirms afresh (BN7).
+# A suppression for one of these ends when the reader asks again and confirms afresh.
 FORGIVABLE = (Suppression.Reason.BOUNCE, Suppression.Reason.ERASED)
 
 
@@ -62,7 +62,7 @@ class TooMany(Exception):
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a wish came from: the part of the consent record that is kept for a short time only (PL1, PL7)."""
+    """Where a wish came from: the part of the consent record that is kept for a short time only."""
 
     ip: str = ""
     user_agent: str = ""
@@ -112,7 +112,7 @@ def request(address: Address, *, wishes: Wishes, now: datetime, method: str, ori
     """Somebody wants this address subscribed. Returns the one mail that is owed; None when its mailbox had one lately.
 
     A stranger may have typed the address: the wishes wait on the request, and nothing that a reader has changes. The
-    caller must show the same whatever comes back (SS10). Raises TooMany when a limit that many share is reached.
+    caller must show the same whatever comes back. Raises TooMany when a limit that many share is reached.
     """
     client = None if origin.api_key else origin.ip  # a program's requests are counted by its key, at the door
     reached = rate_limits.mail_refusal(address, about="signup", client=client, now=now)
@@ -165,7 +165,7 @@ def confirm(asked: ConsentEvent, *, wishes: Wishes | None, now: datetime, method
             return False
         store_wishes(reader, wishes or wishes_asked(asked))
         due = _digest_from(reader, schedule.local_day(next_due_of(reader, after=now), reader.time_zone), now=now)
-        # Whatever was agreed to before ended with the subscription of then: a new one begins with the least (PL2).
+        # Whatever was agreed to before ended with the subscription of then: a new one begins with the least.
         fresh = {"left_at": None, "paused_until": None, "clicks_agreed_at": None}
         # A first digest is owed also to who comes back: they asked now, and the next one may be a month away.
         move(reader, to=Subscriber.State.CONFIRMED, confirmed_at=now, welcome_due_at=now, **due, **fresh)
@@ -325,7 +325,7 @@ def undo(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin) 
 
 
 def suppress(subscriber: Subscriber, *, reason: str, source: str, now: datetime) -> bool:
-    """Never write to this address again: it bounced, complained, or an operator said so (BN3, BN5).
+    """Never write to this address again: it bounced, complained, or an operator said so.
 
     True when the reader's state changed. The suppression itself is kept up to date every time.
     """

@@ -1,4 +1,4 @@
-"""Tokens that stand for a person, one scope each, and the addresses built from them (SS6).
+"""Tokens that stand for a person, one scope each, and the addresses built from them.
 
 In: a subscriber or a token from a URL. Out: a URL under SITE_URL, or who the token stands for. Nothing here writes.
 """
@@ -47,13 +47,13 @@ def api_key_hash(key: str) -> str:
 
 
 def address_hash(address_key: str, *, key: str = "") -> str:
-    """Keyed hash of a normalised address: recognises it later without keeping it (BN6)."""
+    """Keyed hash of a normalised address: recognises it later without keeping it."""
     secret = (key or settings.ADDRESS_HASH_KEY).encode()
     return hmac.new(secret, address_key.encode(), hashlib.sha256).hexdigest()
 
 
 def unsubscribe_url(token: str) -> str:
-    """At most 60 characters for a usual host, so that List-Unsubscribe is never folded (MF17)."""
+    """At most 60 characters for a usual host, so that List-Unsubscribe is never folded."""
     return f"{settings.SITE_URL}/u/{token}"
 
 

@@ -1,4 +1,4 @@
-"""Keeps the secrets of addresses out of the logs (SS7): a link that stands for a person is shortened to its kind.
+"""Keeps the secrets of addresses out of the logs: a link that stands for a person is shortened to its kind.
 
 In: a line of log. Out: the same line, in which nobody finds a link to use or an address to write to. Pure.
 """

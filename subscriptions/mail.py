@@ -31,7 +31,7 @@ _ADDRESS_HEADERS = frozenset({"from", "to", "cc", "bcc", "sender", "reply-to"})
 
 
 def clean_header(value: str, limit: int) -> str:
-    """``value`` as one line that no header can be split with, at most ``limit`` characters (MF11, X4)."""
+    """``value`` as one line that no header can be split with, at most ``limit`` characters."""
     unsafe = ("Cc", "Cs", "Zl", "Zp")
     spaced = "".join(" " if unicodedata.category(char) in unsafe or char in _BIDI else char for char in value)
     line = " ".join(spaced.split())
@@ -53,7 +53,7 @@ class Progress:
 
 
 def follow(connection: BaseEmailBackend) -> Progress:
-    """Watch how far letters get: smtplib raises the same error before DATA and after the final dot (X9)."""
+    """Watch how far letters get: smtplib raises the same error before DATA and after the final dot."""
     smtp = getattr(connection, "connection", None)
     if not isinstance(smtp, smtplib.SMTP):
         return Progress()
@@ -83,7 +83,7 @@ def build_message(
     headers: Mapping[str, str],
     envelope: str = "",
 ) -> EmailMultiAlternatives:
-    """A multipart/alternative message, or text only when ``html`` is empty; 7-bit whatever it says (MF1 to MF12).
+    """A multipart/alternative message, or text only when ``html`` is empty; 7-bit whatever it says.
 
     ``sender`` is the visible From; the envelope sender is ``envelope`` when given, else the same. A Message-ID is
     made here unless ``headers`` has one; whoever may send again passes its own, the same each time.
@@ -106,14 +106,14 @@ def build_message(
 
 
 class _SevenBitMessage(EmailMultiAlternatives):
-    """Django sends non-ASCII text as 8bit and never asks whether the next relay takes it (X6): DKIM breaks there."""
+    """Django sends non-ASCII text as 8bit and never asks whether the next relay takes it: DKIM breaks there."""
 
     def message(self, *args: Any, **options: Any) -> Any:
         message = super().message(*args, **options)
         for name in ("Subject", *self.extra_headers):
             text = self.extra_headers.get(name, self.subject)
             if not text.isascii() and name.casefold() not in _ADDRESS_HEADERS:
-                # Django forgets the length of the name, and the first line of a long one exceeds 76 (MF8).
+                # Django forgets the length of the name, and the first line of a long one exceeds 76.
                 message.replace_header(name, Header(text, "utf-8", header_name=name, maxlinelen=76).encode())
         for part in message.walk():
             if part.get_content_maintype() == "text":
@@ -135,7 +135,7 @@ def _sign_on_the_wire(message: Any, *, by: Callable[[bytes], bytes]) -> None:
 
 
 def _encode_shorter(part: MIMEBase) -> None:
-    """Plain when it is plain, else whichever of quoted-printable and base64 is shorter (MF7)."""
+    """Plain when it is plain, else whichever of quoted-printable and base64 is shorter."""
     body = cast("bytes", part.get_payload(decode=True)).decode()
     encodings: tuple[int | None, ...] = (charset.QP, charset.BASE64)
     if body.isascii() and all(len(line) <= _LINE for line in body.splitlines()):

@@ -112,7 +112,7 @@ class Subscriber(models.Model):
         null=True, blank=True, editable=False, help_text=_("When a first digest became due. Empty when none is.")
     )
     paused_until = models.DateTimeField(null=True, blank=True)
-    # Random, never expires, in every digest; looked up by its hash so that the lookup leaks no timing (SS6).
+    # Random, never expires, in every digest; looked up by its hash so that the lookup leaks no timing.
     unsubscribe_token = models.CharField(max_length=24, editable=False)
     unsubscribe_hash = models.CharField(max_length=64, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -181,7 +181,7 @@ class TopicPreference(models.Model):
 
 
 class ConsentEvent(models.Model):
-    """One step of what a reader agreed to or took back. Append-only: the proof that GDPR Art. 7(1) asks for (PL1)."""
+    """One step of what a reader agreed to or took back. Append-only: the proof that GDPR Art. 7(1) asks for."""
 
     class Kind(models.TextChoices):
         REQUESTED = "requested", _("asked to subscribe")
@@ -224,7 +224,7 @@ class SuppressionQuerySet(models.QuerySet["Suppression"]):
 
 
 class Suppression(models.Model):
-    """An address nobody may write to, kept as a keyed hash only, so that it outlives erasure (BN6)."""
+    """An address nobody may write to, kept as a keyed hash only, so that it outlives erasure."""
 
     class Reason(models.TextChoices):
         BOUNCE = "bounce", _("the address does not exist")

@@ -42,7 +42,7 @@ INFRASTRUCTURE_PAUSE = timedelta(seconds=60)
 _FAILED = frozenset({OutcomeKind.BOUNCED, OutcomeKind.SOFT, OutcomeKind.REJECTED})
 
 SUPPRESSED = "The address is suppressed."
-# Whoever complained, or was blocked by an operator, gets nothing at all, not even the mail that asks (BN6).
+# Whoever complained, or was blocked by an operator, gets nothing at all, not even the mail that asks.
 SILENT = (Suppression.Reason.COMPLAINT, Suppression.Reason.ADMIN)
 
 
@@ -80,7 +80,7 @@ def send_due_notices(*, now: datetime, limit: int = 200, deadline: datetime | No
                 continue
             settled += 1
             if not _send_one(notice, line=line, now=now):
-                _close(line)  # after any error the connection may be dead and look alive (X5)
+                _close(line)  # after any error the connection may be dead and look alive
                 line = None
     finally:
         _close(line)
@@ -122,7 +122,7 @@ def _send_one(notice: Notice, *, line: _Line, now: datetime) -> bool:
     try:
         message = build_notice(notice, now=now)
         message.message()
-    except Exception as error:  # a mail that cannot be built must not hold up the others (MF12)
+    except Exception as error:  # a mail that cannot be built must not hold up the others
         log.exception("Notice %s cannot be built", notice.pk)
         _settle(notice, Notice.State.FAILED, now=now, error=f"Cannot be built: {type(error).__name__}")
         return True
@@ -148,7 +148,7 @@ def _why_not(notice: Notice) -> str:
     if notice.kind == Notice.Kind.ALREADY and not is_active:
         return "Left meanwhile."
     barred = Suppression.objects.in_force().filter(address_hash=notice.context.get("hash", reader.address_hash))
-    # Who bounced, or was erased, may ask to come back (BN7), and reach their data: they have just asked for this mail.
+    # Who bounced, or was erased, may ask to come back, and reach their data: they have just asked for this mail.
     if notice.kind in {Notice.Kind.CONFIRM, Notice.Kind.MOVE, Notice.Kind.MANAGE}:
         barred = barred.filter(reason__in=SILENT)
     return SUPPRESSED if barred.exists() else ""
@@ -162,7 +162,7 @@ def _recipient(notice: Notice) -> str:
 def _settle_error(notice: Notice, error: Exception, *, step: str, now: datetime) -> None:
     kind = _kind_of(error, phase=Phase(step))
     text = redact(f"{type(error).__name__}: {error}")
-    if kind is OutcomeKind.UNKNOWN:  # it may have been handed over (SM5). The reader can ask for another.
+    if kind is OutcomeKind.UNKNOWN:  # it may have been handed over. The reader can ask for another.
         _settle(notice, Notice.State.UNKNOWN, now=now, error=text)
     elif kind in _FAILED or notice.attempts >= MAX_ATTEMPTS or now - notice.created_at > GIVE_UP_AFTER:
         _settle(notice, Notice.State.FAILED, now=now, error=text)
@@ -174,7 +174,7 @@ def _settle_error(notice: Notice, error: Exception, *, step: str, now: datetime)
 
 
 def retry_delay(attempts: int, *, chance: float) -> timedelta:
-    """Doubling from a minute to an hour, half of it by chance: greylisting relents after five minutes (SM6)."""
+    """Doubling from a minute to an hour, half of it by chance: greylisting relents after five minutes."""
     ceiling = min(60 * 2**attempts, 3600)
     return timedelta(seconds=ceiling * (0.5 + chance / 2))
 
@@ -229,7 +229,7 @@ def _close(line: _Line | None) -> None:
 
 
 def build_notice(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
-    """The mail of one notice in the reader's language. It says nothing that a stranger could have typed (SS9)."""
+    """The mail of one notice in the reader's language. It says nothing that a stranger could have typed."""
     reader = notice.subscriber
     stem = f"emails/{notice.kind}"
     context = {
@@ -272,5 +272,5 @@ def _links_of(notice: Notice, *, now: datetime) -> dict[str, str]:
 
 
 def _fingerprint(notice: Notice) -> str:
-    """Not to be guessed, and the same on every retry (MF2)."""
+    """Not to be guessed, and the same on every retry."""
     return salted_hmac("subscriptions.notice", str(notice.pk), algorithm="sha256").hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""How often anybody may make us write to a mailbox (SS8). Kept in the database: it holds with Redis away.
+"""How often anybody may make us write to a mailbox. Kept in the database: it holds with Redis away.
 
 In: what is asked and by whom. Out: yes (and it is counted) or no (and nothing changes). A limit is a bucket of
 ``burst`` that refills by one each ``refill``: in any stretch of ``refill`` x k at most ``burst`` + k - 1 are granted.

@@ -1,4 +1,4 @@
-"""Forgetting in time (PL7): what the privacy page promises, kept by a step that anybody may run at any moment.
+"""Forgetting in time: what the privacy page promises, kept by a step that anybody may run at any moment.
 
 In: now. Out: rows that are gone, or cleared of what is personal. Bounded: what is left over goes the next time.
 """

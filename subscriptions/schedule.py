@@ -2,7 +2,7 @@
 
 In: cadence, weekdays, a wall-clock hour and an IANA zone; the days for which digests were planned already. Out: a local
 day and an instant in UTC. Only the wall clock is stored with the reader, so digests keep their local hour when the
-clocks change (SC1). Pure: the same question has the same answer.
+clocks change. Pure: the same question has the same answer.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def next_due(*, cadence: str, weekdays: int, hour: int, zone: str, after: dateti
     ``daily``: on the days of the ``weekdays`` bitmask (bit 0 is Monday). ``weekly``: on Monday, when the week that
     the digest tells about is complete (ISO 8601 weeks end on Sunday). ``monthly``: on the first.
     An hour the clocks jump over becomes the first instant after the jump; an hour that comes twice counts once, the
-    first time (SC2). A day that has no such instant at all (Samoa's 30 December 2011) has no digest.
+    first time. A day that has no such instant at all (Samoa's 30 December 2011) has no digest.
     """
     here = zone_named(zone)
     for day in _days_from(after.astimezone(here).date() - timedelta(days=1)):
@@ -94,7 +94,7 @@ def local_midnight(day: date, zone: str) -> datetime:
 
 @lru_cache(maxsize=1024)
 def zone_named(name: str) -> tzinfo:
-    """The zone of that IANA name; UTC for a name nobody knows, so that one bad row cannot stop a batch (SC12)."""
+    """The zone of that IANA name; UTC for a name nobody knows, so that one bad row cannot stop a batch."""
     return ZoneInfo(name) if is_zone(name) else UTC
 
 

@@ -218,7 +218,7 @@ def enhanced_codes_in(text: str) -> list[str]:
 
 
 def redact(text: str) -> str:
-    """One printable line of at most 250 characters without any address in it (SM12, SS21)."""
+    """One printable line of at most 250 characters without any address in it."""
     if not text.isprintable():
         text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     if "@" in text:

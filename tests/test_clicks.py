@@ -1,4 +1,4 @@
-"""Opened papers are counted for whoever agreed to it and for nobody else; the link leads on whatever happens (SS13)."""
+"""Opened papers are counted for whoever agreed to it and for nobody else; the link leads on whatever happens."""
 
 from __future__ import annotations
 

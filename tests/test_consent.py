@@ -1,4 +1,4 @@
-"""Consent that can be proved, and forgetting that is complete (PL1, PL6, BN6)."""
+"""Consent that can be proved, and forgetting that is complete."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Leaving: one click, at once, from any mail program, and never by looking (SS2, SS5)."""
+"""Leaving: one click, at once, from any mail program, and never by looking."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Links that stand for a person: three scopes, none of which opens the door of another (SS6)."""
+"""Links that stand for a person: three scopes, none of which opens the door of another."""
 
 from datetime import timedelta
 from itertools import pairwise

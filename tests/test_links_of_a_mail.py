@@ -1,4 +1,4 @@
-"""Scanners fetch every link of a mail, often, and before the reader does: that must change nothing (SS2)."""
+"""Scanners fetch every link of a mail, often, and before the reader does: that must change nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logs tell what happened, never a link that stands for a person (SS7, SS21)."""
+"""Logs tell what happened, never a link that stands for a person."""
 
 import datetime
 import io

@@ -1,4 +1,4 @@
-"""Limits on the mail that strangers can make us send (SS8)."""
+"""Limits on the mail that strangers can make us send."""
 
 from collections import Counter
 from datetime import datetime, timedelta

@@ -84,6 +84,11 @@ def test_no_conflict_marker_and_no_note_to_self_is_left() -> None:
     assert lines_matching(r"^(<{7}|>{7}) |\b(TODO|FIXME|XXX)\b(?!-)") == []
 
 
+def test_no_code_of_a_requirement_stands_for_its_reason() -> None:
+    """Such lists live elsewhere; a reader of this repository needs the reason in words."""
+    assert lines_matching(r"\b(SC|MF|SS|SM|BN|PL|CR|DK|BS)\d{1,2}\b|\(X\d{1,2}\)") == []
+
+
 def test_code_never_asks_whether_it_is_under_test() -> None:
     asked = lines_matching(r"PYTEST_CURRENT_TEST|[\"']pytest[\"'] in sys\.modules|sys\.argv.*\btest\b")
     assert [line for line in asked if not line.startswith("tests/")] == []

@@ -1,4 +1,4 @@
-"""Forgetting in time: each promise of the privacy page, on the day (PL7)."""
+"""Forgetting in time: each promise of the privacy page, on the day."""
 
 from datetime import timedelta
 from typing import Any

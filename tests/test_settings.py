@@ -373,7 +373,7 @@ def test_djangos_own_deployment_check_finds_nothing() -> None:
     assert "System check identified no issues (4 silenced)." in result.stdout
 
 
-# --- Celery over Redis: what mail-requirements.md CR1-CR14 ask for ----------------------------------------------------
+# --- Celery over Redis: what survives a lost broker and a killed worker ----------------------------------------------
 
 
 def test_no_task_can_outlive_the_time_after_which_redis_hands_it_to_somebody_else() -> None:

@@ -1,4 +1,4 @@
-"""Two thousand signups at once: every address exists once and is mailed once an hour (SS8, SS12). PostgreSQL only."""
+"""Two thousand signups at once: every address exists once and is mailed once an hour. PostgreSQL only."""
 
 import random
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Any text is read in a moment: nesting, repetition and length cost no more than they are long (SS5)."""
+"""Any text is read in a moment: nesting, repetition and length cost no more than they are long."""
 
 from __future__ import annotations
 

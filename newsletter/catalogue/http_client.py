@@ -2,8 +2,8 @@
 
 In: an https address on a host the source names. Out: the bytes of a 200, or the word that nothing changed. Everything
 else is a FetchError that says when to try again. Each host has one rate for all workers on all machines, kept in
-SourceHost: whoever takes the turn moves it on, so this may run anywhere at once. No address leads inside our network
-(SS17): every hop of a redirect is checked, and the connection goes to the very address that was checked.
+SourceHost: whoever takes the turn moves it on, so this may run anywhere at once. No address leads inside our network:
+every hop of a redirect is checked, and the connection goes to the very address that was checked.
 """
 
 from __future__ import annotations

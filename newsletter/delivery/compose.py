@@ -27,12 +27,12 @@ _LANGUAGES = frozenset(dict(settings.LANGUAGES))
 
 
 def message_id(pk: int) -> str:
-    """The same on every try of a delivery, different for every delivery (MF2)."""
+    """The same on every try of a delivery, different for every delivery."""
     return f"{pk}.{_proof('message-id', pk)}@{settings.MAIL_DOMAIN}"
 
 
 def bounce_address(pk: int) -> str:
-    """Envelope sender: says which delivery bounced, and cannot be made up by others (VERP, BN1)."""
+    """Envelope sender: says which delivery bounced, and cannot be made up by others (VERP)."""
     return f"b+{pk:x}.{_proof('bounce', pk)}@{settings.BOUNCE_DOMAIN}"
 
 
@@ -92,7 +92,7 @@ class Composers:
         self._signer = signer()
 
     def message(self, row: Claimed, *, now: datetime) -> Message:
-        """The finished message of a row. EditionBroken; any other error: this one cannot be composed (MF12)."""
+        """The finished message of a row. EditionBroken; any other error: this one cannot be composed."""
         composer = self._composer(row.edition, row.language)
         recipient = Recipient(
             delivery_id=row.pk,

@@ -181,7 +181,7 @@ class _Worker:
             self._transport.enqueue(messages)
 
     def _compose(self, row: Claimed) -> Message | None:
-        """A row that cannot be composed fails by itself and blocks nobody (MF12)."""
+        """A row that cannot be composed fails by itself and blocks nobody."""
         try:
             message = self._composers.message(row, now=self._clock())
         except (OperationalError, InterfaceError):

@@ -44,7 +44,7 @@ def rate_of(scope: str) -> float:
 
 
 def daily_cap(today: date) -> int | None:
-    """Warm-up of a new sending domain: messages per recipient domain on this day, growing daily (BS10)."""
+    """Warm-up of a new sending domain: messages per recipient domain on this day, growing daily."""
     start_on = settings.DELIVERY_WARMUP_START_ON
     if not start_on:
         return None

@@ -140,6 +140,6 @@ def event_of(outcome: Outcome, *, kind: str, now: datetime) -> DeliveryEvent:
 
 
 def reply_line(outcome: Outcome) -> str:
-    """The relay's answer in one line; a relay's own id for the message is in here (SM12)."""
+    """The relay's answer in one line; a relay's own id for the message is in here."""
     text = outcome.text.removeprefix(outcome.enhanced).lstrip()
     return f"{outcome.code or ''} {outcome.enhanced} {text}".strip()[:300]

@@ -18,7 +18,7 @@ from newsletter.models import Delivery, Edition
 from subscriptions.models import Subscriber, Suppression
 
 _DELIVERY = Delivery._meta.db_table
-# Consent, suppression and pause are asked in the very UPDATE that lets a body go (BN6, SC9).
+# Consent, suppression and pause are asked in the very UPDATE that lets a body go.
 _SQL = f"""
 WITH settled AS (
   UPDATE {_DELIVERY} d SET state = 'sent', sent_at = %s, attempts = d.attempts + 1, reply = v.reply, size = v.size

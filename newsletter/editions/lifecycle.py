@@ -94,7 +94,7 @@ def draft(*, cadence: str, period_on: date, now: datetime) -> Edition:
 
 
 def window_start(cadence: str, period_on: date) -> datetime:
-    """The cut-off of the last edition that went out: what one that was skipped had is in the next (SC6).
+    """The cut-off of the last edition that went out: what one that was skipped had is in the next.
 
     One that is skipped and was frozen went out too: its record is lost, and a restore closed it.
     """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
-HTML_BUDGET = 79_000  # encoded bytes of the HTML part; mail readers clip at about 102 KB, the footer with it (MF22)
+HTML_BUDGET = 79_000  # encoded bytes of the HTML part; mail readers clip at about 102 KB, the footer with it
 MAX_PAPERS = 50
 SUBJECT_LINE = 67  # a longer line is folded before "+ 9 more"
 CODINGS = ("quoted-printable", "base64")  # the order of every pair in the compiled fragments
@@ -242,7 +242,7 @@ def _planes(compiled: dict[str, Any], *, part: str) -> list[_Plane]:
 
 
 def _shorter(planes: list[_Plane], recipient: Recipient, *, full: int) -> bytes:
-    """The part in whichever encoding makes it smaller (MF7)."""
+    """The part in whichever encoding makes it smaller."""
     if len(planes) == 1:
         return planes[0].filled(planes[0].pieces(recipient, full=full), recipient)
     pieces, plane = min(

@@ -31,7 +31,7 @@ def verdict_url(delivery_token: str, item_id: int) -> str:
 
 
 def click_url(delivery_token: str, item_id: int, kind: str) -> str:
-    """By way of our door, which counts the paper as opened: in the mails of readers who agreed to that only (SS13)."""
+    """By way of our door, which counts the paper as opened: in the mails of readers who agreed to that only."""
     return f"{settings.SITE_URL}/c/{delivery_token}/{item_id}/{kind}"
 
 
@@ -53,7 +53,7 @@ def paper_url(paper: Paper) -> str:
 
 
 def safe_link(url: str) -> str:
-    """The address when a mail may link to it: https, and our host or one of PAPER_LINK_HOSTS (MF27). Else empty."""
+    """The address when a mail may link to it: https, and our host or one of PAPER_LINK_HOSTS. Else empty."""
     try:
         parts = urlsplit(url.strip())
         host, port = (parts.hostname or "").lower(), parts.port

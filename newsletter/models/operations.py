@@ -38,7 +38,7 @@ class Stream(models.Model):
 
 
 class PaceBucket(models.Model):
-    """Send allowance shared by all workers: for everything ("*") or for one recipient domain (SM11)."""
+    """Send allowance shared by all workers: for everything ("*") or for one recipient domain."""
 
     scope = models.CharField(max_length=255, primary_key=True)
     tokens = models.FloatField()

@@ -237,7 +237,7 @@ class Paper(models.Model):
 
     @property
     def code_link(self) -> str:
-        """The code's address when it is one a page may link to: never a ``javascript:`` or ``data:`` one (SS15)."""
+        """The code's address when it is one a page may link to: never a ``javascript:`` or ``data:`` one."""
         return self.code_url if self.code_url.startswith(WEB) else ""
 
     @property

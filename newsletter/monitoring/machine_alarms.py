@@ -35,7 +35,7 @@ def machine(*, now: datetime) -> Iterator[Alarm]:
 
 
 def _tick(now: datetime) -> Iterator[Alarm]:
-    """Three ticks missed: beat, the broker or the maintenance worker is gone (CR13)."""
+    """Three ticks missed: beat, the broker or the maintenance worker is gone."""
     last = _last("tick")
     if last is None:
         yield Alarm(

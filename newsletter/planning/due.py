@@ -138,7 +138,7 @@ def advance(readers: Sequence[Due], *, now: datetime) -> None:
 
 
 def _jitter(reader: int, seconds: int) -> timedelta:
-    """The same for a reader every day, spread evenly over readers: 08:00 is not one spike (SC11)."""
+    """The same for a reader every day, spread evenly over readers: 08:00 is not one spike."""
     if not seconds:
         return timedelta(0)
     spread = int.from_bytes(hashlib.blake2b(reader.to_bytes(8), digest_size=4).digest())

@@ -53,7 +53,7 @@ def item(request: HttpRequest, token: str, item: int) -> HttpResponse:
 
 @secret_page
 def click(request: HttpRequest, token: str, item: int, kind: str) -> HttpResponse:
-    """On to a paper of the digest, for as long as its row is there; counted for readers who agreed to it (SS13).
+    """On to a paper of the digest, for as long as its row is there; counted for readers who agreed to it.
 
     The address names rows only, so it leads nowhere but where the digest itself would.
     """

@@ -1,6 +1,6 @@
 """A reader's own view of the week: up-votes, and papers handed in. Behind the manage link; public pages know nobody.
 
-In: a manage link at most a day old (SS6). Out: pages that change nothing on GET, calls of votes.py on POST. Voting
+In: a manage link at most a day old. Out: pages that change nothing on GET, calls of votes.py on POST. Voting
 twice is voting once. Who may not take part is told why.
 """
 

@@ -13,7 +13,7 @@ from subscriptions.forms import FORM_VERSION
 
 @require_safe
 def privacy(request: HttpRequest) -> HttpResponse:
-    """What we keep, for how long and who else sees it: written from the settings that decide it (PL8)."""
+    """What we keep, for how long and who else sees it: written from the settings that decide it."""
     context = {
         "controller": settings.PRIVACY_CONTROLLER,
         "postal_address": settings.POSTAL_ADDRESS,

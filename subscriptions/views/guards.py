@@ -38,7 +38,7 @@ page = require_http_methods(["GET", "HEAD", "POST"])
 
 
 def secret_page(view: View) -> View:
-    """For pages whose address is a secret: it must not leak by referrer, cache or search engine (SS7)."""
+    """For pages whose address is a secret: it must not leak by referrer, cache or search engine."""
 
     @csrf_exempt
     @page
@@ -54,7 +54,7 @@ def secret_page(view: View) -> View:
 
 
 def even(view: View) -> View:
-    """For answers that must not tell by their time what we know of an address (SS10): POST takes at least so long."""
+    """For answers that must not tell by their time what we know of an address: POST takes at least so long."""
 
     @wraps(view)
     def slowed(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -76,7 +76,7 @@ def posted(request: HttpRequest) -> QueryDict | dict[str, str]:
 
 
 def reader_of(token: str) -> Subscriber | None:
-    """Whom a manage link (SS6) was mailed to; None when it is too old, or the address is not theirs any more."""
+    """Whom a manage link was mailed to; None when it is too old, or the address is not theirs any more."""
     return _reader_of(links.read_manage_token(token, now=timezone.now()))
 
 

@@ -1,7 +1,7 @@
 """Coming: the form, its banner and frame, and the button that confirms.
 
-GET, HEAD and OPTIONS never change anything (SS2): scanners follow every link. The answers are the same for every state
-of an address (SS10).
+GET, HEAD and OPTIONS never change anything: scanners follow every link. The answers are the same for every state
+of an address.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class Event:
     Nothing here is checked yet: anybody may write a letter. A genuine bounce address or token proves that the sender
     has our mail; a Message-ID proves nothing, others may have seen it.
 
-    No address of a reader is kept: what a report's body says about addresses proves nothing (BN2).
+    No address of a reader is kept: what a report's body says about addresses proves nothing.
     """
 
     kind: ReportKind

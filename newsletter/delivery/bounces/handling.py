@@ -34,16 +34,16 @@ KINDS = {
 }
 MAY_KILL = {Kind.BOUNCED, Kind.SOFT}
 SOFT_DAYS = 5  # so many days with a soft bounce and none with a delivery between …
-SOFT_WINDOW = timedelta(days=30)  # … within this time, and the address is taken for dead (BN3)
+SOFT_WINDOW = timedelta(days=30)  # … within this time, and the address is taken for dead
 STORM_AT_LEAST = 20  # so many dead addresses of one edition …
-STORM_SHARE = 0.1  # … that are this share of what was sent: rather the relay or a list is at fault (BN9)
+STORM_SHARE = 0.1  # … that are this share of what was sent: rather the relay or a list is at fault
 BATCH = 500
 
 
 def take_in(event: Event, *, now: datetime) -> bool:
     """Store what was told, to be acted on by the next tick. False: it is about no delivery of ours, or known already.
 
-    Fast and harmless to repeat, so that a webhook can answer at once (BN8).
+    Fast and harmless to repeat, so that a webhook can answer at once.
     """
     if event.unsubscribe_token:
         return _leave_by_mail(event, now=now)
@@ -161,7 +161,7 @@ def _is_dead(event: DeliveryEvent, *, now: datetime) -> bool:
 
 
 def _soft_days(reader: Subscriber, *, now: datetime) -> int:
-    """Days with a bounce in the window, counted from the last day something got through (BN3)."""
+    """Days with a bounce in the window, counted from the last day something got through."""
     events = DeliveryEvent.objects.filter(delivery__subscriber=reader, at__gt=now - SOFT_WINDOW)
     arrived = events.filter(kind=Kind.DELIVERED).order_by("-at").values_list("at", flat=True).first()
     bounces = events.filter(kind__in=[Kind.SOFT, Kind.BOUNCED])
@@ -171,7 +171,7 @@ def _soft_days(reader: Subscriber, *, now: datetime) -> int:
 
 
 def _is_storm(edition: Edition, *, now: datetime) -> bool:
-    """Too many addresses died at once to be true: pause the edition and count each bounce as a soft one (BN9)."""
+    """Too many addresses died at once to be true: pause the edition and count each bounce as a soft one."""
     bounces = DeliveryEvent.objects.filter(delivery__edition=edition, kind=Kind.BOUNCED)
     if edition.resumed_at:  # a person has looked: what came before is settled
         bounces = bounces.filter(at__gt=edition.resumed_at)

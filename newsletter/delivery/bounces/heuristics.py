@@ -2,7 +2,7 @@
 
 In: a parsed message and its bytes. Out: an Event, or None. Only letters that a mail system sent are looked at: its
 sender, its subject or its headers must say so. flufl.bounce knows further oddities; its word alone condemns nobody (it
-calls a full mailbox permanent, X10).
+calls a full mailbox permanent).
 """
 
 from __future__ import annotations

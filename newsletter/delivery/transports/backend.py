@@ -166,7 +166,7 @@ class _Desk:
         try:
             taken = connection.send_messages([letter])
         except Exception as error:
-            self.leave()  # after any error it may be dead and look alive (X5)
+            self.leave()  # after any error it may be dead and look alive
             return _failure(message.key, error, phase=Phase(self._progress.step), letter=letter)
         if not taken:
             self.leave()

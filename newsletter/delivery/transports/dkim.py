@@ -1,7 +1,7 @@
 """DKIM signatures (RFC 6376) for relays that do not sign: RSA-SHA256, relaxed/relaxed, the whole body.
 
 In: the finished bytes of a message. Out: the same bytes behind one DKIM-Signature field; nothing may change after it.
-Off unless a key is configured: the relay sees the final bytes and signs for nothing (DK1).
+Off unless a key is configured: the relay sees the final bytes and signs for nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 if TYPE_CHECKING:
     from datetime import datetime
 
-# Receivers offer one-click unsubscribe only when both List-Unsubscribe fields are signed (RFC 8058 §4, DK2 to DK4).
+# Receivers offer one-click unsubscribe only when both List-Unsubscribe fields are signed (RFC 8058 §4).
 SIGNED = (
     "from",
     "reply-to",

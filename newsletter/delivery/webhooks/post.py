@@ -1,8 +1,8 @@
 """Messages on their way to programs elsewhere: a handful at once, none for longer than a quarter of a minute.
 
 In: letters, each with its address and its signed bytes. Out: what came of each, in the same order; nothing raises. The
-status decides, of the answer only a bit is read. Redirects are not followed. No address leads inside our network
-(SS17): the name is looked up, every address behind it checked, and the connection goes to the one that was checked.
+status decides, of the answer only a bit is read. Redirects are not followed. No address leads inside our network:
+the name is looked up, every address behind it checked, and the connection goes to the one that was checked.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ def check_dmarc(domain: str, *, lookup: Lookup) -> Finding:
 
 
 def check_alignment(sender: Sender, *, lookup: Lookup) -> Finding:
-    """DMARC passes when SPF or DKIM passes for a domain that belongs to the one in From; better both (BS1)."""
+    """DMARC passes when SPF or DKIM passes for a domain that belongs to the one in From; better both."""
     policy = _dmarc_policy(sender.from_domain, lookup)
     tags = policy[1] if policy else {}
     aligned = {
@@ -223,7 +223,7 @@ def check_mail_exchange(domain: str, *, lookup: Lookup) -> Finding:
 
 
 def check_reverse_name(ip: str, *, lookup: Lookup) -> Finding:
-    """The sending address has a name, and the name that address (BS7)."""
+    """The sending address has a name, and the name that address."""
     subject = f"Name of {ip}"
     address = ipaddress.ip_address(ip)
     names = [name.rstrip(".") for name in lookup(address.reverse_pointer, "PTR")]

@@ -16,7 +16,7 @@ ONE_CLICK = ("list-unsubscribe", "list-unsubscribe-post")
 
 
 def check_message(data: bytes) -> list[Finding]:
-    """Whether some signature of a delivered digest covers what one-click needs (DK2), and the other fields (DK4).
+    """Whether some signature of a delivered digest covers what one-click needs, and the other fields.
 
     The signature itself is not verified: the receiver did that and says so in Authentication-Results.
     """
