@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, DataError, IntegrityError
 from django.db.models import Exists, Max, Min, OuterRef, Q
 
 from newsletter.catalogue import http_client
@@ -36,6 +36,8 @@ _SENT_LATELY = timedelta(days=30)
 _CODE_COMES_WITHIN = timedelta(days=3)  # of a paper's first day on a list
 _LISTS_GROW_FOR = timedelta(days=8)
 _KEEP_RUNS = timedelta(days=90)
+# What a text nobody foresaw may do to our own code. Not Exception: Celery's time limit is one.
+_UNREADABLE = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _SILENT_POLLS = 6  # a source that gave nothing usable for so many polls is in trouble
 
 State = SourceRun.State
@@ -118,6 +120,9 @@ def poll_source(
     except DatabaseError as error:
         log.exception("Papers of %s could not be stored", source.SOURCE)
         run.state, run.detail = State.FAILED, f"the papers could not be stored: {type(error).__name__}"
+    except _UNREADABLE as error:
+        log.exception("The answer of %s could not be read", source.SOURCE)
+        run.state, run.detail = State.FAILED, f"the answer could not be read: {type(error).__name__}"
     run.save()
     if run.state in {State.FAILED, State.STALE}:
         log.warning("Source %s is %s: %s", run.source, run.state, run.detail)
@@ -186,13 +191,31 @@ def _fetch(
 
 
 def _take_in(run: SourceRun, source: Source, observations: Sequence[Observation], *, now: datetime) -> None:
-    result: IngestResult = ingest(observations, now=now)
+    result = _ingest(observations, now=now)
     run.read, run.new, run.merged = result.read, result.new, result.merged
     run.newest = max((one.arxiv_id or "" for one in observations if not one.only_if_known), default="")
     if not observations:
         run.state, run.detail = State.EMPTY, source.why_empty(now)
     else:
         run.state = State.OK
+
+
+def _ingest(observations: Sequence[Observation], *, now: datetime) -> IngestResult:
+    """All at once; where that fails, one by one, so that a paper that cannot be stored keeps out no other."""
+    try:
+        return ingest(observations, now=now)
+    except (*_UNREADABLE, DataError, IntegrityError):
+        log.exception("%d papers could not be stored together; each is tried by itself", len(observations))
+    result, failure = IngestResult(), None
+    for one in observations:
+        try:
+            result += ingest([one], now=now)
+        except (*_UNREADABLE, DataError, IntegrityError) as error:
+            failure = error
+            log.warning("Paper %s of %s is left out: %s", one.key, one.source, type(error).__name__)
+    if failure and not result.read:
+        raise failure
+    return result
 
 
 def _mark_if_stale(run: SourceRun, source: Source, *, now: datetime) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import signal
+import sys
 import threading
+import time
+import traceback
 from argparse import ArgumentParser
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,6 +22,7 @@ from django.utils import timezone
 
 from newsletter import search, tasks
 from newsletter.catalogue.topics import embeddings
+from newsletter.celery import TimeIsUp
 from newsletter.delivery import webhooks
 from newsletter.models import full_disk
 from newsletter.monitoring import reconcile
@@ -47,7 +52,7 @@ def work(stop: threading.Event, *, once: bool = False) -> None:
     """
     tick = timedelta(seconds=settings.TICK_SECONDS)
     next_tick = timezone.now()
-    gatherer = threading.Thread()
+    gatherer = Gatherer()
     while not stop.is_set():
         now = timezone.now()
         is_tick = now >= next_tick
@@ -60,8 +65,9 @@ def work(stop: threading.Event, *, once: bool = False) -> None:
         failures = [error for step in steps if (error := _failure_of(step))]
         asks = settings.SOURCES or settings.BOUNCE_MAILBOX_URL or embeddings.is_on()
         if is_tick and not gatherer.is_alive() and (asks or webhooks.is_due(now=now)):
-            gatherer = threading.Thread(target=_gather, daemon=True)
+            gatherer = Gatherer()
             gatherer.start()
+        gatherer.end_step_that_is_stuck(after=settings.CELERY_TASK_SOFT_TIME_LIMIT)
         until = timezone.now() + SLICE
         if error := _failure_of(partial(tasks.deliver_due, deadline=until, should_stop=stop.is_set)):
             failures.append(error)
@@ -74,26 +80,51 @@ def work(stop: threading.Event, *, once: bool = False) -> None:
         stop.wait(1)
 
 
-def _failure_of(step: Callable[[], object]) -> Exception | None:
+def _failure_of(step: Callable[[], object]) -> BaseException | None:
     try:
         step()
-    except Exception as error:
+    except (Exception, TimeIsUp) as error:
         full_disk.note(error)
-        log.exception("A step failed; the others go on, and the next round tries again")
+        log.exception("Step %s failed; the others go on, and the next round tries again", _name_of(step))
         if not connection.in_atomic_block:
             connection.close()
         return error
     return None
 
 
-def _gather() -> None:
+def _name_of(step: Callable[[], object]) -> str:
+    return str(getattr(step.func if isinstance(step, partial) else step, "__name__", step))
+
+
+class Gatherer(threading.Thread):
     """Beside the mail, in a thread of its own: a slow source or mailbox never holds up a confirmation."""
-    try:
-        _failure_of(tasks.listen)
-        _failure_of(partial(webhooks.deliver_due, deadline=timezone.now() + SLICE))
-        _failure_of(partial(tasks.gather_due, deadline=timezone.now() + SLICE))
-        now = timezone.now()
-        _failure_of(partial(embeddings.embed_due, now=now, deadline=now + SLICE))
-        _failure_of(partial(tasks.beat, "papers", now=timezone.now()))
-    finally:
-        connection.close()
+
+    def __init__(self) -> None:
+        super().__init__(name="gatherer", daemon=True)
+        self._current = ("", 0.0)
+
+    def run(self) -> None:
+        try:
+            self._do(tasks.listen)
+            self._do(partial(webhooks.deliver_due, deadline=timezone.now() + SLICE))
+            self._do(partial(tasks.gather_due, deadline=timezone.now() + SLICE))
+            now = timezone.now()
+            self._do(partial(embeddings.embed_due, now=now, deadline=now + SLICE))
+            self._do(partial(tasks.beat, "papers", now=timezone.now()))
+        finally:
+            connection.close()
+
+    def _do(self, step: Callable[[], object]) -> None:
+        self._current = (_name_of(step), time.monotonic())
+        _failure_of(step)
+
+    def end_step_that_is_stuck(self, *, after: float) -> None:
+        """End the step that has run for so many seconds, and say which it was and where; the next steps go on."""
+        name, since = self._current
+        if not self.is_alive() or self.ident is None or not name or time.monotonic() - since < after:
+            return
+        frame = sys._current_frames().get(self.ident)
+        where = "".join(traceback.format_stack(frame)) if frame else ""
+        log.error("Step %s is stuck and is ended after %d seconds. It was here:\n%s", name, after, where)
+        self._current = (name, time.monotonic())
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.ident), ctypes.py_object(TimeIsUp))
