@@ -62,7 +62,7 @@ def _move(notice: Notice, *, now: datetime, method: str, origin: Origin) -> bool
         if barred.filter(reason__in=SILENT).exists() or (holder is not None and holder.state in ACTIVE):
             return False
         if holder is not None:  # an unconfirmed or former reader: the same person, as the mailbox has just shown
-            gdpr.erase(holder, now=now, method="moved")
+            gdpr.give_way(holder, now=now, method="moved")
         Suppression.objects.in_force().filter(address_hash=notice.context["hash"], reason__in=FORGIVABLE).update(
             lifted_at=now
         )

@@ -1,14 +1,15 @@
 """Readers in and out as CSV, for operators who come from another system or leave for one.
 
-In: lines of a file with one reader each and the proof of their consent; or nothing. Out: confirmed readers and a reason
-for every line refused; or lines that a spreadsheet can open safely. Importing the same file twice adds nobody twice.
+In: lines of a file with one reader each and the proof of their consent; or nothing. Out: readers in the state they had
+and a reason for every line refused; or lines that a spreadsheet can open safely. Importing the same file twice adds
+nobody twice, and what was exported comes back as it was: who left or complained comes in as that, and gets no mail.
 """
 
 from __future__ import annotations
 
 import csv
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +18,17 @@ from django.db.models import Prefetch
 
 from subscriptions import lifecycle, links, schedule
 from subscriptions.addresses import Address, parse_address
-from subscriptions.lifecycle import Wishes
+from subscriptions.lifecycle import ACTIVE, Wishes
 from subscriptions.models import ConsentEvent, Subscriber, Suppression, Topic, TopicPreference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 CHUNK = 1000
 REQUIRED = ("email", "confirmed_at", "consent_source")
-WISHES = ("topics", "cadence", "weekdays", "hour", "time_zone", "max_papers", "language")
-HISTORY = ("state", "left_at")  # written by an export; of an import only those who were readers there come in
+WISHES = ("topics", *Wishes().columns)
+HISTORY = ("state", "left_at", "paused_until", "clicks_agreed_at", "suppressed_for")
+STATES = frozenset(Subscriber.State.values) - {Subscriber.State.PENDING, Subscriber.State.ERASED}
 COLUMNS = (*REQUIRED, *WISHES, *HISTORY)
 LONGEST_CELL = 2000
 # What a spreadsheet takes for the start of a formula, or for one after it trimmed the cell (ASVS 5.0, 1.2.10).
@@ -56,9 +58,15 @@ class _Row:
     line: int
     address: Address
     address_hash: str
-    confirmed_at: datetime
+    confirmed_at: datetime | None
     source: str
     wishes: Wishes
+    muted_from: dict[str, str]
+    state: str
+    left_at: datetime | None
+    paused_until: datetime | None
+    clicks_agreed_at: datetime | None
+    suppressed_for: str
 
 
 class _Refused(Exception):
@@ -118,7 +126,7 @@ def _chunks(lines: Iterable[str]) -> Iterator[list[tuple[int, dict[str, str]]]]:
             raise UnreadableFile(f"Unknown columns: {', '.join(unknown)}. Known: {', '.join(COLUMNS)}.")
         chunk: list[tuple[int, dict[str, str]]] = []
         for cells in reader:
-            if not cells:
+            if not any(cell.strip() for cell in cells):
                 continue
             chunk.append((reader.line_num, {name: _plain(cell) for name, cell in zip(header, cells, strict=False)}))
             if len(chunk) == CHUNK:
@@ -135,42 +143,63 @@ def _parse(cells: dict[str, str], *, line: int, topics: dict[str, int], now: dat
         address = parse_address(cells.get("email", ""))
     except ValueError as error:
         raise _Refused(f"address: {error}") from None
-    if not cells.get("consent_source"):
+    state = cells.get("state") or Subscriber.State.CONFIRMED
+    if state not in STATES:
+        raise _Refused("state: not a reader there, nor somebody who left")
+    is_reader = state in ACTIVE
+    if is_reader and not cells.get("consent_source"):
         raise _Refused("consent_source is empty: where did they agree?")
-    if cells.get("state", Subscriber.State.CONFIRMED) != Subscriber.State.CONFIRMED:
-        raise _Refused("state: not a confirmed reader there")
-    try:
-        confirmed_at = datetime.fromisoformat(cells.get("confirmed_at", ""))
-    except ValueError:
-        raise _Refused("confirmed_at is not a date and time such as 2026-03-18T09:30:00+01:00") from None
-    if confirmed_at.tzinfo is None:
-        raise _Refused("confirmed_at has no time zone")
-    if confirmed_at.year < 1970:
-        raise _Refused("confirmed_at lies before 1970")
-    if confirmed_at > now:
-        raise _Refused("confirmed_at lies in the future")
+    confirmed_at = _moment(cells, "confirmed_at", now=now) if is_reader or cells.get("confirmed_at") else None
+    reason = cells.get("suppressed_for", "") or (Suppression.Reason.ADMIN if state == "suppressed" else "")
+    if reason and reason not in Suppression.Reason.values:
+        raise _Refused(f"suppressed_for: not one of {', '.join(Suppression.Reason.values)}")
+    if state == Subscriber.State.PAUSED and not cells.get("paused_until"):
+        raise _Refused("paused_until is empty: until when?")
+    left_at = _moment(cells, "left_at", now=now) if cells.get("left_at") else now
     return _Row(
         line=line,
         address=address,
         address_hash=links.address_hash(address.key),
         confirmed_at=confirmed_at,
-        source=cells["consent_source"][:300],
+        source=cells.get("consent_source", "")[:300],
         wishes=_wishes(cells, topics=topics),
+        muted_from=dict(_muted_from(word) for word in cells.get("topics", "").split()),
+        state=state,
+        left_at=None if is_reader else left_at,
+        paused_until=_moment(cells, "paused_until", now=None) if cells.get("paused_until") else None,
+        clicks_agreed_at=_moment(cells, "clicks_agreed_at", now=now) if cells.get("clicks_agreed_at") else None,
+        suppressed_for="" if is_reader else reason,
     )
+
+
+def _moment(cells: dict[str, str], name: str, *, now: datetime | None) -> datetime:
+    """The instant in a cell; with ``now`` it must not lie ahead."""
+    try:
+        moment = datetime.fromisoformat(cells.get(name, ""))
+    except ValueError:
+        raise _Refused(f"{name} is not a date and time such as 2026-03-18T09:30:00+01:00") from None
+    if moment.tzinfo is None:
+        raise _Refused(f"{name} has no time zone")
+    if moment.year < 1970:
+        raise _Refused(f"{name} lies before 1970")
+    if now is not None and moment > now:
+        raise _Refused(f"{name} lies in the future")
+    return moment
 
 
 def _wishes(cells: dict[str, str], *, topics: dict[str, int]) -> Wishes:
+    base = Wishes()
     wishes = Wishes(
-        cadence=cells.get("cadence") or Subscriber.Cadence.DAILY,
-        time_zone=cells.get("time_zone") or "UTC",
-        language=(cells.get("language") or "en")[:8],
+        cadence=cells.get("cadence") or base.cadence,
+        time_zone=cells.get("time_zone") or base.time_zone,
+        language=(cells.get("language") or base.language)[:8],
+        hour=_number(cells, "hour", base.hour, (0, 23)),
+        weekdays=_number(cells, "weekdays", base.weekdays, (1, 127)),
+        max_papers=_number(cells, "max_papers", base.max_papers, (1, 50)),
+        thin_policy=_choice(cells, "thin_policy", base.thin_policy, Subscriber.ThinPolicy.values),
+        mail_format=_choice(cells, "mail_format", base.mail_format, Subscriber.MailFormat.values),
+        wants_outside=_choice(cells, "wants_outside", str(base.wants_outside), ["True", "False"]) == "True",
         stances=dict(_stance(word) for word in cells.get("topics", "").split()),
-    )
-    wishes = replace(
-        wishes,
-        hour=_number(cells, "hour", wishes.hour, (0, 23)),
-        weekdays=_number(cells, "weekdays", wishes.weekdays, (1, 127)),
-        max_papers=_number(cells, "max_papers", wishes.max_papers, (1, 50)),
     )
     if wishes.cadence not in Subscriber.Cadence.values:
         raise _Refused(f"cadence: not one of {', '.join(Subscriber.Cadence.values)}")
@@ -185,8 +214,23 @@ def _wishes(cells: dict[str, str], *, topics: dict[str, int]) -> Wishes:
 
 
 def _stance(word: str) -> tuple[str, str]:
-    slug, _colon, stance = word.partition(":")
+    slug, stance, *_rest = [*word.split(":"), ""]
     return slug, stance or TopicPreference.Stance.FOLLOW
+
+
+def _muted_from(word: str) -> tuple[str, str]:
+    """What a mute by one tap goes back to: the third part of ``slug:mute:follow``."""
+    slug, _stance, before, *_rest = [*word.split(":"), "", ""]
+    if before and before not in TopicPreference.Stance.values:
+        raise _Refused(f"topics: {before!r} is not one of {', '.join(TopicPreference.Stance.values)}")
+    return slug, before
+
+
+def _choice(cells: dict[str, str], name: str, default: str, choices: Sequence[str]) -> str:
+    chosen = cells.get(name) or default
+    if chosen not in choices:
+        raise _Refused(f"{name}: not one of {', '.join(choices)}")
+    return chosen
 
 
 def _number(cells: dict[str, str], name: str, default: int, bounds: tuple[int, int]) -> int:
@@ -244,7 +288,9 @@ def _insert(
 ) -> None:
     readers = Subscriber.objects.bulk_create([_reader(row, now=now, welcome_due_at=welcome_due_at) for row in rows])
     TopicPreference.objects.bulk_create(
-        TopicPreference(subscriber=reader, topic_id=topics[slug], stance=stance)
+        TopicPreference(
+            subscriber=reader, topic_id=topics[slug], stance=stance, muted_from=row.muted_from.get(slug, "")
+        )
         for reader, row in zip(readers, rows, strict=True)
         for slug, stance in row.wishes.stances.items()
     )
@@ -255,10 +301,14 @@ def _insert(
             at=now,
             method="import",
             source_url=row.source,
-            detail={"confirmed_at": row.confirmed_at.isoformat(), "file": file_name, "line": row.line},
+            detail={"confirmed_at": _iso(row.confirmed_at), "file": file_name, "line": row.line}
+            | ({} if row.state == Subscriber.State.CONFIRMED else {"state": row.state}),
         )
         for reader, row in zip(readers, rows, strict=True)
     )
+    for row in rows:
+        if row.suppressed_for:
+            lifecycle.bar_address(row.address_hash, reason=row.suppressed_for, source="import", now=row.left_at or now)
 
 
 def _reader(row: _Row, *, now: datetime, welcome_due_at: datetime | None) -> Subscriber:
@@ -268,14 +318,18 @@ def _reader(row: _Row, *, now: datetime, welcome_due_at: datetime | None) -> Sub
         address_key=row.address.key,
         address_hash=row.address_hash,
         domain=row.address.domain,
-        state=Subscriber.State.CONFIRMED,
+        state=row.state,
         confirmed_at=row.confirmed_at,
-        welcome_due_at=welcome_due_at,
+        left_at=row.left_at,
+        paused_until=row.paused_until,
+        clicks_agreed_at=row.clicks_agreed_at,
+        welcome_due_at=welcome_due_at if row.state == Subscriber.State.CONFIRMED else None,
         unsubscribe_token=token,
         unsubscribe_hash=token_hash,
         **row.wishes.columns,
     )
-    reader.next_due_at = lifecycle.next_due_of(reader, after=now)
+    if reader.state == Subscriber.State.CONFIRMED:
+        reader.next_due_at = lifecycle.next_due_of(reader, after=now)
     return reader
 
 
@@ -298,21 +352,35 @@ def export_lines(*, states: Iterable[str]) -> Iterator[list[str]]:
     )
     after = 0
     while chunk := list(readers.filter(pk__gt=after)[:CHUNK]):
+        barred = dict(
+            Suppression.objects.in_force()
+            .filter(address_hash__in=[reader.address_hash for reader in chunk])
+            .values_list("address_hash", "reason")
+        )
         for reader in chunk:
-            yield [safe_cell(cell) for cell in _cells(reader)]
+            yield [safe_cell(cell) for cell in _cells(reader, reason=barred.get(reader.address_hash, ""))]
         after = chunk[-1].pk
 
 
-def _cells(reader: Any) -> Iterator[str]:
+def _cells(reader: Any, *, reason: str) -> Iterator[str]:
     last = reader.consents[-1] if reader.consents else None
     yield reader.email
-    yield reader.confirmed_at.isoformat() if reader.confirmed_at else ""
+    yield _iso(reader.confirmed_at)
     yield (last.source_url or last.method) if last else ""
-    yield " ".join(f"{one.topic.slug}:{one.stance}" for one in reader.preferences.all())
+    yield " ".join(
+        f"{one.topic.slug}:{one.stance}" + (f":{one.muted_from}" if one.muted_from else "")
+        for one in reader.preferences.all()
+    )
     for name in WISHES[1:]:
         yield str(getattr(reader, name))
     yield reader.state
-    yield reader.left_at.isoformat() if reader.left_at else ""
+    for name in ("left_at", "paused_until", "clicks_agreed_at"):
+        yield _iso(getattr(reader, name))
+    yield reason
+
+
+def _iso(moment: datetime | None) -> str:
+    return moment.isoformat() if moment else ""
 
 
 def safe_cell(text: str) -> str:

@@ -6,14 +6,21 @@ Erasing twice is erasing once. Rows of other apps are found through their foreig
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth import get_user_model
 from django.db import transaction
-from django.db.models import CASCADE, SET_NULL, CharField, JSONField, TextField
+from django.db.models import CASCADE, SET_NULL, CharField, JSONField, Q, TextField
+from django.utils.translation import gettext as _
 
 from subscriptions import links
 from subscriptions.lifecycle import NOTHING_DUE, Origin, Wishes, bar_address, move, record, wishes_of
-from subscriptions.models import ConsentEvent, Subscriber, Suppression
+from subscriptions.models import ConsentEvent, Notice, Subscriber, Suppression
+
+_SUPPRESSION_COLUMNS = ("reason", "source", "first_at", "last_at", "lifted_at")
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,12 +38,43 @@ def export(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin
             "exported_at": now,
             "subscriber": {name: value for name, value in reader.items() if name not in secret},
             "topics": dict(wishes_of(subscriber).stances),
-            **{rows.model._meta.model_name: list(rows.values()) for rows in _rows_about(subscriber)},
+            "suppression": list(
+                Suppression.objects.filter(address_hash=subscriber.address_hash).values(*_SUPPRESSION_COLUMNS)
+            ),
+            **{str(rows.model._meta.model_name): readable(rows) for rows in _rows_about(subscriber)},
         }
 
 
+def readable(rows: QuerySet[Any]) -> list[dict[str, Any]]:
+    """The rows as a person can read them: the names of what they refer to, and the rows that hang on them.
+
+    A model whose numbers need more than that has a `for_export` of its own, which adds to each row by its key.
+    """
+    links_out = [column for column in rows.model._meta.concrete_fields if column.is_relation]
+    names = [one.name for one in links_out if one.related_model not in (Subscriber, get_user_model())]
+    told = {}
+    for row in rows.select_related(*names) if names else rows:
+        plain = {column.attname: getattr(row, column.attname) for column in row._meta.concrete_fields}
+        told[row.pk] = plain | {name: str(getattr(row, name)) for name in names if getattr(row, name) is not None}
+    for pk, more in getattr(rows.model, "for_export", lambda rows: {})(rows).items():
+        told[pk] |= more
+    return list(told.values())
+
+
 def erase(subscriber: Subscriber, *, now: datetime, method: str) -> bool:
-    """Forget who this was. What stays: numbers without a name, and the keyed hash on the suppression list.
+    """Forget who this was, in the rows of others too. False when they were erased before."""
+    with transaction.atomic():
+        email, address_hash = Subscriber.objects.values_list("email", "address_hash").get(pk=subscriber.pk)
+        if not give_way(subscriber, now=now, method=method):
+            return False
+        forget_elsewhere(str(email), address_hash)
+    return True
+
+
+def give_way(subscriber: Subscriber, *, now: datetime, method: str) -> bool:
+    """Erase this row alone: its address lives on with a reader who moves to it. False when it was erased before.
+
+    What stays: numbers without a name, and the keyed hash on the suppression list.
 
     Whatever belongs to the reader (CASCADE) is deleted; what they gave to everybody (SET_NULL) stays without them, and
     the accounts of what was sent (PROTECT) stay too, both cleared of the address. The consent record keeps what
@@ -47,13 +85,14 @@ def erase(subscriber: Subscriber, *, now: datetime, method: str) -> bool:
         if reader.email is None:
             return False
         bar_address(reader.address_hash, reason=Suppression.Reason.ERASED, source=method, now=now)
+        traces = _traces_of(reader)
         for rows in _rows_about(reader):
             if rows.model is ConsentEvent:
                 rows.update(ip_address=None, user_agent="", source_url="", detail={})
             elif _relation(rows.model).remote_field.on_delete is CASCADE:
                 rows.delete()
             else:
-                _clear_address(rows, reader.email)
+                _clear_traces(rows, traces)
                 if _relation(rows.model).remote_field.on_delete is SET_NULL:
                     rows.update(**{_relation(rows.model).name: None})
         _token, unknown_hash = links.new_unsubscribe_token()
@@ -65,6 +104,7 @@ def erase(subscriber: Subscriber, *, now: datetime, method: str) -> bool:
             **NOTHING_DUE,
             paused_until=None,
             clicks_agreed_at=None,
+            welcome_due_at=None,
             left_at=reader.left_at or now,
             **unset,
         )
@@ -84,12 +124,26 @@ def _relation(model: type[Model]) -> Any:
     return next(one.field for one in Subscriber._meta.related_objects if one.related_model is model)
 
 
-def _clear_address(rows: QuerySet[Any], email: str) -> None:
-    """Empty every text that quotes the address or its hash or domain, here and in the rows that hang on these."""
+def forget_elsewhere(email: str, address_hash: str) -> None:
+    """Forget an erased address in the rows of others: who wanted to move to it, and what was done to it by hand."""
+    Notice.objects.filter(context__hash=address_hash).delete()
+    LogEntry.objects.filter(object_repr__iexact=email).update(object_repr=_("an erased reader"))
+
+
+def _traces_of(reader: Subscriber) -> set[str]:
+    """The reader's address and its domain, and those they had before as far as we know them."""
+    named = reader.notices.values_list("context", flat=True)
+    addresses = {str(reader.email), *(str(context["to"]) for context in named if "to" in context)}
+    return addresses | {address.rpartition("@")[2] for address in addresses}
+
+
+def _clear_traces(rows: QuerySet[Any], traces: set[str]) -> None:
+    """Empty every text that quotes one of them, and every hash and domain, here and in the rows that hang on these."""
     for column in rows.model._meta.concrete_fields:
         if column.name in {"address_hash", "domain"}:
             rows.update(**{column.name: None if column.null else ""})
         if isinstance(column, (CharField, TextField)) and not isinstance(column, JSONField) and not column.choices:
-            rows.filter(**{f"{column.name}__icontains": email}).update(**{column.name: ""})
+            quoting = reduce(or_, (Q(**{f"{column.name}__icontains": trace}) for trace in traces))
+            rows.filter(quoting).update(**{column.name: None if column.null else ""})
     for relation in rows.model._meta.related_objects:
-        _clear_address(relation.related_model._default_manager.filter(**{f"{relation.field.name}__in": rows}), email)
+        _clear_traces(relation.related_model._default_manager.filter(**{f"{relation.field.name}__in": rows}), traces)

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 import time_machine
 from django.apps import apps
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from newsletter.models import Delivery, DeliveryEvent, Edition, Verdict
-from subscriptions import gdpr, lifecycle, links
+from subscriptions import address_change, gdpr, lifecycle, links
 from subscriptions.addresses import parse_address
 from subscriptions.forms import FORM_VERSION
 from subscriptions.lifecycle import Origin, Wishes
@@ -174,6 +176,45 @@ def test_after_erasure_no_table_holds_the_address_or_where_it_came_from(client: 
         for trace in (ADDRESS, "alice.example", "192.0.2.1", "Browser", token):
             assert trace.lower() not in rows.lower(), (table, trace)
         assert (hashed in rows) == (table == "subscriptions_suppression"), table
+
+
+def test_after_erasure_nobody_elses_row_holds_the_address_nor_any_row_a_domain_of_ones_own() -> None:
+    reader = make_reader("ex@lovelace.example.org")
+    edition = Edition.objects.create(
+        cadence="daily", period_on=NOON.date(), window_start_at=NOON - timedelta(days=1), cutoff_at=NOON
+    )
+    row = {"edition": edition, "due_at": NOON, "expires_at": NOON, "state": "sent", "local_on": NOON.date()}
+    delivery = Delivery.objects.create(subscriber=reader, domain="lovelace.example.org", reply="250 ok", **row)
+    text = "450 <mx.lovelace.example.org> greylisted"
+    DeliveryEvent.objects.create(delivery=delivery, kind="deferred", at=NOON, source="smtp", text=text)
+    other = make_reader("other@example.net")
+    address_change.ask_move(other, to=parse_address("ex@lovelace.example.org"), now=NOON, origin=ELSEWHERE)
+    to = parse_address("ex@lovelace.example.org")
+    context = {"to": to.email, "hash": reader.address_hash, "from_hash": other.address_hash}
+    other.notices.create(kind="move", created_at=NOON, not_before=NOON, context=context)
+    operator = get_user_model().objects.create_user("operator")
+    LogEntry.objects.create(user=operator, object_id=str(reader.pk), object_repr=str(reader), action_flag=2)
+    mine = "lovelace"
+    assert sum(mine in rows for rows in everything_stored().values()) >= 4
+    gdpr.erase(reader, now=NOON, method="test")
+    assert [table for table, rows in everything_stored().items() if mine in rows.lower()] == []
+
+
+def test_the_export_has_what_was_reported_and_papers_by_title(client: Client) -> None:
+    reader = make_life(client)
+    paper = make_paper(title="On computable numbers")
+    delivery = Delivery.objects.get()
+    item = delivery.edition.items.create(paper=paper, position=1)
+    Delivery.objects.update(picks=[[item.pk, "topic", "vision"]])
+    Verdict.objects.create(subscriber=reader, paper=paper, value=1, at=NOON)
+    lifecycle.suppress(reader, reason="bounce", source="dsn", now=NOON)
+    data = gdpr.export(reader, now=NOON, method="test", origin=ELSEWHERE)
+    (row,) = data["delivery"]
+    assert row["picks"] == [{"title": "On computable numbers", "lane": "topic", "reason": "vision"}]
+    assert [event["text"] for event in row["events"]] == [f"<{ADDRESS}> unknown"]
+    assert "On computable numbers" in [one["paper"] for one in data["verdict"]]
+    assert [(one["reason"], one["source"]) for one in data["suppression"]] == [("bounce", "dsn")]
+    assert {one["kind"] for one in data["notice"]} == {"confirm", "manage"}
 
 
 def test_erasure_keeps_the_numbers(client: Client) -> None:

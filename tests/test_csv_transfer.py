@@ -172,14 +172,65 @@ def test_an_export_of_those_who_left_subscribes_nobody_elsewhere() -> None:
     csv.writer(out).writerows(rows)
     out.seek(0)
     tally = csv_transfer.import_readers(out, file_name="x.csv", now=NOON + timedelta(days=1))
-    assert (tally.read, tally.imported) == (1, 0)
-    assert not Subscriber.objects.exists()
+    assert (tally.read, tally.imported) == (1, 1)
+    assert Subscriber.objects.get().state == "unsubscribed"
+    assert not Subscriber.objects.mailable().exists()
+
+
+def everything_carried() -> list[dict[str, Any]]:
+    rows = []
+    for reader in Subscriber.objects.order_by("email"):
+        skipped = {"id", "created_at", "unsubscribe_token", "unsubscribe_hash", "next_due_at", "next_on"}
+        row = {name: value for name, value in vars(reader).items() if name[0] != "_" and name not in skipped}
+        stances = reader.preferences.values_list("topic__slug", "stance", "muted_from").order_by("topic__slug")
+        barred = Suppression.objects.filter(address_hash=reader.address_hash).values_list("reason", flat=True)
+        rows.append(row | {"stances": list(stances), "barred": list(barred)})
+    return rows
+
+
+def test_export_and_import_are_the_identity_for_every_wish_and_state() -> None:
+    odd = {
+        "cadence": "monthly", "weekdays": 0b1000001, "hour": 0, "time_zone": "Asia/Kathmandu", "max_papers": 7,
+        "thin_policy": "hold", "wants_outside": False, "mail_format": "text", "language": "de",
+        "clicks_agreed_at": NOON - timedelta(days=3),
+    }  # fmt: skip
+    left = {"next_due_at": None, "left_at": NOON - timedelta(days=1)}
+    reader = make_reader("Confirmed@example.net", **odd)
+    reader.preferences.create(topic=make_topic("vision"), stance="mute", muted_from="more")
+    reader.preferences.create(topic=make_topic("robotics"), stance="more")
+    make_reader("paused@example.net", state="paused", paused_until=NOON + timedelta(days=9), next_due_at=None, **odd)
+    make_reader("left@example.net", state="unsubscribed", **left, **odd)
+    make_reader("never@example.net", state="unsubscribed", confirmed_at=None, **left)
+    for reason in ("bounce", "complaint", "admin"):
+        gone = make_reader(f"{reason}@example.net")
+        lifecycle.suppress(gone, reason=reason, source="test", now=NOON)
+    for reader in Subscriber.objects.all():
+        reader.consent_events.create(kind="confirmed", at=NOON - timedelta(days=9), method="page")
+    states = ["confirmed", "paused", "unsubscribed", "suppressed"]
+    before, exported = everything_carried(), list(csv_transfer.export_lines(states=states))
+    Subscriber.objects.all().delete()
+    Suppression.objects.all().delete()
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows(exported)
+    out.seek(0)
+    refusals: list[csv_transfer.Refusal] = []
+    tally = csv_transfer.import_readers(out, file_name="x.csv", now=NOON, on_refusal=refusals.append)
+    assert (refusals, tally.imported) == ([], 7)
+    assert everything_carried() == before
+    assert list(csv_transfer.export_lines(states=states)) == exported
+
+
+def test_empty_cells_and_lines_of_commas_are_no_refusal_and_the_language_is_the_sites(settings: Any) -> None:
+    settings.LANGUAGE_CODE = "de"
+    tally, refused = run(f"a@example.net,{PROOF},", ",,,,", "  , ,", header="email,confirmed_at,consent_source,state")
+    assert (tally.read, tally.imported, refused) == (1, 1, [])
+    assert Subscriber.objects.get().language == "de"
 
 
 def test_an_export_reads_readers_in_chunks(django_assert_max_num_queries: Any) -> None:
     for _ in range(20):
         make_reader(follows=("vision",))
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(6):
         assert len(list(csv_transfer.export_lines(states=["confirmed"]))) == 21
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.db.models import Count, Exists, F, OuterRef, Q
@@ -113,6 +113,23 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.edition_id} to {self.subscriber_id}: {self.state}"
+
+    @staticmethod
+    def for_export(rows: models.QuerySet[Delivery]) -> dict[int, dict[str, Any]]:
+        """Delivery to its papers by title, and to what was reported about it: for the reader's own export."""
+        picks = dict(rows.values_list("pk", "picks"))
+        items = EditionItem.objects.filter(pk__any_of=[item for chosen in picks.values() for item, *_ in chosen])
+        titles = dict(items.values_list("pk", "paper__title"))
+        told: dict[int, dict[str, Any]] = {
+            pk: {
+                "picks": [{"title": titles.get(item, ""), "lane": lane, "reason": why} for item, lane, why in chosen],
+                "events": [],
+            }
+            for pk, chosen in picks.items()
+        }
+        for event in DeliveryEvent.objects.filter(delivery__in=rows).values():
+            told[event["delivery_id"]]["events"].append(event)
+        return told
 
 
 class Claim(models.Model):
@@ -269,3 +286,8 @@ class Click(models.Model):
 
     def __str__(self) -> str:
         return f"{self.delivery_id} {self.item_id} {self.kind}"
+
+    @staticmethod
+    def for_export(rows: models.QuerySet[Click]) -> dict[int, dict[str, Any]]:
+        """Click to the title of its paper: for the reader's own export."""
+        return {pk: {"paper": title} for pk, title in rows.values_list("pk", "item__paper__title")}

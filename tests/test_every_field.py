@@ -1,0 +1,120 @@
+"""Every field of a reader is exported, imported, shown and erased, or says why not: a new one fails here first."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.serializers.json import DjangoJSONEncoder
+
+from newsletter.monitoring.reader_history import history_of
+from subscriptions import csv_transfer, gdpr, lifecycle
+from subscriptions.lifecycle import Origin, Wishes
+from subscriptions.models import Subscriber, TopicPreference
+from tests.builders import NOON, make_reader, make_topic
+
+pytestmark = pytest.mark.django_db
+
+READER = [field.name for field in Subscriber._meta.concrete_fields]
+STANCE = [field.name for field in TopicPreference._meta.concrete_fields]
+# Field of a reader -> why the file for another Paperboy does not carry it.
+NOT_IN_CSV = {
+    "id": "a number of this database",
+    "address_key": "made of the address",
+    "address_hash": "made of the address, with the key of this site",
+    "domain": "made of the address",
+    "next_due_at": "made of the rhythm",
+    "next_on": "made of the rhythm",
+    "welcome_due_at": "asked for by import_readers --welcome",
+    "unsubscribe_token": "the links of this site",
+    "unsubscribe_hash": "the links of this site",
+    "created_at": "when the row came to this database",
+}
+SECRET = {"unsubscribe_token": "whoever has it can unsubscribe", "unsubscribe_hash": "finds the token"}
+# Field -> why it stays when the reader is erased.
+KEPT = {
+    "id": "a number without a name, which the accounts refer to",
+    "state": "says that the row is erased",
+    "unsubscribe_hash": "unique, and of a token that nobody was told",
+    "created_at": "a moment without a name",
+    "confirmed_at": "a moment without a name, of the consent record",
+    "left_at": "a moment without a name, of the consent record",
+}
+OTHER: dict[str, Any] = {
+    "cadence": "weekly", "weekdays": 1, "hour": 3, "time_zone": "Asia/Tokyo", "max_papers": 3, "thin_policy": "hold",
+    "wants_outside": False, "mail_format": "text", "language": "de", "stances": {"vision": "more"},
+}  # fmt: skip
+
+
+def full_reader() -> Subscriber:
+    over: dict[str, Any] = {name: value for name, value in OTHER.items() if name != "stances"}
+    over |= {"clicks_agreed_at": NOON, "welcome_due_at": NOON, "paused_until": NOON + timedelta(days=3)}
+    over |= {"next_on": NOON.date(), "left_at": NOON}
+    reader = make_reader("alice@lovelace.example", **over)
+    reader.preferences.create(topic=make_topic("vision"), stance="mute", muted_from="more")
+    return reader
+
+
+def test_every_wish_is_a_column_of_the_reader_and_in_this_list() -> None:
+    names = {one.name for one in fields(Wishes)}
+    assert names == set(OTHER)
+    assert names - {"stances"} <= set(READER)
+
+
+@pytest.mark.parametrize("field", READER)
+def test_every_field_is_in_the_file_for_another_site_or_says_why_not(field: str) -> None:
+    assert (field in csv_transfer.COLUMNS) != (field in NOT_IN_CSV)
+
+
+def test_no_reason_is_of_a_field_that_is_gone() -> None:
+    assert {*NOT_IN_CSV, *SECRET, *KEPT} <= set(READER)
+
+
+def test_every_column_of_the_file_is_written_and_read() -> None:
+    reader = full_reader()
+    reader.consent_events.create(kind="confirmed", at=NOON, method="page")
+    header, cells = csv_transfer.export_lines(states=["confirmed"])
+    row = dict(zip(header, cells, strict=True))
+    empty = {name for name, cell in row.items() if not cell}
+    assert empty == {"suppressed_for"}, "only of those who are"
+    assert row["topics"] == "vision:mute:more", "every field of a stance that is not a key"
+    assert set(STANCE) == {"id", "subscriber", "topic", "stance", "muted_from"}
+
+
+@pytest.mark.parametrize("field", READER)
+def test_every_field_is_in_the_readers_own_export_or_is_a_key(field: str) -> None:
+    data = gdpr.export(full_reader(), now=NOON, method="test", origin=Origin())
+    column = Subscriber._meta.get_field(field).attname  # type: ignore[union-attr]
+    assert (column in data["subscriber"]) != (field in SECRET)
+    (stance,) = data["topicpreference"]
+    assert (stance["topic"], stance["stance"], stance["muted_from"]) == (make_topic("vision").name, "mute", "more")
+    json.dumps(data, cls=DjangoJSONEncoder)
+
+
+@pytest.mark.parametrize("field", READER)
+def test_every_field_is_erased_or_says_why_it_stays(field: str) -> None:
+    reader = full_reader()
+    before = getattr(reader, field)
+    gdpr.erase(reader, now=NOON + timedelta(days=1), method="test")
+    reader.refresh_from_db()
+    default = getattr(Subscriber(), field)
+    if field in KEPT:
+        assert getattr(reader, field) is not None
+    else:
+        assert getattr(reader, field) in (None, "", default)
+        assert before not in (None, ""), "the reader of this test had it"
+    assert not reader.preferences.exists()
+
+
+@pytest.mark.parametrize("wish", sorted(OTHER))
+def test_every_wish_that_changes_is_on_record_and_in_the_history(wish: str) -> None:
+    make_topic("vision")
+    reader = make_reader()
+    wishes = replace(lifecycle.wishes_of(reader), **{wish: OTHER[wish]})
+    assert lifecycle.change(reader, wishes=wishes, now=NOON, method="test", origin=Origin())
+    assert reader.consent_events.get().detail["wishes"][wish] == OTHER[wish]
+    (line,) = [line for line in history_of(reader) if line.subject == "consent"]
+    assert line.what == "changed preferences"
