@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db import transaction
 from django.shortcuts import render
@@ -32,6 +33,7 @@ from subscriptions.models import (
     Suppression,
     Topic,
     TopicPreference,
+    TopicTranslation,
 )
 from subscriptions.tasks import ring
 
@@ -94,10 +96,10 @@ class LinesField(forms.CharField):
         return bool(self.to_python(initial) != self.to_python(data))
 
     def validate(self, value: Any) -> None:
-        """Any words will do."""
+        """Accept any text."""
 
     def run_validators(self, value: Any) -> None:
-        """They are words, whatever they say."""
+        """Never read the text as code or as a regular expression."""
 
 
 class TopicForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -108,6 +110,23 @@ class TopicForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ("name", "slug", "description", "keywords", "position", "is_active")
 
 
+class TopicTranslationForm(forms.ModelForm):  # type: ignore[type-arg]
+    language = forms.ChoiceField(
+        label=_("Language"), choices=lambda: [one for one in settings.LANGUAGES if not one[0].startswith("en")]
+    )
+
+    class Meta:
+        model = TopicTranslation
+        fields = ("language", "name", "description")
+
+
+class TopicTranslationInline(TabularInline):  # type: ignore[misc]
+    model = TopicTranslation
+    form = TopicTranslationForm
+    extra = 0
+    hide_title = True
+
+
 @admin.register(Topic)
 class TopicAdmin(ModelAdmin):  # type: ignore[misc]
     form = TopicForm
@@ -116,6 +135,7 @@ class TopicAdmin(ModelAdmin):  # type: ignore[misc]
     list_filter = ("is_active",)
     search_fields = ("name", "description")
     prepopulated_fields = {"slug": ("name",)}
+    inlines = (TopicTranslationInline,)
 
     def has_delete_permission(self, request: HttpRequest, obj: Topic | None = None) -> bool:
         """A topic is switched off, not deleted: readers' wishes hang on it."""

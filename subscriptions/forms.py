@@ -155,7 +155,7 @@ class TopicsForm(RhythmForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.known_topics = list(Topic.objects.filter(is_active=True).only("slug", "name", "description"))
-        self.fields["topics"].choices = [(topic.slug, topic.name) for topic in self.known_topics]  # type: ignore[attr-defined]
+        self.fields["topics"].choices = [(topic.slug, topic.local_name) for topic in self.known_topics]  # type: ignore[attr-defined]
 
     @property
     def cards(self) -> list[tuple[Topic, bool, list[str]]]:
@@ -320,7 +320,7 @@ class PreferencesForm(RhythmForm):
             del self.fields["counts_clicks"]
         for topic in self.known_topics:
             self.fields[f"topic-{topic.slug}"] = forms.ChoiceField(
-                label=topic.name, choices=[("", ""), *TopicPreference.Stance.choices], required=False
+                label=topic.local_name, choices=[("", ""), *TopicPreference.Stance.choices], required=False
             )
 
     def clean_weekdays(self) -> int:

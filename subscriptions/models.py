@@ -5,18 +5,23 @@ In: forms and lifecycle. Out: rows that the pipeline reads. The state of a subsc
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+import time
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
 EVERY_DAY = 0b1111111
 WEEKDAYS = 0b0011111  # bit 0 is Monday
+TRANSLATIONS_KEPT_SECONDS = 60
 
 
 def site_language() -> str:
@@ -39,6 +44,63 @@ class Topic(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def local_name(self) -> str:
+        """The name in the active language; the topic's own (English) one where curators have not translated it."""
+        return local_texts().get(self.pk, self).name
+
+    @property
+    def local_description(self) -> str:
+        return local_texts().get(self.pk, self).description or self.description
+
+
+class TopicTranslation(models.Model):
+    """A topic's name and description in another language. Curators edit these beside the topic."""
+
+    topic = models.ForeignKey(Topic, on_delete=models.CASCADE, related_name="translations")
+    language = models.CharField(max_length=10, help_text=_("Language code, such as de."))
+    name = models.CharField(max_length=80)
+    description = models.CharField(
+        max_length=400, blank=True, help_text=_("Empty: readers see the English description.")
+    )
+
+    class Meta:
+        ordering = ["language"]
+        constraints = [
+            models.UniqueConstraint(fields=["topic", "language"], name="one_translation_per_topic_and_language")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.language}: {self.name}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        super().save(*args, **kwargs)
+        forget_local_texts()
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        forget_local_texts()
+        return super().delete(*args, **kwargs)
+
+
+def local_texts() -> Mapping[int, TopicTranslation]:
+    """Translations in the active language by topic. Each process reads them once a minute, not once a topic."""
+    language = get_language() or "en"
+    if language.startswith("en"):
+        return {}
+    read_at, found = _local_texts.get(language, (-math.inf, {}))
+    if time.monotonic() - read_at >= TRANSLATIONS_KEPT_SECONDS:
+        found = {row.topic_id: row for row in TopicTranslation.objects.filter(language=language)}
+        _local_texts[language] = time.monotonic(), found
+    return found
+
+
+def forget_local_texts() -> None:
+    """Make this process read the translations again; others do within a minute."""
+    _local_texts.clear()
+
+
+_local_texts: dict[str, tuple[float, dict[int, TopicTranslation]]] = {}
 
 
 class SubscriberQuerySet(models.QuerySet["Subscriber"]):

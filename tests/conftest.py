@@ -15,6 +15,7 @@ from django.db import connection
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from subscriptions.models import forget_local_texts
 from tests.inbox import Inbox
 from tests.processes import Processes
 from tests.services import RedisServer, ServiceMissing
@@ -36,6 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
     cache.clear()
+    forget_local_texts()
 
 
 @pytest.fixture(scope="session")
@@ -97,5 +99,7 @@ def processes(database_url: str, redis_url: str, inbox: Inbox, tmp_path: Path) -
 @pytest.fixture
 def default_topics(transactional_db: None) -> None:
     """The topics that the migrations bring; a test that commits finds them flushed by the one before it."""
-    migration = importlib.import_module("newsletter.migrations.0002_default_topics")
-    migration.add_default_topics(apps, None)
+    topics = importlib.import_module("newsletter.migrations.0002_default_topics")
+    topics.add_default_topics(apps, None)
+    translations = importlib.import_module("subscriptions.migrations.0010_german_topics")
+    translations.add_german(apps, None)

@@ -58,7 +58,7 @@ def test_each_reader_is_written_to_in_their_own_language() -> None:
     german, english = bodies(mails["anna"]), bodies(mails["alice"])
     assert '<html lang="de"' in german["html"]
     assert '<html lang="en"' in english["html"]
-    assert "Sie folgen Computer vision" in " ".join(german["plain"].split())
+    assert "Sie folgen „Maschinelles Sehen“" in " ".join(german["plain"].split())
     assert "you follow Computer vision" in " ".join(english["plain"].split())
     assert "Abbestellen" in german["plain"]
     assert "Mittwoch, 18. März 2026" in german["plain"]

@@ -2,20 +2,25 @@
 
 import ast
 import gettext
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import Group, User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 from django.utils.translation.template import templatize
 
 from newsletter.catalogue.sources import registry
+from newsletter.models import Edition
 from subscriptions import links
-from subscriptions.models import Notice, Subscriber, TopicPreference
+from subscriptions.models import Notice, Subscriber, Topic, TopicPreference, TopicTranslation
 from subscriptions.notices import build_notice, owe_notice
-from tests.builders import NOON, make_paper, make_reader
+from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic
 
 ROOT = Path(__file__).parent.parent
 PO = ROOT / "newsletter/locale/de/LC_MESSAGES/django.po"
@@ -156,3 +161,80 @@ def test_the_reason_of_a_paper_is_told_in_the_readers_language(client: Client, d
     make_paper(score_daily=1.0, score_parts=parts)
     page = client.get("/", headers={"Accept-Language": "de"}).content.decode()
     assert "Im Trend: +41 Stimmen in 24 Std. (Median der Vergleichsgruppe 6)" in page
+
+
+def test_the_admin_is_in_one_language_whatever_the_browser_prefers(admin_client: Client) -> None:
+    answer = admin_client.get("/admin/newsletter/edition/", headers={"Accept-Language": "de"})
+    assert answer["Content-Language"] == "en"
+    assert "Abmelden" not in answer.content.decode()
+    assert "Log out" in answer.content.decode()
+    assert admin_client.get("/topics/", headers={"Accept-Language": "de"})["Content-Language"] == "de"
+
+
+# --- topics -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_every_default_topic_has_a_german_name_and_description() -> None:
+    with translation.override("de"):
+        topics = list(Topic.objects.all())
+        assert len(topics) == 18
+        assert all(topic.local_description != topic.description for topic in topics)
+        assert {topic.local_name for topic in topics} >= {"Maschinelles Sehen", "Sprachmodelle"}
+    with translation.override("en"):
+        assert all(topic.local_name == topic.name for topic in topics)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/topics/", "/topic/vision/", "/subscribe/", "/", "/feeds/topic/vision.atom"])
+def test_pages_name_topics_in_the_readers_language(client: Client, path: str) -> None:
+    assign(make_paper(), "vision")
+    assert "Maschinelles Sehen" in client.get(path, headers={"Accept-Language": "de"}).content.decode()
+    assert "Maschinelles Sehen" not in client.get(path).content.decode()
+
+
+@pytest.mark.django_db
+def test_a_digest_names_topics_in_its_readers_language() -> None:
+    make_reader(language="de", follows=("vision",))
+    edition = make_edition(papers=[assign(make_paper(), "vision")], state=Edition.State.FROZEN)
+    compiled = edition.compiled.fragments
+    assert "Maschinelles Sehen" in json.dumps(compiled["languages"]["de"])
+    assert "Maschinelles Sehen" not in json.dumps({**compiled, "languages": {}})
+
+
+@pytest.mark.django_db
+def test_a_topic_without_translation_keeps_its_own_words() -> None:
+    topic = make_topic("shoes", name="Shoes", description="All about shoes.")
+    with translation.override("de"):
+        assert (topic.local_name, topic.local_description) == ("Shoes", "All about shoes.")
+        TopicTranslation.objects.create(topic=topic, language="de", name="Schuhe")
+        assert (topic.local_name, topic.local_description) == ("Schuhe", "All about shoes.")
+
+
+@pytest.mark.django_db
+def test_one_query_reads_all_translations_and_the_next_page_none(
+    client: Client,
+) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as caught:
+            client.get("/topics/", headers={"Accept-Language": "de"})
+        return len(caught)
+
+    assert queries() == queries() + 1
+
+
+def test_curators_translate_topics_in_the_admin(client: Client, db: None) -> None:
+    user = User.objects.create_user("carla", is_staff=True)
+    user.groups.add(Group.objects.get(name="Curators"))
+    client.force_login(user)
+    topic = Topic.objects.get(slug="vision")
+    row = topic.translations.get(language="de")
+    fields = {"name": topic.name, "slug": topic.slug, "description": topic.description, "keywords": "", "position": 0}
+    rows = {
+        **{f"translations-{name}": count for name, count in {"TOTAL_FORMS": 1, "INITIAL_FORMS": 1}.items()},
+        **{f"translations-0-{name}": value for name, value in {"id": row.pk, "topic": topic.pk}.items()},
+        **{"translations-0-language": "de", "translations-0-name": "Bildverstehen"},
+    }
+    answer = client.post(f"/admin/subscriptions/topic/{topic.pk}/change/", fields | rows | {"is_active": "on"})
+    assert answer.status_code == 302
+    assert "Bildverstehen" in client.get("/topics/", headers={"Accept-Language": "de"}).content.decode()

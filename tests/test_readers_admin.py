@@ -145,7 +145,7 @@ def test_erasing_needs_its_permission_and_the_number_typed() -> None:
         data = {"action": "erase_readers", "_selected_action": [one.pk, other.pk]} | typed
         page = client.post(READERS, data)
         assert page.status_code == 200
-        assert "Type 2 to go on" in page.content.decode()
+        assert "Type 2 to confirm" in page.content.decode()
     assert Subscriber.objects.filter(state="erased").count() == 0
     client.post(READERS, data | {"typed": "2"})
     assert Subscriber.objects.filter(state="erased").count() == 2

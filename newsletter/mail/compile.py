@@ -76,7 +76,7 @@ def compile_edition(edition: Edition, *, now: datetime, languages: Iterable[str]
 def _compile(edition: Edition, *, language: str, now: datetime) -> dict[str, Any]:
     press = _Press(edition)
     with translation.override(language):
-        topics = {topic.slug: mail_text.one_line(topic.name) for topic in Topic.objects.filter(is_active=True)}
+        topics = {topic.slug: mail_text.one_line(topic.local_name) for topic in Topic.objects.filter(is_active=True)}
         compiled: dict[str, Any] = {
             "compiled_at": now.isoformat(),
             "campaign": f"{edition.pk}:digest:{edition.cadence}",
@@ -288,7 +288,7 @@ class _Sheet:
             authors=authors_line([mail_text.one_line(str(name)) for name in paper.authors]),
             summary=mail_text.gist(paper.abstract),
             note=_("Editor: %s") % note if (note := mail_text.one_line(item.note)) else "",
-            topics=tuple(mail_text.one_line(topic.name) for topic in shown),
+            topics=tuple(mail_text.one_line(topic.local_name) for topic in shown),
             url=addresses[LinkKind.PAPER],
             links=tuple((names[kind], address) for kind, address in addresses.items()),
             verdicts=tuple(verdicts),

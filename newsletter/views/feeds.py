@@ -85,8 +85,8 @@ def _trending() -> Channel:
 def _topic(slug: str) -> Channel:
     topic = get_object_or_404(Topic, slug=slug, is_active=True)
     return Channel(
-        f"{settings.SITE_NAME}: {topic.name}",
-        topic.description,
+        f"{settings.SITE_NAME}: {topic.local_name}",
+        topic.local_description,
         reverse("newsletter:topic", args=[topic.slug]),
         _first(Paper.objects.published().assigned_to(topic).order_by("-paper_topics__paper_id")),
     )

@@ -120,7 +120,9 @@ def topic(request: HttpRequest, slug: str) -> HttpResponse:
     topic = get_object_or_404(Topic, slug=slug, is_active=True)
     asked = _asked(request, (), sorts={"newest": SORTS["newest"]} | SORTS, topic=topic)
     papers = _papers_of_topic(asked, topic)
-    context = frame(request) | _listed(request, papers, asked, title=topic.name, cadence="weekly", default="newest")
+    context = frame(request) | _listed(
+        request, papers, asked, title=topic.local_name, cadence="weekly", default="newest"
+    )
     return render(request, "newsletter/topic.html", context | {"topic": topic, "nav": "topics"})
 
 
@@ -260,7 +262,7 @@ def _listed(
     ]
     if windows:
         filters.insert(0, (_("Period"), choices("window", windows[1], windows[0], list_page.params)))
-    known: dict[str, str | _StrPromise] = {"": _("All topics")} | {each.slug: each.name for each in topics}
+    known: dict[str, str | _StrPromise] = {"": _("All topics")} | {each.slug: each.local_name for each in topics}
     chosen = asked.params.get("topic", "")
     return {
         "list_page": list_page,

@@ -79,7 +79,7 @@ def _shown(pk: int) -> Paper | None:
 
 
 def _primary(paper: Paper) -> str:
-    return next((each.topic.name for each in paper.shown_topics), "")
+    return next((each.topic.local_name for each in paper.shown_topics), "")
 
 
 def _whys(paper: Paper) -> list[str]:
