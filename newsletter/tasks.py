@@ -24,6 +24,7 @@ from newsletter.catalogue.topics import embeddings
 from newsletter.delivery import high_water, webhooks
 from newsletter.delivery.bounces import handling, mailbox
 from newsletter.delivery.choose_transport import open_transport
+from newsletter.delivery.run import GREETING
 from newsletter.editions import lifecycle as edition_lifecycle
 from newsletter.models import Delivery, Heartbeat, SignIn, full_disk
 from newsletter.monitoring import clocks
@@ -123,7 +124,7 @@ def plan() -> None:
         deliver.apply_async(expires=settings.TASK_EXPIRES_SECONDS)
 
 
-@shared_task(name="newsletter.tasks.deliver")
+@shared_task(name="newsletter.tasks.deliver", soft_time_limit=540, time_limit=600)  # a greeting, and a last answer
 def deliver() -> None:
     deliver_due(deadline=timezone.now() + SLICE, should_stop=_leaving.is_set)
 
@@ -189,12 +190,14 @@ def plan_due(*, now: datetime, deadline: datetime | None = None) -> planning.Pla
     return planning.plan_due(now=now, deadline=deadline) if high_water.advance(now=now) else planning.Planned()
 
 
-def deliver_due(*, deadline: datetime, should_stop: Callable[[], bool] = lambda: False) -> delivery.Run | None:
+def deliver_due(
+    *, deadline: datetime, should_stop: Callable[[], bool] = lambda: False, greeting: timedelta = GREETING
+) -> delivery.Run | None:
     """Send what is due until ``deadline``; None when nothing was. Opens no connection when there is nothing to send."""
     now = timezone.now()
     if not Delivery.objects.claimable(now).exists() or not high_water.advance(now=now):
         return None
-    run = delivery.deliver(transport=open_transport(), deadline=deadline, should_stop=should_stop)
+    run = delivery.deliver(transport=open_transport(), deadline=deadline, should_stop=should_stop, greeting=greeting)
     beat("deliver", now=timezone.now(), detail=f"{run.sent} of {run.claimed} sent")
     return run
 

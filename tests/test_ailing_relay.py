@@ -247,7 +247,9 @@ def test_try_now_starts_nothing_that_a_person_paused() -> None:
 
 @pytest.fixture
 def digests() -> Iterator[Callable[..., delivery.Run]]:
-    def send(server: ScriptedServer, *, slice_seconds: float = 60, stop_after: float = 1e9) -> delivery.Run:
+    def send(
+        server: ScriptedServer, *, slice_seconds: float = 60, stop_after: float = 1e9, greeting: float = 300
+    ) -> delivery.Run:
         common = Common(ehlo_name="papers.example.org", connections=4)
         transport = open_relays([(Relay(host="127.0.0.1", port=server.port), 1)], common=common)
         began = time.monotonic()
@@ -255,6 +257,7 @@ def digests() -> Iterator[Callable[..., delivery.Run]]:
             transport=transport,
             deadline=timezone.now() + timedelta(seconds=slice_seconds),
             should_stop=lambda: time.monotonic() - began > stop_after,
+            greeting=timedelta(seconds=greeting),
         )
 
     return send
@@ -282,11 +285,10 @@ def test_a_relay_that_greets_after_the_slice_is_waited_for(digests: Any) -> None
 def test_a_relay_that_never_greets_is_an_outage_and_no_reader_pays(
     digests: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("newsletter.delivery.run.GREETING", timedelta(seconds=0.5))
     monkeypatch.setattr("newsletter.delivery.run.AFTER_GREETING", timedelta(seconds=0.1))
     owed_now(3)
     with ScriptedServer().on("CONNECT", delay=30) as server:
-        assert digests(server, slice_seconds=0.3).sent == 0
+        assert digests(server, slice_seconds=0.3, greeting=0.5).sent == 0
     stream = Stream.objects.get()
     assert (stream.trouble, "does not greet" in stream.last_reply) == (Stream.Trouble.UNREACHABLE, True)
     assert set(Delivery.objects.values_list("state", "attempts")) == {(State.QUEUED, 0)}

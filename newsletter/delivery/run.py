@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 IDLE_SECONDS = 0.25
 BUSY_SECONDS = 0.001  # while the writer writes, look back at it this often
 LAST_WORDS = timedelta(seconds=200)  # longer than a relay may take to answer the final dot
-GREETING = timedelta(seconds=120)  # from the start of a run, whatever its deadline: a slow relay is waited for …
+GREETING = timedelta(minutes=5)  # from the start of a run, whatever its deadline: a slow relay is waited for …
 AFTER_GREETING = timedelta(seconds=20)  # … and is then given mail
 
 
@@ -58,17 +58,18 @@ def deliver(
     deadline: datetime,
     should_stop: Callable[[], bool] = lambda: False,
     clock: Callable[[], datetime] = timezone.now,
+    greeting: timedelta = GREETING,
 ) -> Run:
     """Send everything that is due, until ``deadline`` (UTC) or until told to stop. Closes the transport.
 
-    A relay that has not greeted yet is waited for beyond it, two minutes from the start at most.
+    A relay that has not greeted yet is waited for beyond it, for ``greeting`` from the start at most.
     Rows claimed and not sent are given back. Raises what the database raises when it stays away for too long; what was
     on the wire is then settled by the reaper as unknown.
     """
     writer, claims = open_writer(), open_writer()  # claiming a chunk takes long: it must not hold up the marks
     try:
         worker = _Worker(transport=transport, writer=writer, claims=claims, clock=clock)
-        greeting_until = clock() + GREETING
+        greeting_until = clock() + greeting
         while not worker.is_done:
             if not worker.run.outcomes and transport.is_opening():
                 deadline = max(deadline, min(clock(), greeting_until) + AFTER_GREETING)

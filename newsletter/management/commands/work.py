@@ -30,6 +30,7 @@ from subscriptions import notices
 
 log = logging.getLogger(__name__)
 SLICE = timedelta(seconds=20)  # neither confirmations nor digests wait longer than this behind the other
+GREETING = timedelta(minutes=2)  # but for a relay that does not greet: two minutes, or the ticks would be late
 
 
 class Command(BaseCommand):
@@ -69,7 +70,7 @@ def work(stop: threading.Event, *, once: bool = False) -> None:
             gatherer.start()
         gatherer.end_step_that_is_stuck(after=settings.CELERY_TASK_SOFT_TIME_LIMIT)
         until = timezone.now() + SLICE
-        if error := _failure_of(partial(tasks.deliver_due, deadline=until, should_stop=stop.is_set)):
+        if error := _failure_of(partial(tasks.deliver_due, deadline=until, should_stop=stop.is_set, greeting=GREETING)):
             failures.append(error)
         if once:
             if gatherer.ident:
