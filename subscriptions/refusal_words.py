@@ -31,6 +31,7 @@ _GAP = r"(?: \S+){0,5}"  # what "*" stands for
 # A phrase a line, words as they stand between spaces, "*" for up to five more words. Upper case and accents count not.
 _PHRASES = {
     Topic.SIZE: """
+        maximum email size exceeded|email size exceeds|maximum message size exceeded|message size limit
         message size exceeds|message size exceeded|message too large|message too big|message is too big|mail too big
         message is too large|too large message|size limit exceeded|exceeds * size limit|exceeded * size limit
         exceeds * maximum message size|exceeds * maximum size|exceeds fixed maximum|mail size limit
@@ -42,26 +43,27 @@ _PHRASES = {
         邮件太大|邮件大小超过
     """,
     Topic.LIMIT: """
-        too many messages|exceeded * hourly|daily message quota|unexpected volume|unusual volume
-        thread limit exceeded|user sending limit|exceeded * daily|daily message limit|relay limit|submission limit
-        outgoing limit|outbound limit|mail limit exceeded|messages limit|emails limit|too many mails|too many emails
-        too many email|too many connections|too many concurrent|too many simultaneous|too many sessions
-        too many recipients|too many smtp|too many rcpt|too many requests|too many connection
-        too many open connections|too many deliveries|rate limit|rate limited|rate limiting|ratelimit|ratelimited
-        rate limits|throttled|throttling|throttle|rate control|exceeded * rate|exceeds * rate|rate exceeded
-        sending rate|message rate|connection rate|mail rate|receiving mail at a rate|receiving mail too
-        too much mail|too fast|too quickly|too frequently|slow down|connection limit|connections limit
-        max connections|maximum * connections|maximum connections|exceeded * connections|exceeds * connections
-        connections exceeded|per hour|per minute|per second|per day|per connection|hourly limit|hourly quota
-        daily limit|daily quota|daily user sending|daily sending|sending limit|sending quota|sending limits
-        concurrency|too much traffic|excessive * connections|excessive volume|unusual rate|volume limit
-        recipients this hour|limit of messages|maximum number of messages|maximum messages|message limit
-        zu viele nachrichten|zu viele verbindungen|zu viele mails|trop de connexions|trop de messages
-        trop de connexion|demasiadas conexiones|demasiados mensajes|muitas conexoes|muitas mensagens
-        troppe connessioni|troppi messaggi|слишком много писем|слишком много сообщений|слишком много соединений
-        送信数|接続数|过于频繁|频率|连接数
+        frequency limited|frequency limit|frequency limitation|too many messages|exceeded * hourly
+        daily message quota|unexpected volume|unusual volume|thread limit exceeded|user sending limit
+        exceeded * daily|daily message limit|relay limit|submission limit|outgoing limit|outbound limit
+        mail limit exceeded|messages limit|emails limit|too many mails|too many emails|too many email
+        too many connections|too many concurrent|too many simultaneous|too many sessions|too many recipients
+        too many smtp|too many rcpt|too many requests|too many connection|too many open connections
+        too many deliveries|rate limit|rate limited|rate limiting|ratelimit|ratelimited|rate limits|throttled
+        throttling|throttle|rate control|exceeded * rate|exceeds * rate|rate exceeded|sending rate|message rate
+        connection rate|mail rate|receiving mail at a rate|receiving mail too|too much mail|too fast|too quickly
+        too frequently|slow down|connection limit|connections limit|max connections|maximum * connections
+        maximum connections|exceeded * connections|exceeds * connections|connections exceeded|per hour|per minute
+        per second|per day|per connection|hourly limit|hourly quota|daily limit|daily quota|daily user sending
+        daily sending|sending limit|sending quota|sending limits|concurrency|too much traffic
+        excessive * connections|excessive volume|unusual rate|volume limit|recipients this hour|limit of messages
+        maximum number of messages|maximum messages|message limit|zu viele nachrichten|zu viele verbindungen
+        zu viele mails|trop de connexions|trop de messages|trop de connexion|demasiadas conexiones
+        demasiados mensajes|muitas conexoes|muitas mensagens|troppe connessioni|troppi messaggi|слишком много писем
+        слишком много сообщений|слишком много соединений|送信数|接続数|过于频繁|频率|连接数
     """,
     Topic.FULL: """
+        exceeds allowed size|over its allotted|above its limit|mailboxfull|out of storage space
         receiving mail at a rate|receiving mail too|has exceeded the limit|over quota|overquota|over the quota
         over its quota|over disk quota|quota exceeded|quotaexceeded|exceeded * quota|exceeds * quota|exceed * quota
         out of quota|quota full|quota is full|quota has been|disk quota|quota violation|quota exceed|quota reached
@@ -85,11 +87,14 @@ _PHRASES = {
         사서함이 가득|용량을 초과|용량 초과
     """,
     Topic.SENDER: """
-        spam|spamming|spammer|spammers|antispam|anti spam|spamhaus|spamcop|spamassassin|spam like|junk|unsolicited
-        uce|bulk|blocked|blocking|blocklist|block list|blocklisted|block listed|blacklist|blacklisted|black list
-        black listed|blacklists|denylist|deny list|denylisted|listed at|is listed|are listed|currently listed
-        listed by|dnsbl|dnsrbl|rbl|dbl|surbl|uribl|sorbs|senderbase|barracudacentral|reputation|dmarc|dkim|spf
-        domainkeys|domainkey|sender policy framework|arc|sender rejected|sender denied|sender refused
+        url p1|url p2|url p3|pol p1|pol p2|pol p3|pol p4|pol p5|pol p6|pol p7|con t1|con t2|con t3|dns p1|dns p2
+        tls p1|msg p1|administrative prohibition|security policies|failed to authenticate|anti spoofing
+        envelope blocked|suspected bounce|connection denied|content denied|likely unsolicited|not in allowed senders
+        allowed senders|spam|spamming|spammer|spammers|antispam|anti spam|spamhaus|spamcop|spamassassin|spam like
+        junk|unsolicited|uce|bulk|blocked|blocking|blocklist|block list|blocklisted|block listed|blacklist
+        blacklisted|black list|black listed|blacklists|denylist|deny list|denylisted|listed at|is listed|are listed
+        currently listed|listed by|dnsbl|dnsrbl|rbl|dbl|surbl|uribl|sorbs|senderbase|barracudacentral|reputation
+        dmarc|dkim|spf|domainkeys|domainkey|sender policy framework|arc|sender rejected|sender denied|sender refused
         sender address rejected|sender address denied|sender verify|sender verification|verify sender
         sender * not exist|sender * not found|sender domain|sender s domain|domain of sender|sender unknown
         unknown sender|invalid sender|sender invalid|sender address invalid|bad sender|sender is not|sender not
@@ -126,6 +131,8 @@ _PHRASES = {
         迷惑メール|拒否されました|垃圾邮件|垃圾郵件|被拒绝|黑名单|스팸
     """,
     Topic.MAILBOX: """
+        rcp p2|rcp p3|rcp t1|rcp t2|rcp t3|rcp t4|recipient temporarily unavailable|points to local host
+        account service is temporarily|mailbox access disabled|recipient s preferences|no connection could be made
         disabled|suspended|deactivated|frozen|locked|inactive account|inactive user|inactive mailbox
         account inactive|mailbox is inactive|mailbox inactive|not active|is inactive|user inactive
         temporarily unavailable|temporarily inactive|currently disabled|on hold|dormant|account expired
@@ -156,27 +163,29 @@ _PHRASES = {
         휴면
     """,
     Topic.GONE: """
-        nosuchuser|no such domain|recipnotfound|recipient name is not recognized|inactive email address
-        bad destination|bad destination mailbox|not our user|not our customer|not listed in|account * doesn t exist
-        doesn t have * account|email account * not exist|name is not recognized|no longer employed|has left the
-        has moved|user has moved|mailbox has moved|moved to another|moved to a new|recipient has moved
-        unrouteable address|unrouteable mail domain|unroutable address|unroutable mail domain|non existent hosts
-        host unknown|unknown host|unknown domain|domain unknown|domain does not exist|domain doesn t exist
-        domain * does not exist|domain not found|domain is not found|nonexistent domain|non existent domain
-        invalid domain|no such host|not accept mail|does not accept mail|doesn t accept mail
+        address lookups failed permanently|annuaire domino|domino verzeichnis|illegal host|illegal domain
+        does not have a mailbox here|rcp p1|nosuchuser|no such domain|recipnotfound|recipient name is not recognized
+        inactive email address|bad destination|bad destination mailbox|not our user|not our customer|not listed in
+        account * doesn t exist|doesn t have * account|email account * not exist|name is not recognized
+        no longer employed|has left the|has moved|user has moved|mailbox has moved|moved to another|moved to a new
+        recipient has moved|unrouteable address|unrouteable mail domain|unroutable address|unroutable mail domain
+        non existent hosts|host unknown|unknown host|unknown domain|domain unknown|domain does not exist
+        domain doesn t exist|domain * does not exist|domain not found|domain is not found|nonexistent domain
+        non existent domain|invalid domain|no such host|not accept mail|does not accept mail|doesn t accept mail
         not accepting network messages|null mx|nullmx|doesn t receive email|does not receive email|never accept mail
         accept no mail|system does not accept|no smtp service
     """,
     Topic.NO_USER: """
-        user unknown|address couldn t be found|unknown user account|unknown user name|no such user|no such mailbox
-        no such recipient|no such address|no such person|no such account|no such local user|no such email
-        no such e mail|no such mail|no such name|no such virtual user|no such entry|no such id|no such addressee
-        user not found|user not known|user not exist|user doesn t exist|user does not exist|user don t exist
-        user * does not exist|user * doesn t exist|users does not exist|user is unknown|user is not known
-        user not local|user is not found|user account not found|user account does not exist|user unkown|usernotfound
-        nonexistent user|non existent user|nonexistent mailbox|non existent mailbox|nonexistent recipient
-        non existent address|nonexistent address|mailbox nonexistent|non existing|nonexisting|inexistent user
-        unknown recipient|unknown mailbox|unknown address|unknown local part|unknown account|unknown addressee
+        invalid final delivery userid|unknown local part|mailbox not known|unrecognized recipient|user name unknown
+        no such mail drop|user unknown|address couldn t be found|unknown user account|unknown user name|no such user
+        no such mailbox|no such recipient|no such address|no such person|no such account|no such local user
+        no such email|no such e mail|no such mail|no such name|no such virtual user|no such entry|no such id
+        no such addressee|user not found|user not known|user not exist|user doesn t exist|user does not exist
+        user don t exist|user * does not exist|user * doesn t exist|users does not exist|user is unknown
+        user is not known|user not local|user is not found|user account not found|user account does not exist
+        user unkown|usernotfound|nonexistent user|non existent user|nonexistent mailbox|non existent mailbox
+        nonexistent recipient|non existent address|nonexistent address|mailbox nonexistent|non existing|nonexisting
+        inexistent user|unknown recipient|unknown mailbox|unknown address|unknown account|unknown addressee
         unknown user or|unknown or illegal|unknown local user|unknown virtual|unknown email|unknown to address
         recipient unknown|recipient is unknown|recipient does not exist|recipient doesn t exist|recipient not exist
         recipient * does not exist|recipient * doesn t exist|recipients does not exist|recipient address unknown

@@ -160,7 +160,7 @@ def test_the_receivers_words_outrank_its_codes(code: int, text: str, kind: Outco
     ("phase", "verdict"),
     [
         (Phase.RCPT, Verdict.GONE),
-        (None, Verdict.GONE),
+        (None, Verdict.MAILBOX),  # a quoted answer, and nobody tells to which command
         (Phase.DATA, Verdict.MAILBOX),  # the recipient was accepted: perhaps only this message is refused
         (Phase.DOT, Verdict.MAILBOX),
         (Phase.MAIL, Verdict.SENDER),  # nobody has named the recipient yet
@@ -168,8 +168,14 @@ def test_the_receivers_words_outrank_its_codes(code: int, text: str, kind: Outco
 )
 def test_no_such_user_counts_by_when_it_is_said(phase: Phase | None, verdict: Verdict) -> None:
     assert judge("550 No such user here", phase=phase) is verdict
+    assert judge("550 RCP-P2, 5.1.1: no such user", phase=Phase.RCPT) is Verdict.MAILBOX  # Facebook: their preferences
     at_mail = phase is Phase.MAIL
     assert judge("550 5.1.1 No such user", phase=phase) is (Verdict.SENDER if at_mail else Verdict.GONE)
+
+
+@pytest.mark.parametrize("words", ["No such user here", "Unrouteable address", "not listed in Domino Directory"])
+def test_what_a_system_says_of_itself_is_believed(words: str) -> None:
+    assert judge(words) is Verdict.GONE
 
 
 @pytest.mark.parametrize(

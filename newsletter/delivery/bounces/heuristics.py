@@ -1,8 +1,8 @@
 """Bounces that follow no standard: read by the words in which the mail systems of the world report a failure. Pure.
 
 In: a parsed message and its bytes. Out: an Event, or None. Only letters that a mail system sent are looked at: its
-sender, its subject or its headers must say so. flufl.bounce knows further oddities; its word alone condemns nobody (it
-calls a full mailbox permanent).
+sender or its headers must say so, or a subject of bounces over a quoted answer of a server. flufl.bounce knows further
+oddities; its word alone condemns nobody (it calls a full mailbox permanent).
 """
 
 from __future__ import annotations
@@ -50,10 +50,11 @@ _REPLY = re.compile(r"(?<![\d.])[45]\d\d[ -]\S|(?<![\d.])#?[45]\.\d{1,3}\.\d{1,3
 
 
 def parse(message: Message, *, raw: bytes) -> Event | None:
-    if not is_from_a_system(message):
-        return None
     text = own_words.text_of_system(message)
     words = own_words.words_of(text)
+    is_answer_quoted = _SUBJECT.match(_subject(message)) and _REPLY.search(words)
+    if not is_from_a_system(message) and not is_answer_quoted:
+        return None
     verdict = judge(words, phase=own_words.phase_of(text))
     if verdict is None and (mime.report_blocks(message) or not _looks_like_a_bounce(message, words)):
         return None
