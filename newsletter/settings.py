@@ -245,6 +245,7 @@ ARXIV_CATEGORIES = env.several(
 # auto: the extra `semantic` is used where it is installed; off: as if it were not
 SEMANTIC = env.one_of("SEMANTIC", ("auto", "off"), default="auto")
 EDITION_AUTO_APPROVE = env.flag("EDITION_AUTO_APPROVE")
+CURATOR_MAILS = env.flag("CURATOR_MAILS", default=True)  # tell curators by mail that a draft waits for them
 EDITION_CUTOFF_HOUR = env.whole("EDITION_CUTOFF_HOUR", 4, at_least=0, at_most=23)  # UTC; arXiv has announced by then
 EDITION_SIZE = env.whole("EDITION_SIZE", 60, at_least=1, at_most=5000)  # candidate papers in one edition
 DIGEST_MIN_PAPERS = env.whole("DIGEST_MIN_PAPERS", 1, at_least=0, at_most=100)
@@ -317,6 +318,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "maintenance"
 CELERY_TASK_ROUTES = {
     "subscriptions.tasks.send_notices": {"queue": "confirm"},
+    "newsletter.tasks.mail_curators": {"queue": "ingest"},  # the queue `confirm` is for who waits in front of a page
     "newsletter.tasks.deliver": {"queue": "digest"},
     "newsletter.tasks.plan": {"queue": "digest"},
     "newsletter.tasks.ingest": {"queue": "ingest"},

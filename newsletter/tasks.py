@@ -25,6 +25,7 @@ from newsletter.delivery import high_water, webhooks
 from newsletter.delivery.bounces import handling, mailbox
 from newsletter.delivery.choose_transport import open_transport
 from newsletter.delivery.run import GREETING
+from newsletter.editions import curator_mails
 from newsletter.editions import lifecycle as edition_lifecycle
 from newsletter.models import Delivery, Heartbeat, SignIn, full_disk
 from newsletter.monitoring import clocks
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 SCORE_EVERY = timedelta(minutes=15)
 SLICE = timedelta(seconds=180)  # a task is a bounded loop; the next tick goes on
 RESTORED = "The database was restored. Nothing is sent until manage.py after_restore has said what was sent since."
+CURATING = timedelta(seconds=20)  # of one task for the mails to curators
 READING = timedelta(seconds=40)  # of one ingest task, for the search index and the vectors
 _leaving = multiprocessing.Event()  # made before the fork: SIGTERM reaches the parent, its children do the work
 
@@ -65,7 +67,7 @@ def tick() -> None:
     """Each minute: move editions on, clean up after the dead, and ring for whatever is due."""
     now = timezone.now()
     keep_house(now=now)
-    for task in (send_notices, ingest, score, plan, deliver, listen, call_webhooks, reconcile):
+    for task in (send_notices, mail_curators, ingest, score, plan, deliver, listen, call_webhooks, reconcile):
         task.apply_async(expires=settings.TASK_EXPIRES_SECONDS)
 
 
@@ -95,6 +97,13 @@ def listen() -> None:
             beat("mailbox", now=now, detail=str(error))
     else:
         beat("mailbox", now=timezone.now())
+
+
+@shared_task(name="newsletter.tasks.mail_curators")
+def mail_curators() -> None:
+    """Tell curators of drafts that wait for them."""
+    now = timezone.now()
+    curator_mails.send_due(now=now, deadline=now + CURATING)
 
 
 @shared_task(name="newsletter.tasks.reconcile")
@@ -143,6 +152,7 @@ def keep_house(*, now: datetime) -> None:
     for step in (
         edition_lifecycle.skip_stale,
         edition_lifecycle.draft_due,
+        curator_mails.owe_due,
         edition_lifecycle.approve_due,
         edition_lifecycle.freeze_due,
         edition_lifecycle.finish_due,

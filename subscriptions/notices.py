@@ -39,7 +39,7 @@ LEASE = timedelta(minutes=5)  # longer than any one mail can take: the relay's t
 MAX_ATTEMPTS = 8
 GIVE_UP_AFTER = timedelta(hours=24)  # a link somebody asked for yesterday is no help today
 INFRASTRUCTURE_PAUSE = timedelta(seconds=60)
-_FAILED = frozenset({OutcomeKind.BOUNCED, OutcomeKind.SOFT, OutcomeKind.REJECTED})
+FAILED = frozenset({OutcomeKind.BOUNCED, OutcomeKind.SOFT, OutcomeKind.REJECTED})
 
 SUPPRESSED = "The address is suppressed."
 # Whoever complained, or was blocked by an operator, gets nothing at all, not even the mail that asks.
@@ -160,11 +160,11 @@ def _recipient(notice: Notice) -> str:
 
 
 def _settle_error(notice: Notice, error: Exception, *, step: str, now: datetime) -> None:
-    kind = _kind_of(error, phase=Phase(step))
+    kind = kind_of(error, phase=Phase(step))
     text = redact(f"{type(error).__name__}: {error}")
     if kind is OutcomeKind.UNKNOWN:  # it may have been handed over. The reader can ask for another.
         _settle(notice, Notice.State.UNKNOWN, now=now, error=text)
-    elif kind in _FAILED or notice.attempts >= MAX_ATTEMPTS or now - notice.created_at > GIVE_UP_AFTER:
+    elif kind in FAILED or notice.attempts >= MAX_ATTEMPTS or now - notice.created_at > GIVE_UP_AFTER:
         _settle(notice, Notice.State.FAILED, now=now, error=text)
     else:
         delay = retry_delay(notice.attempts, chance=random.random())  # noqa: S311  (jitter, not a secret)
@@ -179,7 +179,7 @@ def retry_delay(attempts: int, *, chance: float) -> timedelta:
     return timedelta(seconds=ceiling * (0.5 + chance / 2))
 
 
-def _kind_of(error: Exception, *, phase: Phase) -> OutcomeKind:
+def kind_of(error: Exception, *, phase: Phase) -> OutcomeKind:
     """The meaning of a failure to send, by the rules that digests go by; UNKNOWN when it may have been handed over."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         code, reply = next(iter(error.recipients.values()), (0, b""))

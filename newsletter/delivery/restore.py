@@ -17,7 +17,7 @@ from django.db.models import Q
 
 from newsletter.delivery import high_water
 from newsletter.editions import lifecycle as edition_lifecycle
-from newsletter.models import Claim, Delivery, DeliveryEvent, Edition, Heartbeat
+from newsletter.models import Claim, CuratorMail, Delivery, DeliveryEvent, Edition, Heartbeat
 from newsletter.planning import due
 from subscriptions.models import Notice, Subscriber
 
@@ -50,6 +50,8 @@ def after_restore(*, since: datetime, now: datetime) -> Settled:
         lease_until=None,
         error="The database was restored; it may be sent.",
     )
+    owed = CuratorMail.objects.filter(state__in=[CuratorMail.State.QUEUED, CuratorMail.State.SENDING])
+    owed.update(state=CuratorMail.State.UNKNOWN, settled_at=now, lease_until=None)
     while chunk := _doubt_chunk(now=now):
         done.deliveries += chunk
     Claim.objects.all().delete()

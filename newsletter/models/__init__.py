@@ -15,7 +15,7 @@ from newsletter.models.deliveries import (
     Miss,
     Verdict,
 )
-from newsletter.models.editions import Compiled, Edition, EditionItem, EditionItemQuerySet, EditionQuerySet
+from newsletter.models.editions import Compiled, CuratorMail, Edition, EditionItem, EditionItemQuerySet, EditionQuerySet
 from newsletter.models.embeddings import PaperVector
 from newsletter.models.operations import (
     Heartbeat,
@@ -38,6 +38,7 @@ __all__ = [
     "Click",
     "ClickQuerySet",
     "Compiled",
+    "CuratorMail",
     "Delivery",
     "DeliveryEvent",
     "DeliveryQuerySet",

@@ -150,3 +150,40 @@ class Compiled(models.Model):
 
     def __str__(self) -> str:
         return f"compiled {self.edition_id}"
+
+
+class CuratorMail(models.Model):
+    """One mail that tells one curator of one draft: that it waits, or that its cut-off is near. Owed until settled."""
+
+    class Kind(models.TextChoices):
+        DRAFT = "draft", _("a draft waits")
+        REMINDER = "reminder", _("its cut-off is near")
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("queued")
+        SENDING = "sending", _("sending")
+        SENT = "sent", _("sent")
+        FAILED = "failed", _("failed")
+        SKIPPED = "skipped", _("skipped")
+        UNKNOWN = "unknown", _("unknown")
+
+    edition = models.ForeignKey(Edition, on_delete=models.CASCADE, related_name="curator_mails")
+    curator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=8, choices=Kind)
+    state = models.CharField(max_length=8, choices=State, default=State.QUEUED)
+    created_at = models.DateTimeField()
+    not_before = models.DateTimeField()
+    lease_until = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    settled_at = models.DateTimeField(null=True, blank=True)
+    error = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["edition", "curator", "kind"], name="one_mail_per_draft_curator_and_occasion"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.edition_id}: {self.state}"

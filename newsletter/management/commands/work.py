@@ -24,6 +24,7 @@ from newsletter import search, tasks
 from newsletter.catalogue.topics import embeddings
 from newsletter.celery import TimeIsUp
 from newsletter.delivery import webhooks
+from newsletter.editions import curator_mails
 from newsletter.models import full_disk
 from newsletter.monitoring import reconcile
 from subscriptions import notices
@@ -61,6 +62,7 @@ def work(stop: threading.Event, *, once: bool = False) -> None:
         if is_tick:
             next_tick = now + tick
             steps += [partial(step, now=now) for step in (tasks.score_if_due, tasks.keep_house, tasks.plan_due)]
+            steps.append(partial(curator_mails.send_due, now=now, deadline=now + SLICE))
             steps.append(partial(reconcile.reconcile_due, now=now, deadline=now + SLICE))
             steps += [partial(search.keep_up, now=now, deadline=now + SLICE / 2)]
         failures = [error for step in steps if (error := _failure_of(step))]
