@@ -85,7 +85,7 @@ MIDDLEWARE = [
     "newsletter.views.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "newsletter.admin.content_policy.ContentPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "newsletter.admin.language.AdminLanguageMiddleware",
@@ -155,6 +155,13 @@ if ANYMAIL:
         raise ImproperlyConfigured(
             'ANYMAIL needs "WEBHOOK_SECRET": "user:password", or anybody could report bounces. See .env.example.'
         )
+    _secrets = ANYMAIL["WEBHOOK_SECRET"]
+    for _secret in _secrets if isinstance(_secrets, list) else [_secrets]:
+        if not isinstance(_secret, str) or not all(_secret.partition(":")[::2]):
+            raise ImproperlyConfigured(
+                'The "WEBHOOK_SECRET" in ANYMAIL must be "user:password": without the colon '
+                "all events of the provider would be refused. See .env.example."
+            )
 MAIL_SIGNER = (
     "newsletter.delivery.choose_transport.signed"  # what signs confirmations and notices, when DKIM_KEY_FILE is set
 )
@@ -166,6 +173,12 @@ DIGEST_FROM_EMAIL = env.mailbox("DIGEST_FROM_EMAIL", f"{SITE_NAME} <digest@{_mai
 DEFAULT_FROM_EMAIL = env.mailbox("DEFAULT_FROM_EMAIL", f"{SITE_NAME} <hello@{_mail_host}>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 REPLY_TO_EMAIL = env.mailbox("REPLY_TO_EMAIL", DEFAULT_FROM_EMAIL)
+# Where people report a hole in our safety: /.well-known/security.txt names it (RFC 9116).
+SECURITY_CONTACT = env.text("SECURITY_CONTACT", f"mailto:{parseaddr(DEFAULT_FROM_EMAIL)[1]}")
+if not SECURITY_CONTACT.startswith(("mailto:", "https://")):
+    raise ImproperlyConfigured(
+        f"SECURITY_CONTACT must begin with mailto: or https://, not {SECURITY_CONTACT!r}. See .env.example."
+    )
 MAIL_DOMAIN = parseaddr(DIGEST_FROM_EMAIL)[1].rpartition("@")[2]
 BOUNCE_DOMAIN = env.domain("BOUNCE_DOMAIN", MAIL_DOMAIN)  # bounces come back to b+<id>@BOUNCE_DOMAIN
 # The mailbox bounces come back to: imaps://user:password@host/INBOX, pop3s://… or maildir:///path; empty: not read.
@@ -396,7 +409,6 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W021",  # asking browsers' makers to preload us is nothing a default may do
 ]
 CONTENT_SECURITY_POLICY = {
-    "EXCLUDE_URL_PREFIXES": [f"/{ADMIN_PATH}"],
     "DIRECTIVES": {
         "default-src": [NONE],
         "script-src": [SELF],

@@ -90,6 +90,7 @@ pages: list[URLPattern] = [
     path("sitemap-pages.xml", feeds.sitemap_pages, name="sitemap_pages"),
     path("sitemap-papers-<int:part>.xml", feeds.sitemap_papers, name="sitemap_papers"),
     path("api/", api_page, name="api_page"),
+    path(".well-known/security.txt", feeds.security, name="security"),
     path("robots.txt", feeds.robots, name="robots"),
     path("r/<str:token>/papers/", votes_and_submissions.papers, name="reader_papers"),
     path("d/<str:token>", digest.digest, name="digest"),

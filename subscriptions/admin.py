@@ -79,6 +79,19 @@ class NoticeInline(ReadOnly, TabularInline):  # type: ignore[misc]
     fields = ("created_at", "kind", "state", "attempts", "settled_at", "error")
 
 
+class ShownFiltersOnly:
+    """Rows can be narrowed by what the list offers, not by any column: hidden ones could be guessed sign by sign."""
+
+    list_filter: Any
+    date_hierarchy: str | None
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        named = [each if isinstance(each, str) else each[0] for each in self.list_filter if not isinstance(each, type)]
+        offered = {name.partition("__")[0] for name in (*named, self.date_hierarchy or "", "id", "pk")}
+        allowed: bool = super().lookup_allowed(lookup, value, request)  # type: ignore[misc]
+        return allowed and lookup.partition("__")[0] in offered
+
+
 class LinesField(forms.CharField):
     """A list of words, one a line, for people who do not write JSON."""
 
@@ -143,7 +156,7 @@ class TopicAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Subscriber)
-class SubscriberAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class SubscriberAdmin(ShownFiltersOnly, ReadOnly, ModelAdmin):  # type: ignore[misc]
     list_display = ("email", "state", "cadence", "local_hour", "next_due_at", "confirmed_at", "left_at")
     list_filter = ("state", "cadence", "mail_format", "language")
     search_fields = ("email",)
@@ -253,7 +266,7 @@ class RefusedRequestAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Suppression)
-class SuppressionAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class SuppressionAdmin(ShownFiltersOnly, ReadOnly, ModelAdmin):  # type: ignore[misc]
     list_display = ("__str__", "reason", "source", "first_at", "last_at", "lifted_at")
     list_filter = ("reason", ("lifted_at", admin.EmptyFieldListFilter))
     search_fields = ("address_hash",)
@@ -283,7 +296,7 @@ class SuppressionAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Notice)
-class NoticeAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class NoticeAdmin(ShownFiltersOnly, ReadOnly, ModelAdmin):  # type: ignore[misc]
     list_display = ("subscriber", "kind", "state", "created_at", "attempts", "settled_at", "error")
     list_filter = ("state", "kind")
     list_select_related = ("subscriber",)
@@ -307,7 +320,7 @@ class NoticeAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class ApiKeyAdmin(ShownFiltersOnly, ReadOnly, ModelAdmin):  # type: ignore[misc]
     """Keys are made by `create_api_key`, which shows them once; here they end."""
 
     list_display = ("name", "may", "created_at", "last_used_at", "revoked_at")

@@ -12,7 +12,17 @@ import pytest
 from tests.processes import ROOT
 
 TOP_LEVEL = {
-    *(".ci", ".dockerignore", ".editorconfig", ".env.example", ".gitignore", "Dockerfile", "LICENSE", "Makefile"),
+    *(
+        ".github",
+        ".ci",
+        ".dockerignore",
+        ".editorconfig",
+        ".env.example",
+        ".gitignore",
+        "Dockerfile",
+        "LICENSE",
+        "Makefile",
+    ),
     *("README.md", "docker-compose.yml", "docs", "manage.py", "newsletter", "pyproject.toml", "requirements-dev.txt"),
     *("requirements-semantic.txt", "requirements-catcher.txt"),
     *("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "deploy"),

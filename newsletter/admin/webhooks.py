@@ -30,6 +30,7 @@ from newsletter.admin.deliveries import ReadOnly
 from newsletter.delivery import webhooks
 from newsletter.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 from newsletter.models.webhooks import every_event
+from subscriptions.admin import ShownFiltersOnly
 
 EVENTS = [(kind.value, f"{kind.value}: {kind.label}") for kind in WebhookEvent.Kind if kind != WebhookEvent.Kind.TEST]
 
@@ -113,7 +114,7 @@ ACTS = {
 
 
 @admin.register(WebhookEndpoint)
-class WebhookEndpointAdmin(ModelAdmin):  # type: ignore[misc]
+class WebhookEndpointAdmin(ShownFiltersOnly, ModelAdmin):  # type: ignore[misc]
     form = EndpointForm
     list_display = ("name", "standing", "url", "failing", "history")
     list_filter = ("is_active",)

@@ -28,12 +28,17 @@ class MailCatcher:
     """Catches between start() and stop(). Port 0 takes a free one; `smtp_address` and `http_address` say which."""
 
     def __init__(
-        self, folder: Path, smtp_address: Address, http_address: Address | None = None, *, any_host: bool = False
+        self,
+        folder: Path,
+        smtp_address: Address,
+        http_address: Address | None = None,
+        *,
+        allowed_hosts: frozenset[str] = frozenset(),
     ) -> None:
         self.folder = folder
         self.smtp_address = smtp_address
         self.http_address = http_address
-        self._any_host = any_host
+        self._allowed_hosts = allowed_hosts
         self._messages: list[CaughtMail] = []
         self._lock = threading.Lock()
         self._loop = asyncio.new_event_loop()
@@ -62,7 +67,7 @@ class MailCatcher:
         try:
             self.smtp_address = listening.result(timeout=10)
             if self.http_address:
-                self._pages = MailPages(self, self.http_address, any_host=self._any_host)
+                self._pages = MailPages(self, self.http_address, allowed_hosts=self._allowed_hosts)
                 self.http_address = self._pages.start()
         except OSError:
             self.stop()

@@ -31,7 +31,7 @@ _MAIL_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; frame-ancestors 'self';"
     " sandbox allow-popups allow-popups-to-escape-sandbox"
 )
-_LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1"}
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Catcher(Protocol):
@@ -46,9 +46,9 @@ class Catcher(Protocol):
 class MailPages:
     """Serves the pages in a thread of its own between start() and stop()."""
 
-    def __init__(self, catcher: Catcher, address: Address, *, any_host: bool) -> None:
+    def __init__(self, catcher: Catcher, address: Address, *, allowed_hosts: frozenset[str]) -> None:
         def handler(*arguments: object) -> _Handler:
-            return _Handler(*arguments, catcher=catcher, any_host=any_host)
+            return _Handler(*arguments, catcher=catcher, allowed_hosts=allowed_hosts)
 
         self._server = ThreadingHTTPServer(address, handler)
         self._server.daemon_threads = True
@@ -71,15 +71,19 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
     protocol_version = "HTTP/1.1"
 
-    def __init__(self, *arguments: object, catcher: Catcher, any_host: bool) -> None:
+    def __init__(self, *arguments: object, catcher: Catcher, allowed_hosts: frozenset[str]) -> None:
         self._catcher = catcher
-        self._any_host = any_host
+        self._hosts = LOOPBACK_NAMES | allowed_hosts
         super().__init__(*arguments)  # type: ignore[arg-type]
 
     def do_GET(self) -> None:
-        if not self._any_host and _host_name(self.headers.get("Host", "")) not in _LOOPBACK_NAMES:
+        if _host_name(self.headers.get("Host", "")) not in self._hosts:
             # Another site's name pointed at this machine (DNS rebinding) must not read the mails.
-            self._answer(HTTPStatus.FORBIDDEN, "Open this page as localhost.", "text/plain")
+            self._answer(
+                HTTPStatus.FORBIDDEN,
+                "Open this page as localhost, or add --allow-host.",
+                "text/plain",
+            )
             return
         address = urlsplit(self.path)
         query = {name: values[-1] for name, values in parse_qs(address.query).items()}
@@ -101,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
         wanted = query.get("q", "").strip()
         found = [mail for mail in reversed(self._catcher.messages) if _matches(mail, wanted.casefold())]
         pages = max(1, -(-len(found) // PAGE_SIZE))
-        page = min(max(1, int(query["page"])), pages) if query.get("page", "").isdecimal() else 1
+        page = min(max(1, int(query["page"])), pages) if re.fullmatch(r"[0-9]{1,9}", query.get("page", "")) else 1
         context = {
             "mails": found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE],
             "total": len(found),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from hashlib import blake2b
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +26,7 @@ from django.views.decorators.http import condition
 from newsletter.mail import subject_lines
 from newsletter.mail import text as mail_text
 from newsletter.models import Edition, EditionItem, PaperTopic
-from newsletter.views import share_cards
+from newsletter.views import kept_cards
 from newsletter.views.page_context import (
     choices,
     frame,
@@ -159,9 +158,9 @@ def edition(request: HttpRequest, cadence: str, period: date) -> HttpResponse:
 
 
 def _share_etag(request: HttpRequest, cadence: str, period: date) -> str | None:
-    """What the picture is made of; a change of how it is drawn is a new number here."""
+    """What the picture is made of."""
     words = _share_words(cadence, period)
-    return f'"{blake2b(repr((1, *words)).encode(), digest_size=12).hexdigest()}"' if words else None
+    return f'"{kept_cards.name_of(*words)}"' if words else None
 
 
 @cache_control(public=True, max_age=7 * 86400)
@@ -171,7 +170,7 @@ def share(request: HttpRequest, cadence: str, period: date) -> HttpResponse:
     words = _share_words(cadence, period)
     title, first, issue = words or ("", "", "")
     for said in (f"{title}: {first}" if first else title, title):
-        if drawn := share_cards.draw(said, issue, settings.SITE_NAME):
+        if drawn := kept_cards.card(said, issue):
             return HttpResponse(drawn, content_type="image/png")
     return sites_own_picture()
 

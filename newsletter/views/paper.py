@@ -5,10 +5,8 @@ In: the paper's number. Out: its page, and the PNG that is shown where somebody 
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from django.conf import settings
 from django.db.models import Min
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -21,7 +19,7 @@ from newsletter.catalogue.sources import registry
 from newsletter.models import EditionItem, Paper, Sighting
 from newsletter.ranking.explain import gains_line
 from newsletter.search import similar
-from newsletter.views import share_cards
+from newsletter.views import kept_cards, share_cards
 from newsletter.views.page_context import frame, public_page, sites_own_picture
 from newsletter.views.structured_data import bibtex, scholarly_article
 
@@ -57,10 +55,9 @@ def paper(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _card_etag(request: HttpRequest, pk: int) -> str | None:
-    """What the picture is made of; a change of how it is drawn is a new number here."""
+    """What the picture is made of."""
     paper = _shown(pk)
-    made_of = f"1|{settings.SITE_NAME}|{paper.title}|{_primary(paper)}" if paper else ""
-    return f'"{blake2b(made_of.encode(), digest_size=12).hexdigest()}"' if paper else None
+    return f'"{kept_cards.name_of(paper.title, _primary(paper))}"' if paper else None
 
 
 @cache_control(public=True, max_age=7 * 86400)
@@ -68,7 +65,7 @@ def _card_etag(request: HttpRequest, pk: int) -> str | None:
 def share(request: HttpRequest, pk: int) -> HttpResponse:
     """The picture of a paper. A title that cannot be drawn, or a paper that is gone, has the site's own."""
     paper = _shown(pk)
-    drawn = share_cards.draw(paper.title, _primary(paper), settings.SITE_NAME) if paper else None
+    drawn = kept_cards.card(paper.title, _primary(paper)) if paper else None
     if drawn is None:
         return sites_own_picture()
     return HttpResponse(drawn, content_type="image/png")

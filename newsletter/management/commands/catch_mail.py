@@ -26,13 +26,21 @@ class Command(BaseCommand):
         parser.add_argument("--folder", type=Path, default=settings.VAR_DIR / "mail", help="where the .eml files go")
         parser.add_argument("--expose", action="store_true", help="allow addresses that others can reach (containers)")
 
+        parser.add_argument(
+            "--allow-host",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help="a host name beside localhost by which the page may be opened",
+        )
+
     def handle(self, *args: object, smtp: Address, http: Address, folder: Path, expose: bool, **options: Any) -> None:
         for host, _ in (smtp, http):
             if not expose and not is_loopback(host):
                 raise CommandError(
                     f"{host} can be reached by others, who would read every mail. If you mean it: --expose."
                 )
-        catcher = MailCatcher(folder, smtp, http, any_host=expose)
+        catcher = MailCatcher(folder, smtp, http, allowed_hosts=frozenset(map(str.lower, options["allow_host"])))
         stopped = threading.Event()
         for wanted in (signal.SIGINT, signal.SIGTERM):
             signal.signal(wanted, lambda *_: stopped.set())

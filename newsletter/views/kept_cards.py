@@ -1,0 +1,69 @@
+"""Share cards drawn once and kept: a picture costs a tenth of a second of CPU, and anybody may ask for any of them.
+
+In: what a card says. Out: the PNG, from a file in VAR_DIR whose name is a hash of everything it is drawn from. One is
+drawn at a time in each process, so that pictures never take more than one thread. Files may go at any moment; where
+they cannot be written, cards are drawn anew.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from contextlib import suppress
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from newsletter.views import share_cards
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOOK = 1  # a change of how cards are drawn is a new number here
+KEPT = 5000  # files of some 15 kB; the oldest go
+_drawing = threading.Lock()
+
+
+def card(title: str, topic: str) -> bytes | None:
+    """The card, or None for a title that our font cannot draw."""
+    path = _folder() / f"{name_of(title, topic)}.png"
+    with suppress(OSError):
+        return path.read_bytes()
+    with _drawing:
+        with suppress(OSError):  # another thread drew it while this one waited
+            return path.read_bytes()
+        drawn = share_cards.draw(title, topic, settings.SITE_NAME)
+        if drawn is not None:
+            with suppress(OSError):
+                _keep(path, drawn)
+        return drawn
+
+
+def name_of(*said: str) -> str:
+    return blake2b(repr((LOOK, settings.SITE_NAME, *said)).encode(), digest_size=16).hexdigest()
+
+
+def _folder() -> Path:
+    folder: Path = settings.VAR_DIR / "share-cards"
+    return folder
+
+
+def _keep(path: Path, drawn: bytes) -> None:
+    path.parent.mkdir(exist_ok=True)
+    beside = path.with_suffix(f".{secrets.token_hex(4)}.new")
+    beside.write_bytes(drawn)
+    beside.replace(path)  # readers see a whole file or none
+    if secrets.randbelow(KEPT // 10) == 0:
+        forget_oldest()
+
+
+def forget_oldest(*, kept: int = KEPT) -> int:
+    """Delete all but the newest; returns how many."""
+    with os.scandir(_folder()) as found:
+        ages = sorted(((each.stat().st_mtime, each.path) for each in found), reverse=True)
+    for _age, path in ages[kept:]:
+        with suppress(OSError):
+            os.unlink(path)
+    return len(ages[kept:])
