@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict, dataclass, field, fields
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -33,7 +33,7 @@ from subscriptions.notices import SILENT, owe_notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from datetime import date, datetime
+    from datetime import date
 
     from django.db.models import QuerySet
 
@@ -336,10 +336,11 @@ def suppress(subscriber: Subscriber, *, reason: str, source: str, now: datetime)
         bar_address(reader.address_hash, reason=reason, source=source, now=now)
         if reader.state == Subscriber.State.SUPPRESSED:
             return False
+        was, until = reader.state, reader.paused_until.isoformat() if reader.paused_until else ""
         move(reader, to=Subscriber.State.SUPPRESSED, left_at=now, paused_until=None, **NOTHING_DUE)
         complained = reason == Suppression.Reason.COMPLAINT
         kind = ConsentEvent.Kind.COMPLAINED if complained else ConsentEvent.Kind.SUPPRESSED
-        record(reader, kind, now=now, method=source[:32], origin=Origin(), reason=reason)
+        record(reader, kind, now=now, method=source[:32], origin=Origin(), reason=reason, was=was, paused_until=until)
     return True
 
 
@@ -354,6 +355,34 @@ def suppress_address(address_hash: str, *, reason: str, source: str, now: dateti
             return suppress(holder, reason=reason, source=source, now=now)
         bar_address(address_hash, reason=reason, source=source, now=now)
     return False
+
+
+def take_back_bounce(address_hash: str, *, since: datetime, now: datetime) -> bool:
+    """The address did not bounce after all: lift its suppression of ``since`` or later, and undo what it did.
+
+    True when there was one. Its reader is what they were before, and due from the day on which it happened.
+    """
+    with transaction.atomic():
+        barred = Suppression.objects.in_force().filter(address_hash=address_hash, reason=Suppression.Reason.BOUNCE)
+        if not barred.filter(last_at__gte=since).update(lifted_at=now):
+            return False
+        reader = Subscriber.objects.select_for_update().filter(address_hash=address_hash).first()
+        if reader is None or reader.state != Subscriber.State.SUPPRESSED:
+            return True
+        told = reader.consent_events.filter(kind=ConsentEvent.Kind.SUPPRESSED, at__gte=since).last()
+        was = told.detail.get("was") if told else None
+        if told is None or was is None:
+            return True
+        back: dict[str, Any] = {"left_at": None}
+        if was == Subscriber.State.CONFIRMED:
+            back |= _digest_from(reader, schedule.local_day(told.at, reader.time_zone), now=now)
+        elif was == Subscriber.State.PAUSED:
+            back["paused_until"] = datetime.fromisoformat(told.detail["paused_until"])
+        elif was == Subscriber.State.UNSUBSCRIBED:
+            back["left_at"] = told.at
+        move(reader, to=was, **back)
+        record(reader, ConsentEvent.Kind.RESUMED, now=now, method="no bounce after all", origin=Origin())
+    return True
 
 
 def bar_address(address_hash: str, *, reason: str, source: str, now: datetime) -> None:

@@ -25,10 +25,11 @@ pytestmark = pytest.mark.django_db
 State = Subscriber.State
 
 
-def sent(readers: int = 1) -> list[Delivery]:
+def sent(readers: int = 1, *, domains: int = 1) -> list[Delivery]:
+    """Digests of one edition that were sent to so many readers, at so many recipient domains in turn."""
     make_edition(papers=[assign(make_paper(score_daily=1.0), "vision")], state=Edition.State.FROZEN)
-    for _ in range(readers):
-        make_reader()
+    for number in range(readers):
+        make_reader(f"reader{number}@example{number % domains or ''}.net")
     planning.plan_due(now=NOON)
     Delivery.objects.update(state=Delivery.State.SENT, not_before=None, sent_at=NOON, claim="done")
     return list(Delivery.objects.order_by("pk"))
@@ -108,6 +109,91 @@ def test_many_soft_bounces_of_one_day_count_once() -> None:
     assert state_of(row) == State.CONFIRMED
 
 
+@pytest.mark.parametrize(
+    ("cadence", "days_between", "needed"), [("weekly", 7, 4), ("monthly", 30, 3), ("daily", 1, 5), ("daily", 5, 5)]
+)
+def test_readers_of_every_cadence_can_reach_the_limit(cadence: str, days_between: int, needed: int) -> None:
+    reader = make_reader(cadence=cadence)
+    for number in range(needed):
+        assert Subscriber.objects.get().state == State.CONFIRMED
+        at = NOON + timedelta(days=days_between * number)
+        edition = make_edition(cadence=cadence, period_on=at.date())
+        row = Delivery.objects.create(
+            edition=edition,
+            subscriber=reader,
+            state=Delivery.State.SENT,
+            local_on=at.date(),
+            due_at=at,
+            expires_at=at,
+            sent_at=at,
+            address_hash=reader.address_hash,
+        )
+        for report in range(3):  # of one weekly digest, its relay may report on several days
+            handling.take_in(told(row, ReportKind.SOFT, number=report, at=at + timedelta(hours=report)), now=at)
+        handling.act_on_events(now=at)
+    assert Subscriber.objects.get().state == State.SUPPRESSED
+
+
+@pytest.mark.parametrize(
+    ("code", "enhanced", "text", "counts"),
+    [
+        (452, "4.2.2", "4.2.2 The mailbox is over its quota", True),
+        (450, "4.2.1", "4.2.1 Try again later", True),
+        (451, "", "Local error in processing", True),
+        (450, "4.7.1", "4.7.1 Too much mail from your address", False),
+        (451, "4.7.1", "4.7.1 Your server is listed, see our policy", False),
+        (0, "", "", False),
+    ],
+)
+def test_refusals_that_outlast_all_tries_count_as_soft_bounces(
+    settings: pytest.FixtureRequest, code: int, enhanced: str, text: str, counts: bool
+) -> None:
+    settings.DELIVERY_MAX_ATTEMPTS = 1
+    row = sent()[0]
+    for number in range(5):
+        at = NOON + timedelta(days=number)
+        Delivery.objects.update(state=Delivery.State.SENDING, claim="mine", sent_at=None, attempts=0)
+        outcome = Outcome(row.pk, OutcomeKind.RETRY, Phase.RCPT, code, enhanced, text)
+        settle.settle([outcome], token="mine", now=at, sizes={})
+        assert Delivery.objects.get().state == Delivery.State.FAILED
+        handling.act_on_events(now=at)
+    assert state_of(row) == (State.SUPPRESSED if counts else State.CONFIRMED)
+
+
+def test_reports_by_message_id_alone_never_reach_the_limit() -> None:
+    row = sent()[0]
+    for number in range(9):
+        at = NOON - timedelta(days=number)
+        event = Event(kind=ReportKind.HARD, source="dsn", event_id=f"f{number}", message_id=message_id(row.pk), at=at)
+        handling.take_in(event, now=NOON)
+    handling.act_on_events(now=NOON)
+    assert state_of(row) == State.CONFIRMED
+    handling.take_in(told(row, ReportKind.SOFT), now=NOON)  # one with proof among them
+    handling.act_on_events(now=NOON)
+    assert state_of(row) == State.SUPPRESSED
+
+
+def test_a_forged_delivery_does_not_start_the_count_anew() -> None:
+    row = sent()[0]
+    forged = Event(kind=ReportKind.DELIVERED, source="dsn", event_id="f", message_id=message_id(row.pk), at=NOON)
+    handling.take_in(forged, now=NOON)
+    for number in range(5):
+        handling.take_in(told(row, ReportKind.SOFT, number=number, at=NOON - timedelta(days=number)), now=NOON)
+    handling.act_on_events(now=NOON)
+    assert state_of(row) == State.SUPPRESSED
+
+
+def test_what_failed_before_a_reader_came_back_is_not_counted() -> None:
+    row = sent()[0]
+    for number in range(4):
+        handling.take_in(told(row, ReportKind.SOFT, number=number, at=NOON + timedelta(days=number)), now=NOON)
+    later = NOON + timedelta(days=9)
+    Subscriber.objects.update(confirmed_at=later)
+    handling.take_in(told(row, ReportKind.SOFT, number=9, at=later), now=later)
+    handling.act_on_events(now=later)
+    assert state_of(row) == State.CONFIRMED
+
+
 def test_a_delivery_between_starts_the_count_of_soft_bounces_anew() -> None:
     row = sent()[0]
     handling.take_in(told(row, ReportKind.DELIVERED, at=NOON - timedelta(days=2, hours=12)), now=NOON)
@@ -118,7 +204,7 @@ def test_a_delivery_between_starts_the_count_of_soft_bounces_anew() -> None:
 
 
 def test_a_storm_of_bounces_pauses_the_edition_instead_of_suppressing_everybody() -> None:
-    rows = sent(60)
+    rows = sent(60, domains=6)
     for row in rows[:40]:
         handling.take_in(told(row, ReportKind.HARD), now=NOON)
     handling.act_on_events(now=NOON)
@@ -129,7 +215,7 @@ def test_a_storm_of_bounces_pauses_the_edition_instead_of_suppressing_everybody(
 
 
 def test_after_a_person_resumed_it_one_more_bounce_is_no_storm() -> None:
-    rows = sent(60)
+    rows = sent(60, domains=6)
     for row in rows[:40]:
         handling.take_in(told(row, ReportKind.HARD), now=NOON)
     handling.act_on_events(now=NOON)
@@ -151,7 +237,7 @@ def test_a_few_bounces_of_a_large_edition_are_no_storm() -> None:
 
 
 def test_what_else_is_told_of_a_delivery_does_not_hide_a_storm() -> None:
-    rows = sent(60)
+    rows = sent(60, domains=6)
     for row in rows:
         for number in range(5):
             handling.take_in(told(row, ReportKind.DEFERRED, number=number), now=NOON)

@@ -45,7 +45,7 @@ class ReadOnly(ModelAdmin):  # type: ignore[misc]
 
 class EventInline(TabularInline):  # type: ignore[misc]
     model = DeliveryEvent
-    fields = readonly_fields = ("at", "kind", "source", "phase", "code", "text")
+    fields = readonly_fields = ("at", "kind", "source", "tied_by", "phase", "code", "text")
     extra = 0
     can_delete = False
     hide_title = True

@@ -10,7 +10,7 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from newsletter.admin import submissions
+from newsletter.admin import letters, submissions
 
 # Group -> (title, icon, admin page, permission).
 _PAGES: dict[Any, tuple[tuple[Any, str, str, str], ...]] = {
@@ -24,6 +24,8 @@ _PAGES: dict[Any, tuple[tuple[Any, str, str, str], ...]] = {
     _("Sending"): (
         (_("Deliveries"), "outgoing_mail", "newsletter_delivery_changelist", "newsletter.view_delivery"),
         (_("Streams"), "water", "newsletter_stream_changelist", "newsletter.view_stream"),
+        (_("Letters set aside"), "mark_email_unread", "newsletter_letter_changelist", "newsletter.view_letter"),
+        (_("Domains on hold"), "domain_disabled", "newsletter_domainhold_changelist", "newsletter.view_domainhold"),
         (_("Webhooks"), "webhook", "newsletter_webhookendpoint_changelist", "newsletter.view_webhookendpoint"),
         (_("Webhook log"), "history", "newsletter_webhookdelivery_changelist", "newsletter.view_webhookdelivery"),
         (_("Heartbeats"), "cardiology", "newsletter_heartbeat_changelist", "newsletter.view_heartbeat"),
@@ -44,7 +46,11 @@ _PAGES: dict[Any, tuple[tuple[Any, str, str, str], ...]] = {
         (_("Sign-ins"), "login", "newsletter_signin_changelist", "newsletter.view_signin"),
     ),
 }
-_BADGES = {"newsletter_submission_changelist": submissions.waiting}  # what a person should look into
+_BADGES = {  # what a person should look into
+    "newsletter_submission_changelist": submissions.waiting,
+    "newsletter_letter_changelist": letters.waiting,
+    "newsletter_domainhold_changelist": letters.held,
+}
 
 
 def style(request: HttpRequest) -> str:

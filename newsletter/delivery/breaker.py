@@ -1,8 +1,8 @@
 """The circuit breaker of one run: an ailing relay closes the stream for a while, a storm of refusals an edition.
 
 In: outcomes of each turn. Out: a Stream row that stops all workers' claims until a probe and says since when nothing
-is sent and what was answered; a domain that is held; or a paused edition with the reason. While everything goes well it
-asks the database once per run.
+is sent and what was answered; a domain that is held; or, of a storm of refusals, what `storms` makes of it. While
+everything goes well it asks the database once per run.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from newsletter.delivery import sending_rate
+from newsletter.delivery.bounces import storms
 from newsletter.delivery.claim import STREAM
 from newsletter.delivery.settle import infrastructure_wait, reply_line
 from newsletter.delivery.transports import Outcome, OutcomeKind, Phase
@@ -26,7 +27,7 @@ from newsletter.models import Edition, Stream
 TRIP_AFTER = 3  # runs in a row that met an infrastructure error
 LONGEST_WAIT = 20  # times the first wait, for a relay that limits us or puts everything off
 STORM_AT_LEAST = 20  # refusals of one edition in one run …
-STORM_SHARE = 0.3  # … that are this share of what was tried: ask a person before going on
+STORM_SHARE = 0.3  # … that are this share of what was tried: look whether they are many people's
 DEFERRED_AT_LEAST = 10  # messages put off again, in a row, none sent in between: that is the relay and not a reader
 LIMITED_AT_LEAST = 5  # untouched messages in a row that came back for a limit
 LIMITED_DOMAINS = 3  # in a row that name a limit at RCPT: then it is the relay's
@@ -76,8 +77,7 @@ class Breaker:
             elif kind in {OutcomeKind.REJECTED, OutcomeKind.SOFT, OutcomeKind.BOUNCED}:
                 self._refused[row.edition] += 1
                 if self._is_storm(row.edition):
-                    reason = f"{self._refused[row.edition]} of {self._tried[row.edition]} messages were refused"
-                    writes.append(partial(pause_edition, row.edition, reason=reason, now=now))
+                    writes.append(partial(storms.ask_about_refusals, row.edition, now=now))
                     self._refused[row.edition] = 0
             elif kind is OutcomeKind.LIMITED:
                 self._note_limit(outcome, row, writes=writes, now=now)

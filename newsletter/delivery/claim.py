@@ -19,7 +19,7 @@ from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.db.models.functions import Least
 
 from newsletter.delivery import high_water, sending_rate
-from newsletter.models import Claim, Delivery, Edition, Stream
+from newsletter.models import Claim, Delivery, DomainHold, Edition, Stream
 from subscriptions import schedule
 from subscriptions.models import Subscriber, Suppression, TopicPreference
 
@@ -28,6 +28,7 @@ CONFIRM_STREAM = "confirm"  # confirmations and notices, sent by subscriptions
 State = Delivery.State
 OWED = (State.QUEUED, State.RETRY)
 HELD = (State.CLAIMED, State.SENDING)
+LOOK_AGAIN = timedelta(minutes=15)
 WORKER = f"{socket.gethostname()}:{os.getpid()}"[:100]
 
 
@@ -84,6 +85,7 @@ def claim_due(*, token: str, limit: int, now: datetime) -> list[Claimed] | None:
         skip_unmailable(pks, now=now)
         rows = _load(pks, token=token)
         _note_addresses(rows)
+        rows = _without_held_domains(rows, token=token, now=now)
         allowed, held_back = sending_rate.allow(rows, now=now)
         for moment, back in held_back.items():
             give_back(back, token=token, not_before=moment)
@@ -130,6 +132,15 @@ def _note_addresses(rows: Sequence[Claimed]) -> None:
     if moved:
         known = [Delivery(pk=row.pk, address_hash=row.address_hash, domain=row.domain) for row in moved]
         Delivery.objects.bulk_update(known, ["address_hash", "domain"], batch_size=500)
+
+
+def _without_held_domains(rows: list[Claimed], *, token: str, now: datetime) -> list[Claimed]:
+    """Put back what goes to a domain on hold; it is looked at again in a quarter of an hour."""
+    held = set(DomainHold.objects.in_force().values_list("domain", flat=True))
+    back = [row.pk for row in rows if row.domain in held]
+    if back:
+        give_back(back, token=token, not_before=now + LOOK_AGAIN)
+    return [row for row in rows if row.domain not in held] if back else rows
 
 
 def _with_topics(rows: Sequence[Claimed]) -> list[Claimed]:

@@ -1,8 +1,8 @@
 """Forgetting the details of old deliveries, as the privacy page promises.
 
 In: editions closed longer ago than RETENTION_DELIVERY_DAYS. Out: their events deleted and the relay's answers cleared;
-clicks and misses as old are gone, and all clicks of whoever took back their consent. What stays is that a reader was
-sent these papers, so that none comes twice. Bounded; may run twice and at once.
+clicks, misses and judged letters as old are gone, and all clicks of whoever took back their consent. What stays is that
+a reader was sent these papers, so that none comes twice. Bounded; may run twice and at once.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import Q
 
-from newsletter.models import Click, Delivery, DeliveryEvent, Edition, Miss
+from newsletter.models import Click, Delivery, DeliveryEvent, Edition, Letter, Miss
 
 CHUNK = 20_000
 
@@ -24,6 +24,8 @@ def forget_details(*, now: datetime, limit: int = CHUNK) -> int:
     misses = Miss.objects.filter(at__lte=before)
     forgotten = Click.objects.filter(pk__in=clicks.order_by("pk").values("pk")[:limit]).delete()[0]
     forgotten += Miss.objects.filter(pk__in=misses.order_by("pk").values("pk")[:limit]).delete()[0]
+    letters = Letter.objects.filter(judged_at__lte=before).order_by("pk")
+    forgotten += Letter.objects.filter(pk__in=letters.values("pk")[:limit]).delete()[0]
     old = Edition.objects.filter(closes_at__lte=before, forgotten_at__isnull=True).order_by("closes_at").first()
     if old is None:
         return forgotten

@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from newsletter.delivery.claim import HELD, STREAM, State, give_back
 from newsletter.delivery.transports import Outcome, OutcomeKind, Phase
 from newsletter.models import Delivery, DeliveryEvent, Stream
+from subscriptions.smtp_replies import Verdict, judge
 
 LONGEST_RETRY = 12  # times the first wait
 LONGEST_PROBE = timedelta(seconds=30)
@@ -109,7 +110,8 @@ def _settle_troubled(outcomes: Sequence[Outcome], *, token: str, now: datetime) 
         if outcome.kind is OutcomeKind.RETRY:
             row.state, kind = _retry_or_give_up(row, now=now), DeliveryEvent.Kind.DEFERRED
             if row.state == State.FAILED:
-                kind = DeliveryEvent.Kind.FAILED
+                is_theirs = not is_general and _blames_mailbox(outcome)
+                kind = DeliveryEvent.Kind.SOFT if is_theirs else DeliveryEvent.Kind.FAILED
         else:
             row.state, kind = SETTLED[outcome.kind]
         events.append(event_of(outcome, kind=kind, now=now))
@@ -124,6 +126,14 @@ def _retry_or_give_up(row: Delivery, *, now: datetime) -> str:
         return State.FAILED
     row.not_before = again_at
     return State.RETRY
+
+
+def _blames_mailbox(outcome: Outcome) -> bool:
+    """Whether a refusal that outlasted all tries counts towards the limit of soft bounces: not what blames us."""
+    if not outcome.code or outcome.phase not in {Phase.RCPT, Phase.DATA, Phase.DOT}:
+        return False
+    verdict = judge(outcome.text, codes=[outcome.enhanced], phase=outcome.phase)
+    return verdict not in {Verdict.SENDER, Verdict.LIMIT}
 
 
 def event_of(outcome: Outcome, *, kind: str, now: datetime) -> DeliveryEvent:

@@ -17,7 +17,9 @@ from newsletter.models.deliveries import (
 )
 from newsletter.models.editions import Compiled, CuratorMail, Edition, EditionItem, EditionItemQuerySet, EditionQuerySet
 from newsletter.models.embeddings import PaperVector
+from newsletter.models.letters import Letter, LetterQuerySet
 from newsletter.models.operations import (
+    DomainHold,
     Heartbeat,
     HighWater,
     Lease,
@@ -42,6 +44,7 @@ __all__ = [
     "Delivery",
     "DeliveryEvent",
     "DeliveryQuerySet",
+    "DomainHold",
     "Edition",
     "EditionItem",
     "EditionItemQuerySet",
@@ -49,6 +52,8 @@ __all__ = [
     "Heartbeat",
     "HighWater",
     "Lease",
+    "Letter",
+    "LetterQuerySet",
     "Merge",
     "Miss",
     "PaceBucket",

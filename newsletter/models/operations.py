@@ -8,6 +8,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from newsletter.models.editions import Edition
+
 
 class Stream(models.Model):
     """The switch of one stream of mail (digest, confirm): paused by an operator, or by the circuit breaker."""
@@ -52,6 +54,28 @@ class PaceBucket(models.Model):
 
     def __str__(self) -> str:
         return f"{self.scope}: {self.tokens:.1f}"
+
+
+class DomainHoldQuerySet(models.QuerySet["DomainHold"]):
+    def in_force(self) -> DomainHoldQuerySet:
+        return self.filter(resumed_at__isnull=True)
+
+
+class DomainHold(models.Model):
+    """Mail to one recipient domain waits: many of its addresses failed at once, and a person is asked what to think."""
+
+    domain = models.CharField(max_length=255, unique=True)
+    since = models.DateTimeField()
+    reason = models.CharField(max_length=300)
+    edition = models.ForeignKey(Edition, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    resumed_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("A person looked at it; what failed before is settled.")
+    )
+
+    objects = DomainHoldQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.domain}: {'on hold' if self.resumed_at is None else 'resumed'}"
 
 
 class SourceHost(models.Model):

@@ -73,7 +73,8 @@ def _deliveries(reader: Subscriber) -> Iterator[Line]:
             what = f"first digest, right after confirming, {what}"
         yield Line(row.due_at, "delivery", what, why)
         for event in row.events.all():
-            detail = " ".join(part for part in (event.source, event.phase, event.code, event.text) if part)
+            doubt = "" if event.is_proven else "(told by a Message-ID alone, not acted upon)"
+            detail = " ".join(part for part in (event.source, event.phase, event.code, event.text, doubt) if part)
             yield Line(event.at, "event", event.get_kind_display(), detail)
 
 

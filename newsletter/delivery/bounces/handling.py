@@ -7,17 +7,17 @@ unsubscribed readers. May run twice: an event is stored once by its id and handl
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Count
 from django.utils import timezone
 
 from newsletter.delivery import settle_unknown
-from newsletter.delivery.bounces import Event, ReportKind, mailbox, parse, tying
-from newsletter.editions import lifecycle as edition_lifecycle
-from newsletter.models import Delivery, DeliveryEvent, Edition
+from newsletter.delivery.bounces import Event, ReportKind, letters, mailbox, parse, tying
+from newsletter.delivery.bounces.limits import is_dead
+from newsletter.delivery.bounces.storms import Guard
+from newsletter.models import Delivery, DeliveryEvent, Letter
 from subscriptions import lifecycle, links
 from subscriptions.models import Subscriber, Suppression
 
@@ -32,11 +32,8 @@ KINDS = {
     ReportKind.COMPLAINED: Kind.COMPLAINED,
     ReportKind.UNSUBSCRIBED: Kind.UNSUBSCRIBED,
 }
+HARMLESS = {ReportKind.DELIVERED, ReportKind.DEFERRED}  # a person need not say what such a letter is
 MAY_KILL = {Kind.BOUNCED, Kind.SOFT}
-SOFT_DAYS = 5  # so many days with a soft bounce and none with a delivery between …
-SOFT_WINDOW = timedelta(days=30)  # … within this time, and the address is taken for dead
-STORM_AT_LEAST = 20  # so many dead addresses of one edition …
-STORM_SHARE = 0.1  # … that are this share of what was sent: rather the relay or a list is at fault
 BATCH = 500
 
 
@@ -46,11 +43,17 @@ def take_in(event: Event, *, now: datetime) -> bool:
     Fast and harmless to repeat, so that a webhook can answer at once.
     """
     if event.unsubscribe_token:
-        return _leave_by_mail(event, now=now)
+        reader = _leaver(event)
+        return reader is not None and _leave(reader, now=now)
     tied = tying.tie(event, now=now)
     if tied is None:
         log.info("An event of kind %s is about no delivery of ours", event.kind)
         return False
+    return _store(event, tied, now=now)
+
+
+def _store(event: Event, tied: tying.Tie, *, now: datetime) -> bool:
+    """False: it was stored before."""
     row = DeliveryEvent(
         delivery_id=tied.delivery,
         kind=KINDS[event.kind],
@@ -74,7 +77,8 @@ def take_in_now(event: Event) -> None:
 def read_mailbox(*, now: datetime, limit: int = BATCH) -> int:
     """Read the mailbox that bounces come back to, if there is one. Returns how many letters were for us.
 
-    A letter is removed after its event is stored; what is not for us is set aside for a person.
+    A letter is removed after its event is stored. One that nobody can place is set aside in the mailbox, and kept here
+    for a person to say what it is.
     """
     if not settings.BOUNCE_MAILBOX_URL:
         return 0
@@ -83,36 +87,57 @@ def read_mailbox(*, now: datetime, limit: int = BATCH) -> int:
     with mailbox.open_mailbox(settings.BOUNCE_MAILBOX_URL, aside=aside, ca_file=settings.EMAIL_CA_FILE) as box:
         for letter in box.letters(limit):
             event = parse.parse(letter.data)
-            if event is None or not _could_take_in(event, now=now):
-                box.set_aside(letter)
+            if event is not None and _could_take_in(event, letter.data, now=now):
+                box.remove(letter)
+                taken += 1
                 continue
-            box.remove(letter)
-            taken += 1
+            if event is None and not parse.is_automatic_answer(letter.data):
+                letters.keep(letter.data, why=Letter.Why.UNREAD, now=now)
+            box.set_aside(letter)
     return taken
 
 
-def _could_take_in(event: Event, *, now: datetime) -> bool:
-    """One letter that the database refuses must not stop those behind it: a person will look at it."""
+def _could_take_in(event: Event, data: bytes, *, now: datetime) -> bool:
+    """Whether the letter need not be kept. One that the database refuses must not stop those behind it."""
     try:
-        take_in(event, now=now)
+        why, delivery = _place(event, now=now)
     except Exception:
         if not connection.is_usable():
             raise  # the letter is not to blame; it is read again
         log.exception("A letter of kind %s cannot be taken in; it is set aside", event.kind)
-        return False
-    return True
+        why, delivery = Letter.Why.REFUSED, None
+    if why is not None and event.kind not in HARMLESS:
+        letters.keep(data, why=why, now=now, taken_for=event.kind, delivery=delivery)
+    return why is None
+
+
+def _place(event: Event, *, now: datetime) -> tuple[Letter.Why | None, int | None]:
+    """Take in the event of a letter: why a person must look at it (None: all is done), and the delivery it is about."""
+    if event.unsubscribe_token:
+        reader = _leaver(event)
+        if reader is None:
+            return Letter.Why.UNTIED, None
+        _leave(reader, now=now)
+        return None, None
+    tied = tying.tie(event, now=now)
+    if tied is None:
+        return Letter.Why.UNTIED, None
+    _store(event, tied, now=now)
+    is_grave = event.kind in {ReportKind.HARD, ReportKind.COMPLAINED}
+    is_unproven = tied.by == DeliveryEvent.MESSAGE_ID and is_grave
+    return (Letter.Why.UNPROVEN if is_unproven else None), tied.delivery
 
 
 def act_on_events(*, now: datetime) -> int:
     """Act on up to a batch of stored events. Returns how many. One that fails stays for the next tick."""
     pending = DeliveryEvent.objects.filter(handled_at__isnull=True).order_by("pk")
-    acted = 0
+    acted, guard = 0, Guard(now=now)
     for event in pending.select_related("delivery__subscriber", "delivery__edition")[:BATCH]:
         try:
             with transaction.atomic():
                 ours = DeliveryEvent.objects.filter(pk=event.pk, handled_at__isnull=True).update(handled_at=now)
                 if ours:
-                    _act_on(event, now=now)
+                    _act_on(event, guard=guard, now=now)
                     acted += 1
         except Exception:
             if not connection.is_usable():
@@ -121,14 +146,18 @@ def act_on_events(*, now: datetime) -> int:
     return acted
 
 
-def _act_on(event: DeliveryEvent, *, now: datetime) -> None:
+def _act_on(event: DeliveryEvent, *, guard: Guard, now: datetime) -> None:
     """Act on the address the mail went to, and on the reader only while it is theirs; leaving alone is the reader's.
 
     Without proof nothing but the count of soft bounces grows: see DeliveryEvent.is_proven.
     """
     address = tying.address_of(event.delivery)
     if event.kind in MAY_KILL:
-        if address and not tying.is_outlived(event.delivery, address, at=event.at) and _is_dead(event, now=now):
+        if (
+            address
+            and not tying.is_outlived(event.delivery, address, at=event.at)
+            and is_dead(event, guard=guard, now=now)
+        ):
             lifecycle.suppress_address(address, reason=Suppression.Reason.BOUNCE, source=event.source, now=now)
     elif not event.is_proven:
         return
@@ -153,41 +182,10 @@ def _settle_doubt(event: DeliveryEvent, *, now: datetime) -> None:
         settle_unknown([event.delivery_id], state=state, source=event.source, text=event.text, now=now)
 
 
-def _is_dead(event: DeliveryEvent, *, now: datetime) -> bool:
-    """A hard bounce says so at once, except in a storm; soft ones say it together."""
-    if event.kind == Kind.BOUNCED and event.is_proven and not _is_storm(event.delivery.edition, now=now):
-        return True
-    return _soft_days(event.delivery.subscriber, now=now) >= SOFT_DAYS
+def _leaver(event: Event) -> Subscriber | None:
+    """Who wants to leave by mail: the token in the subject is the reader's own."""
+    return Subscriber.objects.filter(unsubscribe_hash=links.unsubscribe_hash(event.unsubscribe_token)).first()
 
 
-def _soft_days(reader: Subscriber, *, now: datetime) -> int:
-    """Days with a bounce in the window, counted from the last day something got through."""
-    events = DeliveryEvent.objects.filter(delivery__subscriber=reader, at__gt=now - SOFT_WINDOW)
-    arrived = events.filter(kind=Kind.DELIVERED).order_by("-at").values_list("at", flat=True).first()
-    bounces = events.filter(kind__in=[Kind.SOFT, Kind.BOUNCED])
-    if arrived:
-        bounces = bounces.filter(at__gt=arrived)
-    return len({at.date() for at in bounces.values_list("at", flat=True)})
-
-
-def _is_storm(edition: Edition, *, now: datetime) -> bool:
-    """Too many addresses died at once to be true: pause the edition and count each bounce as a soft one."""
-    bounces = DeliveryEvent.objects.filter(delivery__edition=edition, kind=Kind.BOUNCED)
-    if edition.resumed_at:  # a person has looked: what came before is settled
-        bounces = bounces.filter(at__gt=edition.resumed_at)
-    bounced = bounces.aggregate(number=Count("delivery", distinct=True))["number"]
-    if bounced < STORM_AT_LEAST:
-        return False
-    handed_over = [Delivery.State.SENT, Delivery.State.FAILED, Delivery.State.UNKNOWN]
-    tried = Delivery.objects.filter(edition=edition, state__in=handed_over).count()
-    storm: bool = bounced >= STORM_SHARE * tried
-    if storm:
-        reason = f"{bounced} of {tried} addresses bounced: check the relay and the list, then resume."
-        edition_lifecycle.pause(edition, reason=reason, now=now)
-    return storm
-
-
-def _leave_by_mail(event: Event, *, now: datetime) -> bool:
-    """`mailto:` unsubscribe: the token in the subject is the reader's own."""
-    reader = Subscriber.objects.filter(unsubscribe_hash=links.unsubscribe_hash(event.unsubscribe_token)).first()
-    return reader is not None and lifecycle.unsubscribe(reader, now=now, method="mailto", origin=lifecycle.Origin())
+def _leave(reader: Subscriber, *, now: datetime) -> bool:
+    return lifecycle.unsubscribe(reader, now=now, method="mailto", origin=lifecycle.Origin())

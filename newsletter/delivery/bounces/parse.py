@@ -59,6 +59,14 @@ def _read(data: bytes) -> Event | None:
     return heuristics.parse(message, raw=data)
 
 
+def is_automatic_answer(data: bytes) -> bool:
+    """Whether a letter that is no report is out-of-office and the like: nobody has to look at it."""
+    try:
+        return _is_automatic_answer(email.message_from_bytes(data, policy=email.policy.compat32))
+    except Exception:
+        return False
+
+
 def _is_report(message: Message) -> bool:
     """A report that was understood and says nothing to us must not be guessed at."""
     return any("Action" in block or "Feedback-Type" in block for block in mime.report_blocks(message))

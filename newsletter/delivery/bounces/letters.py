@@ -1,0 +1,190 @@
+"""Letters set aside: kept where an operator reads them and says what each one is.
+
+In: a letter's bytes, and why no program could place it; later a person's word. Out: a Letter row, and what follows from
+the word, with who gave it. Keeping the same letter twice keeps it once; judging it twice acts once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import email
+import email.policy
+import hashlib
+import logging
+import re
+from datetime import datetime
+from email.header import decode_header, make_header
+from typing import TYPE_CHECKING, NamedTuple
+
+from django.db import transaction
+from django.db.models import Count, Min
+
+from newsletter.delivery.bounces import tying
+from newsletter.models import Delivery, DeliveryEvent, Letter
+from subscriptions import lifecycle, links
+from subscriptions.addresses import parse_address
+from subscriptions.models import Subscriber, Suppression
+
+if TYPE_CHECKING:
+    from email.message import Message
+
+    from django.contrib.auth.models import User
+
+log = logging.getLogger(__name__)
+KEPT_BYTES = 64_000  # of each: a report says what it has to say long before
+KEPT_LETTERS = 5_000  # waiting: whoever floods the mailbox must not fill the database
+SHOWN = 20_000  # characters of its text
+BY_OPERATOR = "operator"
+_ADDRESS = re.compile(r"[A-Za-z0-9._%+=/'-]{1,64}@[A-Za-z0-9.-]{1,255}")
+_KINDS = {
+    Letter.Judgement.HARD: DeliveryEvent.Kind.BOUNCED,
+    Letter.Judgement.SOFT: DeliveryEvent.Kind.SOFT,
+    Letter.Judgement.COMPLAINT: DeliveryEvent.Kind.COMPLAINED,
+    Letter.Judgement.LEAVE: DeliveryEvent.Kind.UNSUBSCRIBED,
+}
+_REASONS = {
+    Letter.Judgement.HARD: Suppression.Reason.BOUNCE,
+    Letter.Judgement.COMPLAINT: Suppression.Reason.COMPLAINT,
+}
+
+
+class JudgementError(Exception):
+    """It cannot be done; the sentence says why, to the person who asked."""
+
+
+class Waiting(NamedTuple):
+    """How many letters wait for a person, and since when the oldest does."""
+
+    number: int
+    oldest: datetime | None
+
+
+def waiting_letters() -> Waiting:
+    """For an alarm."""
+    found = Letter.objects.waiting().aggregate(number=Count("pk"), oldest=Min("received_at"))
+    return Waiting(found["number"], found["oldest"])
+
+
+def keep(data: bytes, *, why: str, now: datetime, taken_for: str = "", delivery: int | None = None) -> bool:
+    """Keep a letter for a person. False: it is kept already, or too many wait."""
+    if Letter.objects.waiting().count() >= KEPT_LETTERS:
+        log.error("%d letters wait for a person; further ones stay in the mailbox alone", KEPT_LETTERS)
+        return False
+    message = _head(data)
+    _, is_new = Letter.objects.get_or_create(
+        fingerprint=hashlib.sha256(data).hexdigest(),
+        defaults={
+            "received_at": now,
+            "sender": _one_line(message, "From"),
+            "subject": _one_line(message, "Subject"),
+            "why": why,
+            "taken_for": taken_for,
+            "delivery_id": delivery,
+            "data": data[:KEPT_BYTES],
+        },
+    )
+    return is_new
+
+
+def readable(letter: Letter) -> tuple[str, str]:
+    """(headers, text) as a person reads them: plain, cut short, not yet escaped. Raw where it cannot be taken apart."""
+    data = bytes(letter.data)
+    try:
+        message = email.message_from_bytes(data, policy=email.policy.compat32)
+        headers = "\n".join(f"{name}: {str(value)[:500]}" for name, value in message.items()[:100])
+        text = "\n\n".join(filter(None, map(_text_of, message.walk())))
+    except Exception:  # anybody may write to that mailbox, also to trip us
+        headers, text = "", data.decode("utf-8", "replace")
+    return _printable(headers), _printable(text)[:SHOWN]
+
+
+def _text_of(part: Message) -> str:
+    kind = part.get_content_type()
+    if kind == "message/delivery-status":
+        return f"[{kind}]\n{str(part)[:SHOWN]}"
+    if part.is_multipart() or part.get_content_maintype() != "text":
+        return "" if part.is_multipart() else f"[{kind}]"
+    payload = part.get_payload(decode=True)
+    text = payload.decode("utf-8", "replace").strip() if isinstance(payload, bytes) else ""
+    return f"[{kind}]\n{text}" if text else ""
+
+
+def readers_named(letter: Letter) -> list[str]:
+    """Addresses in the letter that are readers', for whoever judges it: that they stand there proves nothing."""
+    text = bytes(letter.data).decode("utf-8", "replace")
+    found: dict[str, None] = dict.fromkeys(match.casefold() for match in _ADDRESS.findall(text)[:200])
+    keys = []
+    for address in found:
+        with contextlib.suppress(ValueError):
+            keys.append(parse_address(address).key)
+    return [str(one) for one in Subscriber.objects.filter(address_key__in=keys).values_list("email", flat=True)[:20]]
+
+
+@transaction.atomic
+def judge(letter: Letter, *, judgement: str, address: str, by: User, now: datetime) -> str:
+    """Do what a person says the letter means. Returns what was done, in a sentence. JudgementError says why not."""
+    word = Letter.Judgement(judgement)
+    said = Letter.objects.waiting().filter(pk=letter.pk).update(judgement=word, judged_at=now, judged_by=by)
+    if not said:
+        raise JudgementError("Somebody has said already what this letter is.")
+    if word == Letter.Judgement.NOTHING:
+        return "Noted: it is nothing to us."
+    hashed, latest = _mailed(letter, address)
+    reader = Subscriber.objects.filter(address_hash=hashed).first()
+    if latest is not None:
+        is_soft = word == Letter.Judgement.SOFT  # counted by the next tick with the others
+        DeliveryEvent.objects.create(
+            delivery=latest,
+            kind=_KINDS[word],
+            at=letter.received_at,
+            source=BY_OPERATOR,
+            tied_by=BY_OPERATOR,
+            event_id=f"letter:{letter.pk}",
+            text=f"letter {letter.pk}, judged by {by}"[:300],
+            handled_at=None if is_soft else now,
+        )
+    if word in _REASONS:
+        lifecycle.suppress_address(hashed, reason=_REASONS[word], source=f"letter, by {by}", now=now)
+        return "The address is suppressed."
+    if word == Letter.Judgement.LEAVE:
+        if reader is None:
+            raise JudgementError("No reader has this address any more, so nobody can leave.")
+        left = lifecycle.unsubscribe(reader, now=now, method=BY_OPERATOR, origin=lifecycle.Origin())
+        return "The reader has left." if left else "The reader had left before."
+    if latest is None:
+        raise JudgementError("No digest was ever sent to this address, so none can have failed there.")
+    return "It counts as one failure of this address."
+
+
+def _mailed(letter: Letter, address: str) -> tuple[str, Delivery | None]:
+    """The hash of the address a person named, or of the one the letter is about, and the last digest sent there."""
+    if address.strip():
+        try:
+            hashed: str | None = links.address_hash(parse_address(address).key)
+        except ValueError as error:
+            raise JudgementError(f"This is no mail address: {error}") from error
+    else:
+        hashed = tying.address_of(letter.delivery) if letter.delivery else None
+    if hashed is None:
+        raise JudgementError("Say which address it is about.")
+    sent = Delivery.objects.filter(address_hash=hashed).exclude(sent_at=None).order_by("-sent_at")
+    held = Subscriber.objects.filter(address_hash=hashed)
+    latest = sent.filter(subscriber__in=held).first() or (letter.delivery if not address.strip() else None)
+    if latest is None and not held.exists():
+        raise JudgementError("No reader has this address. Take the one the digest was sent to.")
+    return hashed, latest
+
+
+def _head(data: bytes) -> Message:
+    return email.message_from_bytes(data.partition(b"\n\n")[0][:KEPT_BYTES], policy=email.policy.compat32)
+
+
+def _one_line(message: Message, name: str) -> str:
+    raw = str(message.get(name, ""))
+    with contextlib.suppress(ValueError, LookupError):
+        raw = str(make_header(decode_header(raw)))
+    return " ".join(_printable(raw).split())[:200]
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() or char in "\n\t" else " " for char in text)
