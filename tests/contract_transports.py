@@ -218,6 +218,9 @@ class TransportContract:
             ("RCPT", "450 4.7.1 greylisted", OutcomeKind.RETRY),
             ("DATA", "452 4.3.1 disk full", OutcomeKind.RETRY),
             ("DOT", "451 4.7.0 scanner busy", OutcomeKind.RETRY),
+            ("DOT", "454 4.7.0 Throttling failure: maximum sending rate exceeded", OutcomeKind.LIMITED),
+            ("DOT", "550 5.4.5 Daily user sending limit exceeded", OutcomeKind.LIMITED),
+            ("RCPT", "450 4.7.1 too many messages for this recipient's domain", OutcomeKind.LIMITED),
             ("RCPT", "550 5.1.1 no such user", OutcomeKind.BOUNCED),
             ("RCPT", "552 5.2.2 mailbox full", OutcomeKind.RETRY),
             ("RCPT", "550 no such user", OutcomeKind.BOUNCED),
@@ -251,6 +254,15 @@ class TransportContract:
         assert outcome.kind is OutcomeKind.BOUNCED
         assert "example.net" not in outcome.text
         assert "ask" in outcome.text
+
+    @pytest.mark.parametrize("reply", ["452 4.5.3 too many messages in this connection", "451 4.3.2 not now"])
+    def test_a_limit_of_one_connection_costs_a_connection(self, reply: str) -> None:
+        with ScriptedServer().on("MAIL", reply=reply, after=5) as server:
+            transport = self.open(server.port, connections=2)
+            outcomes = send_all(transport, [make_message(key) for key in range(30)])
+            transport.close()
+        assert {outcome.kind for outcome in outcomes.values()} == {OutcomeKind.SENT}
+        assert len(server.mails) == 30
 
     # Connections that die
 
