@@ -36,11 +36,11 @@ BODY_BYTES_MAX = 16_384
 USE_NOTED_EVERY = timedelta(minutes=1)  # a row that every request writes would make them wait for each other
 VERSION = "api-1"
 
-MAY_NOT = "This key may not do this: the operator makes one with the scope {scope}."
+MAY_NOT = "This key lacks the scope {scope}. Ask the operator for a key that has it."
 TOO_MANY = "Too many sign-ups within the hour, altogether or for this mail domain. Nothing was sent; try in an hour."
-ACCEPTED = "If this address can be subscribed, a mail is on its way that asks its owner to confirm."
+ACCEPTED = "If this address can be subscribed, its owner has been sent an email to confirm."
 WHAT_TO_SEND = {
-    "email": "email: give one mail address, such as ada@example.org, at a domain that takes mail from us.",
+    "email": "email: give one email address, such as ada@example.org, at a domain that we can send to.",
     "topics": "topics: give a list of slugs of our topics, as in the addresses of the pages under /topics/.",
     "cadence": "cadence: give daily, weekly or monthly.",
     "hour": "hour: give a whole number from 0 to 23.",
@@ -48,7 +48,7 @@ WHAT_TO_SEND = {
     "consent_words": "consent_words: give what the reader agreed to as text of at most 1000 characters.",
     "source_url": "source_url: give the http or https address of your form, at most 300 characters.",
     "ip": "ip: give the reader's IPv4 or IPv6 address.",
-    "": "Send a JSON object with email and, as you like, "
+    "": "Send a JSON object with email and optionally "
     "topics, cadence, hour, time_zone, consent_words, source_url and ip; nothing else.",
 }
 

@@ -184,7 +184,7 @@ def test_the_command_passes_when_all_is_well() -> None:
     tasks.beat("tick", now=timezone.now())
     out = StringIO()
     call_command("check_health", stdout=out)
-    assert out.getvalue() == "All is well.\n"
+    assert out.getvalue() == "No alarms.\n"
 
 
 def test_the_command_gives_numbers_to_a_monitor() -> None:

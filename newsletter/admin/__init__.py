@@ -1,4 +1,4 @@
-"""The curator's and the operator's desk. Thin: every button calls one function of a step and says what happened."""
+"""The admin for curators and operators. Thin: every button calls one function of a step and reports the result."""
 
 from newsletter.admin import deliveries, editions, letters, papers, sources, streams, submissions, users, webhooks
 

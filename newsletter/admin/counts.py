@@ -1,4 +1,4 @@
-"""Numbers of the desk, asked once for all rows of a page: deliveries of editions by state, readers of a cadence."""
+"""Counts for admin pages, one query for all rows of a page: deliveries by state, readers of a cadence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first page of the desk: what is next, what went out today, what somebody should look into.
+"""The dashboard: upcoming editions, today's deliveries, and alarms.
 
 In: a person and the rows they may see. Out: numbers and links, never an address. Reads only.
 """

@@ -31,7 +31,7 @@ LANES = {"trending": _("trending"), "pick": _("editor's pick"), "for_you": _("fo
 
 
 class ReadOnly(ModelAdmin):  # type: ignore[misc]
-    """Rows that only the machine writes."""
+    """Read-only admin for rows that only the application writes."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -99,7 +99,7 @@ class DeliveryAdmin(ReadOnly):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Delivery], search_term: str
     ) -> tuple[QuerySet[Delivery], bool]:
-        """By the whole address or the whole domain only: nobody browses other people's addresses by parts."""
+        """Match a full address or a full domain only, so that addresses cannot be found by guessing parts."""
         wanted = search_term.strip().casefold()
         if not wanted:
             return queryset, False

@@ -1,4 +1,4 @@
-"""How rows look in the desk's tables: badges, bars, moments. Values in, escaped HTML out."""
+"""HTML for admin tables: badges, bars, dates and times. Values in, escaped HTML out."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def bar(counts: Mapping[str, int]) -> SafeString:
     groups = groups_of(counts)
     total = sum(groups.values())
     if not total:
-        return format_html('<span class="desk-none">{}</span>', "not planned")
+        return format_html('<span class="desk-none">{}</span>', "not planned yet")
     label = ", ".join(f"{number} {name}" for name, number in groups.items() if number)
     parts = format_html_join(
         "",

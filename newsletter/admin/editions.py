@@ -288,7 +288,7 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 def _framed(body: str, *, kind: str, status: int = 200) -> HttpResponse:
-    """Whatever a paper's title holds, the frame runs no script, loads nothing and leads nowhere."""
+    """Serve HTML or text for a sandboxed frame that runs no script, loads nothing and follows no link."""
     response = HttpResponse(body, content_type=f"text/{kind}; charset=utf-8", status=status)
     response["Content-Security-Policy"] = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
     response["X-Content-Type-Options"] = "nosniff"

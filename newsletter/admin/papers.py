@@ -94,7 +94,7 @@ class TopicFilter(admin.SimpleListFilter):
 
 
 class KeyFilter(admin.SimpleListFilter):
-    """Papers that a program handed in, by the name of its key."""
+    """Filter papers by the API key that submitted them."""
 
     title = _("handed in by")
     parameter_name = "api_key"

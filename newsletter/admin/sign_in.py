@@ -1,4 +1,4 @@
-"""Signing in at the desk, not faster than a person types: guessing passwords is slowed per network and per account.
+"""Admin login with rate limits per network and per account, so that passwords cannot be guessed quickly.
 
 In: a name, a password and the request they came by. Out: the user, or nobody, and a SignIn row with a line in the log
 (the account and the network, never the password, nor a name that is no account: people type passwords there). The

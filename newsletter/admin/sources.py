@@ -1,4 +1,4 @@
-"""Sources: what each was asked, what came of it, and when its host may be asked again. Read only."""
+"""Sources: the runs of each, and when its host may be polled again. Read-only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams of mail and the parts of the machine: running or paused, alive or silent. Changed by buttons only."""
+"""Mail streams (running or paused) and heartbeats of processes. Changed by buttons only."""
 
 from __future__ import annotations
 

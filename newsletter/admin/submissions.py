@@ -1,4 +1,4 @@
-"""What readers handed in: the curator's queue, accepted or declined one by one or many at once.
+"""Submitted papers: the curators' queue, accepted or declined one by one or in bulk.
 
 In: a curator's clicks and reasons. Out: calls of votes.py; who decided what is written to the log. A reader is a
 number here: curators see no address, and no text that a reader typed.
@@ -37,7 +37,7 @@ REASONS = (
 
 
 def waiting() -> int:
-    """How many wait for a curator."""
+    """Return how many submissions wait for a curator."""
     return Submission.objects.filter(state=Submission.State.WAITING)[: display.COUNTED].count()
 
 
@@ -60,7 +60,7 @@ class SubmissionAdmin(ReadOnly):
     change_form_before_template = "admin/newsletter/submission_panel.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Submission]:
-        """With what came of the reader's earlier ones."""
+        """Add how many earlier submissions of the same reader were accepted and declined."""
         rows: QuerySet[Submission] = super().get_queryset(request)
         theirs = Submission.objects.filter(subscriber=OuterRef("subscriber")).order_by()
 
@@ -149,7 +149,7 @@ class SubmissionAdmin(ReadOnly):
         return HttpResponseRedirect(reverse("admin:newsletter_submission_changelist"))
 
     def decline_page(self, request: HttpRequest) -> HttpResponse:
-        """The reason is asked for before anything is declined: the readers are told it."""
+        """Ask for a reason, which readers will see, then decline."""
         if not self.has_decide_permission(request):
             raise PermissionDenied
         asked = (request.POST if request.method == "POST" else request.GET).get("rows", "")

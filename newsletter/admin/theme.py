@@ -1,4 +1,4 @@
-"""What stands around every page of the desk: its style, its mark, and the way to each list a person may see."""
+"""Admin theme: style sheet, icon and navigation, limited to the pages a person may open."""
 
 from __future__ import annotations
 

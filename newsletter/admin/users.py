@@ -1,4 +1,4 @@
-"""Who may sign in at the desk, in its own look, and who tried."""
+"""Admin users and groups, and the record of sign-in attempts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Webhooks: who wants to hear of editions, what they were told, and what they said to it.
+"""Webhooks: endpoints, the messages sent to them, and their responses.
 
 In: an operator's entries and clicks. Out: calls of the webhooks step. A secret is shown once, when it is made, and
 never written to the log.
@@ -125,7 +125,7 @@ class WebhookEndpointAdmin(ShownFiltersOnly, ModelAdmin):  # type: ignore[misc]
         return self.fields if obj else self.fields[:4]
 
     def has_delete_permission(self, request: HttpRequest, obj: WebhookEndpoint | None = None) -> bool:
-        """Switched off it hears nothing; what it was told stays to be looked up."""
+        """Never: switch it off instead. Its log stays."""
         return False
 
     def save_model(self, request: HttpRequest, obj: WebhookEndpoint, form: Any, change: bool) -> None:

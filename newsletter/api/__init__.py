@@ -1,4 +1,4 @@
-"""The API for programs, version 1: everybody may read what the site shows; a key may sign readers up or hand in papers.
+"""The API, version 1. Reading is open to everyone; a key may sign readers up or submit papers.
 
 In: requests below /api/v1/. Out: JSON, errors always as `{"message": "what to do"}`, one OpenAPI document for it all.
 `subscriptions` brings its own router and knows nothing of papers; here they are put together (decision 0015).
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from django.urls import URLResolver
 
 log = logging.getLogger(__name__)
-MISSING = "There is nothing at this address; /api/ describes what there is."
-BROKEN = "Something broke on our side and was written down: try again later."
-NO_KEY = "Send a valid key as 'Authorization: Bearer pb_…'; the operator of this site makes one."
-TOO_MANY = "Too many requests with this key: wait, then send this one again."
+MISSING = "Not found. /api/ lists the addresses of this API."
+BROKEN = "Something went wrong on our side. Try again later."
+NO_KEY = "Send a valid key as 'Authorization: Bearer pb_…'. Ask the operator of this site for one."
+TOO_MANY = "Too many requests with this key. Wait, then try again."
 # What to send where a body makes no sense, by the address's name and the field; "" when no field is to blame.
 HINTS = {"signup": readers.WHAT_TO_SEND, "papers": submissions.WHAT_TO_SEND}
 
 api = NinjaAPI(
     title="Paperboy",
     version="1",
-    description="Read papers, what trends and why, topics and editions: no key needed, but a limit per address. "
-    "With a key: sign readers up (each confirms by mail) and hand in papers. "
+    description="Read papers, trends with their reasons, topics and editions: no key needed, limited per address. "
+    "With a key: sign readers up (each confirms by email) and submit papers. "
     "Errors are a JSON object with one sentence in `message`.",
     docs_url=None,  # the usual pages are made of scripts; /api/ is ours
     urls_namespace="api",
@@ -46,7 +46,7 @@ for router in (papers.router, search.router, editions.router, readers.router):
 
 @api.exception_handler(ValidationError)
 def _say_what_to_send(request: HttpRequest, error: ValidationError) -> HttpResponse:
-    """In words of ours, never in what was sent."""
+    """Answer 422 with a fixed sentence that says what to send; never repeat what was sent."""
     parts = [str(part) for part in error.errors[0]["loc"]]
     hints = _hints(request)
     if hints is not None:

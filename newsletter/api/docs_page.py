@@ -1,4 +1,4 @@
-"""/api/: what the API offers, written from its own description, with a form for every read that takes wishes.
+"""/api/: the API's documentation, made from its OpenAPI document, with a form for every read that takes parameters.
 
 In: the OpenAPI document. Out: a page that needs no script: its forms are plain GETs. The same for everybody.
 """
@@ -74,7 +74,7 @@ def _operation(path: str, method: str, spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answers(spec: dict[str, Any]) -> list[tuple[str, dict[str, str] | None]]:
-    """Statuses that are answered alike stand in one line."""
+    """Group statuses that have the same response."""
     lines: dict[str, tuple[list[str], dict[str, str] | None]] = {}
     for status, answer in spec.items():
         shape = _shape_of(answer)

@@ -1,6 +1,6 @@
-"""Reading topics, and the editions that went out with what they held.
+"""Read topics and sent editions with their papers.
 
-In: a request with its wishes. Out: public facts; an edition that nobody got yet, or that was called off, is not there.
+In: a request with its parameters. Out: public facts; unsent and cancelled editions are not found.
 """
 
 from __future__ import annotations

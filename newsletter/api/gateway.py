@@ -1,4 +1,4 @@
-"""What every request to the API passes: other sites' scripts may read, nobody reads too fast, unchanged is a 304.
+"""What every API request passes: CORS for reads, the rate limit, and 304 for unchanged responses.
 
 In: a view of the API. Out: the same view; every answer is JSON with one shape of error, reads carry an ETag over their
 very bytes, say how long they may be kept and how many more are allowed. Nothing here writes a row.
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 READS = {"GET", "HEAD"}
 WINDOW = 60  # seconds that API_READS_PER_MINUTE counts
 KEPT_SECONDS = 60
-TOO_FAST = "Too many requests from your address: wait as long as Retry-After says."
-WRONG_METHOD = "This address does not take this method; Allow names those it takes."
+TOO_FAST = "Too many requests from your address. Wait for the number of seconds in Retry-After."
+WRONG_METHOD = "This method is not allowed here. The Allow header lists the methods that are."
 _CROSS_ORIGIN = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After",

@@ -1,7 +1,7 @@
-"""Reading papers: lists with filters, one paper by either of its names, papers like it, what trends, the search.
+"""Read papers: filtered lists, one paper by id or arXiv id, similar papers, trending papers, search.
 
-In: a request with its wishes. Out: public facts in a number of queries that does not grow with the papers. A row that
-was merged away answers with the address of the one that lives on; a hidden one is not there.
+In: a request with its parameters. Out: public facts in a number of queries that does not grow with the papers. A row
+that was merged away answers with the address of the one that lives on; a hidden one is not there.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 Listing = Callable[[str, int], tuple[list[Paper], str]]  # a cursor and a limit give papers and the next cursor
 PK_MAX = 2**63 - 1
-NO_TOPIC = "topic: give the slug of one of our topics, as /api/v1/topics/ lists them."
-NO_CURSOR = "cursor: give what `next` had for this very list, or leave it out to begin anew."
-NO_SPAN = "sort: votes are compared within a topic, a day or three months: give topic, listed_on, or from (and to)."
+NO_TOPIC = "topic: there is no such topic. Give a slug from /api/v1/topics/."
+NO_CURSOR = "cursor: not valid for this list. Use the address in `next`, or leave cursor out to start again."
+NO_SPAN = "sort: votes needs a topic, listed_on, or from (and to) within three months. Add one of them."
 SPAN = timedelta(days=92)
 NOT_HERE: dict[Any, Any] = {(400, 404, 422, 429, 500): schemas.Error}
 
@@ -78,7 +78,10 @@ def paper_by_arxiv_id(request: HttpRequest, arxiv_id: str) -> HttpResponse:
 
 
 @router.get(
-    "trending/", response={200: schemas.Trending} | NOT_HERE, url_name="trending", summary="What trends, and why"
+    "trending/",
+    response={200: schemas.Trending} | NOT_HERE,
+    url_name="trending",
+    summary="Trending papers, with reasons",
 )
 def trending(request: HttpRequest, params: Query[schemas.TrendingParams]) -> HttpResponse:
     """Only papers with a measured gain, each with the numbers behind its place. Scored four times an hour."""
@@ -158,7 +161,7 @@ def _in_topic(topic: Topic, params: schemas.PapersParams) -> Listing:
 
 
 def _order(params: schemas.PapersParams) -> dict[str, type]:
-    """What comes before the key. Within days the latest comes first, else whatever came in last."""
+    """Return the sort columns before the key: the latest day first within days, else the newest row first."""
     if params.sort == "votes":
         return {"upvotes": int}
     return {"listed_on": date} if _days(params) else {}

@@ -1,4 +1,4 @@
-"""How many reads one address may make: a bucket in this process's memory, so that reading costs no row.
+"""Rate limit for reads per address: token buckets in this process's memory, so that reading writes no row.
 
 In: who asks, and the moment of a clock. Out: yes or no, how many are left, how long to wait. Each process counts by
 itself: with n workers a client that is spread over all of them gets n times as many. What limits mail to people is
@@ -22,7 +22,7 @@ class Grant:
 
 
 class Buckets:
-    """A bucket of ``burst`` that refills over ``seconds``, for everybody who asks."""
+    """Token buckets by client: each holds ``burst`` and refills over ``seconds``."""
 
     def __init__(self, *, kept: int = KEPT) -> None:
         self._full_at: dict[str, float] = {}
@@ -46,6 +46,6 @@ class Buckets:
             self._full_at.clear()
 
     def _forget(self, now: float) -> None:
-        """Those whose bucket is full again; all, when nobody's is: memory has an end."""
+        """Drop full buckets; drop all when none is full, to bound memory."""
         waiting = {whom: full_at for whom, full_at in self._full_at.items() if full_at > now}
         self._full_at = waiting if len(waiting) < self._kept else {}

@@ -1,4 +1,4 @@
-"""The shapes that the API takes and gives, as its description tells them. Answers are written by ``facts``, not here.
+"""Request and response schemas of the API. Responses are written by ``editions.public_facts``, not here.
 
 In: nothing. Out: classes for the OpenAPI document, and what a request may ask. Tests hold every answer against them.
 """
@@ -160,9 +160,9 @@ class WholeEdition(Edition):
 
 class Submitted(Schema):
     state: Literal["known", "added", "waiting", "declined"] = Field(
-        description="known: it was here. added: it is in the catalogue now; it trends and goes into a digest only when "
-        "a source that counts has seen it, or an editor picks it. waiting: an editor will look at the arXiv id. "
-        "declined: an editor json_response no within the last 30 days."
+        description="known: already in the catalogue. added: now in the catalogue; it appears in trends and digests "
+        "once another source lists it, or an editor picks it. waiting: an editor will review the arXiv id. declined: "
+        "an editor declined it within the last 30 days."
     )
     message: str
     paper: Paper | None

@@ -49,7 +49,7 @@ def search_papers(request: HttpRequest, params: Query[schemas.SearchParams]) -> 
     "papers/{int:paper_id}/similar/",
     response={200: schemas.FoundSimilar} | NOT_HERE,
     url_name="similar_papers",
-    summary="Papers like one",
+    summary="Similar papers",
 )
 def similar_papers(request: HttpRequest, paper_id: int) -> HttpResponse:
     paper = Paper.objects.published().filter(pk=min(paper_id, PK_MAX)).first()

@@ -1,9 +1,9 @@
-"""Papers that programs hand in, with a key that may: POST papers/.
+"""Papers submitted by programs with a key: POST papers/.
 
 In: a title, an abstract and an address, or an arXiv id alone. Out: the paper, or a place in the curator's queue. What
 comes in here is an observation like a saved page: it can be found, followed and picked by a curator, but it never
 trends, and enters no draft by itself, until a source that counts has seen the paper (decision 0008). The same paper
-handed in again is the same row. A key changes only what it brought: of a paper that anybody else has shown it
+submitted again is the same row. A key changes only what it brought: of a paper that anybody else has shown it
 fills nothing. What an editor declined stays declined for as long as for readers.
 """
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
 WHAT_TO_SEND = {
-    "arxiv_id": "arxiv_id: give one that arXiv can have given out, such as 2603.01234, or an address that names one.",
+    "arxiv_id": "arxiv_id: not a valid arXiv id. Give one such as 2603.01234, or a URL that contains one.",
     "title": "title: give text of at most 500 characters, with an abstract and an address; or an arXiv id alone.",
     "abstract": "abstract: give text of at most 10000 characters.",
     "authors": "authors: give a list of at most 200 names.",
@@ -49,15 +49,16 @@ WHAT_TO_SEND = {
     "code_url": "code_url: give a public https address.",
     "published_on": "published_on: give a day such as 2026-03-18 that is not in the future.",
     "": "Send a JSON object with arxiv_id, or with title, abstract and url, "
-    "and as you like authors, code_url and published_on; nothing else.",
+    "and optionally authors, code_url and published_on; nothing else.",
 }
-NOT_ASKED = "arxiv_id: this site does not ask arXiv, so send the title, the abstract and an address as well."
+NOT_ASKED = "arxiv_id: this site does not fetch from arXiv. Send the title, the abstract and a URL as well."
 MESSAGES = {
-    "known": "This paper was here already.",
-    "added": "It is in the catalogue. It trends and goes into a digest only when others see it or an editor picks it.",
-    "waiting": "An editor will look at it.",
-    "hidden": "An editor keeps this paper off the site.",
-    "declined": "An editor declined this paper lately: {note}",
+    "known": "This paper is already in the catalogue.",
+    "added": "The paper was added. It appears in trends and digests once another source lists it or an editor "
+    "picks it.",
+    "waiting": "The paper was queued. An editor will review it.",
+    "hidden": "This paper is hidden on this site by an editor.",
+    "declined": "An editor declined this paper recently: {note}",
 }
 ADDED_STATUS, WAITING_STATUS = 201, 202
 
@@ -71,7 +72,7 @@ ADDED_STATUS, WAITING_STATUS = 201, 202
         (400, 401, 403, 413, 422, 429, 500): schemas.Error,
     },
     url_name="papers",
-    summary="Hand a paper in",
+    summary="Submit a paper",
 )
 @decorate_view(guarded)
 def submit_paper(request: HttpRequest, submission: Body[schemas.Submission]) -> HttpResponse:
@@ -128,7 +129,7 @@ def _take_in(seen: Observation, *, now: datetime) -> HttpResponse:
 
 
 def _queue(identifier: str, *, by: ApiKey, now: datetime) -> HttpResponse:
-    """An identifier alone says nothing that could be shown: arXiv is asked when a curator says yes."""
+    """Queue an arXiv id for a curator. It is fetched from arXiv once accepted."""
     paper = Paper.objects.filter(arxiv_id=identifier).first()
     if paper is not None:
         return _response(paper, state="known", status=200)

@@ -1,8 +1,8 @@
 """One polite client for every source of papers.
 
-In: an https address on a host the source names. Out: the bytes of a 200, or the word that nothing changed. Everything
+In: an https address on a host the source names. Out: the bytes of a 200, or that nothing changed. Everything
 else is a FetchError that says when to try again. Each host has one rate for all workers on all machines, kept in
-SourceHost: whoever takes the turn moves it on, so this may run anywhere at once. No address leads inside our network:
+SourceHost, by compare-and-set, so this may run anywhere at once. No address leads inside our network:
 every hop of a redirect is checked, and the connection goes to the very address that was checked.
 """
 
@@ -60,7 +60,7 @@ class FetchResponse:
 
 
 class FetchError(Exception):
-    """No answer to use. `retry_at` is when the host wants to be, or may be, asked again."""
+    """The fetch gave no usable response. `retry_at` is when the host may be asked again, if known."""
 
     def __init__(
         self,
@@ -89,8 +89,8 @@ def fetch(
     modified: str = "",
     rules: FetchPolicy = WORLD,
 ) -> FetchResponse:
-    """Ask once, following redirects among `hosts`. Raises FetchError; HostBusy when it is another's turn.
-    `spacing` is left between two requests to one organisation's hosts, over all machines.
+    """Send one request, following redirects among `hosts`. Raises FetchError, or HostBusy when another worker has the
+    turn. `spacing` is left between two requests to one organisation's hosts, over all machines.
 
     A FetchError without `retry_at` is about this one address: others of the host may be asked.
     """
@@ -210,7 +210,7 @@ class _Turn:
         self._free(now, strikes=self.strikes)
 
     def give_back(self, *, now: datetime, error: FetchError) -> datetime:
-        """Leave the host alone for as long as it asked; longer and longer when it did not say."""
+        """Release the turn and wait as long as the host asked, or with growing back-off."""
         wait = error.wait if error.wait is not None else _FIRST_WAIT * 2 ** min(self.strikes, 12)
         free_at = now + max(self.spacing, min(wait, _LONGEST_WAIT))
         self._free(free_at, strikes=self.strikes + 1)

@@ -31,7 +31,7 @@ OPEN = (Edition.State.DRAFT, Edition.State.APPROVED)
 
 
 class MergeError(Exception):
-    """It cannot be merged or taken back; the message says why."""
+    """The merge or its undoing was refused; the message says why."""
 
 
 @transaction.atomic
@@ -110,7 +110,7 @@ def _foreign(theirs: Any, ours: Any, names: Iterable[str]) -> list[int]:
 
 
 def _fill(into: Paper, paper: Paper) -> tuple[list[str], dict[str, str | None]]:
-    """What ``into`` lacks and ``paper`` knows; returns the fields filled, and the dates that moved as they were."""
+    """Fill what ``into`` lacks from ``paper``. Returns the fields filled, and the former values of dates that moved."""
     filled = [name for name in FILLED if getattr(paper, name) and not getattr(into, name)]
     for name in filled:
         setattr(into, name, getattr(paper, name))

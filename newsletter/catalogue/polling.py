@@ -1,7 +1,7 @@
-"""Ask the sources that are due, and let in what they say.
+"""Poll the sources that are due and ingest what they return.
 
 In: the clock and the settings SOURCES and ARXIV_CATEGORIES. Out: papers (through ingest) and one SourceRun an address
-asked, whatever came of it. A source that fails or serves old news is written down, logged and asked again later; the
+polled, whatever the outcome. A source that fails or serves old papers is recorded, logged and polled again later; the
 others go on, and no digest waits for any of them. Any number of workers may do this at once: a poll is claimed.
 
 To add a source: docs/adding-a-source.md.
@@ -54,7 +54,7 @@ class Trouble:
 
 
 def enabled_sources() -> list[Source]:
-    """Those of the setting SOURCES. The ones that bring papers come first: the others are asked about those."""
+    """Return the sources of the setting SOURCES, those that list papers first; the others are asked about these."""
     return [source for name, source in registry.polled().items() if name in settings.SOURCES]
 
 
@@ -66,9 +66,9 @@ def poll_due(
     rules: http_client.FetchPolicy = http_client.WORLD,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[SourceRun]:
-    """Ask every source whose poll is due. Returns the runs, in order; empty when nothing was due.
+    """Poll every source that is due. Returns the runs in order; empty when none was due.
 
-    After `deadline` no new question is put; what was left is asked at the next tick.
+    After `deadline` no new request is made; the rest follows at the next tick.
     """
     runs: list[SourceRun] = []
     started = time.monotonic()
@@ -98,7 +98,7 @@ def poll_source(
     rules: http_client.FetchPolicy = http_client.WORLD,
     sleep: Callable[[float], None] = time.sleep,
 ) -> SourceRun:
-    """One question to one source: fetch, read, ingest, and write down what came of it. Raises nothing of the source."""
+    """Fetch, parse and ingest one address of a source, and record the result. Never raises because of the source."""
     run = SourceRun(source=source.SOURCE, url=address, started_at=now)
     last = SourceRun.objects.filter(source=run.source, url=run.url, state__in=_READ).exclude(etag="", modified="")
     known = last.first()
@@ -130,7 +130,7 @@ def poll_source(
 
 
 def troubles(*, now: datetime, sources: Iterable[Source] | None = None) -> list[Trouble]:
-    """Sources that have given nothing usable for too long, or old news for new: what the operator should be told."""
+    """Return sources that gave nothing usable, or only old papers, for too long: the operator's alarms."""
     found = []
     for source in enabled_sources() if sources is None else sources:
         runs = SourceRun.objects.filter(source=source.SOURCE)
@@ -148,7 +148,7 @@ def troubles(*, now: datetime, sources: Iterable[Source] | None = None) -> list[
 
 
 def _quiet(source: Source, *, now: datetime) -> Trouble | None:
-    """A source that answers well and brings nothing: its lists moved, or it asks for categories that are gone."""
+    """Return sources that answer but list nothing: their pages moved, or the categories are gone."""
     if source.QUIET_AFTER is None:
         return None
     runs = SourceRun.objects.filter(source=source.SOURCE)
@@ -168,7 +168,7 @@ def _fetch(
     rules: http_client.FetchPolicy,
     sleep: Callable[[float], None],
 ) -> http_client.FetchResponse:
-    """Fetch, sitting out a short wait for our turn once."""
+    """Fetch; wait once when the turn comes soon."""
     waited = timedelta(0)
     while True:
         try:
@@ -238,7 +238,7 @@ def request_of(now: datetime) -> Request:
 
 
 def wanted_ids(now: datetime) -> list[str]:
-    """Whom to ask arXiv about: papers let in by a curator, papers it was never asked about, those in editions again."""
+    """Return arXiv ids to fetch: accepted submissions, papers never fetched, and again those in editions."""
     asked = _arxiv_asked_since(now - _ASK_AGAIN)
     papers = Paper.objects.filter(arxiv_id__isnull=False, merged_into__isnull=True).order_by("-first_seen_at", "-pk")
     heard = Sighting.objects.filter(source=arxiv_query.SOURCE, paper=OuterRef("pk"))
@@ -281,18 +281,18 @@ def _arxiv_asked_since(moment: datetime) -> set[str]:
 
 
 def _urls_answered(source: str, *, since: datetime) -> Iterable[str]:
-    """What a source was asked and answered: its runs remember that, so no paper has to."""
+    """Return the addresses a source has answered, from its runs."""
     runs = SourceRun.objects.filter(source=source, state__in=USABLE, started_at__gt=since)
     return runs.values_list("url", flat=True)
 
 
 def poll_soon(source: str, *, now: datetime) -> None:
-    """Let the next tick poll this source. Its host is still asked no faster than it wants to be."""
+    """Make this source due at the next tick. The host's rate limit still applies."""
     SourceHost.objects.filter(host=source, free_at__gt=now).update(free_at=now)
 
 
 def _claim_poll(source: Source, *, now: datetime) -> bool:
-    """Whoever moves the row on asks; everybody else was second."""
+    """Claim the poll by compare-and-set. False: another worker was first."""
     SourceHost.objects.get_or_create(host=source.SOURCE, defaults={"free_at": now})
     claimed = SourceHost.objects.filter(host=source.SOURCE, free_at__lte=now).update(free_at=now + source.POLL_EVERY)
     return claimed == 1

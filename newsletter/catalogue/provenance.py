@@ -1,4 +1,4 @@
-"""Who said what of a paper, and taking back what programs with a key said.
+"""Provenance of papers: which source gave which field, and removal of what an API key gave.
 
 In: papers, or a key. Out: fields emptied that a program filled, papers hidden that only programs brought. May run
 twice: the second finds nothing to take back.

@@ -1,4 +1,4 @@
-"""Papers that readers hand in wait for a curator, who accepts or declines them.
+"""Submissions: papers suggested by readers, accepted or declined by a curator.
 
 In: a reader's link, a curator's decision, the clock. Out: Submission rows, one open row per paper, so all may run
 twice and at once. Fetching is left to polling: nothing here asks the network.
@@ -41,13 +41,13 @@ def may_take_part(reader: Subscriber) -> bool:
 
 
 def lock_reader(reader: Subscriber) -> Subscriber:
-    """The reader as they stand, kept so until the transaction ends: two requests at once are counted one by one, and
-    nothing is left of who is being erased."""
+    """Lock and return the reader's row until the transaction ends, so that simultaneous requests count one by one and
+    none outlives an erasure."""
     return Subscriber.objects.select_for_update().get(pk=reader.pk)
 
 
 class SubmissionResult(StrEnum):
-    """What is said to a reader who hands in a link."""
+    """The outcome of a reader's suggestion."""
 
     TAKEN = "taken"
     UNREADABLE = "unreadable"
@@ -69,7 +69,7 @@ class SubmittedLink:
 
 
 def accepts_submissions() -> bool:
-    """Only where arXiv is asked: what is accepted has to come from there."""
+    """Whether arXiv is among SOURCES: accepted papers are fetched from there."""
     return arxiv_query.SOURCE in settings.SOURCES
 
 
@@ -90,7 +90,7 @@ def submit(reader: Subscriber, *, link: str, now: datetime) -> SubmittedLink:
 
 
 def _identifier(link: str) -> str | None:
-    """From whatever people copy: a link with or without https://, or a citation such as "arXiv:2603.00001 [cs.LG]"."""
+    """Return the arXiv id in a link with or without https://, or in a citation such as "arXiv:2603.00001 [cs.LG]"."""
     first = link.split()[0] if link.split() else ""
     found = arxiv_id(link) or arxiv_id(first) or arxiv_id(f"https://{first}")
     return found[0] if found else None
@@ -108,7 +108,7 @@ def _known(identifier: str, *, now: datetime) -> SubmittedLink | None:
 
 
 def declined(identifier: str, *, now: datetime) -> Submission | None:
-    """The decision of a curator who said no to this paper lately, whoever handed it in: it stands for everybody."""
+    """Return the recent decision of a curator who declined this paper, whoever submitted it."""
     if Paper.objects.filter(arxiv_id=identifier).exists():
         return None
     handed_in = Submission.objects.filter(arxiv_id=identifier)

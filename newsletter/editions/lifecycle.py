@@ -79,7 +79,7 @@ def draft_due(*, now: datetime) -> list[Edition]:
 
 
 def draft(*, cadence: str, period_on: date, now: datetime) -> Edition:
-    """Create the draft of a period, or refresh its ranking while nobody approved it."""
+    """Create the draft of a period, or refresh its ranking until it is approved."""
     cutoff_at = max(cutoff_of(cadence, period_on), now)  # a late draft misses nothing that came meanwhile
     start_at = window_start(cadence, period_on)
     edition, _ = Edition.objects.get_or_create(
@@ -104,7 +104,7 @@ def window_start(cadence: str, period_on: date) -> datetime:
 
 
 def candidates(edition: Edition) -> list[Paper]:
-    """The papers an edition may list, best first: trending ones, then new ones that nobody has measured yet.
+    """Return the papers an edition may list, best first: trending ones, then new ones without measurements.
 
     A week's and a month's papers are new in it or gained in it: an old hit that has only not faded yet is not of it.
     Papers known from saved listing pages only are never counted as trending and are left to the curator.
@@ -122,9 +122,9 @@ def candidates(edition: Edition) -> list[Paper]:
 
 
 def held_back(edition: Edition) -> list[Paper]:
-    """Papers that readers are to get with this edition because the last one held too few of them for a mail.
+    """Return papers carried over from the last edition for readers whose digest was too short to send.
 
-    They stand behind the candidates, whatever their score is by now; what is twice as old as a candidate is let go.
+    They follow the candidates regardless of their present score; papers twice as old as a candidate are dropped.
     """
     last = Edition.objects.filter(cadence=edition.cadence, period_on__lt=edition.period_on, state__in=WENT_OUT)
     thin = Delivery.objects.filter(
@@ -306,7 +306,7 @@ def resume(edition: Edition, *, now: datetime) -> None:
 
 @transaction.atomic
 def cancel(edition: Edition, *, now: datetime) -> int:
-    """Stop an edition for good: what is not on the wire is skipped. Returns how many deliveries that were."""
+    """Cancel an edition for good and skip what is not being sent yet. Returns how many deliveries were skipped."""
     open_states = [Edition.State.DONE, Edition.State.CANCELLED, Edition.State.SKIPPED]
     if (
         not Edition.objects.filter(pk=edition.pk)
@@ -345,7 +345,7 @@ def place(edition: Edition, *, places: Mapping[int, int]) -> None:
     _require_editable(edition)
 
     def wanted(item: EditionItem) -> tuple[int, int, int]:
-        """Whoever is moved to a taken place pushes its holder away from where they came from."""
+        """Sort key by which a moved paper pushes the holder of its new position towards the old one."""
         goal = places.get(item.pk, item.position)
         return goal, (goal > item.position) - (goal < item.position), item.position
 
@@ -357,7 +357,7 @@ def place(edition: Edition, *, places: Mapping[int, int]) -> None:
 
 
 def _leave_out_withdrawn(edition: Edition) -> None:
-    """Whatever a curator decided before: the papers' authors took them back."""
+    """Exclude papers that their authors withdrew, whatever a curator decided before."""
     withdrawn = edition.items.filter(paper__withdrawn_at__isnull=False)
     withdrawn.exclude(standing=EditionItem.Standing.EXCLUDED).update(standing=EditionItem.Standing.EXCLUDED)
 
@@ -374,6 +374,6 @@ def _record_similar(edition: Edition) -> None:
 
 
 def _require_editable(edition: Edition) -> None:
-    """Under a lock of the row, as freezing takes it: whoever edits meanwhile is in the frozen bytes or refused."""
+    """Lock the edition as freezing does and raise EditionStateError unless it can be edited."""
     if not Edition.objects.select_for_update().get(pk=edition.pk).is_editable:
         raise EditionStateError("A frozen edition cannot be changed: readers may have it already.")

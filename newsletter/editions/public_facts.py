@@ -94,7 +94,7 @@ def of_edition(edition: Edition, *, papers: int) -> dict[str, Any]:
 
 
 def of_items(items: Iterable[EditionItem]) -> list[dict[str, Any]]:
-    """The places of an edition in their order; a paper that was merged since stands there as the one it became."""
+    """Return an edition's items in order; a merged paper appears once, as the paper it was merged into."""
     facts: list[dict[str, Any]] = []
     papers = set()
     for item in items:

@@ -129,7 +129,7 @@ def personal_relevance(papers: Vectors, candidates: Vectors, judged: Judged, *, 
 
 
 def similar_in_words(papers: Vectors, candidates: Vectors) -> Any:
-    """Papers x candidates, sparse: likeness in words where it is great enough to be told to a reader."""
+    """Return papers x candidates, sparse: likeness in words where it is high enough to mention to a reader."""
     from scipy import sparse
 
     blocks = []

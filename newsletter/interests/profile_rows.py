@@ -129,7 +129,7 @@ class ReaderProfiles:
 
 
 def liked_by(readers: Sequence[int], *, among: Collection[int]) -> Iterable[tuple[int, int]]:
-    """(reader, paper) wherever one of the readers wants more like one of the papers."""
+    """Yield (reader, paper) wherever a reader marked a paper “more like this”."""
     if not among:
         return ()
     liked = Verdict.objects.filter(subscriber__any_of=readers, paper__any_of=list(among), value__gt=0)

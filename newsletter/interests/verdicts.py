@@ -14,7 +14,7 @@ from subscriptions.models import Topic, TopicPreference
 
 
 def give_verdict(delivery: Delivery, *, paper: Paper, value: int, now: datetime) -> None:
-    """More like this (+1) or less (-1); saying it again or changing one's mind replaces the first word."""
+    """Store “more like this” (+1) or “less like this” (-1). A later verdict replaces the earlier one."""
     Verdict.objects.update_or_create(
         subscriber_id=delivery.subscriber_id, paper=paper, defaults={"value": value, "at": now}
     )

@@ -252,7 +252,7 @@ def _shorter(planes: list[_Plane], recipient: Recipient, *, full: int) -> bytes:
 
 
 def _standing_headers(identity: Identity, *, campaign: str) -> bytes:
-    """What every message of the edition says of itself. ValueError when a setting cannot stand in a header.
+    """Return the headers common to all messages of the edition. ValueError when a setting is not valid in a header.
 
     No Precedence: RFC 3834 section 3.1.8 advises against it, and Auto-Submitted with List-Id says the same.
     """

@@ -56,7 +56,7 @@ class CompileError(Exception):
 
 
 def languages_in_use() -> list[str]:
-    """Our other languages that somebody who gets digests, or is about to, reads: each is compiled once."""
+    """Return the other languages that current readers use; each is compiled once."""
     gone = [Subscriber.State.UNSUBSCRIBED, Subscriber.State.SUPPRESSED, Subscriber.State.ERASED]
     read = Subscriber.objects.exclude(state__in=gone).order_by().values_list("language", flat=True).distinct()
     return sorted(set(read).intersection(dict(settings.LANGUAGES)).difference([settings.LANGUAGE_CODE]))

@@ -20,7 +20,7 @@ Cadence = Edition.Cadence
 
 
 def covered(edition: Edition) -> tuple[date, date]:
-    """The first and the last day it is about: a weekly edition of a Monday tells of the week before it."""
+    """Return the first and last day covered: a weekly edition of a Monday covers the week before."""
     first = edition.period_on
     if edition.cadence == Cadence.WEEKLY:
         return first - timedelta(days=7), first - timedelta(days=1)

@@ -201,7 +201,7 @@ def gist(abstract: str, *, width: int = 230) -> str:
 
 
 def _telling(found: list[str]) -> int | None:
-    """The sentence that says what the paper brings: the first that does so without leaning on the one before."""
+    """Return the sentence that states the contribution: the first that does so without referring to the one before."""
     for says in (_BRINGS, _DOES):
         places = [place for place, sentence in enumerate(found) if says.search(sentence)]
         upright = [place for place in places if not _LEANS_BACK.search(_OPENING.sub("", found[place]))]

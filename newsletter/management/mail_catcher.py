@@ -2,7 +2,7 @@
 
 Comes in: whatever is handed over by SMTP, kept byte for byte with its envelope. Goes out: `messages`, files in the
 folder and a page that runs nothing and fetches nothing on behalf of a mail. A folder that holds messages already is
-shown with them. For development only: whoever reaches it reads every mail.
+shown with them. For development only: anyone who can reach it can read every mail.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Digests of made-up readers as files to look at: HTML, text and .eml, with a page that lists them.
 
-In: wishes in words ("topics=speech-audio,vision papers=5"), a cadence, a folder. Out: files. The database is left as it
-was: where there is no edition yet, one is drafted in a transaction that is rolled back.
+In: preferences in words ("topics=speech-audio,vision papers=5"), a cadence, a folder. Out: files. The database is left
+as it was: where there is no edition yet, one is drafted in a transaction that is rolled back.
 """
 
 from __future__ import annotations

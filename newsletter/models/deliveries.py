@@ -1,4 +1,4 @@
-"""Each reader's digest and what became of it: deliveries, the claims that hold them, what was reported back."""
+"""Each reader's digest and its outcome: deliveries, the claims that hold them, reported events."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def claimable(self, now: datetime) -> DeliveryQuerySet:
-        """Rows that a worker may take at ``now``: owed, due, and of an edition nobody paused."""
+        """Rows that a worker may claim at ``now``: queued or to retry, due, and of an edition that is not paused."""
         return self.filter(
             not_before__lte=now,  # set for owed rows only, by a CHECK
             edition__in=Edition.objects.sendable(),
@@ -238,7 +238,7 @@ class Miss(models.Model):
 
 class ClickQuerySet(models.QuerySet["Click"]):
     def counted(self) -> ClickQuerySet:
-        """Those that look like a person's, of readers who still agree.
+        """Clicks that look human, of readers who still allow counting.
 
         A scanner fetches a mail's links within a minute of its arrival, or several papers within a second; nobody
         reads so fast. What a slower scanner fetches is counted: the number is a hint to curators and nothing else.

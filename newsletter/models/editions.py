@@ -18,15 +18,15 @@ class EditionQuerySet(models.QuerySet["Edition"]):
         return self.filter(state__in=Edition.EDITABLE)
 
     def sendable(self) -> EditionQuerySet:
-        """Frozen editions that nobody paused: the only ones deliveries may be planned for or sent from."""
+        """Frozen editions that are not paused: the only ones deliveries may be planned for or sent from."""
         return self.filter(state__in=[Edition.State.FROZEN, Edition.State.SENDING], paused_at__isnull=True)
 
     def issued(self) -> EditionQuerySet:
-        """Editions that went out: the only ones the public may see. A cancelled one is taken back."""
+        """Sent editions: the only public ones. A cancelled edition is not public."""
         return self.filter(state__in=[Edition.State.SENDING, Edition.State.DONE])
 
     def begin(self) -> int:
-        """Those that went to nobody yet are being sent, and closed ones again: nothing is claimed from a closed one."""
+        """Move frozen and done editions to `sending`: nothing is claimed from a done one. Returns how many changed."""
         waiting = self.filter(state__in=[Edition.State.FROZEN, Edition.State.DONE])
         return waiting.update(state=Edition.State.SENDING, done_at=None)
 

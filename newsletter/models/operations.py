@@ -1,4 +1,4 @@
-"""How the machine runs: switches, allowances, what sources answered, signs of life."""
+"""Operations: streams, rate limits, source runs, heartbeats, leases."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class SourceHost(models.Model):
 
 
 class SourceRun(models.Model):
-    """One question to one source, and what came of it."""
+    """One poll of one source, and its result."""
 
     class State(models.TextChoices):
         OK = "ok", _("ok")
@@ -129,7 +129,7 @@ class SourceRun(models.Model):
 
 
 class Heartbeat(models.Model):
-    """When a part of the machine last did its work: the health page turns red when one falls silent."""
+    """When a process last did its work; the health page reports one that stops."""
 
     name = models.CharField(max_length=64, primary_key=True)
     at = models.DateTimeField()

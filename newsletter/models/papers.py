@@ -34,7 +34,7 @@ def day_of(to: str = "") -> Coalesce:
 
 @lru_cache(maxsize=512)
 def topic_url(slug: str) -> str:
-    """A page of fifty papers asks a hundred times."""
+    """Return the address of a topic's page; cached, as a list page needs it a hundred times."""
     return reverse("newsletter:topic", args=[slug])
 
 
@@ -111,7 +111,7 @@ def slice_of_union(lists: Iterable[PaperQuerySet], start: int, stop: int) -> lis
 
 
 class Paper(models.Model):
-    """One research paper, whatever its versions and however many sources saw it."""
+    """One research paper, across versions and sources."""
 
     arxiv_id = models.CharField(max_length=32, unique=True, null=True, blank=True, help_text=_("Without version."))
     title = models.CharField(max_length=500)
@@ -220,7 +220,7 @@ class Paper(models.Model):
 
     @property
     def home_url(self) -> str:
-        """Where to read it: the source's page, else arXiv's, else ours."""
+        """Where to read the paper: the source's page, else arXiv's, else ours."""
         if self.source_link:
             return self.source_link
         if self.arxiv_id:
@@ -246,7 +246,7 @@ class Paper(models.Model):
 
 
 class Merge(models.Model):
-    """A curator's word that one paper is another, with what was moved for it, so that it can be taken back."""
+    """A curator's merge of one paper into another, with what was moved, so that it can be undone."""
 
     paper = models.OneToOneField(Paper, on_delete=models.CASCADE, related_name="merge")
     into = models.ForeignKey(Paper, on_delete=models.CASCADE, related_name="merges")

@@ -1,4 +1,4 @@
-"""What search compares: the stems of each paper's words, and what was learnt from all of them.
+"""The search index: stems of each paper's words, and the statistics learnt from all papers.
 
 Both tables are made from papers by newsletter.search and may be emptied at any time. Each database looks words up in
 an index of its own, which it keeps in step by itself (migration 0015): on SQLite an FTS5 table filled by triggers, on

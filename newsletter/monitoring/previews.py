@@ -1,7 +1,7 @@
-"""The very mail a reader would get of an edition, before anybody gets it.
+"""Previews: the exact mail a reader would get from an edition, before it is sent.
 
-In: an edition in any state and a made-up reader's wishes. Out: message bytes, composed by the same code that sends.
-Writes nothing; may run at any time.
+In: an edition in any state and a made-up reader's preferences. Out: message bytes, composed by the same code that
+sends. Writes nothing; may run at any time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TOKEN = "preview-of-this-digest-00"[:24]
 
 @dataclass(frozen=True)
 class Persona:
-    """A made-up reader: a name for the curator, and wishes."""
+    """A made-up reader: a name shown to the curator, and preferences."""
 
     name: str
     follows: tuple[str, ...] = ()  # topic slugs

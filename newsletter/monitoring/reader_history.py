@@ -38,16 +38,16 @@ def standing_of(reader: Subscriber) -> str:
     """One sentence: does this reader get digests, and when is the next?"""
     barred = Suppression.objects.in_force().filter(address_hash=reader.address_hash).first()
     if barred:
-        return (
-            f"Gets nothing: the address is suppressed ({barred.get_reason_display()}) since {barred.first_at:%Y-%m-%d}."
-        )
+        reason, since = barred.get_reason_display(), f"{barred.first_at:%Y-%m-%d}"
+        return f"Gets no mail: the address is suppressed ({reason}) since {since}."
     if reader.state != Subscriber.State.CONFIRMED:
-        return f"Gets nothing: the reader is {reader.get_state_display()}."
+        return f"Gets no mail: the reader is {reader.get_state_display()}."
     if reader.next_due_at is None:
-        return "Gets nothing: no next digest is set. Saving the preferences again sets one."
+        return "Gets no mail: no next digest is scheduled. Save the preferences again to schedule one."
     says = f"Gets {reader.get_cadence_display()} digests; the next is due {reader.next_due_at:%Y-%m-%d %H:%M} UTC."
     if reader.welcome_due_at:
-        says += f" A first one is owed since {reader.welcome_due_at:%Y-%m-%d %H:%M} UTC, once there is an edition."
+        says += f" A first one has been due since {reader.welcome_due_at:%Y-%m-%d %H:%M} UTC"
+        says += " and is sent once there is an edition."
     return says
 
 

@@ -1,4 +1,4 @@
-"""The archive: every edition that went out, by month, and each on a page of its own that can be passed on.
+"""The archive: every sent edition by month, and a public page for each.
 
 In: the address asked for. Out: pages made of rows behind the ``issued()`` gate, in a number of queries that does not
 grow with what is shown. An edition is shown as it was sent, but for papers taken back since. Read-only.
@@ -81,7 +81,7 @@ class Shown:
 
     @property
     def month(self) -> date:
-        """The month it tells of: that of the first of March is February's."""
+        """The month it covers: the edition of 1 March covers February."""
         return subject_lines.covered(self.edition)[1].replace(day=1)
 
 
@@ -176,7 +176,7 @@ def share(request: HttpRequest, cadence: str, period: date) -> HttpResponse:
 
 
 def _share_words(cadence: str, period: date) -> tuple[str, str, str] | None:
-    """In the language of the site, whoever asks: networks keep one picture for everybody."""
+    """Return the texts of the share card in the site's language; social networks cache one picture for everyone."""
     found = Edition.objects.issued().filter(cadence=cadence, period_on=period).first()
     if found is None:
         return None
@@ -186,7 +186,7 @@ def _share_words(cadence: str, period: date) -> tuple[str, str, str] | None:
 
 
 def newest_first(found: EditionQuerySet) -> EditionQuerySet:
-    """The latest, and of one day in the order daily, monthly, weekly: as the days they tell of run backwards."""
+    """Order by period, newest first, and within a day daily, monthly, weekly."""
     return found.order_by("-period_on", "cadence")
 
 
@@ -213,7 +213,10 @@ def shown_of(found: Sequence[Edition], *, limit: int = TITLES_SHOWN) -> list[Sho
 
 
 def entries_of(found: Edition) -> Iterator[Entry]:
-    """The papers in the curator's order. One merged since stands there as what it became, once; none that is hidden."""
+    """Yield the papers in the curator's order.
+
+    A merged paper appears once, as its survivor; hidden ones are left out.
+    """
     assigned = PaperTopic.objects.filter(is_assigned=True).select_related("topic")
     items = (
         visible_items([found])

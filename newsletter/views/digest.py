@@ -1,7 +1,8 @@
 """A reader's own digest on the web: what was sent, why, and "more like this / less like this" for each paper.
 
-In: the token of one delivery, from the mail. Out: pages that change nothing on GET, whoever fetches them; the buttons
-POST. The token shows one digest and takes its reader's word on its papers; it opens no preferences, export or erasure.
+In: the token of one delivery, from the mail. Out: pages that change nothing on GET, even for link scanners; the buttons
+POST. The token shows one digest and takes its reader's word on its papers; it gives no access to preferences, export or
+erasure.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Editions for machines: Atom and JSON Feed of all of them, and of one cadence.
+"""Atom and JSON Feeds of editions: all of them, and those of one cadence.
 
 In: the address asked for. Out: an entry for each edition that went out lately, with its papers as links. Every link
 starts with SITE_URL, never with the Host header. Read-only; unchanged documents are answered 304.

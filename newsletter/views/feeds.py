@@ -1,4 +1,4 @@
-"""What machines read: Atom and JSON Feed of today, trending and each topic; the sitemap; robots.txt.
+"""Atom and JSON Feeds of today, trending and each topic; the sitemap; robots.txt.
 
 In: the address asked for. Out: documents whose every link starts with SITE_URL, never with the Host header.
 Read-only; unchanged documents are answered 304.

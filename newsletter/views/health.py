@@ -1,4 +1,4 @@
-"""Three short addresses for whoever watches us: is the process alive, may it be sent readers, is the pipeline moving.
+"""Health checks: is the process alive, is it ready for traffic, is the pipeline moving.
 
 In: GET /healthz, /readyz, /statusz from a balancer or monitor, by whatever host name it uses. Out: 200, or 503 with the
 reasons as JSON. A middleware before all others, so that neither host checks nor sessions stand in the way. A change of
@@ -51,7 +51,7 @@ class HealthMiddleware:
         return response
 
     def alive(self) -> list[str]:
-        """Nothing is asked of anybody: a restart cures only the process itself."""
+        """Answer 200 without touching the database: a restart would not mend it."""
         return []
 
     def ready(self) -> list[str]:

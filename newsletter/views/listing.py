@@ -1,4 +1,4 @@
-"""The listing pages: a day, week or month of papers, what trends, a topic. Read-only and the same for everybody.
+"""Listing pages: papers of a day, week or month, trending papers, a topic. Read-only, the same for everyone.
 
 In: the address asked for. Out: pages made of rows behind the ``published()`` gate, in a number of queries that does
 not grow with the papers shown. Paper data is text: templates escape it, links out of the site are http(s) only.
@@ -69,7 +69,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def today(request: HttpRequest) -> HttpResponse:
-    """Today has one address, the front page: this one is for those who guess."""
+    """Redirect to the front page, which is the one address of today."""
     return redirect("newsletter:home", permanent=True)
 
 
@@ -253,7 +253,7 @@ def _listed(
     windows: tuple[str, Mapping[str, str | _StrPromise]] | None = None,
     default: str = "trending",
 ) -> dict[str, Any]:
-    """The page, what can be asked of it, and how to take back what was asked."""
+    """Return the context of a list page: its papers, its filters, and links that remove each filter."""
     list_page = list_page_of(request, *lists, params=asked.params, cadence=cadence if asked.sort == "trending" else "")
     sorts = {default: SORTS[default]} | SORTS
     filters = [

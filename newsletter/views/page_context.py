@@ -1,4 +1,4 @@
-"""What the pages of papers share: a page of a list, the parameters an address can hold, the frame around them.
+"""What pages of papers share: one page of a list, query parameters, the frame around them.
 
 In: a request and a query of papers. Out: context for templates. A list is never counted, so that a page costs the same
 on a million papers; a choice that no page knows is a 404.
@@ -46,7 +46,7 @@ WISHES = (
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's own asks for the form data once more, which may be the very thing that cannot be read."""
+    """Answer 400 without reading the form data, which Django's own handler would do again."""
     return HttpResponseBadRequest(render_to_string("400.html"))
 
 
@@ -56,7 +56,7 @@ def public_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse
 
 
 def sites_own_picture() -> HttpResponse:
-    """Where there is none to draw. Kept for a minute, or whoever asks too early leaves it in caches for a week."""
+    """Return the site's default picture, cached for a minute only, as the real one may follow."""
     response = redirect(static("newsletter/share.png"))
     response["Cache-Control"] = "max-age=60"  # the shorter of this and what the view says is taken
     return response
@@ -153,7 +153,7 @@ def query_choice(request: HttpRequest, name: str, known: Mapping[str, object]) -
 
 
 def query_params(**asked: tuple[str, str]) -> dict[str, str]:
-    """Only what differs from the default goes into addresses, so that a page has one address."""
+    """Keep only parameters that differ from the default, so that a page has one address."""
     return {name: value for name, (value, default) in asked.items() if value != default}
 
 

@@ -1,4 +1,4 @@
-"""What somebody who thinks of subscribing would read: two papers a topic, and today's digest for the topics ticked.
+"""The sign-up preview: two example papers per topic, and today's digest for the topics ticked.
 
 In: topic slugs from the signup form. Out: titles that are public anyway. Reads only, the same for everybody.
 `subscriptions` shows these without knowing them: by the address of the page and by the setting TOPIC_EXAMPLES.

@@ -1,7 +1,7 @@
-"""A reader's own view of the week: up-votes, and papers handed in. Behind the manage link; public pages know nobody.
+"""A reader's page of the week: votes and suggested papers. Behind the manage link; public pages are anonymous.
 
 In: a manage link at most a day old. Out: pages that change nothing on GET, calls of votes.py on POST. Voting
-twice is voting once. Who may not take part is told why.
+twice counts once. A reader who may not vote sees the reason.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ WHY_NOT = {
 
 @secret_page
 def papers(request: HttpRequest, token: str) -> HttpResponse:
-    """This week's papers with a vote for each, and what the reader voted for and handed in."""
+    """Show this week's papers with vote buttons, and the reader's votes and suggestions."""
     reader = reader_of(token)
     if reader is None:
         return link_expired(request)

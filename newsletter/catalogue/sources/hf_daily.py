@@ -79,7 +79,7 @@ def json_of(data: bytes) -> Any:
 
 
 def stated_url(page: Any, name: str) -> str:
-    """An address that people gave, fit to be published; else ""."""
+    """Return a URL given by people if it is safe to publish, else ""."""
     return links.safe_url(_text(_mapping(page), name))
 
 

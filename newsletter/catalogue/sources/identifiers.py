@@ -1,6 +1,6 @@
 """Names of papers: arXiv identifiers in all their spellings, and titles made comparable.
 
-In: whatever a source, a person or a file calls a paper. Out: the one form we store and join on. Pure.
+In: identifiers and titles as sources, people and files write them. Out: the form we store and join on. Pure.
 """
 
 from __future__ import annotations

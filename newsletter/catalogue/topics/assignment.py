@@ -48,14 +48,14 @@ def assign_by_meaning(papers: Sequence[Paper], vectors: Iterable[Floats], *, cla
 
 
 def take_topic_away(row: PaperTopic, *, at: datetime) -> None:
-    """A curator says that the paper does not belong there. The row stays, so that the classifier learns it."""
+    """Remove a topic from a paper by a curator's decision. The row stays, so that the classifier learns from it."""
     row.is_assigned = row.is_primary = False
     row.score, row.origin, row.curated_at = 0.0, PaperTopic.Origin.CURATOR, at
     row.save()
 
 
 def current_classifier(encoder: Encoder | None = None) -> Classifier:
-    """The classifier of the topics and corrections as they stand; with an encoder, it hears vectors too."""
+    """Return the classifier for the present topics and corrections; with an encoder it also uses vectors."""
     fields = ("slug", "name", "description", "keywords")
     topics = tuple(
         TopicProfile(slug=slug, name=name, description=description, keywords=tuple(keywords))
@@ -108,7 +108,7 @@ def _file(papers: Sequence[Paper], classify: Callable[[Paper], list[TopicScore]]
 
 @lru_cache(maxsize=4)
 def _classifier(topics: tuple[TopicProfile, ...], stamp: tuple[object, ...], encoder: Encoder | None) -> Classifier:
-    """Kept as long as topics and ``stamp``, which stands for all corrections, are what they were."""
+    """Build the classifier; cached while topics and ``stamp`` (all corrections) are unchanged."""
     return _build(topics, corrections(), encoder)
 
 

@@ -1,4 +1,4 @@
-"""Topics of a paper: by the words a topic is known by, and by what labelled papers teach.
+"""Topics of a paper, from the keywords of topics and from labelled papers.
 
 In: topics, a title and an abstract; arXiv categories and a vector of the extra `semantic` when known. Out: every topic
 with a score between 0 and 1, best first, and whether the paper is filed under it. Pure: the same gives the same.

@@ -1,9 +1,9 @@
-"""What papers mean: the extra `semantic` reads titles and abstracts and leaves a vector each.
+"""Embeddings of papers' titles and abstracts, made by the optional extra `semantic`.
 
 In: papers without a vector of their present words by the present model, newest first. Out: PaperVector rows, and the
-papers filed again, now by their meaning too. Bounded by its deadline; what is left waits for the next call. One
-process at a time reads, by a lease; a second one goes home. Without the extra nothing happens and ``vectors_of`` knows
-no paper.
+papers filed again, now by their meaning too. Bounded by its deadline; what is left waits for the next call. One process
+at a time reads, by a lease; a second one returns at once. Without the extra nothing happens and ``vectors_of`` knows no
+paper.
 """
 
 from __future__ import annotations

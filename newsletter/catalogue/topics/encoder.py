@@ -2,7 +2,7 @@
 
 In: texts. Out: a float32 row of length one each; the product of two rows is how alike the texts are. Pure but for
 reading the model's two files, which PyPI packages bring along; nothing is downloaded. Without the extra there is no
-encoder, and whoever asks for one goes on without. The same text gives the same row, up to the last digits of a float.
+encoder, and callers go on without one. The same text gives the same row, up to the last digits of a float.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ class MeaningLessons:
 
 @lru_cache(maxsize=1)
 def made_up_examples() -> tuple[Example, ...]:
-    """The sample that comes with Paperboy: papers nobody wrote, about what the default topics are about."""
+    """Return the made-up example papers that ship with Paperboy for the default topics."""
     rows = json.loads(
         (Path(__file__).resolve().parents[2] / "data" / "topic_examples.json").read_text(encoding="utf-8")
     )

@@ -132,7 +132,7 @@ def _choose_block(candidate_set: CandidateSet, readers: Readers, rows: Ints, onl
 
 
 def _reason_topics(candidate_set: CandidateSet, block: Block, places: Ints) -> NDArray[np.int16]:
-    """The followed topic that speaks loudest for each paper; -1 where none does."""
+    """Return the followed topic with the highest weight for each paper; -1 for none."""
     said = candidate_set.topics[places] * np.maximum(block.weights[:, None, :-1], 0)
     topics: NDArray[np.int16] = said.argmax(axis=2).astype(np.int16)
     topics[(said.max(axis=2) <= 0) | (places < 0)] = -1

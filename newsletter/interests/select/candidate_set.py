@@ -16,7 +16,7 @@ EIGHTHS = 8
 
 
 def trend_scale(scores: NDArray[np.float64]) -> Floats:
-    """Trend scores of one edition on 0..1: the logistic of the standard score, so that one outlier hides nobody."""
+    """Scale the trend scores of one edition to 0..1: the logistic of the standard score, against single outliers."""
     spread = scores.std() if len(scores) else 0.0
     if not spread:
         return np.full(len(scores), 0.5, dtype=np.float32)

@@ -13,7 +13,7 @@ from newsletter.interests.select.types import Bools, Ints
 
 
 def extras_allowed(candidate_set: CandidateSet, block: Block, main: Ints) -> Ints:
-    """How many extras each digest may hold, so that they stay a small part of it however short it is."""
+    """Return how many extras each digest may hold: a fixed share of it, however short it is."""
     share = candidate_set.rules.extras_share
     of_full, of_short = block.limits * share, (main >= 0).sum(axis=1) * share / (1 - share)
     allowed: Ints = np.floor(np.minimum(of_full, of_short) + 1e-9).astype(np.int64)
@@ -21,7 +21,7 @@ def extras_allowed(candidate_set: CandidateSet, block: Block, main: Ints) -> Int
 
 
 def extra_picks(candidate_set: CandidateSet, block: Block, main: Ints, extras: Ints) -> Ints:
-    """Editor's picks that the reader's own list does not bring by itself, readers x max_picks, -1 for none."""
+    """Return editor's picks that the reader's own list lacks, readers x max_picks, -1 for none."""
     quota = np.minimum(candidate_set.rules.max_picks, extras)
     picks = np.full((len(extras), candidate_set.rules.max_picks), -1, dtype=np.int64)
     sure = np.arange(main.shape[1]) < (block.limits - extras)[:, None]
@@ -48,7 +48,7 @@ def outside_paper(candidate_set: CandidateSet, block: Block, wanted: Bools) -> I
 
 
 def make_way(candidate_set: CandidateSet, block: Block, main: Ints, extras: Ints) -> None:
-    """Take from the own list what the extras bring anyway, and its last papers of a topic they overfill. In place."""
+    """Remove from the own list, in place, what the extras contain, and its last papers of topics they overfill."""
     topic_of = np.append(candidate_set.primary, -1)
     extra_topics = topic_of[extras]
     for column in range(extras.shape[1]):

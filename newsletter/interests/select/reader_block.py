@@ -1,4 +1,4 @@
-"""Some readers at a time: their wishes as weights over the candidate set, and what they must not get again.
+"""A block of readers: their preferences as weights over the candidate set, and what they have had.
 
 In: the readers' arrays and the rows to serve. Out: a block, all of whose readers follow the same single topic or none
 does: only then may a digest hold more than a few papers of one topic.

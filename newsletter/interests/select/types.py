@@ -1,4 +1,4 @@
-"""What choosing takes and gives: one edition's candidates, a block of readers, the rules, and what was chosen.
+"""Inputs and outputs of selection: one edition's candidates, a block of readers, the rules, the chosen papers.
 
 Arrays only, so that a hundred thousand readers are a few megabytes. Nothing is computed here.
 """

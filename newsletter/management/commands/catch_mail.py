@@ -51,7 +51,7 @@ class Command(BaseCommand):
                 f"Cannot listen: {error.strerror or error}. Choose other ports by --smtp and --http."
             ) from error
         self.stdout.write(f"Catching mail at smtp://{':'.join(map(str, catcher.smtp_address))}")
-        self.stdout.write(f"Look at it on {catcher.url}")
+        self.stdout.write(f"Read it at {catcher.url}")
         self.stdout.flush()
         stopped.wait()
         catcher.stop()

@@ -14,7 +14,7 @@ from newsletter.monitoring import alarms
 
 
 class Command(BaseCommand):
-    help = "Say whether the pipeline moves. For process managers, monitors and people."
+    help = "Report alarms: exit 0 when there are none, else 1 and one sentence for each."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -33,7 +33,7 @@ class Command(BaseCommand):
         if found:
             raise CommandError("\n".join(alarm.sentence for alarm in found))
         if not json:
-            self.stdout.write("All is well.")
+            self.stdout.write("No alarms.")
 
 
 def _as_json(value: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ QUESTION_SECONDS = 5.0
 
 
 class Dns:
-    """Answers from the DNS, each question asked once."""
+    """DNS client that asks each question once."""
 
     def __init__(self, *, server: str = "") -> None:
         self._resolver = dns.resolver.Resolver(configure=not server)

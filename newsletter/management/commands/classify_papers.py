@@ -58,7 +58,9 @@ class Command(BaseCommand):
         try:
             classifier = current_classifier(encoder)
         except (OperationalError, ProgrammingError):
-            self.stderr.write("There are no tables yet (manage.py migrate makes them): these are the default topics.")
+            self.stderr.write(
+                "There are no tables yet, so the default topics are used. Run manage.py migrate to create them."
+            )
             classifier = default_classifier(encoder)
         papers = _papers(lines)
         while batch := list(islice(papers, _AT_ONCE)):

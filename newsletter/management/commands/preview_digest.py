@@ -1,6 +1,7 @@
-"""See a digest before anybody gets it: `manage.py preview_digest --as topics=speech-audio --cadence weekly --open`.
+"""Preview digests: `manage.py preview_digest --as topics=speech-audio --cadence weekly --open`.
 
-In: wishes of made-up readers. Out: HTML, text and .eml files and a page that lists them. The database stays as it is.
+In: preferences of made-up readers. Out: HTML, text and .eml files and a page that lists them. The database stays as it
+is.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Command(BaseCommand):
         try:
             with edition_to_show(cadence, now=now) as edition:
                 if not edition.items.exists():
-                    raise CommandError("No papers to show: import some, or run `manage.py load_sample`.")
+                    raise CommandError("There are no papers to show. Import some, or run `manage.py load_sample`.")
                 for persona in [persona_of(each) for each in wishes or []] or sample_personas(edition):
                     shown.append(write_preview(edition, persona=persona, folder=output, now=now))
         except (PersonaError, CompileError) as error:

@@ -1,4 +1,4 @@
-"""`manage.py settle_unknown`: say what became of deliveries that may have been handed over when something died."""
+"""`manage.py settle_unknown`: settle deliveries whose outcome is unknown because a process died while sending."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Papers like one of the catalogue: `manage.py similar_papers "TITLE or id" --json --limit N`.
+"""Print similar papers: `manage.py similar_papers "TITLE or id" --json --limit N`.
 
 In: a title, an arXiv id or the number of a paper. Out: papers, the most alike first. What has not been read or learnt
 yet is read first.
