@@ -6,13 +6,11 @@ starts with SITE_URL, never with the Host header. Read-only; unchanged documents
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.http import Http404, HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse
 from django.urls import reverse
-from django.utils.feedgenerator import Atom1Feed
 from django.utils.html import format_html, format_html_join, linebreaks
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -21,7 +19,7 @@ from django.views.decorators.http import conditional_page
 
 from newsletter.models import Edition
 from newsletter.views.archive import TITLES_SHOWN, newest_first, shown_of
-from newsletter.views.feeds import xml_text
+from newsletter.views.feed_formats import Entry, Feed, site_as_author, write_feed, xml_text
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -30,17 +28,6 @@ if TYPE_CHECKING:
 
 EDITIONS_PER_FEED = 20
 PAPERS_SHOWN = 10
-
-
-@dataclass(frozen=True)
-class Item:
-    """One edition as feed readers show it."""
-
-    edition: Edition
-    title: str
-    link: str
-    summary: str
-    content: SafeString
 
 
 @conditional_page
@@ -58,13 +45,18 @@ def editions_feed(request: HttpRequest, kind: str, cadence: str = "") -> HttpRes
     if cadence:
         found = found.filter(cadence=cadence)
     newest = list(newest_first(found)[:EDITIONS_PER_FEED])
-    items = [_item(shown) for shown in shown_of(newest, limit=PAPERS_SHOWN)]
     page = settings.SITE_URL + reverse("newsletter:editions") + (f"?cadence={cadence}" if cadence else "")
-    write = {"atom": _atom, "json": _json}[kind]
-    return write(items, title=titles[cadence] % {"site": settings.SITE_NAME}, page=page, address=request.path)
+    feed = Feed(
+        title=titles[cadence] % {"site": settings.SITE_NAME},
+        description=_("Every edition sent to readers, in the editors' order."),
+        page=page,
+        address=settings.SITE_URL + request.path,
+        entries=[_entry(shown) for shown in shown_of(newest, limit=PAPERS_SHOWN)],
+    )
+    return write_feed(feed, kind=kind)
 
 
-def _item(shown: Shown) -> Item:
+def _entry(shown: Shown) -> Entry:
     edition = shown.edition
     listed = format_html_join(
         "\n",
@@ -79,62 +71,13 @@ def _item(shown: Shown) -> Item:
         ),
     )
     note = SafeString(linebreaks(xml_text(edition.editor_note), autoescape=True)) if edition.editor_note else ""
-    return Item(
-        edition=edition,
+    return Entry(
         title=shown.headline,
         link=settings.SITE_URL + edition.get_absolute_url(),
-        summary="; ".join(xml_text(lead.title) for lead in shown.leads[:TITLES_SHOWN]),
         content=format_html("{}<ol>\n{}\n</ol>", note, listed),
+        published_at=edition.frozen_at,
+        updated_at=edition.frozen_at,
+        authors=[site_as_author()],
+        tags=[edition.get_cadence_display()],
+        more={"summary": "; ".join(xml_text(lead.title) for lead in shown.leads[:TITLES_SHOWN])},
     )
-
-
-def _atom(items: list[Item], *, title: str, page: str, address: str) -> HttpResponse:
-    feed = Atom1Feed(
-        title=xml_text(title),
-        link=page,
-        description=_description(),
-        subtitle=_description(),
-        feed_url=settings.SITE_URL + address,
-        feed_guid=settings.SITE_URL + address,
-    )
-    for item in items:
-        feed.add_item(
-            title=xml_text(item.title),
-            link=item.link,
-            description=item.content,  # the generator says type="html" of it
-            unique_id=item.link,
-            author_name=xml_text(settings.SITE_NAME),
-            pubdate=item.edition.frozen_at,
-            updateddate=item.edition.frozen_at,
-            categories=[item.edition.get_cadence_display()],
-        )
-    return HttpResponse(feed.writeString("utf-8"), content_type="application/atom+xml; charset=utf-8")
-
-
-def _json(items: list[Item], *, title: str, page: str, address: str) -> HttpResponse:
-    """https://www.jsonfeed.org/version/1.1/"""
-    body = {
-        "version": "https://jsonfeed.org/version/1.1",
-        "title": title,
-        "description": _description(),
-        "home_page_url": page,
-        "feed_url": settings.SITE_URL + address,
-        "items": [
-            {
-                "id": item.link,
-                "url": item.link,
-                "title": item.title,
-                "summary": item.summary,
-                "content_html": item.content,
-                "date_published": item.edition.frozen_at.isoformat() if item.edition.frozen_at else None,
-                "authors": [{"name": settings.SITE_NAME, "url": f"{settings.SITE_URL}/"}],
-                "tags": [item.edition.get_cadence_display()],
-            }
-            for item in items
-        ],
-    }
-    return JsonResponse(body, content_type="application/feed+json", json_dumps_params={"ensure_ascii": False})
-
-
-def _description() -> str:
-    return _("Every edition sent to readers, in the editors' order.")

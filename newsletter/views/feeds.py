@@ -6,26 +6,25 @@ Read-only; unchanged documents are answered 304.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from django.conf import settings
 from django.core.cache import cache
 from django.db.models import Max
-from django.http import Http404, HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.feedgenerator import Atom1Feed
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page
 
 from newsletter.models import Edition, Paper
 from newsletter.models.papers import slice_of_union
+from newsletter.views.feed_formats import Entry, Feed, write_feed
 from newsletter.views.periods import period_around
 from subscriptions.models import Topic
 
@@ -41,7 +40,6 @@ PAPERS_PER_FEED = 50
 PAPERS_PER_SITEMAP = 10_000
 KEEP_SECONDS = 3600
 SITEMAP_PARTS = 50_000  # in one index, by the protocol
-_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
@@ -130,62 +128,27 @@ def security(request: HttpRequest) -> HttpResponse:
 
 
 def _answer(request: HttpRequest, channel: Channel, *, kind: str) -> HttpResponse:
-    write = {"atom": _atom, "json": _json}[kind]
-    return write(channel, address=settings.SITE_URL + request.path)
-
-
-def _atom(channel: Channel, *, address: str) -> HttpResponse:
-    feed = Atom1Feed(
-        title=xml_text(channel.title),
-        link=settings.SITE_URL + channel.page,
-        description=xml_text(channel.description),
-        subtitle=xml_text(channel.description),
-        feed_url=address,
-        feed_guid=address,
+    feed = Feed(
+        title=channel.title,
+        description=channel.description,
+        page=settings.SITE_URL + channel.page,
+        address=settings.SITE_URL + request.path,
+        entries=[_entry(paper) for paper in channel.papers],
     )
-    for paper in channel.papers:
-        link = settings.SITE_URL + paper.get_absolute_url()
-        feed.add_item(
-            title=xml_text(paper.title),
-            link=link,
-            description=xml_text(_content(paper)),
-            unique_id=link,
-            author_name=xml_text(", ".join(paper.authors)) or None,
-            pubdate=paper.first_seen_at,
-            updateddate=_updated_at(paper),
-            categories=[xml_text(each.topic.name) for each in paper.shown_topics],
-        )
-    return HttpResponse(feed.writeString("utf-8"), content_type="application/atom+xml; charset=utf-8")
+    return write_feed(feed, kind=kind)
 
 
-def _json(channel: Channel, *, address: str) -> HttpResponse:
-    """https://www.jsonfeed.org/version/1.1/"""
-    body = {
-        "version": "https://jsonfeed.org/version/1.1",
-        "title": channel.title,
-        "description": channel.description,
-        "home_page_url": settings.SITE_URL + channel.page,
-        "feed_url": address,
-        "items": [_json_item(paper) for paper in channel.papers],
-    }
-    return JsonResponse(body, content_type="application/feed+json", json_dumps_params={"ensure_ascii": False})
-
-
-def _json_item(paper: Paper) -> dict[str, Any]:
-    link = settings.SITE_URL + paper.get_absolute_url()
-    item: dict[str, Any] = {
-        "id": link,
-        "url": link,
-        "title": paper.title,
-        "content_text": _content(paper) or paper.title,
-        "date_published": paper.first_seen_at.isoformat(),
-        "date_modified": _updated_at(paper).isoformat(),
-        "authors": [{"name": name} for name in paper.authors],
-        "tags": [each.topic.name for each in paper.shown_topics],
-    }
-    if paper.arxiv_id:
-        item["external_url"] = f"https://arxiv.org/abs/{paper.arxiv_id}"
-    return item
+def _entry(paper: Paper) -> Entry:
+    return Entry(
+        title=paper.title,
+        link=settings.SITE_URL + paper.get_absolute_url(),
+        content=_content(paper),
+        published_at=paper.first_seen_at,
+        updated_at=_updated_at(paper),
+        authors=[{"name": name} for name in paper.authors],
+        tags=[each.topic.name for each in paper.shown_topics],
+        more={"external_url": f"https://arxiv.org/abs/{paper.arxiv_id}"} if paper.arxiv_id else {},
+    )
 
 
 def _updated_at(paper: Paper) -> datetime:
@@ -196,11 +159,6 @@ def _updated_at(paper: Paper) -> datetime:
 def _content(paper: Paper) -> str:
     withdrawn = _("Withdrawn by its authors.") if paper.withdrawn_at else ""
     return "\n\n".join(filter(None, [withdrawn, paper.abstract]))
-
-
-def xml_text(text: str) -> str:
-    """Without the characters that XML 1.0 has no way to write: one of them would break the whole feed."""
-    return _NOT_XML.sub("", text)
 
 
 @conditional_page

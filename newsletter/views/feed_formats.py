@@ -1,0 +1,104 @@
+"""One feed as Atom (RFC 4287) or JSON Feed 1.1. In: what it is called and its entries. Out: the response."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.http import HttpResponse, JsonResponse
+from django.utils.feedgenerator import Atom1Feed
+from django.utils.safestring import SafeString
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    title: str
+    link: str
+    content: str  # a SafeString is HTML, any other is plain text
+    published_at: datetime | None
+    updated_at: datetime | None  # a feed reader shows an entry anew only when this moves (RFC 4287, 4.2.15)
+    authors: Sequence[dict[str, str]]
+    tags: Sequence[str]
+    more: dict[str, Any]  # members of JSON Feed alone
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feed:
+    title: str
+    description: str
+    page: str
+    address: str
+    entries: Sequence[Entry]
+
+
+def write_feed(feed: Feed, *, kind: str) -> HttpResponse:
+    return {"atom": _atom, "json": _json}[kind](feed)
+
+
+def xml_text(text: str) -> str:
+    """Without the characters that XML 1.0 has no way to write: one of them would break the whole feed."""
+    cleaned = _NOT_XML.sub("", text)
+    return SafeString(cleaned) if isinstance(text, SafeString) else cleaned
+
+
+def _atom(feed: Feed) -> HttpResponse:
+    found = Atom1Feed(
+        title=xml_text(feed.title),
+        link=feed.page,
+        description=xml_text(feed.description),
+        subtitle=xml_text(feed.description),
+        feed_url=feed.address,
+        feed_guid=feed.address,
+    )
+    for entry in feed.entries:
+        found.add_item(
+            title=xml_text(entry.title),
+            link=entry.link,
+            description=xml_text(entry.content),  # the generator says type="html" of it
+            unique_id=entry.link,
+            author_name=xml_text(", ".join(author["name"] for author in entry.authors)) or None,
+            pubdate=entry.published_at,
+            updateddate=entry.updated_at,
+            categories=[xml_text(tag) for tag in entry.tags],
+        )
+    return HttpResponse(found.writeString("utf-8"), content_type="application/atom+xml; charset=utf-8")
+
+
+def _json(feed: Feed) -> HttpResponse:
+    """https://www.jsonfeed.org/version/1.1/"""
+    body = {
+        "version": "https://jsonfeed.org/version/1.1",
+        "title": feed.title,
+        "description": feed.description,
+        "home_page_url": feed.page,
+        "feed_url": feed.address,
+        "items": [_json_item(entry) for entry in feed.entries],
+    }
+    return JsonResponse(body, content_type="application/feed+json", json_dumps_params={"ensure_ascii": False})
+
+
+def _json_item(entry: Entry) -> dict[str, Any]:
+    is_html = isinstance(entry.content, SafeString)
+    return {
+        "id": entry.link,
+        "url": entry.link,
+        "title": entry.title,
+        "content_html" if is_html else "content_text": entry.content or entry.title,
+        "date_published": entry.published_at.isoformat() if entry.published_at else None,
+        "date_modified": entry.updated_at.isoformat() if entry.updated_at else None,
+        "authors": [*entry.authors],
+        "tags": [*entry.tags],
+        **entry.more,
+    }
+
+
+def site_as_author() -> dict[str, str]:
+    return {"name": settings.SITE_NAME, "url": f"{settings.SITE_URL}/"}
