@@ -22,6 +22,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.module_loading import import_string
 
 from subscriptions import links, refusals
+from subscriptions.backoff import backoff
 from subscriptions.mail import Progress, build_message, follow, open_connection
 from subscriptions.models import Notice, RefusedRequest, Subscriber, Suppression
 from subscriptions.smtp_replies import OutcomeKind, Phase, classify, enhanced_code_of, redact
@@ -175,8 +176,8 @@ def _settle_error(notice: Notice, error: Exception, *, step: str, now: datetime)
 
 def retry_delay(attempts: int, *, chance: float) -> timedelta:
     """Doubling from a minute to an hour, half of it by chance: greylisting relents after five minutes."""
-    ceiling = min(60 * 2**attempts, 3600)
-    return timedelta(seconds=ceiling * (0.5 + chance / 2))
+    longest = backoff(attempts + 1, first=timedelta(minutes=1), most=timedelta(hours=1))
+    return longest * (0.5 + chance / 2)
 
 
 def kind_of(error: Exception, *, phase: Phase) -> OutcomeKind:

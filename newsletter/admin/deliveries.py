@@ -25,22 +25,14 @@ from newsletter.admin import display
 from newsletter.models import Delivery, DeliveryEvent, EditionItem
 from newsletter.monitoring import reader_history as reader_histories
 from subscriptions.addresses import parse_address
+from subscriptions.admin import ReadOnly as NotWrittenHere
 from subscriptions.models import Subscriber
 
 LANES = {"trending": _("trending"), "pick": _("editor's pick"), "for_you": _("for you"), "outside": _("outside")}
 
 
-class ReadOnly(ModelAdmin):  # type: ignore[misc]
+class ReadOnly(NotWrittenHere, ModelAdmin):  # type: ignore[misc]
     """Read-only admin for rows that only the application writes."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class EventInline(TabularInline):  # type: ignore[misc]

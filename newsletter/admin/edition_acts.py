@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 State = Edition.State
-OPEN = (State.DRAFT, State.APPROVED, State.FROZEN, State.SENDING)
 ERRORS = (lifecycle.EditionStateError, CompileError)
 
 
@@ -34,11 +33,11 @@ def _in(*states: str) -> Callable[[Edition], str]:
 
 
 def _may_pause(edition: Edition) -> str:
-    return gettext("It is already paused.") if edition.paused_at else _in(*OPEN)(edition)
+    return gettext("It is already paused.") if edition.paused_at else _in(*Edition.UNFINISHED)(edition)
 
 
 def _may_resume(edition: Edition) -> str:
-    return _in(*OPEN)(edition) if edition.paused_at else gettext("It is not paused.")
+    return _in(*Edition.UNFINISHED)(edition) if edition.paused_at else gettext("It is not paused.")
 
 
 def _may_send(edition: Edition) -> str:
@@ -167,7 +166,7 @@ ACTS = {
         warning=_("Digests that are not being sent yet will never be sent. This cannot be undone."),
         permission="newsletter.send_edition",
         do=_cancel,
-        refusal=_in(*OPEN),
+        refusal=_in(*Edition.UNFINISHED),
         tone="danger",
         errors=ERRORS,
     ),

@@ -23,7 +23,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from newsletter.admin import display
 from newsletter.admin.confirmed_actions import Act, ask_or_act
 from newsletter.admin.counts import counts_of, openings_of, readers_of
-from newsletter.admin.edition_acts import ACTS, OPEN
+from newsletter.admin.edition_acts import ACTS
 from newsletter.editions import lifecycle
 from newsletter.mail.compile import CompileError
 from newsletter.models import Edition, EditionItem, PaperTopic
@@ -212,13 +212,13 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
         reached = STEPS.index(State(edition.state)) if edition.state in STEPS else -1
         return {
             "acts": self._acts(request, edition),
-            "is_open": edition.state in OPEN,
+            "is_open": edition.state in Edition.UNFINISHED,
             "steps": [(step, STEP_HINTS[step], place - reached) for place, step in enumerate(STEPS)],
             "badge": display.edition_badge(edition),
             "groups": groups,
             "total": sum(groups.values()),
             "bar": display.bar(counts),
-            "readers": readers_of(edition.cadence) if edition.state in OPEN else None,
+            "readers": readers_of(edition.cadence) if edition.state in Edition.UNFINISHED else None,
             "items": sum(1 for item in edition.items.all() if item.standing != EditionItem.Standing.EXCLUDED),
             "sees_deliveries": request.user.has_perm("newsletter.view_delivery"),
         }
@@ -237,7 +237,11 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
         counts = counts_of([edition]).get(pk, {})
         facts = {
             "facts": [(_("State"), display.edition_badge(edition)), (_("Deliveries"), display.bar(counts))]
-            + ([(_("Readers of this cadence"), readers_of(edition.cadence))] if edition.state in OPEN else [])
+            + (
+                [(_("Readers of this cadence"), readers_of(edition.cadence))]
+                if edition.state in Edition.UNFINISHED
+                else []
+            )
         }
         back = reverse("admin:newsletter_edition_change", args=[pk])
         return ask_or_act(self.admin_site, request, edition, ACTS[verb], back=back, facts=facts)

@@ -23,6 +23,7 @@ import httpx
 from django.conf import settings
 
 from newsletter.models import SourceHost
+from subscriptions.backoff import backoff
 
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=30), timedelta(hours=6)
 _REFUSED = {429, 503}
@@ -211,8 +212,9 @@ class _Turn:
 
     def give_back(self, *, now: datetime, error: FetchError) -> datetime:
         """Release the turn and wait as long as the host asked, or with growing back-off."""
-        wait = error.wait if error.wait is not None else _FIRST_WAIT * 2 ** min(self.strikes, 12)
-        free_at = now + max(self.spacing, min(wait, _LONGEST_WAIT))
+        own_wait = backoff(self.strikes + 1, first=_FIRST_WAIT, most=_LONGEST_WAIT)
+        wait = own_wait if error.wait is None else min(error.wait, _LONGEST_WAIT)
+        free_at = now + max(self.spacing, wait)
         self._free(free_at, strikes=self.strikes + 1)
         return free_at
 

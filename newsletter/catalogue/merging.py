@@ -27,7 +27,6 @@ FILLED = (
 TELLING = {"abstract", "categories"}  # its topics go by them
 EARLIER = {"listed_on": date.fromisoformat, "first_seen_at": datetime.fromisoformat}
 COUNTERS = {"upvotes": "upvotes", "stars": "github_stars", "votes": "reader_votes"}
-OPEN = (Edition.State.DRAFT, Edition.State.APPROVED)
 
 
 class MergeError(Exception):
@@ -50,7 +49,7 @@ def merge(paper: Paper, *, into: Paper, by: User | None, now: datetime) -> Merge
         "sightings": _foreign(paper.sightings.all(), into.sightings.all(), ("source", "key")),
         "signals": _foreign(paper.signals.all(), into.signals.all(), ("source", "metric")),
         "items": list(
-            paper.edition_items.filter(edition__state__in=OPEN)
+            paper.edition_items.filter(edition__state__in=Edition.EDITABLE)
             .exclude(edition__in=into.edition_items.values("edition"))
             .values_list("pk", flat=True)
         ),
@@ -62,7 +61,7 @@ def merge(paper: Paper, *, into: Paper, by: User | None, now: datetime) -> Merge
     Signal.objects.filter(pk__in=moved["signals"]).update(paper=into)
     EditionItem.objects.filter(pk__in=moved["items"]).update(paper=into)
     Vote.objects.filter(pk__in=moved["votes"]).update(paper=into)
-    paper.edition_items.filter(edition__state__in=OPEN).delete()  # the other has its place there
+    paper.edition_items.filter(edition__state__in=Edition.EDITABLE).delete()  # the other has its place there
     Paper.objects.filter(pk__in=[*moved["papers"], paper.pk]).update(merged_into=into)
     _show_counters(into)
     if TELLING.intersection(moved["filled"]):
@@ -80,7 +79,9 @@ def split(paper: Paper) -> None:
     moved, into = merged.moved, _locked(merged.into_id)
     Sighting.objects.filter(pk__in=moved["sightings"], paper=into).update(paper=paper)
     Signal.objects.filter(pk__in=moved["signals"], paper=into).update(paper=paper)
-    EditionItem.objects.filter(pk__in=moved["items"], paper=into, edition__state__in=OPEN).update(paper=paper)
+    EditionItem.objects.filter(pk__in=moved["items"], paper=into, edition__state__in=Edition.EDITABLE).update(
+        paper=paper
+    )
     Vote.objects.filter(pk__in=moved.get("votes", []), paper=into).update(paper=paper)
     for name in moved["filled"]:
         if getattr(into, name) == getattr(merged.paper, name):

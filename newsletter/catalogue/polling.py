@@ -41,7 +41,6 @@ _UNREADABLE = (ArithmeticError, AssertionError, AttributeError, LookupError, Rec
 _SILENT_POLLS = 6  # a source that gave nothing usable for so many polls is in trouble
 
 State = SourceRun.State
-_GOING_OUT = (Edition.State.DRAFT, Edition.State.APPROVED, Edition.State.FROZEN, Edition.State.SENDING)
 USABLE = (State.OK, State.UNCHANGED, State.EMPTY)
 _READ = (State.OK, State.EMPTY, State.STALE)  # what they answered was read, so "not modified" may be believed
 
@@ -245,7 +244,7 @@ def wanted_ids(now: datetime) -> list[str]:
     unasked = papers.filter(~Exists(heard), first_seen_at__gte=now - _ASK_ARXIV_FOR)
     standing = papers.filter(withdrawn_at__isnull=True)
     places = EditionItem.objects.exclude(standing=EditionItem.Standing.EXCLUDED).values_list("paper_id", flat=True)
-    going = places.filter(edition__state__in=_GOING_OUT)
+    going = places.filter(edition__state__in=Edition.UNFINISHED)
     sent = places.filter(edition__done_at__gte=now - _SENT_LATELY)
     wanted = dict.fromkeys(Submission.objects.wanted().values_list("arxiv_id", flat=True)[:_IDS_AT_ONCE])
     for group, known in (

@@ -23,6 +23,7 @@ from newsletter.delivery.claim import STREAM
 from newsletter.delivery.settle import infrastructure_wait, reply_line
 from newsletter.delivery.transports import Outcome, OutcomeKind, Phase
 from newsletter.models import Edition, Stream
+from subscriptions.backoff import backoff
 
 TRIP_AFTER = 3  # runs in a row that met an infrastructure error
 LONGEST_WAIT = 20  # times the first wait, for a relay that limits us or puts everything off
@@ -172,7 +173,9 @@ def trip(trouble: Stream.Trouble, *, reply: str | None, now: datetime) -> None:
         stream.trouble, stream.last_reply = trouble, (reply or "")[:300]
         stream.down_since = stream.down_since or now
         if trouble is not Trouble.UNREACHABLE:
-            stream.probe_at = now + infrastructure_wait() * min(1 << min(stream.failures - 1, 8), LONGEST_WAIT)
+            stream.probe_at = now + backoff(
+                stream.failures, first=infrastructure_wait(), most=infrastructure_wait() * LONGEST_WAIT
+            )
         elif stream.failures >= TRIP_AFTER:
             stream.probe_at = now + infrastructure_wait()
         stream.save(update_fields=["failures", "trouble", "last_reply", "down_since", "probe_at"])

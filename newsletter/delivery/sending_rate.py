@@ -18,6 +18,7 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 
 from newsletter.models import PaceBucket
+from subscriptions.backoff import backoff
 
 
 class _Mail(Protocol):
@@ -84,7 +85,7 @@ def allow(rows: Sequence[Mail], *, now: datetime) -> tuple[list[Mail], dict[date
 
 def hold_wait(holds: int) -> timedelta:
     """How long to leave a receiver alone who has named a limit ``holds`` times in a row (1 or more)."""
-    return FIRST_HOLD * min(1 << min(holds - 1, 8), LONGEST_HOLD)
+    return backoff(holds, first=FIRST_HOLD, most=FIRST_HOLD * LONGEST_HOLD)
 
 
 @transaction.atomic

@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from newsletter.delivery.claim import HELD, STREAM, State, give_back
 from newsletter.delivery.transports import Outcome, OutcomeKind, Phase
 from newsletter.models import Delivery, DeliveryEvent, Stream
+from subscriptions import backoff as waits
 from subscriptions.smtp_replies import Verdict, judge
 
 LONGEST_RETRY = 12  # times the first wait
@@ -34,7 +35,8 @@ ABOUT_THE_ADDRESS = {DeliveryEvent.Kind.BOUNCED, DeliveryEvent.Kind.SOFT}
 
 def backoff(attempts: int, *, chance: float) -> timedelta:
     """Wait before the next try: doubling from five minutes to an hour, with full jitter above half. 0 <= chance < 1."""
-    longest = timedelta(seconds=settings.DELIVERY_RETRY_SECONDS) * min(1 << max(0, attempts - 1), LONGEST_RETRY)
+    first = timedelta(seconds=settings.DELIVERY_RETRY_SECONDS)
+    longest = waits.backoff(attempts, first=first, most=first * LONGEST_RETRY)
     return longest * (1 + chance / 2) if attempts <= 1 else longest * (0.5 + chance / 2)
 
 

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
 Cadence = Subscriber.Cadence
-WENT_OUT = (Edition.State.FROZEN, Edition.State.SENDING, Edition.State.DONE)
 Row = TypeVar("Row")
 Result = TypeVar("Result")
 DRAFT_LEAD = timedelta(hours=6)  # curators see the draft this long before the cut-off
@@ -98,7 +97,7 @@ def window_start(cadence: str, period_on: date) -> datetime:
 
     One that is skipped and was frozen went out too: its record is lost, and a restore closed it.
     """
-    went_out = Q(state__in=WENT_OUT) | Q(state=Edition.State.SKIPPED, frozen_at__isnull=False)
+    went_out = Q(state__in=Edition.WENT_OUT) | Q(state=Edition.State.SKIPPED, frozen_at__isnull=False)
     before = Edition.objects.filter(went_out, cadence=cadence, period_on__lt=period_on).order_by("-period_on").first()
     return before.cutoff_at if before else cutoff_of(cadence, period_before(cadence, period_on))
 
@@ -126,7 +125,7 @@ def held_back(edition: Edition) -> list[Paper]:
 
     They follow the candidates regardless of their present score; papers twice as old as a candidate are dropped.
     """
-    last = Edition.objects.filter(cadence=edition.cadence, period_on__lt=edition.period_on, state__in=WENT_OUT)
+    last = Edition.objects.filter(cadence=edition.cadence, period_on__lt=edition.period_on, state__in=Edition.WENT_OUT)
     thin = Delivery.objects.filter(
         edition=last.order_by("-period_on").first(),
         skip_reason=Delivery.Skip.THIN,

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from newsletter.mail import text as mail_text
+from newsletter.catalogue.topics.lessons import singular
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -165,4 +165,4 @@ def _mean_of_known(meanings: Floats) -> Floats:
 def _words(text: str) -> list[str]:
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-    return [mail_text.singular(word) for word in _WORD.findall(text.casefold()) if word not in ENGLISH_STOP_WORDS]
+    return [singular(word) for word in _WORD.findall(text.casefold()) if word not in ENGLISH_STOP_WORDS]

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from newsletter.catalogue.topics.lessons import singular as singular  # of mails as of lessons
+
 # Control characters, line and paragraph separators, bidi overrides and isolates, lone surrogates.
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]+")
 _SPACES = re.compile(r"\s+")
@@ -238,12 +240,3 @@ def _stands(text: str) -> bool:
         and all(text.count(one) <= text.count(other) for one, other in pairs)
         and text.count('"') % 2 == text.count("$") % 2 == 0
     )
-
-
-def singular(word: str) -> str:
-    """An English word in lower case without the s of many; enough to make "agents" and "agent" one word."""
-    if len(word) > 3 and word.endswith("ies"):
-        return word[:-3] + "y"
-    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        return word[:-1]
-    return word

@@ -70,6 +70,10 @@ class Edition(models.Model):
         null=True, blank=True, help_text=_("When the details of its deliveries were deleted.")
     )
 
+    EDITABLE = (State.DRAFT, State.APPROVED)
+    UNFINISHED = (*EDITABLE, State.FROZEN, State.SENDING)
+    WENT_OUT = (State.FROZEN, State.SENDING, State.DONE)
+
     objects = EditionQuerySet.as_manager()
 
     class Meta:

@@ -26,7 +26,6 @@ from subscriptions.models import Subscriber
 log = logging.getLogger(__name__)
 FRESH = timedelta(days=8)  # an edition frozen longer ago is no welcome; a weekly one serves until the next
 PATIENCE = timedelta(hours=24)  # without any edition, the first digest is the regular one
-OPEN = (Edition.State.FROZEN, Edition.State.SENDING, Edition.State.DONE)
 PlanOf = Callable[[Edition], EditionPlan]
 
 
@@ -91,7 +90,7 @@ def _newest_editions(now: datetime) -> list[Edition]:
     Locked without its key: the deliveries of others, which refer to it, are written all the same.
     """
     compiled = Compiled.objects.filter(edition=OuterRef("pk"))
-    fresh = Edition.objects.filter(Exists(compiled), state__in=OPEN, paused_at__isnull=True)
+    fresh = Edition.objects.filter(Exists(compiled), state__in=Edition.WENT_OUT, paused_at__isnull=True)
     fresh = fresh.filter(frozen_at__gt=now - FRESH, frozen_at__lte=now).order_by("period_on", "pk")
     newest = {edition.cadence: edition for edition in fresh.select_for_update(no_key=True)}
     return sorted(newest.values(), key=lambda edition: edition.frozen_at or now, reverse=True)

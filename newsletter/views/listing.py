@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from newsletter.editions.public_facts import CADENCE_OF
 from newsletter.models import Paper
 from newsletter.views.page_context import (
     ListPage,
@@ -26,7 +27,7 @@ from newsletter.views.page_context import (
     query_of,
     query_params,
 )
-from newsletter.views.periods import CADENCE_OF, Period, period_around
+from newsletter.views.periods import Period, period_around
 from newsletter.views.structured_data import collection_page
 from subscriptions.models import Topic
 

@@ -150,10 +150,11 @@ def _bag(title: str, abstract: str) -> Counter[str]:
 
 
 def words(text: str) -> list[str]:
-    return [_singular(word) for word in _WORD.findall(text.lower())]
+    return [singular(word) for word in _WORD.findall(text.lower())]
 
 
-def _singular(word: str) -> str:
+def singular(word: str) -> str:
+    """An English word in lower case without the s of many; enough to make "agents" and "agent" one word."""
     if len(word) > 3 and word.endswith("ies"):
         return word[:-3] + "y"
     if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
