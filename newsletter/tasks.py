@@ -157,7 +157,7 @@ def keep_house(*, now: datetime) -> None:
         edition_lifecycle.freeze_due,
         edition_lifecycle.finish_due,
         webhooks.announce_due,
-        delivery.reap_expired,
+        delivery.rescue_expired,
         delivery.skip_expired,
         handling.act_on_events,
         submissions.settle,

@@ -150,7 +150,7 @@ def test_a_row_the_reaper_took_for_lost_is_owed_again_once_a_limit_was_the_answe
     pk = Delivery.objects.get().pk
     claim.claim_due(token="slow", limit=10, now=LATER)
     claim.mark_sending([pk], token="slow", now=LATER)
-    delivery.reap_expired(now=LATER + timedelta(minutes=5))
+    delivery.rescue_expired(now=LATER + timedelta(minutes=5))
     outcome = outcome_of_reply(pk, Phase.DOT, code=454, text="Throttling failure")
     settle.settle([outcome], token="slow", now=LATER + timedelta(minutes=6), sizes={})
     assert Delivery.objects.get().state == State.QUEUED

@@ -286,7 +286,7 @@ def test_a_key_may_ask_so_often_only_whatever_it_asks(key: str, settings: Settin
         assert {(one.status_code, one.content, one["Retry-After"]) for one in refused} == {
             (429, refused[0].content, "1800")
         }
-        assert "wait" in refused[0].json()["message"]
+        assert "Wait" in refused[0].json()["message"]
         assert post(new_key("other"), {"email": "b@example.net"}).status_code == 202
         clock.shift(rate_limits.seconds_per_ask())
         assert post(key, {"email": "c@example.net"}).status_code == 202

@@ -303,6 +303,6 @@ def test_without_a_valid_key_nothing_is_taken(header: str) -> None:
 def test_a_revoked_key_is_refused_and_requests_are_counted(key: str, settings: Settings) -> None:
     settings.SIGNUPS_PER_API_KEY_AND_HOUR = 1
     post(key, {}, status=422)
-    assert "wait" in post(key, WHOLE, status=429)["message"]
+    assert "Wait" in post(key, WHOLE, status=429)["message"]
     ApiKey.objects.all().revoke(now=NOON)
     post(key, WHOLE, status=401)

@@ -303,8 +303,8 @@ def test_a_worker_killed_before_the_wire_costs_nobody_anything() -> None:
     planned(3)
     claim.claim_due(token="dead", limit=10, now=LATER)
     assert states() == {State.CLAIMED}
-    assert delivery.reap_expired(now=LATER + timedelta(seconds=30)) == (0, 0)
-    assert delivery.reap_expired(now=LATER + timedelta(minutes=5)) == (3, 0)
+    assert delivery.rescue_expired(now=LATER + timedelta(seconds=30)) == (0, 0)
+    assert delivery.rescue_expired(now=LATER + timedelta(minutes=5)) == (3, 0)
     assert run(MemoryTransport(), at=LATER + timedelta(minutes=5)).sent == 3
 
 
@@ -312,7 +312,7 @@ def test_a_worker_killed_on_the_wire_leaves_unknown_and_not_a_second_mail() -> N
     rows = planned(3)
     claim.claim_due(token="dead", limit=10, now=LATER)
     claim.mark_sending([rows[0].pk], token="dead", now=LATER)
-    assert delivery.reap_expired(now=LATER + timedelta(minutes=5)) == (2, 1)
+    assert delivery.rescue_expired(now=LATER + timedelta(minutes=5)) == (2, 1)
     transport = MemoryTransport()
     run(transport, at=LATER + timedelta(minutes=5))
     assert len(transport.sent) == 2
@@ -325,7 +325,7 @@ def test_a_worker_thought_dead_may_still_say_that_the_relay_took_the_message() -
     row = planned(1)[0]
     claim.claim_due(token="slow", limit=10, now=LATER)
     claim.mark_sending([row.pk], token="slow", now=LATER)
-    delivery.reap_expired(now=LATER + timedelta(minutes=5))
+    delivery.rescue_expired(now=LATER + timedelta(minutes=5))
     outcome = Outcome(row.pk, OutcomeKind.SENT, Phase.DOT, 250)
     settle.settle([outcome], token="slow", now=LATER + timedelta(minutes=6), sizes={})
     row.refresh_from_db()
@@ -335,7 +335,7 @@ def test_a_worker_thought_dead_may_still_say_that_the_relay_took_the_message() -
 def test_a_worker_that_lost_its_claim_cannot_send() -> None:
     row = planned(1)[0]
     claim.claim_due(token="slow", limit=10, now=LATER)
-    delivery.reap_expired(now=LATER + timedelta(minutes=5))
+    delivery.rescue_expired(now=LATER + timedelta(minutes=5))
     claim.claim_due(token="quick", limit=10, now=LATER + timedelta(minutes=5))
     assert claim.mark_sending([row.pk], token="slow", now=LATER + timedelta(minutes=6)) == set()
     row.refresh_from_db()

@@ -13,8 +13,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from newsletter import planning
-from newsletter.delivery import claim, reap_expired
-from newsletter.delivery.settle_and_mark import exchange
+from newsletter.delivery import claim, rescue_expired
+from newsletter.delivery.settle_and_mark import settle_and_mark
 from newsletter.delivery.transports import Outcome, OutcomeKind, Phase, Turn
 from newsletter.editions import lifecycle as edition_lifecycle
 from newsletter.models import Claim, Compiled, Delivery, Edition
@@ -185,7 +185,7 @@ def test_who_left_before_the_mark_is_never_marked_and_no_row_is_left_between() -
     def mark() -> None:
         for one, two in zip(rows[::2], rows[1::2], strict=True):
             asked_at = datetime.now(UTC)
-            for pk in exchange(Turn(ready=[one.pk, two.pk]), token="mine", now=LATER, sizes={}):
+            for pk in settle_and_mark(Turn(ready=[one.pk, two.pk]), token="mine", now=LATER, sizes={}):
                 marked_at.setdefault(pk, asked_at)
 
     succeeded(at_once(leave, mark))
@@ -200,10 +200,10 @@ def test_a_mark_whose_answer_was_lost_asks_for_consent_again() -> None:
     claim.claim_due(token="mine", limit=10, now=LATER)
     pks = [stays.pk, leaves.pk, reaped.pk]
     ready = Turn(ready=pks)
-    assert exchange(ready, token="mine", now=LATER, sizes={}) == set(pks)
+    assert settle_and_mark(ready, token="mine", now=LATER, sizes={}) == set(pks)
     lifecycle.unsubscribe(leaves.subscriber, now=LATER, method="one-click", origin=NOBODY)
     Delivery.objects.filter(pk=reaped.pk).update(state=State.UNKNOWN)
-    assert exchange(ready, token="mine", now=LATER, sizes={}) == {stays.pk}
+    assert settle_and_mark(ready, token="mine", now=LATER, sizes={}) == {stays.pk}
     assert states() == {stays.pk: State.SENDING, leaves.pk: State.SKIPPED, reaped.pk: State.QUEUED}
 
 
@@ -304,15 +304,15 @@ def test_what_the_relay_said_holds_however_late_and_whatever_the_reaper_thought(
 ) -> None:
     pks = [row.pk for row in planned(20)]
     claim.claim_due(token="mine", limit=100, now=LATER)
-    assert exchange(Turn(ready=pks), token="mine", now=LATER, sizes={}) == set(pks)
+    assert settle_and_mark(Turn(ready=pks), token="mine", now=LATER, sizes={}) == set(pks)
     too_late = LATER + timedelta(hours=1)
 
     def settle() -> None:
         for pk in pks:
             said = Outcome(pk, outcome.kind, outcome.phase, outcome.code)
-            exchange(Turn(outcomes=[said]), token="mine", now=LATER, sizes={})
+            settle_and_mark(Turn(outcomes=[said]), token="mine", now=LATER, sizes={})
 
-    succeeded(at_once(settle, lambda: reap_expired(now=too_late)))
+    succeeded(at_once(settle, lambda: rescue_expired(now=too_late)))
     assert set(states().values()) == ends
 
 
@@ -323,9 +323,9 @@ def test_a_row_is_either_marked_or_given_back_by_the_reaper_never_both() -> None
 
     def mark() -> None:
         for row in rows:
-            marked.update(exchange(Turn(ready=[row.pk]), token="mine", now=LATER, sizes={}))
+            marked.update(settle_and_mark(Turn(ready=[row.pk]), token="mine", now=LATER, sizes={}))
 
-    succeeded(at_once(mark, lambda: reap_expired(now=LATER + timedelta(hours=1))))
+    succeeded(at_once(mark, lambda: rescue_expired(now=LATER + timedelta(hours=1))))
     found = states()
     assert {found[pk] for pk in marked} <= {State.SENDING, State.UNKNOWN}
     assert {state for pk, state in found.items() if pk not in marked} <= {State.QUEUED}
@@ -340,7 +340,7 @@ def test_a_cancelled_edition_leaves_no_row_that_may_still_go() -> None:
 
     def mark() -> None:
         for row in rows:
-            marked.update(exchange(Turn(ready=[row.pk]), token="mine", now=LATER, sizes={}))
+            marked.update(settle_and_mark(Turn(ready=[row.pk]), token="mine", now=LATER, sizes={}))
 
     skipped, _ = succeeded(at_once(lambda: edition_lifecycle.cancel(Edition.objects.get(), now=LATER), mark))
     found = states()

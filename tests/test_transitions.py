@@ -107,7 +107,7 @@ def test_whatever_happens_only_legal_changes_of_state_are_made() -> None:
     claim.claim_due(token="dead", limit=10, now=LATER + timedelta(minutes=11))
     held = list(Delivery.objects.filter(claim="dead", state="claimed").values_list("pk", flat=True))
     claim.mark_sending(held[:3], token="dead", now=LATER + timedelta(minutes=11))
-    delivery.reap_expired(now=LATER + timedelta(minutes=30))
+    delivery.rescue_expired(now=LATER + timedelta(minutes=30))
     Subscriber.objects.filter(deliveries__state="queued").update(state="unsubscribed")
     run(MemoryTransport(), minutes=40)
     lifecycle.cancel(edition, now=LATER)

@@ -16,7 +16,7 @@ from newsletter.delivery.operator_actions import (
     settle_unknown,
     try_now,
 )
-from newsletter.delivery.rescue import reap_expired, skip_expired
+from newsletter.delivery.rescue import rescue_expired, skip_expired
 from newsletter.delivery.retention import forget_details
 from newsletter.delivery.run import Run, deliver
 
@@ -30,7 +30,7 @@ __all__ = [
     "is_waiting",
     "pause_stream",
     "put_off_by_edition",
-    "reap_expired",
+    "rescue_expired",
     "resume_stream",
     "retry_failed",
     "retry_rows",

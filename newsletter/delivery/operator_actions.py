@@ -1,4 +1,4 @@
-"""What an operator decides: try the failed again, say what became of the unknown, stop a stream and start it.
+"""Operator actions: retry failed deliveries, settle unknown ones, pause and resume streams.
 
 In: rows in `failed` or `unknown`. Out: rows queued again or settled, with an event that says who decided.
 Conditional UPDATEs: deciding twice changes nothing the second time.
@@ -76,7 +76,7 @@ def retry_rows(rows: QuerySet[Delivery], *, now: datetime) -> int:
 
 @transaction.atomic
 def settle_unknown(pks: Sequence[int], *, state: str, source: str, text: str, now: datetime) -> int:
-    """Say what became of unknown deliveries: they were `sent`, or `failed` and may be retried. Returns how many."""
+    """Settle unknown deliveries as `sent`, or as `failed` so that they may be retried. Returns how many."""
     if state not in {State.SENT, State.FAILED}:
         raise ValueError(f"An unknown delivery is settled as sent or failed, not {state}.")
     unknown = Delivery.objects.filter(pk__in=pks, state=State.UNKNOWN).select_for_update()

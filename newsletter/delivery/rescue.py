@@ -1,4 +1,4 @@
-"""What a dead worker left: rows whose lease ran out, and rows that nobody sent in time.
+"""Rescue what a dead worker left: rows whose lease expired, and rows that were not sent in time.
 
 In: held rows past their lease, owed rows past their news value. Out: `claimed` back in the queue (nothing was on the
 wire), `sending` as `unknown` (it may have been handed over; never resent by itself), stale rows skipped.
@@ -19,7 +19,7 @@ PATIENCE_SECONDS = 10.0  # of a tick that has more to do: a list of 200,000 that
 CLOSED = (Edition.State.DONE, Edition.State.SKIPPED)
 
 
-def reap_expired(*, now: datetime) -> tuple[int, int]:
+def rescue_expired(*, now: datetime) -> tuple[int, int]:
     """(rows given back to the queue, rows now unknown) of all workers whose lease ran out."""
     given_back = unknown = 0
     with transaction.atomic():

@@ -23,7 +23,7 @@ from django.utils import timezone
 from newsletter.delivery.breaker import Breaker, Trouble, pause_edition, trip
 from newsletter.delivery.claim import Claimed, claim_due, give_back, keep_alive, let_go, owed_since
 from newsletter.delivery.compose import Composers, EditionBroken
-from newsletter.delivery.settle_and_mark import exchange
+from newsletter.delivery.settle_and_mark import settle_and_mark
 from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase, Transport, Turn
 from newsletter.models.background_writer import BackgroundWriter, open_writer
 
@@ -64,7 +64,7 @@ def deliver(
 
     A relay that has not greeted yet is waited for beyond it, for ``greeting`` from the start at most.
     Rows claimed and not sent are given back. Raises what the database raises when it stays away for too long; what was
-    on the wire is then settled by the reaper as unknown.
+    on the wire is then settled by the rescue as unknown.
     """
     writer, claims = open_writer(), open_writer()  # claiming a chunk takes long: it must not hold up the marks
     try:
@@ -98,7 +98,7 @@ class _Worker:
         self.run = Run()
         self.breaker = Breaker()
         self._transport = transport
-        self._ledger = writer
+        self._writer = writer
         self._claims = claims
         self._clock = clock
         self._composers = Composers()
@@ -147,13 +147,13 @@ class _Worker:
         self._stock.clear()
         if back:
             owed = owed_since(now=self._clock())
-            self._ledger.call(lambda: give_back(back, token=self.run.token, not_before=owed))
+            self._writer.call(lambda: give_back(back, token=self.run.token, not_before=owed))
 
     def stop_late(self) -> None:
         """The time is up. A relay that has not greeted by now counts as one that cannot be reached."""
         if not self._stopping and self._transport.is_opening():
             now, reply = self._clock(), "The relay answers the connection and does not greet."
-            self._ledger.call(lambda: trip(Trouble.UNREACHABLE, reply=reply, now=now))
+            self._writer.call(lambda: trip(Trouble.UNREACHABLE, reply=reply, now=now))
         self.stop()
 
     def _claim(self) -> None:
@@ -182,7 +182,7 @@ class _Worker:
             self._transport.enqueue(messages)
 
     def _compose(self, row: Claimed) -> Message | None:
-        """A row that cannot be composed fails by itself and blocks nobody."""
+        """Compose the rows. One that cannot be composed fails alone and holds up no other."""
         try:
             message = self._composers.message(row, now=self._clock())
         except (OperationalError, InterfaceError):
@@ -205,8 +205,8 @@ class _Worker:
         now, token = self._clock(), self.run.token
         back = [row.pk, *(other.pk for other in self._stock if other.edition == row.edition)]
         self._stock = deque(other for other in self._stock if other.edition != row.edition)
-        self._ledger.call(lambda: pause_edition(row.edition, reason=reason, now=now))
-        self._ledger.call(lambda: give_back(back, token=token, not_before=owed_since(now=now)))
+        self._writer.call(lambda: pause_edition(row.edition, reason=reason, now=now))
+        self._writer.call(lambda: give_back(back, token=token, not_before=owed_since(now=now)))
 
     def _write(self) -> None:
         """Hand what is new to the writer, one write at a time: what comes meanwhile is the next batch."""
@@ -215,11 +215,14 @@ class _Worker:
         now, token = self._clock(), self.run.token
         if now >= self._renew_at:
             self._renew_at = now + _renewal()
-            self._ledger.submit(lambda: keep_alive(token=token, now=now))
+            self._writer.submit(lambda: keep_alive(token=token, now=now))
         turn, self._waiting = self._waiting, Turn()
         if turn.outcomes or turn.ready:
             sizes = {outcome.key: self._sizes.get(outcome.key, 0) for outcome in turn.outcomes}
-            self._writing = (turn, self._ledger.submit(lambda: exchange(turn, token=token, now=now, sizes=sizes)))
+            self._writing = (
+                turn,
+                self._writer.submit(lambda: settle_and_mark(turn, token=token, now=now, sizes=sizes)),
+            )
             self._take_in_what_is_written()
 
     def _take_in_what_is_written(self) -> None:
@@ -246,7 +249,7 @@ class _Worker:
                 self._sizes.pop(outcome.key, None)
             wrote = self.breaker.note(turn.outcomes, rows=rows, now=self._clock())
             if wrote:
-                self._ledger.call(wrote)
+                self._writer.call(wrote)
                 self._put_back_held()
 
     def _put_back_held(self) -> None:
@@ -256,7 +259,7 @@ class _Worker:
             back = [row.pk for row in self._stock if row.domain == domain] if until > now else []
             if back:
                 self._stock = deque(row for row in self._stock if row.domain != domain)
-                self._ledger.call(partial(give_back, back, token=self.run.token, not_before=until))
+                self._writer.call(partial(give_back, back, token=self.run.token, not_before=until))
 
 
 def _renewal() -> timedelta:

@@ -1,7 +1,7 @@
 """How fast mail may leave: token buckets in the database, shared by all workers, for everything and per domain.
 
 In: rows just claimed. Out: those that may go now; the others are put back with a later `not_before`, never slept on,
-so a slow domain holds up nobody else. Limits come from the settings, and from receivers who name one: their domain is
+so a slow domain delays no other. Limits come from the settings, and from receivers who name one: their domain is
 held for a while, longer each time nothing was taken in between.
 """
 

@@ -1,4 +1,4 @@
-"""Recording what became of each message, in batches, and deciding when to try again.
+"""Record the outcome of each message, in batches, and decide when to retry.
 
 In: outcomes of a transport for rows we hold. Out: rows in their next state and a DeliveryEvent for all that went
 wrong. Settling twice is harmless: a row moves only while it still bears our claim.
@@ -41,7 +41,7 @@ def backoff(attempts: int, *, chance: float) -> timedelta:
 
 
 def infrastructure_wait() -> timedelta:
-    """Before a relay that could not be reached is tried again: less than a tick, so that each tick is a try."""
+    """Return how long to leave an unreachable relay alone: less than a tick, so that each tick tries."""
     return min(timedelta(seconds=settings.DELIVERY_RETRY_SECONDS / 10), LONGEST_PROBE)
 
 
@@ -91,7 +91,7 @@ def _put_back(outcomes: Sequence[Outcome], *, token: str, now: datetime) -> None
 
 
 def _settle_troubled(outcomes: Sequence[Outcome], *, token: str, now: datetime) -> None:
-    """Also for rows the reaper took for lost meanwhile: a refusal says as surely as a yes what became of them.
+    """Settle messages that were not accepted. A definite reply also settles rows that the rescue marked unknown.
 
     While the relay puts off everything no reader is to blame: that spends no attempt beyond the first.
     """

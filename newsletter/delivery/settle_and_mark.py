@@ -39,7 +39,7 @@ SELECT id FROM marked
 """  # noqa: S608  (table names are Django's own)
 
 
-def exchange(turn: Turn, *, token: str, now: datetime, sizes: Mapping[int, int]) -> set[int]:
+def settle_and_mark(turn: Turn, *, token: str, now: datetime, sizes: Mapping[int, int]) -> set[int]:
     """Record the outcomes, make the ready rows `sending`; returns those that may go. May run twice."""
     if connection.vendor != "postgresql":
         with transaction.atomic():

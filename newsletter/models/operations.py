@@ -140,7 +140,7 @@ class Heartbeat(models.Model):
 
 
 class Lease(models.Model):
-    """Work that one process at a time does, whoever it is: held until a moment, renewed while it goes on.
+    """A lease on work that one process at a time does: held until a moment, renewed while the work goes on.
 
     A row and not an advisory lock: those belong to a connection, which PgBouncer in transaction mode does not keep.
     """

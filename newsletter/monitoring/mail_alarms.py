@@ -100,7 +100,7 @@ def oldest_delivery(now: datetime) -> datetime | None:
 
 
 def _claims(now: datetime) -> Iterator[Alarm]:
-    """Rows of a dead worker that nobody took back: the reaper is not running."""
+    """Rows of a dead worker that were not rescued: the rescue is not running."""
     dead = Claim.objects.filter(lease_until__lt=now - thresholds.CLAIM_PATIENCE).values("token")
     held = Delivery.objects.filter(state__in=[Delivery.State.CLAIMED, Delivery.State.SENDING], claim__in=dead).count()
     if held:

@@ -38,7 +38,7 @@ BATCH = 500
 
 
 def take_in(event: Event, *, now: datetime) -> bool:
-    """Store what was told, to be acted on by the next tick. False: it is about no delivery of ours, or known already.
+    """Store a reported event, to be acted on by the next tick. False: about no delivery of ours, or already known.
 
     Fast and harmless to repeat, so that a webhook can answer at once.
     """
@@ -171,7 +171,7 @@ def _act_on(event: DeliveryEvent, *, guard: Guard, now: datetime) -> None:
 
 
 def _settle_doubt(event: DeliveryEvent, *, now: datetime) -> None:
-    """A report says what became of a message nobody was sure of."""
+    """Settle an unknown delivery by what a report says of it."""
     state = {
         Kind.DELIVERED: Delivery.State.SENT,
         Kind.COMPLAINED: Delivery.State.SENT,
@@ -183,7 +183,7 @@ def _settle_doubt(event: DeliveryEvent, *, now: datetime) -> None:
 
 
 def _leaver(event: Event) -> Subscriber | None:
-    """Who wants to leave by mail: the token in the subject is the reader's own."""
+    """Return the reader who asked to unsubscribe by mail, by the token in the subject."""
     return Subscriber.objects.filter(unsubscribe_hash=links.unsubscribe_hash(event.unsubscribe_token)).first()
 
 

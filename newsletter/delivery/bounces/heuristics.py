@@ -2,7 +2,7 @@
 
 In: a parsed message and its bytes. Out: an Event, or None. Only letters that a mail system sent are looked at: its
 sender or its headers must say so, or a subject of bounces over a quoted answer of a server. flufl.bounce knows further
-oddities; its word alone condemns nobody (it calls a full mailbox permanent).
+oddities; its verdict alone suppresses nobody (it calls a full mailbox permanent).
 """
 
 from __future__ import annotations

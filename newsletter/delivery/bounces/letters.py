@@ -49,7 +49,7 @@ _REASONS = {
 
 
 class JudgementError(Exception):
-    """It cannot be done; the sentence says why, to the person who asked."""
+    """The judgement was refused; the message tells the person who asked why."""
 
 
 class Waiting(NamedTuple):

@@ -51,7 +51,7 @@ class Mailbox(Protocol):
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None: ...
 
     def letters(self, limit: int) -> Iterator[Letter]:
-        """Up to ``limit`` letters that nobody has dealt with yet, the oldest first."""
+        """Yield up to ``limit`` unhandled letters, oldest first."""
 
     def remove(self, letter: Letter) -> None:
         """It was understood and stored: it need not be kept."""

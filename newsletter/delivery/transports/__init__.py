@@ -1,4 +1,4 @@
-"""How a finished message leaves the house: the interface that delivery speaks and every transport keeps.
+"""The interface between delivery and its transports: how a finished message is handed over.
 
 In: messages, and the permission to hand each body over. Out: one Outcome per message, never two.
 Envelopes may travel ahead; a body only after `release`, at most one per connection between release and outcome,
@@ -31,7 +31,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one message. ``code`` 0 and ``enhanced`` "" when there was no reply or it had none."""
+    """The outcome of one message. ``code`` 0 and ``enhanced`` "" when there was no reply or it had none."""
 
     key: int
     kind: OutcomeKind
@@ -43,7 +43,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class Turn:
-    """What one poll brought: settled messages, and keys whose server waits for the body."""
+    """The result of one poll: settled messages, and keys whose server waits for the body."""
 
     outcomes: list[Outcome] = field(default_factory=list)
     ready: list[int] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Transport(Protocol):
         """Take these into the queue. Their envelopes may be sent at once, a body never."""
 
     def poll(self, timeout: float) -> Turn:
-        """Move bytes for at most ``timeout`` seconds; returns as soon as there is something to tell."""
+        """Move bytes for at most ``timeout`` seconds; returns as soon as there is a result."""
 
     def release(self, keys: Iterable[int]) -> None:
         """The rows are marked `sending`: these bodies may go out. Keys settled meanwhile are ignored."""
