@@ -15,10 +15,13 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from newsletter import tasks
+from newsletter.delivery.bounces import letters
 from newsletter.models import (
     Delivery,
+    DomainHold,
     Edition,
     Heartbeat,
+    Letter,
     Miss,
     PaceBucket,
     Reconciliation,
@@ -276,6 +279,20 @@ def test_a_database_whose_disk_is_full_is_named_until_it_can_write(cause: Any) -
     assert "disk is full" in ringing()["disk_full"]
     assert not full_disk.note(OperationalError("server closed the connection"))
     tasks.beat("tick", now=NOON)
+    assert ringing() == {}
+
+
+def test_letters_that_no_program_can_place_ring_until_a_person_has_judged_them() -> None:
+    letters.keep(b"Subject: hello\r\n\r\nWho are you?\r\n", why="unread", now=NOON - 3 * HOUR)
+    assert ringing()["letters_waiting"].startswith("1 letter of the bounce mailbox")
+    Letter.objects.update(judgement="nothing", judged_at=NOON)
+    assert ringing() == {}
+
+
+def test_a_domain_that_failed_as_a_whole_rings_until_it_is_resumed() -> None:
+    hold = DomainHold.objects.create(domain="uni.test", since=NOON - HOUR, reason="12 of 40 addresses failed")
+    assert "uni.test" in ringing()["domain_paused"]
+    DomainHold.objects.filter(pk=hold.pk).update(resumed_at=NOON)
     assert ringing() == {}
 
 

@@ -31,6 +31,7 @@ def alarms(*, now: datetime, part: str | None = None) -> list[Alarm]:
         ({Part.TICK}, edition_alarms.approvals),
         ({Part.TICK}, edition_alarms.missing),
         ({Part.DIGEST}, mail_alarms.outcomes_of_late),
+        ({Part.DIGEST}, mail_alarms.returned),
         ({Part.TICK}, edition_alarms.reconciled),
         ({Part.CONFIRM}, machine_alarms.strangers),
         ({Part.INGEST}, machine_alarms.ingest),

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db.models import Exists, Min
 
 from newsletter import delivery
+from newsletter.delivery.bounces import letters, storms
 from newsletter.delivery.sending_rate import EVERYTHING
 from newsletter.models import Claim, Delivery, Edition, Miss, PaceBucket, Stream
 from newsletter.monitoring import thresholds
@@ -123,6 +124,21 @@ def paused(*, now: datetime) -> Iterator[Alarm]:
     ):
         why = edition.pause_reason or "no reason given"
         yield Alarm(Part.DIGEST, Name.EDITION_PAUSED, f"The edition {edition} is paused: {why}. Look, then resume it.")
+
+
+def returned(*, now: datetime) -> Iterator[Alarm]:
+    """What came back and wants a person: letters nobody can place, and domains that failed as a whole."""
+    waiting = letters.waiting_letters()
+    if waiting.number:
+        since = f", the oldest for {ago(now - waiting.oldest)}" if waiting.oldest else ""
+        yield Alarm(
+            Part.DIGEST,
+            Name.LETTERS_WAITING,
+            f"{count_of(waiting.number, 'letter')} of the bounce mailbox wait for a person{since}."
+            " Say what they are: admin, Letters set aside.",
+        )
+    for sentence in storms.held_domains():
+        yield Alarm(Part.DIGEST, Name.DOMAIN_PAUSED, sentence)
 
 
 def outcomes_of_late(*, now: datetime) -> Iterator[Alarm]:
