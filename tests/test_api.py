@@ -71,17 +71,17 @@ def test_a_program_signs_a_reader_up_and_the_owner_has_to_confirm(key: str) -> N
     assert (answer.status_code, answer.json()) == (202, {"message": api.ACCEPTED})
     reader = Subscriber.objects.get()
     assert (reader.email, reader.address_key) == ("Ada.L+papers@example.net", "ada.l+papers@example.net")
-    assert (reader.state, reader.cadence, reader.hour, reader.time_zone) == ("pending", "weekly", 0, "Asia/Kathmandu")
-    followed = {(one.topic.slug, one.stance) for one in reader.preferences.all()}
-    assert followed == {("vision", "follow"), ("speech-audio", "follow")}
+    assert (reader.state, reader.cadence, reader.preferences.count()) == ("pending", "daily", 0), "until confirmed"
     send_due_notices(now=timezone.now())
     (message,) = mail.outbox
     assert message.to == ["Ada.L+papers@example.net"]
     assert "https://papers.example.org/confirm/" in message.body
     path = message.body.partition("https://papers.example.org")[2].split()[0]
-    assert Client().post(path, {"topics_shown": "1"}).status_code == 200
+    assert Client().post(path).status_code == 200
     reader.refresh_from_db()
-    assert reader.state == "confirmed"
+    assert (reader.state, reader.cadence, reader.hour, reader.time_zone) == ("confirmed", "weekly", 0, "Asia/Kathmandu")
+    followed = {(one.topic.slug, one.stance) for one in reader.preferences.all()}
+    assert followed == {("vision", "follow"), ("speech-audio", "follow")}
 
 
 def test_the_consent_record_says_which_program_asked_with_what_words(key: str) -> None:
@@ -104,7 +104,8 @@ def test_an_address_alone_is_enough(key: str) -> None:
 
 def test_the_language_of_the_request_is_that_of_the_mails(key: str) -> None:
     post(key, {"email": "bob@example.net"}, **{"accept-language": "de"})
-    assert Subscriber.objects.get().language == "de"
+    send_due_notices(now=timezone.now())
+    assert mail.outbox[0].subject.startswith("Bitte bestätigen")
 
 
 def test_nothing_the_program_sent_is_in_the_confirmation(key: str) -> None:
@@ -259,12 +260,14 @@ def test_a_mailbox_gets_one_mail_an_hour_whoever_asks(key: str) -> None:
 
 
 @pytest.mark.parametrize("limit", ["SIGNUPS_PER_DOMAIN_AND_HOUR", "SIGNUPS_PER_HOUR"])
-def test_over_the_limit_of_a_domain_or_of_all_the_answer_is_the_same_and_no_mail_follows(
+def test_over_the_limit_of_a_domain_or_of_all_the_program_is_told_and_no_mail_follows(
     key: str, settings: Settings, limit: str
 ) -> None:
     setattr(settings, limit, 1)
-    first, second = (post(key, {"email": f"{name}@example.net"}) for name in "ab")
-    assert (first.status_code, first.content) == (second.status_code, second.content)
+    first, second, again = (post(key, {"email": f"{name}@example.net"}) for name in "aba")
+    assert (first.status_code, second.status_code) == (202, 429)
+    assert (again.status_code, again.content) == (second.status_code, second.content), "whatever the address"
+    assert second.json() == {"message": api.TOO_MANY}
     assert Notice.objects.get().subscriber.email == "a@example.net"
 
 
