@@ -79,7 +79,7 @@ def texts() -> Iterator[tuple[str, str]]:
 def readers() -> dict[str, Callable[[str], object]]:
     import numpy as np
 
-    from newsletter.catalogue.http_client import FetchError, Rules, _checked
+    from newsletter.catalogue.http_client import FetchError, FetchPolicy, _checked
     from newsletter.catalogue.sources import arxiv_query, hf_daily, identifiers, links, listing_page, text
     from newsletter.catalogue.sources.observation import SourceError
     from newsletter.mail import text as mail_text
@@ -141,7 +141,7 @@ def readers() -> dict[str, Callable[[str], object]]:
         "share card": lambda raw: share_cards.draw(raw, raw, raw),
         "mail address": refusing(addresses.parse_address, ValueError),
         "client": lambda raw: addresses.client_address(raw, raw, trusted_proxies=2),
-        "fetched address": refusing(lambda raw: _checked(raw, hosts=frozenset(), rules=Rules()), FetchError),
+        "fetched address": refusing(lambda raw: _checked(raw, hosts=frozenset(), rules=FetchPolicy()), FetchError),
         "split address": refusing(urlsplit, ValueError),
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import date, timedelta
 from typing import Any
 
@@ -436,20 +435,6 @@ def test_reading_writes_no_row(django_assert_num_queries: DjangoAssertNumQueries
     with django_assert_num_queries(1) as asked:
         get("topics/")
     assert [query["sql"].split()[0] for query in asked.captured_queries] == ["SELECT"]
-
-
-def test_a_page_of_fifty_papers_takes_less_than_fifty_milliseconds(settings: Settings) -> None:
-    settings.API_READS_PER_MINUTE = 10_000
-    settings.DEBUG = False
-    for number in range(60):
-        paper = trending_paper(1.0 + number, abstract="We study what we study, and find it. " * 30)
-        assign(paper, "vision", "speech-audio")
-    times = []
-    for _ in range(40):
-        started = time.thread_time()  # what others do on the machine meanwhile is not ours
-        get("papers/?limit=50")
-        times.append(time.thread_time() - started)
-    assert sorted(times)[37] < 0.05
 
 
 # --- the description --------------------------------------------------------------------------------------------------

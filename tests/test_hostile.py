@@ -19,7 +19,7 @@ from pytest_django import Settings
 
 from newsletter import search, tasks
 from newsletter.catalogue import submissions
-from newsletter.catalogue.http_client import FetchError, Rules, address_of, retry_after
+from newsletter.catalogue.http_client import FetchError, FetchPolicy, address_of, retry_after
 from newsletter.delivery import webhooks
 from newsletter.models import Edition, Heartbeat, Paper, Submission, Vote, WebhookDelivery
 from newsletter.ranking import votes
@@ -148,7 +148,7 @@ def test_what_breaks_in_an_unforeseen_way_is_one_failed_try(
 )
 def test_networks_that_are_nobodys_public_address_are_not_posted_to(host: str) -> None:
     with pytest.raises(FetchError, match="leads inside a network"):
-        address_of(urlsplit(f"https://{host}/"), rules=Rules())
+        address_of(urlsplit(f"https://{host}/"), rules=FetchPolicy())
 
 
 def test_a_new_program_does_not_hear_of_an_old_edition_that_a_first_digest_opened_again() -> None:
@@ -193,6 +193,18 @@ def test_a_queue_nobody_looks_at_holds_up_no_paper_that_was_let_in() -> None:
     assert Paper.objects.get().listed_on == NOON.date()
 
 
+def _wait_until_somebody_waits_for_a_lock() -> None:
+    """The other has come to the reader's row, which this transaction holds."""
+    until = time.monotonic() + 20
+    with connection.cursor() as cursor:
+        while time.monotonic() < until:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[0]:
+                return
+            time.sleep(0.02)
+    raise AssertionError("Nobody came to the locked row.")
+
+
 @pytest.mark.services
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("deed", ["vote", "submit"])
@@ -203,7 +215,7 @@ def test_of_who_is_erased_at_the_same_moment_nothing_is_left(deed: str) -> None:
         with transaction.atomic():
             gdpr.erase(reader, now=NOON, method="preferences")
             is_erasing.set()
-            time.sleep(0.5)  # the other has come to the reader's row by then
+            _wait_until_somebody_waits_for_a_lock()
         return None
 
     def take_part() -> object:
