@@ -196,7 +196,7 @@ def test_an_edition_that_cannot_be_used_is_not_used(spoil: Callable[[Edition], N
     spoil(shelf())
     reader = sign_up()
     assert planning.plan_due(now=NOON).readers == 0
-    assert "A first one is owed since 2026-03-18 12:00 UTC" in standing_of(reader)
+    assert "A first one has been due since 2026-03-18 12:00 UTC" in standing_of(reader)
 
 
 def test_on_a_new_installation_the_first_digest_waits_for_the_first_edition_for_a_day() -> None:
