@@ -118,7 +118,7 @@ def test_a_vote_is_given_and_taken_back_without_a_script(chromium: Browser, live
     with chromium.new_context(java_script_enabled=False) as context:
         page = context.new_page()
         page.goto(live_server.url + path_of("votes"))
-        page.get_by_role("button", name=re.compile("Up-vote.*Hearing well")).click()
+        page.get_by_role("button", name=re.compile("Upvote.*Hearing well")).click()
         paper = Vote.objects.get().paper
         assert page.url.endswith(f"#paper-{paper.pk}")
         assert paper.title == "Hearing well"
