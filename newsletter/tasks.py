@@ -21,14 +21,15 @@ from django.utils import timezone
 from newsletter import delivery, planning, search
 from newsletter.catalogue import polling, submissions
 from newsletter.catalogue.topics import embeddings
-from newsletter.delivery import high_water, webhooks
+from newsletter.delivery import restore_detection as high_water
+from newsletter.delivery import webhooks
 from newsletter.delivery.bounces import handling, mailbox
 from newsletter.delivery.choose_transport import open_transport
 from newsletter.delivery.run import GREETING
 from newsletter.editions import curator_mails
 from newsletter.editions import lifecycle as edition_lifecycle
 from newsletter.models import Delivery, Heartbeat, SignIn, full_disk
-from newsletter.monitoring import clocks
+from newsletter.monitoring import clock_skew
 from newsletter.monitoring import reconcile as look
 from newsletter.ranking import scoring, votes
 from subscriptions import lifecycle, retention
@@ -49,7 +50,7 @@ def leave(**_details: object) -> None:
     _leaving.set()
 
 
-task_prerun.connect(clocks.measure_now_and_then)
+task_prerun.connect(clock_skew.measure_now_and_then)
 
 
 @task_revoked.connect
@@ -58,7 +59,7 @@ def say_dropped(*, request: Any = None, expired: bool = False, **_details: objec
     if expired:
         name, limit = getattr(request, "name", "A task"), settings.TASK_EXPIRES_SECONDS
         log.warning("%s had waited for more than %d s by this worker's clock and was dropped.", name, limit)
-        clocks.measure_now_and_then()
+        clock_skew.measure_now_and_then()
         connection.close()  # this is the parent: its children must not inherit a connection
 
 

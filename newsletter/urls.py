@@ -15,15 +15,15 @@ from newsletter.views import (
     archive,
     digest,
     edition_feeds,
-    feeds,
-    listing,
     page_context,
     paper,
     search,
     signup_preview,
     votes_and_submissions,
 )
-from newsletter.views.periods import MonthConverter, WeekConverter
+from newsletter.views import listing_pages as listing
+from newsletter.views import paper_feeds as feeds
+from newsletter.views.period_urls import MonthConverter, WeekConverter
 
 
 class DayConverter:

@@ -7,6 +7,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "newsletter.settings")
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from newsletter.views.slow_bodies import ReadBodiesFirst
+from newsletter.views.body_deadline import ReadBodiesFirst
 
 application = ReadBodiesFirst(get_wsgi_application(), trusted_proxies=settings.TRUSTED_PROXY_COUNT)

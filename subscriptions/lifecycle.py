@@ -16,7 +16,8 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils.module_loading import import_string
 
-from subscriptions import links, rate_limits, refusals, schedule
+from subscriptions import links, rate_limits, schedule
+from subscriptions import turned_away as refusals
 from subscriptions.addresses import parse_address
 from subscriptions.models import (
     WEEKDAYS,

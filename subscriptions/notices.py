@@ -21,7 +21,8 @@ from django.utils import timezone, translation
 from django.utils.crypto import salted_hmac
 from django.utils.module_loading import import_string
 
-from subscriptions import links, refusals
+from subscriptions import links
+from subscriptions import turned_away as refusals
 from subscriptions.backoff import backoff
 from subscriptions.mail import Progress, build_message, follow, open_connection
 from subscriptions.models import Notice, RefusedRequest, Subscriber, Suppression

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from newsletter import settings as settings_module
+from newsletter import settings
 from newsletter.catalogue.sources import registry
 from newsletter.catalogue.sources.identifiers import arxiv_id
 from newsletter.catalogue.sources.links import safe_url
@@ -78,7 +78,7 @@ class SourceContract:
         """Found by its file's name alone, by the registry and by the settings; no other module names it."""
         assert self.source.__name__.rpartition(".")[2] == self.source.SOURCE  # type: ignore[attr-defined]
         assert registry.polled()[self.source.SOURCE] is self.source
-        assert self.source.SOURCE in settings_module._SOURCES
+        assert self.source.SOURCE in settings._SOURCES
         assert self.source.LABEL.strip()
         assert min(self.source.TEXT_AUTHORITY, self.source.LINK_AUTHORITY) >= 0
         assert all(votes >= 0 for votes in self.source.OWN_VOTES.values())

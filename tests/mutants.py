@@ -30,7 +30,7 @@ SECONDS = 30  # of one mutant; longer is an endless loop, and noticed
 SELECT = "newsletter.interests.select"
 SUITES: dict[tuple[str, ...], tuple[str, ...]] = {
     ("subscriptions.smtp_replies",): ("tests/test_outcomes.py",),
-    ("newsletter.delivery.bounces.status_codes",): ("tests/test_bounces.py", "tests/test_outcomes.py"),
+    ("newsletter.delivery.bounces.failure_kind",): ("tests/test_bounces.py", "tests/test_outcomes.py"),
     ("subscriptions.schedule",): ("tests/test_schedule.py",),
     (f"{SELECT}.candidate_set", f"{SELECT}.extras", f"{SELECT}.mmr", f"{SELECT}.reader_block", SELECT): (
         "tests/test_matching.py",

@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from newsletter import planning
-from newsletter.admin import display
+from newsletter.admin import table_cells
 from newsletter.delivery import webhooks
 from newsletter.editions import lifecycle as lifecycle_of_editions
 from newsletter.models import (
@@ -209,8 +209,8 @@ def questions(client: Client, path: str) -> int:
 def test_a_long_list_is_not_counted_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(5):
         make_paper()
-    monkeypatch.setattr(display, "COUNTED", 3)
-    assert display.BoundedPaginator(Paper.objects.order_by("pk"), 2).count == 3
+    monkeypatch.setattr(table_cells, "COUNTED", 3)
+    assert table_cells.BoundedPaginator(Paper.objects.order_by("pk"), 2).count == 3
 
 
 # --- who may do what --------------------------------------------------------------------------------------------------

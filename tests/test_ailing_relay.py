@@ -14,8 +14,8 @@ from django.utils import timezone
 from newsletter import delivery, planning
 from newsletter.delivery import claim, sending_rate, settle
 from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase, outcome_of_reply
-from newsletter.delivery.transports.relays import Common, open_relays
-from newsletter.delivery.transports.smtp_session import Relay
+from newsletter.delivery.transports.relay_urls import Common, open_relays
+from newsletter.delivery.transports.smtp_opening import Relay
 from newsletter.models import Delivery, PaceBucket, Stream
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.fakes import MemoryTransport

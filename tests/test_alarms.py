@@ -30,7 +30,7 @@ from newsletter.models import (
 )
 from newsletter.models.sign_ins import SignIn
 from newsletter.monitoring import alarms, machine_alarms, reconcile
-from newsletter.monitoring.alarm import Name
+from newsletter.monitoring.alarm_names import Name
 from subscriptions.models import Allowance, ConsentEvent, Notice, Subscriber
 from tests.builders import NOON, make_edition, make_paper, make_reader
 from tests.processes import ROOT

@@ -13,7 +13,8 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import Settings
 
-from newsletter.api import gateway, schemas, submissions
+from newsletter.api import request_checks as gateway
+from newsletter.api import schemas, submissions
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources.observation import Observation
 from newsletter.catalogue.submissions import decline

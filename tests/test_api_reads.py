@@ -11,7 +11,8 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from newsletter.api import gateway, schemas
+from newsletter.api import request_checks as gateway
+from newsletter.api import schemas
 from newsletter.models import Edition, EditionItem, Paper
 from newsletter.search import keep_up
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic

@@ -11,7 +11,7 @@ import pytest
 from django.core import mail as django_mail
 
 from newsletter.delivery.transports import OutcomeKind, Phase
-from newsletter.delivery.transports.backend import BackendTransport, rebuild
+from newsletter.delivery.transports.django_backend import BackendTransport, rebuild
 from tests.contract_transports import (  # noqa: F401  (certificate and tls are fixtures)
     TransportContract,
     certificate,

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter.delivery.bounces import ReportKind, parse, status_codes
+from newsletter.delivery.bounces import ReportKind, parse
+from newsletter.delivery.bounces import failure_kind as status_codes
 
 FOLDER = Path(__file__).parent / "data" / "bounces"
 VERP = "b+1f.0123456789abcdef0123@papers.example.org"

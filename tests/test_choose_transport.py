@@ -11,9 +11,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 from newsletter import delivery, planning
 from newsletter.delivery.choose_transport import open_transport, signer
-from newsletter.delivery.transports.backend import BackendTransport
+from newsletter.delivery.transports.django_backend import BackendTransport
 from newsletter.delivery.transports.pool import RelayPool
-from newsletter.delivery.transports.smtp import SmtpTransport
+from newsletter.delivery.transports.smtp_transport import SmtpTransport
 from newsletter.models import Delivery, Edition
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.sinks.scripted import ScriptedServer

@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from newsletter import delivery, planning
-from newsletter.admin.counts import openings_of
+from newsletter.admin.list_counts import openings_of
 from newsletter.delivery.compose import SCOPE
 from newsletter.interests import clicks
 from newsletter.mail import compile as mail_compile

@@ -16,7 +16,7 @@ from celery.signals import task_revoked
 from newsletter import tasks
 from newsletter.celery import app
 from newsletter.models import Heartbeat
-from newsletter.monitoring import clocks
+from newsletter.monitoring import clock_skew
 from tests.processes import Processes
 
 
@@ -25,9 +25,9 @@ from tests.processes import Processes
 @pytest.mark.parametrize("seconds", [90, -90])
 def test_a_machine_notes_how_far_its_clock_is_off(seconds: int, caplog: pytest.LogCaptureFixture) -> None:
     with time_machine.travel(datetime.now(UTC) + timedelta(seconds=seconds)):
-        ahead = clocks.measure()
+        ahead = clock_skew.measure()
     assert abs(ahead.total_seconds() - seconds) < 5
-    (note,) = Heartbeat.objects.filter(name__startswith=clocks.PREFIX)
+    (note,) = Heartbeat.objects.filter(name__startswith=clock_skew.PREFIX)
     assert abs(float(note.detail) - seconds) < 5
     assert abs(datetime.now(UTC) - note.at) < timedelta(seconds=5), "the moment is the database's"
     assert "Start time synchronisation" in caplog.text
@@ -36,7 +36,7 @@ def test_a_machine_notes_how_far_its_clock_is_off(seconds: int, caplog: pytest.L
 @pytest.mark.services
 @pytest.mark.django_db
 def test_a_machine_whose_clock_is_right_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    assert abs(clocks.measure()) < clocks.APART
+    assert abs(clock_skew.measure()) < clock_skew.APART
     assert caplog.text == ""
 
 
@@ -73,5 +73,5 @@ def test_a_clock_ahead_is_seen_by_whatever_task_runs(processes: Processes, trans
     processes.worker()
     processes.beat().wait_for("tick")
     deadline = datetime.now(UTC) + timedelta(seconds=30)
-    while not Heartbeat.objects.filter(name__startswith=clocks.PREFIX).exists():
+    while not Heartbeat.objects.filter(name__startswith=clock_skew.PREFIX).exists():
         assert datetime.now(UTC) < deadline, "no worker compared its clock"

@@ -8,7 +8,8 @@ from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 
 from newsletter import delivery, planning
-from newsletter.delivery import claim, rescue, settle
+from newsletter.delivery import claim, settle
+from newsletter.delivery import expired_leases as rescue
 from newsletter.delivery.compose import bounce_address, delivery_of_bounce_address, delivery_of_message_id, message_id
 from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase
 from newsletter.editions import lifecycle

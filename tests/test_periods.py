@@ -12,7 +12,7 @@ import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from newsletter.views.periods import MonthConverter, WeekConverter, period_around
+from newsletter.views.period_urls import MonthConverter, WeekConverter, period_around
 from tests.builders import NOON, assign, make_paper, make_topic
 from tests.test_listing import hrefs, parsed, text_of, titles
 

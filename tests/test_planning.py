@@ -9,7 +9,7 @@ from newsletter import planning
 from newsletter.editions import lifecycle
 from newsletter.models import Delivery, Edition, Miss, Paper
 from newsletter.monitoring.reader_history import history_of
-from newsletter.planning import due
+from newsletter.planning import readers_due
 from subscriptions.models import Subscriber, TopicPreference
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic
 
@@ -231,7 +231,7 @@ def test_an_hour_missed_beyond_the_grace_is_skipped_and_collapses_into_the_next(
 def test_moving_on_those_who_missed_their_hour_ends_with_the_run_and_goes_on_in_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(due, "CHUNK", 2)
+    monkeypatch.setattr(readers_due, "CHUNK", 2)
     for _ in range(4):
         make_reader(next_due_at=NOON - timedelta(days=3))
     shelf()
@@ -315,7 +315,7 @@ def test_a_wish_that_comes_while_another_is_done_is_done_by_the_next_run() -> No
 
 
 def test_a_wish_that_takes_longer_than_a_run_goes_on_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(due, "CHUNK", 2)
+    monkeypatch.setattr(readers_due, "CHUNK", 2)
     for _ in range(4):
         make_reader(next_due_at=NOON + timedelta(hours=9))
     edition = shelf()
@@ -336,11 +336,11 @@ def test_an_edition_stopped_under_the_planner_gets_no_further_row(act: str) -> N
     edition = shelf()
     reader = make_reader()
     plan = planning.EditionPlan(edition)  # chosen from while it was open
-    readers = due.due_readers(edition, after=None, now=NOON)
+    readers = readers_due.due_readers(edition, after=None, now=NOON)
     assert plan.choose(readers)
     lifecycle.pause(edition, reason="look", now=NOON) if act == "pause" else lifecycle.cancel(edition, now=NOON)
-    with pytest.raises(due.Stopped), transaction.atomic():
-        due.hold(edition)
+    with pytest.raises(readers_due.Stopped), transaction.atomic():
+        readers_due.hold(edition)
     assert planning.plan_now(edition, now=NOON).readers == 0
     reader.refresh_from_db()
     assert reader.next_due_at == NOON

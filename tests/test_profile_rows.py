@@ -17,12 +17,12 @@ from django.utils import timezone
 from newsletter import planning
 from newsletter.catalogue.topics import encoder
 from newsletter.delivery.compose import SCOPE
-from newsletter.interests.profile_rows import ReaderProfiles
+from newsletter.interests.load_profiles import ReaderProfiles
 from newsletter.mail.assemble import Composer
 from newsletter.models import Delivery, Edition, EditionItem, Paper, PaperTopic, PaperVector, Verdict
 from newsletter.models.embeddings import WIDTH
 from newsletter.planning import EditionPlan
-from newsletter.planning.due import Due
+from newsletter.planning.readers_due import Due
 from subscriptions import links
 from subscriptions.models import Subscriber
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic

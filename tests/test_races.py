@@ -18,7 +18,7 @@ from newsletter.delivery.settle_and_mark import settle_and_mark
 from newsletter.delivery.transports import Outcome, OutcomeKind, Phase, Turn
 from newsletter.editions import lifecycle as edition_lifecycle
 from newsletter.models import Claim, Compiled, Delivery, Edition
-from newsletter.planning import due
+from newsletter.planning import readers_due as due_readers
 from subscriptions import address_change, lifecycle, links
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import Origin, Wishes
@@ -84,7 +84,7 @@ def states() -> dict[int, str]:
 
 
 def test_two_planners_plan_every_reader_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(due, "CHUNK", 7)
+    monkeypatch.setattr(due_readers, "CHUNK", 7)
     papers = [assign(make_paper(score_daily=score), "vision") for score in (3.0, 2.0)]
     make_edition(papers=papers, state=Edition.State.FROZEN)
     readers = {make_reader(follows=("vision",), hour=12).pk for _ in range(60)}
@@ -134,7 +134,7 @@ def test_send_now_passes_over_nobody_who_is_saving_their_preferences() -> None:
 def test_an_edition_stopped_beside_the_planner_gets_no_row_afterwards(
     act: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(due, "CHUNK", 5)
+    monkeypatch.setattr(due_readers, "CHUNK", 5)
     edition = make_edition(papers=[assign(make_paper(score_daily=1.0), "vision")], state=Edition.State.FROZEN)
     for _ in range(60):
         make_reader(follows=("vision",))

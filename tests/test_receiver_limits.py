@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from newsletter.delivery.transports import OutcomeKind, Phase
-from newsletter.delivery.transports.brake import PAUSES, Brake
+from newsletter.delivery.transports.connection_pace import PAUSES, Brake
 from newsletter.delivery.transports.pool import Member, RelayPool
-from newsletter.delivery.transports.smtp import SmtpTransport
-from newsletter.delivery.transports.smtp_session import BLOCK_TIMEOUT, DATA_TIMEOUT, Relay
+from newsletter.delivery.transports.smtp_opening import BLOCK_TIMEOUT, DATA_TIMEOUT, Relay
+from newsletter.delivery.transports.smtp_transport import SmtpTransport
 from tests.contract_transports import make_message, send_all
 from tests.sinks.scripted import ScriptedServer
 
@@ -87,7 +87,7 @@ def test_a_whole_message_refused_for_a_limit_is_not_tried_again_by_itself_and_th
 
 @pytest.mark.parametrize("phase", ["MAIL", "DATA"])
 def test_a_limit_that_does_not_end_sends_everything_back_untouched(phase: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("newsletter.delivery.transports.brake.PAUSES", (0.05, 0.1))
+    monkeypatch.setattr("newsletter.delivery.transports.connection_pace.PAUSES", (0.05, 0.1))
     with ScriptedServer().on(phase, reply="450 4.7.1 too much mail") as server:
         kinds = run(server, 12)
         assert kinds == {OutcomeKind.LIMITED: 12}

@@ -18,7 +18,7 @@ from django.core.management.color import no_style
 from django.db import connection
 
 from newsletter import tasks
-from newsletter.delivery import high_water
+from newsletter.delivery import restore_detection
 from newsletter.management.commands.work import work
 from newsletter.models import Delivery, Edition, HighWater, Sighting
 from newsletter.monitoring import alarms
@@ -176,45 +176,45 @@ def test_a_database_of_a_dump_on_a_new_machine_waits_too(
     with time_machine.travel(EVENING + timedelta(minutes=30)):
         assert tasks.high_water.advance(now=EVENING + timedelta(minutes=30)), "a second worker joins"
     settings.VAR_DIR = tmp_path / "a-third-machine"
-    assert not high_water.advance(now=EVENING + timedelta(hours=9))
+    assert not restore_detection.advance(now=EVENING + timedelta(hours=9))
 
 
 def test_the_first_start_and_a_long_rest_are_no_restore(readers: list[Subscriber]) -> None:
-    assert high_water.advance(now=EVENING)
-    assert high_water.advance(now=EVENING + 30 * DAY), "the machine was off for a month"
+    assert restore_detection.advance(now=EVENING)
+    assert restore_detection.advance(now=EVENING + 30 * DAY), "the machine was off for a month"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"number": "many", "at": ""}'])
 def test_a_damaged_mark_stops_nothing(text: str, tmp_path: Path) -> None:
-    assert high_water.advance(now=EVENING)
+    assert restore_detection.advance(now=EVENING)
     (file,) = (tmp_path / "high-water").glob("*.json")
     file.write_text(text)
-    assert high_water.advance(now=EVENING + timedelta(minutes=1))
+    assert restore_detection.advance(now=EVENING + timedelta(minutes=1))
     assert json.loads(file.read_text())["number"] == 2
 
 
 def test_a_mark_that_cannot_be_written_stops_no_mail(settings: Any, tmp_path: Path) -> None:
     (tmp_path / "in-the-way").write_text("")
     settings.VAR_DIR = tmp_path / "in-the-way"
-    assert high_water.advance(now=EVENING)
-    assert high_water.advance(now=EVENING + timedelta(minutes=1))
+    assert restore_detection.advance(now=EVENING)
+    assert restore_detection.advance(now=EVENING + timedelta(minutes=1))
 
 
 @pytest.mark.services
 def test_redis_keeps_the_mark_too(settings: Any, redis_server: RedisServer, tmp_path: Path) -> None:
     settings.REDIS_URL = redis_server.url
-    high_water.advance(now=EVENING)
+    restore_detection.advance(now=EVENING)
     kept = dump()
-    high_water.advance(now=EVENING + timedelta(minutes=1))
+    restore_detection.advance(now=EVENING + timedelta(minutes=1))
     restore(kept)
     settings.VAR_DIR = tmp_path / "another-machine"
-    assert not high_water.advance(now=EVENING + timedelta(minutes=2))
+    assert not restore_detection.advance(now=EVENING + timedelta(minutes=2))
     redis_server.stop()
-    assert high_water.advance(now=EVENING + timedelta(minutes=2)), "Redis away is no restore"
+    assert restore_detection.advance(now=EVENING + timedelta(minutes=2)), "Redis away is no restore"
 
 
 def test_the_command_refuses_what_was_not_restored(readers: list[Subscriber]) -> None:
-    high_water.advance(now=datetime.now(UTC))
+    restore_detection.advance(now=datetime.now(UTC))
     with pytest.raises(CommandError, match="knows everything that was sent"):
         call_command("after_restore")
     call_command("after_restore", "--anyway", stdout=StringIO())
@@ -237,4 +237,4 @@ def test_owed_deliveries_are_in_doubt_and_settled_by_the_relays_log(readers: lis
     rows = Delivery.objects.filter(subscriber__hour=5)
     assert {row.state for row in rows} == {Delivery.State.UNKNOWN}
     assert {row.events.get().source for row in rows} == {"restore"}
-    assert HighWater.objects.get().number == high_water.outside().number  # type: ignore[union-attr]
+    assert HighWater.objects.get().number == restore_detection.outside().number  # type: ignore[union-attr]

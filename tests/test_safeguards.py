@@ -13,7 +13,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from newsletter.management.mail_catcher import MailCatcher
-from newsletter.views import kept_cards, share_cards
+from newsletter.views import share_card_cache as kept_cards
+from newsletter.views import share_cards
 from tests.builders import make_paper, make_reader
 from tests.test_settings import settings_of
 

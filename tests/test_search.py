@@ -21,12 +21,12 @@ from newsletter.catalogue.sources import sample
 from newsletter.catalogue.sources.observation import Observation
 from newsletter.models import Heartbeat, Paper, SearchEntry, SearchMemory
 from newsletter.search import nearest_neighbours
-from newsletter.search.candidates import AllOf, AnyOf, Limits, Word, holding, newest
-from newsletter.search.error_messages import sentence_of
 from newsletter.search.find import MOST, SHOWN
 from newsletter.search.index_entries import LEARN_EVERY, learn_if_due
+from newsletter.search.index_lookup import AllOf, AnyOf, Limits, Word, holding, newest
 from newsletter.search.latent_semantics import Memory, Read, learn
 from newsletter.search.query import Problem, QueryError
+from newsletter.search.query_errors import sentence_of
 from tests.bench.bench_search import judged_titles, ndcg
 from tests.builders import NOON, assign, make_paper, make_topic
 

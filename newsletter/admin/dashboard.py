@@ -14,8 +14,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from newsletter import delivery
-from newsletter.admin import display
-from newsletter.admin.counts import counts_of, readers_of
+from newsletter.admin import table_cells
+from newsletter.admin.list_counts import counts_of, readers_of
 from newsletter.catalogue import polling
 from newsletter.models import Edition, SourceRun, Stream
 from newsletter.monitoring import alarms
@@ -50,8 +50,8 @@ def _editions() -> dict[str, Any]:
     lines = [
         {
             "edition": edition,
-            "badge": display.edition_badge(edition),
-            "bar": display.bar(counts[edition.pk]) if edition.pk in counts else "",
+            "badge": table_cells.edition_badge(edition),
+            "bar": table_cells.bar(counts[edition.pk]) if edition.pk in counts else "",
             "readers": readers_of(edition.cadence) if edition.is_editable else None,
             "needs": edition.state == Edition.State.DRAFT,
         }
@@ -63,7 +63,7 @@ def _editions() -> dict[str, Any]:
     for edition in counted:
         for state, number in counts.get(edition.pk, {}).items():
             total[state] = total.get(state, 0) + number
-    groups = display.groups_of(total)
+    groups = table_cells.groups_of(total)
     tones = {"failed": "bad", "unknown": "warn"}
     deliveries = reverse("admin:newsletter_delivery_changelist")
     these = ",".join(str(edition.pk) for edition in counted)
@@ -87,8 +87,8 @@ def _sources() -> list[dict[str, Any]]:
     return [
         {
             "run": run,
-            "badge": display.state_badge(run),
-            "at": display.moment(run.started_at),
+            "badge": table_cells.state_badge(run),
+            "at": table_cells.moment(run.started_at),
             "is_silent": run.source in silent,
         }
         for run in latest

@@ -21,7 +21,7 @@ from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 
 from newsletter import delivery
-from newsletter.admin import display
+from newsletter.admin import table_cells
 from newsletter.models import Delivery, DeliveryEvent, EditionItem
 from newsletter.monitoring import reader_history as reader_histories
 from subscriptions.addresses import parse_address
@@ -54,10 +54,10 @@ class OutcomeFilter(admin.SimpleListFilter):
     parameter_name = "outcome"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name) for name in display.GROUPS]
+        return [(name, name) for name in table_cells.GROUPS]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
-        states = display.GROUPS.get(self.value() or "")
+        states = table_cells.GROUPS.get(self.value() or "")
         return queryset.filter(state__in=states) if states else queryset
 
 
@@ -71,7 +71,7 @@ class DeliveryAdmin(ReadOnly):
     search_help_text = _("Search by full email address or by domain.")
     inlines = (EventInline,)
     actions = ("retry", "settle_sent", "settle_failed")
-    paginator = display.BoundedPaginator
+    paginator = table_cells.BoundedPaginator
     show_full_result_count = False
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
@@ -121,7 +121,7 @@ class DeliveryAdmin(ReadOnly):
 
     @admin.display(description=_("State"))
     def state_label(self, row: Delivery) -> SafeString:
-        return display.state_badge(row)
+        return table_cells.state_badge(row)
 
     @admin.display(description=_("Why"))
     def why(self, row: Delivery) -> str:
@@ -129,11 +129,11 @@ class DeliveryAdmin(ReadOnly):
 
     @admin.display(description=_("Due (UTC)"))
     def due(self, row: Delivery) -> SafeString | str:
-        return display.moment(row.due_at)
+        return table_cells.moment(row.due_at)
 
     @admin.display(description=_("Sent (UTC)"))
     def sent(self, row: Delivery) -> SafeString | str:
-        return display.moment(row.sent_at)
+        return table_cells.moment(row.sent_at)
 
     @admin.display(description=_("Digest"))
     def digest(self, row: Delivery) -> SafeString | str:

@@ -20,10 +20,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 
-from newsletter.admin import display
+from newsletter.admin import table_cells
 from newsletter.admin.confirmed_actions import Act, ask_or_act
-from newsletter.admin.counts import counts_of, openings_of, readers_of
-from newsletter.admin.edition_acts import ACTS
+from newsletter.admin.edition_actions import ACTS
+from newsletter.admin.list_counts import counts_of, openings_of, readers_of
 from newsletter.editions import lifecycle
 from newsletter.mail.compile import CompileError
 from newsletter.models import Edition, EditionItem, PaperTopic
@@ -146,7 +146,7 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description=_("State"), ordering="state")
     def state_label(self, edition: Edition) -> SafeString:
-        return display.edition_badge(edition)
+        return table_cells.edition_badge(edition)
 
     @admin.display(description=_("Papers"))
     def paper_count(self, edition: Edition) -> int:
@@ -154,22 +154,22 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description=_("Deliveries"))
     def progress(self, edition: Edition) -> SafeString:
-        return display.bar(edition.counts)  # type: ignore[attr-defined]
+        return table_cells.bar(edition.counts)  # type: ignore[attr-defined]
 
     @admin.display(description=_("Failed · unknown"))
     def trouble(self, edition: Edition) -> SafeString | str:
-        groups = display.groups_of(edition.counts)  # type: ignore[attr-defined]
+        groups = table_cells.groups_of(edition.counts)  # type: ignore[attr-defined]
         if not groups["failed"] and not groups["unknown"]:
             return "—"
         return format_html(
             "{} {}",
-            display.badge(f"{groups['failed']:,}", "bad" if groups["failed"] else ""),
-            display.badge(f"{groups['unknown']:,}", "warn" if groups["unknown"] else ""),
+            table_cells.badge(f"{groups['failed']:,}", "bad" if groups["failed"] else ""),
+            table_cells.badge(f"{groups['unknown']:,}", "warn" if groups["unknown"] else ""),
         )
 
     @admin.display(description=_("Cut-off (UTC)"), ordering="cutoff_at")
     def cutoff(self, edition: Edition) -> SafeString | str:
-        return display.moment(edition.cutoff_at)
+        return table_cells.moment(edition.cutoff_at)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """Positions the curator typed are given all together, and stay when the ranking is refreshed."""
@@ -208,16 +208,16 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
 
     def _stage(self, request: HttpRequest, edition: Edition) -> dict[str, Any]:
         counts = counts_of([edition]).get(edition.pk, {})
-        groups = display.groups_of(counts)
+        groups = table_cells.groups_of(counts)
         reached = STEPS.index(State(edition.state)) if edition.state in STEPS else -1
         return {
             "acts": self._acts(request, edition),
             "is_open": edition.state in Edition.UNFINISHED,
             "steps": [(step, STEP_HINTS[step], place - reached) for place, step in enumerate(STEPS)],
-            "badge": display.edition_badge(edition),
+            "badge": table_cells.edition_badge(edition),
             "groups": groups,
             "total": sum(groups.values()),
-            "bar": display.bar(counts),
+            "bar": table_cells.bar(counts),
             "readers": readers_of(edition.cadence) if edition.state in Edition.UNFINISHED else None,
             "items": sum(1 for item in edition.items.all() if item.standing != EditionItem.Standing.EXCLUDED),
             "sees_deliveries": request.user.has_perm("newsletter.view_delivery"),
@@ -236,7 +236,7 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
         edition = self._viewable(request, pk)
         counts = counts_of([edition]).get(pk, {})
         facts = {
-            "facts": [(_("State"), display.edition_badge(edition)), (_("Deliveries"), display.bar(counts))]
+            "facts": [(_("State"), table_cells.edition_badge(edition)), (_("Deliveries"), table_cells.bar(counts))]
             + (
                 [(_("Readers of this cadence"), readers_of(edition.cadence))]
                 if edition.state in Edition.UNFINISHED
@@ -253,7 +253,7 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
         context = self.admin_site.each_context(request) | {
             "title": _("Preview: %s") % edition,
             "edition": edition,
-            "badge": display.edition_badge(edition),
+            "badge": table_cells.edition_badge(edition),
             "show": show if show in {"light", "dark", "text"} else "light",
             "shows": {"light": _("Light"), "dark": _("Dark"), "text": _("Text part")},
             "personas": [

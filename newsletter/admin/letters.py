@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from newsletter.admin import display
+from newsletter.admin import table_cells
 from newsletter.admin.confirmed_actions import Act, ActError, ask_or_act
 from newsletter.admin.deliveries import ReadOnly
 from newsletter.delivery.bounces import letters, storms
@@ -86,7 +86,7 @@ class LetterAdmin(ReadOnly):
     fields = readonly_fields = (
         *("received", "sender", "subject", "why_label", "taken_for", "about", "said", "buttons", "headers", "text"),
     )
-    paginator = display.BoundedPaginator
+    paginator = table_cells.BoundedPaginator
     show_full_result_count = False
 
     def has_view_permission(self, request: HttpRequest, obj: Letter | None = None) -> bool:
@@ -102,7 +102,7 @@ class LetterAdmin(ReadOnly):
 
     @admin.display(description=_("Received (UTC)"), ordering="received_at")
     def received(self, letter: Letter) -> SafeString | str:
-        return display.moment(letter.received_at)
+        return table_cells.moment(letter.received_at)
 
     @admin.display(description=_("Set aside because"), ordering="why")
     def why_label(self, letter: Letter) -> str:
@@ -111,9 +111,9 @@ class LetterAdmin(ReadOnly):
     @admin.display(description=_("A person said"))
     def said(self, letter: Letter) -> SafeString | str:
         if letter.judged_at is None:
-            return display.badge(_("waits"), "warn")
+            return table_cells.badge(_("waits"), "warn")
         by = letter.judged_by or gettext("somebody who is gone")
-        return format_html("{} ({}, {})", letter.get_judgement_display(), by, display.moment(letter.judged_at))
+        return format_html("{} ({}, {})", letter.get_judgement_display(), by, table_cells.moment(letter.judged_at))
 
     @admin.display(description=_("About"))
     def about(self, letter: Letter) -> SafeString | str:
@@ -211,11 +211,11 @@ class DomainHoldAdmin(ReadOnly):
 
     @admin.display(description=_("State"))
     def standing(self, row: DomainHold) -> SafeString:
-        return display.badge(_("running"), "good") if row.resumed_at else display.badge(_("on hold"), "warn")
+        return table_cells.badge(_("running"), "good") if row.resumed_at else table_cells.badge(_("on hold"), "warn")
 
     @admin.display(description=_("Since (UTC)"), ordering="since")
     def on_hold_since(self, row: DomainHold) -> SafeString | str:
-        return display.moment(row.since)
+        return table_cells.moment(row.since)
 
     @admin.display(description="")
     def buttons(self, row: DomainHold) -> SafeString | str:

@@ -21,7 +21,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 
-from newsletter.admin import display
+from newsletter.admin import table_cells
 from newsletter.admin.confirmed_actions import Act, ActError, ask_or_act
 from newsletter.catalogue import merging, provenance
 from newsletter.catalogue.topics import assignment
@@ -183,7 +183,7 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
     )
     change_form_before_template = "admin/newsletter/paper_panel.html"
     warn_unsaved_form = True
-    paginator = display.BoundedPaginator
+    paginator = table_cells.BoundedPaginator
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Paper]:
@@ -197,7 +197,7 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description=_("Listed on"), ordering="listed_on")
     def listed(self, paper: Paper) -> SafeString | str:
-        return display.day(paper.listed_on)
+        return table_cells.day(paper.listed_on)
 
     @admin.display(description=_("Paper"), ordering="title")
     def name(self, paper: Paper) -> SafeString:
@@ -221,7 +221,7 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
     @admin.display(description=_("State"))
     def standing(self, paper: Paper) -> SafeString | str:
         badges = [
-            display.badge(text, tone)
+            table_cells.badge(text, tone)
             for text, tone, holds in (
                 (_("merged"), "", paper.merged_into_id),
                 (_("hidden"), "warn", paper.is_hidden),
@@ -295,7 +295,7 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
         places = EditionItem.objects.filter(paper=pk).select_related("edition")
         panel = {
             "places": [
-                (item, display.edition_badge(item.edition)) for item in places.order_by("-edition__period_on")[:10]
+                (item, table_cells.edition_badge(item.edition)) for item in places.order_by("-edition__period_on")[:10]
             ],
             "merged": Paper.objects.filter(merged_into=pk)[:20],
             "may_change": self.has_change_permission(request),

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from newsletter.admin import display
+from newsletter.admin import table_cells
 from newsletter.admin.deliveries import ReadOnly
 from newsletter.models import SourceHost, SourceRun
 
@@ -16,17 +16,17 @@ class SourceRunAdmin(ReadOnly):
     list_display = ("source", "started", "state_label", "read", "new", "merged", "status", "detail")
     list_filter = ("source", "state")
     date_hierarchy = "started_at"
-    paginator = display.BoundedPaginator
+    paginator = table_cells.BoundedPaginator
     show_full_result_count = False
     list_per_page = 50
 
     @admin.display(description=_("Started (UTC)"), ordering="started_at")
     def started(self, run: SourceRun) -> SafeString | str:
-        return display.moment(run.started_at)
+        return table_cells.moment(run.started_at)
 
     @admin.display(description=_("State"), ordering="state")
     def state_label(self, run: SourceRun) -> SafeString:
-        return display.state_badge(run)
+        return table_cells.state_badge(run)
 
 
 @admin.register(SourceHost)
@@ -35,4 +35,4 @@ class SourceHostAdmin(ReadOnly):
 
     @admin.display(description=_("Free from (UTC)"), ordering="free_at")
     def free(self, host: SourceHost) -> SafeString | str:
-        return display.moment(host.free_at)
+        return table_cells.moment(host.free_at)

@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from newsletter import delivery
-from newsletter.admin import display
+from newsletter.admin import table_cells
 from newsletter.admin.confirmed_actions import Act, ActError, ask_or_act
 from newsletter.admin.deliveries import ReadOnly
 from newsletter.models import Edition, Heartbeat, Stream
@@ -118,14 +118,14 @@ class StreamAdmin(ReadOnly):
     @admin.display(description=_("State"))
     def standing(self, stream: Stream) -> SafeString:
         if stream.paused_at:
-            return display.badge(_("paused"), "warn")
+            return table_cells.badge(_("paused"), "warn")
         if stream.trouble:
-            return display.badge(stream.get_trouble_display(), "warn")
-        return display.badge(_("running"), "good")
+            return table_cells.badge(stream.get_trouble_display(), "warn")
+        return table_cells.badge(_("running"), "good")
 
     @admin.display(description=_("Next probe (UTC)"))
     def next_probe(self, stream: Stream) -> SafeString | str:
-        return display.moment(stream.probe_at)
+        return table_cells.moment(stream.probe_at)
 
     @admin.display(description="")
     def button(self, stream: Stream) -> SafeString:
@@ -165,4 +165,4 @@ class HeartbeatAdmin(ReadOnly):
 
     @admin.display(description=_("Last beat (UTC)"), ordering="at")
     def last_beat(self, beat: Heartbeat) -> SafeString | str:
-        return display.moment(beat.at)
+        return table_cells.moment(beat.at)

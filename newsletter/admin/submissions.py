@@ -1,7 +1,7 @@
 """Submitted papers: the curators' queue, accepted or declined one by one or in bulk.
 
-In: a curator's clicks and reasons. Out: calls of votes.py; who decided what is written to the log. A reader is a
-number here: curators see no address, and no text that a reader typed.
+In: a curator's clicks and reasons. Out: calls of catalogue.submissions; who decided what is written to the log. A
+reader is a number here: curators see no address, and no text that a reader typed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from newsletter.admin import display
+from newsletter.admin import table_cells
 from newsletter.admin.deliveries import ReadOnly
 from newsletter.catalogue import submissions
 from newsletter.models import Submission
@@ -38,7 +38,7 @@ REASONS = (
 
 def waiting() -> int:
     """Return how many submissions wait for a curator."""
-    return Submission.objects.filter(state=Submission.State.WAITING)[: display.COUNTED].count()
+    return Submission.objects.filter(state=Submission.State.WAITING)[: table_cells.COUNTED].count()
 
 
 @admin.register(Submission)
@@ -55,7 +55,7 @@ class SubmissionAdmin(ReadOnly):
         *("name", "by", "handed_in", "state_label", "said", "decided_by", "decided_at", "listed_as"),
     )
     list_select_related = ("paper",)
-    paginator = display.BoundedPaginator
+    paginator = table_cells.BoundedPaginator
     show_full_result_count = False
     change_form_before_template = "admin/newsletter/submission_panel.html"
 
@@ -90,11 +90,11 @@ class SubmissionAdmin(ReadOnly):
 
     @admin.display(description=_("Submitted (UTC)"), ordering="at")
     def handed_in(self, row: Submission) -> SafeString | str:
-        return display.moment(row.at)
+        return table_cells.moment(row.at)
 
     @admin.display(description=_("State"), ordering="state")
     def state_label(self, row: Submission) -> SafeString:
-        return display.badge(row.get_state_display(), TONES[row.state])
+        return table_cells.badge(row.get_state_display(), TONES[row.state])
 
     @admin.display(description=_("Message to the reader"))
     def said(self, row: Submission) -> str:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from newsletter.admin import display
+from newsletter.admin import table_cells
 from newsletter.admin.deliveries import ReadOnly
 from newsletter.models import SignIn
 
@@ -51,4 +51,4 @@ class SignInAdmin(ReadOnly):
 
     @admin.display(description=_("Hour (UTC)"), ordering="hour")
     def hour_label(self, row: SignIn) -> SafeString | str:
-        return display.moment(row.hour)
+        return table_cells.moment(row.hour)

@@ -24,7 +24,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
-from newsletter.admin import display
+from newsletter.admin import table_cells
 from newsletter.admin.confirmed_actions import Act, ask_or_act
 from newsletter.admin.deliveries import ReadOnly
 from newsletter.delivery import webhooks
@@ -144,13 +144,13 @@ class WebhookEndpointAdmin(ShownFiltersOnly, ModelAdmin):  # type: ignore[misc]
     @admin.display(description=_("State"))
     def standing(self, row: WebhookEndpoint) -> SafeString:
         if row.is_active:
-            return display.badge(_("failing"), "warn") if row.failing_since else display.badge(_("on"), "good")
-        off = display.badge(_("off"), "bad" if row.off_reason else "")
+            return table_cells.badge(_("failing"), "warn") if row.failing_since else table_cells.badge(_("on"), "good")
+        off = table_cells.badge(_("off"), "bad" if row.off_reason else "")
         return format_html("{} {}", off, row.off_reason)
 
     @admin.display(description=_("Failing since (UTC)"))
     def failing(self, row: WebhookEndpoint) -> SafeString | str:
-        return display.moment(row.failing_since)
+        return table_cells.moment(row.failing_since)
 
     @admin.display(description=_("Log"))
     def history(self, row: WebhookEndpoint) -> SafeString:
@@ -193,7 +193,7 @@ class WebhookDeliveryAdmin(ReadOnly):
     fields = readonly_fields = (
         *("endpoint", "event", "uid", "state_label", "attempts", "owed", "made", "log", "body"),
     )
-    paginator = display.BoundedPaginator
+    paginator = table_cells.BoundedPaginator
     show_full_result_count = False
 
     @admin.display(description="#", ordering="pk")
@@ -202,15 +202,15 @@ class WebhookDeliveryAdmin(ReadOnly):
 
     @admin.display(description=_("State"), ordering="state")
     def state_label(self, row: WebhookDelivery) -> SafeString:
-        return display.state_badge(row)
+        return table_cells.state_badge(row)
 
     @admin.display(description=_("Next try (UTC)"), ordering="next_at")
     def owed(self, row: WebhookDelivery) -> SafeString | str:
-        return display.moment(row.next_at)
+        return table_cells.moment(row.next_at)
 
     @admin.display(description=_("Queued at (UTC)"), ordering="created_at")
     def made(self, row: WebhookDelivery) -> SafeString | str:
-        return display.moment(row.created_at)
+        return table_cells.moment(row.created_at)
 
     @admin.display(description="webhook-id")
     def uid(self, row: WebhookDelivery) -> str:
@@ -219,7 +219,7 @@ class WebhookDeliveryAdmin(ReadOnly):
     @admin.display(description=_("Attempts"))
     def log(self, row: WebhookDelivery) -> SafeString | str:
         lines = (
-            (display.moment(parse_datetime(at)), status or "—", took, said) for at, status, took, said in row.tries
+            (table_cells.moment(parse_datetime(at)), status or "—", took, said) for at, status, took, said in row.tries
         )
         found = format_html_join("", "<li>{} · {} · {} ms<small>{}</small></li>", lines)
         return format_html('<ol class="desk-digest">{}</ol>', found) if found else "—"

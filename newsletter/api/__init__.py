@@ -16,7 +16,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
 
 from newsletter.api import editions, papers, search, submissions
-from newsletter.api.gateway import error_response, with_rate_limit
+from newsletter.api.request_checks import error_response, with_rate_limit
 from subscriptions import api as readers
 
 if TYPE_CHECKING:

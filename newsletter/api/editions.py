@@ -14,8 +14,8 @@ from django.shortcuts import get_object_or_404
 from ninja import Query, Router
 
 from newsletter.api import cursors, schemas
-from newsletter.api.gateway import error_response, json_response
 from newsletter.api.papers import NO_CURSOR, NOT_HERE, PK_MAX, page_response
+from newsletter.api.request_checks import error_response, json_response
 from newsletter.editions import public_facts
 from newsletter.models import Edition, EditionItem
 from subscriptions.models import Topic

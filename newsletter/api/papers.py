@@ -19,7 +19,7 @@ from ninja import Query, Router
 from ninja.errors import HttpError
 
 from newsletter.api import cursors, schemas
-from newsletter.api.gateway import error_response, json_response
+from newsletter.api.request_checks import error_response, json_response
 from newsletter.catalogue.sources.identifiers import arxiv_id as parsed_arxiv_id
 from newsletter.editions import public_facts
 from newsletter.models import Paper, PaperTopic

@@ -10,12 +10,12 @@ from ninja import Query, Router
 
 from newsletter import search
 from newsletter.api import schemas
-from newsletter.api.gateway import error_response, json_response
 from newsletter.api.papers import NOT_HERE, PK_MAX
+from newsletter.api.request_checks import error_response, json_response
 from newsletter.editions import public_facts
 from newsletter.models import Paper
 from newsletter.search import similar
-from newsletter.search.error_messages import sentence_of
+from newsletter.search.query_errors import sentence_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

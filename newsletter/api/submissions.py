@@ -20,8 +20,8 @@ from ninja.decorators import decorate_view
 from ninja.errors import HttpError
 
 from newsletter.api import schemas
-from newsletter.api.gateway import json_response
 from newsletter.api.papers import router
+from newsletter.api.request_checks import json_response
 from newsletter.catalogue import submissions
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.provenance import API as SOURCE

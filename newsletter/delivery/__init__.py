@@ -5,6 +5,7 @@ did not go smoothly. Every part may run twice and on many machines at once: a ro
 """
 
 from newsletter.delivery.claim import CONFIRM_STREAM, STREAM
+from newsletter.delivery.expired_leases import rescue_expired, skip_expired
 from newsletter.delivery.operator_actions import (
     counts,
     is_waiting,
@@ -16,7 +17,6 @@ from newsletter.delivery.operator_actions import (
     settle_unknown,
     try_now,
 )
-from newsletter.delivery.rescue import rescue_expired, skip_expired
 from newsletter.delivery.retention import forget_details
 from newsletter.delivery.run import Run, deliver
 

@@ -13,10 +13,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from newsletter.delivery.transports import Transport
-from newsletter.delivery.transports.backend import BackendTransport
+from newsletter.delivery.transports.django_backend import BackendTransport
 from newsletter.delivery.transports.dkim import Signer
-from newsletter.delivery.transports.relays import Common, open_relays, relay_from_url
-from newsletter.delivery.transports.smtp_session import Relay, Security
+from newsletter.delivery.transports.relay_urls import Common, open_relays, relay_from_url
+from newsletter.delivery.transports.smtp_opening import Relay, Security
 
 
 def open_transport() -> Transport:

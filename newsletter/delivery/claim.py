@@ -18,7 +18,8 @@ from django.db import transaction
 from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.db.models.functions import Least
 
-from newsletter.delivery import high_water, sending_rate
+from newsletter.delivery import restore_detection as high_water
+from newsletter.delivery import sending_rate
 from newsletter.models import Claim, Delivery, DomainHold, Edition, Stream
 from subscriptions import schedule
 from subscriptions.models import Subscriber, Suppression, TopicPreference

@@ -1,7 +1,7 @@
-"""From a claimed row to the message that leaves: addresses, ids and tokens of this one delivery, bytes by rendering.
+"""From a claimed row to the message that leaves: addresses, ids and tokens of this one delivery.
 
-In: a row we hold and its edition's compiled fragments. Out: a transport Message. Composing twice gives the same
-Message-ID and links: they are derived from the row and the secret key, nothing is stored.
+In: a row we hold and its edition's compiled parts. Out: a transport Message, its bytes by `mail.assemble`. Composing
+twice gives the same Message-ID and links: they are derived from the row and the secret key, nothing is stored.
 """
 
 from __future__ import annotations

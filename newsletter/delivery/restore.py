@@ -15,10 +15,10 @@ from django.apps import apps
 from django.db import connection, transaction
 from django.db.models import Q
 
-from newsletter.delivery import high_water
-from newsletter.editions import lifecycle as edition_lifecycle
+from newsletter.delivery import restore_detection
+from newsletter.editions import lifecycle
 from newsletter.models import Claim, CuratorMail, Delivery, DeliveryEvent, Edition, Heartbeat
-from newsletter.planning import due
+from newsletter.planning import readers_due as readers_due
 from subscriptions.models import Notice, Subscriber
 
 CHUNK = 2000
@@ -41,7 +41,7 @@ class Settled:
 def after_restore(*, since: datetime, now: datetime) -> Settled:
     """Settle what may have been sent between the dump (``since``) and ``now``, then let mail leave again."""
     done = Settled()
-    known = high_water.outside()
+    known = restore_detection.outside()
     with transaction.atomic():
         _skip_numbers()
     done.notices = Notice.objects.filter(state__in=[Notice.State.QUEUED, Notice.State.SENDING]).update(
@@ -65,7 +65,7 @@ def after_restore(*, since: datetime, now: datetime) -> Settled:
     Heartbeat.objects.update_or_create(
         name="restored", defaults={"at": now, "detail": f"from a dump of {since.isoformat(timespec='minutes')}"}
     )
-    high_water.catch_up(now=now)
+    restore_detection.catch_up(now=now)
     return done
 
 
@@ -82,33 +82,35 @@ def _doubt_chunk(*, now: datetime) -> int:
     return len(pks)
 
 
-def _sent_periods(cadence: str, *, known: high_water.Mark | None, since: datetime, now: datetime) -> Iterator[date]:
+def _sent_periods(
+    cadence: str, *, known: restore_detection.Mark | None, since: datetime, now: datetime
+) -> Iterator[date]:
     """Periods of which mails may have left since the dump, oldest first: frozen by then, or by their cut-off."""
-    last = edition_lifecycle.latest_period(cadence, now)
-    period_on = edition_lifecycle.period_of(cadence, since.date())
-    while edition_lifecycle.cutoff_of(cadence, period_on) > since:
-        period_on = edition_lifecycle.period_before(cadence, period_on)
+    last = lifecycle.latest_period(cadence, now)
+    period_on = lifecycle.period_of(cadence, since.date())
+    while lifecycle.cutoff_of(cadence, period_on) > since:
+        period_on = lifecycle.period_before(cadence, period_on)
     while period_on <= last:
         was_frozen = (
             period_on.isoformat() <= known.frozen.get(cadence, "")
             if known
-            else edition_lifecycle.cutoff_of(cadence, period_on) <= now
+            else lifecycle.cutoff_of(cadence, period_on) <= now
         )
         if was_frozen:
             yield period_on
-        period_on = edition_lifecycle.next_period(cadence, period_on)
+        period_on = lifecycle.next_period(cadence, period_on)
 
 
 def _close(cadence: str, period_on: date, *, hurried: bool, now: datetime) -> int:
     """Close one period. An edition frozen in the dump stays open for later hours, unless it was sent to all at once."""
     over = {"done_at": now, "frozen_at": now, "closes_at": now, "send_now_at": None}
-    cutoff_at = edition_lifecycle.cutoff_of(cadence, period_on)
+    cutoff_at = lifecycle.cutoff_of(cadence, period_on)
     _edition, is_new = Edition.objects.get_or_create(
         cadence=cadence,
         period_on=period_on,
         defaults={
             "state": State.SKIPPED,
-            "window_start_at": edition_lifecycle.window_start(cadence, period_on),
+            "window_start_at": lifecycle.window_start(cadence, period_on),
             "cutoff_at": cutoff_at,
             **over,
         },
@@ -125,9 +127,9 @@ def _move_on(cadence: str, *, now: datetime) -> int:
     """Readers whose hour or welcome has passed had their mail; the next one comes at their next hour."""
     moved = 0
     passed = Subscriber.objects.filter(cadence=cadence, state=Subscriber.State.CONFIRMED, next_due_at__lte=now)
-    while readers := due.read(passed.order_by("next_due_at", "pk")):
+    while readers := readers_due.read(passed.order_by("next_due_at", "pk")):
         with transaction.atomic():
-            due.advance(readers, now=now)
+            readers_due.advance(readers, now=now)
         moved += len(readers)
     waiting = Q(cadence=cadence, welcome_due_at__isnull=False)
     return moved + Subscriber.objects.filter(waiting).update(welcome_due_at=None)

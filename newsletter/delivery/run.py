@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from newsletter.delivery.breaker import Breaker, Trouble, pause_edition, trip
+from newsletter.delivery.circuit_breaker import Breaker, Trouble, pause_edition, trip
 from newsletter.delivery.claim import Claimed, claim_due, give_back, keep_alive, let_go, owed_since
 from newsletter.delivery.compose import Composers, EditionBroken
 from newsletter.delivery.settle_and_mark import settle_and_mark

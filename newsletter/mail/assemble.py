@@ -1,6 +1,6 @@
-"""Joins an edition's encoded fragments into one reader's message.
+"""Joins an edition's compiled parts into one reader's message.
 
-In: what `fragments.compile_edition` made of a frozen edition, and one reader. Out: the bytes of an RFC 5322 message,
+In: what `compile.compile_edition` made of a frozen edition, and one reader. Out: the bytes of an RFC 5322 message,
 CRLF and 7-bit, ready for the wire. Pure: the same values give the same bytes, as often as one likes.
 """
 

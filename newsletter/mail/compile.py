@@ -1,6 +1,6 @@
 """Renders and encodes every part of an edition's digests once, when the edition is frozen.
 
-In: an edition with its items. Out: a JSON-able dict of fragments that `rendering.Composer` joins per reader.
+In: an edition with its items. Out: a JSON-able dict of parts that `assemble.Composer` joins per reader.
 Harmless to run twice: it only reads rows, and the same rows give the same messages.
 """
 

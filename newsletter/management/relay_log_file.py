@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from django.core.management.base import CommandError
 
-from newsletter.delivery.bounces.log_lines import LONGEST
+from newsletter.delivery.bounces.syslog_lines import LONGEST
 
 
 def add_log_arguments(parser: ArgumentParser) -> None:

@@ -169,7 +169,7 @@ class Lease(models.Model):
 class HighWater(models.Model):
     """One row: which database this is, and how far its record goes. Outside the database the same number is kept.
 
-    After a restore the number outside is the greater one. See newsletter/delivery/high_water.py.
+    After a restore the number outside is the greater one. See newsletter/delivery/restore_detection.py.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)

@@ -1,7 +1,9 @@
 """How the machine is doing, read from the rows alone: nothing here changes anything.
 
 In: the database and the clock. Out: alarms, one sentence each, and numbers for a monitor. What is true here is true for
-every process: a worker that lives but does nothing raises the alarm as surely as one that is gone.
+every process: a worker that lives but does nothing raises the alarm as surely as one that is gone. To add an alarm: its
+name in `alarm_names`, its check in `edition_alarms`, `machine_alarms` or `mail_alarms`, its limit in `thresholds`, its
+entry in docs/runbook.md.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from django.db.models import Count
 
 from newsletter.models import Delivery, Heartbeat
 from newsletter.monitoring import edition_alarms, machine_alarms, mail_alarms
-from newsletter.monitoring.alarm import Alarm, Name, Part
+from newsletter.monitoring.alarm_names import Alarm, Name, Part
 from subscriptions.models import Subscriber
 
 __all__ = ["Alarm", "Name", "Part", "alarms", "numbers"]

@@ -10,7 +10,7 @@ from django.conf import settings
 from newsletter.editions.lifecycle import listed_items
 from newsletter.models import Edition, Reconciliation
 from newsletter.monitoring import thresholds
-from newsletter.monitoring.alarm import Alarm, Name, Part, ago, count_of
+from newsletter.monitoring.alarm_names import Alarm, Name, Part, ago, count_of
 from subscriptions.models import Subscriber
 
 

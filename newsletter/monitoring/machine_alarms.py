@@ -10,17 +10,18 @@ from django.conf import settings
 from django.db.models import Q
 
 from newsletter.catalogue import polling
-from newsletter.delivery import high_water
+from newsletter.delivery import restore_detection
 from newsletter.models import Heartbeat, SignIn, WebhookEndpoint, full_disk
-from newsletter.monitoring import clocks, thresholds
-from newsletter.monitoring.alarm import Alarm, Name, Part, ago, count_of
+from newsletter.monitoring import clock_skew as clocks
+from newsletter.monitoring import thresholds
+from newsletter.monitoring.alarm_names import Alarm, Name, Part, ago, count_of
 from subscriptions import rate_limits
 
 MEGABYTE = 2**20
 
 
 def restored(*, now: datetime) -> Iterator[Alarm]:
-    if high_water.is_behind(now=now):
+    if restore_detection.is_behind(now=now):
         yield Alarm(
             Part.DIGEST,
             Name.RESTORED,

@@ -14,8 +14,8 @@ from newsletter.delivery.bounces import letters, storms
 from newsletter.delivery.sending_rate import EVERYTHING
 from newsletter.models import Claim, Delivery, Edition, Miss, PaceBucket, Stream
 from newsletter.monitoring import thresholds
-from newsletter.monitoring.alarm import Alarm, Name, Part, ago, count_of
-from newsletter.monitoring.outcomes import Tally, tallies
+from newsletter.monitoring.alarm_names import Alarm, Name, Part, ago, count_of
+from newsletter.monitoring.delivery_counts import Tally, tallies
 from subscriptions.models import Notice
 
 _TROUBLES = {

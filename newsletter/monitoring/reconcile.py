@@ -18,8 +18,8 @@ from django.utils import timezone
 
 from newsletter.editions import lifecycle
 from newsletter.models import Delivery, Edition, Heartbeat, Miss, Reconciliation
-from newsletter.monitoring.outcomes import tallies
-from newsletter.planning import due
+from newsletter.monitoring.delivery_counts import tallies
+from newsletter.planning import readers_due as readers_due
 from subscriptions import schedule
 from subscriptions.models import ConsentEvent, Subscriber
 
@@ -145,7 +145,7 @@ def _readers(since: datetime, *, now: datetime, deadline: datetime | None) -> di
     since = max(since, restored) if restored else since
     checked, forgotten, after = 0, list[int](), 0
     while deadline is None or timezone.now() < deadline:
-        readers = due.read(Subscriber.objects.mailable().filter(pk__gt=after).order_by("pk"))
+        readers = readers_due.read(Subscriber.objects.mailable().filter(pk__gt=after).order_by("pk"))
         if not readers:
             break
         after = readers[-1].pk
@@ -155,7 +155,7 @@ def _readers(since: datetime, *, now: datetime, deadline: datetime | None) -> di
     return {"checked": checked, "of": total, "forgotten": len(forgotten), "examples": forgotten[:EXAMPLES]}
 
 
-def _forgotten(readers: list[due.Due], *, since: datetime, now: datetime) -> list[int]:
+def _forgotten(readers: list[readers_due.Due], *, since: datetime, now: datetime) -> list[int]:
     pks = [reader.pk for reader in readers]
     changed = set(
         ConsentEvent.objects.filter(subscriber__any_of=pks, kind__in=CHANGES, at__gt=since).values_list(
@@ -182,9 +182,9 @@ def _forgotten(readers: list[due.Due], *, since: datetime, now: datetime) -> lis
     ]
 
 
-def _moments(reader: due.Due, since: datetime, now: datetime) -> Iterator[datetime]:
+def _moments(reader: readers_due.Due, since: datetime, now: datetime) -> Iterator[datetime]:
     """The reader's hours since then that are long enough ago to be settled; not the one that still waits."""
-    until = min(now - due.grace(reader.cadence) - EVERY_HOUR, reader.next_due_at)
+    until = min(now - readers_due.grace(reader.cadence) - EVERY_HOUR, reader.next_due_at)
     moment = since
     while True:
         moment = schedule.next_due(
@@ -195,7 +195,9 @@ def _moments(reader: due.Due, since: datetime, now: datetime) -> Iterator[dateti
         yield moment
 
 
-def _is_told(reader: due.Due, moment: datetime, had: set[date], told: Iterable[tuple[datetime, datetime]]) -> bool:
+def _is_told(
+    reader: readers_due.Due, moment: datetime, had: set[date], told: Iterable[tuple[datetime, datetime]]
+) -> bool:
     """A delivery of that day, week or month, or a miss that covers the hour (one covers all that an outage took)."""
     wanted = schedule.period_of(reader.cadence, schedule.local_day(moment, reader.time_zone))
     has_row = any(schedule.period_of(reader.cadence, day) == wanted for day in had)

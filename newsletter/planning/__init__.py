@@ -21,7 +21,8 @@ from newsletter.models import Edition, Miss
 from newsletter.models.background_writer import open_writer
 from newsletter.planning.bulk_insert import Row
 from newsletter.planning.delivery_rows import Planned, note_misses, rows_of, write_rows
-from newsletter.planning.due import (
+from newsletter.planning.reader_picks import EditionPlan, picks_for
+from newsletter.planning.readers_due import (
     Due,
     Raced,
     Slot,
@@ -35,7 +36,6 @@ from newsletter.planning.due import (
     slot_of,
     without_delivery,
 )
-from newsletter.planning.edition_plan import EditionPlan, picks_for
 from newsletter.planning.welcome import plan_welcomes
 from subscriptions.models import Subscriber
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from django.db import IntegrityError, connection
 
 from newsletter.models import Delivery
-from newsletter.planning.due import Raced
+from newsletter.planning.readers_due import Raced
 
 _CONSTANT = {"claim": "", "attempts": 0, "size": 0, "reply": ""}
 

@@ -14,8 +14,8 @@ from django.conf import settings
 
 from newsletter.models import Delivery, Edition, Miss
 from newsletter.planning.bulk_insert import Row, store
-from newsletter.planning.due import Due, Slot
-from newsletter.planning.edition_plan import EditionPlan
+from newsletter.planning.reader_picks import EditionPlan
+from newsletter.planning.readers_due import Due, Slot
 from subscriptions.models import Subscriber
 
 THIN_DIGEST = 3  # fewer papers than this is what "skip", "hold" and "widen" are about

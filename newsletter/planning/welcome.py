@@ -19,8 +19,8 @@ from django.db.models import Exists, OuterRef
 from newsletter.models import Compiled, Delivery, Edition, Miss
 from newsletter.planning.bulk_insert import Row, store
 from newsletter.planning.delivery_rows import Planned, rows_of
-from newsletter.planning.due import CHUNK, Due, Raced, Slot, day_of, grace, local_day, read
-from newsletter.planning.edition_plan import EditionPlan
+from newsletter.planning.reader_picks import EditionPlan
+from newsletter.planning.readers_due import CHUNK, Due, Raced, Slot, day_of, grace, local_day, read
 from subscriptions.models import Subscriber
 
 log = logging.getLogger(__name__)

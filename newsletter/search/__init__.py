@@ -1,7 +1,7 @@
 """Search: what somebody typed finds papers, also when they use other words than the field or slip on the keyboard.
 
-words → entries (what is compared, kept by each database in an index of its own) → query → candidates (a bounded number
-of papers from the index and from the index, which holds the newest papers as numbers) → ranking. `find` goes the way.
+tokens → index_entries (what is compared, kept by each database in an index of its own) → query → index_lookup and
+nearest_neighbours (a bounded number of papers) → relevance. `find` runs them in order.
 """
 
 from newsletter.search.find import Found, find

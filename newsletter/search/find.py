@@ -16,7 +16,7 @@ from newsletter.catalogue.sources.identifiers import arxiv_id
 from newsletter.catalogue.topics import embeddings
 from newsletter.models import Paper, SearchEntry
 from newsletter.search import nearest_neighbours, synonyms
-from newsletter.search.candidates import AllOf, AnyOf, Limits, Sought, Word, holding, newest, within
+from newsletter.search.index_lookup import AllOf, AnyOf, Limits, Sought, Word, holding, newest, within
 from newsletter.search.latent_semantics import Floats, Memory
 from newsletter.search.query import Problem, Query, QueryError, parse
 from newsletter.search.relevance import Group, PaperWords, rank, weights_of

@@ -1,8 +1,8 @@
 """The newest papers as numbers, in this process: what lies near a query without sharing a word with it.
 
-In: what was learnt (search.meaning) and, with the extra `semantic`, the papers' vectors. Out: the nearest papers, and
-the numbers of any paper. Papers that came after the last learning are placed as they are met. At most
-meaning.PAPERS + _FRESH papers: 10 MB, 45 MB with vectors. Reads only; a newer memory makes a new index.
+In: what was learnt (search.latent_semantics) and, with the extra `semantic`, the papers' vectors. Out: the nearest
+papers, and the numbers of any paper. Papers that came after the last learning are placed as they are met. At most
+latent_semantics.PAPERS + _FRESH papers: 10 MB, 45 MB with vectors. Reads only; a newer memory makes a new index.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What somebody typed becomes a query: words, phrases in quotes, and fields such as `topic:robotics after:2026-01`.
 
 In: the text of a search box. Out: a Query, or a QueryError that says in one word what is wrong with which part (the
-sentences are in search/sentences.py). Pure. A colon that is followed by a blank is only a colon: titles have them.
+sentences are in search/query_errors.py). Pure. A colon that is followed by a blank is only a colon: titles have them.
 """
 
 from __future__ import annotations

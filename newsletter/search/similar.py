@@ -10,8 +10,8 @@ from django.core.cache import cache
 
 from newsletter.models import Paper, SearchEntry
 from newsletter.search import nearest_neighbours
-from newsletter.search.candidates import AnyOf, Limits, Word, holding, within
 from newsletter.search.index_entries import entry_of
+from newsletter.search.index_lookup import AnyOf, Limits, Word, holding, within
 from newsletter.search.relevance import PaperWords, like
 
 MOST = 50

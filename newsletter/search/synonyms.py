@@ -1,4 +1,4 @@
-"""PaperWords that people use and the words the field has for the same thing: "chatbot" means "language model" too.
+"""Words that people use and the words the field has for the same thing: "chatbot" means "language model" too.
 
 In: the words of a query. Out: the phrases, as stems, that mean each of them. The list is newsletter/data/plain_words
 .json, general knowledge written by hand; add to it freely, one way from plain words to the field's. Pure but for

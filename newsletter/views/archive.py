@@ -26,7 +26,7 @@ from django.views.decorators.http import condition
 from newsletter.mail import subject_lines
 from newsletter.mail import text as mail_text
 from newsletter.models import Edition, EditionItem, PaperTopic
-from newsletter.views import kept_cards
+from newsletter.views import share_card_cache
 from newsletter.views.page_context import (
     choices,
     frame,
@@ -160,7 +160,7 @@ def edition(request: HttpRequest, cadence: str, period: date) -> HttpResponse:
 def _share_etag(request: HttpRequest, cadence: str, period: date) -> str | None:
     """What the picture is made of."""
     words = _share_words(cadence, period)
-    return f'"{kept_cards.name_of(*words)}"' if words else None
+    return f'"{share_card_cache.name_of(*words)}"' if words else None
 
 
 @cache_control(public=True, max_age=7 * 86400)
@@ -170,7 +170,7 @@ def share(request: HttpRequest, cadence: str, period: date) -> HttpResponse:
     words = _share_words(cadence, period)
     title, first, issue = words or ("", "", "")
     for said in (f"{title}: {first}" if first else title, title):
-        if drawn := kept_cards.card(said, issue):
+        if drawn := share_card_cache.card(said, issue):
             return HttpResponse(drawn, content_type="image/png")
     return sites_own_picture()
 

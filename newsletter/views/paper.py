@@ -19,7 +19,8 @@ from newsletter.catalogue.sources import registry
 from newsletter.models import EditionItem, Paper, Sighting
 from newsletter.ranking.explain import gains_line
 from newsletter.search import similar
-from newsletter.views import kept_cards, share_cards
+from newsletter.views import share_card_cache as kept_cards
+from newsletter.views import share_cards
 from newsletter.views.page_context import frame, public_page, sites_own_picture
 from newsletter.views.structured_data import bibtex, scholarly_article
 

@@ -21,8 +21,8 @@ from django.views.decorators.cache import cache_control
 
 from newsletter import search
 from newsletter.models import Paper
-from newsletter.search.error_messages import sentence_of
 from newsletter.search.query import LONGEST
+from newsletter.search.query_errors import sentence_of
 from newsletter.views.page_context import (
     PAPERS_PER_PAGE,
     ListPage,

@@ -1,7 +1,7 @@
 """A reader's page of the week: votes and suggested papers. Behind the manage link; public pages are anonymous.
 
-In: a manage link at most a day old. Out: pages that change nothing on GET, calls of votes.py on POST. Voting
-twice counts once. A reader who may not vote sees the reason.
+In: a manage link at most a day old. Out: pages that change nothing on GET, calls of ranking.votes and
+catalogue.submissions on POST. Voting twice counts once. A reader who may not vote sees the reason.
 """
 
 from __future__ import annotations

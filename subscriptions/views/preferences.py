@@ -1,6 +1,6 @@
 """Staying: the preferences page behind a freshly mailed link, and another address.
 
-In: a manage link, at most a day old, or an address to mail one to. Out: calls of lifecycle, rights and moving.
+In: a manage link, at most a day old, or an address to mail one to. Out: calls of lifecycle, gdpr and address_change.
 """
 
 from __future__ import annotations

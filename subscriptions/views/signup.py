@@ -22,7 +22,8 @@ from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
-from subscriptions import lifecycle, links, refusals
+from subscriptions import lifecycle, links
+from subscriptions import turned_away as refusals
 from subscriptions.forms import TOO_MANY, SignupForm, TopicsForm, consent_words, errors_of
 from subscriptions.lifecycle import TooMany, Wishes
 from subscriptions.models import ConsentEvent, RefusedRequest, Subscriber

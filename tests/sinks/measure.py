@@ -11,8 +11,8 @@ import time
 from collections import Counter
 
 from newsletter.delivery.transports import Message
-from newsletter.delivery.transports.smtp import SmtpTransport
-from newsletter.delivery.transports.smtp_session import Relay
+from newsletter.delivery.transports.smtp_opening import Relay
+from newsletter.delivery.transports.smtp_transport import SmtpTransport
 
 LINE = b"A paragraph of a digest, as long as quoted-printable lets a line become =\r\n"
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from email.message import Message
 
-from newsletter.delivery.bounces import Event, ReportKind, mime, status_codes
-from newsletter.delivery.bounces.marks import marks_of
+from newsletter.delivery.bounces import Event, ReportKind, mime
+from newsletter.delivery.bounces import failure_kind as status_codes
+from newsletter.delivery.bounces.delivery_marks import marks_of
 
 # "not-spam" takes a complaint back for the provider's statistics; "auth-failure" is about our DNS, not about a reader.
 _KINDS = {

@@ -11,8 +11,10 @@ import re
 from email.utils import getaddresses
 from typing import TYPE_CHECKING, NamedTuple
 
-from newsletter.delivery.bounces import Event, ReportKind, mime, own_words, status_codes
-from newsletter.delivery.bounces.marks import marks_of
+from newsletter.delivery.bounces import Event, ReportKind, mime
+from newsletter.delivery.bounces import failure_kind as status_codes
+from newsletter.delivery.bounces import server_text as own_words
+from newsletter.delivery.bounces.delivery_marks import marks_of
 from subscriptions.smtp_replies import says_plainly, verdict_of_code
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from newsletter.delivery import settle_unknown
-from newsletter.delivery.bounces import Event, ReportKind, letters, mailbox, parse, tying
+from newsletter.delivery.bounces import Event, ReportKind, letters, mailbox, parse
+from newsletter.delivery.bounces import match_delivery as tying
 from newsletter.delivery.bounces.limits import is_dead
 from newsletter.delivery.bounces.storms import Guard
 from newsletter.models import Delivery, DeliveryEvent, Letter

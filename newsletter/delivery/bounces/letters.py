@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from django.db import transaction
 from django.db.models import Count, Min
 
-from newsletter.delivery.bounces import tying
+from newsletter.delivery.bounces import match_delivery
 from newsletter.models import Delivery, DeliveryEvent, Letter
 from subscriptions import lifecycle, links
 from subscriptions.addresses import parse_address
@@ -164,7 +164,7 @@ def _mailed(letter: Letter, address: str) -> tuple[str, Delivery | None]:
         except ValueError as error:
             raise JudgementError(f"This is no mail address: {error}") from error
     else:
-        hashed = tying.address_of(letter.delivery) if letter.delivery else None
+        hashed = match_delivery.address_of(letter.delivery) if letter.delivery else None
     if hashed is None:
         raise JudgementError("Say which address it is about.")
     sent = Delivery.objects.filter(address_hash=hashed).exclude(sent_at=None).order_by("-sent_at")

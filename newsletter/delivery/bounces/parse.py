@@ -10,7 +10,8 @@ import email.policy
 import re
 from typing import TYPE_CHECKING
 
-from newsletter.delivery.bounces import Event, ReportKind, arf, dsn, heuristics, mime
+from newsletter.delivery.bounces import Event, ReportKind, arf, dsn, mime
+from newsletter.delivery.bounces import nonstandard as heuristics
 
 if TYPE_CHECKING:
     from email.message import Message

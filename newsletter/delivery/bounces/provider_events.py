@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from newsletter.delivery.bounces import Event, ReportKind, status_codes
+from newsletter.delivery.bounces import Event, ReportKind
+from newsletter.delivery.bounces import failure_kind as status_codes
 from subscriptions.smtp_replies import Phase, judge
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from newsletter.delivery.bounces.log_lines import Line, lines_of
+from newsletter.delivery.bounces.syslog_lines import Line, lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

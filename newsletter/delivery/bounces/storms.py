@@ -16,7 +16,7 @@ from functools import cached_property
 
 from django.db.models import QuerySet
 
-from newsletter.delivery.bounces import tying
+from newsletter.delivery.bounces import match_delivery
 from newsletter.editions import lifecycle as edition_lifecycle
 from newsletter.models import Delivery, DeliveryEvent, DomainHold, Edition
 from subscriptions import lifecycle
@@ -197,8 +197,8 @@ def believe(domain: str, *, now: datetime, source: str) -> int:
     events = DeliveryEvent.objects.filter(delivery__edition=held.edition, delivery__domain=domain, kind=Kind.BOUNCED)
     suppressed = 0
     for event in events.exclude(tied_by=DeliveryEvent.MESSAGE_ID).select_related("delivery__subscriber"):
-        address = tying.address_of(event.delivery)
-        if address and not tying.is_outlived(event.delivery, address, at=event.at):
+        address = match_delivery.address_of(event.delivery)
+        if address and not match_delivery.is_outlived(event.delivery, address, at=event.at):
             suppressed += lifecycle.suppress_address(address, reason=Suppression.Reason.BOUNCE, source=source, now=now)
     return suppressed
 
@@ -220,6 +220,6 @@ def _take_back(edition: Edition, *, domain: str | None, after: datetime | None, 
     if after is not None:  # what came before, a person has looked at
         events = events.filter(at__gt=after)
     for event in events.select_related("delivery__subscriber"):
-        address = tying.address_of(event.delivery)
+        address = match_delivery.address_of(event.delivery)
         if address and event.handled_at:
             lifecycle.take_back_bounce(address, since=event.handled_at, now=now)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from newsletter.delivery.transports import Message, Outcome
-    from newsletter.delivery.transports.smtp import SmtpTransport
+    from newsletter.delivery.transports.smtp_transport import SmtpTransport
 
 REST_SECONDS = 30.0
 STUCK_SECONDS = 3.0  # with one relay, while another may send at once

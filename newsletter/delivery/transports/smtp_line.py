@@ -14,7 +14,7 @@ from newsletter.delivery.transports.smtp_dialogue import Dialogue
 
 if TYPE_CHECKING:
     from newsletter.delivery.transports import Turn
-    from newsletter.delivery.transports.smtp_session import Session
+    from newsletter.delivery.transports.smtp_opening import Session
 
 _READ_SIZE = 65_536
 _TLS_RECORD_SIZE = 16_384

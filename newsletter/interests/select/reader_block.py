@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from newsletter.interests.select.arrays import Bools, Floats, Ints, Readers
 from newsletter.interests.select.candidate_set import EIGHTHS, CandidateSet
-from newsletter.interests.select.types import Bools, Floats, Ints, Readers
 
 NOBODY: tuple[Ints, Floats, Floats] = (
     np.zeros(0, dtype=np.int64),

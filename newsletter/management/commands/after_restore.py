@@ -10,7 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
-from newsletter.delivery import high_water, restore
+from newsletter.delivery import restore
+from newsletter.delivery import restore_detection as high_water
 from newsletter.models import HighWater
 
 

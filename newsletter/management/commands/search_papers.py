@@ -18,7 +18,7 @@ from django.utils import timezone
 from newsletter import search
 from newsletter.catalogue.topics import embeddings
 from newsletter.models import Paper
-from newsletter.search.error_messages import sentence_of
+from newsletter.search.query_errors import sentence_of
 
 READING = timedelta(minutes=2)
 SMALL = 1_000  # papers: of a larger catalogue reading the meaning takes long, and is left to the workers

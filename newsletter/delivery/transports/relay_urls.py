@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from newsletter.delivery.transports.pool import Member, RelayPool
-from newsletter.delivery.transports.smtp import SmtpTransport
-from newsletter.delivery.transports.smtp_session import COMMAND_TIMEOUT, Relay, Security
+from newsletter.delivery.transports.smtp_opening import COMMAND_TIMEOUT, Relay, Security
+from newsletter.delivery.transports.smtp_transport import SmtpTransport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

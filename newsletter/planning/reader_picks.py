@@ -1,7 +1,8 @@
 """Which papers of one frozen edition each reader gets, for a chunk of readers at a time.
 
 In: an edition and readers. Out: ordered picks with the reason of each. Reads rows, writes none; the queries of a chunk
-do not grow with its readers. The choosing itself is matching.py; the never-twice memory is the deliveries' own rows.
+do not grow with its readers. The choosing itself is `interests.select`; the never-twice memory is the deliveries' own
+rows.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from newsletter.interests import select
-from newsletter.interests.profile_rows import ReaderProfiles, Relevance, liked_by
+from newsletter.interests.load_profiles import ReaderProfiles, Relevance, liked_by
 from newsletter.models import Delivery, Edition, EditionItem, PaperTopic
-from newsletter.planning.due import CHUNK, Due
+from newsletter.planning.readers_due import CHUNK, Due
 from subscriptions.models import EVERY_DAY, Subscriber, Topic, TopicPreference
 
 

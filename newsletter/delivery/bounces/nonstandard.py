@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 
 from flufl.bounce import all_failures
 
-from newsletter.delivery.bounces import Event, ReportKind, mime, own_words, status_codes
-from newsletter.delivery.bounces.marks import marks_of
+from newsletter.delivery.bounces import Event, ReportKind, mime
+from newsletter.delivery.bounces import failure_kind as status_codes
+from newsletter.delivery.bounces import server_text as own_words
+from newsletter.delivery.bounces.delivery_marks import marks_of
 from subscriptions.smtp_replies import judge
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from newsletter.views.page_context import (
     query_of,
     query_params,
 )
-from newsletter.views.periods import Period, period_around
+from newsletter.views.period_urls import Period, period_around
 from newsletter.views.structured_data import collection_page
 from subscriptions.models import Topic
 

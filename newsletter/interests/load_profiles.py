@@ -1,8 +1,8 @@
 """Readers' verdicts ("more / less like this") -> how relevant each candidate of an edition is to each of them.
 
 In: the verdicts of a block of readers, the texts, topics and meanings of the papers judged and of the candidates. Out:
-arrays for matching; and, once per edition, which papers somebody liked each candidate is really like. Reads only; may
-run any number of times. TextModel are learnt once per edition, and only if some reader has judged enough papers.
+arrays for `select`; and, once per edition, which papers somebody liked resemble each candidate. Reads only; may
+run any number of times. A TextModel is learned once per edition, and only if some reader has judged enough papers.
 """
 
 from __future__ import annotations

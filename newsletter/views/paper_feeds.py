@@ -25,7 +25,7 @@ from django.views.decorators.http import conditional_page
 from newsletter.models import Edition, Paper
 from newsletter.models.papers import slice_of_union
 from newsletter.views.feed_formats import Entry, Feed, write_feed
-from newsletter.views.periods import period_around
+from newsletter.views.period_urls import period_around
 from subscriptions.models import Topic
 
 if TYPE_CHECKING:
