@@ -131,7 +131,7 @@ def test_verdicts_change_the_next_digest_of_that_reader_only() -> None:
 
 def digest_of(reader: Subscriber, edition: Edition) -> list[int]:
     due = Due(*Subscriber.objects.filter(pk=reader.pk).values_list(*Due._fields).get())
-    return [item for item, _, _ in json.loads(EditionPlan(edition).choose([due])[0])]
+    return [item for item, _, _ in json.loads(EditionPlan(edition).choose([due])[0].json)]
 
 
 @pytest.mark.usefixtures("library")
@@ -235,7 +235,7 @@ def test_meanings_count_where_papers_have_them(settings: Any) -> None:
 
 def reasons_of(reader: Subscriber, edition: Edition) -> dict[int, str]:
     due = Due(*Subscriber.objects.filter(pk=reader.pk).values_list(*Due._fields).get())
-    return {item: reason for item, _, reason in json.loads(EditionPlan(edition).choose([due])[0])}
+    return {item: reason for item, _, reason in json.loads(EditionPlan(edition).choose([due])[0].json)}
 
 
 def day_edition(days: int, *, trains: int, whales: int) -> Edition:

@@ -64,7 +64,7 @@ def picks(
 
 
 def stored(shelf: select.Candidates, chosen: select.Chosen) -> list[list[list[Any]]]:
-    return [json.loads(text) for text in select.picks_as_json(chosen, shelf, SLUGS)]
+    return [json.loads(one.json) for one in select.picks_as_json(chosen, shelf, SLUGS)]
 
 
 def items(chosen: list[list[Any]]) -> list[int]:
@@ -226,6 +226,13 @@ def test_no_candidates_and_no_readers_are_fine() -> None:
     empty = candidates()
     assert picks(empty, {"follows": {SPEECH: 1}}, {}) == [[], []]
     assert picks(MIXED) == []
+
+
+def test_stored_picks_say_how_many_they_are_whatever_a_slug_is_made_of() -> None:
+    block = readers({"follows": {VISION: 1}}, {"mutes": {VISION, ROBOTS, SPEECH}}, {})
+    chosen = select.choose(select.CandidateSet(MIXED, RULES), block)
+    for one in select.picks_as_json(chosen, MIXED, [f"[{slug}]" for slug in SLUGS]):
+        assert one.papers == len(json.loads(one.json))
 
 
 def test_equal_papers_keep_the_editions_order() -> None:

@@ -44,7 +44,7 @@ def rows_of(plan: EditionPlan, readers: Sequence[Due], slots: Sequence[Slot]) ->
     rows = []
     fewest = max(1, settings.DIGEST_MIN_PAPERS)
     for reader, slot, picks in zip(readers, slots, plan.choose(readers), strict=True):
-        reason = _skip_reason(reader, picks.count("[") - 1, fewest=fewest)
+        reason = _skip_reason(reader, picks.papers, fewest=fewest)
         rows.append(
             Row(
                 plan.edition.pk,
@@ -57,7 +57,7 @@ def rows_of(plan: EditionPlan, readers: Sequence[Due], slots: Sequence[Slot]) ->
                 slot.expires_at,
                 reader.domain,
                 reader.address_hash,
-                picks,
+                picks.json,
             )
         )
     return rows

@@ -104,7 +104,7 @@ class EditionPlan:
             seen[reader].extend(columns[item] for item, *_ in picks if item in columns)
         return seen
 
-    def choose(self, readers: Sequence[Due]) -> list[str]:
+    def choose(self, readers: Sequence[Due]) -> list[select.StoredPicks]:
         """Each reader's picks as JSON, in the order of the readers: ordered [item id, lane, reason]."""
         pks = [reader.pk for reader in readers]
         preferences = TopicPreference.objects.filter(subscriber__any_of=pks)
@@ -124,7 +124,7 @@ class EditionPlan:
         seen: Mapping[int, Sequence[int]],
         profiles: Relevance = (None, None),
         liked: Iterable[tuple[int, int]] = (),
-    ) -> list[str]:
+    ) -> list[select.StoredPicks]:
         """The same from values: (reader, topic, stance), per reader the candidate columns they had, (reader, paper)."""
         row_of = {reader.pk: row for row, reader in enumerate(readers)}
         weights = np.zeros((len(readers), len(self.topics)), dtype=np.float32)
@@ -164,5 +164,5 @@ def picks_for(edition: Edition, *, follows: Collection[str], mutes: Collection[s
     someone = Due(0, edition.cutoff_at, None, edition.cadence, EVERY_DAY, 8, "UTC", limit, True, "send", "", "")
     stances = [(0, pk, "follow") for pk, slug in plan.topics if slug in follows]
     stances += [(0, pk, "mute") for pk, slug in plan.topics if slug in mutes]
-    picks: list[list[Any]] = json.loads(plan.choose_by([someone], stances, seen={})[0])
+    picks: list[list[Any]] = json.loads(plan.choose_by([someone], stances, seen={})[0].json)
     return picks

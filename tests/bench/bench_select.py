@@ -100,10 +100,10 @@ def main() -> None:
     chosen = select.choose(select.CandidateSet(candidates, select.SelectionRules()), readers)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     again = time.process_time()
-    texts = select.picks_as_json(chosen, candidates, [f"t{n}" for n in range(TOPICS)])
+    stored = select.picks_as_json(chosen, candidates, [f"t{n}" for n in range(TOPICS)])
     again = time.process_time() - again
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    total = sum(text.count("[") - 1 for text in texts)
+    total = sum(picks.papers for picks in stored)
     lanes = np.bincount(chosen.lanes[chosen.positions >= 0], minlength=4)
     print(f"{readers_count:,} readers x {papers:,} papers x {TOPICS} topics, one core")
     print(f"choose    {cpu:6.2f} s CPU ({wall:.2f} s wall)   {readers_count / cpu:10,.0f} readers/s")

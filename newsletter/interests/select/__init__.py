@@ -4,7 +4,15 @@
 paper from outside). `arrays` holds what goes in and comes out.
 """
 
-from newsletter.interests.select.arrays import LANES, Candidates, Chosen, Readers, SelectionRules, SimilarToLiked
+from newsletter.interests.select.arrays import (
+    LANES,
+    Candidates,
+    Chosen,
+    Readers,
+    SelectionRules,
+    SimilarToLiked,
+    StoredPicks,
+)
 from newsletter.interests.select.candidate_set import CandidateSet, trend_scale
 from newsletter.interests.select.picks import choose, picks_as_json
 
@@ -16,6 +24,7 @@ __all__ = [
     "Readers",
     "SelectionRules",
     "SimilarToLiked",
+    "StoredPicks",
     "choose",
     "picks_as_json",
     "trend_scale",

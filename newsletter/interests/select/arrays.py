@@ -6,6 +6,7 @@ Arrays only, so that a hundred thousand readers are a few megabytes. Nothing is 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,13 @@ class SelectionRules:
     single_depth: int = 60  # the same for the only topic of a reader
     outside_pool: int = 256  # the outside paper is one of the most trending
     block: int = 500  # readers at a time; changes memory and speed, never the result
+
+
+class StoredPicks(NamedTuple):
+    """One reader's picks as they are stored, and how many they are."""
+
+    json: str
+    papers: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from newsletter.interests.select.arrays import (
     Ints,
     Readers,
     SimilarToLiked,
+    StoredPicks,
 )
 from newsletter.interests.select.candidate_set import CandidateSet
 from newsletter.interests.select.extras import extra_picks, extras_allowed, make_way, outside_paper
@@ -64,7 +65,7 @@ def choose(candidate_set: CandidateSet, readers: Readers) -> Chosen:
     )
 
 
-def picks_as_json(chosen: Chosen, candidates: Candidates, slugs: Sequence[str]) -> list[str]:
+def picks_as_json(chosen: Chosen, candidates: Candidates, slugs: Sequence[str]) -> list[StoredPicks]:
     """Each reader's picks as they are stored: ordered ``[item id, lane, reason]``. Equal picks are written once."""
     width = len(slugs) + 1
     codes = ((chosen.positions.astype(np.int64) + 1) * len(LANES) + chosen.lanes) * width + chosen.topics + 1
@@ -84,7 +85,11 @@ def picks_as_json(chosen: Chosen, candidates: Candidates, slugs: Sequence[str]) 
             reason = f"like:{liked[kin_of]}"
         texts.append(json.dumps([items[position], LANES[lane], reason]) if code else "")
     rows = places.reshape(codes.shape).tolist()
-    return [f"[{', '.join([texts[place] for place in row if texts[place]])}]" for row in rows]
+    papers = (chosen.positions >= 0).sum(axis=1).tolist()
+    return [
+        StoredPicks(f"[{', '.join([texts[place] for place in row if texts[place]])}]", count)
+        for row, count in zip(rows, papers, strict=True)
+    ]
 
 
 def _choose_block(candidate_set: CandidateSet, readers: Readers, rows: Ints, only: int, chosen: Chosen) -> None:
