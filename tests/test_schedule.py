@@ -1,6 +1,7 @@
 """When the next digest is due: wall clock, zones, and clocks that jump."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from subscriptions.models import EVERY_DAY, WEEKDAYS
-from subscriptions.schedule import is_zone, local_day, local_midnight, next_due
+from subscriptions.schedule import is_zone, local_day, local_midnight, next_due, next_slot
 
 YEAR_ZONES = [
     *("Europe/Berlin", "Europe/London", "Europe/Dublin", "Europe/Moscow", "Europe/Istanbul", "Europe/Lisbon"),
@@ -194,3 +195,52 @@ def test_due_lies_ahead_in_utc_and_on_a_chosen_day(
     if cadence == "daily":
         assert weekdays >> day.weekday() & 1
     assert local_day(at, zone) == at.astimezone(ZoneInfo(zone)).date()
+
+
+@pytest.mark.parametrize(
+    ("cadence", "zone", "first", "had", "on"),
+    [
+        ("daily", "UTC", date(2026, 11, 30), [], date(2026, 11, 30)),
+        ("daily", "UTC", date(2026, 11, 30), [("daily", date(2026, 11, 30))], date(2026, 12, 1)),
+        ("daily", "UTC", date(2026, 11, 30), [("daily", date(2026, 12, 1))], date(2026, 11, 30)),
+        ("daily", "UTC", date(2026, 11, 30), [("weekly", date(2026, 11, 30))], date(2026, 12, 1)),  # no day has two
+        ("daily", "UTC", date(2026, 12, 5), [], date(2026, 12, 7)),  # a Saturday, of a reader of weekdays
+        ("daily", "Pacific/Apia", date(2011, 12, 30), [], date(2012, 1, 2)),  # Samoa left the Friday out
+        ("weekly", "UTC", date(2026, 11, 30), [], date(2026, 11, 30)),
+        ("weekly", "UTC", date(2026, 12, 1), [], date(2026, 12, 7)),
+        ("weekly", "UTC", date(2026, 11, 30), [("weekly", date(2026, 12, 6))], date(2026, 12, 7)),
+        ("weekly", "UTC", date(2026, 11, 30), [("weekly", date(2026, 11, 29))], date(2026, 11, 30)),
+        ("weekly", "UTC", date(2026, 11, 30), [("daily", date(2026, 11, 30))], date(2026, 12, 1)),
+        ("weekly", "UTC", date(2026, 11, 30), [("daily", date(2026, 12, 1))], date(2026, 11, 30)),
+        ("monthly", "UTC", date(2026, 12, 1), [], date(2026, 12, 1)),
+        ("monthly", "UTC", date(2026, 12, 2), [], date(2027, 1, 1)),
+        ("monthly", "UTC", date(2026, 12, 1), [("monthly", date(2026, 12, 31))], date(2027, 1, 1)),
+        ("monthly", "UTC", date(2026, 12, 1), [("monthly", date(2026, 11, 30))], date(2026, 12, 1)),
+        (
+            *("monthly", "UTC", date(2026, 12, 1), [("daily", date(2026, 12, 1)), ("weekly", date(2026, 12, 2))]),
+            date(2026, 12, 3),
+        ),
+    ],
+)
+def test_the_next_digest_is_that_of_the_first_free_day_of_a_period_without_one(
+    cadence: str, zone: str, first: date, had: list[tuple[str, date]], on: date
+) -> None:
+    asked: dict[str, Any] = {
+        "cadence": cadence,
+        "weekdays": 0b11111,
+        "hour": 8,
+        "zone": zone,
+        "first": first,
+        "had": had,
+    }
+    slot = next_slot(**asked, now=datetime(2000, 1, 1, tzinfo=UTC))
+    assert (slot.on, slot.due_at) == (on, datetime(*on.timetuple()[:3], 8, tzinfo=ZoneInfo(zone)))
+    late = slot.due_at + timedelta(hours=3)
+    assert next_slot(**asked, now=late) == (on, late)  # its hour has passed: due at once
+
+
+def test_a_reader_without_a_digest_day_is_an_error_not_an_endless_search() -> None:
+    with pytest.raises(ValueError, match="no digest day in 64 days"):
+        next_slot(
+            cadence="daily", weekdays=0, hour=8, zone="UTC", first=date(2026, 11, 30), now=datetime.now(UTC), had=[]
+        )
