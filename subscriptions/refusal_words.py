@@ -128,10 +128,15 @@ _PHRASES = {
         mail rejete|message rejected as|message refused|spamsource|tss04|suspicious|suspect|fraud|scam|forged|spoof
         spoofed|spoofing|masquerade|blackholed|firewall|cloudmark|zugriff verweigert|abgelehnt wegen|gesperrt wegen
         spamverdacht|rejete * politique|correo no deseado|заблокирован|заблокировано|спам|спама|сервер отправителя
+        suppression list|contact list|contacts list|newsletter|newsletters|from this country|from your country
+        country not|geolocation|your message was rejected|your mail was rejected|your email was rejected
+        messages from * weren t sent|ask your postmaster for help|dt spm|dt sum|mi spb|mi spf|mi dmc|mi slb
         迷惑メール|拒否されました|垃圾邮件|垃圾郵件|被拒绝|黑名单|스팸
     """,
     Topic.MAILBOX: """
-        rcp p2|rcp p3|rcp t1|rcp t2|rcp t3|rcp t4|recipient temporarily unavailable|points to local host
+        server down|server is down|backend|back end|database|ldap error|ldap failure|ldap server|cannot look up
+        unable to look up|could not look up|lookup * failed|directory service|maintenance|rcp p2|rcp p3|rcp t1|rcp t2
+        rcp t3|rcp t4|recipient temporarily unavailable|points to local host
         account service is temporarily|mailbox access disabled|recipient s preferences|no connection could be made
         disabled|suspended|deactivated|frozen|locked|inactive account|inactive user|inactive mailbox
         account inactive|mailbox is inactive|mailbox inactive|not active|is inactive|user inactive
@@ -176,8 +181,10 @@ _PHRASES = {
         accept no mail|system does not accept|no smtp service
     """,
     Topic.NO_USER: """
-        invalid final delivery userid|unknown local part|mailbox not known|unrecognized recipient|user name unknown
-        no such mail drop|user unknown|address couldn t be found|unknown user account|unknown user name|no such user
+        invalid final delivery userid|invalid final delivery user|unknown local part|mailbox not known
+        unrecognized recipient|user name unknown
+        no such mail drop|user unknown|unknown user|address couldn t be found|unknown user account|unknown user name
+        no such user
         no such mailbox|no such recipient|no such address|no such person|no such account|no such local user
         no such email|no such e mail|no such mail|no such name|no such virtual user|no such entry|no such id
         no such addressee|user not found|user not known|user not exist|user doesn t exist|user does not exist
@@ -227,7 +234,7 @@ _PHRASES = {
         用户未找到|帳號不存在|없는 사용자|알 수 없는 사용자|수신자가 없
     """,
     Topic.GONE_PERHAPS: """
-        unknown user|mailbox unavailable|mailbox not available|recipient not found|invalid recipient
+        mailbox unavailable|mailbox not available|recipient not found|invalid recipient
         recipient rejected|recipient invalid|not found|not exist|does not exist|doesn t exist|undeliverable
         address unavailable|mailbox is unavailable|mailbox not accessible|mailbox access|recipient address invalid
         unknown|invalid|user unavailable|account unavailable|account is not available|rejected address|dd this user

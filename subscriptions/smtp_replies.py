@@ -79,6 +79,7 @@ _OUR_FAULT = frozenset({".1.7", ".1.8", ".1.9", ".2.3", ".3.4"})  # sender's add
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?=\s|$)")
 _ENHANCED_INSIDE = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.]*\d)")
 _REPLY_INSIDE = re.compile(r"(?<![\d.])5\d\d(?![\d.])|(?<![\d.])5\.\d{1,3}\.\d{1,3}(?![\d.])")
+_PUT_OFF = re.compile(r"(?:^|: |; ?)\s{0,10}4[25]\d[ -]")  # an answer, at the start or behind "said:"
 _ADDRESS = re.compile(r"<?[^\s<>@]+@[^\s<>@]+>?")
 
 
@@ -124,12 +125,25 @@ def judge(text: str, *, codes: Iterable[str] = (), phase: Phase | None = None) -
     those within the text count as well. Where they disagree the mildest wins, and words outrank codes. None: it says
     nothing that is known.
     """
+    told = [*codes, *enhanced_codes_in(text)]
+    verdict = _blamed(text, told, phase=phase)
+    return Verdict.MAILBOX if verdict is Verdict.GONE and _is_for_now(text, told) else verdict
+
+
+def _is_for_now(text: str, codes: Iterable[str]) -> bool:
+    """Whether the receiver only put the message off, so that its "no such user" may be that of a broken directory."""
+    if any(code.startswith("4.") and verdict_of_code(code) for code in codes):  # 4.0.0 says nothing
+        return True
+    return _PUT_OFF.search(text) is not None and _REPLY_INSIDE.search(text) is None
+
+
+def _blamed(text: str, codes: Iterable[str], *, phase: Phase | None) -> Verdict | None:
     topics = topics_of(text)
     if topics and (plain := _PLAIN.get(topics[0])):
         return plain
     if phase in {Phase.MAIL, *_OPENING}:  # nobody has named the recipient yet
         return Verdict.SENDER
-    by_code = _mildest(verdict_of_code(code) for code in [*codes, *enhanced_codes_in(text)])
+    by_code = _mildest(verdict_of_code(code) for code in codes)
     if Topic.GONE in topics and by_code in {None, Verdict.GONE, Verdict.MAILBOX}:
         return Verdict.GONE
     if Topic.GONE in topics or Topic.NO_USER in topics:

@@ -197,6 +197,13 @@ OTHERS = {
         ["Nov 22 08:00:01 relay exim[7]: 1vPxwi-00000001xAb-0Te1 <= {verp} H=a [192.0.2.1] P=esmtp S=4 id={id}"],
         "sent",
     ),
+    "Exim, with its own time behind syslog's": (
+        [
+            "Nov 22 08:00:01 relay exim4[7]: 2026-11-22 08:00:01{zone} 1vPxwi-0001xA-Te <= {verp} H=a S=4 id={id}",
+            "Nov 22 08:00:02 relay exim4[8]: 2026-11-22 08:00:02{zone} 1vPxwi-0001xA-Te ** r@example.net R=dns: 550 no",
+        ],
+        "bounced",
+    ),
     "Sendmail's header": (
         ["Nov 22 08:00:01 relay sm-mta[7]: 5AM801x: from=<{verp}>, size=4, class=-60, nrcpts=1, msgid=<{id}>, relay=a"],
         "unknown",
@@ -231,6 +238,7 @@ OTHERS = {
     ),
     "JSON, rejected": (['{{"message_id": "<{id}>", "status": "rejected"}}'], "refused"),
     "JSON, delivered": (['{{"message_id": "{id}", "status": "Delivered"}}'], "sent"),
+    "JSON, two words": (['{{"message_id": "{id}", "status": "Hard-Bounce"}}'], "bounced"),
     "JSON, a word nobody knows": (['{{"message_id": "{id}", "status": "opened"}}'], "unknown"),
     "JSON without a status": (['{{"message_id": "{id}"}}'], "unknown"),
 }
@@ -246,6 +254,8 @@ OPENSMTPD = {
     "its envelope": ([ENVELOPE], "unknown"),
     "taken": ([ENVELOPE, TAKEN], "sent"),
     "delivered": ([ENVELOPE, TAKEN, DELIVERY.replace("{result}", "Ok")], "sent"),
+    "taken, in the order of version 6": ([TAKEN, ENVELOPE], "sent"),
+    "put off, in the order of version 6": ([TAKEN, ENVELOPE, DELIVERY.replace("{result}", "TempFail")], "deferred"),
     "put off": ([ENVELOPE, TAKEN, DELIVERY.replace("{result}", "TempFail")], "deferred"),
     "returned": ([ENVELOPE, TAKEN, DELIVERY.replace("{result}", "PermFail")], "bounced"),
     "the form of 2016": (

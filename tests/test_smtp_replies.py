@@ -173,7 +173,50 @@ def test_no_such_user_counts_by_when_it_is_said(phase: Phase | None, verdict: Ve
     assert judge("550 5.1.1 No such user", phase=phase) is (Verdict.SENDER if at_mail else Verdict.GONE)
 
 
-@pytest.mark.parametrize("words", ["No such user here", "Unrouteable address", "not listed in Domino Directory"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "450 <r@example.net>: User unknown",
+        "host mx.example.net said: 451 no such user",
+        "smtp; 450 mailbox does not exist",
+        "4.1.2 Domain not found",
+        "550 5.1.1 LDAP server is down, cannot look up user",
+        "550 5.1.1 Backend database error while looking for the recipient",
+    ],
+)
+def test_an_address_is_not_gone_when_the_receiver_only_put_the_message_off(text: str) -> None:
+    """A letter says it when the relay has given up; the directory behind "no such user" may be the one out of order."""
+    assert judge(text, codes=["5.1.1" if text.startswith("550") else "4.0.0"]) is Verdict.MAILBOX
+
+
+@pytest.mark.parametrize(
+    "text", ["550 5.1.1 No such user at 450 Main Street", "451 wait; said: 550 5.1.1 unknown user"]
+)
+def test_a_number_or_an_earlier_answer_does_not_make_a_refusal_temporary(text: str) -> None:
+    assert judge(text, phase=Phase.RCPT) is Verdict.GONE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Your mail was rejected because you are not on my contact list",
+        "We do not accept newsletters",
+        "Mail from this country is not accepted",
+        "The address is on the suppression list",
+        "DT:SPM mx1, please see the help page",
+        "A problem occurred. (Ask your postmaster for help.) (BL)",
+        "Messages from 192.0.2.1 weren't sent",
+    ],
+)
+@pytest.mark.parametrize("code", ["5.1.1", "5.1.2", ""])
+def test_words_about_the_sender_excuse_the_address_under_any_code(text: str, code: str) -> None:
+    assert judge(f"550 {code} {text}", codes=[code]) is Verdict.SENDER
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["Unknown user: r@example.net", "No such user here", "Unrouteable address", "not listed in Domino Directory"],
+)
 def test_what_a_system_says_of_itself_is_believed(words: str) -> None:
     assert judge(words) is Verdict.GONE
 

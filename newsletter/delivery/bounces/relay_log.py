@@ -37,6 +37,7 @@ _POSTFIX_STATUS = re.compile(
 _EXIM = re.compile(
     r"(?:\[\d+(?:/\d+)?\] )?([0-9A-Za-z]{6}-[0-9A-Za-z]{6}(?:[0-9A-Za-z]{5})?-[0-9A-Za-z]{2}(?:[0-9A-Za-z]{2})?) (.*)"
 )
+_EXIM_TIME = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?(?: [+-]\d{4})? ")  # its own, also behind syslog's
 _EXIM_ID = re.compile(r" id=(\S+)")
 _EXIM_STATUS = {"=>": SENT, "->": SENT, ">>": SENT, "**": BOUNCED, "==": DEFERRED}
 
@@ -63,6 +64,7 @@ _WORDS = {
     **dict.fromkeys(("bounced", "bounce", "hard_bounce", "undeliverable", "expired"), BOUNCED),
     **dict.fromkeys(("deferred", "soft_bounce", "retry", "delayed"), DEFERRED),
 }
+_SEPARATORS = re.compile(r"[ -]+")  # "hard bounce" and "hard-bounce" are one word
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +220,7 @@ def _settled(reading: Reading, queue: str, status: str, text: str) -> None:
 
 
 def _exim(reading: Reading, body: str) -> bool:
-    match = _EXIM.match(body)
+    match = _EXIM.match(_EXIM_TIME.sub("", body))
     if not match:
         return False
     queue, rest = match.groups()
@@ -256,13 +258,16 @@ def _sendmail(reading: Reading, body: str) -> bool:
 
 
 def _opensmtpd(reading: Reading, body: str) -> bool:
-    """It writes down the envelope's sender and no Message-ID; ours names the delivery."""
+    """It writes down the envelope's sender and no Message-ID; ours names the delivery.
+
+    Since 6.0 the line that proves the taking stands before the one that names the sender.
+    """
     if envelope := _SMTPD_ENVELOPE.match(body):
-        reading.begin(envelope[1], sender=envelope[2])
+        reading.note(envelope[1], UNKNOWN, sender=envelope[2])
     elif taken := _SMTPD_TAKEN.match(body) or _SMTPD_OLD.match(body):
         if taken[2]:
             reading.begin(taken[1], sender=taken[2])
-        _taken(reading, taken[1])
+        reading.note(taken[1], SENT)
     elif told := _SMTPD_DELIVERY.match(body):
         result, queue = told["result"] or told["old_result"], told["id"] or told["old_id"]
         if result in _SMTPD_RESULTS and reading.knows(queue):
@@ -274,6 +279,6 @@ def _json(reading: Reading, fields: dict[str, Any]) -> bool:
     message_id = fields.get("message_id")
     if not isinstance(message_id, str):
         return False
-    status = _WORDS.get(str(fields.get("status", "")).strip().lower(), UNKNOWN)
+    status = _WORDS.get(_SEPARATORS.sub("_", str(fields.get("status", "")).strip().lower()), UNKNOWN)
     reading.settle(Fate(message_id.strip("<> "), status, str(fields.get("text", ""))[:TEXT_LIMIT]))
     return True
