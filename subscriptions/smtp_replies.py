@@ -89,13 +89,11 @@ def classify(phase: Phase, *, code: int, enhanced: str = "", text: str = "") -> 
         return OutcomeKind.INFRASTRUCTURE
     if phase is Phase.COMPOSE:
         return OutcomeKind.REJECTED
-    if code == 0:
-        return OutcomeKind.UNKNOWN if phase in {Phase.DOT, Phase.API} else OutcomeKind.RETRY
     if phase is Phase.API:
         return classify_http(code)
     if 200 <= code < 300 and phase is Phase.DOT:
         return OutcomeKind.SENT
-    if code < 400:  # an answer out of place: only the final dot leaves a doubt
+    if code < 400:  # no answer, or one out of place: only the final dot leaves a doubt
         return OutcomeKind.UNKNOWN if phase is Phase.DOT else OutcomeKind.RETRY
     if code < 500:  # also after the final dot: the server must not deliver then (§4.2.5)
         return OutcomeKind.RETRY

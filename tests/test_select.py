@@ -235,6 +235,23 @@ def test_stored_picks_say_how_many_they_are_whatever_a_slug_is_made_of() -> None
         assert one.papers == len(json.loads(one.json))
 
 
+@pytest.mark.parametrize(
+    ("scores", "scaled"),
+    [
+        ([], []),
+        ([7.0], [0.5]),
+        ([3.0, 3.0, 3.0], [0.5, 0.5, 0.5]),  # nothing stands out
+        ([1.0, 3.0], [0.26894, 0.73106]),  # a standard deviation below and above: the logistic of -1 and 1
+        ([101.0, 103.0], [0.26894, 0.73106]),
+        ([0.0, 2.0, 4.0], [0.22709, 0.5, 0.77291]),
+    ],
+)
+def test_trend_scores_become_the_logistic_of_their_standard_score(scores: list[float], scaled: list[float]) -> None:
+    found = select.trend_scale(np.array(scores, dtype=np.float64))
+    assert found.tolist() == pytest.approx(scaled, abs=1e-4)
+    assert found.dtype == np.float32
+
+
 def test_equal_papers_keep_the_editions_order() -> None:
     shelf = candidates(*[(0.5, {SPEECH: 0.5})] * 3, *[(0.5, {VISION: 0.5})] * 3)
     assert items(picks(shelf, {"follows": {SPEECH: 1}})[0]) == [100, 101, 102]
