@@ -190,7 +190,7 @@ def test_the_command_serves_until_it_is_stopped(tmp_path: Path) -> None:
     smtp, web = free_port(), free_port()
     command = Command(
         "catch_mail", "--smtp", f"127.0.0.1:{smtp}", "--http", f"127.0.0.1:{web}",
-        env={}, folder=tmp_path, ready="Look at it on",
+        env={}, folder=tmp_path, ready="Read it at",
     )  # fmt: skip
     command.start()
     try:

@@ -98,7 +98,7 @@ def test_composers_are_shared_by_all_who_read_the_same() -> None:
 def test_on_a_german_site_it_is_the_other_way_round(settings: Any) -> None:
     settings.LANGUAGE_CODE = "de"
     make_reader("anna@example.net", follows=("vision",), language="de")
-    make_reader("alice@example.net", follows=("vision",))
+    make_reader("alice@example.net", follows=("vision",), language="en")
     freeze()
     mails = mailed()
     assert '<html lang="de"' in bodies(mails["anna"])["html"]

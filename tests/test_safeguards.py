@@ -60,7 +60,7 @@ def test_hidden_columns_cannot_be_guessed_sign_by_sign(admin_client: Client, add
 )
 def test_what_a_list_offers_still_narrows_it(admin_client: Client, address: str) -> None:
     make_reader("alice@example.net")
-    assert admin_client.get(f"/admin/subscriptions/{address}").status_code == 200
+    assert admin_client.get(f"/admin/{address}").status_code == 200
 
 
 def test_the_catchers_page_opens_by_known_names_only_however_it_is_started(tmp_path: Path) -> None:

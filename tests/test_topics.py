@@ -315,4 +315,4 @@ def test_the_command_needs_no_tables(tmp_path: Path) -> None:
     command = [sys.executable, "manage.py", "classify_papers", "--jsonl", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=DATA.parents[1], env=env)
     assert json.loads(done.stdout)["topics"][0]["slug"] == "speech-audio"
-    assert "these are the default topics" in done.stderr
+    assert "the default topics are used" in done.stderr
