@@ -97,7 +97,7 @@ def _facts_of_waits(stream: Stream) -> list[tuple[Any, Any]]:
     """What is waiting, and for what answer."""
     facts: list[tuple[Any, Any]] = [
         (_("Last answer"), stream.last_reply or "–"),
-        (_("Since"), stream.down_since or "–"),
+        (_("Since (UTC)"), table_cells.moment(stream.down_since)),
     ]
     for row in delivery.put_off_by_edition():
         edition = Edition.objects.get(pk=row.edition)

@@ -36,7 +36,7 @@ class Stream(models.Model):
     )
 
     def __str__(self) -> str:
-        return f"{self.name}: {'paused' if self.paused_at else 'running'}"
+        return f"{self.name}: {'paused' if self.paused_at else self.get_trouble_display() or 'running'}"
 
 
 class PaceBucket(models.Model):

@@ -54,7 +54,7 @@ def faults_of(page: Page, url: str) -> list[str]:
     page.on("console", lambda message: faults.append(f"console: {message.text}") if message.type == "error" else None)
     page.on("pageerror", lambda error: faults.append(f"script: {error}"))
     page.on("request", lambda request: faults.append(f"foreign: {request.url}") if foreign(request.url) else None)
-    page.goto(url, wait_until="load")
+    page.goto(url, wait_until="networkidle")  # what scripts fetch late is judged too, and done before the page closes
     sideways = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     if sideways > 0:
         faults.append(f"scrolls {sideways}px sideways")

@@ -12,7 +12,7 @@ from django.apps import apps
 from django.contrib.auth.models import Group, User
 from django.db import connection
 
-from newsletter.models import Edition
+from newsletter.models import Edition, Stream
 from tests.builders import assign, make_edition, make_paper, make_reader
 from tests.e2e.shots import SHIFTS, faults_of
 
@@ -63,6 +63,16 @@ def test_pages_fit_and_call_nobody_else(page: Page, live_server: LiveServer, edi
         url = f"{live_server.url}/admin/{path.format(edition=edition.pk, paper=paper.paper_id)}"
         assert faults_of(page, url) == [], path
         assert "taken over" not in page.title()
+
+
+def test_a_long_answer_of_a_relay_is_read_whole_in_the_list(page: Page, live_server: LiveServer) -> None:
+    reply = "451 4.7.1 Try again later, this relay is short of everything it needs to take a message. " * 3
+    User.objects.update(is_superuser=True)
+    Stream.objects.create(name="digest", trouble=Stream.Trouble.DEFERRED, last_reply=reply)
+    page.goto(f"{live_server.url}/admin/newsletter/stream/")
+    cell = page.locator("#result_list [data-label]").filter(has_text="451 4.7.1")
+    assert cell.evaluate("cell => cell.scrollHeight - cell.clientHeight") <= 1
+    assert faults_of(page, page.url) == []
 
 
 def test_what_we_drew_has_no_accessibility_violation(page: Page, live_server: LiveServer, edition: Edition) -> None:
