@@ -222,3 +222,21 @@ def test_a_failure_is_held_against_the_address_only_when_it_is_to_blame(
     status: str, diagnostic: str, kind: ReportKind
 ) -> None:
     assert status_codes.kind_of_failure(status, diagnostic=diagnostic) is kind
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("x" * 250, "x" * 250),
+        ("x" * 251, "x" * 250),  # a column holds no more
+        ("\n" * 1_999 + "xy", "x"),  # what stands behind 2,000 characters is not looked at
+        ("No mailbox\r\n\x00<a@b.example> here", "No mailbox <address> here"),
+    ],
+)
+def test_what_a_receiver_said_becomes_one_short_line(text: str, line: str) -> None:
+    assert status_codes.single_line(text) == line
+
+
+def test_codes_fit_their_column() -> None:
+    assert status_codes.codes("5.999.999", diagnostic="550 no") == "550 5.999.999"
+    assert status_codes.codes("5.1234567890123", diagnostic="550 no") == "550 5.1234567890"

@@ -45,8 +45,16 @@ def test_any_2yz_to_the_final_dot_is_sent_and_to_anything_else_is_not(code: int)
     assert classify(Phase.DATA, code=code) is OutcomeKind.RETRY
 
 
-def test_a_3yz_to_the_final_dot_leaves_a_doubt() -> None:
-    assert classify(Phase.DOT, code=354) is OutcomeKind.UNKNOWN
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        *[(199, OutcomeKind.UNKNOWN), (200, OutcomeKind.SENT), (299, OutcomeKind.SENT), (300, OutcomeKind.UNKNOWN)],
+        *[(354, OutcomeKind.UNKNOWN), (399, OutcomeKind.UNKNOWN), (400, OutcomeKind.RETRY), (499, OutcomeKind.RETRY)],
+        (500, OutcomeKind.REJECTED),
+    ],
+)
+def test_the_first_digit_decides_what_an_answer_to_the_final_dot_means(code: int, kind: OutcomeKind) -> None:
+    assert classify(Phase.DOT, code=code) is kind
 
 
 @pytest.mark.parametrize(
