@@ -215,7 +215,7 @@ def test_the_mail_catcher_starts_by_the_very_command(
     smtp, page = free_port(), free_port()
     command = here(command_of("mail"), _2525=smtp, _8025=page)
     mail = Program(
-        "mail", command, env=production(database_url, redis_url, inbox.url), folder=tmp_path, ready="Look at"
+        "mail", command, env=production(database_url, redis_url, inbox.url), folder=tmp_path, ready="Read it at"
     )
     mail.start()
     try:
