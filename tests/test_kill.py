@@ -153,6 +153,8 @@ def test_the_one_process_on_sqlite_killed_three_times_loses_nobody_and_mails_nob
     assert_balanced(house.deliveries(edition), relay, kills=3)
 
 
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
 def test_a_worker_with_nothing_to_do_stops_at_once(database_url: str, redis_url: str, tmp_path: Path) -> None:
     """As the container is told to stop: SIGTERM, which celery takes for SIGQUIT, the soft shutdown of busy workers."""
     env = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "REMAP_SIGTERM": "SIGQUIT"}
