@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from newsletter import search
 from tests.builders import make_paper
@@ -41,7 +42,8 @@ def test_on_a_phone_a_sign_in_the_header_leads_to_the_box(chromium: Browser, liv
     page.goto(live_server.url + "/topics/")
     page.get_by_role("banner").get_by_role("link", name="Search").click()
     page.wait_for_url("**/search/")
-    page.keyboard.type("glaciers")  # the box has the focus
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type("glaciers")
     page.get_by_role("button", name="Search").click()
     page.wait_for_url("**/search/?q=glaciers")
     assert page.get_by_role("heading", level=2).first.inner_text() == "Melting glaciers"
