@@ -10,7 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from urllib.parse import urlsplit
 
 SIZE = 8000  # characters, more than the longest field keeps
@@ -123,6 +123,7 @@ def readers() -> dict[str, Callable[[str], object]]:
         "project": links.project_url,
         "link": links.safe_url,
         "identifier": identifiers.arxiv_id,
+        "meant identifier": lambda text: identifiers.meant_arxiv_id(text, on=date(2026, 3, 1)),
         "title key": identifiers.title_key,
         "Hugging Face": refusing(listed, SourceError),
         "arXiv": fed,

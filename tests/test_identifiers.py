@@ -1,8 +1,10 @@
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.catalogue.sources.identifiers import arxiv_id, title_key
+from newsletter.catalogue.sources.identifiers import arxiv_id, meant_arxiv_id, title_key
 
 
 @pytest.mark.parametrize(
@@ -80,3 +82,52 @@ def test_a_key_is_stable_and_fits_its_column(title: str) -> None:
     key = title_key(title)
     assert len(key) <= 500
     assert title_key(key) == key
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "2603.00001",
+        "arXiv:2603.00001v2",
+        "arXiv: 2603.00001",
+        "arxiv 2603.00001",
+        "arXiv:2603.00001 [cs.CL]",
+        "arXiv:2603.00001v1 [cs.CL] 2 Mar 2026",
+        "[2603.00001] On Engines",
+        "id:2603.00001",
+        "doi:10.48550/arXiv.2603.00001",
+        "https://doi.org/10.48550/ARXIV.2603.00001.",
+        "Lovelace, A. (2026). On Engines. arXiv. https://doi.org/10.48550/arXiv.2603.00001",
+        "arXiv preprint arXiv:2603.00001 (2026)",
+        "CoRR abs/2603.00001",
+        "eprint: 2603.00001",
+        "https://arxiv.org/abs/2603.00001.",
+        "<https://arxiv.org/abs/2603.00001>",
+        "arxiv.org/pdf/2603.00001v3.pdf",
+        "https://arxiv.org/html/2603.00001v1#S1",
+        "https://ar5iv.org/abs/2603.00001",
+        "hf.co/papers/2603.00001",
+        "https://www.alphaxiv.org/overview/2603.00001?chat=1",
+        "https://www.semanticscholar.org/arxiv/2603.00001",
+        "https://api.semanticscholar.org/arXiv:2603.00001",
+    ],
+)
+def test_a_line_that_means_one_paper_is_read_as_its_identifier(line: str) -> None:
+    assert meant_arxiv_id(line, on=date(2026, 3, 31)) == "2603.00001"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "engines since 2603.00001 or so",
+        "arXiv:2603.00001 and arXiv:2603.00002",
+        "arXiv:2699.00001",
+        "arXiv:2604.00001",  # next month's
+        "arXiv:2603.000011",
+        "arXiv:2603.00001.5",
+        "arxiv",
+        "",
+    ],
+)
+def test_a_line_that_means_none_or_several_is_not(line: str) -> None:
+    assert meant_arxiv_id(line, on=date(2026, 3, 31)) is None

@@ -106,3 +106,39 @@ def test_no_title_or_name_ends_a_field_of_a_citation_early(hostile: str) -> None
     assert depth == 0
     assert entry.startswith("@misc{")
     assert len(entry.splitlines()) <= 5, "a line each: its key, title, author, address, and the end"
+
+
+def test_reference_managers_read_whose_paper_it_is(client: Client) -> None:
+    paper = make_paper(title="On <Engines>", authors=["Ada Lovelace", "Émile Borel"], arxiv_id="2603.00001")
+
+    found = parsed(client.get(paper.get_absolute_url())).iterfind(".//head/meta")
+
+    meta = [
+        (each.get("name"), each.get("content")) for each in found if (each.get("name") or "").startswith("citation_")
+    ]
+    assert meta[:3] == [
+        ("citation_title", "On <Engines>"),
+        ("citation_author", "Ada Lovelace"),
+        ("citation_author", "Émile Borel"),
+    ]
+    assert dict(meta)["citation_arxiv_id"] == "2603.00001"
+    assert dict(meta)["citation_pdf_url"] == "https://arxiv.org/pdf/2603.00001"
+    assert dict(meta)["citation_publication_date"] == f"{paper.published_on or paper.listed_on:%Y/%m/%d}"
+
+
+@pytest.mark.parametrize(
+    "address", ["/abs/2603.00001", "/abs/2603.00001v2", "/pdf/2603.00001.pdf", "/papers/2603.00001"]
+)
+def test_addresses_of_arxiv_lead_to_the_paper(client: Client, address: str) -> None:
+    paper = make_paper(arxiv_id="2603.00001")
+
+    assert client.get(f"/{address}").url == paper.get_absolute_url()
+
+
+def test_a_paper_that_is_not_here_is_said_to_be_missing(client: Client) -> None:
+    answer = client.get("/abs/2603.00009")
+
+    page = client.get(answer.url).content.decode()
+    assert "We do not have the paper arXiv:2603.00009." in page
+    assert "https://arxiv.org/abs/2603.00009" in page
+    assert client.get("/abs/engines").status_code == 404

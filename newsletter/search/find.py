@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from newsletter.catalogue.sources.identifiers import arxiv_id
+from django.utils import timezone
+
+from newsletter.catalogue.sources.identifiers import meant_arxiv_id
 from newsletter.catalogue.topics import embeddings
 from newsletter.models import Paper, SearchEntry
 from newsletter.search import nearest_neighbours, synonyms
@@ -42,6 +44,7 @@ class Found:
     query: Query
     papers: tuple[tuple[int, float], ...] = ()  # id and score, best first
     corrected: tuple[tuple[str, str], ...] = ()  # word typed, word read
+    missing: str = ""  # arXiv identifier of the one paper that was meant and is not here
 
     @property
     def fitting(self) -> list[int]:
@@ -52,8 +55,9 @@ class Found:
 
 def find(text: str) -> Found:
     """Papers for what was typed; raises QueryError when it makes no query."""
-    if named := _named(text):
-        return Found(Query(), ((named, 1.0),))
+    if identifier := meant_arxiv_id(text, on=timezone.now().date()):
+        named = Paper.objects.published().filter(arxiv_id=identifier).values_list("pk", flat=True).first()
+        return Found(Query(), ((named, 1.0),)) if named else Found(Query(), missing=identifier)
     query = parse(text)
     limits = _limits(query)
     if not query.has_words:
@@ -100,12 +104,6 @@ def _topic(name: str) -> Topic:
     if not exact and len(begun) != 1:
         raise QueryError(Problem.NO_SUCH_TOPIC, name)
     return (exact or begun)[0]
-
-
-def _named(text: str) -> int | None:
-    """The paper whose arXiv identifier or address this is."""
-    name = arxiv_id(text)
-    return Paper.objects.published().filter(arxiv_id=name[0]).values_list("pk", flat=True).first() if name else None
 
 
 def _corrected(words: Sequence[str], memory: Memory) -> tuple[list[str], tuple[tuple[str, str], ...]]:

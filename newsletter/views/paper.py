@@ -6,23 +6,27 @@ In: the paper's number. Out: its page, and the PNG that is shown where somebody 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from django.db.models import Min
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import condition
 
 from newsletter.catalogue.sources import registry
+from newsletter.catalogue.sources.identifiers import meant_arxiv_id
 from newsletter.models import EditionItem, Paper, Sighting
 from newsletter.ranking.explain import gains_line
 from newsletter.search import similar
 from newsletter.views import share_card_cache as kept_cards
 from newsletter.views import share_cards
 from newsletter.views.page_context import frame, public_page, sites_own_picture
-from newsletter.views.structured_data import bibtex, scholarly_article
+from newsletter.views.structured_data import bibtex, citation_meta, scholarly_article
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +49,7 @@ def paper(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "paper": found,
         "json_ld": scholarly_article(found),
+        "citation": citation_meta(found),
         "has_card": share_cards.can_draw(found.title),
         "whys": _whys(found),
         "sightings": _first_seen(found),
@@ -53,6 +58,17 @@ def paper(request: HttpRequest, pk: int) -> HttpResponse:
         "items": EditionItem.objects.issued().filter(paper=found).select_related("edition"),
     }
     return render(request, "newsletter/paper.html", context | frame(request))
+
+
+def by_arxiv_id(request: HttpRequest, name: str) -> HttpResponse:
+    """Lead from the addresses that arXiv and others use to the paper's page; to a search that says it is not here."""
+    identifier = meant_arxiv_id(name, on=timezone.now().date())
+    if identifier is None:
+        raise Http404("This is not an arXiv identifier.")
+    pk = Paper.objects.published().filter(arxiv_id=identifier).values_list("pk", flat=True).first()
+    if pk:
+        return redirect("newsletter:paper", pk)
+    return redirect(f"{reverse('newsletter:search')}?{urlencode({'q': f'arXiv:{identifier}'})}")
 
 
 def _card_etag(request: HttpRequest, pk: int) -> str | None:

@@ -74,6 +74,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
             raise Http404
         context |= {
             "list_page": list_page,
+            "missing": found.missing,
             "filters": [(_("Order"), choices("sort", SORTS, sort, params))] if list_page.papers else [],
             "read_as": _rewritten(text, dict(found.corrected)),
             "as_written": _rewritten(text, {typed: f'"{typed}"' for typed, _read in found.corrected}),

@@ -45,6 +45,23 @@ def scholarly_article(paper: Paper) -> SafeString:
     return _script(facts)
 
 
+def citation_meta(paper: Paper) -> list[tuple[str, str]]:
+    """Return the name and content of the meta elements by which Google Scholar and Zotero know a page for a paper's.
+
+    https://scholar.google.com/intl/en/scholar/inclusion.html#indexing
+    """
+    day = paper.published_on or paper.listed_on
+    facts = [("citation_title", paper.title), *(("citation_author", name) for name in paper.authors)]
+    facts += [
+        ("citation_publication_date", f"{day:%Y/%m/%d}" if day else ""),
+        ("citation_arxiv_id", paper.arxiv_id or ""),
+        ("citation_pdf_url", paper.pdf_url),
+        ("citation_abstract_html_url", settings.SITE_URL + paper.get_absolute_url()),
+        ("citation_abstract", paper.abstract),
+    ]
+    return [(name, content) for name, content in facts if content]
+
+
 def collection_page(papers: Sequence[Paper], *, title: str, address: str, first: int) -> SafeString:
     """https://schema.org/CollectionPage whose main entity is the list of papers shown, ``first`` the rank of the first.
 

@@ -21,6 +21,16 @@ _ARXIV_ID = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE | re.ASCII,
 )
+_NUMBER = r"(?P<id>\d{4}\.\d{4,5}|[a-z-]{1,9}(?:\.[a-z]{2})?/\d{7})(?:v[1-9]\d{0,3})?(?:\.pdf)?"
+# What says, before a number in a text, that it is arXiv's: its name, or an address of a site that shows its papers.
+_NAMED = re.compile(
+    rf"""(?: \barxiv (?:\s+(?:e-?print|preprint))? [\s:,.]{{0,3}} \[?
+          | \b(?:arxiv\.org|alphaxiv\.org|ar5iv\.org|huggingface\.co|hf\.co|semanticscholar\.org|scirate\.com)/
+            (?:[\w.-]{{1,20}}/){{0,3}} (?:arxiv[.:])?
+          | \b10\.48550/arxiv\. | \b(?:abs|arxiv)/ | \be-?print\s?:?\s? | ^\W{{0,3}}id\s?:\s? | ^\W{{0,3}}\[
+        ) {_NUMBER} (?![\w/-]|\.\d)""",
+    re.IGNORECASE | re.VERBOSE | re.ASCII,
+)
 _SUBJECT_CLASS = re.compile(r"\.[a-z]{2}(?=/)")
 # Archives that gave out identifiers of their own, from August 1991 to March 2007.
 _ARCHIVES = re.compile(
@@ -32,6 +42,7 @@ _ARCHIVES = re.compile(
 _FIRST_MONTH, _NEW_STYLE, _FIVE_DIGITS = (1991, 8), (2007, 4), (2015, 1)
 _NOT_IN_A_KEY = re.compile(r"(?:[^\w+#*]|_)+")
 _TITLE_KEY_LENGTH = 500
+_LINE = 500  # characters
 
 
 def arxiv_id(text: str) -> tuple[str, int | None] | None:
@@ -45,6 +56,17 @@ def arxiv_id(text: str) -> tuple[str, int | None] | None:
         return None
     version = match["version"]
     return _SUBJECT_CLASS.sub("", match["id"].lower()), int(version) if version else None
+
+
+def meant_arxiv_id(text: str, *, on: date) -> str | None:
+    """Return the identifier of the one paper that a line means, as arXiv and others print or link it; else None.
+
+    A stamp ("arXiv:2606.16688v1 [cs.IT] 15 Jun 2026"), a citation, an address with or without scheme, in a sentence or
+    in brackets. A number alone counts only when it is all there is. `on`: the latest day it may be from.
+    """
+    whole = arxiv_id(text.strip().strip("<>()[]\"'.,;"))
+    found = {whole[0]} if whole else {arxiv_id(match["id"])[0] for match in _NAMED.finditer(text[:_LINE])}  # type: ignore[index]
+    return next(iter(found)) if len(found) == 1 and all(could_exist(one, on=on) for one in found) else None
 
 
 def could_exist(identifier: str, *, on: date) -> bool:
