@@ -137,6 +137,63 @@ FILES: dict[str, tuple[str, list[tuple[str, str | None, str | None]]]] = {
         '"B2","journalArticle","2020","Harris, C","Array programming with NumPy","10.1038/s41586-020-2649-2","",""\n',
         [ATTENTION, NUMPY],
     ),
+    "a table by tags": (
+        "PT\tAU\tTI\tSO\tDI\tUT\nJ\tHarris, CR\tArray programming with NumPy\tNATURE\t10.1038/s41586-020-2649-2\tWOS:1\n",
+        [NUMPY],
+    ),
+    "openalex": (
+        "id,display_name,doi\nhttps://openalex.org/W1,Array programming with NumPy,https://doi.org/10.1038/s41586-020-2649-2\n",
+        [NUMPY],
+    ),
+    "refworks": (
+        "RT Journal Article\nSR Electronic\nT1 Attention Is All You Need\nJF arXiv preprint arXiv:1706.03762\nYR 2017\n\n"
+        "RT Journal Article\nT1 Array programming with NumPy\nDO 10.1038/s41586-020-2649-2\n",
+        [ATTENTION, NUMPY],
+    ),
+    "endnote's other field": (
+        "%0 Conference Paper\n%T Array programming with NumPy\n%R 10.1038/s41586-020-2649-2\n%O arXiv:2006.10256\n",
+        [("Array programming with NumPy", "2006.10256", NUMPY[2])],
+    ),
+    "zotero's interface": (
+        json.dumps(
+            [
+                {
+                    "data": {
+                        "itemType": "preprint",
+                        "title": ATTENTION[0],
+                        "archiveID": "arXiv:1706.03762",
+                        "repository": "arXiv",
+                    }
+                },
+                {"data": {"itemType": "attachment", "title": "Preprint PDF", "url": "http://arxiv.org/pdf/1706.03762"}},
+                {"data": {"itemType": "note", "note": "<p>good</p>"}},
+            ]
+        ),
+        [ATTENTION],
+    ),
+    "crossref's interface": (
+        json.dumps(
+            {"message": {"items": [{"title": [NUMPY[0]], "DOI": NUMPY[2], "reference": [{"DOI": "10.1000/182"}]}]}}
+        ),
+        [NUMPY],
+    ),
+    "semantic scholar's interface": (
+        json.dumps(
+            {"total": 1, "data": [{"title": ATTENTION[0], "externalIds": {"ArXiv": "1706.03762", "CorpusId": 1}}]}
+        ),
+        [ATTENTION],
+    ),
+    "arxiv's mail": (
+        "------\n\\\\\narXiv:1706.03762\nDate: Mon, 12 Jun 2017 17:57:34 GMT   (1102kb,D)\n\nTitle: Attention Is All\n  You Need\n"
+        "Authors: A, B\n\\\\\n  As in arXiv:1412.6980, more.\n\\\\ ( https://arxiv.org/abs/1706.03762 ,  1102kb)\n------\n"
+        "\\\\\narXiv:hep-ph/9905221\nTitle: A Large Mass Hierarchy from a Small Extra Dimension\n\\\\\n  Text.\n\\\\ ( https://arxiv.org/abs/1 )\n",
+        [ATTENTION, (RANDALL[0], RANDALL[1], None)],
+    ),
+    "addresses": (
+        "https://arxiv.org/html/1706.03762v1\nhttps://www.biorxiv.org/content/10.1101/2020.01.01.123456v2.full.pdf\n"
+        "https://dl.acm.org/doi/pdf/10.1145/1234567.1234568\n",
+        [("", "1706.03762", None), ("", None, "10.1101/2020.01.01.123456"), ("", None, "10.1145/1234567.1234568")],
+    ),
     "a list": (
         "# to read\nhttps://arxiv.org/abs/1706.03762v1\nhep-ph/9905221\n10.1038/s41586-020-2649-2\ndoi:10.1038/nature14539,\n",
         [
@@ -176,7 +233,7 @@ def test_every_reference_is_read_with_its_names(name: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "latin-1"])
 def test_encodings_of_other_machines_are_read(encoding: str) -> None:
     found = read("@misc{a,\r\n title={Über Möbiusbänder},\r\n eprint={1706.03762}\r\n}".encode(encoding))
     assert [(entry.title, entry.arxiv_id) for entry in found.entries] == [("Über Möbiusbänder", "1706.03762")]
@@ -228,6 +285,8 @@ HOSTILE = {
     "latex": "@misc{a, title={$" + r"\sqrt[" * 200 + "$}}",
     "one field of a megabyte": "@misc{a, title={A title}, abstract={" + "word " * 200_000 + "}, eprint={1706.03762}}",
     "deep json": "[" * 100_000,
+    "json in json": '{"data":' * 900 + "[]" + "}" * 900,
+    "listings": "\\\\\narXiv:1\nTitle: x\n  y\n" * 50_000,
     "deep json of objects": '{"a":' * 50_000,
     "digits": "1234." * 200_000,
     "slashes": "10.1000/" * 100_000,
@@ -260,6 +319,15 @@ for file in sorted(Path(sys.argv[1]).iterdir()):
     read_library(file.read_bytes(), today=date(2026, 11, 30))
     print(file.name, flush=True)
 """
+
+
+@pytest.mark.parametrize(
+    "part", ["TY  - JOUR\nTI  - A\n", '[{"title":"A"},', "1706.03762\n", "@misc{a, title={A}}\n", "%0 J\n%T A\n"]
+)
+def test_what_repeats_without_end_is_refused(part: str) -> None:
+    found = read(part * (6_000_000 // len(part)))
+    assert not found.entries
+    assert "Split it and read the parts." in found.refused[0].why
 
 
 def test_five_thousand_entries_are_read() -> None:

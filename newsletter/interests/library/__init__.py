@@ -12,11 +12,12 @@ from collections.abc import Callable
 from datetime import date
 
 from newsletter.interests.library import bibtex, csl, plain_text, spreadsheet, tagged
-from newsletter.interests.library.entries import Entry, Reading, Refusal
+from newsletter.interests.library.entries import MOST_REFERENCES, Entry, Reading, Refusal, TooManyReferencesError
 
-__all__ = ["Entry", "Reading", "Refusal", "read_library"]
+__all__ = ["LARGEST_FILE", "Entry", "Reading", "Refusal", "read_library"]
 
 LARGEST_FILE = 20 * 1024 * 1024  # bytes; a library of 20,000 entries with abstracts is a third of that
+_SIGNS, _MOST_SIGNS = '{}[]",=\n@', 1_500_000  # what the readers stop at; 15,000 references with abstracts have as many
 _BINARY = (b"%PDF", b"PK\x03\x04", b"\x1f\x8b", b"\x89PNG", b"\xd0\xcf\x11\xe0", b"{\\rtf", b"SQLite format")
 _MARKUP = re.compile(r"\s*<(?:\?xml|!doctype|html|xml|rdf:RDF|modsCollection)\b", re.IGNORECASE)
 _EXPORT_AGAIN = "Export it as BibTeX, RIS or CSL-JSON and try again."
@@ -44,16 +45,21 @@ def read_library(data: bytes, *, today: date) -> Reading:
         return _refused("The file is empty.")
     if _MARKUP.match(text):
         return _refused(f"XML and HTML are not read. {_EXPORT_AGAIN}")
-    for is_it, read in _FORMATS:
-        if is_it(text):
-            return read(text, today)
-    return plain_text.read(text, today)
+    if sum(map(text.count, _SIGNS)) > _MOST_SIGNS:
+        return _refused("The file holds more lines, brackets or commas than we read. Split it and read the parts.")
+    read = next((read for is_it, read in _FORMATS if is_it(text)), plain_text.read)
+    try:
+        return read(text, today)
+    except TooManyReferencesError:
+        return _refused(f"The file holds more than {MOST_REFERENCES:,} references. Split it and read the parts.")
 
 
 def decoded(data: bytes) -> str:
-    """The text with ``\\n`` line ends, decoded by its byte order mark, else as UTF-8, else as Windows-1252."""
+    """The text with ``\\n`` line ends: UTF-16 by its mark or its zeros, else UTF-8, else Windows-1252."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         text = data.decode("utf-16", "replace")
+    elif len(data) > 3 and not any(data[1:80:2]) and all(data[:80:2]):
+        text = data.decode("utf-16-le", "replace")
     else:
         try:
             text = data.decode("utf-8-sig")

@@ -59,7 +59,7 @@ def _read_failed(block: model.ParsingFailedBlock, line: int, reading: Reading, m
         _read_entry(fields, line, reading, today)
     else:
         why = "This entry is broken (look for a missing brace, quote or comma). Mend it and read the file again."
-        reading.refused.append(Refusal(line, why))
+        reading.take(Refusal(line, why))
 
 
 def _values(entry: model.Entry, macros: _Macros) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""CSL-JSON, as Zotero, citeproc and Crossref write it, also where a field has an unlikely type. Pure."""
+"""CSL-JSON and the JSON of Zotero, Crossref and Semantic Scholar, also where a field has an unlikely type. Pure."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any
 from newsletter.interests.library.entries import Reading, Reference, Refusal, add
 
 _TAG = re.compile(r"</?[a-z][^<>]{0,200}>", re.IGNORECASE)
+_NO_REFERENCES = frozenset({"attachment", "note", "annotation"})  # Zotero lists them beside what they belong to
+_LISTS = ("items", "references", "data", "message")
 _BEGIN = re.compile(r"\s*[\[{]\s*(?:[{\"\]}]|null)")
 
 
@@ -28,16 +30,25 @@ def read(text: str, today: date) -> Reading:
         return Reading(refused=[Refusal(error.lineno, why)])
     except RecursionError:
         return Reading(refused=[Refusal(1, "The JSON is nested too deeply. Export the library again.")])
-    items = found.get("items", found.get("references", [found])) if isinstance(found, dict) else found
     lines = _lines(text)
-    for item in items if isinstance(items, list) else []:
+    for item in _items(found):
         line = next(lines, 1) if isinstance(item, dict) else 1
         if isinstance(item, dict):
             data = item.get("data")  # Zotero's web interface wraps each item
-            _read_item(data if isinstance(data, dict) else item, line, reading, today)
+            item = data if isinstance(data, dict) else item
+            if item.get("itemType") not in _NO_REFERENCES:
+                _read_item(item, line, reading, today)
         else:
-            reading.refused.append(Refusal(line, "This part of the list is no reference."))
+            reading.take(Refusal(line, "This part of the list is no reference."))
     return reading
+
+
+def _items(found: Any) -> list[Any]:
+    """The references of a list, of an object that wraps one, or the single one that the file is."""
+    for _ in range(2):  # Crossref wraps its list twice
+        if isinstance(found, dict) and "title" not in found:
+            found = next((found[key] for key in _LISTS if isinstance(found.get(key), list | dict)), found)
+    return found if isinstance(found, list) else [found]
 
 
 def _lines(text: str) -> Iterator[int]:
@@ -61,6 +72,8 @@ def _read_item(item: Mapping[str, Any], line: int, reading: Reading, today: date
     def values(*keys: str) -> tuple[str, ...]:
         return tuple(text for key in keys if (text := _text(item.get(key))))
 
+    outside = item.get("externalIds")  # Semantic Scholar's name for them
+    outside = outside if isinstance(outside, dict) else {}
     archive = _text(item.get("archive")) + _text(item.get("publisher")) + _text(item.get("repository"))
     eprint = (
         values("archive_location", "archiveLocation", "archiveID", "number") if "arxiv" in archive.casefold() else ()
@@ -70,8 +83,8 @@ def _read_item(item: Mapping[str, Any], line: int, reading: Reading, today: date
         Reference(
             title=html.unescape(_TAG.sub("", _text(item.get("title")))),
             line=line,
-            doi=next(iter(values("DOI", "doi")), ""),
-            eprint=(*eprint, *values("arxiv_id", "arxivId", "arxiv")),
+            doi=next(iter(values("DOI", "doi")), "") or _text(outside.get("DOI")),
+            eprint=(*eprint, *values("arxiv_id", "arxivId", "arxiv"), _text(outside.get("ArXiv"))),
             links=values("URL", "url"),
             venues=values(
                 "number", "container-title", "publicationTitle", "genre", "archive_location", "page", "volume"

@@ -10,8 +10,13 @@ from datetime import date
 from newsletter.catalogue.sources.text import clean_title
 from newsletter.interests.library import identifiers
 
+MOST_REFERENCES = 20_000  # of one file, those refused too
 _TITLE_LENGTH, _ABSTRACT_LENGTH = 500, 5000
 _NO_LETTER = re.compile(r"[\W_]*")
+
+
+class TooManyReferencesError(Exception):
+    """The file goes on beyond `MOST_REFERENCES`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,15 @@ class Refusal:
 class Reading:
     entries: list[Entry] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
+
+    def take(self, part: Entry | Refusal) -> None:
+        """Add it. Raises TooManyReferencesError."""
+        if len(self.entries) + len(self.refused) >= MOST_REFERENCES:
+            raise TooManyReferencesError
+        if isinstance(part, Entry):
+            self.entries.append(part)
+        else:
+            self.refused.append(part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +77,9 @@ def add(reading: Reading, reference: Reference, *, today: date) -> None:
     arxiv_id, doi = _arxiv_id_of(reference, today), _doi_of(reference)
     if title or arxiv_id or doi:
         entry = Entry(title, arxiv_id, doi, reference.line, " ".join(reference.abstract.split())[:_ABSTRACT_LENGTH])
-        reading.entries.append(entry)
+        reading.take(entry)
     else:
-        reading.refused.append(Refusal(reference.line, "This entry has neither a title nor an arXiv id nor a DOI."))
+        reading.take(Refusal(reference.line, "This entry has neither a title nor an arXiv id nor a DOI."))
 
 
 def _arxiv_id_of(reference: Reference, today: date) -> str | None:

@@ -33,9 +33,15 @@ _RELATED = re.compile(
     re.IGNORECASE,
 )
 _DOI = re.compile(r"10\.\d{4,9}(?:\.\d+)*/[^\s\"'“”{}|\\^`]+", re.IGNORECASE)
-_DOI_IN_LINK = re.compile(r"(?:doi\.org|/doi(?:/[a-z]+)?|link\.springer\.com(?:/\w+)?)/(?=10\.\d{4,9}/)", re.IGNORECASE)
+_DOI_IN_LINK = re.compile(
+    r"(?:doi\.org|/doi(?:/[a-z]+)?|link\.springer\.com(?:/\w+)?|(?:bio|med)rxiv\.org/content)/(?=10\.\d{4,9}/)",
+    re.IGNORECASE,
+)
 _DOI_NAMED = re.compile(r"(?:\bdoi\s*:?\s*|doi\.org/)(?=10\.\d{4,9}/)", re.IGNORECASE)
-_PAGE_OF_DOI = re.compile(r"(?:/(?:full|pdf|epdf|abstract|html|meta|summary)|\.pdf|[?#].*)$", re.IGNORECASE)
+_PAGE_OF_DOI = re.compile(
+    r"(?:/(?:full|pdf|epdf|abstract|html|meta|summary)|\.pdf|(?<=\d)v\d{1,2}(?:\.full)?(?:\.pdf|-text)?|[?#].*)$",
+    re.IGNORECASE,
+)
 _LATEX = re.compile(r"\{?\\_\}?|\\([&%#$])|\{\\?([_&%#$])\}|[{}]")
 
 

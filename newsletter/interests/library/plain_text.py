@@ -1,24 +1,40 @@
-"""A list of identifiers, one a line, or a text such as a mail that names papers. Pure.
+"""A list of identifiers, one a line, an arXiv listing, or a text such as a mail that names papers. Pure.
 
 In a list a line without an identifier is refused; in a text only what is named counts, and nothing is refused.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 from newsletter.interests.library import identifiers
-from newsletter.interests.library.entries import Entry, Reading, Refusal
+from newsletter.interests.library.entries import (
+    MOST_REFERENCES,
+    Entry,
+    Reading,
+    Reference,
+    Refusal,
+    TooManyReferencesError,
+    add,
+)
 
 _SHARE_OF_A_LIST = 0.6  # so many of the lines hold one identifier and little else: it is a list
 _WORDS_BESIDE = 3
+_LINES_EACH = 5  # of a text, with what stands between two references
 _ARXIVS_OWN_DOI = "10.48550/arxiv."
+_LISTED = re.compile(r"^\\\\\n(?=arXiv:)", re.MULTILINE)  # arXiv's mails: https://info.arxiv.org/help/subscribe.html
+_LISTED_TITLE = re.compile(r"^Title: *(.+(?:\n  .+)*)", re.MULTILINE)
 
 
 def read(text: str, today: date) -> Reading:
     reading = Reading()
+    if _LISTED.search(text):
+        return _read_listing(text, today)
     lines = [(number, line.strip()) for number, line in enumerate(text.split("\n"), start=1)]
     lines = [(number, line) for number, line in lines if line and not line.startswith("#")]
+    if len(lines) > _LINES_EACH * MOST_REFERENCES:
+        raise TooManyReferencesError
     found = [(number, line, _entries(line, number, today)) for number, line in lines]
     alone = sum(1 for _, line, entries in found if entries and len(line.split()) <= _WORDS_BESIDE)
     is_list = alone >= _SHARE_OF_A_LIST * len(found)
@@ -27,18 +43,37 @@ def read(text: str, today: date) -> Reading:
         for entry in entries:
             if (entry.arxiv_id, entry.doi) not in seen:
                 seen.add((entry.arxiv_id, entry.doi))
-                reading.entries.append(entry)
+                reading.take(entry)
         if is_list and not entries:
-            reading.refused.append(Refusal(number, "This line holds no arXiv id and no DOI."))
+            reading.take(Refusal(number, "This line holds no arXiv id and no DOI."))
     if not reading.entries and not reading.refused:
         why = "No reference was found. Give BibTeX, RIS or CSL-JSON, or arXiv ids and DOIs, one a line."
-        reading.refused.append(Refusal(1, why))
+        reading.take(Refusal(1, why))
+    return reading
+
+
+def _read_listing(text: str, today: date) -> Reading:
+    """The papers that arXiv's mail announces, not those that their abstracts name."""
+    reading = Reading()
+    before, *papers = _LISTED.split(text)
+    line = 1 + before.count("\n")
+    for paper in papers:
+        head, _, abstract = paper.partition("\n\\\\\n")
+        title = _LISTED_TITLE.search(head)
+        name = head.partition("\n")[0].split()[0]
+        reference = Reference(
+            title[1] if title else "", line + 1, eprint=(name,), abstract=abstract.partition("\n\\\\")[0]
+        )
+        add(reading, reference, today=today)
+        line += 1 + paper.count("\n")
     return reading
 
 
 def _entries(line: str, number: int, today: date) -> list[Entry]:
     dois = [(doi, start) for doi, start in identifiers.dois(line) if not doi.casefold().startswith(_ARXIVS_OWN_DOI)]
-    if not dois and (doi := identifiers.whole_doi(line) if len(line.split()) == 1 else None):
+    if not dois and (
+        doi := identifiers.linked_doi(line) or identifiers.whole_doi(line) if len(line.split()) == 1 else None
+    ):
         dois = [] if doi.casefold().startswith(_ARXIVS_OWN_DOI) else [(doi, 0)]
     named = [(start, Entry("", arxiv, None, number)) for arxiv, start in identifiers.arxiv_ids(line, today=today)]
     named += [(start, Entry("", None, doi, number)) for doi, start in dois]

@@ -1,4 +1,4 @@
-"""A table with a heading line, such as Zotero's CSV, Scopus', IEEE's or a list somebody keeps. Pure."""
+"""A table with a heading line, such as the CSV of Zotero, Scopus, IEEE, OpenAlex or Web of Science. Pure."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from datetime import date
 
 from newsletter.interests.library.entries import Reading, Reference, Refusal, add
 
-_TITLES = ("title", "document title", "article title", "titel", "titre")
-_DOIS = ("doi", "digital object identifier")
+_TITLES = ("title", "document title", "article title", "titel", "titre", "display_name", "ti")
+_DOIS = ("doi", "digital object identifier", "di")
 _EPRINTS = ("arxiv", "arxiv id", "arxiv_id", "arxiv number", "eprint")
 _LINKS = ("url", "link", "pdf link", "urls", "link attachments")
 _VENUES = (
@@ -54,7 +54,7 @@ def read(text: str, today: date) -> Reading:
             line = rows.line_num + 1
     except csv.Error as error:
         why = f"The table is broken here ({error}). What stands before it was read."
-        reading.refused.append(Refusal(line, why))
+        reading.take(Refusal(line, why))
     return reading
 
 
@@ -70,6 +70,6 @@ def _add(fields: Mapping[str, str], line: int, reading: Reading, today: date) ->
         links=values(*_LINKS),
         venues=values(*_VENUES),
         notes=values("extra"),
-        abstract=next(iter(values("abstract note", "abstract")), ""),
+        abstract=next(iter(values("abstract note", "abstract", "ab")), ""),
     )
     add(reading, reference, today=today)

@@ -1,4 +1,4 @@
-"""References with a tag a line: RIS, PubMed's .nbib, EndNote's .enw and Web of Science's plain text. Pure.
+"""References with a tag a line: RIS, PubMed's .nbib, EndNote's .enw, Web of Science's and RefWorks' text. Pure.
 
 One reader for all: a line is a tag and a value, a line without a tag continues the value before, a record ends where
 the next begins, whether or not its end is written.
@@ -18,6 +18,7 @@ _DIALECTS = (
     (re.compile(r"([A-Z]{2,4})[ ]{0,2}-[ ](.*)$"), "PMID"),
     (re.compile(r"%([A-Z0-9@!$(><+])[ \t]+(.*)$"), "0"),  # EndNote, refer
     (re.compile(r"([A-Z][A-Z0-9])[ ](.*)$"), "PT"),  # Web of Science
+    (re.compile(r"([A-Z][A-Z0-9])[ ](.*)$"), "RT"),  # RefWorks, Google Scholar
 )
 _TITLES = ("TI", "T1", "CT", "BT", "T")
 _DOIS = ("DO", "DI", "R")
@@ -107,7 +108,7 @@ def _add(fields: dict[str, list[str]], line: int, reading: Reading, today: date)
             eprint=tuple(value.partition(" [")[0] for value in values(*_PUBMED_IDS)),
             links=values(*_LINKS),
             venues=values(*_VENUES) if "PMID" not in fields else (),
-            notes=tuple(value for value in values("N1", "Z", "AV") if value.casefold().startswith("arxiv")),
+            notes=tuple(value for value in values("N1", "Z", "O", "AV") if value.casefold().startswith("arxiv")),
             abstract=next(iter(values("AB", "N2", "X")), ""),
         ),
         today=today,

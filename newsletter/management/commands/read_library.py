@@ -10,7 +10,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from newsletter.interests.library import read_library
+from newsletter.interests.library import LARGEST_FILE, read_library
+
+
+def _beginning(name: str) -> bytes:
+    """The file, or of one that is too large enough to be refused for it."""
+    with sys.stdin.buffer if name == "-" else Path(name).open("rb") as file:
+        return file.read(LARGEST_FILE + 1)
 
 
 class Command(BaseCommand):
@@ -22,7 +28,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            data = sys.stdin.buffer.read() if options["file"] == "-" else Path(options["file"]).read_bytes()
+            data = _beginning(options["file"])
         except OSError as error:
             raise CommandError(f"{options['file']} cannot be read: {error.strerror}.") from error
         reading = read_library(data, today=timezone.now().date())
