@@ -162,10 +162,8 @@ if ANYMAIL:
                 'The "WEBHOOK_SECRET" in ANYMAIL must be "user:password": without the colon '
                 "all events of the provider would be refused. See .env.example."
             )
-MAIL_SIGNER = (
-    "newsletter.delivery.choose_transport.signed"  # what signs confirmations and notices, when DKIM_KEY_FILE is set
-)
-NOTICE_GATE = "newsletter.delivery.claim.may_confirm"  # says whether they may leave: the switch is in the admin
+MAIL_SIGNER = "newsletter.delivery.choose_transport.signed"  # what signs confirmations and notices, with DKIM_KEY_FILE
+NOTICE_GATE = "newsletter.delivery.claim_deliveries.may_confirm"  # says whether they may leave: a switch in the admin
 EMAIL_CA_FILE = env.certificates("EMAIL_CA_FILE")  # authorities trusted besides the system's, for a private relay
 _mail_host = SITE_HOST if "." in SITE_HOST else "paperboy.example"
 # Digests and confirmations leave from different addresses, so that trouble with one stream does not touch the other.

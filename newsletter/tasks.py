@@ -25,13 +25,13 @@ from newsletter.delivery import restore_detection as high_water
 from newsletter.delivery import webhooks
 from newsletter.delivery.bounces import handling, mailbox
 from newsletter.delivery.choose_transport import open_transport
-from newsletter.delivery.run import GREETING
+from newsletter.delivery.send_loop import GREETING
 from newsletter.editions import curator_mails
 from newsletter.editions import lifecycle as edition_lifecycle
 from newsletter.models import Delivery, Heartbeat, SignIn, full_disk
 from newsletter.monitoring import clock_skew
 from newsletter.monitoring import reconcile as look
-from newsletter.ranking import scoring, votes
+from newsletter.ranking import update_trend_scores, votes
 from subscriptions import lifecycle, retention
 from subscriptions.tasks import send_notices
 
@@ -191,7 +191,7 @@ def score_if_due(*, now: datetime) -> bool:
     if last and abs(now - last) < SCORE_EVERY:  # a moment to come is that of a clock put right since
         return False
     _attempt(votes.count_votes, now=now)
-    scoring.score_papers(now=now)
+    update_trend_scores.score_papers(now=now)
     beat("score", now=now)
     return True
 

@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from django.utils.module_loading import import_string
 
 from subscriptions import links, rate_limits, schedule
-from subscriptions import turned_away as refusals
+from subscriptions import refused_requests as refusals
 from subscriptions.addresses import parse_address
 from subscriptions.models import (
     WEEKDAYS,

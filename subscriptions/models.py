@@ -363,7 +363,7 @@ class Notice(models.Model):
 
 
 class Allowance(models.Model):
-    """How much somebody may still ask of us: a bucket and when it is full again (see limits.py)."""
+    """How much somebody may still ask of us: a bucket and when it is full again (see rate_limits.py)."""
 
     name = models.CharField(max_length=100, unique=True, help_text=_("What is limited, and a keyed hash of whom."))
     # A number, so that one statement can compare and add on every database.

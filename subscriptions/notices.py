@@ -22,7 +22,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.module_loading import import_string
 
 from subscriptions import links
-from subscriptions import turned_away as refusals
+from subscriptions import refused_requests as refusals
 from subscriptions.backoff import backoff
 from subscriptions.mail import Progress, build_message, follow, open_connection
 from subscriptions.models import Notice, RefusedRequest, Subscriber, Suppression

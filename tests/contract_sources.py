@@ -10,10 +10,10 @@ import pytest
 
 from newsletter import settings
 from newsletter.catalogue.sources import registry
-from newsletter.catalogue.sources.identifiers import arxiv_id
-from newsletter.catalogue.sources.links import safe_url
+from newsletter.catalogue.sources.clean_text import clean_abstract, clean_title
 from newsletter.catalogue.sources.observation import Observation, Request, Source, SourceError
-from newsletter.catalogue.sources.text import clean_abstract, clean_title
+from newsletter.catalogue.sources.paper_identifiers import arxiv_id
+from newsletter.catalogue.sources.public_urls import safe_url
 from tests.builders import NOON
 from tests.processes import ROOT
 

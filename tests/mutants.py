@@ -32,7 +32,9 @@ SUITES: dict[tuple[str, ...], tuple[str, ...]] = {
     ("subscriptions.smtp_replies",): ("tests/test_smtp_replies.py", "tests/test_reply_codes.py"),
     ("newsletter.delivery.bounces.failure_kind",): ("tests/test_bounces.py", "tests/test_bounce_formats.py"),
     ("subscriptions.schedule",): ("tests/test_schedule.py",),
-    tuple(f"{SELECT}.{name}" for name in ("candidate_set", "extras", "mmr", "reader_block", "picks")): (
+    tuple(
+        f"{SELECT}.{name}" for name in ("candidate_set", "editor_and_outside_picks", "mmr", "reader_weights", "picks")
+    ): (
         "tests/test_select.py",
         "tests/test_reasons.py",
     ),

@@ -80,9 +80,10 @@ def readers() -> dict[str, Callable[[str], object]]:
     import numpy as np
 
     from newsletter.catalogue.http_client import FetchError, FetchPolicy, _checked
-    from newsletter.catalogue.sources import arxiv_query, hf_daily, identifiers, links, listing_page, text
+    from newsletter.catalogue.sources import arxiv_query, hf_daily, hf_saved_listing, paper_identifiers, public_urls
+    from newsletter.catalogue.sources import clean_text as text
     from newsletter.catalogue.sources.observation import SourceError
-    from newsletter.mail import text as mail_text
+    from newsletter.mail import plain_text as mail_text
     from newsletter.search import query, tokens
     from newsletter.search.spelling import Speller
     from newsletter.views import share_cards
@@ -118,16 +119,18 @@ def readers() -> dict[str, Callable[[str], object]]:
         "name": text.clean_name,
         "invisible": text.strip_invisible,
         "latex": text.latex_to_text,
-        "proxies": links.without_proxies,
-        "code": links.code_url,
-        "project": links.project_url,
-        "link": links.safe_url,
-        "identifier": identifiers.arxiv_id,
-        "meant identifier": lambda text: identifiers.meant_arxiv_id(text, on=date(2026, 3, 1)),
-        "title key": identifiers.title_key,
+        "proxies": public_urls.without_proxies,
+        "code": public_urls.code_url,
+        "project": public_urls.project_url,
+        "link": public_urls.safe_url,
+        "identifier": paper_identifiers.arxiv_id,
+        "meant identifier": lambda text: paper_identifiers.meant_arxiv_id(text, on=date(2026, 3, 1)),
+        "title key": paper_identifiers.title_key,
         "Hugging Face": refusing(listed, SourceError),
         "arXiv": fed,
-        "listing page": refusing(lambda raw: listing_page.parse(f"Mar 14\n\n{raw}\n\n{raw}\n".encode()), SourceError),
+        "listing page": refusing(
+            lambda raw: hf_saved_listing.parse(f"Mar 14\n\n{raw}\n\n{raw}\n".encode()), SourceError
+        ),
         "one line": mail_text.one_line,
         "paragraphs": mail_text.paragraphs,
         "shorten": lambda raw: mail_text.shorten(raw, width=60),

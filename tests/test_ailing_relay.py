@@ -12,10 +12,10 @@ from django.conf import LazySettings
 from django.utils import timezone
 
 from newsletter import delivery, planning
-from newsletter.delivery import claim, sending_rate, settle
+from newsletter.delivery import claim_deliveries, record_outcomes, sending_rate
 from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase, outcome_of_reply
 from newsletter.delivery.transports.relay_urls import Common, open_relays
-from newsletter.delivery.transports.smtp_opening import Relay
+from newsletter.delivery.transports.smtp_handshake import Relay
 from newsletter.models import Delivery, PaceBucket, Stream
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.fakes import MemoryTransport
@@ -148,11 +148,11 @@ def test_a_limit_that_many_domains_name_is_the_relays() -> None:
 def test_a_row_the_reaper_took_for_lost_is_owed_again_once_a_limit_was_the_answer() -> None:
     planned(1)
     pk = Delivery.objects.get().pk
-    claim.claim_due(token="slow", limit=10, now=LATER)
-    claim.mark_sending([pk], token="slow", now=LATER)
+    claim_deliveries.claim_due(token="slow", limit=10, now=LATER)
+    claim_deliveries.mark_sending([pk], token="slow", now=LATER)
     delivery.rescue_expired(now=LATER + timedelta(minutes=5))
     outcome = outcome_of_reply(pk, Phase.DOT, code=454, text="Throttling failure")
-    settle.settle([outcome], token="slow", now=LATER + timedelta(minutes=6), sizes={})
+    record_outcomes.settle([outcome], token="slow", now=LATER + timedelta(minutes=6), sizes={})
     assert Delivery.objects.get().state == State.QUEUED
 
 
@@ -285,7 +285,7 @@ def test_a_relay_that_greets_after_the_slice_is_waited_for(digests: Any) -> None
 def test_a_relay_that_never_greets_is_an_outage_and_no_reader_pays(
     digests: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("newsletter.delivery.run.AFTER_GREETING", timedelta(seconds=0.1))
+    monkeypatch.setattr("newsletter.delivery.send_loop.AFTER_GREETING", timedelta(seconds=0.1))
     owed_now(3)
     with ScriptedServer().on("CONNECT", delay=30) as server:
         assert digests(server, slice_seconds=0.3, greeting=0.5).sent == 0

@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from newsletter import tasks
-from newsletter.delivery.bounces import letters
+from newsletter.delivery.bounces import unrecognised
 from newsletter.models import (
     Delivery,
     DomainHold,
@@ -283,7 +283,7 @@ def test_a_database_whose_disk_is_full_is_named_until_it_can_write(cause: Any) -
 
 
 def test_letters_that_no_program_can_place_ring_until_a_person_has_judged_them() -> None:
-    letters.keep(b"Subject: hello\r\n\r\nWho are you?\r\n", why="unread", now=NOON - 3 * HOUR)
+    unrecognised.keep(b"Subject: hello\r\n\r\nWho are you?\r\n", why="unread", now=NOON - 3 * HOUR)
     assert ringing()["letters_waiting"].startswith("1 letter of the bounce mailbox")
     Letter.objects.update(judgement="nothing", judged_at=NOON)
     assert ringing() == {}

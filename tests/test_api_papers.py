@@ -20,7 +20,7 @@ from newsletter.catalogue.sources.observation import Observation
 from newsletter.catalogue.submissions import decline
 from newsletter.editions import lifecycle
 from newsletter.models import Edition, Paper, Sighting, Submission
-from newsletter.ranking import scoring
+from newsletter.ranking import update_trend_scores
 from subscriptions.models import ApiKey, Subscriber
 from tests.builders import NOON, make_edition, make_paper
 
@@ -97,13 +97,13 @@ def test_a_paper_that_was_here_is_found_and_what_others_said_of_it_stays(key: st
 def test_it_never_trends_and_enters_no_draft_until_a_source_that_counts_has_seen_it(key: str) -> None:
     post(key, WHOLE | {"arxiv_id": ARXIV_ID}, status=201)
     edition = make_edition(state=Edition.State.DRAFT, cutoff_at=NOON)
-    assert scoring.score_papers(now=NOON) == 0
+    assert update_trend_scores.score_papers(now=NOON) == 0
     assert lifecycle.candidates(edition) == []
     seen = Observation(
         source="hf_daily", key=ARXIV_ID, arxiv_id=ARXIV_ID, title=WHOLE["title"], metrics={"upvotes": 3}, seen_at=NOON
     )
     ingest([seen], now=NOON)
-    assert scoring.score_papers(now=NOON) == 1
+    assert update_trend_scores.score_papers(now=NOON) == 1
     assert lifecycle.candidates(edition) == [Paper.objects.get()]
 
 

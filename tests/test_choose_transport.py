@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from newsletter import delivery, planning
 from newsletter.delivery.choose_transport import open_transport, signer
 from newsletter.delivery.transports.django_backend import BackendTransport
-from newsletter.delivery.transports.pool import RelayPool
+from newsletter.delivery.transports.relay_pool import RelayPool
 from newsletter.delivery.transports.smtp_transport import SmtpTransport
 from newsletter.models import Delivery, Edition
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader

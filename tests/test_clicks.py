@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from newsletter import delivery, planning
 from newsletter.admin.list_counts import openings_of
-from newsletter.delivery.compose import SCOPE
+from newsletter.delivery.compose_message import SCOPE
 from newsletter.interests import clicks
 from newsletter.mail import compile as mail_compile
 from newsletter.mail.assemble import Composer

@@ -8,9 +8,14 @@ from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 
 from newsletter import delivery, planning
-from newsletter.delivery import claim, settle
+from newsletter.delivery import claim_deliveries, record_outcomes
 from newsletter.delivery import expired_leases as rescue
-from newsletter.delivery.compose import bounce_address, delivery_of_bounce_address, delivery_of_message_id, message_id
+from newsletter.delivery.compose_message import (
+    bounce_address,
+    delivery_of_bounce_address,
+    delivery_of_message_id,
+    message_id,
+)
 from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase
 from newsletter.editions import lifecycle
 from newsletter.models import Delivery, DeliveryEvent, Edition, Stream
@@ -177,7 +182,7 @@ def test_whoever_is_owed_longest_is_first() -> None:
     rows = planned(3)
     for minutes, row in enumerate(reversed(rows)):
         Delivery.objects.filter(pk=row.pk).update(not_before=NOON + timedelta(minutes=minutes))
-    claimed = claim.claim_due(token="mine", limit=10, now=LATER)
+    claimed = claim_deliveries.claim_due(token="mine", limit=10, now=LATER)
     assert [row.pk for row in claimed or []] == [row.pk for row in reversed(rows)]
 
 
@@ -302,7 +307,7 @@ def test_a_worker_told_to_stop_gives_back_what_has_not_left() -> None:
 
 def test_a_worker_killed_before_the_wire_costs_nobody_anything() -> None:
     planned(3)
-    claim.claim_due(token="dead", limit=10, now=LATER)
+    claim_deliveries.claim_due(token="dead", limit=10, now=LATER)
     assert states() == {State.CLAIMED}
     assert delivery.rescue_expired(now=LATER + timedelta(seconds=30)) == (0, 0)
     assert delivery.rescue_expired(now=LATER + timedelta(minutes=5)) == (3, 0)
@@ -311,8 +316,8 @@ def test_a_worker_killed_before_the_wire_costs_nobody_anything() -> None:
 
 def test_a_worker_killed_on_the_wire_leaves_unknown_and_not_a_second_mail() -> None:
     rows = planned(3)
-    claim.claim_due(token="dead", limit=10, now=LATER)
-    claim.mark_sending([rows[0].pk], token="dead", now=LATER)
+    claim_deliveries.claim_due(token="dead", limit=10, now=LATER)
+    claim_deliveries.mark_sending([rows[0].pk], token="dead", now=LATER)
     assert delivery.rescue_expired(now=LATER + timedelta(minutes=5)) == (2, 1)
     transport = MemoryTransport()
     run(transport, at=LATER + timedelta(minutes=5))
@@ -324,38 +329,38 @@ def test_a_worker_killed_on_the_wire_leaves_unknown_and_not_a_second_mail() -> N
 
 def test_a_worker_thought_dead_may_still_say_that_the_relay_took_the_message() -> None:
     row = planned(1)[0]
-    claim.claim_due(token="slow", limit=10, now=LATER)
-    claim.mark_sending([row.pk], token="slow", now=LATER)
+    claim_deliveries.claim_due(token="slow", limit=10, now=LATER)
+    claim_deliveries.mark_sending([row.pk], token="slow", now=LATER)
     delivery.rescue_expired(now=LATER + timedelta(minutes=5))
     outcome = Outcome(row.pk, OutcomeKind.SENT, Phase.DOT, 250)
-    settle.settle([outcome], token="slow", now=LATER + timedelta(minutes=6), sizes={})
+    record_outcomes.settle([outcome], token="slow", now=LATER + timedelta(minutes=6), sizes={})
     row.refresh_from_db()
     assert row.state == State.SENT
 
 
 def test_a_worker_that_lost_its_claim_cannot_send() -> None:
     row = planned(1)[0]
-    claim.claim_due(token="slow", limit=10, now=LATER)
+    claim_deliveries.claim_due(token="slow", limit=10, now=LATER)
     delivery.rescue_expired(now=LATER + timedelta(minutes=5))
-    claim.claim_due(token="quick", limit=10, now=LATER + timedelta(minutes=5))
-    assert claim.mark_sending([row.pk], token="slow", now=LATER + timedelta(minutes=6)) == set()
+    claim_deliveries.claim_due(token="quick", limit=10, now=LATER + timedelta(minutes=5))
+    assert claim_deliveries.mark_sending([row.pk], token="slow", now=LATER + timedelta(minutes=6)) == set()
     row.refresh_from_db()
     assert (row.state, row.claim) == (State.CLAIMED, "quick")
 
 
 def test_marking_again_after_a_lost_answer_is_harmless() -> None:
     row = planned(1)[0]
-    claim.claim_due(token="mine", limit=10, now=LATER)
-    assert claim.mark_sending([row.pk], token="mine", now=LATER) == {row.pk}
-    assert claim.mark_sending([row.pk], token="mine", now=LATER) == {row.pk}
+    claim_deliveries.claim_due(token="mine", limit=10, now=LATER)
+    assert claim_deliveries.mark_sending([row.pk], token="mine", now=LATER) == {row.pk}
+    assert claim_deliveries.mark_sending([row.pk], token="mine", now=LATER) == {row.pk}
 
 
 def test_settling_twice_changes_nothing() -> None:
     row = planned(1)[0]
-    claim.claim_due(token="mine", limit=10, now=LATER)
-    claim.mark_sending([row.pk], token="mine", now=LATER)
+    claim_deliveries.claim_due(token="mine", limit=10, now=LATER)
+    claim_deliveries.mark_sending([row.pk], token="mine", now=LATER)
     for kind in (OutcomeKind.RETRY, OutcomeKind.RETRY):
-        settle.settle([Outcome(row.pk, kind, Phase.RCPT, 451)], token="mine", now=LATER, sizes={})
+        record_outcomes.settle([Outcome(row.pk, kind, Phase.RCPT, 451)], token="mine", now=LATER, sizes={})
     row.refresh_from_db()
     assert (row.attempts, row.events.count()) == (1, 1)
 
@@ -542,10 +547,10 @@ def test_bounce_addresses_survive_a_change_of_the_secret_key(settings: pytest.Fi
 
 
 def test_backoff_doubles_to_an_hour_and_waits_out_greylisting() -> None:
-    assert settle.backoff(1, chance=0.0) >= timedelta(minutes=5)
-    waits = [settle.backoff(attempts, chance=0.99) for attempts in range(1, 10)]
+    assert record_outcomes.backoff(1, chance=0.0) >= timedelta(minutes=5)
+    waits = [record_outcomes.backoff(attempts, chance=0.99) for attempts in range(1, 10)]
     assert max(waits) <= timedelta(hours=1)
-    assert settle.backoff(4, chance=0.0) > settle.backoff(2, chance=0.0)
+    assert record_outcomes.backoff(4, chance=0.0) > record_outcomes.backoff(2, chance=0.0)
 
 
 def test_the_number_of_queries_depends_on_batches_not_on_readers() -> None:

@@ -12,8 +12,8 @@ from django.test import Client
 from django.utils import timezone
 
 from newsletter import delivery, planning
-from newsletter.delivery import claim
-from newsletter.delivery.compose import Composers
+from newsletter.delivery import claim_deliveries
+from newsletter.delivery.compose_message import Composers
 from newsletter.editions import lifecycle
 from newsletter.mail import compile as mail_compile
 from newsletter.models import Compiled, Edition
@@ -90,7 +90,7 @@ def test_composers_are_shared_by_all_who_read_the_same() -> None:
     freeze()
     planning.plan_due(now=NOON)
     composers = Composers()
-    for row in claim.claim_due(token="mine", limit=10, now=LATER) or []:
+    for row in claim_deliveries.claim_due(token="mine", limit=10, now=LATER) or []:
         composers.message(row, now=LATER)
     assert len(composers._of) == 2
 

@@ -5,7 +5,7 @@ from django.test import Client
 from django.utils import timezone
 
 from newsletter import planning
-from newsletter.delivery.compose import SCOPE
+from newsletter.delivery.compose_message import SCOPE
 from newsletter.models import Delivery, Edition, Verdict
 from subscriptions import gdpr, links
 from subscriptions.models import TopicPreference

@@ -8,9 +8,9 @@ from django.conf import settings
 from django.db import DataError, connection
 
 from newsletter import delivery, planning
-from newsletter.delivery import settle
+from newsletter.delivery import record_outcomes
 from newsletter.delivery.bounces import Event, ReportKind, handling
-from newsletter.delivery.compose import bounce_address, message_id
+from newsletter.delivery.compose_message import bounce_address, message_id
 from newsletter.delivery.transports import Outcome, OutcomeKind, Phase
 from newsletter.editions import lifecycle
 from newsletter.models import Delivery, DeliveryEvent, Edition
@@ -154,7 +154,7 @@ def test_refusals_that_outlast_all_tries_count_as_soft_bounces(
         at = NOON + timedelta(days=number)
         Delivery.objects.update(state=Delivery.State.SENDING, claim="mine", sent_at=None, attempts=0)
         outcome = Outcome(row.pk, OutcomeKind.RETRY, Phase.RCPT, code, enhanced, text)
-        settle.settle([outcome], token="mine", now=at, sizes={})
+        record_outcomes.settle([outcome], token="mine", now=at, sizes={})
         assert Delivery.objects.get().state == Delivery.State.FAILED
         handling.act_on_events(now=at)
     assert state_of(row) == (State.SUPPRESSED if counts else State.CONFIRMED)
@@ -397,7 +397,7 @@ def test_a_returned_token_says_nothing_while_two_addresses_may_be_meant() -> Non
 def test_an_event_names_who_said_it(phase: Phase, source: str) -> None:
     row = sent()[0]
     outcome = Outcome(row.pk, OutcomeKind.REJECTED, phase, 422, text="No.")
-    assert settle.event_of(outcome, kind=DeliveryEvent.Kind.REJECTED, now=NOON).source == source
+    assert record_outcomes.event_of(outcome, kind=DeliveryEvent.Kind.REJECTED, now=NOON).source == source
 
 
 def test_an_unsubscribe_mail_with_the_readers_token_is_obeyed() -> None:

@@ -23,7 +23,7 @@ from newsletter.catalogue.http_client import FetchError, FetchPolicy, address_of
 from newsletter.delivery import webhooks
 from newsletter.models import Edition, Heartbeat, Paper, Submission, Vote, WebhookDelivery
 from newsletter.ranking import votes
-from newsletter.search import index_entries
+from newsletter.search import update_index
 from newsletter.views import share_cards
 from subscriptions import gdpr, links
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
@@ -252,6 +252,6 @@ def test_many_who_search_at_once_read_what_was_learnt_once() -> None:
         make_paper()
     now = timezone.now()
     search.keep_up(now=now, deadline=now + timedelta(minutes=1))
-    read = succeeded(at_once(*[index_entries.recall] * 8))
+    read = succeeded(at_once(*[update_index.recall] * 8))
     assert read[0] is not None
     assert {id(memory) for memory in read} == {id(read[0])}

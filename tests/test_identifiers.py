@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.catalogue.sources.identifiers import arxiv_id, meant_arxiv_id, title_key
+from newsletter.catalogue.sources.paper_identifiers import arxiv_id, meant_arxiv_id, title_key
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from django.conf import settings
 
 from newsletter.mail import compile as mail_compile
-from newsletter.mail import links
+from newsletter.mail import digest_links
 from newsletter.mail.assemble import HTML_BUDGET, Composer
 from newsletter.models import Edition, EditionItem
 from tests.builders import NOON, make_paper, make_topic
@@ -192,13 +192,13 @@ def test_the_unsubscribe_mailbox_is_named_only_when_it_is_read() -> None:
 
 
 def test_only_https_links_to_known_hosts_reach_a_mail() -> None:
-    assert links.safe_link("https://github.com/a/b") == "https://github.com/a/b"
-    assert links.safe_link("https://someone.github.io/x") == "https://someone.github.io/x"
+    assert digest_links.safe_link("https://github.com/a/b") == "https://github.com/a/b"
+    assert digest_links.safe_link("https://someone.github.io/x") == "https://someone.github.io/x"
     for bad in (
         *("http://github.com/a", "https://github.com.evil.example/", "https://evil.example/github.com", "javascript:1"),
         *("https://user@github.com/", "https://github.com:8443/", "https://140.82.112.3/", "https://[bad", ""),
     ):
-        assert links.safe_link(bad) == ""
+        assert digest_links.safe_link(bad) == ""
 
 
 def test_the_footer_says_why_and_since_when() -> None:

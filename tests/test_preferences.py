@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from subscriptions import gdpr, lifecycle, links
-from subscriptions import turned_away as refusals
+from subscriptions import refused_requests as refusals
 from subscriptions.lifecycle import Origin, Wishes
 from subscriptions.models import ConsentEvent, Notice, Subscriber
 from subscriptions.notices import send_due_notices

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from newsletter import planning
 from newsletter.catalogue.topics import encoder
-from newsletter.delivery.compose import SCOPE
+from newsletter.delivery.compose_message import SCOPE
 from newsletter.interests.load_profiles import ReaderProfiles
 from newsletter.mail.assemble import Composer
 from newsletter.models import Delivery, Edition, EditionItem, Paper, PaperTopic, PaperVector, Verdict

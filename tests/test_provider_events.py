@@ -17,7 +17,7 @@ from django.utils import timezone
 call_command("migrate", verbosity=0)
 from newsletter import planning
 from newsletter.delivery.bounces import handling
-from newsletter.delivery.compose import message_id
+from newsletter.delivery.compose_message import message_id
 from newsletter.models import Delivery, DeliveryEvent, Edition
 from subscriptions.models import Subscriber
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader

@@ -13,8 +13,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from newsletter import planning
-from newsletter.delivery import claim, rescue_expired
-from newsletter.delivery.settle_and_mark import settle_and_mark
+from newsletter.delivery import claim_deliveries, rescue_expired
+from newsletter.delivery.record_and_mark_sending import settle_and_mark
 from newsletter.delivery.transports import Outcome, OutcomeKind, Phase, Turn
 from newsletter.editions import lifecycle as edition_lifecycle
 from newsletter.models import Claim, Compiled, Delivery, Edition
@@ -159,7 +159,7 @@ def test_two_claimers_share_the_rows_and_no_row_is_claimed_twice() -> None:
 
     def claim_all(token: str) -> list[int]:
         mine: list[int] = []
-        while chunk := claim.claim_due(token=token, limit=7, now=LATER):
+        while chunk := claim_deliveries.claim_due(token=token, limit=7, now=LATER):
             mine += [row.pk for row in chunk]
         return mine
 
@@ -173,7 +173,7 @@ def test_two_claimers_share_the_rows_and_no_row_is_claimed_twice() -> None:
 
 def test_who_left_before_the_mark_is_never_marked_and_no_row_is_left_between() -> None:
     rows = planned(40)
-    claim.claim_due(token="mine", limit=100, now=LATER)
+    claim_deliveries.claim_due(token="mine", limit=100, now=LATER)
     left_at: dict[int, datetime] = {}
     marked_at: dict[int, datetime] = {}
 
@@ -197,7 +197,7 @@ def test_who_left_before_the_mark_is_never_marked_and_no_row_is_left_between() -
 
 def test_a_mark_whose_answer_was_lost_asks_for_consent_again() -> None:
     stays, leaves, reaped = planned(3)
-    claim.claim_due(token="mine", limit=10, now=LATER)
+    claim_deliveries.claim_due(token="mine", limit=10, now=LATER)
     pks = [stays.pk, leaves.pk, reaped.pk]
     ready = Turn(ready=pks)
     assert settle_and_mark(ready, token="mine", now=LATER, sizes={}) == set(pks)
@@ -303,7 +303,7 @@ def test_what_the_relay_said_holds_however_late_and_whatever_the_reaper_thought(
     outcome: Outcome, ends: set[str]
 ) -> None:
     pks = [row.pk for row in planned(20)]
-    claim.claim_due(token="mine", limit=100, now=LATER)
+    claim_deliveries.claim_due(token="mine", limit=100, now=LATER)
     assert settle_and_mark(Turn(ready=pks), token="mine", now=LATER, sizes={}) == set(pks)
     too_late = LATER + timedelta(hours=1)
 
@@ -318,7 +318,7 @@ def test_what_the_relay_said_holds_however_late_and_whatever_the_reaper_thought(
 
 def test_a_row_is_either_marked_or_given_back_by_the_reaper_never_both() -> None:
     rows = planned(40)
-    claim.claim_due(token="mine", limit=100, now=LATER)
+    claim_deliveries.claim_due(token="mine", limit=100, now=LATER)
     marked: set[int] = set()
 
     def mark() -> None:
@@ -335,7 +335,7 @@ def test_a_row_is_either_marked_or_given_back_by_the_reaper_never_both() -> None
 
 def test_a_cancelled_edition_leaves_no_row_that_may_still_go() -> None:
     rows = planned(40)
-    claim.claim_due(token="mine", limit=100, now=LATER)
+    claim_deliveries.claim_due(token="mine", limit=100, now=LATER)
     marked: set[int] = set()
 
     def mark() -> None:

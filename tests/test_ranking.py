@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from newsletter.ranking import trend
-from newsletter.ranking.explain import why_trending
+from newsletter.ranking import trend_formula
+from newsletter.ranking.explain_trend import why_trending
 from tests.bench import bench_trends
 
 UPVOTES, STARS, COMMENTS = ("hf_daily", "upvotes"), ("hf_daily", "stars"), ("hf_daily", "comments")
@@ -17,7 +17,7 @@ NOW = datetime(2026, 3, 18, 12, tzinfo=UTC)  # a Wednesday
 History = Mapping[tuple[str, str], Sequence[tuple[float, int]]]
 
 
-def snapshots(papers: Mapping[int, History]) -> trend.Snapshots:
+def snapshots(papers: Mapping[int, History]) -> trend_formula.Snapshots:
     """Counters given as (hours ago, value)."""
     names = sorted({name for history in papers.values() for name in history})
     rows = [
@@ -28,15 +28,15 @@ def snapshots(papers: Mapping[int, History]) -> trend.Snapshots:
     ]
     flat = np.array(rows, dtype=np.float64).reshape(-1, 4)
     papers_, counters, values_ = (flat[:, column].astype(np.int64) for column in range(3))
-    return trend.Snapshots(papers=papers_, counters=counters, values=values_, at=flat[:, 3], names=names)
+    return trend_formula.Snapshots(papers=papers_, counters=counters, values=values_, at=flat[:, 3], names=names)
 
 
 def scores(
     papers: Mapping[int, History], *, born: Mapping[int, float] | None = None, cadence: str = "daily"
-) -> dict[int, trend.TrendScore]:
+) -> dict[int, trend_formula.TrendScore]:
     """Scores of papers that are, unless said otherwise, 20 hours old."""
     born_at = {paper: (NOW - timedelta(hours=(born or {}).get(paper, 20))).timestamp() for paper in papers}
-    return trend.score_papers(trend.gains_of(snapshots(papers)), born_at, now=NOW)[cadence]
+    return trend_formula.score_papers(trend_formula.gains_of(snapshots(papers)), born_at, now=NOW)[cadence]
 
 
 def steady(rate: float, *, hours: int = 20, start: int = 1, every: int = 1) -> list[tuple[float, int]]:
@@ -53,7 +53,7 @@ def crowd(count: int = 30, *, rate: float = 0.25, first: int = 1000) -> dict[int
     [(3, 1, 0.30), (60, 24, 1.56), (6, 24, 0.18)],
 )
 def test_few_votes_in_little_time_are_not_believed(gained: float, hours: float, rate: float) -> None:
-    smoothed = trend.smoothed_rate(np.array([gained]), np.array([hours]), np.array([0.25]))
+    smoothed = trend_formula.smoothed_rate(np.array([gained]), np.array([hours]), np.array([0.25]))
     assert smoothed[0] == pytest.approx(rate, abs=0.006)
 
 
@@ -62,7 +62,7 @@ def test_the_smoothed_rate_is_the_quantile_of_the_posterior() -> None:
 
     gained, hours, prior = np.array([0.0, 2.5, 40.0]), np.array([1.0, 7.0, 30.0]), np.array([0.1, 0.25, 0.5])
     posterior = stats.gamma(a=prior * 12 + gained, scale=1 / (12 + hours))
-    assert trend.smoothed_rate(gained, hours, prior) == pytest.approx(posterior.ppf(0.2))
+    assert trend_formula.smoothed_rate(gained, hours, prior) == pytest.approx(posterior.ppf(0.2))
 
 
 def test_the_first_snapshot_is_a_baseline_and_never_a_gain() -> None:
@@ -72,18 +72,20 @@ def test_the_first_snapshot_is_a_baseline_and_never_a_gain() -> None:
 
 
 def test_a_counter_that_falls_and_climbs_back_gained_nothing() -> None:
-    gains = trend.gains_of(snapshots({1: {UPVOTES: [(9, 50), (6, 0), (3, 50), (1, 52)]}, 2: {UPVOTES: [(9, 5)]}}))
+    gains = trend_formula.gains_of(
+        snapshots({1: {UPVOTES: [(9, 50), (6, 0), (3, 50), (1, 52)]}, 2: {UPVOTES: [(9, 5)]}})
+    )
     assert gains.step_gains.tolist() == [2.0]
     assert (gains.papers[gains.step_rows].tolist(), len(gains.papers)) == ([1], 2)
 
 
 def test_the_submitters_own_vote_is_dropped_where_the_source_counts_it() -> None:
-    gains = trend.gains_of(snapshots({1: {UPVOTES: [(9, 0), (6, 1)], STARS: [(9, 0), (6, 1)]}}))
+    gains = trend_formula.gains_of(snapshots({1: {UPVOTES: [(9, 0), (6, 1)], STARS: [(9, 0), (6, 1)]}}))
     assert [gains.names[counter] for counter in gains.counters[gains.step_rows].tolist()] == [STARS]
 
 
 def test_of_several_snapshots_in_one_hour_the_last_counts() -> None:
-    gains = trend.gains_of(snapshots({1: {UPVOTES: [(3, 1), (1.9, 2), (1.6, 5), (1.2, 9), (0.5, 12)]}}))
+    gains = trend_formula.gains_of(snapshots({1: {UPVOTES: [(3, 1), (1.9, 2), (1.6, 5), (1.2, 9), (0.5, 12)]}}))
     assert gains.step_gains.tolist() == [8.0, 3.0]
 
 
@@ -137,7 +139,7 @@ def test_no_source_has_more_than_its_share_where_several_speak_and_agreement_is_
     alone, together = one.parts["sources"]["hf_daily"], both.parts["sources"]
     assert one.score == pytest.approx(alone, abs=1e-3)
     assert together["hf_daily"] == pytest.approx(0.6 * alone, abs=1e-3)
-    assert both.score == pytest.approx(sum(together.values()) + trend.AGREEMENT, abs=2e-3)
+    assert both.score == pytest.approx(sum(together.values()) + trend_formula.AGREEMENT, abs=2e-3)
     assert both.score > one.score
 
 
@@ -183,9 +185,9 @@ def test_chunks_of_papers_joined_score_as_the_whole() -> None:
     halves = []
     for mine in (whole.papers < 1020, whole.papers >= 1020):
         arrays = (whole.papers[mine], whole.counters[mine], whole.values[mine], whole.at[mine])
-        halves.append(trend.gains_of(trend.Snapshots(*arrays, names=whole.names)))
-    joined = trend.score_papers(trend.join(halves), born_at, now=NOW)
-    assert joined == trend.score_papers(trend.gains_of(whole), born_at, now=NOW)
+        halves.append(trend_formula.gains_of(trend_formula.Snapshots(*arrays, names=whole.names)))
+    joined = trend_formula.score_papers(trend_formula.join(halves), born_at, now=NOW)
+    assert joined == trend_formula.score_papers(trend_formula.gains_of(whole), born_at, now=NOW)
 
 
 @pytest.mark.parametrize(

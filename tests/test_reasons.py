@@ -15,7 +15,7 @@ from newsletter import planning
 from newsletter.editions import lifecycle
 from newsletter.mail import compile as mail_compile
 from newsletter.models import Delivery, Edition, EditionItem, Paper, Verdict
-from newsletter.ranking.explain import GAINS
+from newsletter.ranking.explain_trend import GAINS
 from subscriptions.models import Subscriber
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic
 

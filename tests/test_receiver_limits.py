@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from newsletter.delivery.transports import OutcomeKind, Phase
-from newsletter.delivery.transports.connection_pace import PAUSES, Brake
-from newsletter.delivery.transports.pool import Member, RelayPool
-from newsletter.delivery.transports.smtp_opening import BLOCK_TIMEOUT, DATA_TIMEOUT, Relay
+from newsletter.delivery.transports.connection_rate import PAUSES, Brake
+from newsletter.delivery.transports.relay_pool import Member, RelayPool
+from newsletter.delivery.transports.smtp_handshake import BLOCK_TIMEOUT, DATA_TIMEOUT, Relay
 from newsletter.delivery.transports.smtp_transport import SmtpTransport
 from tests.contract_transports import make_message, send_all
 from tests.sinks.scripted import ScriptedServer
@@ -87,7 +87,7 @@ def test_a_whole_message_refused_for_a_limit_is_not_tried_again_by_itself_and_th
 
 @pytest.mark.parametrize("phase", ["MAIL", "DATA"])
 def test_a_limit_that_does_not_end_sends_everything_back_untouched(phase: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("newsletter.delivery.transports.connection_pace.PAUSES", (0.05, 0.1))
+    monkeypatch.setattr("newsletter.delivery.transports.connection_rate.PAUSES", (0.05, 0.1))
     with ScriptedServer().on(phase, reply="450 4.7.1 too much mail") as server:
         kinds = run(server, 12)
         assert kinds == {OutcomeKind.LIMITED: 12}
@@ -159,7 +159,7 @@ def test_a_lane_that_waits_for_a_greeting_stops_at_once() -> None:
 
 
 def test_a_relay_that_does_not_greet_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("newsletter.delivery.transports.pool.STUCK_SECONDS", 0.3)
+    monkeypatch.setattr("newsletter.delivery.transports.relay_pool.STUCK_SECONDS", 0.3)
     with ScriptedServer().on("CONNECT", delay=30) as silent, ScriptedServer() as quick:
         spare = Member(open_lane(quick.port, connections=2), 0)
         pool = RelayPool([Member(open_lane(silent.port, connections=2)), spare])

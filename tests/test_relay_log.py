@@ -16,7 +16,7 @@ from django.core.management import CommandError, call_command
 
 from newsletter.delivery.bounces import relay_log
 from newsletter.delivery.bounces.relay_log import Fate, fates
-from newsletter.delivery.compose import bounce_address, message_id
+from newsletter.delivery.compose_message import bounce_address, message_id
 from newsletter.models import Delivery, DeliveryEvent
 from tests.test_feedback import sent
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from newsletter.delivery.transports import OutcomeKind
-from newsletter.delivery.transports.pool import Member, RelayPool
+from newsletter.delivery.transports.relay_pool import Member, RelayPool
 from newsletter.delivery.transports.relay_urls import Common, open_relays, relay_from_url
-from newsletter.delivery.transports.smtp_opening import Relay, Security
+from newsletter.delivery.transports.smtp_handshake import Relay, Security
 from newsletter.delivery.transports.smtp_transport import SmtpTransport
 from tests.contract_transports import (  # noqa: F401  (certificate and tls are fixtures)
     TransportContract,

@@ -13,8 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources import hf_daily
 from newsletter.models import Paper, Sighting, Signal
-from newsletter.ranking.explain import why_trending
-from newsletter.ranking.scoring import score_papers
+from newsletter.ranking.explain_trend import why_trending
+from newsletter.ranking.update_trend_scores import score_papers
 from tests.builders import NOON, make_paper
 from tests.test_hf_daily import answer, changed
 

@@ -17,16 +17,16 @@ from django.utils import timezone
 from newsletter import search
 from newsletter.catalogue import merging
 from newsletter.catalogue.ingest import ingest
-from newsletter.catalogue.sources import sample
+from newsletter.catalogue.sources import sample_papers
 from newsletter.catalogue.sources.observation import Observation
 from newsletter.models import Heartbeat, Paper, SearchEntry, SearchMemory
 from newsletter.search import nearest_neighbours
-from newsletter.search.find import MOST, SHOWN
-from newsletter.search.index_entries import LEARN_EVERY, learn_if_due
 from newsletter.search.index_lookup import AllOf, AnyOf, Limits, Word, holding, newest
 from newsletter.search.latent_semantics import Memory, Read, learn
 from newsletter.search.query import Problem, QueryError
 from newsletter.search.query_errors import sentence_of
+from newsletter.search.search_papers import MOST, SHOWN
+from newsletter.search.update_index import LEARN_EVERY, learn_if_due
 from tests.bench.bench_search import judged_titles, ndcg
 from tests.builders import NOON, assign, make_paper, make_topic
 
@@ -45,7 +45,7 @@ def titles(text: str, *, limit: int = 10) -> list[str]:
 
 @pytest.fixture
 def _sample() -> None:
-    latest: dict[str, Observation] = {one.key: one for one in sample.observations(until=NOON)}
+    latest: dict[str, Observation] = {one.key: one for one in sample_papers.observations(until=NOON)}
     ingest(latest.values(), now=NOON)
     keep_up()
 

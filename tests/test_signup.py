@@ -15,7 +15,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from subscriptions import lifecycle
-from subscriptions import turned_away as refusals
+from subscriptions import refused_requests as refusals
 from subscriptions.addresses import client_address, network_of, parse_address
 from subscriptions.forms import SignupForm
 from subscriptions.models import Allowance, ConsentEvent, Notice, Subscriber, Suppression

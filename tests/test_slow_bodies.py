@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.views import body_deadline
+from newsletter.views import request_body_limits
 from tests.processes import ROOT, Program
 from tests.services import free_port
 
@@ -80,7 +80,7 @@ def test_a_network_that_sends_slowly_is_answered_in_words_and_let_go(port: int) 
         began = time.monotonic()
         answers = [_first_line(each) for each in held]
         assert {answer.split(b" ")[1] for answer in answers} == {b"408", b"503"}
-        assert time.monotonic() - began < 3 * body_deadline.SECONDS
+        assert time.monotonic() - began < 3 * request_body_limits.SECONDS
     assert status(port, "POST", "/healthz/", body=b"a=b", client="203.0.113.1") not in {408, 503}
 
 
@@ -97,14 +97,14 @@ def test_a_body_that_no_form_needs_is_refused_unread(port: int, headers: str) ->
     with begin(port, headers=headers) as connection:
         began = time.monotonic()
         assert b" 413 " in _first_line(connection)
-        assert time.monotonic() - began < body_deadline.SECONDS / 2
+        assert time.monotonic() - began < request_body_limits.SECONDS / 2
 
 
 def test_an_endless_body_in_pieces_is_cut(port: int) -> None:
     with begin(port, headers="Transfer-Encoding: chunked") as connection:
         with suppress(OSError):
             connection.sendall(b"\r\n")
-            for _ in range(4 * body_deadline.BYTES // 65_536):
+            for _ in range(4 * request_body_limits.BYTES // 65_536):
                 connection.sendall(b"10000\r\n" + b"x" * 65_536 + b"\r\n")
         with suppress(OSError):
             assert _first_line(connection)[9:12] in {b"413", b"400", b""}

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from newsletter.catalogue.sources import text
-from newsletter.mail import text as mail_text
+from newsletter.catalogue.sources import clean_text
+from newsletter.mail import plain_text as mail_text
 
 WALL_LIMIT = 240  # seconds for all readings together; they take some fifteen
 READING_LIMIT = 1.0  # seconds of CPU; the slowest takes a quarter of it
@@ -70,18 +70,18 @@ def _calls(read: Callable[[str], object], raw: str, *, at_most: int) -> int:
 @pytest.mark.parametrize("unit", [r"\sqrt[", r"\frac{", r"\cite[", r"\footnote[", r"\begin{array}[", r"\sqrt[\frac{"])
 @pytest.mark.parametrize("depth", [7, 15, 30, 60])
 def test_a_level_of_nesting_costs_no_more_than_the_one_before(unit: str, depth: int) -> None:
-    text.clean_title("$x$")
+    clean_text.clean_title("$x$")
     raw = "$" + unit * depth + "$"
-    assert _calls(text.clean_title, raw, at_most=300_000) <= 500 * len(raw) + 50_000
+    assert _calls(clean_text.clean_title, raw, at_most=300_000) <= 500 * len(raw) + 50_000
 
 
 @examples(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=4), st.integers(5, 60), st.booleans())
 def test_whatever_is_repeated_the_work_is_bounded_by_the_length(unit: list[str], times: int, is_closed: bool) -> None:
     raw = "$" + "".join(unit) * times + ("$" if is_closed else "")
-    text.clean_title("$x$")
+    clean_text.clean_title("$x$")
     # The budget is a token a character and 200 more; a token costs at most some hundreds of calls.
-    assert _calls(text.clean_abstract, raw, at_most=600_000) <= 800 * (len(raw) + 200) + 50_000
+    assert _calls(clean_text.clean_abstract, raw, at_most=600_000) <= 800 * (len(raw) + 200) + 50_000
 
 
 @pytest.mark.parametrize("unit", ["A. ", "e.g. ", "\U0001f600\u200d", "大\u0301", "Aa.Bb.", "which, ("])
@@ -93,22 +93,22 @@ def test_a_text_of_twice_the_length_takes_twice_the_work(read: Callable[[str], o
 
 def test_a_formula_that_is_given_up_stays_as_it_was_and_the_next_text_is_read() -> None:
     hopeless = "$" + r"\sqrt[" * 40 + "$"
-    assert text.clean_title(f"Scaling $x^2$ {hopeless}") == f"Scaling x^2 {hopeless}"
-    assert text.clean_title(r"Of $\alpha$ and $\sqrt{2}$") == "Of \u03b1 and √(2)"
+    assert clean_text.clean_title(f"Scaling $x^2$ {hopeless}") == f"Scaling x^2 {hopeless}"
+    assert clean_text.clean_title(r"Of $\alpha$ and $\sqrt{2}$") == "Of \u03b1 and √(2)"
 
 
 def test_deep_but_closed_formulas_of_real_papers_are_still_converted() -> None:
     raw = r"The loss $\frac{1}{\sqrt{\sum_{i=1}^{N} \left( \frac{\alpha_i}{\beta_{i}} \right)^{2}}}$ falls"
-    assert "√" in text.clean_abstract(raw)
-    assert "\\" not in text.clean_abstract(raw)
+    assert "√" in clean_text.clean_abstract(raw)
+    assert "\\" not in clean_text.clean_abstract(raw)
 
 
 def test_a_time_limit_within_the_converter_ends_the_task_and_not_the_formula(monkeypatch: pytest.MonkeyPatch) -> None:
-    converter, *_rest = text._converter()
+    converter, *_rest = clean_text._converter()
 
     def too_long(_nodes: object) -> str:
         raise SoftTimeLimitExceeded
 
     monkeypatch.setattr(converter, "nodelist_to_text", too_long)
     with pytest.raises(SoftTimeLimitExceeded):
-        text.clean_title("$x$")
+        clean_text.clean_title("$x$")

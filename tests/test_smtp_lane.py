@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from newsletter.delivery.transports import OutcomeKind, Phase, Turn
-from newsletter.delivery.transports.smtp_dialogue import Dialogue
-from newsletter.delivery.transports.smtp_opening import Relay, Security
+from newsletter.delivery.transports.smtp_handshake import Relay, Security
+from newsletter.delivery.transports.smtp_protocol import Dialogue
 from newsletter.delivery.transports.smtp_transport import SmtpTransport
 from tests.contract_transports import (  # noqa: F401  (certificate and tls are fixtures)
     TransportContract,

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from newsletter.catalogue.sources import listing_page, sample
+from newsletter.catalogue.sources import hf_saved_listing, sample_papers
 from newsletter.catalogue.topics import encoder as text_encoder
 from newsletter.catalogue.topics.classifier import Classifier, Meanings, TopicProfile, TopicScore
-from newsletter.catalogue.topics.lessons import Example, made_up_examples
+from newsletter.catalogue.topics.labelled_examples import Example, made_up_examples
 from subscriptions.models import Topic
 
 DATA = Path(__file__).parent / "data"
@@ -29,7 +29,7 @@ def profiles() -> list[TopicProfile]:
 
 @pytest.fixture(scope="module")
 def classifier() -> Classifier:
-    background = [f"{one.title}. {one.abstract}" for one in sample.papers()]
+    background = [f"{one.title}. {one.abstract}" for one in sample_papers.papers()]
     return Classifier(profiles(), background=background, examples=made_up_examples())
 
 
@@ -54,7 +54,7 @@ def measure(classifier: Classifier, texts: dict[str, str], labels: Path) -> tupl
 
 @pytest.mark.skipif(not REAL, reason="the labelled abstracts are not part of the repository")
 def test_topics_of_real_papers_beat_keywords_with_tf_idf(classifier: Classifier) -> None:
-    papers = [paper for page in REAL for paper in listing_page.parse(page.read_bytes())]
+    papers = [paper for page in REAL for paper in hf_saved_listing.parse(page.read_bytes())]
     by_title = {paper.title.replace("“", '"').replace("”", '"'): paper.abstract for paper in reversed(papers)}
     known = {row["title"] for row in json.loads((DATA / "topic_labels.json").read_text(encoding="utf-8"))}
     texts = {title: abstract for title, abstract in by_title.items() if title in known}
@@ -64,7 +64,7 @@ def test_topics_of_real_papers_beat_keywords_with_tf_idf(classifier: Classifier)
 
 
 def test_topics_of_the_sample_papers_beat_keywords_with_tf_idf(classifier: Classifier) -> None:
-    texts = {one.title: one.abstract for one in sample.papers()}
+    texts = {one.title: one.abstract for one in sample_papers.papers()}
     f1, primary, recall = measure(classifier, texts, DATA / "sample_topic_labels.json")
     assert (f1 > 0.80, primary > 0.8, recall > 0.92) == (True, True, True), (f1, primary, recall)
 
@@ -169,10 +169,10 @@ def test_ten_corrections_change_what_an_unseen_paper_like_them_gets(classifier: 
 
 def test_one_odd_correction_leaves_other_papers_where_they_were(classifier: Classifier) -> None:
     odd = Example("Speech recognition", "Automatic speech recognition with a transducer.", ("robotics",))
-    background = [f"{one.title}. {one.abstract}" for one in sample.papers()]
+    background = [f"{one.title}. {one.abstract}" for one in sample_papers.papers()]
     taught = Classifier(profiles(), background=background, examples=made_up_examples(), corrections=[odd])
     changed = 0
-    for paper in sample.papers():
+    for paper in sample_papers.papers():
         before, after = (one.classify(paper.title, paper.abstract) for one in (classifier, taught))
         changed += assigned(before) != assigned(after)
         if "speech-audio" in assigned(before):
@@ -200,7 +200,7 @@ def test_scores_are_the_share_of_papers_a_person_files_there(classifier: Classif
     labels = {row["title"]: row["topics"] for row in json.loads((DATA / "sample_topic_labels.json").read_text())}
     said = [
         (row.score, row.slug in labels[paper.title])
-        for paper in sample.papers()
+        for paper in sample_papers.papers()
         for row in classifier.classify(paper.title, paper.abstract)
     ]
     for low, high in ((0, 0.1), (0.1, 0.5), (0.5, 0.9), (0.9, 1)):
@@ -218,7 +218,7 @@ def test_the_made_up_examples_speak_of_default_topics_and_of_all_of_them() -> No
 
 
 def test_a_thousand_papers_take_seconds(classifier: Classifier) -> None:
-    papers = sample.papers()
+    papers = sample_papers.papers()
     classifier.classify("Warm", "up")
     began = time.process_time()
     for number in range(1000):

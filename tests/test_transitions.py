@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 
 from newsletter import delivery, planning
-from newsletter.delivery import claim
+from newsletter.delivery import claim_deliveries
 from newsletter.delivery.bounces import handling
 from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase
 from newsletter.editions import lifecycle
@@ -104,9 +104,9 @@ def test_whatever_happens_only_legal_changes_of_state_are_made() -> None:
     rest = list(Delivery.objects.filter(state="unknown").values_list("pk", flat=True))
     delivery.settle_unknown(rest, state="failed", source="operator", text="", now=LATER)
     delivery.retry_failed(edition, now=LATER)
-    claim.claim_due(token="dead", limit=10, now=LATER + timedelta(minutes=11))
+    claim_deliveries.claim_due(token="dead", limit=10, now=LATER + timedelta(minutes=11))
     held = list(Delivery.objects.filter(claim="dead", state="claimed").values_list("pk", flat=True))
-    claim.mark_sending(held[:3], token="dead", now=LATER + timedelta(minutes=11))
+    claim_deliveries.mark_sending(held[:3], token="dead", now=LATER + timedelta(minutes=11))
     delivery.rescue_expired(now=LATER + timedelta(minutes=30))
     Subscriber.objects.filter(deliveries__state="queued").update(state="unsubscribed")
     run(MemoryTransport(), minutes=40)

@@ -20,8 +20,8 @@ from newsletter.catalogue.sources.observation import Observation
 from newsletter.catalogue.submissions import SubmissionResult
 from newsletter.models import Paper, Sighting, Signal, SourceHost, SourceRun, Submission, Vote
 from newsletter.ranking import votes
-from newsletter.ranking.explain import why_trending
-from newsletter.ranking.scoring import score_papers
+from newsletter.ranking.explain_trend import why_trending
+from newsletter.ranking.update_trend_scores import score_papers
 from subscriptions import gdpr
 from subscriptions.lifecycle import Origin
 from subscriptions.models import Subscriber

@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from newsletter import planning
 from newsletter.catalogue import submissions
-from newsletter.delivery.compose import SCOPE
+from newsletter.delivery.compose_message import SCOPE
 from newsletter.models import Delivery, Edition, Paper, Submission, Verdict, Vote
 from subscriptions import gdpr, links
 from subscriptions.log_redaction import redact

@@ -21,7 +21,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from newsletter import tasks
 from newsletter.catalogue.http_client import FetchPolicy
 from newsletter.delivery import webhooks
-from newsletter.delivery.webhooks import endpoint_secrets, outbox, post
+from newsletter.delivery.webhooks import endpoint_secrets, http_post, outbox
 from newsletter.delivery.webhooks.signature import signed_headers
 from newsletter.models import Edition, Paper, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from newsletter.monitoring import alarms as alarm_rows
@@ -230,7 +230,7 @@ def test_a_receiver_that_asks_for_time_gets_it_up_to_a_day(receiver: Receiver) -
 def test_who_says_nothing_in_time_is_given_up_and_holds_up_nobody(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(post, "SECONDS", 0.3)
+    monkeypatch.setattr(http_post, "SECONDS", 0.3)
     with receiving() as quick:
         slow, fast = endpoint_at(receiver.url), endpoint_at(quick.url)
         done_edition()
@@ -244,7 +244,7 @@ def test_who_says_nothing_in_time_is_given_up_and_holds_up_nobody(
 
 
 def test_headers_that_never_end_are_given_up_as_well(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(post, "SECONDS", 0.5)
+    monkeypatch.setattr(http_post, "SECONDS", 0.5)
     over = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -283,7 +283,7 @@ def flood() -> Iterator[bytes]:
 def test_of_a_slow_or_endless_answer_the_status_is_enough(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch, body: Any
 ) -> None:
-    monkeypatch.setattr(post, "BODY_SECONDS", 0.3)
+    monkeypatch.setattr(http_post, "BODY_SECONDS", 0.3)
     endpoint_at(receiver.url)
     done_edition()
     receiver.will(Answer(200, body=body))
@@ -291,7 +291,7 @@ def test_of_a_slow_or_endless_answer_the_status_is_enough(
     tell()
     assert time.monotonic() - started < 2
     assert only().state == "sent"
-    assert len(only().excerpt) <= post.EXCERPT
+    assert len(only().excerpt) <= http_post.EXCERPT
 
 
 def test_a_packed_answer_is_not_unpacked(receiver: Receiver) -> None:
@@ -467,7 +467,7 @@ def test_a_claim_that_died_is_due_again_and_what_its_worker_still_says_changes_n
     assert outbox._claim(now=NOON) == []
     assert deliver(at=NOON + outbox.LEASE) == 1
     assert (only().state, only().attempts) == ("sent", 2)
-    outbox._settle(late, post.WebhookResponse(500, "too late", 1), now=NOON + outbox.LEASE)
+    outbox._settle(late, http_post.WebhookResponse(500, "too late", 1), now=NOON + outbox.LEASE)
     assert (only().state, only().status, len(only().tries)) == ("sent", 200, 1)
     assert only().endpoint.failing_since is None
 

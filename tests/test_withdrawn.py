@@ -12,7 +12,7 @@ from newsletter import planning
 from newsletter.catalogue import polling
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources import arxiv_query, hf_daily
-from newsletter.delivery.compose import SCOPE
+from newsletter.delivery.compose_message import SCOPE
 from newsletter.editions import lifecycle
 from newsletter.models import Delivery, Edition, EditionItem, Paper, Sighting, SourceRun
 from subscriptions import links

@@ -1,5 +1,25 @@
 """The admin for curators and operators. Thin: every button calls one function of a step and reports the result."""
 
-from newsletter.admin import deliveries, editions, letters, papers, sources, streams, submissions, users, webhooks
+from newsletter.admin import (
+    deliveries,
+    editions,
+    mail_streams,
+    papers,
+    sources,
+    submissions,
+    unrecognised_bounces,
+    users,
+    webhooks,
+)
 
-__all__ = ["deliveries", "editions", "letters", "papers", "sources", "streams", "submissions", "users", "webhooks"]
+__all__ = [
+    "deliveries",
+    "editions",
+    "mail_streams",
+    "papers",
+    "sources",
+    "submissions",
+    "unrecognised_bounces",
+    "users",
+    "webhooks",
+]

@@ -27,7 +27,7 @@ from newsletter.admin.list_counts import counts_of, openings_of, readers_of
 from newsletter.editions import lifecycle
 from newsletter.mail.compile import CompileError
 from newsletter.models import Edition, EditionItem, PaperTopic
-from newsletter.monitoring import previews
+from newsletter.monitoring import digest_previews
 from subscriptions.models import Topic
 
 State = Edition.State
@@ -258,7 +258,7 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
             "shows": {"light": _("Light"), "dark": _("Dark"), "text": _("Text part")},
             "personas": [
                 (number, persona.name, [names.get(slug, slug) for slug in persona.follows])
-                for number, persona in enumerate(previews.sample_personas(edition))
+                for number, persona in enumerate(digest_previews.sample_personas(edition))
             ],
             "approve": "approve" in self._acts(request, edition),
             "opts": self.opts,
@@ -268,12 +268,12 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
     def preview_mail(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
         """One sample reader's mail in a sandbox: ``?show=light`` (HTML), ``dark`` or ``text``."""
         edition = self._viewable(request, pk)
-        personas = previews.sample_personas(edition)
+        personas = digest_previews.sample_personas(edition)
         if number >= len(personas):
             raise Http404
         show = request.GET.get("show", "light")
         try:
-            message = previews.preview(edition, persona=personas[number], now=timezone.now())
+            message = digest_previews.preview(edition, persona=personas[number], now=timezone.now())
         except (CompileError, ValueError) as error:
             return _framed(str(error), kind="plain", status=422)
         part = message.get_body(("plain" if show == "text" else "html",))

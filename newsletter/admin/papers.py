@@ -27,7 +27,7 @@ from newsletter.catalogue import merging, provenance
 from newsletter.catalogue.topics import assignment
 from newsletter.editions import lifecycle
 from newsletter.models import Edition, EditionItem, Paper, PaperQuerySet, PaperTopic, SearchEntry, Sighting
-from newsletter.ranking.explain import why_trending
+from newsletter.ranking.explain_trend import why_trending
 from subscriptions.admin import LinesField
 from subscriptions.models import ApiKey, Topic
 

@@ -10,7 +10,7 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from newsletter.admin import letters, submissions
+from newsletter.admin import submissions, unrecognised_bounces
 
 # Group -> (title, icon, admin page, permission).
 _PAGES: dict[Any, tuple[tuple[Any, str, str, str], ...]] = {
@@ -48,8 +48,8 @@ _PAGES: dict[Any, tuple[tuple[Any, str, str, str], ...]] = {
 }
 _BADGES = {  # what a person should look into
     "newsletter_submission_changelist": submissions.waiting,
-    "newsletter_letter_changelist": letters.waiting,
-    "newsletter_domainhold_changelist": letters.held,
+    "newsletter_letter_changelist": unrecognised_bounces.waiting,
+    "newsletter_domainhold_changelist": unrecognised_bounces.held,
 }
 
 

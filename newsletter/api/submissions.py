@@ -25,12 +25,12 @@ from newsletter.api.request_checks import json_response
 from newsletter.catalogue import submissions
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.provenance import API as SOURCE
-from newsletter.catalogue.sources.identifiers import arxiv_id as parsed_arxiv_id
-from newsletter.catalogue.sources.identifiers import could_exist, title_key
-from newsletter.catalogue.sources.links import safe_url
+from newsletter.catalogue.sources.clean_text import clean_abstract, clean_name, clean_title
 from newsletter.catalogue.sources.observation import Observation
-from newsletter.catalogue.sources.text import clean_abstract, clean_name, clean_title
-from newsletter.editions import public_facts
+from newsletter.catalogue.sources.paper_identifiers import arxiv_id as parsed_arxiv_id
+from newsletter.catalogue.sources.paper_identifiers import could_exist, title_key
+from newsletter.catalogue.sources.public_urls import safe_url
+from newsletter.editions import serializers
 from newsletter.models import Paper, Sighting, Submission
 from subscriptions.api import KeyAuth, KeyThrottle, guarded, key_of
 from subscriptions.models import ApiKey
@@ -149,5 +149,5 @@ def _response(paper: Paper, *, state: str, status: int) -> HttpResponse:
     shown = Paper.objects.published().with_topics().filter(pk=key).first()
     message = MESSAGES[state] if shown else MESSAGES["hidden"]
     return json_response(
-        {"state": state, "message": message, "paper": public_facts.of_paper(shown) if shown else None}, status=status
+        {"state": state, "message": message, "paper": serializers.of_paper(shown) if shown else None}, status=status
     )

@@ -17,7 +17,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from newsletter.catalogue import polling
 from newsletter.catalogue.sources import arxiv_query
-from newsletter.catalogue.sources.identifiers import arxiv_id, could_exist
+from newsletter.catalogue.sources.paper_identifiers import arxiv_id, could_exist
 from newsletter.models import Paper, Sighting, SourceRun, Submission
 from subscriptions.lifecycle import ACTIVE
 from subscriptions.models import Subscriber

@@ -4,7 +4,7 @@ In: Delivery rows that are due. Out: the same rows, each in exactly one terminal
 did not go smoothly. Every part may run twice and on many machines at once: a row moves only by a conditional UPDATE.
 """
 
-from newsletter.delivery.claim import CONFIRM_STREAM, STREAM
+from newsletter.delivery.claim_deliveries import CONFIRM_STREAM, STREAM
 from newsletter.delivery.expired_leases import rescue_expired, skip_expired
 from newsletter.delivery.operator_actions import (
     counts,
@@ -18,7 +18,7 @@ from newsletter.delivery.operator_actions import (
     try_now,
 )
 from newsletter.delivery.retention import forget_details
-from newsletter.delivery.run import Run, deliver
+from newsletter.delivery.send_loop import Run, deliver
 
 __all__ = [
     "CONFIRM_STREAM",

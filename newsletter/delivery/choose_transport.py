@@ -16,7 +16,7 @@ from newsletter.delivery.transports import Transport
 from newsletter.delivery.transports.django_backend import BackendTransport
 from newsletter.delivery.transports.dkim import Signer
 from newsletter.delivery.transports.relay_urls import Common, open_relays, relay_from_url
-from newsletter.delivery.transports.smtp_opening import Relay, Security
+from newsletter.delivery.transports.smtp_handshake import Relay, Security
 
 
 def open_transport() -> Transport:

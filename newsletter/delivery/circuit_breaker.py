@@ -1,8 +1,8 @@
 """The circuit breaker of one run: an ailing relay closes the stream for a while, a storm of refusals an edition.
 
 In: outcomes of each turn. Out: a Stream row that stops all workers' claims until a probe and says since when nothing
-is sent and what was answered; a domain that is held; or, of a storm of refusals, what `storms` makes of it. While
-everything goes well it asks the database once per run.
+is sent and what was answered; a domain that is held; or, of a storm of refusals, what `bounce_storms` makes of it.
+While everything goes well it asks the database once per run.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from django.db import transaction
 from django.db.models import Q
 
 from newsletter.delivery import sending_rate
-from newsletter.delivery.bounces import storms
-from newsletter.delivery.claim import STREAM
-from newsletter.delivery.settle import infrastructure_wait, reply_line
+from newsletter.delivery.bounces import bounce_storms
+from newsletter.delivery.claim_deliveries import STREAM
+from newsletter.delivery.record_outcomes import infrastructure_wait, reply_line
 from newsletter.delivery.transports import Outcome, OutcomeKind, Phase
 from newsletter.models import Edition, Stream
 from subscriptions.backoff import backoff
@@ -78,7 +78,7 @@ class Breaker:
             elif kind in {OutcomeKind.REJECTED, OutcomeKind.SOFT, OutcomeKind.BOUNCED}:
                 self._refused[row.edition] += 1
                 if self._is_storm(row.edition):
-                    writes.append(partial(storms.ask_about_refusals, row.edition, now=now))
+                    writes.append(partial(bounce_storms.ask_about_refusals, row.edition, now=now))
                     self._refused[row.edition] = 0
             elif kind is OutcomeKind.LIMITED:
                 self._note_limit(outcome, row, writes=writes, now=now)

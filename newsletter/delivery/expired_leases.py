@@ -11,7 +11,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from newsletter.delivery.claim import State, owed_since, owed_state
+from newsletter.delivery.claim_deliveries import State, owed_since, owed_state
 from newsletter.models import Claim, Delivery, DeliveryEvent, Edition
 
 CHUNK = 2000

@@ -15,7 +15,7 @@ from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import Greatest
 
 from newsletter.delivery import sending_rate
-from newsletter.delivery.claim import HELD, OWED, STREAM, State
+from newsletter.delivery.claim_deliveries import HELD, OWED, STREAM, State
 from newsletter.models import Delivery, DeliveryEvent, Edition, Stream
 from subscriptions.models import Subscriber
 

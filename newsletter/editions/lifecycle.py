@@ -22,7 +22,7 @@ from newsletter.interests.load_profiles import ReaderProfiles
 from newsletter.mail import compile as mail_compile
 from newsletter.models import Compiled, Delivery, Edition, EditionItem, Paper, PaperTopic, Sighting
 from newsletter.models.papers import UNMEASURED
-from newsletter.ranking.explain import GAINS
+from newsletter.ranking.explain_trend import GAINS
 from subscriptions import schedule
 from subscriptions.models import Subscriber
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from newsletter.catalogue.topics.lessons import singular
+from newsletter.catalogue.topics.labelled_examples import singular
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]

@@ -23,10 +23,10 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext as _
 
 from newsletter.mail import assemble, encoding, subject_lines
-from newsletter.mail import text as mail_text
-from newsletter.mail.links import LinkKind, click_url, digest_url, links_of, verdict_url
+from newsletter.mail import plain_text as mail_text
+from newsletter.mail.digest_links import LinkKind, click_url, digest_url, links_of, verdict_url
 from newsletter.models import Edition, EditionItem
-from newsletter.ranking.explain import call_trending, gains_line, stands_out
+from newsletter.ranking.explain_trend import call_trending, gains_line, stands_out
 from subscriptions import links
 from subscriptions.models import Subscriber, Topic
 

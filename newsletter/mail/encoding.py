@@ -9,7 +9,7 @@ from __future__ import annotations
 from base64 import b64encode
 from email.utils import parseaddr
 
-from newsletter.mail.text import UNSAFE
+from newsletter.mail.plain_text import UNSAFE
 
 TOKEN_LENGTH = 24  # URL-safe characters: 24 bytes are 32 base64 characters, with nothing left over
 _LINE = 75  # columns before the soft line break of quoted-printable

@@ -96,7 +96,7 @@ def _prepare() -> None:
     from django.core.management import call_command
     from django.utils import timezone
 
-    from newsletter.ranking import scoring
+    from newsletter.ranking import update_trend_scores
 
     with _step("A fresh SQLite database"):
         call_command("migrate", verbosity=0)
@@ -104,7 +104,7 @@ def _prepare() -> None:
     with _step("Sample papers with ten days of votes and stars"):
         call_command("load_sample", stdout=io.StringIO())
     with _step("Trend scores"):
-        scoring.score_papers(now=timezone.now())
+        update_trend_scores.score_papers(now=timezone.now())
 
 
 def _tell_the_story(site: str, catcher: MailCatcher) -> None:

@@ -19,8 +19,8 @@ from django.db import transaction
 
 from newsletter.editions import lifecycle
 from newsletter.models import Edition
-from newsletter.monitoring import previews
-from newsletter.monitoring.previews import Persona
+from newsletter.monitoring import digest_previews
+from newsletter.monitoring.digest_previews import Persona
 from subscriptions.models import Topic
 
 PERSONA_FIELDS = "topics=SLUG,… mutes=SLUG,… papers=N format=html|text new=yes"
@@ -77,7 +77,7 @@ def edition_to_show(cadence: str, *, now: datetime) -> Iterator[Edition]:
 
 def write_preview(edition: Edition, *, persona: Persona, folder: Path, now: datetime) -> Preview:
     """Compose the mail and write its files. ValueError when no paper of the edition fits the reader."""
-    data = previews.preview_bytes(edition, persona=persona, now=now)
+    data = digest_previews.preview_bytes(edition, persona=persona, now=now)
     message = message_from_bytes(data, policy=policy.default)
     folder.mkdir(parents=True, exist_ok=True)
     title = f"{edition.get_cadence_display()}, {persona.name}"

@@ -15,23 +15,16 @@ from newsletter.models.deliveries import (
     Miss,
     Verdict,
 )
+from newsletter.models.delivery_audits import HighWater, Reconciliation
 from newsletter.models.editions import Compiled, CuratorMail, Edition, EditionItem, EditionItemQuerySet, EditionQuerySet
 from newsletter.models.embeddings import PaperVector
-from newsletter.models.letters import Letter, LetterQuerySet
-from newsletter.models.operations import (
-    DomainHold,
-    Heartbeat,
-    HighWater,
-    Lease,
-    PaceBucket,
-    Reconciliation,
-    SourceHost,
-    SourceRun,
-    Stream,
-)
+from newsletter.models.heartbeats_and_leases import Heartbeat, Lease
+from newsletter.models.mail_streams import DomainHold, PaceBucket, Stream
 from newsletter.models.papers import Merge, Paper, PaperQuerySet, PaperTopic, Sighting, Signal
-from newsletter.models.search import SearchEntry, SearchMemory
+from newsletter.models.search_index import SearchEntry, SearchMemory
 from newsletter.models.sign_ins import SignIn, SignInQuerySet
+from newsletter.models.source_runs import SourceHost, SourceRun
+from newsletter.models.unrecognised_bounces import Letter, LetterQuerySet
 from newsletter.models.votes_and_submissions import Submission, SubmissionQuerySet, Vote
 from newsletter.models.webhooks import WebhookDelivery, WebhookEndpoint, WebhookEvent
 

@@ -2,8 +2,8 @@
 
 In: the database and the clock. Out: alarms, one sentence each, and numbers for a monitor. What is true here is true for
 every process: a worker that lives but does nothing raises the alarm as surely as one that is gone. To add an alarm: its
-name in `alarm_names`, its check in `edition_alarms`, `machine_alarms` or `mail_alarms`, its limit in `thresholds`, its
-entry in docs/runbook.md.
+name in `alarm_names`, its check in `edition_alarms`, `machine_alarms` or `mail_alarms`, its limit in
+`alarm_thresholds`, its entry in docs/runbook.md.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import Any
 from django.db.models import Count, Q
 
 from newsletter.models import Delivery, Edition
-from newsletter.monitoring.thresholds import DAY, LOOK_BACK, OVERDUE, UNKNOWN_PATIENCE
+from newsletter.monitoring.alarm_thresholds import DAY, LOOK_BACK, OVERDUE, UNKNOWN_PATIENCE
 from subscriptions.models import Subscriber
 
 State = Delivery.State

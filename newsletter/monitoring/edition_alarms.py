@@ -9,7 +9,7 @@ from django.conf import settings
 
 from newsletter.editions.lifecycle import listed_items
 from newsletter.models import Edition, Reconciliation
-from newsletter.monitoring import thresholds
+from newsletter.monitoring import alarm_thresholds
 from newsletter.monitoring.alarm_names import Alarm, Name, Part, ago, count_of
 from subscriptions.models import Subscriber
 
@@ -44,7 +44,7 @@ def approvals(*, now: datetime) -> Iterator[Alarm]:
 def _unapproved(cadence: str, *, now: datetime) -> tuple[Edition | None, list[Edition]]:
     """The draft whose cut-off is near, and those in a row, newest first, whose cut-off passed without approval."""
     waiting, missed = None, []
-    newest = Edition.objects.filter(cadence=cadence, cutoff_at__gt=now - thresholds.LOOK_BACK)
+    newest = Edition.objects.filter(cadence=cadence, cutoff_at__gt=now - alarm_thresholds.LOOK_BACK)
     for edition in newest.order_by("-period_on"):
         is_draft = edition.state == Edition.State.DRAFT and not settings.EDITION_AUTO_APPROVE
         was_draft = edition.state == Edition.State.SKIPPED and not edition.approved_at and not edition.frozen_at
@@ -52,9 +52,9 @@ def _unapproved(cadence: str, *, now: datetime) -> tuple[Edition | None, list[Ed
             break
         if not listed_items(edition).exists():
             continue  # nothing to approve: the sources' alarm
-        if edition.cutoff_at < now - thresholds.APPROVAL_PATIENCE:
+        if edition.cutoff_at < now - alarm_thresholds.APPROVAL_PATIENCE:
             missed.append(edition)
-        elif is_draft and edition.cutoff_at <= now + thresholds.APPROVAL_WARNING:
+        elif is_draft and edition.cutoff_at <= now + alarm_thresholds.APPROVAL_WARNING:
             waiting = edition
     return waiting, missed
 
@@ -64,7 +64,7 @@ def missing(*, now: datetime) -> Iterator[Alarm]:
     if not Subscriber.objects.mailable().exists():
         return
     last = Edition.objects.filter(cadence=Edition.Cadence.DAILY).order_by("-period_on").first()
-    if last is None or now.date() - last.period_on > thresholds.EDITION_PATIENCE:
+    if last is None or now.date() - last.period_on > alarm_thresholds.EDITION_PATIENCE:
         since = f"since {last.period_on}" if last else "yet"
         yield Alarm(
             Part.TICK,

@@ -12,8 +12,8 @@ from django.db.models import Q
 from newsletter.catalogue import polling
 from newsletter.delivery import restore_detection
 from newsletter.models import Heartbeat, SignIn, WebhookEndpoint, full_disk
+from newsletter.monitoring import alarm_thresholds
 from newsletter.monitoring import clock_skew as clocks
-from newsletter.monitoring import thresholds
 from newsletter.monitoring.alarm_names import Alarm, Name, Part, ago, count_of
 from subscriptions import rate_limits
 
@@ -52,7 +52,7 @@ def _tick(now: datetime) -> Iterator[Alarm]:
 
 def _clocks(now: datetime) -> Iterator[Alarm]:
     """A machine whose clock is wrong drops its tasks as expired, or plans and gives up leases at the wrong moment."""
-    for one in Heartbeat.objects.filter(name__startswith=clocks.PREFIX, at__gt=now - thresholds.CLOCK_MEMORY):
+    for one in Heartbeat.objects.filter(name__startswith=clocks.PREFIX, at__gt=now - alarm_thresholds.CLOCK_MEMORY):
         ahead = timedelta(seconds=float(one.detail))
         if abs(ahead) > clocks.APART:
             machine_name = one.name.removeprefix(clocks.PREFIX)
@@ -67,7 +67,7 @@ def _clocks(now: datetime) -> Iterator[Alarm]:
 def _disk(now: datetime) -> Iterator[Alarm]:
     free = shutil.disk_usage(settings.VAR_DIR).free // MEGABYTE
     since = full_disk.since()
-    if free < thresholds.FREE_MEGABYTES:
+    if free < alarm_thresholds.FREE_MEGABYTES:
         words = f"{free} MB are free on the disk of {settings.VAR_DIR}."
     elif since:
         words = f"The database says since {ago(now - since)} that its disk is full."
@@ -81,14 +81,14 @@ def _disk(now: datetime) -> Iterator[Alarm]:
 def ingest(*, now: datetime) -> Iterator[Alarm]:
     """What a worker of the `ingest` queue does beside the sources themselves."""
     last = _last("papers")
-    if settings.SOURCES and last and now - last > thresholds.INGEST_PATIENCE:
+    if settings.SOURCES and last and now - last > alarm_thresholds.INGEST_PATIENCE:
         yield Alarm(
             Part.INGEST,
             Name.INGEST_LATE,
             f"No worker has asked the sources for {ago(now - last)}. Start a worker for the queue `ingest`.",
         )
     read = Heartbeat.objects.filter(name="mailbox").first()
-    if settings.BOUNCE_MAILBOX_URL and read and now - read.at > thresholds.MAILBOX_PATIENCE:
+    if settings.BOUNCE_MAILBOX_URL and read and now - read.at > alarm_thresholds.MAILBOX_PATIENCE:
         yield Alarm(
             Part.INGEST,
             Name.MAILBOX_UNREAD,
@@ -100,7 +100,7 @@ def ingest(*, now: datetime) -> Iterator[Alarm]:
 def strangers(*, now: datetime) -> Iterator[Alarm]:
     """Limits that refuse people, and passwords that somebody guesses."""
     empty = rate_limits.empty_buckets(now=now)
-    if empty.get(rate_limits.NETWORK, 0) < thresholds.BUSY_NETWORKS:
+    if empty.get(rate_limits.NETWORK, 0) < alarm_thresholds.BUSY_NETWORKS:
         empty.pop(rate_limits.NETWORK, None)
     if empty:
         which = ", ".join(f"{name} ({number})" for name, number in sorted(empty.items()))
@@ -130,7 +130,7 @@ def sources(*, now: datetime) -> Iterator[Alarm]:
 def webhooks(*, now: datetime) -> Iterator[Alarm]:
     """Until somebody switches the endpoint on again or says to leave it off: its owner may not know."""
     is_off = Q(is_active=False) & ~Q(off_reason="")
-    failing = Q(is_active=True, failing_since__lte=now - thresholds.WEBHOOK_PATIENCE)
+    failing = Q(is_active=True, failing_since__lte=now - alarm_thresholds.WEBHOOK_PATIENCE)
     for one in WebhookEndpoint.objects.filter(is_off | failing):
         if one.is_active:
             since = f"{one.failing_since:%Y-%m-%d %H:%M} UTC"

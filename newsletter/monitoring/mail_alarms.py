@@ -10,10 +10,10 @@ from django.conf import settings
 from django.db.models import Exists, Min
 
 from newsletter import delivery
-from newsletter.delivery.bounces import letters, storms
+from newsletter.delivery.bounces import bounce_storms, unrecognised
 from newsletter.delivery.sending_rate import EVERYTHING
 from newsletter.models import Claim, Delivery, Edition, Miss, PaceBucket, Stream
-from newsletter.monitoring import thresholds
+from newsletter.monitoring import alarm_thresholds
 from newsletter.monitoring.alarm_names import Alarm, Name, Part, ago, count_of
 from newsletter.monitoring.delivery_counts import Tally, tallies
 from subscriptions.models import Notice
@@ -28,7 +28,7 @@ _ADDRESS = re.compile(r"<?[^\s<>@]+@[^\s<>@]+>?")
 
 def notices(*, now: datetime) -> Iterator[Alarm]:
     oldest = oldest_notice()
-    if oldest and now - oldest > thresholds.NOTICE_PATIENCE:
+    if oldest and now - oldest > alarm_thresholds.NOTICE_PATIENCE:
         yield Alarm(
             Part.CONFIRM,
             Name.NOTICES_WAITING,
@@ -57,7 +57,7 @@ def _relay(stream: Stream, *, now: datetime) -> Iterator[Alarm]:
     """Measured from when the digests were first owed: each try puts them off again."""
     owed = Delivery.objects.filter(not_before__isnull=False, edition__in=Edition.objects.sendable())
     since = owed.aggregate(oldest=Min("due_at"))["oldest"]
-    if since is None or now - since <= thresholds.RELAY_PATIENCE:
+    if since is None or now - since <= alarm_thresholds.RELAY_PATIENCE:
         return
     is_away = stream.trouble == Stream.Trouble.UNREACHABLE
     said = _ADDRESS.sub("<…>", stream.last_reply[:120]) or "no answer"
@@ -72,7 +72,7 @@ def _relay(stream: Stream, *, now: datetime) -> Iterator[Alarm]:
 
 def _held_domains(now: datetime) -> Iterator[Alarm]:
     """One hold is what limits are for; several in a row, with nothing taken between, want a person."""
-    held = PaceBucket.objects.filter(held_until__gt=now, holds__gte=thresholds.HOLDS).exclude(scope=EVERYTHING)
+    held = PaceBucket.objects.filter(held_until__gt=now, holds__gte=alarm_thresholds.HOLDS).exclude(scope=EVERYTHING)
     if domains := list(held.order_by("-holds").values_list("scope", flat=True)):
         yield Alarm(
             Part.DIGEST,
@@ -84,7 +84,7 @@ def _held_domains(now: datetime) -> Iterator[Alarm]:
 
 def _waiting(now: datetime) -> Iterator[Alarm]:
     oldest = oldest_delivery(now)
-    if oldest and now - oldest > thresholds.DELIVERY_PATIENCE:
+    if oldest and now - oldest > alarm_thresholds.DELIVERY_PATIENCE:
         yield Alarm(
             Part.DIGEST,
             Name.DELIVERIES_WAITING,
@@ -102,7 +102,7 @@ def oldest_delivery(now: datetime) -> datetime | None:
 
 def _claims(now: datetime) -> Iterator[Alarm]:
     """Rows of a dead worker that were not rescued: the rescue is not running."""
-    dead = Claim.objects.filter(lease_until__lt=now - thresholds.CLAIM_PATIENCE).values("token")
+    dead = Claim.objects.filter(lease_until__lt=now - alarm_thresholds.CLAIM_PATIENCE).values("token")
     held = Delivery.objects.filter(state__in=[Delivery.State.CLAIMED, Delivery.State.SENDING], claim__in=dead).count()
     if held:
         yield Alarm(
@@ -128,7 +128,7 @@ def paused(*, now: datetime) -> Iterator[Alarm]:
 
 def returned(*, now: datetime) -> Iterator[Alarm]:
     """What came back and wants a person: letters nobody can place, and domains that failed as a whole."""
-    waiting = letters.waiting_letters()
+    waiting = unrecognised.waiting_letters()
     if waiting.number:
         since = f", the oldest for {ago(now - waiting.oldest)}" if waiting.oldest else ""
         yield Alarm(
@@ -137,7 +137,7 @@ def returned(*, now: datetime) -> Iterator[Alarm]:
             f"{count_of(waiting.number, 'letter')} of the bounce mailbox wait for a person{since}."
             " Say what they are: admin, Letters set aside.",
         )
-    for sentence in storms.held_domains():
+    for sentence in bounce_storms.held_domains():
         yield Alarm(Part.DIGEST, Name.DOMAIN_PAUSED, sentence)
 
 
@@ -145,21 +145,21 @@ def outcomes_of_late(*, now: datetime) -> Iterator[Alarm]:
     """What readers got, not what machines did."""
     found = tallies(now=now)
     for tally in found:
-        if now - tally.frozen_at < thresholds.RECENT:
+        if now - tally.frozen_at < alarm_thresholds.RECENT:
             yield from _of_edition(tally)
     yield from _unknown(found)
     yield from _without_mail(found, now=now)
 
 
 def _of_edition(tally: Tally) -> Iterator[Alarm]:
-    if thresholds.is_many(tally.failed, tally.planned):
+    if alarm_thresholds.is_many(tally.failed, tally.planned):
         yield Alarm(
             Part.DIGEST,
             Name.DIGESTS_FAILED,
             f"{tally.failed} of {tally.planned} digests of {tally.name} failed. Read the relay's answers in Deliveries,"
             " then press “Retry the failed” on the edition's page.",
         )
-    if thresholds.is_many(tally.late, tally.planned):
+    if alarm_thresholds.is_many(tally.late, tally.planned):
         yield Alarm(
             Part.DIGEST,
             Name.DIGESTS_LATE,
@@ -167,7 +167,7 @@ def _of_edition(tally: Tally) -> Iterator[Alarm]:
             " Look at the relay, the workers of `digest` and DELIVERY_RATE.",
         )
     tried = tally.sent + tally.failed + tally.retry
-    if tally.retry >= thresholds.AT_LEAST and tally.retry >= thresholds.DEFERRED_SHARE * tried:
+    if tally.retry >= alarm_thresholds.AT_LEAST and tally.retry >= alarm_thresholds.DEFERRED_SHARE * tried:
         yield Alarm(
             Part.DIGEST,
             Name.RELAY_DEFERS,
@@ -190,14 +190,14 @@ def _unknown(found: Sequence[Tally]) -> Iterator[Alarm]:
 def _without_mail(found: Sequence[Tally], *, now: datetime) -> Iterator[Alarm]:
     """Of those whose hour came within the last 24: no mail, and no reason of their own for it."""
     missed = (
-        Miss.objects.filter(at__gt=now - thresholds.DAY, at__lte=now, why=Miss.Why.NOTHING)
+        Miss.objects.filter(at__gt=now - alarm_thresholds.DAY, at__lte=now, why=Miss.Why.NOTHING)
         .values("subscriber")
         .distinct()
         .count()
     )
     without = missed + sum(tally.day_without for tally in found)
     due = missed + sum(tally.day_due for tally in found)
-    if not settings.MAIL_DRY_RUN_TO and thresholds.is_many(without, due):
+    if not settings.MAIL_DRY_RUN_TO and alarm_thresholds.is_many(without, due):
         yield Alarm(
             Part.DIGEST,
             Name.READERS_WITHOUT_MAIL,

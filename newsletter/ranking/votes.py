@@ -15,7 +15,7 @@ from django.db.models import Count, Func, Max, Q, TextField
 
 from newsletter.catalogue.submissions import SOURCE, lock_reader, may_take_part
 from newsletter.models import Paper, Signal, Vote
-from newsletter.ranking.scoring import YOUNG
+from newsletter.ranking.update_trend_scores import YOUNG
 from subscriptions.lifecycle import ACTIVE
 from subscriptions.models import Subscriber
 

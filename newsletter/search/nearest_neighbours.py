@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from newsletter.catalogue.topics import embeddings
 from newsletter.catalogue.topics.encoder import WIDTH
 from newsletter.models import SearchEntry
-from newsletter.search import index_entries
+from newsletter.search import update_index
 from newsletter.search.latent_semantics import NOTHING_LEARNT, PAPERS, Floats, Memory
 from newsletter.search.relevance import PaperWords, Scores
 
@@ -144,7 +144,7 @@ _EMPTY = VectorIndex(NOTHING_LEARNT, NOTHING_LEARNT.ids, NOTHING_LEARNT.papers_p
 def current() -> VectorIndex:
     """The index of what was last learnt, with the papers that came since."""
     global _shelf
-    memory = index_entries.recall()
+    memory = update_index.recall()
     if memory is None:
         return _EMPTY
     if _shelf is None or _shelf.memory is not memory:

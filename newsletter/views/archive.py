@@ -23,8 +23,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import condition
 
+from newsletter.mail import plain_text as mail_text
 from newsletter.mail import subject_lines
-from newsletter.mail import text as mail_text
 from newsletter.models import Edition, EditionItem, PaperTopic
 from newsletter.views import share_card_cache
 from newsletter.views.page_context import (

@@ -17,11 +17,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from newsletter.catalogue import submissions
-from newsletter.delivery.compose import SCOPE
+from newsletter.delivery.compose_message import SCOPE
 from newsletter.interests import clicks, verdicts
 from newsletter.mail import subject_lines
 from newsletter.mail.compile import reasons
-from newsletter.mail.links import links_of, paper_url
+from newsletter.mail.digest_links import links_of, paper_url
 from newsletter.models import Click, Delivery, EditionItem, Paper, Verdict
 from newsletter.ranking import votes
 from subscriptions import links

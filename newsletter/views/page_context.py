@@ -20,7 +20,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page
 
 from newsletter.models.papers import slice_of_union
-from newsletter.ranking.explain import why_trending
+from newsletter.ranking.explain_trend import why_trending
 from subscriptions.models import Topic
 
 if TYPE_CHECKING:

@@ -19,10 +19,10 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import condition
 
 from newsletter.catalogue.sources import registry
-from newsletter.catalogue.sources.identifiers import meant_arxiv_id
+from newsletter.catalogue.sources.paper_identifiers import meant_arxiv_id
 from newsletter.models import EditionItem, Paper, Sighting
-from newsletter.ranking.explain import gains_line
-from newsletter.search import similar
+from newsletter.ranking.explain_trend import gains_line
+from newsletter.search import similar_papers
 from newsletter.views import share_card_cache as kept_cards
 from newsletter.views import share_cards
 from newsletter.views.page_context import frame, public_page, sites_own_picture
@@ -118,6 +118,6 @@ def _label(source: str) -> str:
 
 
 def similar_to(paper: Paper) -> Sequence[Paper]:
-    best = [pk for pk, _likeness in similar.similar_to(paper, limit=SIMILAR_SHOWN)]
+    best = [pk for pk, _likeness in similar_papers.similar_to(paper, limit=SIMILAR_SHOWN)]
     found = Paper.objects.published().only("title", "listed_on", "withdrawn_at").in_bulk(best)
     return [found[pk] for pk in best if pk in found]

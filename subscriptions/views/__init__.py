@@ -1,10 +1,10 @@
 """What readers see and press, by what they do: coming, staying, leaving."""
 
-from subscriptions.views.about import embed_code, privacy
 from subscriptions.views.guards import secret_page
-from subscriptions.views.leaving import unsubscribe
 from subscriptions.views.preferences import ask_link, move, preferences
+from subscriptions.views.privacy_and_embed import embed_code, privacy
 from subscriptions.views.signup import confirm, embed, sent, subscribe
+from subscriptions.views.unsubscribe_page import unsubscribe
 
 __all__ = [
     "ask_link",

@@ -23,7 +23,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from subscriptions import lifecycle, links
-from subscriptions import turned_away as refusals
+from subscriptions import refused_requests as refusals
 from subscriptions.forms import TOO_MANY, SignupForm, TopicsForm, consent_words, errors_of
 from subscriptions.lifecycle import TooMany, Wishes
 from subscriptions.models import ConsentEvent, RefusedRequest, Subscriber

@@ -22,10 +22,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 from numpy.typing import NDArray
 
-from newsletter.catalogue.sources import listing_page
+from newsletter.catalogue.sources import hf_saved_listing
 from newsletter.catalogue.topics import encoder as text_encoder
 from newsletter.catalogue.topics.classifier import Classifier, TopicProfile
-from newsletter.catalogue.topics.lessons import made_up_examples
+from newsletter.catalogue.topics.labelled_examples import made_up_examples
 from newsletter.interests import profile as profiles
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,7 +53,8 @@ def load(folder: Path = PAGES) -> Corpus:
     pages = []
     for path in sorted(folder.glob("*.txt")):
         rows = [
-            (" ".join(o.title.casefold().split()), o.title, o.abstract) for o in listing_page.parse(path.read_bytes())
+            (" ".join(o.title.casefold().split()), o.title, o.abstract)
+            for o in hf_saved_listing.parse(path.read_bytes())
         ]
         found |= {key: (title, abstract) for key, title, abstract in rows if key not in found}
         pages.append({key for key, _, _ in rows})

@@ -77,7 +77,7 @@ def main() -> None:
 def _print_passes() -> None:
     from django.db import connection, reset_queries
 
-    from newsletter.ranking.scoring import score_papers
+    from newsletter.ranking.update_trend_scores import score_papers
 
     for moment in (NOW, NOW + timedelta(minutes=15)):
         reset_queries()

@@ -96,13 +96,13 @@ def judged_titles(catalogue: str) -> list[dict[str, Any]]:
 def print_quality(folder: Path, label: str) -> None:
     from newsletter import search
     from newsletter.catalogue.ingest import ingest
-    from newsletter.catalogue.sources import listing_page, sample
+    from newsletter.catalogue.sources import hf_saved_listing, sample_papers
     from newsletter.catalogue.topics import embeddings
     from newsletter.models import Paper
 
     pages = sorted(folder.glob("*.txt"))
-    observations = [one for page in pages for one in listing_page.parse(page.read_bytes())]
-    observations = observations or sample.observations(until=NOW)
+    observations = [one for page in pages for one in hf_saved_listing.parse(page.read_bytes())]
+    observations = observations or sample_papers.observations(until=NOW)
     ingest(observations, now=NOW)
     far = datetime.now(UTC) + timedelta(minutes=10)
     search.keep_up(now=NOW, deadline=far)
@@ -141,7 +141,7 @@ def _found(query: str) -> list[tuple[int, float]]:
 
 def _like(pk: int) -> list[int]:
     from newsletter.models import Paper
-    from newsletter.search.similar import similar_to
+    from newsletter.search.similar_papers import similar_to
 
     return [other for other, _ in similar_to(Paper.objects.get(pk=pk), limit=CUT)]
 
@@ -170,8 +170,8 @@ def print_speed(papers: int, label: str) -> None:
 
     from newsletter import search
     from newsletter.models import Paper
-    from newsletter.search.index_entries import learn_if_due
-    from newsletter.search.similar import similar_to
+    from newsletter.search.similar_papers import similar_to
+    from newsletter.search.update_index import learn_if_due
     from tests.bench.made_up_papers import fill
 
     began = time.perf_counter()

@@ -22,11 +22,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 from numpy.typing import NDArray
 
-from newsletter.catalogue.sources import listing_page, sample
+from newsletter.catalogue.sources import hf_saved_listing, sample_papers
 from newsletter.catalogue.topics import encoder as text_encoder
 from newsletter.catalogue.topics.classifier import Classifier, Meanings, TopicProfile
 from newsletter.catalogue.topics.encoder import Encoder
-from newsletter.catalogue.topics.lessons import Example, made_up_examples
+from newsletter.catalogue.topics.labelled_examples import Example, made_up_examples
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT.parent / "shared" / "data" / "listing-pages"
@@ -57,9 +57,9 @@ def labelled(texts: dict[str, str], labels: str) -> list[Example]:
 
 
 def papers_of(folder: Path) -> dict[str, list[Example]]:
-    found = [one for page in sorted(folder.glob("*.txt")) for one in listing_page.parse(page.read_bytes())]
+    found = [one for page in sorted(folder.glob("*.txt")) for one in hf_saved_listing.parse(page.read_bytes())]
     real = {one.title.replace("“", '"').replace("”", '"'): one.abstract for one in reversed(found)}
-    ours = {one.title: one.abstract for one in sample.papers()}
+    ours = {one.title: one.abstract for one in sample_papers.papers()}
     sets = {
         "listing pages": labelled(real, "topic_labels.json"),
         "sample papers": labelled(ours, "sample_topic_labels.json"),
@@ -99,7 +99,7 @@ class Desk:
             vectors = self.vectors([one.text for one in papers])
         classifier = Classifier(
             topics,
-            background=[f"{one.title}. {one.abstract}" for one in sample.papers()],
+            background=[f"{one.title}. {one.abstract}" for one in sample_papers.papers()],
             examples=examples,
             corrections=corrections,
             meanings=meanings,
@@ -179,7 +179,7 @@ def main() -> None:
 
 
 def _print_cost(encoder: Encoder | None) -> None:
-    papers = sample.papers()
+    papers = sample_papers.papers()
     background = [f"{one.title}. {one.abstract}" for one in papers]
     began = time.process_time()
     classifier = Classifier(profiles(), background=background, examples=made_up_examples())

@@ -18,7 +18,7 @@ from math import log10
 import numpy as np
 from numpy.typing import NDArray
 
-from newsletter.ranking import trend
+from newsletter.ranking import trend_formula
 
 START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
 NAMES = (("hf_daily", "upvotes"), ("hf_daily", "stars"), ("readers", "votes"))
@@ -145,7 +145,7 @@ def counters(world: World) -> tuple[Array, Array]:
     return upvotes, np.maximum(world.star_base, 0)[:, None] + np.cumsum(world.stars, axis=1)
 
 
-def snapshots(world: World, *, until: int) -> trend.Snapshots:
+def snapshots(world: World, *, until: int) -> trend_formula.Snapshots:
     """Polled every hour for three days, then every six hours, until the hour given."""
     upvotes, stars = counters(world)
     hours = np.arange(until + 1)
@@ -162,7 +162,7 @@ def snapshots(world: World, *, until: int) -> trend.Snapshots:
         papers, at = np.nonzero(which)
         found.append((papers, np.full(len(papers), counter), values[papers, at], at))
     papers, counter, value, at = (np.concatenate(column) for column in zip(*found, strict=True))
-    return trend.Snapshots(
+    return trend_formula.Snapshots(
         papers=papers.astype(np.int64),
         counters=counter.astype(np.int64),
         values=value.astype(np.int64),
@@ -202,8 +202,8 @@ class _Moment:
         gain = world.genuine[self.known, hour + 1 : hour + 1 + 7 * 24].sum(axis=1)
         self.right = gain >= np.quantile(gain, 0.9)
         born_at = {paper: START.timestamp() + born * 3600 for paper, born in enumerate(world.born.tolist())}
-        gains = trend.gains_of(snapshots(world, until=hour))
-        daily = trend.score_papers(gains, born_at, now=self.now)["daily"]
+        gains = trend_formula.gains_of(snapshots(world, until=hour))
+        daily = trend_formula.score_papers(gains, born_at, now=self.now)["daily"]
         self.trend = np.array([daily[paper].score if paper in daily else 0.0 for paper in self.known.tolist()])
 
 

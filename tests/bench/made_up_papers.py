@@ -18,12 +18,12 @@ _BATCH = 5_000
 
 def fill(papers: int) -> None:
     """Paper rows and the topics of a third of them."""
-    from newsletter.catalogue.sources import sample
+    from newsletter.catalogue.sources import sample_papers
     from newsletter.models import Paper, PaperTopic
     from subscriptions.models import Topic
 
     random = np.random.default_rng(1)
-    counted = Counter(word for one in sample.papers() for word in f"{one.title} {one.abstract}".lower().split())
+    counted = Counter(word for one in sample_papers.papers() for word in f"{one.title} {one.abstract}".lower().split())
     common = [word for word, _ in counted.most_common()]
     made_up = ["".join(random.choice(list("abcdeilmnorstu"), 9)) for _ in range(_WORDS - len(common))]
     words = np.array([*common, *made_up], dtype=object)

@@ -76,15 +76,15 @@ def mails() -> list[Preview]:
 
     from newsletter.management.preview_files import edition_to_show, persona_of, write_preview
     from newsletter.models import Edition
-    from newsletter.monitoring.previews import Persona
-    from newsletter.ranking import scoring
+    from newsletter.monitoring.digest_previews import Persona
+    from newsletter.ranking import update_trend_scores
     from tests.mail_samples import make_edition
     from tests.test_golden_mails import CASES
 
     now = timezone.now()
     call_command("migrate", verbosity=0)
     call_command("load_sample", stdout=StringIO())
-    scoring.score_papers(now=now)
+    update_trend_scores.score_papers(now=now)
     shown = []
     for cadence in Edition.Cadence.values:
         with edition_to_show(cadence, now=now) as edition:

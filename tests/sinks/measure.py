@@ -11,7 +11,7 @@ import time
 from collections import Counter
 
 from newsletter.delivery.transports import Message
-from newsletter.delivery.transports.smtp_opening import Relay
+from newsletter.delivery.transports.smtp_handshake import Relay
 from newsletter.delivery.transports.smtp_transport import SmtpTransport
 
 LINE = b"A paragraph of a digest, as long as quoted-printable lets a line become =\r\n"

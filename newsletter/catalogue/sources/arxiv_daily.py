@@ -10,16 +10,16 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from newsletter.catalogue.sources import atom, links
-from newsletter.catalogue.sources.identifiers import arxiv_id
+from newsletter.catalogue.sources import arxiv_atom, public_urls
+from newsletter.catalogue.sources.clean_text import clean_abstract, clean_title
 from newsletter.catalogue.sources.observation import Observation, Request
-from newsletter.catalogue.sources.text import clean_abstract, clean_title
+from newsletter.catalogue.sources.paper_identifiers import arxiv_id
 
 SOURCE = "arxiv_daily"
 LABEL = "arXiv"
 TEXT_AUTHORITY, LINK_AUTHORITY = 3, 2
 OWN_VOTES: dict[str, int] = {}
-SPACING = atom.ARXIV_SPACING
+SPACING = arxiv_atom.ARXIV_SPACING
 HOSTS = frozenset({"rss.arxiv.org"})
 CONTENT_TYPES = frozenset({"application/atom+xml", "application/xml", "text/xml"})
 POLL_EVERY = timedelta(hours=2)
@@ -38,12 +38,14 @@ def addresses(request: Request) -> list[str]:
 def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:
     """The entries of one feed. Raises SourceError when it is not arXiv's feed."""
     found = []
-    for rank, entry in enumerate(atom.entries(atom.feed(data)), start=1):
-        identifier = arxiv_id(atom.text(entry, "atom:id"))
-        title = clean_title(atom.text(entry, "atom:title"))
+    for rank, entry in enumerate(arxiv_atom.entries(arxiv_atom.feed(data)), start=1):
+        identifier = arxiv_id(arxiv_atom.text(entry, "atom:id"))
+        title = clean_title(arxiv_atom.text(entry, "atom:title"))
         if identifier is None or not title:
             continue
-        abstract = links.without_proxies(clean_abstract(_SUMMARY_HEAD.sub("", atom.text(entry, "atom:summary"))))
+        abstract = public_urls.without_proxies(
+            clean_abstract(_SUMMARY_HEAD.sub("", arxiv_atom.text(entry, "atom:summary")))
+        )
         found.append(
             Observation(
                 source=SOURCE,
@@ -52,11 +54,11 @@ def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:
                 arxiv_id=identifier[0],
                 title=title,
                 abstract=abstract,
-                authors=atom.authors(entry),
-                code_url=links.code_url(abstract),
-                project_url=links.project_url(abstract),
-                categories=atom.categories(entry),
-                only_if_known=atom.text(entry, "arxiv:announce_type").lower() not in _NEWS,
+                authors=arxiv_atom.authors(entry),
+                code_url=public_urls.code_url(abstract),
+                project_url=public_urls.project_url(abstract),
+                categories=arxiv_atom.categories(entry),
+                only_if_known=arxiv_atom.text(entry, "arxiv:announce_type").lower() not in _NEWS,
                 seen_at=seen_at,
             )
         )

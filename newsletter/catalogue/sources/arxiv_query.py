@@ -10,16 +10,16 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, timedelta
 
-from newsletter.catalogue.sources import atom, links
-from newsletter.catalogue.sources.identifiers import arxiv_id, could_exist
+from newsletter.catalogue.sources import arxiv_atom, public_urls
+from newsletter.catalogue.sources.clean_text import clean_abstract, clean_title
 from newsletter.catalogue.sources.observation import Observation, Request, SourceError
-from newsletter.catalogue.sources.text import clean_abstract, clean_title
+from newsletter.catalogue.sources.paper_identifiers import arxiv_id, could_exist
 
 SOURCE = "arxiv_query"
 LABEL = "arXiv"
 TEXT_AUTHORITY, LINK_AUTHORITY = 4, 2
 OWN_VOTES: dict[str, int] = {}
-SPACING = atom.ARXIV_SPACING
+SPACING = arxiv_atom.ARXIV_SPACING
 HOSTS = frozenset({"export.arxiv.org"})
 CONTENT_TYPES = frozenset({"application/atom+xml", "application/xml", "text/xml"})
 POLL_EVERY = timedelta(minutes=30)
@@ -51,16 +51,16 @@ def ids_asked(address: str) -> list[str]:
 def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:
     """The papers of one answer. Raises SourceError when it is not arXiv's feed, or reports an error."""
     found = []
-    for entry in atom.entries(atom.feed(data)):
-        raw_id = atom.text(entry, "atom:id")
+    for entry in arxiv_atom.entries(arxiv_atom.feed(data)):
+        raw_id = arxiv_atom.text(entry, "atom:id")
         identifier = arxiv_id(raw_id)
-        title = clean_title(atom.text(entry, "atom:title"))
+        title = clean_title(arxiv_atom.text(entry, "atom:title"))
         if "/api/errors" in raw_id:
-            raise SourceError(f"arXiv answers: {atom.text(entry, 'atom:summary')[:200]}")
+            raise SourceError(f"arXiv answers: {arxiv_atom.text(entry, 'atom:summary')[:200]}")
         if identifier is None or not title:
             continue
-        abstract = links.without_proxies(clean_abstract(atom.text(entry, "atom:summary")))
-        is_withdrawn = any(map(_WITHDRAWN.match, (atom.text(entry, "arxiv:comment"), abstract)))
+        abstract = public_urls.without_proxies(clean_abstract(arxiv_atom.text(entry, "atom:summary")))
+        is_withdrawn = any(map(_WITHDRAWN.match, (arxiv_atom.text(entry, "arxiv:comment"), abstract)))
         found.append(
             Observation(
                 source=SOURCE,
@@ -69,11 +69,11 @@ def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:
                 title=title,
                 # The notice of a withdrawal is not an abstract: the one we have stays.
                 abstract="" if _WITHDRAWN.match(abstract) else abstract,
-                authors=atom.authors(entry),
-                published_on=_first_version_on(entry_date=atom.text(entry, "atom:published")),
-                code_url=links.code_url(abstract),
-                project_url=links.project_url(abstract),
-                categories=atom.categories(entry),
+                authors=arxiv_atom.authors(entry),
+                published_on=_first_version_on(entry_date=arxiv_atom.text(entry, "atom:published")),
+                code_url=public_urls.code_url(abstract),
+                project_url=public_urls.project_url(abstract),
+                categories=arxiv_atom.categories(entry),
                 withdrawn=is_withdrawn,
                 seen_at=seen_at,
             )

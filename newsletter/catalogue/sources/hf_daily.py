@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from newsletter.catalogue.sources import links
-from newsletter.catalogue.sources.identifiers import arxiv_id
+from newsletter.catalogue.sources import public_urls
+from newsletter.catalogue.sources.clean_text import clean_abstract, clean_name, clean_title
 from newsletter.catalogue.sources.observation import Observation, Request, SourceError
-from newsletter.catalogue.sources.text import clean_abstract, clean_name, clean_title
+from newsletter.catalogue.sources.paper_identifiers import arxiv_id
 
 SOURCE = "hf_daily"
 LABEL = "Hugging Face Daily Papers"
@@ -80,7 +80,7 @@ def json_of(data: bytes) -> Any:
 
 def stated_url(page: Any, name: str) -> str:
     """Return a URL given by people if it is safe to publish, else ""."""
-    return links.safe_url(_text(_mapping(page), name))
+    return public_urls.safe_url(_text(_mapping(page), name))
 
 
 def _read(item: Any, *, rank: int, seen_at: datetime) -> Observation | None:
@@ -95,7 +95,7 @@ def read_paper(raw: Any, *, seen_at: datetime, around: Any = None, rank: int | N
     title = clean_title(_text(paper, "title"))
     if identifier is None or not title:
         return None
-    abstract = links.without_proxies(clean_abstract(_text(paper, "summary")))
+    abstract = public_urls.without_proxies(clean_abstract(_text(paper, "summary")))
     organization = _mapping(paper.get("organization") or item.get("organization"))
     return Observation(
         source=SOURCE,
@@ -107,9 +107,9 @@ def read_paper(raw: Any, *, seen_at: datetime, around: Any = None, rank: int | N
         authors=_authors(paper.get("authors")),
         published_on=_day(paper, "publishedAt"),
         listed_on=_day(paper, "submittedOnDailyAt"),
-        code_url=stated_url(paper, "githubRepo") or links.code_url(abstract),
-        project_url=stated_url(paper, "projectPage") or links.project_url(abstract),
-        thumbnail_url=links.safe_url(_text(item, "thumbnail")),
+        code_url=stated_url(paper, "githubRepo") or public_urls.code_url(abstract),
+        project_url=stated_url(paper, "projectPage") or public_urls.project_url(abstract),
+        thumbnail_url=public_urls.safe_url(_text(item, "thumbnail")),
         organization=clean_name(_text(organization, "fullname") or _text(organization, "name")),
         withdrawn=bool(paper.get("withdrawnAt")),
         metrics=_counters(

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db.models import Count, Max, Sum
 
-from newsletter.catalogue.sources import sample
+from newsletter.catalogue.sources import sample_papers
 from newsletter.catalogue.topics import encoder as text_encoder
 from newsletter.catalogue.topics.classifier import Classifier, Meanings, TopicProfile, TopicScore
-from newsletter.catalogue.topics.lessons import Example, made_up_examples
+from newsletter.catalogue.topics.labelled_examples import Example, made_up_examples
 from newsletter.models import Paper, PaperTopic, PaperVector
 from subscriptions.models import Topic
 
@@ -117,7 +117,7 @@ def _build(
 ) -> Classifier:
     return Classifier(
         topics,
-        background=[f"{one.title}. {one.abstract}" for one in sample.papers()],
+        background=[f"{one.title}. {one.abstract}" for one in sample_papers.papers()],
         examples=made_up_examples(),
         corrections=[example for _, example in corrected],
         meanings=_meanings(topics, corrected, encoder) if encoder else None,

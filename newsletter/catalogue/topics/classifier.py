@@ -4,7 +4,7 @@ In: topics, a title and an abstract; arXiv categories and a vector of the extra 
 with a score between 0 and 1, best first, and whether the paper is filed under it. Pure: the same gives the same.
 
 Keywords: each counts by its length (a phrase says more than a word) and its rarity among ordinary papers; the title
-counts several times; repetition saturates. Lessons: `lessons`, on a sample that comes with Paperboy and on
+counts several times; repetition saturates. Lessons: `labelled_examples`, on a sample that comes with Paperboy and on
 what curators corrected. A topic of the operator's own, which no example names, goes by its keywords alone until
 curators file papers there. `python -m tests.bench.bench_topics` measures all of it.
 """
@@ -19,7 +19,7 @@ from functools import cached_property
 from math import exp, log, sqrt
 from typing import TYPE_CHECKING
 
-from newsletter.catalogue.topics.lessons import (
+from newsletter.catalogue.topics.labelled_examples import (
     FURTHER,
     PRIMARY,
     Example,
@@ -30,7 +30,7 @@ from newsletter.catalogue.topics.lessons import (
 )
 
 if TYPE_CHECKING:
-    from newsletter.catalogue.topics.lessons import Floats
+    from newsletter.catalogue.topics.labelled_examples import Floats
 
 _TITLE_WEIGHT = 6.0
 _SATURATION = 0.2

@@ -11,7 +11,7 @@ from email.message import Message
 
 from newsletter.delivery.bounces import Event, ReportKind, mime
 from newsletter.delivery.bounces import failure_kind as status_codes
-from newsletter.delivery.bounces.delivery_marks import marks_of
+from newsletter.delivery.bounces.original_message_ids import marks_of
 
 # "not-spam" takes a complaint back for the provider's statistics; "auth-failure" is about our DNS, not about a reader.
 _KINDS = {

@@ -12,9 +12,9 @@ from email.utils import getaddresses
 from typing import TYPE_CHECKING, NamedTuple
 
 from newsletter.delivery.bounces import Event, ReportKind, mime
+from newsletter.delivery.bounces import diagnostic_text as own_words
 from newsletter.delivery.bounces import failure_kind as status_codes
-from newsletter.delivery.bounces import server_text as own_words
-from newsletter.delivery.bounces.delivery_marks import marks_of
+from newsletter.delivery.bounces.original_message_ids import marks_of
 from subscriptions.smtp_replies import says_plainly, verdict_of_code
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from newsletter.delivery import settle_unknown
-from newsletter.delivery.bounces import Event, ReportKind, letters, mailbox, parse
+from newsletter.delivery.bounces import Event, ReportKind, mailbox, parse, unrecognised
 from newsletter.delivery.bounces import match_delivery as tying
-from newsletter.delivery.bounces.limits import is_dead
-from newsletter.delivery.bounces.storms import Guard
+from newsletter.delivery.bounces.bounce_storms import Guard
+from newsletter.delivery.bounces.suppression_rule import is_dead
 from newsletter.models import Delivery, DeliveryEvent, Letter
 from subscriptions import lifecycle, links
 from subscriptions.models import Subscriber, Suppression
@@ -93,7 +93,7 @@ def read_mailbox(*, now: datetime, limit: int = BATCH) -> int:
                 taken += 1
                 continue
             if event is None and not parse.is_automatic_answer(letter.data):
-                letters.keep(letter.data, why=Letter.Why.UNREAD, now=now)
+                unrecognised.keep(letter.data, why=Letter.Why.UNREAD, now=now)
             box.set_aside(letter)
     return taken
 
@@ -108,7 +108,7 @@ def _could_take_in(event: Event, data: bytes, *, now: datetime) -> bool:
         log.exception("A letter of kind %s cannot be taken in; it is set aside", event.kind)
         why, delivery = Letter.Why.REFUSED, None
     if why is not None and event.kind not in HARMLESS:
-        letters.keep(data, why=why, now=now, taken_for=event.kind, delivery=delivery)
+        unrecognised.keep(data, why=why, now=now, taken_for=event.kind, delivery=delivery)
     return why is None
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from newsletter.delivery.bounces import Event
-from newsletter.delivery.compose import delivery_of_bounce_address, delivery_of_message_id
+from newsletter.delivery.compose_message import delivery_of_bounce_address, delivery_of_message_id
 from newsletter.models import Delivery, DeliveryEvent
 from subscriptions import links
 from subscriptions.models import ConsentEvent, Notice, Subscriber

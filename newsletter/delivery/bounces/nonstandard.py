@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from flufl.bounce import all_failures
 
 from newsletter.delivery.bounces import Event, ReportKind, mime
+from newsletter.delivery.bounces import diagnostic_text as own_words
 from newsletter.delivery.bounces import failure_kind as status_codes
-from newsletter.delivery.bounces import server_text as own_words
-from newsletter.delivery.bounces.delivery_marks import marks_of
+from newsletter.delivery.bounces.original_message_ids import marks_of
 from subscriptions.smtp_replies import judge
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from newsletter.delivery.transports.pool import Member, RelayPool
-from newsletter.delivery.transports.smtp_opening import COMMAND_TIMEOUT, Relay, Security
+from newsletter.delivery.transports.relay_pool import Member, RelayPool
+from newsletter.delivery.transports.smtp_handshake import COMMAND_TIMEOUT, Relay, Security
 from newsletter.delivery.transports.smtp_transport import SmtpTransport
 
 if TYPE_CHECKING:

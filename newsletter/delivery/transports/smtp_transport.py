@@ -15,15 +15,15 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase, Turn, outcome_of_reply
-from newsletter.delivery.transports.connection_pace import Brake
-from newsletter.delivery.transports.smtp_line import Line, in_words
-from newsletter.delivery.transports.smtp_opening import Opener, SessionError
+from newsletter.delivery.transports.connection_rate import Brake
+from newsletter.delivery.transports.smtp_connection import Line, in_words
+from newsletter.delivery.transports.smtp_handshake import Opener, SessionError
 from subscriptions.smtp_replies import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from newsletter.delivery.transports.smtp_opening import Relay
+    from newsletter.delivery.transports.smtp_handshake import Relay
 
 _ENVELOPE_ADDRESS = re.compile(r"[!-;=?-~]+@[!-;=?-~]+")  # printable ASCII without space, < and >
 _SWEEP_SECONDS = 0.5  # how often deadlines are looked at

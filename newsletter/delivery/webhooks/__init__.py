@@ -6,8 +6,8 @@ rows are the queue: `announce_due` and `deliver_due` may run anywhere, twice, or
 
 from newsletter.delivery.webhooks.endpoint_secrets import give_secret
 from newsletter.delivery.webhooks.events import announce_due, forget_old, send_test
+from newsletter.delivery.webhooks.http_post import AddressError, check_address
 from newsletter.delivery.webhooks.outbox import deliver_due, is_due, rules, send_again, switch_off
-from newsletter.delivery.webhooks.post import AddressError, check_address
 
 __all__ = [
     "AddressError",

@@ -16,7 +16,7 @@ from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from newsletter.catalogue.http_client import FetchPolicy
-from newsletter.delivery.webhooks import endpoint_secrets, post
+from newsletter.delivery.webhooks import endpoint_secrets, http_post
 from newsletter.delivery.webhooks.signature import signed_headers
 from newsletter.models import WebhookDelivery, WebhookEndpoint
 
@@ -67,7 +67,7 @@ def switch_off(endpoint: int, *, reason: str, now: datetime) -> None:
 
 
 def rules() -> FetchPolicy:
-    return post.PRIVATE if settings.WEBHOOK_PRIVATE_TARGETS else post.PUBLIC
+    return http_post.PRIVATE if settings.WEBHOOK_PRIVATE_TARGETS else http_post.PUBLIC
 
 
 def _claim(*, now: datetime) -> list[WebhookDelivery]:
@@ -87,26 +87,26 @@ def _claim_one(delivery: WebhookDelivery, *, now: datetime) -> bool:
     return won == 1
 
 
-def _post(deliveries: list[WebhookDelivery], *, now: datetime) -> list[post.WebhookResponse]:
-    answers: dict[int, post.WebhookResponse] = {}
-    letters: dict[int, post.Letter] = {}
+def _post(deliveries: list[WebhookDelivery], *, now: datetime) -> list[http_post.WebhookResponse]:
+    answers: dict[int, http_post.WebhookResponse] = {}
+    letters: dict[int, http_post.Letter] = {}
     for delivery in deliveries:
         body = delivery.event.body.encode()
         try:
             secrets = endpoint_secrets.signing_secrets(delivery.endpoint, now=now)
         except endpoint_secrets.KeyLostError:
-            answers[delivery.pk] = post.WebhookResponse(
+            answers[delivery.pk] = http_post.WebhookResponse(
                 None, "the secret was lost with the old SECRET_KEY: make a new one", 0
             )
             continue
         headers = signed_headers(body, uid=delivery.event.uid, at=now, secrets=secrets)
-        letters[delivery.pk] = post.Letter(delivery.endpoint.url, body, headers)
-    posted = post.post_all(list(letters.values()), rules=rules(), seconds=post.SECONDS) if letters else []
+        letters[delivery.pk] = http_post.Letter(delivery.endpoint.url, body, headers)
+    posted = http_post.post_all(list(letters.values()), rules=rules(), seconds=http_post.SECONDS) if letters else []
     answers |= dict(zip(letters, posted, strict=True))
     return [answers[delivery.pk] for delivery in deliveries]
 
 
-def _settle(delivery: WebhookDelivery, answer: post.WebhookResponse, *, now: datetime) -> None:
+def _settle(delivery: WebhookDelivery, answer: http_post.WebhookResponse, *, now: datetime) -> None:
     """Only while the claim is ours: whoever took it over meanwhile settles it."""
     told = [now.isoformat(), answer.status, answer.milliseconds, answer.excerpt]
     is_last = answer.status == GONE or delivery.attempts > len(WAITS)
@@ -133,7 +133,7 @@ def _wait(attempts: int, *, asked: timedelta | None) -> timedelta:
     return max(wait, min(asked, LONGEST_ASKED)) if asked else wait
 
 
-def _judge(endpoint: WebhookEndpoint, answer: post.WebhookResponse, *, now: datetime) -> None:
+def _judge(endpoint: WebhookEndpoint, answer: http_post.WebhookResponse, *, now: datetime) -> None:
     """What an answer says of the endpoint: alive again, failing since now, or gone."""
     if answer.is_taken:
         WebhookEndpoint.objects.filter(pk=endpoint.pk, failing_since__isnull=False).update(failing_since=None)

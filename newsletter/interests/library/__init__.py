@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from datetime import date
 
-from newsletter.interests.library import bibtex, csl, plain_text, spreadsheet, tagged
+from newsletter.interests.library import bibtex, csl, plain_text, spreadsheet, tagged_formats
 from newsletter.interests.library.entries import MOST_REFERENCES, Entry, Reading, Refusal, TooManyReferencesError
 
 __all__ = ["LARGEST_FILE", "Entry", "Reading", "Refusal", "read_library"]
@@ -24,7 +24,7 @@ _EXPORT_AGAIN = "Export it as BibTeX, RIS or CSL-JSON and try again."
 _FORMATS: tuple[tuple[Callable[[str], bool], Callable[[str, date], Reading]], ...] = (
     (csl.is_csl, csl.read),
     (bibtex.is_bibtex, bibtex.read),
-    (tagged.is_tagged, tagged.read),
+    (tagged_formats.is_tagged, tagged_formats.read),
     (spreadsheet.is_spreadsheet, spreadsheet.read),
 )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
-from newsletter.catalogue.sources.text import clean_title
+from newsletter.catalogue.sources.clean_text import clean_title
 from newsletter.interests.library import identifiers
 
 MOST_REFERENCES = 20_000  # of one file, those refused too

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from datetime import date
 
-from newsletter.catalogue.sources.identifiers import arxiv_id, could_exist
+from newsletter.catalogue.sources.paper_identifiers import arxiv_id, could_exist
 
 _FIELD = 20_000  # characters of a field that are looked at: identifiers stand at its beginning
 _OLD_NUMBER = r"[a-z]{1,8}(?:-[a-z]{2,4})?(?:\.[a-z]{2})?/\d{7}"

@@ -1,10 +1,10 @@
 """Readers' topics and profiles x an edition's candidates -> ordered picks with their reasons. Pure, numpy only.
 
 `picks.choose` is the way in: candidate_set → reader_block → mmr (the reader's own list) → extras (editor's picks, one
-paper from outside). `arrays` holds what goes in and comes out.
+paper from outside). `array_types` holds what goes in and comes out.
 """
 
-from newsletter.interests.select.arrays import (
+from newsletter.interests.select.array_types import (
     LANES,
     Candidates,
     Chosen,

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from newsletter.interests.select.arrays import TRENDING, Floats, Ints
+from newsletter.interests.select.array_types import TRENDING, Floats, Ints
 from newsletter.interests.select.candidate_set import EIGHTHS, FULL, CandidateSet
-from newsletter.interests.select.reader_block import NOBODY, Block
+from newsletter.interests.select.reader_weights import NOBODY, Block
 
 OUT = np.float32(-np.inf)
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from newsletter.interests.select.arrays import (
+from newsletter.interests.select.array_types import (
     FOR_YOU,
     LANES,
     OUTSIDE,
@@ -30,9 +30,9 @@ from newsletter.interests.select.arrays import (
     StoredPicks,
 )
 from newsletter.interests.select.candidate_set import CandidateSet
-from newsletter.interests.select.extras import extra_picks, extras_allowed, make_way, outside_paper
+from newsletter.interests.select.editor_and_outside_picks import extra_picks, extras_allowed, make_way, outside_paper
 from newsletter.interests.select.mmr import select, widen
-from newsletter.interests.select.reader_block import Block, block_of
+from newsletter.interests.select.reader_weights import Block, block_of
 
 
 def choose(candidate_set: CandidateSet, readers: Readers) -> Chosen:

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
-from newsletter.delivery import restore
+from newsletter.delivery import after_restore
 from newsletter.delivery import restore_detection as high_water
 from newsletter.models import HighWater
 
@@ -36,7 +36,7 @@ class Command(BaseCommand):
                 "This database knows everything that was sent: it was not restored, or this was run already. Nothing "
                 "was changed. To take what is owed now for sent all the same, add --anyway."
             )
-        done = restore.after_restore(since=_moment(since, now=now), now=now)
+        done = after_restore.after_restore(since=_moment(since, now=now), now=now)
         self.stdout.write(
             f"{done.readers} readers wait for their next hour, {done.editions} editions are closed, {done.deliveries} "
             f"deliveries and {done.notices} notices are in doubt. Mail may leave again: start the workers."

@@ -18,7 +18,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, ProgrammingError
 
-from newsletter.catalogue.sources.text import clean_abstract, clean_title
+from newsletter.catalogue.sources.clean_text import clean_abstract, clean_title
 from newsletter.catalogue.topics import encoder as text_encoder
 from newsletter.catalogue.topics.assignment import current_classifier, default_classifier
 from newsletter.catalogue.topics.embeddings import current_encoder

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import track
 
 from newsletter.catalogue.ingest import IngestResult, ingest
-from newsletter.catalogue.sources import listing_page
+from newsletter.catalogue.sources import hf_saved_listing
 from newsletter.catalogue.sources.observation import SourceError
 
 
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         watched = track(files, "Importing", console=Console(stderr=True), disable=not sys.stderr.isatty())
         for file in watched:
             try:
-                total += ingest(listing_page.parse(file.read_bytes()), now=timezone.now())
+                total += ingest(hf_saved_listing.parse(file.read_bytes()), now=timezone.now())
             except OSError as error:
                 broken += 1
                 self.stderr.write(f"{file}: {error.strerror}")

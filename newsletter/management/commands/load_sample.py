@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from newsletter.catalogue.ingest import ingest
-from newsletter.catalogue.sources import sample
+from newsletter.catalogue.sources import sample_papers
 from newsletter.models import Sighting
 
 
@@ -21,6 +21,6 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         now = timezone.now().replace(minute=0, second=0, microsecond=0)
-        loaded = set(Sighting.objects.filter(source=sample.SOURCE).values_list("key", flat=True))
-        result = ingest((one for one in sample.observations(until=now) if one.key not in loaded), now=now)
-        self.stdout.write(f"{len(sample.papers())} sample papers: {result.new} new, {len(loaded)} there already")
+        loaded = set(Sighting.objects.filter(source=sample_papers.SOURCE).values_list("key", flat=True))
+        result = ingest((one for one in sample_papers.observations(until=now) if one.key not in loaded), now=now)
+        self.stdout.write(f"{len(sample_papers.papers())} sample papers: {result.new} new, {len(loaded)} there already")

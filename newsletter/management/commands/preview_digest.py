@@ -26,7 +26,7 @@ from newsletter.management.preview_files import (
     write_preview,
 )
 from newsletter.models import Edition
-from newsletter.monitoring.previews import sample_personas
+from newsletter.monitoring.digest_previews import sample_personas
 
 
 class Command(BaseCommand):

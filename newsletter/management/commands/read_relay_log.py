@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from newsletter.delivery.bounces import relay_log
-from newsletter.delivery.compose import delivery_of_bounce_address, message_id
+from newsletter.delivery.compose_message import delivery_of_bounce_address, message_id
 from newsletter.management.relay_log_file import open_log
 
 

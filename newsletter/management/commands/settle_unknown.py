@@ -17,7 +17,7 @@ from django.utils import timezone
 from newsletter import delivery
 from newsletter.delivery.bounces import relay_log
 from newsletter.delivery.bounces.relay_log import Fate, Reading
-from newsletter.delivery.compose import delivery_of_bounce_address, delivery_of_message_id
+from newsletter.delivery.compose_message import delivery_of_bounce_address, delivery_of_message_id
 from newsletter.management.relay_log_file import add_log_arguments, open_log, zone_of
 from newsletter.models import Delivery, DeliveryEvent
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from newsletter.catalogue.sources.identifiers import arxiv_id, title_key
+from newsletter.catalogue.sources.paper_identifiers import arxiv_id, title_key
 from newsletter.management.commands.search_papers import listed, read_what_is_new
 from newsletter.models import Paper
-from newsletter.search.similar import MOST, similar_to
+from newsletter.search.similar_papers import MOST, similar_to
 
 
 class Command(BaseCommand):

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from newsletter.views import body_deadline
+from newsletter.views import request_body_limits
 from tests.inbox import Inbox
 from tests.processes import ROOT, Program
 from tests.services import RedisServer, free_port, redis_binary
@@ -67,7 +67,7 @@ def test_the_proxy_reads_whole_requests_first_and_gives_slow_ones_a_deadline() -
     said = dict(re.findall(r"^ *([a-z_]+) ([^;{]+);", conf, flags=re.MULTILINE))
     assert said["proxy_request_buffering"] == said["proxy_buffering"] == "on"
     assert {"client_header_timeout", "client_body_timeout", "client_max_body_size", "limit_conn"} <= set(said)
-    assert said["client_max_body_size"] == f"{body_deadline.BYTES // 1024}k"
+    assert said["client_max_body_size"] == f"{request_body_limits.BYTES // 1024}k"
     for place in ("u", "d", "confirm", "preferences", "move"):  # links that stand for a person
         assert re.search(rf"[(|:]{place}[|)]", conf)
     assert conf.count("{") == conf.count("}")

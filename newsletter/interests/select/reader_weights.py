@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from newsletter.interests.select.arrays import Bools, Floats, Ints, Readers
+from newsletter.interests.select.array_types import Bools, Floats, Ints, Readers
 from newsletter.interests.select.candidate_set import EIGHTHS, CandidateSet
 
 NOBODY: tuple[Ints, Floats, Floats] = (

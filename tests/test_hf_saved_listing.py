@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.catalogue.sources import listing_page
-from newsletter.catalogue.sources.links import code_url, safe_url, without_proxies
+from newsletter.catalogue.sources import hf_saved_listing
+from newsletter.catalogue.sources.clean_text import clean_abstract, clean_line, clean_title
 from newsletter.catalogue.sources.observation import SourceError
-from newsletter.catalogue.sources.text import clean_abstract, clean_line, clean_title
+from newsletter.catalogue.sources.public_urls import code_url, safe_url, without_proxies
 
 PAGES = Path(__file__).parent / "data" / "listing-pages"
 SPRING = (PAGES / "a_spring.txt").read_bytes()
@@ -14,7 +14,7 @@ AUTUMN = (PAGES / "b_autumn.txt").read_bytes()
 
 
 def test_titles_and_abstracts_pair_up_in_the_order_of_the_page() -> None:
-    papers = listing_page.parse(SPRING)
+    papers = hf_saved_listing.parse(SPRING)
     assert [paper.rank for paper in papers] == [1, 2, 3, 4, 5]
     assert [paper.title.split()[0] for paper in papers] == ["Counting", "0", "“Quiet”", "A", "On"]
     assert papers[3].abstract == "Brief."
@@ -22,7 +22,7 @@ def test_titles_and_abstracts_pair_up_in_the_order_of_the_page() -> None:
 
 
 def test_a_page_says_nothing_of_ids_dates_or_votes() -> None:
-    for paper in listing_page.parse(SPRING):
+    for paper in hf_saved_listing.parse(SPRING):
         assert (paper.source, paper.arxiv_id, paper.published_on, paper.listed_on) == ("listing_page", None, None, None)
         assert paper.metrics == {}
 
@@ -42,31 +42,31 @@ def test_a_page_says_nothing_of_ids_dates_or_votes() -> None:
     ids=["CRLF", "CR", "BOM", "newline at the end", "many at the end", "extra blank lines", "Daily Papers", "a date"],
 )  # fmt: skip
 def test_the_same_page_saved_differently_is_the_same_page(variant: bytes) -> None:
-    assert listing_page.parse(variant) == listing_page.parse(SPRING)
+    assert hf_saved_listing.parse(variant) == hf_saved_listing.parse(SPRING)
 
 
 def test_two_pages_have_two_keys_though_they_may_bear_one_date() -> None:
-    one, other = listing_page.parse(SPRING), listing_page.parse(AUTUMN.replace(b"Nov 3", b"Mar 14"))
+    one, other = hf_saved_listing.parse(SPRING), hf_saved_listing.parse(AUTUMN.replace(b"Nov 3", b"Mar 14"))
     assert one[0].key != other[0].key
     assert {paper.key for paper in one} == {one[0].key}
 
 
 def test_line_breaks_that_only_unicode_knows_do_not_split_a_block() -> None:
     page = SPRING.replace(b"Brief.", "Brief,\x0c but\u2028 with\x85 breaks.".encode())
-    assert listing_page.parse(page)[3].abstract == "Brief, but with breaks."
+    assert hf_saved_listing.parse(page)[3].abstract == "Brief, but with breaks."
 
 
 def test_a_page_cut_after_a_title_is_refused_with_its_line() -> None:
     cut = SPRING[: SPRING.rindex(b"\n\n")]
     with pytest.raises(SourceError, match="abstract is missing") as error:
-        listing_page.parse(cut)
+        hf_saved_listing.parse(cut)
     assert error.value.line == cut.count(b"\n") + 1
 
 
 def test_the_line_counts_the_extra_blank_lines_before_it() -> None:
     cut = SPRING[: SPRING.rindex(b"\n\n")].replace(b"\n\n", b"\r\n\r\n\r\n")
     with pytest.raises(SourceError) as error:
-        listing_page.parse(cut)
+        hf_saved_listing.parse(cut)
     assert error.value.line == cut.count(b"\r\n") + 1
 
 
@@ -85,12 +85,12 @@ def test_the_line_counts_the_extra_blank_lines_before_it() -> None:
 )
 def test_what_is_no_listing_is_refused_with_the_line_to_look_at(page: bytes, line: int) -> None:
     with pytest.raises(SourceError) as error:
-        listing_page.parse(page)
+        hf_saved_listing.parse(page)
     assert error.value.line == line
 
 
 def test_a_repository_in_the_abstract_becomes_the_code_link() -> None:
-    papers = listing_page.parse(SPRING)
+    papers = hf_saved_listing.parse(SPRING)
     assert papers[0].code_url == "https://github.com/meadow-lab/sheep"
     assert papers[2].code_url == "https://github.com/kettle/singing-kettles"
     assert papers[1].code_url == ""
@@ -116,7 +116,7 @@ def test_code_links_lose_what_is_stuck_to_them(text: str, expected: str) -> None
 
 
 def test_proxies_of_the_hub_are_published_as_the_hub_and_others_not_at_all() -> None:
-    papers = listing_page.parse(AUTUMN)
+    papers = hf_saved_listing.parse(AUTUMN)
     assert "https://huggingface.co/garden/polite-robot." in papers[1].abstract
     assert without_proxies("see https://my-proxy.example.net/x, or not") == "see (link removed), or not"
     assert safe_url("https://a-thing.workers.dev/x") == ""

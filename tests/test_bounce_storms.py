@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from newsletter import delivery
-from newsletter.delivery.bounces import ReportKind, handling, storms
+from newsletter.delivery.bounces import ReportKind, bounce_storms, handling
 from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase
 from newsletter.models import Delivery, DeliveryEvent, DomainHold, Edition
 from subscriptions.models import ConsentEvent, Subscriber, Suppression
@@ -49,7 +49,7 @@ def test_twelve_dead_addresses_at_one_domain_put_that_domain_on_hold_and_suppres
     assert not Suppression.objects.in_force().exists()
     assert [row.domain for row in DomainHold.objects.in_force()] == ["example3.net"]
     assert Edition.objects.get().paused_at is None
-    (sentence,) = storms.held_domains()
+    (sentence,) = bounce_storms.held_domains()
     assert sentence.startswith("Mail to example3.net waits since 2026-03-18 12:00 UTC: 13 of 13 addresses at")
 
 
@@ -183,16 +183,16 @@ def test_a_message_id_alone_stops_nothing() -> None:
 def test_mail_to_a_domain_on_hold_waits_and_goes_on_when_resumed() -> None:
     rows = sent(4, domains=2)
     Delivery.objects.update(state=Delivery.State.QUEUED, not_before=NOON, sent_at=None, claim="")
-    assert storms.hold("example.net", edition=rows[0].edition, reason="many failed", now=NOON)
-    assert not storms.hold("example.net", edition=rows[0].edition, reason="more failed", now=NOON)
+    assert bounce_storms.hold("example.net", edition=rows[0].edition, reason="many failed", now=NOON)
+    assert not bounce_storms.hold("example.net", edition=rows[0].edition, reason="more failed", now=NOON)
     transport = MemoryTransport()
     delivery.deliver(transport=transport, deadline=LATER + timedelta(minutes=1), clock=lambda: LATER)
     assert {row.domain: row.state for row in Delivery.objects.all()} == {
         "example.net": Delivery.State.QUEUED,
         "example1.net": Delivery.State.SENT,
     }
-    assert storms.resume("example.net", now=LATER)
-    assert not storms.resume("example.net", now=LATER)
+    assert bounce_storms.resume("example.net", now=LATER)
+    assert not bounce_storms.resume("example.net", now=LATER)
     later = LATER + timedelta(minutes=16)
     delivery.deliver(transport=MemoryTransport(), deadline=later + timedelta(minutes=1), clock=lambda: later)
     assert not Delivery.objects.exclude(state=Delivery.State.SENT).exists()
@@ -202,7 +202,7 @@ def test_what_bounced_before_a_person_resumed_the_domain_is_settled() -> None:
     sent(60, domains=5)
     first, *rest = at("example1.net")
     report(rest)
-    assert storms.resume("example1.net", now=NOON + timedelta(hours=1))
+    assert bounce_storms.resume("example1.net", now=NOON + timedelta(hours=1))
     handling.take_in(told(first, ReportKind.HARD, at=LATER + timedelta(hours=1)), now=LATER + timedelta(hours=1))
     handling.act_on_events(now=LATER + timedelta(hours=1))
     assert suppressed() == 1
@@ -213,7 +213,7 @@ def test_a_person_may_say_that_they_are_dead_indeed() -> None:
     sent(60, domains=5)
     rows = at("example1.net")
     report(rows[:10])
-    assert storms.believe("example1.net", now=NOON, source="domain, by ada") == 10
+    assert bounce_storms.believe("example1.net", now=NOON, source="domain, by ada") == 10
     assert suppressed() == 10
-    assert storms.believe("example1.net", now=NOON, source="domain, by ada") == 0
-    assert storms.held_domains() == []
+    assert bounce_storms.believe("example1.net", now=NOON, source="domain, by ada") == 0
+    assert bounce_storms.held_domains() == []

@@ -13,7 +13,7 @@ from email.utils import format_datetime, parseaddr
 from django.conf import settings
 
 from newsletter.delivery.choose_transport import signer
-from newsletter.delivery.claim import Claimed
+from newsletter.delivery.claim_deliveries import Claimed
 from newsletter.delivery.transports import Message
 from newsletter.mail.assemble import Composer, Identity, Recipient
 from newsletter.models import Compiled

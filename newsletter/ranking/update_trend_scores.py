@@ -15,7 +15,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from newsletter.models import Paper, Sighting, Signal
 from newsletter.models.papers import UNMEASURED
-from newsletter.ranking import trend
+from newsletter.ranking import trend_formula
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 YOUNG = timedelta(days=30)
 CHUNK = 2000  # papers whose signals are in memory at once
-CADENCES = tuple(trend.HALF_LIVES)
+CADENCES = tuple(trend_formula.HALF_LIVES)
 SCORES = tuple(f"score_{cadence}" for cadence in CADENCES)
 ZERO: dict[str, Any] = dict.fromkeys(SCORES, 0.0) | {"score_parts": {}}
 
@@ -37,8 +37,8 @@ def score_papers(*, now: datetime) -> int:
     papers = sorted(born_at)
     numbers: dict[tuple[str, str], int] = {}  # (source, metric) -> its column, in the order of appearance
     chunks = [papers[start : start + CHUNK] for start in range(0, len(papers), CHUNK)]
-    gains = [trend.gains_of(_snapshots(chunk, numbers, now)) for chunk in chunks]
-    scores = trend.score_papers(trend.join(gains), born_at, now=now) if gains else {}
+    gains = [trend_formula.gains_of(_snapshots(chunk, numbers, now)) for chunk in chunks]
+    scores = trend_formula.score_papers(trend_formula.join(gains), born_at, now=now) if gains else {}
     scored = sorted(set().union(*scores.values()))
     _forget(scored, now)
     _write(scored, scores, now)
@@ -64,7 +64,7 @@ def _births(young: PaperQuerySet) -> Iterator[tuple[int, float]]:
         yield paper, born.timestamp()
 
 
-def _snapshots(papers: list[int], numbers: dict[tuple[str, str], int], now: datetime) -> trend.Snapshots:
+def _snapshots(papers: list[int], numbers: dict[tuple[str, str], int], now: datetime) -> trend_formula.Snapshots:
     import numpy as np
 
     rows = (
@@ -79,7 +79,7 @@ def _snapshots(papers: list[int], numbers: dict[tuple[str, str], int], now: date
         ],
         dtype=np.float64,
     ).reshape(-1, 4)
-    return trend.Snapshots(
+    return trend_formula.Snapshots(
         papers=flat[:, 0].astype(np.int64),
         counters=flat[:, 1].astype(np.int64),
         values=flat[:, 2].astype(np.int64),
@@ -96,7 +96,7 @@ def _forget(scored: list[int], now: datetime) -> None:
         Paper.objects.filter(pk__any_of=stale[start : start + CHUNK]).update(**ZERO, scored_at=now)
 
 
-def _write(scored: list[int], scores: dict[str, dict[int, trend.TrendScore]], now: datetime) -> None:
+def _write(scored: list[int], scores: dict[str, dict[int, trend_formula.TrendScore]], now: datetime) -> None:
     """One prepared statement for all rows: `bulk_update` builds a CASE per row and column, at ten times the cost."""
     if not scored:
         return

@@ -8,7 +8,7 @@ import email.policy
 import pytest
 
 from newsletter.delivery.bounces import parse
-from newsletter.delivery.bounces.delivery_marks import marks_of
+from newsletter.delivery.bounces.original_message_ids import marks_of
 
 VERP = "b+1f.0123456789abcdef0123@papers.example.org"
 MESSAGE_ID = "31.89abcdef0123456789ab@papers.example.org"

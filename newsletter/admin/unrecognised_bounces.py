@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from newsletter.admin import table_cells
 from newsletter.admin.confirmed_actions import Act, ActError, ask_or_act
 from newsletter.admin.deliveries import ReadOnly
-from newsletter.delivery.bounces import letters, storms
+from newsletter.delivery.bounces import bounce_storms, unrecognised
 from newsletter.models import DomainHold, Letter
 
 Word = Letter.Judgement
@@ -29,7 +29,7 @@ Word = Letter.Judgement
 
 def waiting() -> int:
     """How many wait for an operator."""
-    return letters.waiting_letters().number
+    return unrecognised.waiting_letters().number
 
 
 def held() -> int:
@@ -39,7 +39,7 @@ def held() -> int:
 def _act(word: Letter.Judgement, label: Any, warning: Any, *, tone: str = "") -> Act:
     def judge(letter: Letter, request: HttpRequest) -> str:
         address = request.POST.get("address", "")[:320]
-        return letters.judge(letter, judgement=word, address=address, by=request.user, now=timezone.now())  # type: ignore[arg-type]
+        return unrecognised.judge(letter, judgement=word, address=address, by=request.user, now=timezone.now())  # type: ignore[arg-type]
 
     return Act(
         label=label,
@@ -48,7 +48,7 @@ def _act(word: Letter.Judgement, label: Any, warning: Any, *, tone: str = "") ->
         do=judge,
         refusal=lambda letter: gettext("Somebody has said already what it is.") if letter.judged_at else "",
         tone=tone,
-        errors=(letters.JudgementError,),
+        errors=(unrecognised.JudgementError,),
     )
 
 
@@ -133,11 +133,11 @@ class LetterAdmin(ReadOnly):
 
     @admin.display(description=_("Headers"))
     def headers(self, letter: Letter) -> SafeString:
-        return format_html('<pre class="desk-letter">{}</pre>', letters.readable(letter)[0])
+        return format_html('<pre class="desk-letter">{}</pre>', unrecognised.readable(letter)[0])
 
     @admin.display(description=_("Text"))
     def text(self, letter: Letter) -> SafeString:
-        return format_html('<pre class="desk-letter">{}</pre>', letters.readable(letter)[1])
+        return format_html('<pre class="desk-letter">{}</pre>', unrecognised.readable(letter)[1])
 
     def get_urls(self) -> list[URLPattern]:
         own = path("<int:pk>/act/<slug:verb>/", self.admin_site.admin_view(self.act), name="newsletter_letter_act")
@@ -151,7 +151,7 @@ class LetterAdmin(ReadOnly):
             "facts": [(_("From"), letter.sender), (_("Subject"), letter.subject), (_("About"), self.about(letter))],
             "asks_address": verb != "nothing",
             "is_tied": letter.delivery is not None,
-            "named": letters.readers_named(letter),
+            "named": unrecognised.readers_named(letter),
         }
         back = reverse("admin:newsletter_letter_change", args=[pk])
         return ask_or_act(
@@ -166,13 +166,13 @@ class LetterAdmin(ReadOnly):
 
 
 def _resume(row: DomainHold, request: HttpRequest) -> str:
-    if not storms.resume(row.domain, now=timezone.now()):
+    if not bounce_storms.resume(row.domain, now=timezone.now()):
         raise ActError(gettext("It is not on hold."))
     return gettext("Resumed. Its digests go out within a quarter of an hour.")
 
 
 def _believe(row: DomainHold, request: HttpRequest) -> str:
-    number = storms.believe(row.domain, now=timezone.now(), source=f"domain, by {request.user}")
+    number = bounce_storms.believe(row.domain, now=timezone.now(), source=f"domain, by {request.user}")
     said = ngettext(
         "%d reader is suppressed; the others get mail.", "%d readers are suppressed; the others get mail.", number
     )

@@ -10,9 +10,9 @@ from django.core.cache import cache
 
 from newsletter.models import Paper, SearchEntry
 from newsletter.search import nearest_neighbours
-from newsletter.search.index_entries import entry_of
 from newsletter.search.index_lookup import AnyOf, Limits, Word, holding, within
 from newsletter.search.relevance import PaperWords, like
+from newsletter.search.update_index import entry_of
 
 MOST = 50
 _KEEP_SECONDS = 1800

@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 
-from newsletter.catalogue.sources.links import code_url, project_url, without_proxies
+from newsletter.catalogue.sources.clean_text import clean_abstract, clean_title
 from newsletter.catalogue.sources.observation import Observation, SourceError
-from newsletter.catalogue.sources.text import clean_abstract, clean_title
+from newsletter.catalogue.sources.public_urls import code_url, project_url, without_proxies
 
 SOURCE = "listing_page"
 LABEL = "saved listing page"

@@ -1,7 +1,7 @@
 """The one write of the hot path: settle what came back and mark what may go, in one transaction.
 
 In: a transport's turn. Out: the keys whose bodies may leave. On PostgreSQL one statement and one round trip for the
-common case; the same rules as settle.py and claim.py, which do the rest and every other database.
+common case; the same rules as record_outcomes.py and claim_deliveries.py, which do the rest and every other database.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from newsletter.delivery.claim import mark_sending
-from newsletter.delivery.settle import reply_line, settle
+from newsletter.delivery.claim_deliveries import mark_sending
+from newsletter.delivery.record_outcomes import reply_line, settle
 from newsletter.delivery.transports import Outcome, OutcomeKind, Turn
 from newsletter.models import Delivery, Edition
 from subscriptions.models import Subscriber, Suppression

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.mail import text as mail_text
+from newsletter.mail import plain_text as mail_text
 
 TEXT = st.text(
     st.one_of(st.sampled_from(" .\n👨\u200d👩🏽é中ع\u0301\u202e\x0b"), st.characters(exclude_categories=["Cs"])),

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import connection, transaction
 
-from newsletter.delivery.claim import HELD, STREAM, State, give_back
+from newsletter.delivery.claim_deliveries import HELD, STREAM, State, give_back
 from newsletter.delivery.transports import Outcome, OutcomeKind, Phase
 from newsletter.models import Delivery, DeliveryEvent, Stream
 from subscriptions import backoff as waits

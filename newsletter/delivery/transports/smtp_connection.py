@@ -10,11 +10,11 @@ import ssl
 import time
 from typing import TYPE_CHECKING
 
-from newsletter.delivery.transports.smtp_dialogue import Dialogue
+from newsletter.delivery.transports.smtp_protocol import Dialogue
 
 if TYPE_CHECKING:
     from newsletter.delivery.transports import Turn
-    from newsletter.delivery.transports.smtp_opening import Session
+    from newsletter.delivery.transports.smtp_handshake import Session
 
 _READ_SIZE = 65_536
 _TLS_RECORD_SIZE = 16_384

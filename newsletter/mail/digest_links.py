@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from newsletter.mail import text as mail_text
+from newsletter.mail import plain_text as mail_text
 from newsletter.models import Click
 
 if TYPE_CHECKING:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from newsletter.catalogue.topics.lessons import singular as singular  # of mails as of lessons
-
 # Control characters, line and paragraph separators, bidi overrides and isolates, lone surrogates.
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]+")
 _SPACES = re.compile(r"\s+")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
-from newsletter.catalogue.sources.identifiers import meant_arxiv_id
+from newsletter.catalogue.sources.paper_identifiers import meant_arxiv_id
 from newsletter.catalogue.topics import embeddings
 from newsletter.models import Paper, SearchEntry
 from newsletter.search import nearest_neighbours, synonyms

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from django.db.models import Q
 
-from newsletter.delivery.bounces.storms import DEAD, FAILING, Guard
+from newsletter.delivery.bounces.bounce_storms import DEAD, FAILING, Guard
 from newsletter.models import DeliveryEvent
 from subscriptions.models import Subscriber
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from newsletter.interests.select.arrays import Bools, Ints
+from newsletter.interests.select.array_types import Bools, Ints
 from newsletter.interests.select.candidate_set import CandidateSet
-from newsletter.interests.select.reader_block import Block
+from newsletter.interests.select.reader_weights import Block
 
 
 def extras_allowed(candidate_set: CandidateSet, block: Block, main: Ints) -> Ints:

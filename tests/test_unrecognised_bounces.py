@@ -15,8 +15,8 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 
 from newsletter import delivery
-from newsletter.delivery.bounces import handling, letters
-from newsletter.delivery.compose import bounce_address, message_id
+from newsletter.delivery.bounces import handling, unrecognised
+from newsletter.delivery.compose_message import bounce_address, message_id
 from newsletter.models import Delivery, DeliveryEvent, DomainHold, Letter
 from newsletter.monitoring.reader_history import history_of
 from subscriptions.models import Subscriber, Suppression
@@ -70,9 +70,9 @@ def read(box: mailbox.Maildir, *contents: bytes) -> int:
 
 def test_a_bounce_that_cannot_be_tied_is_kept_and_counted(box: mailbox.Maildir) -> None:
     sent()
-    assert letters.waiting_letters() == (0, None)
+    assert unrecognised.waiting_letters() == (0, None)
     assert read(box, a_bounce()) == 0
-    assert letters.waiting_letters() == (1, NOON)
+    assert unrecognised.waiting_letters() == (1, NOON)
     letter = Letter.objects.get()
     assert (letter.why, letter.taken_for, letter.subject) == ("untied", "hard", "Undelivered")
     assert len(list(box)) == 1
@@ -89,7 +89,7 @@ def test_a_letter_that_nobody_understands_is_kept_and_an_answer_from_a_machine_i
 
 def test_the_same_letter_twice_is_one(box: mailbox.Maildir) -> None:
     read(box, A_PERSON, A_PERSON)
-    assert letters.waiting_letters().number == 1
+    assert unrecognised.waiting_letters().number == 1
 
 
 def test_a_letter_with_our_proof_is_done_and_gone(box: mailbox.Maildir) -> None:
@@ -125,7 +125,7 @@ def test_the_reported_forgery_suppresses_nobody(case: Path, box: mailbox.Maildir
 
 
 def test_a_flood_fills_the_mailbox_and_not_the_database(box: mailbox.Maildir, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(letters, "KEPT_LETTERS", 2)
+    monkeypatch.setattr(unrecognised, "KEPT_LETTERS", 2)
     read(box, *(a_bounce(number=number) for number in range(4)))
     assert Letter.objects.count() == 2
     assert len(list(box)) == 4
@@ -142,8 +142,8 @@ def test_a_flood_fills_the_mailbox_and_not_the_database(box: mailbox.Maildir, mo
     ],
 )
 def test_whatever_a_stranger_writes_can_be_kept_and_read(data: bytes) -> None:
-    assert letters.keep(data, why=Letter.Why.UNREAD, now=NOON)
-    headers, text = letters.readable(Letter.objects.get())
+    assert unrecognised.keep(data, why=Letter.Why.UNREAD, now=NOON)
+    headers, text = unrecognised.readable(Letter.objects.get())
     assert f"{headers}{text}".encode()[:0] == b""
 
 
@@ -210,7 +210,7 @@ def test_what_a_person_says_is_done_once_and_bears_their_name(verb: str, state: 
     assert [event.kind for event in row.events.all()] == ([kind] if kind else [])
     if kind:
         assert any(f"letter {letter.pk}, judged by operators-0" in line.detail for line in history_of(row.subscriber))
-    assert letters.waiting_letters().number == 0
+    assert unrecognised.waiting_letters().number == 0
     assert "Somebody has said already" in say(letter, "complaint", "reader0@example.net")
 
 

@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from newsletter.models import EditionItem, Paper
 from newsletter.models.papers import WEB
-from newsletter.ranking.explain import GAINS, why_trending
+from newsletter.ranking.explain_trend import GAINS, why_trending
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

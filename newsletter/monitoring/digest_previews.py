@@ -13,7 +13,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 
 from newsletter import planning
-from newsletter.delivery.compose import identity
+from newsletter.delivery.compose_message import identity
 from newsletter.mail import compile as mail_compile
 from newsletter.mail.assemble import Composer, Recipient
 from newsletter.models import Edition, PaperTopic

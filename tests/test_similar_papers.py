@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from newsletter import search
 from newsletter.catalogue.ingest import ingest
-from newsletter.catalogue.sources import sample
+from newsletter.catalogue.sources import sample_papers
 from newsletter.models import Paper
-from newsletter.search.similar import MOST, similar_to
+from newsletter.search.similar_papers import MOST, similar_to
 from tests.builders import NOON, make_paper
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +28,7 @@ def keep_up() -> None:
 
 @pytest.fixture
 def _sample() -> None:
-    ingest({one.key: one for one in sample.observations(until=NOON)}.values(), now=NOON)
+    ingest({one.key: one for one in sample_papers.observations(until=NOON)}.values(), now=NOON)
     keep_up()
 
 
