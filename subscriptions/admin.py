@@ -20,7 +20,7 @@ from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from subscriptions import gdpr, lifecycle, schedule
+from subscriptions import gdpr, lifecycle, schedule, suppression
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import Origin
 from subscriptions.links import address_hash
@@ -35,7 +35,7 @@ from subscriptions.models import (
     TopicPreference,
     TopicTranslation,
 )
-from subscriptions.tasks import ring
+from subscriptions.tasks import wake_sender
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -211,7 +211,7 @@ class SubscriberAdmin(ShownFiltersOnly, ReadOnly, ModelAdmin):  # type: ignore[m
         self._each(
             request,
             queryset,
-            lambda reader: lifecycle.suppress(
+            lambda reader: suppression.suppress(
                 reader, reason=Suppression.Reason.ADMIN, source=_operator(request), now=timezone.now()
             ),
         )
@@ -224,7 +224,7 @@ class SubscriberAdmin(ShownFiltersOnly, ReadOnly, ModelAdmin):  # type: ignore[m
             return lifecycle.ask_link(parse_address(reader.email), now=timezone.now(), origin=Origin()) is not None
 
         self._each(request, queryset, mail)
-        transaction.on_commit(ring, robust=True)
+        transaction.on_commit(wake_sender, robust=True)
 
     @admin.action(description=_("Erase for good"), permissions=["erase_readers"])
     def erase_readers(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> HttpResponse | None:
@@ -288,7 +288,7 @@ class SuppressionAdmin(ShownFiltersOnly, ReadOnly, ModelAdmin):  # type: ignore[
 
     @admin.action(description=_("Lift: the address may subscribe again"), permissions=["lift"])
     def lift_suppressions(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> None:
-        lifted = [row for row in queryset if lifecycle.lift(row, now=timezone.now())]
+        lifted = [row for row in queryset if suppression.lift(row, now=timezone.now())]
         for row in lifted:
             self.log_change(request, row, "lift_suppressions")
         text = ngettext("%(count)d suppression lifted.", "%(count)d suppressions lifted.", len(lifted))
@@ -315,7 +315,7 @@ class NoticeAdmin(ShownFiltersOnly, ReadOnly, ModelAdmin):  # type: ignore[misc]
         count = ended.update(
             state=Notice.State.QUEUED, not_before=now, created_at=now, attempts=0, settled_at=None, error=""
         )
-        transaction.on_commit(ring, robust=True)
+        transaction.on_commit(wake_sender, robust=True)
         self.message_user(request, ngettext("%d email queued.", "%d emails queued.", count) % count, messages.SUCCESS)
 
 

@@ -27,10 +27,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from subscriptions import lifecycle, links, rate_limits
 from subscriptions.addresses import client_address
 from subscriptions.forms import SignupForm
-from subscriptions.lifecycle import Origin, TooMany, Wishes
+from subscriptions.lifecycle import Origin, TooMany
 from subscriptions.models import ApiKey
-from subscriptions.tasks import ring
-from subscriptions.views.guards import even, plain
+from subscriptions.preferences import Preferences
+from subscriptions.tasks import wake_sender
+from subscriptions.views.guards import hide_timing, plain
 
 BODY_BYTES_MAX = 16_384
 USE_NOTED_EVERY = timedelta(minutes=1)  # a row that every request writes would make them wait for each other
@@ -148,7 +149,7 @@ router = Router(tags=["Readers"])
     url_name="signup",
     summary="Sign a reader up",
 )
-@decorate_view(guarded, even)
+@decorate_view(guarded, hide_timing)
 def sign_up(request: HttpRequest, signup: Body[Signup]) -> Status[dict[str, str]]:
     """The answer is the same for every address, known or not; its owner gets a mail and has to confirm."""
     form = SignupForm(signup.form_data)
@@ -162,8 +163,10 @@ def sign_up(request: HttpRequest, signup: Body[Signup]) -> Status[dict[str, str]
         api_key=key_of(request).name,
     )
     try:
-        lifecycle.request(form.address, wishes=form.wishes(Wishes()), now=timezone.now(), method="api", origin=origin)
+        lifecycle.request(
+            form.address, preferences=form.preferences(Preferences()), now=timezone.now(), method="api", origin=origin
+        )
     except TooMany:
         raise HttpError(429, TOO_MANY) from None
-    transaction.on_commit(ring, robust=True)
+    transaction.on_commit(wake_sender, robust=True)
     return Status(202, {"message": ACCEPTED})

@@ -16,20 +16,21 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError, transaction
 from django.db.models import Prefetch
 
-from subscriptions import lifecycle, links, schedule
+from subscriptions import lifecycle, links, schedule, suppression
 from subscriptions.addresses import Address, parse_address
-from subscriptions.lifecycle import ACTIVE, Wishes
+from subscriptions.lifecycle import ACTIVE
 from subscriptions.models import ConsentEvent, Subscriber, Suppression, Topic, TopicPreference
+from subscriptions.preferences import Preferences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
 CHUNK = 1000
 REQUIRED = ("email", "confirmed_at", "consent_source")
-WISHES = ("topics", *Wishes().columns)
+PREFERENCES = ("topics", *Preferences().columns)
 HISTORY = ("state", "left_at", "paused_until", "clicks_agreed_at", "suppressed_for")
 STATES = frozenset(Subscriber.State.values) - {Subscriber.State.PENDING, Subscriber.State.ERASED}
-COLUMNS = (*REQUIRED, *WISHES, *HISTORY)
+COLUMNS = (*REQUIRED, *PREFERENCES, *HISTORY)
 LONGEST_CELL = 2000
 # What a spreadsheet takes for the start of a formula, or for one after it trimmed the cell (ASVS 5.0, 1.2.10).
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
@@ -60,7 +61,7 @@ class _Row:
     address_hash: str
     confirmed_at: datetime | None
     source: str
-    wishes: Wishes
+    preferences: Preferences
     muted_from: dict[str, str]
     state: str
     left_at: datetime | None
@@ -162,7 +163,7 @@ def _parse(cells: dict[str, str], *, line: int, topics: dict[str, int], now: dat
         address_hash=links.address_hash(address.key),
         confirmed_at=confirmed_at,
         source=cells.get("consent_source", "")[:300],
-        wishes=_wishes(cells, topics=topics),
+        preferences=_preferences(cells, topics=topics),
         muted_from=dict(_muted_from(word) for word in cells.get("topics", "").split()),
         state=state,
         left_at=None if is_reader else left_at,
@@ -187,9 +188,9 @@ def _moment(cells: dict[str, str], name: str, *, now: datetime | None) -> dateti
     return moment
 
 
-def _wishes(cells: dict[str, str], *, topics: dict[str, int]) -> Wishes:
-    base = Wishes()
-    wishes = Wishes(
+def _preferences(cells: dict[str, str], *, topics: dict[str, int]) -> Preferences:
+    base = Preferences()
+    preferences = Preferences(
         cadence=cells.get("cadence") or base.cadence,
         time_zone=cells.get("time_zone") or base.time_zone,
         language=(cells.get("language") or base.language)[:8],
@@ -201,16 +202,16 @@ def _wishes(cells: dict[str, str], *, topics: dict[str, int]) -> Wishes:
         wants_outside=_choice(cells, "wants_outside", str(base.wants_outside), ["True", "False"]) == "True",
         stances=dict(_stance(word) for word in cells.get("topics", "").split()),
     )
-    if wishes.cadence not in Subscriber.Cadence.values:
+    if preferences.cadence not in Subscriber.Cadence.values:
         raise _Refused(f"cadence: not one of {', '.join(Subscriber.Cadence.values)}")
-    if not schedule.is_zone(wishes.time_zone):
+    if not schedule.is_zone(preferences.time_zone):
         raise _Refused("time_zone is not an IANA name such as Europe/Berlin")
-    for slug, stance in wishes.stances.items():
+    for slug, stance in preferences.stances.items():
         if slug not in topics:
             raise _Refused(f"topics: no topic {slug!r}")
         if stance not in TopicPreference.Stance.values:
             raise _Refused(f"topics: {stance!r} is not one of {', '.join(TopicPreference.Stance.values)}")
-    return wishes
+    return preferences
 
 
 def _stance(word: str) -> tuple[str, str]:
@@ -292,7 +293,7 @@ def _insert(
             subscriber=reader, topic_id=topics[slug], stance=stance, muted_from=row.muted_from.get(slug, "")
         )
         for reader, row in zip(readers, rows, strict=True)
-        for slug, stance in row.wishes.stances.items()
+        for slug, stance in row.preferences.stances.items()
     )
     ConsentEvent.objects.bulk_create(
         ConsentEvent(
@@ -308,7 +309,9 @@ def _insert(
     )
     for row in rows:
         if row.suppressed_for:
-            lifecycle.bar_address(row.address_hash, reason=row.suppressed_for, source="import", now=row.left_at or now)
+            suppression.bar_address(
+                row.address_hash, reason=row.suppressed_for, source="import", now=row.left_at or now
+            )
 
 
 def _reader(row: _Row, *, now: datetime, welcome_due_at: datetime | None) -> Subscriber:
@@ -326,7 +329,7 @@ def _reader(row: _Row, *, now: datetime, welcome_due_at: datetime | None) -> Sub
         welcome_due_at=welcome_due_at if row.state == Subscriber.State.CONFIRMED else None,
         unsubscribe_token=token,
         unsubscribe_hash=token_hash,
-        **row.wishes.columns,
+        **row.preferences.columns,
     )
     if reader.state == Subscriber.State.CONFIRMED:
         reader.next_due_at = lifecycle.next_due_of(reader, after=now)
@@ -371,7 +374,7 @@ def _cells(reader: Any, *, reason: str) -> Iterator[str]:
         f"{one.topic.slug}:{one.stance}" + (f":{one.muted_from}" if one.muted_from else "")
         for one in reader.preferences.all()
     )
-    for name in WISHES[1:]:
+    for name in PREFERENCES[1:]:
         yield str(getattr(reader, name))
     yield reader.state
     for name in ("left_at", "paused_until", "clicks_agreed_at"):

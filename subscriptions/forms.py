@@ -22,8 +22,8 @@ from django.utils.translation import gettext_lazy as _
 
 from subscriptions import schedule
 from subscriptions.addresses import Address, parse_address
-from subscriptions.lifecycle import Wishes
 from subscriptions.models import RefusedRequest, Subscriber, Topic, TopicPreference
+from subscriptions.preferences import Preferences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,7 +164,7 @@ class TopicsForm(RhythmForm):
         examples: dict[str, list[str]] = import_string(settings.TOPIC_EXAMPLES)() if settings.TOPIC_EXAMPLES else {}
         return [(topic, topic.slug in ticked, examples.get(topic.slug, [])) for topic in self.known_topics]
 
-    def wishes(self, base: Wishes) -> Wishes:
+    def preferences(self, base: Preferences) -> Preferences:
         data = self.cleaned_data
         return replace(
             base,
@@ -307,12 +307,12 @@ class PreferencesForm(RhythmForm):
     language = forms.ChoiceField(label=_("Email language"), choices=settings.LANGUAGES, required=False)
     counts_clicks = forms.BooleanField(required=False)  # a consent of its own, shown where CLICK_TRACKING is on
 
-    def __init__(self, *args: Any, wishes: Wishes, counts_clicks: bool = False, **kwargs: Any) -> None:
-        self.before = wishes
+    def __init__(self, *args: Any, preferences: Preferences, counts_clicks: bool = False, **kwargs: Any) -> None:
+        self.before = preferences
         self.known_topics = list(Topic.objects.filter(is_active=True).only("slug", "name", "description"))
-        initial = wishes.columns | {"weekdays": [day for day, _label in DAYS if wishes.weekdays >> day & 1]}
+        initial = preferences.columns | {"weekdays": [day for day, _label in DAYS if preferences.weekdays >> day & 1]}
         initial["counts_clicks"] = counts_clicks
-        initial |= {f"topic-{topic.slug}": wishes.stances.get(topic.slug, "") for topic in self.known_topics}
+        initial |= {f"topic-{topic.slug}": preferences.stances.get(topic.slug, "") for topic in self.known_topics}
         super().__init__(*args, **(kwargs | {"initial": initial, "label_suffix": ""}))
         if settings.CLICK_TRACKING:
             self.fields["counts_clicks"].label = click_words()
@@ -350,7 +350,7 @@ class PreferencesForm(RhythmForm):
         chosen = {str(day) for day in self["weekdays"].value() or ()}
         return [(day, str(label), str(day) in chosen) for day, label in DAYS]
 
-    def wishes(self) -> Wishes:
+    def preferences(self) -> Preferences:
         data = {name: value for name, value in self.cleaned_data.items() if name != "counts_clicks"}
         chosen = {topic.slug: data.pop(f"topic-{topic.slug}") for topic in self.known_topics}
         retired = {slug: stance for slug, stance in self.before.stances.items() if slug not in chosen}

@@ -17,8 +17,10 @@ from django.db.models import CASCADE, SET_NULL, CharField, JSONField, Q, TextFie
 from django.utils.translation import gettext as _
 
 from subscriptions import links
-from subscriptions.lifecycle import NOTHING_DUE, Origin, Wishes, bar_address, move, record, wishes_of
+from subscriptions.lifecycle import NOTHING_DUE, Origin, move, record
 from subscriptions.models import ConsentEvent, Notice, Subscriber, Suppression
+from subscriptions.preferences import Preferences, preferences_of
+from subscriptions.suppression import bar_address
 
 _SUPPRESSION_COLUMNS = ("reason", "source", "first_at", "last_at", "lifted_at")
 
@@ -37,7 +39,7 @@ def export(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin
         return {
             "exported_at": now,
             "subscriber": {name: value for name, value in reader.items() if name not in secret},
-            "topics": dict(wishes_of(subscriber).stances),
+            "topics": dict(preferences_of(subscriber).stances),
             "suppression": list(
                 Suppression.objects.filter(address_hash=subscriber.address_hash).values(*_SUPPRESSION_COLUMNS)
             ),
@@ -96,7 +98,7 @@ def give_way(subscriber: Subscriber, *, now: datetime, method: str) -> bool:
                 if _relation(rows.model).remote_field.on_delete is SET_NULL:
                     rows.update(**{_relation(rows.model).name: None})
         _token, unknown_hash = links.new_unsubscribe_token()
-        unset = {**Wishes().columns, "address_hash": "", "domain": "", "unsubscribe_token": ""}
+        unset = {**Preferences().columns, "address_hash": "", "domain": "", "unsubscribe_token": ""}
         unset |= {"email": None, "address_key": None, "unsubscribe_hash": unknown_hash}
         move(
             reader,

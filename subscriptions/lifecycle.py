@@ -1,4 +1,4 @@
-"""Everything that changes what a reader is to us: the only module that writes a subscriber's state.
+"""Changes of a reader's state: sign up, confirm, change, pause, resume, leave. Only `suppression` changes it besides.
 
 In: a reader or an address, `now`, how it came about (`method`) and from where (`origin`). Out: the new state, a line
 in the consent record, a Notice that is owed. Each change is one conditional UPDATE in one transaction with its
@@ -8,7 +8,7 @@ consequences: doing it twice, or by two at once, changes and records it once.
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,20 +20,17 @@ from subscriptions import links, rate_limits, schedule
 from subscriptions import refused_requests as refusals
 from subscriptions.addresses import parse_address
 from subscriptions.models import (
-    WEEKDAYS,
     ConsentEvent,
     Notice,
     RefusedRequest,
     Subscriber,
     Suppression,
-    Topic,
-    TopicPreference,
-    site_language,
 )
 from subscriptions.notices import SILENT, owe_notice
+from subscriptions.preferences import Preferences, preferences_from, preferences_of, store_preferences
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
     from datetime import date
 
     from django.db.models import QuerySet
@@ -73,43 +70,10 @@ class Origin:
     api_key: str = ""  # the name of the key, when a program asked in the reader's stead
 
 
-@dataclass(frozen=True)
-class Wishes:
-    """What a reader wants to get, and when. ``stances``: topic slug to follow, more or mute."""
-
-    cadence: str = Subscriber.Cadence.DAILY
-    weekdays: int = WEEKDAYS
-    hour: int = 8
-    time_zone: str = "UTC"
-    max_papers: int = 10
-    thin_policy: str = Subscriber.ThinPolicy.SEND
-    wants_outside: bool = True
-    mail_format: str = Subscriber.MailFormat.HTML
-    language: str = field(default_factory=site_language)
-    stances: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def columns(self) -> dict[str, Any]:
-        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "stances"}
-
-
-def wishes_of(subscriber: Subscriber) -> Wishes:
-    """What the reader's rows say now."""
-    stances = dict(subscriber.preferences.order_by("topic__slug").values_list("topic__slug", "stance"))
-    columns = {name: getattr(subscriber, name) for name in Wishes().columns}
-    return Wishes(**columns, stances=stances)
-
-
-def wishes_from(stored: Mapping[str, Any]) -> Wishes:
-    """Wishes as `asdict` wrote them, be it by an older or a newer version."""
-    known = {one.name for one in fields(Wishes)}
-    return Wishes(**{name: value for name, value in stored.items() if name in known})
-
-
 # --- coming ---------------------------------------------------------------------------------------------------------
 
 
-def request(address: Address, *, wishes: Wishes, now: datetime, method: str, origin: Origin) -> Notice | None:
+def request(address: Address, *, preferences: Preferences, now: datetime, method: str, origin: Origin) -> Notice | None:
     """Somebody wants this address subscribed. Returns the one mail that is owed; None when its mailbox had one lately.
 
     A stranger may have typed the address: the wishes wait on the request, and nothing that a reader has changes. The
@@ -120,14 +84,14 @@ def request(address: Address, *, wishes: Wishes, now: datetime, method: str, ori
     if reached:
         count_refusal(reached, now=now)
         if rate_limits.may_keep(address, now=now):
-            _keep_wishes(address, wishes=wishes, now=now, method=method, origin=origin)
+            _keep_preferences(address, preferences=preferences, now=now, method=method, origin=origin)
         return None
     with transaction.atomic():
         reader = _reader_at(address)
         if reader.state in ACTIVE:
             return owe_notice(reader, kind=Notice.Kind.ALREADY, now=now, context={})
-        asked = record(reader, ConsentEvent.Kind.REQUESTED, now=now, method=method, origin=origin, detail=wishes)
-        context: dict[str, str | int] = {"request": asked.pk, "language": wishes.language}
+        asked = record(reader, ConsentEvent.Kind.REQUESTED, now=now, method=method, origin=origin, detail=preferences)
+        context: dict[str, str | int] = {"request": asked.pk, "language": preferences.language}
         return owe_notice(reader, kind=Notice.Kind.CONFIRM, now=now, context=context)
 
 
@@ -138,25 +102,29 @@ def count_refusal(limit: str, *, now: datetime) -> None:
         raise TooMany
 
 
-def _keep_wishes(address: Address, *, wishes: Wishes, now: datetime, method: str, origin: Origin) -> None:
+def _keep_preferences(
+    address: Address, *, preferences: Preferences, now: datetime, method: str, origin: Origin
+) -> None:
     """The mail of an earlier request is on its way: the link in it confirms the newest request."""
     reader = Subscriber.objects.filter(address_key=address.key).exclude(state__in=ACTIVE).first()
     if reader is not None:
-        record(reader, ConsentEvent.Kind.REQUESTED, now=now, method=method, origin=origin, detail=wishes)
+        record(reader, ConsentEvent.Kind.REQUESTED, now=now, method=method, origin=origin, detail=preferences)
 
 
-def wishes_asked(asked: ConsentEvent) -> Wishes:
+def preferences_asked(asked: ConsentEvent) -> Preferences:
     """What the newest request for the same reader wants: whoever made it, the mailbox's owner sees it and decides."""
     requests = ConsentEvent.objects.filter(subscriber=asked.subscriber_id, kind=ConsentEvent.Kind.REQUESTED)
     newest = requests.filter(pk__gte=asked.pk).latest("at", "pk")
-    return wishes_from(newest.detail.get("wishes", {}))
+    return preferences_from(newest.detail.get("wishes", {}))
 
 
-def confirm(asked: ConsentEvent, *, wishes: Wishes | None, now: datetime, method: str, origin: Origin) -> bool:
-    """The reader followed the link that answers this request. ``wishes``: what they chose there; None: what was asked.
+def confirm(
+    asked: ConsentEvent, *, preferences: Preferences | None, now: datetime, method: str, origin: Origin
+) -> bool:
+    """Confirm the reader who followed the link that answers this request.
 
-    True when the reader is confirmed, the first time or again; only the first time has effects. False when the
-    request is void: left, erased or suppressed since.
+    ``preferences``: what they chose there; None: what was asked. True when the reader is confirmed, the first time or
+    again; only the first time has effects. False when the request is void: left, erased or suppressed since.
     """
     with transaction.atomic():
         reader = Subscriber.objects.select_for_update().get(pk=asked.subscriber_id)
@@ -164,8 +132,8 @@ def confirm(asked: ConsentEvent, *, wishes: Wishes | None, now: datetime, method
             return True
         if not _still_holds(asked, reader):
             return False
-        store_wishes(reader, wishes or wishes_asked(asked))
-        due = _digest_from(reader, schedule.local_day(next_due_of(reader, after=now), reader.time_zone), now=now)
+        store_preferences(reader, preferences or preferences_asked(asked))
+        due = next_digest_from(reader, schedule.local_day(next_due_of(reader, after=now), reader.time_zone), now=now)
         # Whatever was agreed to before ended with the subscription of then: a new one begins with the least.
         fresh = {"left_at": None, "paused_until": None, "clicks_agreed_at": None}
         # A first digest is owed also to who comes back: they asked now, and the next one may be a month away.
@@ -179,14 +147,14 @@ def confirm(asked: ConsentEvent, *, wishes: Wishes | None, now: datetime, method
             now=now,
             method=method,
             origin=origin,
-            detail=wishes_of(reader),
+            detail=preferences_of(reader),
             request=asked.pk,
         )
         rate_limits.start_afresh(parse_address(str(reader.email)))
     return True
 
 
-def ask_link(address: Address, *, now: datetime, origin: Origin, kept: Wishes | None = None) -> Notice | None:
+def ask_link(address: Address, *, now: datetime, origin: Origin, kept: Preferences | None = None) -> Notice | None:
     """Somebody wants the preferences link of this address. It goes to the address itself, or nowhere.
 
     ``kept``: what they filled in behind a link that had run out; the fresh one shows it, and saves nothing by itself.
@@ -205,13 +173,13 @@ def ask_link(address: Address, *, now: datetime, origin: Origin, kept: Wishes | 
     return None
 
 
-def kept_wishes(subscriber: Subscriber, *, now: datetime) -> Wishes | None:
+def kept_preferences(subscriber: Subscriber, *, now: datetime) -> Preferences | None:
     """What the reader filled in behind an old link and has not saved yet."""
     newest = _links_sent(subscriber, now=now).first()
-    return wishes_from(newest.context["kept"]) if newest and "kept" in newest.context else None
+    return preferences_from(newest.context["kept"]) if newest and "kept" in newest.context else None
 
 
-def drop_kept_wishes(subscriber: Subscriber) -> None:
+def drop_kept_preferences(subscriber: Subscriber) -> None:
     Notice.objects.filter(subscriber=subscriber, kind=Notice.Kind.MANAGE).update(context={})
 
 
@@ -223,7 +191,7 @@ def _links_sent(subscriber: Subscriber, *, now: datetime) -> QuerySet[Notice]:
 # --- staying --------------------------------------------------------------------------------------------------------
 
 
-def change(subscriber: Subscriber, *, wishes: Wishes, now: datetime, method: str, origin: Origin) -> bool:
+def change(subscriber: Subscriber, *, preferences: Preferences, now: datetime, method: str, origin: Origin) -> bool:
     """Other topics, another rhythm. False when nothing is different.
 
     With another rhythm the next digest is that of the first day they have not had: a day that is over by the new hour
@@ -231,25 +199,25 @@ def change(subscriber: Subscriber, *, wishes: Wishes, now: datetime, method: str
     """
     with transaction.atomic():
         reader = Subscriber.objects.select_for_update().get(pk=subscriber.pk)
-        before = wishes_of(reader)
-        if reader.state == Subscriber.State.ERASED or before == wishes:
+        before = preferences_of(reader)
+        if reader.state == Subscriber.State.ERASED or before == preferences:
             return False
-        store_wishes(reader, wishes)
+        store_preferences(reader, preferences)
         columns: dict[str, Any] = {}
-        has_new_rhythm = any(getattr(before, name) != getattr(wishes, name) for name in RHYTHM)
+        has_new_rhythm = any(getattr(before, name) != getattr(preferences, name) for name in RHYTHM)
         if reader.state == Subscriber.State.CONFIRMED and has_new_rhythm and reader.next_due_at is not None:
             was_for = reader.next_on or schedule.local_day(reader.next_due_at, before.time_zone)
-            if before.cadence == wishes.cadence and reader.next_due_at <= now:
+            if before.cadence == preferences.cadence and reader.next_due_at <= now:
                 columns["next_on"] = was_for  # owed already: planning is about to take it
             else:
                 coming = schedule.local_day(next_due_of(reader, after=now), reader.time_zone)
-                columns = _digest_from(reader, min(was_for, coming), now=now)
-        if reader.paused_until is not None and before.time_zone != wishes.time_zone:
+                columns = next_digest_from(reader, min(was_for, coming), now=now)
+        if reader.paused_until is not None and before.time_zone != preferences.time_zone:
             day = schedule.local_day(reader.paused_until, before.time_zone)
-            columns["paused_until"] = schedule.local_midnight(day, wishes.time_zone)
+            columns["paused_until"] = schedule.local_midnight(day, preferences.time_zone)
         if columns:
             Subscriber.objects.filter(pk=reader.pk).update(**columns)
-        record(reader, ConsentEvent.Kind.CHANGED, now=now, method=method, origin=origin, detail=wishes)
+        record(reader, ConsentEvent.Kind.CHANGED, now=now, method=method, origin=origin, detail=preferences)
     return True
 
 
@@ -272,7 +240,7 @@ def resume(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin
         if reader.state != Subscriber.State.PAUSED:
             return False
         since = min(now, reader.paused_until or now)
-        due = _digest_from(reader, schedule.local_day(since, reader.time_zone), now=now)
+        due = next_digest_from(reader, schedule.local_day(since, reader.time_zone), now=now)
         move(reader, to=Subscriber.State.CONFIRMED, paused_until=None, **due)
         record(reader, ConsentEvent.Kind.RESUMED, now=now, method=method, origin=origin)
     return True
@@ -319,91 +287,10 @@ def undo(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin) 
             move(reader, to=Subscriber.State.PAUSED, left_at=None)
         else:
             since = reader.paused_until or reader.left_at or now
-            due = _digest_from(reader, schedule.local_day(since, reader.time_zone), now=now)
+            due = next_digest_from(reader, schedule.local_day(since, reader.time_zone), now=now)
             move(reader, to=Subscriber.State.CONFIRMED, left_at=None, paused_until=None, **due)
         record(reader, ConsentEvent.Kind.RESUMED, now=now, method=method, origin=origin, undo=True)
     return True
-
-
-def suppress(subscriber: Subscriber, *, reason: str, source: str, now: datetime) -> bool:
-    """Never write to this address again: it bounced, complained, or an operator said so.
-
-    True when the reader's state changed. The suppression itself is kept up to date every time.
-    """
-    with transaction.atomic():
-        reader = Subscriber.objects.select_for_update().get(pk=subscriber.pk)
-        if reader.state == Subscriber.State.ERASED:
-            return False
-        bar_address(reader.address_hash, reason=reason, source=source, now=now)
-        if reader.state == Subscriber.State.SUPPRESSED:
-            return False
-        was, until = reader.state, reader.paused_until.isoformat() if reader.paused_until else ""
-        move(reader, to=Subscriber.State.SUPPRESSED, left_at=now, paused_until=None, **NOTHING_DUE)
-        complained = reason == Suppression.Reason.COMPLAINT
-        kind = ConsentEvent.Kind.COMPLAINED if complained else ConsentEvent.Kind.SUPPRESSED
-        record(reader, kind, now=now, method=source[:32], origin=Origin(), reason=reason, was=was, paused_until=until)
-    return True
-
-
-def suppress_address(address_hash: str, *, reason: str, source: str, now: datetime) -> bool:
-    """The same for the address of that hash, and for the reader who has it now, if anybody has.
-
-    True when a reader's state changed: somebody who moved away from the address is not touched.
-    """
-    with transaction.atomic():
-        holder = Subscriber.objects.select_for_update().filter(address_hash=address_hash).first()
-        if holder is not None:
-            return suppress(holder, reason=reason, source=source, now=now)
-        bar_address(address_hash, reason=reason, source=source, now=now)
-    return False
-
-
-def take_back_bounce(address_hash: str, *, since: datetime, now: datetime) -> bool:
-    """The address did not bounce after all: lift its suppression of ``since`` or later, and undo what it did.
-
-    True when there was one. Its reader is what they were before, and due from the day on which it happened.
-    """
-    with transaction.atomic():
-        barred = Suppression.objects.in_force().filter(address_hash=address_hash, reason=Suppression.Reason.BOUNCE)
-        if not barred.filter(last_at__gte=since).update(lifted_at=now):
-            return False
-        reader = Subscriber.objects.select_for_update().filter(address_hash=address_hash).first()
-        if reader is None or reader.state != Subscriber.State.SUPPRESSED:
-            return True
-        told = reader.consent_events.filter(kind=ConsentEvent.Kind.SUPPRESSED, at__gte=since).last()
-        was = told.detail.get("was") if told else None
-        if told is None or was is None:
-            return True
-        back: dict[str, Any] = {"left_at": None}
-        if was == Subscriber.State.CONFIRMED:
-            back |= _digest_from(reader, schedule.local_day(told.at, reader.time_zone), now=now)
-        elif was == Subscriber.State.PAUSED:
-            back["paused_until"] = datetime.fromisoformat(told.detail["paused_until"])
-        elif was == Subscriber.State.UNSUBSCRIBED:
-            back["left_at"] = told.at
-        move(reader, to=was, **back)
-        record(reader, ConsentEvent.Kind.RESUMED, now=now, method="no bounce after all", origin=Origin())
-    return True
-
-
-def bar_address(address_hash: str, *, reason: str, source: str, now: datetime) -> None:
-    """Put the hash of an address on the suppression list. A graver reason replaces a lesser one, never the reverse."""
-    row, is_new = Suppression.objects.select_for_update().get_or_create(
-        address_hash=address_hash,
-        defaults={"reason": reason, "source": source[:64], "first_at": now, "last_at": now},
-    )
-    if is_new:
-        return
-    if row.lifted_at is not None or reason in SILENT or row.reason not in SILENT:
-        row.reason, row.source = reason, source[:64]
-    row.lifted_at = None
-    row.last_at = max(row.last_at, now)
-    row.save(update_fields=["reason", "source", "lifted_at", "last_at"])
-
-
-def lift(suppression: Suppression, *, now: datetime) -> bool:
-    """An operator takes an address off the list. Its reader is not subscribed by that: it takes a new confirmation."""
-    return Suppression.objects.in_force().filter(pk=suppression.pk).update(lifted_at=now) == 1
 
 
 # --- many at once ---------------------------------------------------------------------------------------------------
@@ -448,31 +335,13 @@ def _still_holds(asked: ConsentEvent, reader: Subscriber) -> bool:
     return not (barred.filter(last_at__gte=asked.at) | barred.in_force().filter(reason__in=SILENT)).exists()
 
 
-def store_wishes(reader: Subscriber, wishes: Wishes) -> None:
-    for name, value in wishes.columns.items():
-        setattr(reader, name, value)
-    reader.save(update_fields=list(wishes.columns))
-    reader.preferences.exclude(topic__slug__in=wishes.stances).delete()
-    _store_stances(reader, wishes)
-
-
-def _store_stances(reader: Subscriber, wishes: Wishes) -> None:
-    wanted = dict(Topic.objects.filter(slug__in=wishes.stances).values_list("pk", "slug")) if wishes.stances else {}
-    TopicPreference.objects.bulk_create(
-        [TopicPreference(subscriber=reader, topic_id=pk, stance=wishes.stances[slug]) for pk, slug in wanted.items()],
-        update_conflicts=True,
-        unique_fields=["subscriber", "topic"],
-        update_fields=["stance"],
-    )
-
-
 def next_due_of(reader: Subscriber, *, after: datetime) -> datetime:
     return schedule.next_due(
         cadence=reader.cadence, weekdays=reader.weekdays, hour=reader.hour, zone=reader.time_zone, after=after
     )
 
 
-def _digest_from(reader: Subscriber, first: date, *, now: datetime) -> dict[str, Any]:
+def next_digest_from(reader: Subscriber, first: date, *, now: datetime) -> dict[str, Any]:
     """The columns of the reader's next digest: that of the first day from ``first`` on they were not planned for."""
     slot = schedule.next_slot(
         cadence=reader.cadence,
@@ -502,7 +371,7 @@ def record(
     now: datetime,
     method: str,
     origin: Origin,
-    detail: Wishes | None = None,
+    detail: Preferences | None = None,
     **more: Any,
 ) -> ConsentEvent:
     content: dict[str, Any] = {name: value for name, value in more.items() if value}

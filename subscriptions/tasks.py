@@ -1,6 +1,6 @@
 """Wakes the sending of notices. The rows say what is owed; a task that is lost, late or doubled changes nothing.
 
-In: a ring of the doorbell after a commit, or the tick. Out: notices sent. Ringing never waits for the broker.
+In: a call after a commit, or the tick. Out: notices sent. Waking the sender never waits for the broker.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from subscriptions.notices import send_due_notices
 
-__all__ = ["ring", "send_due_notices", "send_notices"]
+__all__ = ["send_due_notices", "send_notices", "wake_sender"]
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +40,10 @@ def send_notices() -> int:
     return total
 
 
-class Doorbell:
+class BackgroundPublisher:
     """Publishes the task from a thread of its own: a broker that is away or hangs costs the web request nothing.
 
-    Rings that come while one is being published, or shortly after, count as one: the workers send until nothing is
+    Calls that come while one is being published, or shortly after, count as one: the workers send until nothing is
     owed, and a broker that is away must not cost the site a connection attempt per reader.
     """
 
@@ -51,27 +51,27 @@ class Doorbell:
     rest_seconds_after_failure = 5.0
 
     def __init__(self) -> None:
-        self._rung = threading.Event()
+        self._wanted = threading.Event()
         self._lock = threading.Lock()
         self._owner = 0
 
-    def ring(self) -> None:
-        self._rung.set()
-        if self._owner != os.getpid():  # the first ring, or the first after a fork: threads stay with the parent
+    def publish_soon(self) -> None:
+        self._wanted.set()
+        if self._owner != os.getpid():  # the first call, or the first after a fork: threads stay with the parent
             with self._lock:
                 if self._owner != os.getpid():
                     self._owner = os.getpid()
-                    threading.Thread(target=self._answer, name="doorbell", daemon=True).start()
+                    threading.Thread(target=self._answer, name="publish-notices", daemon=True).start()
 
     def _answer(self) -> None:
         while True:
-            self._rung.wait()
-            self._rung.clear()
+            self._wanted.wait()
+            self._wanted.clear()
             rest = self.rest_seconds
             try:
                 self._publish()
             except Exception as error:  # the next tick sends what is owed
-                log.warning("Doorbell not heard: %s", type(error).__name__)
+                log.warning("Notices wait for the next tick, the broker cannot be reached: %s", type(error).__name__)
                 rest = self.rest_seconds_after_failure
             time.sleep(rest)
 
@@ -82,10 +82,10 @@ class Doorbell:
             send_notices.apply_async(expires=settings.TASK_EXPIRES_SECONDS, **options)
 
 
-_doorbell = Doorbell()
+_publisher = BackgroundPublisher()
 
 
-def ring() -> None:
+def wake_sender() -> None:
     """Tell the workers that a notice is owed. Returns at once, never raises; without a broker it does nothing."""
     if settings.REDIS_URL:
-        _doorbell.ring()
+        _publisher.publish_soon()

@@ -36,7 +36,7 @@ from newsletter.models import (
     Submission,
     WebhookEndpoint,
 )
-from subscriptions import lifecycle
+from subscriptions import lifecycle, suppression
 from subscriptions.models import ApiKey, Notice, RefusedRequest, Subscriber, Suppression, Topic
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic
 
@@ -77,7 +77,7 @@ def desk() -> dict[str, Any]:
     DeliveryEvent.objects.create(delivery=delivery, kind="unknown", at=NOON, source="smtp", text="who knows")
     draft = make_edition(papers=papers, period_on=NOON.date() + timedelta(days=1))
     bounced = make_reader("bob.secret@hidden.example")
-    lifecycle.suppress(bounced, reason="bounce", source="dsn", now=NOON)
+    suppression.suppress(bounced, reason="bounce", source="dsn", now=NOON)
     hook = WebhookEndpoint.objects.create(url="https://hooks.example.org/", description=HOSTILE, created_at=NOON)
     return {
         "newsletter.webhookendpoint": hook,

@@ -25,7 +25,7 @@ from pytest_django import Settings
 from subscriptions import api, rate_limits
 from subscriptions.models import ApiKey, ConsentEvent, Notice, Subscriber, Suppression
 from subscriptions.notices import send_due_notices
-from subscriptions.views.guards import EVEN_SECONDS
+from subscriptions.views.guards import LEAST_SECONDS
 from tests.builders import NOON, make_reader, make_topic
 
 pytestmark = pytest.mark.django_db
@@ -119,13 +119,13 @@ def test_nothing_the_program_sent_is_in_the_confirmation(key: str) -> None:
         assert typed not in text
 
 
-def test_the_doorbell_is_rung_after_the_commit_and_nobody_waits_for_a_broker(
+def test_the_sender_is_woken_after_the_commit_and_nobody_waits_for_a_broker(
     key: str, settings: Settings, django_capture_on_commit_callbacks: Any
 ) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"  # nobody listens there
     with django_capture_on_commit_callbacks(execute=True) as rings:
         assert post(key, {"email": "bob@example.net"}).status_code == 202
-    assert [ring.__name__ for ring in rings] == ["ring"]
+    assert [step.__name__ for step in rings] == ["wake_sender"]
     assert Notice.objects.get().state == "queued"
 
 
@@ -232,7 +232,7 @@ def test_every_state_of_an_address_gets_the_same_answer(key: str) -> None:
     for name in ("new", "confirmed", "paused", "pending", "left", "gone", "limited"):
         started = time.perf_counter()
         answer = post(key, {"email": f"{name}@example.net"})
-        assert time.perf_counter() - started >= EVEN_SECONDS
+        assert time.perf_counter() - started >= LEAST_SECONDS
         assert not answer.cookies
         answers.add((answer.status_code, answer.content, tuple(sorted(answer.items()))))
     assert len(answers) == 1

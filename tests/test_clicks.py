@@ -280,7 +280,7 @@ def test_the_box_is_not_ticked_beforehand_and_consent_and_withdrawal_are_on_reco
 def test_a_new_confirmation_begins_without_it() -> None:
     reader = agreeing(state=Subscriber.State.UNSUBSCRIBED, left_at=NOON - timedelta(days=1))
     asked = ConsentEvent.objects.create(subscriber=reader, kind="requested", at=NOON, method="test")
-    assert lifecycle.confirm(asked, wishes=None, **ACT)
+    assert lifecycle.confirm(asked, preferences=None, **ACT)
     reader.refresh_from_db()
     assert reader.clicks_agreed_at is None
 

@@ -10,7 +10,7 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from subscriptions import lifecycle, links
+from subscriptions import lifecycle, links, suppression
 from subscriptions.lifecycle import Origin
 from subscriptions.models import ConsentEvent, Notice, Subscriber, Suppression
 from subscriptions.notices import send_due_notices
@@ -117,7 +117,7 @@ def test_who_left_comes_back_by_a_fresh_confirmation(client: Client) -> None:
 
 def test_a_bounced_address_may_confirm_again_and_the_suppression_ends(client: Client) -> None:
     with time_machine.travel(NOON, tick=False) as clock:
-        lifecycle.suppress(make_reader("bob@example.net"), reason="bounce", source="dsn", now=NOON)
+        suppression.suppress(make_reader("bob@example.net"), reason="bounce", source="dsn", now=NOON)
         clock.shift(timedelta(days=1))
         client.post(ask_and_open_mail(client))
     assert Subscriber.objects.mailable().get().email == "bob@example.net"
@@ -129,13 +129,13 @@ def test_a_complaint_stands_until_an_operator_lifts_it_and_a_fresh_confirmation_
         old_path = ask_and_open_mail(client)
         client.post(old_path)
         clock.shift(timedelta(hours=2))
-        lifecycle.suppress(Subscriber.objects.get(), reason="complaint", source="arf", now=timezone.now())
+        suppression.suppress(Subscriber.objects.get(), reason="complaint", source="arf", now=timezone.now())
         mail.outbox.clear()
         client.post("/subscribe/", {"email": "bob@example.net"})
         send_due_notices(now=timezone.now())
         assert not mail.outbox  # not even the mail that asks
         clock.shift(timedelta(hours=2))
-        lifecycle.lift(Suppression.objects.get(), now=timezone.now())
+        suppression.lift(Suppression.objects.get(), now=timezone.now())
         assert client.post(old_path).status_code == 410
         assert not Subscriber.objects.mailable().exists()
         client.post(ask_and_open_mail(client))
@@ -144,7 +144,7 @@ def test_a_complaint_stands_until_an_operator_lifts_it_and_a_fresh_confirmation_
 
 def test_a_link_asked_for_before_the_complaint_confirms_nothing(client: Client) -> None:
     path = ask_and_open_mail(client)
-    lifecycle.suppress(Subscriber.objects.get(), reason="complaint", source="arf", now=timezone.now())
+    suppression.suppress(Subscriber.objects.get(), reason="complaint", source="arf", now=timezone.now())
     assert client.post(path).status_code == 410
     assert Subscriber.objects.get().state == "suppressed"
 

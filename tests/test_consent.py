@@ -13,11 +13,12 @@ from django.test import Client
 from django.utils import timezone
 
 from newsletter.models import Delivery, DeliveryEvent, Edition, Verdict
-from subscriptions import address_change, gdpr, lifecycle, links
+from subscriptions import address_change, gdpr, lifecycle, links, suppression
 from subscriptions.addresses import parse_address
 from subscriptions.forms import FORM_VERSION
-from subscriptions.lifecycle import Origin, Wishes
+from subscriptions.lifecycle import Origin
 from subscriptions.models import ConsentEvent, Subscriber, Suppression
+from subscriptions.preferences import Preferences
 from tests.builders import NOON, make_paper, make_reader, make_topic
 
 pytestmark = pytest.mark.django_db
@@ -48,7 +49,7 @@ def test_a_request_records_what_was_agreed_to_and_how(client: Client) -> None:
 def test_a_confirmation_names_the_request_it_answers() -> None:
     reader = make_reader(state="pending", confirmed_at=None, next_due_at=None)
     asked = reader.consent_events.create(kind="requested", at=NOON, method="page")
-    lifecycle.confirm(asked, wishes=None, now=NOON + timedelta(minutes=1), method="confirm page", origin=ELSEWHERE)
+    lifecycle.confirm(asked, preferences=None, now=NOON + timedelta(minutes=1), method="confirm page", origin=ELSEWHERE)
     event = reader.consent_events.get(kind="confirmed")
     assert event.detail["request"] == asked.pk
     assert event.ip_address == "192.0.2.1"
@@ -57,13 +58,13 @@ def test_a_confirmation_names_the_request_it_answers() -> None:
 def test_every_step_of_a_readers_life_is_on_record() -> None:
     reader = make_reader()
     act: dict[str, Any] = {"now": NOON, "method": "test", "origin": ELSEWHERE}
-    lifecycle.change(reader, wishes=Wishes(hour=9), **act)
+    lifecycle.change(reader, preferences=Preferences(hour=9), **act)
     lifecycle.pause(reader, until=NOON + timedelta(days=3), **act)
     lifecycle.resume(reader, **act)
     lifecycle.unsubscribe(reader, **act)
     lifecycle.undo(reader, **act)
     gdpr.export(reader, **act)
-    lifecycle.suppress(reader, reason="complaint", source="arf", now=NOON)
+    suppression.suppress(reader, reason="complaint", source="arf", now=NOON)
     gdpr.erase(reader, now=NOON, method="test")
     kinds = [event.kind for event in reader.consent_events.all()]
     assert kinds == [
@@ -80,7 +81,7 @@ def test_repeating_a_step_changes_and_records_it_once(state: str) -> None:
         lambda: lifecycle.pause(reader, until=NOON + timedelta(days=3), **act),
         lambda: lifecycle.resume(reader, **act),
         lambda: lifecycle.unsubscribe(reader, **act),
-        lambda: lifecycle.suppress(reader, reason="bounce", source="dsn", now=NOON),
+        lambda: suppression.suppress(reader, reason="bounce", source="dsn", now=NOON),
         lambda: gdpr.erase(reader, now=NOON, method="test"),
     ]
     for step in steps:
@@ -98,7 +99,7 @@ def test_nobody_but_the_confirmed_has_a_next_digest() -> None:
         lambda: lifecycle.resume(reader, **act),
         lambda: lifecycle.unsubscribe(reader, **act),
         lambda: lifecycle.undo(reader, **act),
-        lambda: lifecycle.suppress(reader, reason="bounce", source="dsn", now=NOON),
+        lambda: suppression.suppress(reader, reason="bounce", source="dsn", now=NOON),
         lambda: gdpr.erase(reader, now=NOON, method="test"),
     ):
         assert step()
@@ -108,9 +109,9 @@ def test_nobody_but_the_confirmed_has_a_next_digest() -> None:
 
 def test_a_suppression_is_a_hash_and_is_kept_up_to_date() -> None:
     reader = make_reader(ADDRESS)
-    assert lifecycle.suppress(reader, reason="bounce", source="dsn", now=NOON)
-    assert not lifecycle.suppress(reader, reason="complaint", source="arf", now=NOON + timedelta(days=1))
-    assert not lifecycle.suppress(reader, reason="bounce", source="dsn", now=NOON + timedelta(hours=1))
+    assert suppression.suppress(reader, reason="bounce", source="dsn", now=NOON)
+    assert not suppression.suppress(reader, reason="complaint", source="arf", now=NOON + timedelta(days=1))
+    assert not suppression.suppress(reader, reason="bounce", source="dsn", now=NOON + timedelta(hours=1))
     row = Suppression.objects.get()
     assert (row.reason, row.source) == ("complaint", "arf")  # the graver reason stays
     assert (row.first_at, row.last_at) == (NOON, NOON + timedelta(days=1))
@@ -126,7 +127,7 @@ def test_an_erased_address_may_come_back_by_its_own_confirmation_only(client: Cl
     fresh = Subscriber.objects.get(email=ADDRESS)
     assert fresh.pk != reader.pk
     asked = fresh.consent_events.get()
-    assert lifecycle.confirm(asked, wishes=None, now=timezone.now(), method="test", origin=Origin())
+    assert lifecycle.confirm(asked, preferences=None, now=timezone.now(), method="test", origin=Origin())
     assert list(Subscriber.objects.mailable()) == [fresh]
 
 
@@ -146,7 +147,7 @@ def make_life(client: Client) -> Subscriber:
     client.post("/subscribe/", {"email": ADDRESS, "topics": ["vision"]}, headers={"user-agent": f"Browser {ADDRESS}"})
     reader = Subscriber.objects.get()
     asked = reader.consent_events.get()
-    lifecycle.confirm(asked, wishes=None, now=timezone.now(), method="test", origin=ELSEWHERE)
+    lifecycle.confirm(asked, preferences=None, now=timezone.now(), method="test", origin=ELSEWHERE)
     lifecycle.ask_link(parse_address(ADDRESS), now=timezone.now(), origin=ELSEWHERE)
     edition = Edition.objects.create(
         cadence="daily", period_on=NOON.date(), window_start_at=NOON - timedelta(days=1), cutoff_at=NOON
@@ -207,7 +208,7 @@ def test_the_export_has_what_was_reported_and_papers_by_title(client: Client) ->
     item = delivery.edition.items.create(paper=paper, position=1)
     Delivery.objects.update(picks=[[item.pk, "topic", "vision"]])
     Verdict.objects.create(subscriber=reader, paper=paper, value=1, at=NOON)
-    lifecycle.suppress(reader, reason="bounce", source="dsn", now=NOON)
+    suppression.suppress(reader, reason="bounce", source="dsn", now=NOON)
     data = gdpr.export(reader, now=NOON, method="test", origin=ELSEWHERE)
     (row,) = data["delivery"]
     assert row["picks"] == [{"title": "On computable numbers", "lane": "topic", "reason": "vision"}]
@@ -230,7 +231,7 @@ def test_erasure_keeps_the_numbers(client: Client) -> None:
 
 def test_erasing_does_not_lift_a_complaint() -> None:
     reader = make_reader(ADDRESS)
-    lifecycle.suppress(reader, reason="complaint", source="arf", now=NOON)
+    suppression.suppress(reader, reason="complaint", source="arf", now=NOON)
     gdpr.erase(reader, now=NOON + timedelta(days=1), method="test")
     assert Suppression.objects.in_force().get().reason == "complaint"
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from subscriptions import csv_transfer, gdpr, lifecycle
+from subscriptions import csv_transfer, gdpr, suppression
 from subscriptions.models import ConsentEvent, Subscriber, Suppression
 from tests.builders import NOON, make_reader, make_topic
 
@@ -87,7 +87,7 @@ def test_the_same_address_twice_in_a_file_comes_in_once() -> None:
 
 def test_who_left_or_complained_does_not_come_back_by_a_file() -> None:
     make_reader("left@example.net", state="unsubscribed", next_due_at=None, left_at=NOON)
-    lifecycle.suppress(make_reader("gone@example.net"), reason="complaint", source="arf", now=NOON)
+    suppression.suppress(make_reader("gone@example.net"), reason="complaint", source="arf", now=NOON)
     gdpr.erase(make_reader("erased@example.net"), now=NOON, method="test")
     tally, refusals = run(*(f"{name}@example.net,{PROOF}" for name in ("left", "gone", "erased")))
     assert tally.imported == 0
@@ -203,7 +203,7 @@ def test_export_and_import_are_the_identity_for_every_wish_and_state() -> None:
     make_reader("never@example.net", state="unsubscribed", confirmed_at=None, **left)
     for reason in ("bounce", "complaint", "admin"):
         gone = make_reader(f"{reason}@example.net")
-        lifecycle.suppress(gone, reason=reason, source="test", now=NOON)
+        suppression.suppress(gone, reason=reason, source="test", now=NOON)
     for reader in Subscriber.objects.all():
         reader.consent_events.create(kind="confirmed", at=NOON - timedelta(days=9), method="page")
     states = ["confirmed", "paused", "unsubscribed", "suppressed"]

@@ -21,8 +21,9 @@ from newsletter.editions.lifecycle import closing_of, cutoff_of, next_period, pe
 from newsletter.models import Delivery, Edition, EditionItem, Miss
 from newsletter.planning.digest_calendar import edition_of_next
 from subscriptions import lifecycle, schedule
-from subscriptions.lifecycle import Origin, Wishes
+from subscriptions.lifecycle import Origin
 from subscriptions.models import EVERY_DAY, Subscriber
+from subscriptions.preferences import Preferences, preferences_of
 from tests.builders import make_paper, make_reader
 
 pytestmark = pytest.mark.django_db
@@ -102,14 +103,14 @@ class Life:
             day = timedelta(days=row.edition.cadence == "daily")
             assert row.edition.period_on in {names - day, names, names + day}
 
-    def change(self, **wishes: Any) -> None:
+    def change(self, **preferences: Any) -> None:
         self.reader.refresh_from_db()
-        wanted = replace(lifecycle.wishes_of(self.reader), **wishes)
-        lifecycle.change(self.reader, wishes=wanted, now=self.now, **act())
+        wanted = replace(preferences_of(self.reader), **preferences)
+        lifecycle.change(self.reader, preferences=wanted, now=self.now, **act())
 
 
-def born(**wishes: Any) -> Life:
-    columns = Wishes(**({"weekdays": EVERY_DAY} | wishes)).columns
+def born(**preferences: Any) -> Life:
+    columns = Preferences(**({"weekdays": EVERY_DAY} | preferences)).columns
     reader = make_reader(confirmed_at=BEGIN, **columns)
     reader.next_due_at = lifecycle.next_due_of(reader, after=BEGIN)
     reader.save()
@@ -219,10 +220,10 @@ def monthly(**over: Any) -> Life:
 
 
 @pytest.mark.usefixtures("_season")
-@pytest.mark.parametrize("wishes", [{"hour": 9}, {"time_zone": "Pacific/Auckland"}])
-def test_a_monthly_reader_who_moves_their_hour_before_now_gets_the_month_now(wishes: dict[str, Any]) -> None:
+@pytest.mark.parametrize("preferences", [{"hour": 9}, {"time_zone": "Pacific/Auckland"}])
+def test_a_monthly_reader_who_moves_their_hour_before_now_gets_the_month_now(preferences: dict[str, Any]) -> None:
     life = monthly()
-    life.change(**wishes)
+    life.change(**preferences)
     life.run(life.now + timedelta(hours=1))
     row = Delivery.objects.get()
     assert (row.edition.cadence, row.edition.period_on) == ("monthly", date(2026, 12, 1))

@@ -12,7 +12,7 @@ from newsletter.catalogue.sources.observation import Observation
 from newsletter.catalogue.topics import assignment, embeddings
 from newsletter.catalogue.topics import encoder as text_encoder
 from newsletter.models import Heartbeat, Lease, Paper, PaperTopic, PaperVector
-from newsletter.models.embeddings import text_of
+from newsletter.models.embeddings import WIDTH, text_of
 from tests.builders import NOON, make_paper, make_topic
 
 pytestmark = pytest.mark.django_db
@@ -90,7 +90,7 @@ def test_switched_off_nothing_is_read(settings: Any) -> None:
     settings.SEMANTIC = "off"
     make_paper()
     assert embed() == 0
-    assert embeddings.vectors_of([1])[1].shape == (0, text_encoder.WIDTH)
+    assert embeddings.vectors_of([1])[1].shape == (0, WIDTH)
 
 
 def test_old_papers_are_looked_for_once_an_hour() -> None:

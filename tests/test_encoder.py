@@ -7,6 +7,7 @@ import pytest
 
 from newsletter.catalogue.topics import encoder as text_encoder
 from newsletter.catalogue.topics.encoder import Encoder
+from newsletter.models.embeddings import WIDTH
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,7 @@ def encoder() -> Encoder:
 def test_rows_are_of_length_one_and_in_the_order_of_the_texts(encoder: Encoder) -> None:
     texts = ["Protein folding", "A robot that grasps cups. " * 30, "", "Speech"]
     rows = encoder.encode(texts)
-    assert rows.shape == (4, text_encoder.WIDTH)
+    assert rows.shape == (4, WIDTH)
     assert rows.dtype == np.float32
     assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
     for place, text in enumerate(texts):
@@ -39,7 +40,7 @@ def test_the_numbers_are_those_of_the_model_as_published(encoder: Encoder) -> No
 
 
 def test_no_text_and_endless_text_are_fine(encoder: Encoder) -> None:
-    assert encoder.encode([]).shape == (0, text_encoder.WIDTH)
+    assert encoder.encode([]).shape == (0, WIDTH)
     endless = encoder.encode(["word " * 1_000_000])
     assert np.isfinite(endless).all()
 

@@ -12,8 +12,9 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from newsletter.monitoring.reader_history import history_of
 from subscriptions import csv_transfer, gdpr, lifecycle
-from subscriptions.lifecycle import Origin, Wishes
+from subscriptions.lifecycle import Origin
 from subscriptions.models import Subscriber, TopicPreference
+from subscriptions.preferences import Preferences, preferences_of
 from tests.builders import NOON, make_reader, make_topic
 
 pytestmark = pytest.mark.django_db
@@ -59,7 +60,7 @@ def full_reader() -> Subscriber:
 
 
 def test_every_wish_is_a_column_of_the_reader_and_in_this_list() -> None:
-    names = {one.name for one in fields(Wishes)}
+    names = {one.name for one in fields(Preferences)}
     assert names == set(OTHER)
     assert names - {"stances"} <= set(READER)
 
@@ -113,8 +114,8 @@ def test_every_field_is_erased_or_says_why_it_stays(field: str) -> None:
 def test_every_wish_that_changes_is_on_record_and_in_the_history(wish: str) -> None:
     make_topic("vision")
     reader = make_reader()
-    wishes = replace(lifecycle.wishes_of(reader), **{wish: OTHER[wish]})
-    assert lifecycle.change(reader, wishes=wishes, now=NOON, method="test", origin=Origin())
+    preferences = replace(preferences_of(reader), **{wish: OTHER[wish]})
+    assert lifecycle.change(reader, preferences=preferences, now=NOON, method="test", origin=Origin())
     assert reader.consent_events.get().detail["wishes"][wish] == OTHER[wish]
     (line,) = [line for line in history_of(reader) if line.subject == "consent"]
     assert line.what == "changed preferences"

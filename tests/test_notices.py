@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from newsletter import delivery
-from subscriptions import lifecycle
+from subscriptions import suppression
 from subscriptions.mail import build_message, clean_header
 from subscriptions.models import Notice, Subscriber
 from subscriptions.notices import build_notice, owe_notice, retry_delay, send_due_notices
-from subscriptions.tasks import Doorbell, ring, send_notices
+from subscriptions.tasks import BackgroundPublisher, send_notices, wake_sender
 from tests.builders import NOON, make_reader
 from tests.inbox import Inbox
 from tests.sinks.scripted import ScriptedServer
@@ -239,7 +239,7 @@ def test_after_unknown_the_reader_may_ask_again(client: Client) -> None:
 def test_who_complained_gets_no_mail_of_any_kind(reason: str) -> None:
     reader = make_reader()
     notices = [owe(reader), owe(reader, "confirm")]
-    lifecycle.suppress(reader, reason=reason, source="test", now=NOON)
+    suppression.suppress(reader, reason=reason, source="test", now=NOON)
     send_due_notices(now=NOON)
     assert not mail.outbox
     assert {Notice.objects.get(pk=notice.pk).state for notice in notices} == {"skipped"}
@@ -462,7 +462,7 @@ def test_the_task_sends_all_that_is_owed() -> None:
     assert len(mail.outbox) == 3
 
 
-# --- the doorbell ---------------------------------------------------------------------------------------------------
+# --- waking the sender ----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -486,13 +486,13 @@ def milliseconds_of(act: Any, times: int = 20) -> float:
 def test_ringing_without_a_broker_starts_nothing(settings: Settings) -> None:
     settings.REDIS_URL = ""
     before = threading.active_count()
-    ring()
+    wake_sender()
     assert threading.active_count() == before
 
 
 def test_ringing_never_waits_for_a_broker_that_hangs(settings: Settings, silent_broker: int) -> None:
     settings.REDIS_URL = f"redis://127.0.0.1:{silent_broker}/0"
-    assert milliseconds_of(ring) < 250  # waiting for the broker would take two seconds
+    assert milliseconds_of(wake_sender) < 250  # waiting for the broker would take two seconds
 
 
 def test_a_signup_answers_at_once_with_the_broker_hung_or_gone(settings: Settings, silent_broker: int) -> None:
@@ -504,11 +504,11 @@ def test_a_signup_answers_at_once_with_the_broker_hung_or_gone(settings: Setting
     assert Notice.objects.filter(state="queued").count() == 2
 
 
-def test_rings_during_a_publication_are_one_more_not_many() -> None:
+def test_calls_during_a_publication_are_one_more_not_many() -> None:
     published: list[int] = []
     go, begun = threading.Event(), threading.Event()
 
-    class Slow(Doorbell):
+    class Slow(BackgroundPublisher):
         rest_seconds = rest_seconds_after_failure = 0.02
 
         def _publish(self) -> None:
@@ -518,11 +518,11 @@ def test_rings_during_a_publication_are_one_more_not_many() -> None:
             if len(published) == 1:
                 raise smtplib.SMTPException("a broker that fails must not end the thread")
 
-    bell = Slow()
-    bell.ring()
+    publisher = Slow()
+    publisher.publish_soon()
     assert begun.wait(5)
     for _ in range(50):
-        bell.ring()
+        publisher.publish_soon()
     go.set()
     deadline = time.monotonic() + 5
     while len(published) < 2 and time.monotonic() < deadline:

@@ -225,10 +225,10 @@ def test_filters_that_leave_nothing_say_so_and_can_be_dropped_one_by_one(client:
 
 def test_each_combination_of_filters_is_one_address_that_leads_on_to_the_others(client: Client) -> None:
     assign(make_paper(code_url="https://github.com/a/b"), "vision")
-    wishes = {"window": ["month"], "topic": ["vision"], "sort": ["newest", "votes"], "code": ["yes"]}
-    options = [[None, *values] for values in wishes.values()]
+    preferences = {"window": ["month"], "topic": ["vision"], "sort": ["newest", "votes"], "code": ["yes"]}
+    options = [[None, *values] for values in preferences.values()]
     addresses = {
-        "&".join(f"{name}={value}" for name, value in zip(wishes, chosen, strict=True) if value)
+        "&".join(f"{name}={value}" for name, value in zip(preferences, chosen, strict=True) if value)
         for chosen in itertools.product(*options)
     }
 

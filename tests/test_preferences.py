@@ -12,11 +12,12 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from subscriptions import gdpr, lifecycle, links
+from subscriptions import gdpr, lifecycle, links, suppression
 from subscriptions import refused_requests as refusals
-from subscriptions.lifecycle import Origin, Wishes
+from subscriptions.lifecycle import Origin
 from subscriptions.models import ConsentEvent, Notice, Subscriber
 from subscriptions.notices import send_due_notices
+from subscriptions.preferences import Preferences
 from tests.builders import NOON, make_reader, make_topic
 
 pytestmark = pytest.mark.django_db
@@ -66,8 +67,8 @@ def test_a_new_rhythm_moves_the_next_digest(client: Client) -> None:
 def test_other_topics_leave_the_next_digest_where_it_is() -> None:
     make_topic("vision")
     reader = make_reader(next_due_at=NOON + timedelta(minutes=1))
-    wishes = Wishes(stances={"vision": "follow"})
-    assert lifecycle.change(reader, wishes=wishes, now=NOON, method="test", origin=Origin())
+    preferences = Preferences(stances={"vision": "follow"})
+    assert lifecycle.change(reader, preferences=preferences, now=NOON, method="test", origin=Origin())
     reader.refresh_from_db()
     assert reader.next_due_at == NOON + timedelta(minutes=1)
 
@@ -75,7 +76,7 @@ def test_other_topics_leave_the_next_digest_where_it_is() -> None:
 def test_a_digest_that_is_owed_already_is_not_lost_by_a_new_rhythm() -> None:
     reader = make_reader(next_due_at=NOON)
     now = NOON + timedelta(seconds=30)
-    lifecycle.change(reader, wishes=Wishes(hour=23), now=now, method="test", origin=Origin())
+    lifecycle.change(reader, preferences=Preferences(hour=23), now=now, method="test", origin=Origin())
     reader.refresh_from_db()
     assert reader.next_due_at == NOON
 
@@ -232,7 +233,7 @@ def test_the_link_is_mailed_to_the_address_and_works(client: Client) -> None:
 def test_asking_for_a_link_tells_nothing_about_the_address() -> None:
     make_reader("alice@example.net")
     gone = make_reader("gone@example.net")
-    lifecycle.suppress(gone, reason="complaint", source="arf", now=NOON)
+    suppression.suppress(gone, reason="complaint", source="arf", now=NOON)
     answers = {
         (answer.status_code, answer["Location"], answer.content, str(answer.cookies))
         for name in ("alice", "gone", "nobody")
@@ -261,7 +262,7 @@ def test_pausing_twice_moves_the_date_and_is_recorded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wishes", "says"),
+    ("preferences", "says"),
     [
         ({"cadence": "weekly"}, "Monday, 23 March, 07:00 (UTC), the edition of 23 March."),
         ({"cadence": "monthly"}, "Wednesday, 1 April, 07:00 (UTC), the edition of 1 April."),
@@ -269,10 +270,10 @@ def test_pausing_twice_moves_the_date_and_is_recorded() -> None:
     ],
 )
 def test_the_page_says_when_the_next_digest_comes_and_which_one_it_is(
-    client: Client, wishes: dict[str, Any], says: str
+    client: Client, preferences: dict[str, Any], says: str
 ) -> None:
-    form = FORM | {"hour": 7, "time_zone": "UTC", "weekdays": range(7)} | wishes
-    reader = make_reader(hour=7, **wishes)
+    form = FORM | {"hour": 7, "time_zone": "UTC", "weekdays": range(7)} | preferences
+    reader = make_reader(hour=7, **preferences)
     reader.next_due_at = lifecycle.next_due_of(reader, after=NOON + timedelta(hours=9))
     reader.save()
     with time_machine.travel(NOON + timedelta(hours=9), tick=False):
@@ -370,7 +371,7 @@ def test_a_suppressed_reader_reaches_their_data_where_we_may_write(
     client: Client, reason: str, is_sent: bool, settings: Any
 ) -> None:
     reader = make_reader("alice@example.net")
-    lifecycle.suppress(reader, reason=reason, source="test", now=timezone.now())
+    suppression.suppress(reader, reason=reason, source="test", now=timezone.now())
     answer = client.post("/preferences/", {"email": "alice@example.net"}, follow=True)
     send_due_notices(now=timezone.now())
     assert len(mail.outbox) == is_sent

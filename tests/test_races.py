@@ -21,9 +21,10 @@ from newsletter.models import Claim, Compiled, Delivery, Edition
 from newsletter.planning import readers_due as due_readers
 from subscriptions import address_change, lifecycle, links
 from subscriptions.addresses import parse_address
-from subscriptions.lifecycle import Origin, Wishes
+from subscriptions.lifecycle import Origin
 from subscriptions.models import ConsentEvent, Notice, Subscriber
 from subscriptions.notices import owe_notice
+from subscriptions.preferences import Preferences
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
@@ -250,11 +251,11 @@ def test_two_housekeepers_draft_each_period_once() -> None:
 def test_confirming_twice_at_once_confirms_once() -> None:
     now = timezone.now()
     address = parse_address("alice@example.net")
-    assert lifecycle.request(address, wishes=Wishes(), now=now, method="page", origin=NOBODY)
+    assert lifecycle.request(address, preferences=Preferences(), now=now, method="page", origin=NOBODY)
     asked = ConsentEvent.objects.get()
 
     def confirm() -> bool:
-        return lifecycle.confirm(asked, wishes=None, now=now, method="confirm page", origin=NOBODY)
+        return lifecycle.confirm(asked, preferences=None, now=now, method="confirm page", origin=NOBODY)
 
     assert succeeded(at_once(confirm, confirm, confirm)) == [True, True, True]
     assert Subscriber.objects.get().state == "confirmed"
@@ -265,7 +266,7 @@ def test_two_signups_of_one_address_make_one_reader_and_one_mail() -> None:
     address = parse_address("alice@example.net")
 
     def sign_up() -> Notice | None:
-        return lifecycle.request(address, wishes=Wishes(), now=timezone.now(), method="page", origin=NOBODY)
+        return lifecycle.request(address, preferences=Preferences(), now=timezone.now(), method="page", origin=NOBODY)
 
     owed = succeeded(at_once(sign_up, sign_up))
     assert sum(notice is not None for notice in owed) == 1

@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 from newsletter.delivery.bounces import ReportKind, handling
 from newsletter.models import Delivery
 from newsletter.monitoring.reader_history import history_of, standing_of
-from subscriptions import lifecycle
+from subscriptions import suppression
 from subscriptions.models import Subscriber
 from tests.builders import NOON, make_reader
 from tests.test_feedback import sent, told
@@ -33,7 +33,7 @@ def test_the_standing_says_whether_a_reader_gets_mail(state: str, says: str) -> 
 
 def test_the_standing_of_a_suppressed_address_says_why() -> None:
     reader = make_reader()
-    lifecycle.suppress(reader, reason="complaint", source="test", now=NOON)
+    suppression.suppress(reader, reason="complaint", source="test", now=NOON)
     assert "suppressed (marked as spam)" in standing_of(Subscriber.objects.get())
 
 

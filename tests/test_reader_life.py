@@ -18,10 +18,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from subscriptions import address_change, csv_transfer, gdpr, lifecycle, links, schedule
+from subscriptions import address_change, csv_transfer, gdpr, lifecycle, links, schedule, suppression
 from subscriptions.addresses import Address, parse_address
-from subscriptions.lifecycle import Origin, Wishes
+from subscriptions.lifecycle import Origin
 from subscriptions.models import Allowance, ConsentEvent, Notice, Subscriber, Suppression
+from subscriptions.preferences import Preferences, preferences_of
 from tests.builders import NOON, make_topic
 
 ADDRESSES = [parse_address(text) for text in ("ada@example.net", "bob@example.org")]
@@ -29,8 +30,8 @@ TOPICS = ("vision", "robotics")
 ACTIVE = {"confirmed", "paused"}
 SILENT = {"complaint", "admin"}
 addresses = st.sampled_from(ADDRESSES)
-wishes_ = st.builds(
-    Wishes,
+any_preferences = st.builds(
+    Preferences,
     cadence=st.sampled_from(Subscriber.Cadence.values),
     hour=st.integers(0, 23),
     time_zone=st.sampled_from(["UTC", "Asia/Tokyo", "America/Los_Angeles"]),
@@ -44,8 +45,8 @@ class Person:
     """What the model knows of the reader at one address."""
 
     state: str = "nobody"
-    wishes: Wishes = field(default_factory=Wishes)
-    asked: Wishes | None = None  # by the newest request that can still be confirmed
+    preferences: Preferences = field(default_factory=Preferences)
+    asked: Preferences | None = None  # by the newest request that can still be confirmed
     asked_at: Any = None
     left_at: Any = None
     paused_until: Any = None
@@ -86,18 +87,18 @@ class ReadersLife(RuleBasedStateMachine):
             if person.state == "paused" and person.paused_until <= self.now:
                 person.state, person.paused_until = "confirmed", None
 
-    @rule(address=addresses, wishes=wishes_)
-    def request(self, address: Address, wishes: Wishes) -> None:
+    @rule(address=addresses, preferences=any_preferences)
+    def request(self, address: Address, preferences: Preferences) -> None:
         Allowance.objects.all().delete()
         person = self.people[address.key]
-        lifecycle.request(address, wishes=wishes, **self.act())
+        lifecycle.request(address, preferences=preferences, **self.act())
         if person.state in ACTIVE:
             return
         person.state = "pending" if person.state == "nobody" else person.state
-        person.asked, person.asked_at = wishes, self.now
+        person.asked, person.asked_at = preferences, self.now
 
-    @rule(address=addresses, chosen=st.none() | wishes_)
-    def confirm(self, address: Address, chosen: Wishes | None) -> None:
+    @rule(address=addresses, chosen=st.none() | any_preferences)
+    def confirm(self, address: Address, chosen: Preferences | None) -> None:
         reader, person = self.row(address), self.people[address.key]
         if reader is None or person.asked is None:
             return
@@ -107,25 +108,25 @@ class ReadersLife(RuleBasedStateMachine):
             or self.barred_at.get(address.key, person.asked_at - timedelta(1)) >= person.asked_at
             or self.barred.get(address.key) in SILENT
         )
-        done = lifecycle.confirm(asked, wishes=chosen, **self.act())
+        done = lifecycle.confirm(asked, preferences=chosen, **self.act())
         assert done == (person.state in ACTIVE or not was_void)
         if person.state in ACTIVE or was_void:
             return
-        person.state, person.wishes, person.was_confirmed = "confirmed", chosen or person.asked, True
+        person.state, person.preferences, person.was_confirmed = "confirmed", chosen or person.asked, True
         person.left_at = person.paused_until = None
         self.barred.pop(address.key, None)
 
-    @rule(address=addresses, wishes=wishes_)
-    def change(self, address: Address, wishes: Wishes) -> None:
+    @rule(address=addresses, preferences=any_preferences)
+    def change(self, address: Address, preferences: Preferences) -> None:
         reader, person = self.row(address), self.people[address.key]
         if reader is None:
             return
-        zone = person.wishes.time_zone
-        lifecycle.change(reader, wishes=wishes, **self.act())
-        person.wishes = wishes
+        zone = person.preferences.time_zone
+        lifecycle.change(reader, preferences=preferences, **self.act())
+        person.preferences = preferences
         if person.paused_until:
             day = schedule.local_day(person.paused_until, zone)
-            person.paused_until = schedule.local_midnight(day, wishes.time_zone)
+            person.paused_until = schedule.local_midnight(day, preferences.time_zone)
 
     @rule(address=addresses, days=st.integers(1, 30))
     def pause(self, address: Address, days: int) -> None:
@@ -177,7 +178,7 @@ class ReadersLife(RuleBasedStateMachine):
         """What came back for a mail to this address, whoever has the address now."""
         self.act()
         hashed = links.address_hash(address.key)
-        lifecycle.suppress_address(hashed, reason=reason, source="test", now=self.now)
+        suppression.suppress_address(hashed, reason=reason, source="test", now=self.now)
         self.bar(address, reason)
         person = self.people[address.key]
         if person.state not in {"nobody", "suppressed"}:
@@ -238,9 +239,9 @@ class ReadersLife(RuleBasedStateMachine):
             if reader is None:
                 continue
             if person.state == "pending":
-                assert lifecycle.wishes_of(reader) in (Wishes(), person.wishes), "nothing that anybody typed"
+                assert preferences_of(reader) in (Preferences(), person.preferences), "nothing that anybody typed"
             else:
-                assert lifecycle.wishes_of(reader) == person.wishes
+                assert preferences_of(reader) == person.preferences
             assert reader.paused_until == person.paused_until
             assert (reader.next_due_at is not None) == (person.state == "confirmed")
             assert reader.next_due_at is None or reader.next_due_at > self.now - timedelta(days=31)

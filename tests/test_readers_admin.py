@@ -8,7 +8,7 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from subscriptions import lifecycle
+from subscriptions import lifecycle, suppression
 from subscriptions.models import Notice, Subscriber, Suppression, Topic
 from subscriptions.notices import send_due_notices
 from tests.builders import NOON, make_reader, make_topic
@@ -34,7 +34,7 @@ def act(client: Client, action: str, *rows: Any, model: str = "subscriber") -> A
 def test_every_page_opens(admin_client: Client) -> None:
     reader = make_reader("alice@example.net", follows=("vision",))
     notice = lifecycle.owe_notice(reader, kind=Notice.Kind.MANAGE, now=NOON, context={})
-    lifecycle.suppress(reader, reason="complaint", source="arf", now=NOON)
+    suppression.suppress(reader, reason="complaint", source="arf", now=NOON)
     rows = {"subscriber": reader, "suppression": Suppression.objects.get(), "notice": notice}
     rows["topic"] = Topic.objects.get(slug="vision")  # type: ignore[assignment]
     for model, row in rows.items():
@@ -56,8 +56,8 @@ def test_a_reader_is_found_by_the_whole_address_only(admin_client: Client) -> No
 
 
 def test_a_suppression_is_found_by_the_address_it_does_not_hold(admin_client: Client) -> None:
-    lifecycle.suppress(make_reader("alice@example.net"), reason="bounce", source="dsn-alice", now=NOON)
-    lifecycle.suppress(make_reader("bob@example.net"), reason="bounce", source="dsn-bob", now=NOON)
+    suppression.suppress(make_reader("alice@example.net"), reason="bounce", source="dsn-alice", now=NOON)
+    suppression.suppress(make_reader("bob@example.net"), reason="bounce", source="dsn-bob", now=NOON)
     page = admin_client.get("/admin/subscriptions/suppression/", {"q": "alice@example.net"}).content.decode()
     assert "dsn-alice" in page
     assert "dsn-bob" not in page
@@ -107,7 +107,7 @@ def test_the_preferences_link_goes_to_the_reader_not_to_the_operator() -> None:
 
 def test_lifting_needs_its_permission_and_subscribes_nobody() -> None:
     reader = make_reader()
-    lifecycle.suppress(reader, reason="complaint", source="arf", now=NOON)
+    suppression.suppress(reader, reason="complaint", source="arf", now=NOON)
     row = Suppression.objects.get()
     act(staff("view_suppression"), "lift_suppressions", row, model="suppression")
     assert Suppression.objects.in_force().exists()

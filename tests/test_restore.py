@@ -76,9 +76,9 @@ def digests(inbox: Inbox) -> Counter[str]:
 def readers() -> list[Subscriber]:
     new_paper(EVENING + timedelta(hours=1))  # after the cut-off of the 17th
     five = NOON.replace(hour=5)
-    wishes = {"hour": 5, "next_due_at": five, "confirmed_at": EVENING - 9 * DAY}
-    readers = [make_reader(f"r{number}@example.net", **wishes) for number in range(3)]
-    later = wishes | {"hour": 15, "next_due_at": NOON.replace(hour=15)}
+    preferences = {"hour": 5, "next_due_at": five, "confirmed_at": EVENING - 9 * DAY}
+    readers = [make_reader(f"r{number}@example.net", **preferences) for number in range(3)]
+    later = preferences | {"hour": 15, "next_due_at": NOON.replace(hour=15)}
     return [*readers, make_reader("west@example.net", **later)]
 
 

@@ -27,8 +27,8 @@ YEAR_ZONES = [
 
 
 def due(after: datetime, **over: object) -> datetime:
-    wishes = {"cadence": "daily", "weekdays": EVERY_DAY, "hour": 8, "zone": "UTC"} | over
-    return next_due(after=after, **wishes)  # type: ignore[arg-type]
+    preferences = {"cadence": "daily", "weekdays": EVERY_DAY, "hour": 8, "zone": "UTC"} | over
+    return next_due(after=after, **preferences)  # type: ignore[arg-type]
 
 
 def wall(zone: str, *parts: int, fold: int = 0) -> datetime:

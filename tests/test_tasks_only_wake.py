@@ -30,7 +30,7 @@ def house(database_url: str, redis_server: RedisServer, inbox: Inbox, tmp_path: 
 
 
 def test_an_emptied_redis_loses_no_mail(house: BigHouse, redis_server: RedisServer) -> None:
-    """Rows drive: the doorbell's rings are wiped away before any worker hears them."""
+    """Rows drive: what wakes the sender is wiped away before any worker hears them."""
     readers = addresses(3)
     with Visitor(house.site.url) as visitor:
         for reader in readers:

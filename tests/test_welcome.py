@@ -21,8 +21,9 @@ from newsletter.models import Compiled, Delivery, Edition, Miss, Paper
 from newsletter.monitoring.reader_history import history_of, standing_of
 from subscriptions import lifecycle
 from subscriptions.addresses import parse_address
-from subscriptions.lifecycle import Origin, Wishes
+from subscriptions.lifecycle import Origin
 from subscriptions.models import ConsentEvent, Subscriber
+from subscriptions.preferences import Preferences
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.fakes import MemoryTransport
 from tests.test_races import at_once, succeeded
@@ -48,13 +49,13 @@ def weekly(*titles: str, **over: Any) -> Edition:
     return shelf(*(titles or ("Week one", "Week two")), **fields | {"cutoff_at": fields["frozen_at"]} | over)
 
 
-def sign_up(email: str = "alice@example.net", *, at: datetime = NOON, **wishes: Any) -> Subscriber:
+def sign_up(email: str = "alice@example.net", *, at: datetime = NOON, **preferences: Any) -> Subscriber:
     """A reader who asked, and followed the link in the mail at that moment."""
-    wanted = Wishes(**{"stances": {"vision": "follow"}} | wishes)
+    wanted = Preferences(**{"stances": {"vision": "follow"}} | preferences)
     address = parse_address(email)
-    assert lifecycle.request(address, wishes=wanted, now=at - timedelta(minutes=5), method="page", origin=NOBODY)
+    assert lifecycle.request(address, preferences=wanted, now=at - timedelta(minutes=5), method="page", origin=NOBODY)
     asked = ConsentEvent.objects.filter(subscriber__address_key=address.key, kind="requested").latest("at")
-    assert lifecycle.confirm(asked, wishes=None, now=at, method="confirm page", origin=NOBODY)
+    assert lifecycle.confirm(asked, preferences=None, now=at, method="confirm page", origin=NOBODY)
     return Subscriber.objects.get(address_key=address.key)
 
 
@@ -300,8 +301,8 @@ def test_confirming_again_and_other_wishes_owe_nothing() -> None:
     reader = sign_up()
     planning.plan_due(now=NOON)
     asked = ConsentEvent.objects.get(kind="requested")
-    lifecycle.confirm(asked, wishes=None, now=NOON + DAY, method="confirm page", origin=NOBODY)
-    lifecycle.change(reader, wishes=Wishes(cadence="weekly"), now=NOON + DAY, method="page", origin=NOBODY)
+    lifecycle.confirm(asked, preferences=None, now=NOON + DAY, method="confirm page", origin=NOBODY)
+    lifecycle.change(reader, preferences=Preferences(cadence="weekly"), now=NOON + DAY, method="page", origin=NOBODY)
     reader.refresh_from_db()
     assert reader.welcome_due_at is None
 

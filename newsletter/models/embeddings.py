@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-WIDTH = 384
+WIDTH = 384  # numbers of a vector
 
 
 class PaperVectorQuerySet(models.QuerySet["PaperVector"]):
@@ -33,7 +33,7 @@ class PaperVector(models.Model):
 
     paper = models.OneToOneField(Paper, on_delete=models.CASCADE, primary_key=True, related_name="vector")
     model = models.CharField(max_length=64)
-    values = models.BinaryField(max_length=768)  # 384 numbers of two bytes (IEEE 754, little end first), length one
+    values = models.BinaryField(max_length=2 * WIDTH)  # numbers of two bytes (IEEE 754, little end first), length one
 
     objects = PaperVectorQuerySet.as_manager()
 

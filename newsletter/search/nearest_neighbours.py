@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from newsletter.catalogue.topics import embeddings
-from newsletter.catalogue.topics.encoder import WIDTH
 from newsletter.models import SearchEntry
+from newsletter.models.embeddings import WIDTH
 from newsletter.search import update_index
 from newsletter.search.latent_semantics import NOTHING_LEARNT, PAPERS, Floats, Memory
 from newsletter.search.relevance import PaperWords, Scores

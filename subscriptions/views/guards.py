@@ -2,7 +2,7 @@
 
 In: requests. Out: guarded views, the form data, the Origin for the consent record. No page here needs a cookie: a form
 is either open to everybody or lies behind a secret in its address, so there is no session to forge. Nothing remote
-happens in a request: rows are committed and a doorbell is rung (DP6).
+happens in a request: rows are committed and the sender is woken.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ from django.views.decorators.http import require_http_methods
 from subscriptions import lifecycle, links, schedule
 from subscriptions.addresses import Address, client_address
 from subscriptions.forms import FORM_VERSION, LinkForm, errors_of
-from subscriptions.lifecycle import Origin, TooMany, Wishes
+from subscriptions.lifecycle import Origin, TooMany
 from subscriptions.models import Subscriber
-from subscriptions.tasks import ring
+from subscriptions.preferences import Preferences
+from subscriptions.tasks import wake_sender
 
 View = Callable[..., HttpResponse]
-EVEN_SECONDS = 0.025  # well above what the slowest of the cases takes, well below what anybody notices
+LEAST_SECONDS = 0.025  # well above what the slowest of the cases takes, well below what anybody notices
 page = require_http_methods(["GET", "HEAD", "POST"])
 
 
@@ -53,7 +54,7 @@ def secret_page(view: View) -> View:
     return guarded
 
 
-def even(view: View) -> View:
+def hide_timing(view: View) -> View:
     """For answers that must not tell by their time what we know of an address: POST takes at least so long."""
 
     @wraps(view)
@@ -61,7 +62,7 @@ def even(view: View) -> View:
         started = time.monotonic()
         response = view(request, *args, **kwargs)
         if request.method == "POST":
-            time.sleep(max(0.0, EVEN_SECONDS - (time.monotonic() - started)))
+            time.sleep(max(0.0, LEAST_SECONDS - (time.monotonic() - started)))
         return response
 
     return slowed
@@ -137,7 +138,7 @@ def next_digest_of(reader: Subscriber) -> dict[str, Any] | None:
     }
 
 
-def mail_link(request: HttpRequest, address: Address, *, kept: Wishes | None = None) -> HttpResponse:
+def mail_link(request: HttpRequest, address: Address, *, kept: Preferences | None = None) -> HttpResponse:
     """Send the link to the preferences, and say that it is on its way; or that too many ask for one."""
     try:
         lifecycle.ask_link(address, now=timezone.now(), origin=origin_of(request), kept=kept)
@@ -146,5 +147,5 @@ def mail_link(request: HttpRequest, address: Address, *, kept: Wishes | None = N
         form.is_valid()
         form.ask_again()
         return render(request, "subscriptions/ask_link.html", {"form": form, "errors": errors_of(form)}, status=429)
-    transaction.on_commit(ring, robust=True)
+    transaction.on_commit(wake_sender, robust=True)
     return see_other(reverse("subscriptions:sent"), query="about=kept" if kept else "about=link")

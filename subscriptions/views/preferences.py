@@ -25,9 +25,10 @@ from subscriptions.forms import (
     errors_of,
 )
 from subscriptions.models import Notice, Subscriber
-from subscriptions.tasks import ring
+from subscriptions.preferences import preferences_of
+from subscriptions.tasks import wake_sender
 from subscriptions.views.guards import (
-    even,
+    hide_timing,
     link_expired,
     local_time,
     mail_link,
@@ -45,7 +46,7 @@ from subscriptions.views.guards import (
 
 @csrf_exempt
 @page
-@even
+@hide_timing
 def ask_link(request: HttpRequest) -> HttpResponse:
     form = LinkForm(posted(request) if request.method == "POST" else None)
     if not form.is_valid():
@@ -73,17 +74,17 @@ def _by_old_link(request: HttpRequest, token: str) -> HttpResponse:
     if action == "leave":
         lifecycle.unsubscribe(reader, **_act(request))
         return render(request, "subscriptions/left.html", {})
-    form = PreferencesForm(posted(request), wishes=lifecycle.wishes_of(reader))
-    kept = form.wishes() if action == "save" and form.is_valid() else None
+    form = PreferencesForm(posted(request), preferences=preferences_of(reader))
+    kept = form.preferences() if action == "save" and form.is_valid() else None
     return mail_link(request, parse_address(str(reader.email)), kept=kept)
 
 
 def _preferences_page(request: HttpRequest, reader: Subscriber, **over: Any) -> HttpResponse:
     today = schedule.local_day(timezone.now(), reader.time_zone)
-    kept = lifecycle.kept_wishes(reader, now=timezone.now())
-    wishes = kept or lifecycle.wishes_of(reader)
+    kept = lifecycle.kept_preferences(reader, now=timezone.now())
+    preferences = kept or preferences_of(reader)
     forms = {
-        "form": PreferencesForm(wishes=wishes, counts_clicks=reader.clicks_agreed_at is not None),
+        "form": PreferencesForm(preferences=preferences, counts_clicks=reader.clicks_agreed_at is not None),
         "pause": PauseForm(today=today),
         "moving": MoveForm(),
     }
@@ -102,11 +103,11 @@ def _preferences_page(request: HttpRequest, reader: Subscriber, **over: Any) -> 
 
 
 def _save(request: HttpRequest, reader: Subscriber) -> HttpResponse:
-    form = PreferencesForm(posted(request), wishes=lifecycle.wishes_of(reader))
+    form = PreferencesForm(posted(request), preferences=preferences_of(reader))
     if not form.is_valid():
         return _preferences_page(request, reader, form=form)
-    lifecycle.change(reader, wishes=form.wishes(), **_act(request))
-    lifecycle.drop_kept_wishes(reader)
+    lifecycle.change(reader, preferences=form.preferences(), **_act(request))
+    lifecycle.drop_kept_preferences(reader)
     _answer_about_clicks(request, reader, agrees=form.cleaned_data.get("counts_clicks"))
     return see_other(request.path, query="saved=wishes")
 
@@ -164,7 +165,7 @@ def _ask_move(request: HttpRequest, reader: Subscriber) -> HttpResponse:
     except lifecycle.TooMany:
         form.ask_again()
         return _preferences_page(request, reader, moving=form)
-    transaction.on_commit(ring, robust=True)
+    transaction.on_commit(wake_sender, robust=True)
     return see_other(request.path, query="saved=move")
 
 
@@ -188,13 +189,13 @@ def move(request: HttpRequest, token: str) -> HttpResponse:
     """The link in the mail to the new address of a reader who changes it."""
     now = timezone.now()
     pk = links.read_move_token(token, now=now)
-    wishes = Notice.objects.select_related("subscriber").filter(kind=Notice.Kind.MOVE)
-    notice = wishes.filter(pk=pk).first() if pk is not None else None
+    requests = Notice.objects.select_related("subscriber").filter(kind=Notice.Kind.MOVE)
+    notice = requests.filter(pk=pk).first() if pk is not None else None
     if notice is None:
         return link_expired(request)
     if request.method != "POST":
         return render(request, "subscriptions/move.html", {"address": notice.context["to"]})
     if not address_change.move(notice, now=now, method="move page", origin=origin_of(request)):
         return link_expired(request)
-    transaction.on_commit(ring, robust=True)
+    transaction.on_commit(wake_sender, robust=True)
     return render(request, "subscriptions/moved.html", {"address": notice.context["to"]})

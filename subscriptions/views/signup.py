@@ -25,15 +25,16 @@ from django.views.decorators.http import require_safe
 from subscriptions import lifecycle, links
 from subscriptions import refused_requests as refusals
 from subscriptions.forms import TOO_MANY, SignupForm, TopicsForm, consent_words, errors_of
-from subscriptions.lifecycle import TooMany, Wishes
+from subscriptions.lifecycle import TooMany
 from subscriptions.models import ConsentEvent, RefusedRequest, Subscriber
-from subscriptions.tasks import ring
-from subscriptions.views.guards import even, next_digest_of, origin_of, page, posted, secret_page, see_other
+from subscriptions.preferences import Preferences
+from subscriptions.tasks import wake_sender
+from subscriptions.views.guards import hide_timing, next_digest_of, origin_of, page, posted, secret_page, see_other
 
 
 @csrf_exempt
 @page
-@even
+@hide_timing
 def subscribe(request: HttpRequest) -> HttpResponse:
     """The form. The banner of other pages posts here too, with the address alone: the rest has defaults."""
     if request.method != "POST":
@@ -57,7 +58,7 @@ def _take_signup(request: HttpRequest, form: SignupForm, *, method: str) -> bool
     try:
         lifecycle.request(
             form.address,
-            wishes=form.wishes(Wishes()),
+            preferences=form.preferences(Preferences()),
             now=now,
             method="page" if form.has_seen_form else method,
             origin=origin_of(request, came_from=request.headers.get("Referer", ""), words=consent_words()),
@@ -65,7 +66,7 @@ def _take_signup(request: HttpRequest, form: SignupForm, *, method: str) -> bool
     except TooMany:
         form.ask_again(TOO_MANY)
         return False
-    transaction.on_commit(ring, robust=True)
+    transaction.on_commit(wake_sender, robust=True)
     return True
 
 
@@ -95,7 +96,7 @@ def _told(form: SignupForm, *, is_accepted: bool) -> JsonResponse:
 @page
 @xframe_options_exempt
 @csp_replace({"frame-ancestors": ["*"]})
-@even
+@hide_timing
 def embed(request: HttpRequest) -> HttpResponse:
     """The form in a frame on somebody else's site. It answers inside the frame."""
     form = SignupForm(posted(request) if request.method == "POST" else None)
@@ -127,13 +128,13 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
     reader = asked.subscriber
     if reader.state in lifecycle.ACTIVE:
         return _confirmed_page(request, reader)
-    asked_for = lifecycle.wishes_asked(asked)
+    asked_for = lifecycle.preferences_asked(asked)
     form = TopicsForm(posted(request) if request.method == "POST" else None, initial=_ticked(asked_for))
     if request.method != "POST" or not form.is_valid():
         context = {"form": form, "errors": errors_of(form), "reader": reader, "keep_zone": asked_for.time_zone != "UTC"}
         return render(request, "subscriptions/confirm.html", context)
-    wishes = form.wishes(asked_for) if "topics_shown" in form.data else None
-    if not lifecycle.confirm(asked, wishes=wishes, now=now, method="confirm page", origin=origin_of(request)):
+    preferences = form.preferences(asked_for) if "topics_shown" in form.data else None
+    if not lifecycle.confirm(asked, preferences=preferences, now=now, method="confirm page", origin=origin_of(request)):
         return render(request, "subscriptions/link_expired.html", {"about": "confirm"}, status=410)
     reader.refresh_from_db()
     return _confirmed_page(request, reader)
@@ -146,9 +147,9 @@ def _request_of(token: str) -> ConsentEvent | None:
     return None if asked is None or asked.subscriber.state == Subscriber.State.ERASED else asked
 
 
-def _ticked(wishes: Wishes) -> dict[str, Any]:
+def _ticked(preferences: Preferences) -> dict[str, Any]:
     """The fields of TopicsForm as these wishes fill them in."""
-    return {**wishes.columns, "topics": list(wishes.stances)}
+    return {**preferences.columns, "topics": list(preferences.stances)}
 
 
 def _confirmed_page(request: HttpRequest, reader: Subscriber) -> HttpResponse:

@@ -19,6 +19,7 @@ from subscriptions import lifecycle, links, schedule
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import Origin
 from subscriptions.models import Subscriber
+from subscriptions.preferences import preferences_of
 from subscriptions.views.guards import mail_link, origin_of, plain, posted, secret_page, see_other
 
 FEW_PAPERS = 5
@@ -74,9 +75,9 @@ def _four_weeks_off(reader: Subscriber, *, now: datetime, origin: Origin) -> boo
     return lifecycle.pause(reader, until=until, now=now, method="fewer instead", origin=origin)
 
 
-def _wish(reader: Subscriber, *, now: datetime, origin: Origin, **wishes: Any) -> bool:
-    wanted = replace(lifecycle.wishes_of(reader), **wishes)
-    return lifecycle.change(reader, wishes=wanted, now=now, method="fewer instead", origin=origin)
+def _wish(reader: Subscriber, *, now: datetime, origin: Origin, **preferences: Any) -> bool:
+    wanted = replace(preferences_of(reader), **preferences)
+    return lifecycle.change(reader, preferences=wanted, now=now, method="fewer instead", origin=origin)
 
 
 # What the unsubscribe page offers beside its button. Each only ever means less mail: a digest may be in other hands.

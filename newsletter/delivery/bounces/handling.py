@@ -19,7 +19,7 @@ from newsletter.delivery.bounces import match_delivery as tying
 from newsletter.delivery.bounces.bounce_storms import Guard
 from newsletter.delivery.bounces.suppression_rule import is_dead
 from newsletter.models import Delivery, DeliveryEvent, Letter
-from subscriptions import lifecycle, links
+from subscriptions import lifecycle, links, suppression
 from subscriptions.models import Subscriber, Suppression
 
 log = logging.getLogger(__name__)
@@ -159,11 +159,11 @@ def _act_on(event: DeliveryEvent, *, guard: Guard, now: datetime) -> None:
             and not tying.is_outlived(event.delivery, address, at=event.at)
             and is_dead(event, guard=guard, now=now)
         ):
-            lifecycle.suppress_address(address, reason=Suppression.Reason.BOUNCE, source=event.source, now=now)
+            suppression.suppress_address(address, reason=Suppression.Reason.BOUNCE, source=event.source, now=now)
     elif not event.is_proven:
         return
     elif event.kind == Kind.COMPLAINED and address:
-        lifecycle.suppress_address(address, reason=Suppression.Reason.COMPLAINT, source=event.source, now=now)
+        suppression.suppress_address(address, reason=Suppression.Reason.COMPLAINT, source=event.source, now=now)
     elif event.kind == Kind.UNSUBSCRIBED:
         reader = event.delivery.subscriber
         lifecycle.unsubscribe(reader, now=now, method=event.source, origin=lifecycle.Origin())

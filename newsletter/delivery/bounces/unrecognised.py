@@ -21,7 +21,7 @@ from django.db.models import Count, Min
 
 from newsletter.delivery.bounces import match_delivery
 from newsletter.models import Delivery, DeliveryEvent, Letter
-from subscriptions import lifecycle, links
+from subscriptions import lifecycle, links, suppression
 from subscriptions.addresses import parse_address
 from subscriptions.models import Subscriber, Suppression
 
@@ -144,7 +144,7 @@ def judge(letter: Letter, *, judgement: str, address: str, by: User, now: dateti
             handled_at=None if is_soft else now,
         )
     if word in _REASONS:
-        lifecycle.suppress_address(hashed, reason=_REASONS[word], source=f"letter, by {by}", now=now)
+        suppression.suppress_address(hashed, reason=_REASONS[word], source=f"letter, by {by}", now=now)
         return "The address is suppressed."
     if word == Letter.Judgement.LEAVE:
         if reader is None:

@@ -23,7 +23,8 @@ SHOWN = 20
 class Command(BaseCommand):
     help = (
         f"Import readers from a CSV file. Columns: {', '.join(csv_transfer.REQUIRED)} (the proof of their consent), "
-        f"and if you like {', '.join(csv_transfer.WISHES)}. Topics are slugs, each alone or as slug:more or slug:mute."
+        f"and if you like {', '.join(csv_transfer.PREFERENCES)}. "
+        "Topics are slugs, each alone or as slug:more or slug:mute."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -1,0 +1,72 @@
+"""A reader's preferences as one value: read from their rows, compared, stored.
+
+In: a reader's rows, or what a form, a file or a consent record holds. Out: a frozen value, and rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from subscriptions.models import WEEKDAYS, Subscriber, Topic, TopicPreference, site_language
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """What a reader wants to get, and when. ``stances``: topic slug to follow, more or mute."""
+
+    cadence: str = Subscriber.Cadence.DAILY
+    weekdays: int = WEEKDAYS
+    hour: int = 8
+    time_zone: str = "UTC"
+    max_papers: int = 10
+    thin_policy: str = Subscriber.ThinPolicy.SEND
+    wants_outside: bool = True
+    mail_format: str = Subscriber.MailFormat.HTML
+    language: str = field(default_factory=site_language)
+    stances: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "stances"}
+
+
+def preferences_of(subscriber: Subscriber) -> Preferences:
+    """What the reader's rows say now."""
+    stances = dict(subscriber.preferences.order_by("topic__slug").values_list("topic__slug", "stance"))
+    columns = {name: getattr(subscriber, name) for name in Preferences().columns}
+    return Preferences(**columns, stances=stances)
+
+
+def preferences_from(stored: Mapping[str, Any]) -> Preferences:
+    """Wishes as `asdict` wrote them, be it by an older or a newer version."""
+    known = {one.name for one in fields(Preferences)}
+    return Preferences(**{name: value for name, value in stored.items() if name in known})
+
+
+def store_preferences(reader: Subscriber, preferences: Preferences) -> None:
+    for name, value in preferences.columns.items():
+        setattr(reader, name, value)
+    reader.save(update_fields=list(preferences.columns))
+    reader.preferences.exclude(topic__slug__in=preferences.stances).delete()
+    _store_stances(reader, preferences)
+
+
+def _store_stances(reader: Subscriber, preferences: Preferences) -> None:
+    wanted = (
+        dict(Topic.objects.filter(slug__in=preferences.stances).values_list("pk", "slug"))
+        if preferences.stances
+        else {}
+    )
+    TopicPreference.objects.bulk_create(
+        [
+            TopicPreference(subscriber=reader, topic_id=pk, stance=preferences.stances[slug])
+            for pk, slug in wanted.items()
+        ],
+        update_conflicts=True,
+        unique_fields=["subscriber", "topic"],
+        update_fields=["stance"],
+    )
