@@ -10,7 +10,7 @@ import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from subscriptions.refusal_words import Topic, topics_of
+from subscriptions.refusal_words import Topic, is_gone_under, topics_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -141,6 +141,8 @@ def _blamed(text: str, codes: Iterable[str], *, phase: Phase | None) -> Verdict 
         return plain
     if phase in {Phase.MAIL, *_OPENING}:  # nobody has named the recipient yet
         return Verdict.SENDER
+    if is_gone_under(codes, text):
+        return Verdict.GONE
     by_code = _mildest(verdict_of_code(code) for code in codes)
     if Topic.GONE in topics and by_code in {None, Verdict.GONE, Verdict.MAILBOX}:
         return Verdict.GONE

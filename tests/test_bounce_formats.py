@@ -162,6 +162,28 @@ FORMATS = {
         COPY,
         HARD,
     ),
+    "old sendmail": (SENDMAIL.format(transcript="550 <reader@example.net>... User unknown"), "", HARD),
+    "old sendmail, another is well": (
+        SENDMAIL.format(transcript="550 x.example (smtp)... 550 Host unknown\n250 y.example (smtp)... 250 Deferred"),
+        "",
+        HARD,
+    ),
+    "a transcript whose server offers much": (
+        "Transcript of session follows.\n\n Out: 250-STARTTLS\n Out: 250-AUTH PLAIN\n In:  DATA\n"
+        " Out: 451 4.3.0 Error: queue file write error",
+        "",
+        SOFT,
+    ),
+    "hMailServer": (
+        "hMailServer sent: RCPT TO:<reader@example.net>\nRemote server replied: 550 Unknown user",
+        "",
+        HARD,
+    ),
+    "google": (
+        "Your message wasn't delivered to r@x because the address couldn't be found.\n\n550 #5.1.0 Address rejected.",
+        "",
+        HARD,
+    ),
     "german": ("Ihre Nachricht konnte nicht zugestellt werden.\n\n550 Postfach ist voll", "", SOFT),
     "japanese": ("このメールは送信できませんでした。\n\nメールボックスの容量が不足しています", "", SOFT),
     "google group": ("The group may not exist, or you are not allowed. https://groups.google.com/support/", "", POLICY),
@@ -280,6 +302,38 @@ def test_a_status_written_into_the_text_is_read() -> None:
         text_bounce(f"Technical report:\n\nReporting-MTA: dns; x.example\n\n{fields}", sender="robot@x.example")
     )
     assert (event.source, event.kind, event.code) == ("dsn", HARD, "550 5.1.1")
+
+
+def test_a_status_in_base64_is_read_against_the_rules() -> None:
+    fields = f"Reporting-MTA: dns; mx.example.net\n\n{block('552 5.2.2 full', status='5.2.2')}".encode()
+    letter = report(block("552 5.2.2 full", status="5.2.2"))
+    encoded = letter.replace(
+        b"status\n\n" + fields, b"status\nContent-Transfer-Encoding: base64\n\n" + base64.encodebytes(fields)
+    )
+    assert b"Final-Recipient" not in encoded
+    assert (read(encoded).source, read(encoded).code) == ("dsn", "552 5.2.2")
+    assert read(encoded.replace(b"base64\n\n", "base64\n\né".encode())).kind is SOFT
+
+
+def test_what_is_said_beside_the_status_counts_where_nothing_else_is_said() -> None:
+    assert read(report(block(status="5.4.4 (Illegal host/domain name found)"))).kind is HARD
+    assert read(report(block("550 5.2.2 Mailbox full", status="5.4.4 (Illegal host name)"))).kind is SOFT
+
+
+@pytest.mark.parametrize(
+    ("subject", "body", "kind"),
+    [
+        ("You r@example.net are not member (cats ML)", "You are not a member of this mailing list.", POLICY),
+        ("Loop Alert: Duplicated Message-ID (cats ML)", "Duplicated Message-ID.", SOFT),
+    ],
+)
+def test_a_list_server_complains_as_its_own_administrator(subject: str, body: str, kind: ReportKind) -> None:
+    letter = text_bounce(body, sender="cats-admin@x.example", subject=subject, header="X-MLServer: fml [fml 4.0.3]")
+    assert read(letter).kind is kind
+    post = text_bounce(
+        body, sender="cats-admin@x.example", subject="Cats, weekly", header="X-MLServer: fml [fml 4.0.3]"
+    )
+    assert parse.parse(post.replace(b"<MAILER-DAEMON>", b"<cats-admin@x.example>")) is None
 
 
 def test_a_multipart_that_does_not_keep_its_boundary_is_read_as_text() -> None:

@@ -222,6 +222,47 @@ def test_words_about_the_sender_excuse_the_address_under_any_code(text: str, cod
 
 
 @pytest.mark.parametrize(
+    ("code", "words", "verdict"),
+    [
+        ("5.4.1", "550 5.4.1 Recipient address rejected: Access denied", Verdict.GONE),
+        ("5.7.1", "554 5.7.1 Recipient address rejected: Access denied", Verdict.SENDER),
+        ("5.5.0", "550 Requested action not taken: mailbox unavailable (S1)", Verdict.GONE),
+        ("5.2.0", "550 Requested action not taken: mailbox unavailable", Verdict.MAILBOX),
+        ("5.7.27", "550 Host does not accept mail", Verdict.GONE),
+        ("5.7.27", "550 Sender address has null MX", Verdict.SENDER),
+        ("5.4.4", "Name service error for name=gone.example type=A: Host not found", Verdict.GONE),
+        ("4.4.3", "Name service error for name=gone.example type=A: Host not found, try again", Verdict.MAILBOX),
+    ],
+)
+def test_one_systems_code_and_words_together_say_more_than_either(code: str, words: str, verdict: Verdict) -> None:
+    assert judge(words, codes=[code]) is verdict
+
+
+@pytest.mark.parametrize(
+    ("words", "verdict"),
+    [
+        ("This mailbox has been blocked due to inactivity", Verdict.MAILBOX),
+        ("The recipient's account is blocked", Verdict.MAILBOX),
+        ("Your account has been blocked", Verdict.SENDER),
+        ("Mail from this sender account is blocked", Verdict.SENDER),
+        ("Почтовый ящик получателя заблокирован", Verdict.MAILBOX),
+        ("Ящик заблокирован", Verdict.MAILBOX),
+        ("Ящик отправителя заблокирован", Verdict.SENDER),
+        ("mailbox size limit exceeded", Verdict.FULL),
+        ("message size limit exceeded", Verdict.SENDER),
+        ("Recipient server is not accepting connections", Verdict.MAILBOX),
+        ("not accepting connections from your network", Verdict.SENDER),
+        ("invalid IP for sending mail of domain", Verdict.SENDER),
+        ("this server does not accept mail from example.org", Verdict.SENDER),
+        ("Network error on destination MXs for the list of recipients", Verdict.MAILBOX),
+        ("Unrouteable mail domain", Verdict.MAILBOX),
+    ],
+)
+def test_what_is_said_of_the_mailbox_is_not_said_of_the_sender(words: str, verdict: Verdict) -> None:
+    assert judge(f"550 {words}", phase=Phase.RCPT) is verdict
+
+
+@pytest.mark.parametrize(
     "words",
     ["Unknown user: r@example.net", "No such user here", "Unrouteable address", "not listed in Domino Directory"],
 )

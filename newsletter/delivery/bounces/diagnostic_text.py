@@ -40,6 +40,7 @@ _BROKEN_MIME = re.compile(r"^(?:content-[^\n]*|mime-version:[^\n]*|[ \t]*boundar
 _HEADING = re.compile(
     r"^[ \t>]{0,20}(?:subject|from|to|cc|date|sent|message-id|reply-to)[ \t]*:[^\n]*$", re.I | re.MULTILINE
 )
+_GOOD_REPLY = re.compile(r"^[ \t>]{0,20}(?:out: |<<< )?[23]\d\d[ -][^\n]*$", re.IGNORECASE | re.MULTILINE)
 _UNSEEN = frozenset({"style", "script", "head"})  # elements of HTML whose text nobody reads
 # Read with every run of white space as one space. Sendmail sends RCPT and DATA together and shows the answer to the
 # first under the second: that tells nothing.
@@ -59,7 +60,8 @@ _PHASES = (
     (
         Phase.RCPT,
         r"(?:after|reply to|following|response to|like our|progress was|\[) ?rcpt|does not like recipient|smtp:rcpt|"
-        r">>> rcpt to:.{0,400}? <<< 5|rejected recipient",
+        r"because the address couldn't be found|sent: rcpt to|"
+        r">>> rcpt to:.{0,400}? <<< 5|rejected recipient|^(?!.*<<<).*?\b550 (?:5\.1\.1 )?\S+\.\.\. user unknown",
     ),
 )
 _PHASES_READ = [(phase, re.compile(pattern, re.IGNORECASE)) for phase, pattern in _PHASES]
@@ -96,8 +98,8 @@ def _without_markup(markup: str) -> str:
 
 
 def words_of(text: str) -> str:
-    """The text without lines that only repeat the headings of our mail."""
-    return _HEADING.sub("", text)
+    """The text without lines that only repeat the headings of our mail, or in which a server was content."""
+    return _GOOD_REPLY.sub("", _HEADING.sub("", text))
 
 
 def phase_of(text: str) -> Phase | None:

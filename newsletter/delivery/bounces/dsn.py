@@ -85,7 +85,8 @@ def _fate(block: dict[str, str], said: _Said) -> _Fate | None:
     action = next(iter(re.findall(r"[a-z]+", block.get("action", "").lower())), "")
     status = status_codes.enhanced_code(block.get("status", ""))
     kind_of_code, _, diagnostic = block.get("diagnostic-code", "").partition(";")  # "smtp; 550 …"
-    diagnostic = (diagnostic or kind_of_code).strip()  # some forget the type
+    # Some forget the type; some say why beside the status only.
+    diagnostic = (diagnostic or kind_of_code).strip() or block.get("status", "").partition("(")[2].rstrip(")")
     action = action or _ACTIONS.get(status[:1], "")
     if action in _FAILED:
         kind = _kind(status, diagnostic=diagnostic, said=said)

@@ -5,6 +5,7 @@ In: a parsed message. Out: header values and identifying marks as plain strings;
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import email
 import hashlib
@@ -41,7 +42,16 @@ def parts_of_type(message: Message, *types: str) -> list[Message]:
 def inner_fields(part: Message) -> list[Message]:
     """The header blocks inside a message/* part."""
     payload = part.get_payload()
+    if header(part, "Content-Transfer-Encoding").lower() == "base64":
+        payload = _decoded_blocks(part)
     return [block for block in payload if isinstance(block, Message)] if isinstance(payload, list) else []
+
+
+def _decoded_blocks(part: Message) -> list[Message]:
+    """The blocks of a part in base64, which RFC 3464 §2.1 forbids."""
+    text = part.as_string().partition("\n\n")[2]
+    plain = base64.b64decode("".join(text.split()).encode("ascii", "replace")).decode("utf-8", "replace")
+    return [email.message_from_string(block) for block in plain.replace("\r\n", "\n").split("\n\n")]
 
 
 def report_blocks(message: Message) -> list[Message]:

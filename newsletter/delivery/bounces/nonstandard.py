@@ -41,6 +41,7 @@ _SUBJECT = re.compile(
     r"配信|配達|送信エラー|エラー|退信|退件|投递|반송",
     re.IGNORECASE,
 )
+_LIST_SUBJECT = re.compile(r"not (?:a )?member|loop alert|reject|refus|error|denied", re.IGNORECASE)
 _STILL_TRYING = re.compile(
     r"warning message only|has been delayed|is delayed|delivery delayed|not yet been delivered|will be retried|"
     r"will retry|will keep trying|will continue trying|still trying|delay reason|do not need to re-?send|"
@@ -79,10 +80,15 @@ def parse(message: Message, *, raw: bytes) -> Event | None:
 
 def is_from_a_system(message: Message) -> bool:
     """A sender that no person has, or a null return path under a subject of bounces."""
-    if is_sender_a_system(message) or "X-Failed-Recipients" in message:
+    if is_sender_a_system(message) or "X-Failed-Recipients" in message or _is_of_a_list(message):
         return True
     path = mime.header(message, "Return-Path")
     return bool(path) and bool(_SYSTEM.match(parseaddr(path)[1])) and bool(_SUBJECT.search(_subject(message)))
+
+
+def _is_of_a_list(message: Message) -> bool:
+    """A complaint of fml, a list server: it writes as its own administrator."""
+    return "X-MLServer" in message and bool(_LIST_SUBJECT.search(_subject(message)))
 
 
 def is_sender_a_system(message: Message) -> bool:
@@ -95,7 +101,7 @@ def _subject(message: Message) -> str:
 
 
 def _looks_like_a_bounce(message: Message, words: str) -> bool:
-    if _REPLY.search(words) or _SUBJECT.search(_subject(message)):
+    if _REPLY.search(words) or _is_of_a_list(message) or _SUBJECT.search(_subject(message)):
         return True
     temporary, permanent = all_failures(message)
     return bool(temporary or permanent)
