@@ -12,8 +12,12 @@ import html5lib
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from newsletter.catalogue.ingest import ingest
+from newsletter.catalogue.sources.observation import Observation
 from newsletter.models import Edition, EditionItem, Paper
+from newsletter.views.paper_feeds import PAPERS_PER_FEED
 from tests.builders import NOON, make_paper, make_topic
 from tests.test_listing import HOSTILE, hrefs, parsed, place, text_of, titles
 
@@ -195,9 +199,10 @@ def test_pages_carry_an_open_graph_card(client: Client, path: str) -> None:
 # --- feeds ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_atom_feed_holds_the_newest_day_by_trend(client: Client) -> None:
+def test_the_atom_feed_holds_the_newest_two_days_by_trend(client: Client) -> None:
     topic = make_topic("vision")
-    make_paper(listed_on=TODAY - timedelta(days=1))
+    make_paper(title="Before", listed_on=TODAY - timedelta(days=3), score_daily=9)
+    make_paper(title="Gone", listed_on=TODAY - timedelta(days=4))
     first = place(make_paper(title="First", score_daily=2, abstract="About first."), topic)
     make_paper(title="Second", score_daily=1)
 
@@ -206,11 +211,11 @@ def test_the_atom_feed_holds_the_newest_day_by_trend(client: Client) -> None:
     feed = xml(response)
     entries = feed.findall(f"{ATOM}entry")
     assert response["Content-Type"] == "application/atom+xml; charset=utf-8"
-    assert [entry.findtext(f"{ATOM}title") for entry in entries] == ["First", "Second"]
+    assert [entry.findtext(f"{ATOM}title") for entry in entries] == ["First", "Second", "Before"]
     assert entries[0].find(f"{ATOM}link").attrib["href"] == f"{SITE}/paper/{first.pk}/"
     assert entries[0].findtext(f"{ATOM}id") == f"{SITE}/paper/{first.pk}/"
     assert entries[0].findtext(f"{ATOM}summary") == "About first."
-    assert entries[0].findtext(f"{ATOM}author/{ATOM}name") == "Ada Lovelace, Alan Turing"
+    assert [each.text for each in entries[0].findall(f"{ATOM}author/{ATOM}name")] == ["Ada Lovelace", "Alan Turing"]
     assert [each.attrib["term"] for each in entries[0].findall(f"{ATOM}category")] == [topic.name]
     assert feed.find(f"{ATOM}link[@rel='self']").attrib["href"] == f"{SITE}/feeds/today.atom"
 
@@ -297,6 +302,77 @@ def test_a_withdrawal_moves_the_entry_so_that_feed_readers_show_it_again(client:
     assert feed.findtext(f"{ATOM}entry/{ATOM}published") == "2026-03-18T12:00:00+00:00"
     (item,) = client.get("/feeds/today.json").json()["items"]
     assert (item["date_published"], item["date_modified"]) == (NOON.isoformat(), later.isoformat())
+
+
+def test_new_words_move_the_entry(client: Client) -> None:
+    def hear(abstract: str, *, days: int) -> None:
+        seen = Observation(
+            source="arxiv_query",
+            key="2603.00001",
+            arxiv_id="2603.00001",
+            title="Sheep",
+            abstract=abstract,
+            listed_on=TODAY,
+            seen_at=NOON + timedelta(days=days),
+        )
+        ingest([seen], now=NOON + timedelta(days=days))
+
+    hear("We count sheep.", days=0)
+    hear("We count sheep.", days=1)
+    (item,) = client.get("/feeds/today.json").json()["items"]
+    assert item["date_modified"] == NOON.isoformat()
+    hear("We count sheep and goats.", days=2)
+    (item,) = client.get("/feeds/today.json").json()["items"]
+    assert item["date_modified"] == (NOON + timedelta(days=2)).isoformat()
+    assert item["date_published"] == NOON.isoformat()
+    assert "<lastmod>2026-03-20T12:00:00Z</lastmod>" in client.get("/sitemap-papers-1.xml").content.decode()
+
+
+@pytest.mark.parametrize("text", ["loses <half of it", "emits `<swi>` & `</swi>`", "<img src=x> <a href=y>click</a>"])
+@pytest.mark.parametrize("path", FEEDS)
+def test_a_feed_program_reads_abstracts_as_the_text_they_are(client: Client, path: str, text: str) -> None:
+    place(make_paper(title="Only", abstract=text), make_topic("vision"))
+
+    summary = xml(client.get(f"{path}atom")).find(f"{ATOM}entry/{ATOM}summary")
+
+    assert (summary.attrib["type"], summary.text) == ("text", text)
+
+
+def test_entries_lead_to_the_paper_elsewhere_its_file_and_its_code(client: Client) -> None:
+    make_paper(title="Only", arxiv_id="2603.00002", code_url="https://github.com/a/b", project_url="javascript:x")
+
+    related = xml(client.get("/feeds/today.atom")).findall(f"{ATOM}entry/{ATOM}link[@rel='related']")
+    (item,) = client.get("/feeds/today.json").json()["items"]
+
+    assert [(each.attrib["href"], each.attrib["type"]) for each in related] == [
+        ("https://arxiv.org/abs/2603.00002", "text/html"),
+        ("https://arxiv.org/pdf/2603.00002", "application/pdf"),
+        ("https://github.com/a/b", "text/html"),
+    ]
+    assert [each["mime_type"] for each in item["attachments"]] == ["application/pdf"]
+
+
+def test_a_topic_feed_holds_all_of_two_days_and_at_least_the_usual_number(client: Client) -> None:
+    topic, now = make_topic("vision"), timezone.now()
+    for number in range(PAPERS_PER_FEED):
+        place(make_paper(title=f"Old {number}", first_seen_at=now - timedelta(days=9)), topic)
+    assert len(client.get("/feeds/topic/vision.json").json()["items"]) == PAPERS_PER_FEED
+    for number in range(PAPERS_PER_FEED + 5):
+        place(make_paper(title=f"New {number}", first_seen_at=now - timedelta(hours=47)), topic)
+
+    found = [item["title"] for item in client.get("/feeds/topic/vision.json").json()["items"]]
+
+    assert len(found) == PAPERS_PER_FEED + 5
+    assert all(title.startswith("New") for title in found)
+
+
+@pytest.mark.parametrize("path", ["/feeds/editions.atom", *(f"{path}atom" for path in FEEDS)])
+def test_an_empty_feed_stays_the_same(client: Client, path: str) -> None:
+    make_topic("vision")
+
+    first = client.get(path)
+
+    assert client.get(path, headers={"if-none-match": first["ETag"]}).status_code == 304
 
 
 def test_before_there_is_a_daily_list_the_feed_holds_the_front_page(client: Client) -> None:

@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.views import defaults
 from django.views.csrf import csrf_failure
 
+from newsletter.models.papers import BEGUN
 from tests.builders import NOON, make_paper, make_topic
 
 if TYPE_CHECKING:
@@ -200,11 +201,35 @@ def test_a_paper_merged_into_a_hidden_one_ends_at_404(client: Client) -> None:
     assert client.get(f"/paper/{merged.pk}/", follow=True).status_code == 404
 
 
+def test_a_list_that_has_just_begun_does_not_take_the_front_page(client: Client) -> None:
+    make_paper(title="Yesterday", listed_on=TODAY - timedelta(days=1))
+    for number in range(BEGUN - 1):
+        make_paper(title=f"Today {number}", listed_on=TODAY)
+
+    with time_machine.travel(NOON, tick=False):
+        assert titles(client.get("/")) == ["Yesterday"]
+        assert f"/date/{TODAY}/" in hrefs(client.get("/"))
+        last = make_paper(title="Today last", listed_on=TODAY)
+        assert len(titles(client.get("/"))) == BEGUN
+        last.delete()
+    with time_machine.travel(NOON + timedelta(days=1), tick=False):
+        assert len(titles(client.get("/"))) == BEGUN - 1, "when its day is over, it stands as it is"
+
+
+def test_the_newest_of_a_topic_are_the_newest_whatever_list_had_them(client: Client) -> None:
+    topic = make_topic("vision")
+    place(make_paper(title="Of an old list", listed_on=TODAY - timedelta(days=9)), topic)
+    place(make_paper(title="Of arXiv alone", listed_on=None, published_on=TODAY - timedelta(days=1)), topic)
+    place(make_paper(title="Of today's list", listed_on=TODAY, published_on=TODAY - timedelta(days=3)), topic)
+
+    assert titles(client.get("/topic/vision/")) == ["Of today's list", "Of arXiv alone", "Of an old list"]
+
+
 def test_a_topic_shows_its_assigned_papers_newest_day_first(client: Client) -> None:
     topic = make_topic("vision")
     place(make_paper(title="Old and loud", listed_on=date(2026, 3, 1), score_daily=9), topic)
     place(make_paper(title="New", listed_on=TODAY), topic)
-    place(make_paper(title="Catalogued", listed_on=None), topic)
+    place(make_paper(title="Catalogued", listed_on=None, published_on=date(2026, 2, 1)), topic)
     make_paper(title="Doubtful").paper_topics.create(topic=topic, score=0.1, is_assigned=False)
     make_paper(title="Elsewhere")
 

@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 WEB = ("https://", "http://")
 AUTHORS_IN_LISTS = 4
 UNMEASURED = ("listing_page", "api")  # sources that show papers and count nothing: what they alone saw never trends
-UNLISTED = date.min  # the day of papers that no daily list had: after all others, on both databases
+UNLISTED = date.min  # the day of papers of which none is known: after all others, on both databases
+BEGUN = 5  # papers: a daily list with fewer does not take the front page before its day is over
 SHOWN = Q(merged_into__isnull=True, is_hidden=False)
 WITH_CODE = ~Q(code_url="")
-SORT_KEYS = frozenset(["listed_on", "upvotes", "code_url"])  # of which the paper's topics keep a copy, whoever writes
+SORT_KEYS = frozenset(
+    ["listed_on", "published_on", "upvotes", "code_url"]
+)  # of which the paper's topics keep a copy, whoever writes
 
 
 def day_of(to: str = "") -> Coalesce:
@@ -83,6 +86,13 @@ class PaperQuerySet(models.QuerySet["Paper"]):
         newest: date | None = self.published().aggregate(day=models.Max("listed_on"))["day"]
         return newest
 
+    def front_day(self, today: date) -> date | None:
+        """The day of the front page: the newest list; while today's has just begun to fill, the complete one before."""
+        newest = self.newest_day()
+        if newest is None or newest < today or self.listed_on(newest)[:BEGUN].count() == BEGUN:
+            return newest
+        return self.day_before(newest) or newest
+
     def day_before(self, day: date) -> date | None:
         """The nearest earlier day that has papers."""
         before: date | None = self.published().filter(listed_on__lt=day).aggregate(day=models.Max("listed_on"))["day"]
@@ -136,6 +146,11 @@ class Paper(models.Model):
     thumbnail_url = models.URLField(max_length=300, blank=True)
     organization = models.CharField(max_length=200, blank=True)
     categories = models.JSONField(default=list, blank=True, help_text=_("arXiv categories, primary first."))
+    reworded_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text=_("When its title or abstract last changed. Empty: never since first seen."),
+    )
     withdrawn_at = models.DateTimeField(null=True, blank=True)
     is_hidden = models.BooleanField(default=False, help_text=_("Kept out of listings and editions by a curator."))
     merged_into = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="merged")
@@ -228,6 +243,10 @@ class Paper(models.Model):
         return settings.SITE_URL + self.get_absolute_url()
 
     @property
+    def arxiv_url(self) -> str:
+        return f"https://arxiv.org/abs/{self.arxiv_id}" if self.arxiv_id else ""
+
+    @property
     def pdf_url(self) -> str:
         return f"https://arxiv.org/pdf/{self.arxiv_id}" if self.arxiv_id else ""
 
@@ -290,7 +309,7 @@ class PaperTopicQuerySet(models.QuerySet["PaperTopic"]):
         """Bring the rows of these papers up to date with the papers."""
         paper = Paper.objects.filter(pk=OuterRef("paper_id"))
         self.filter(paper__any_of=papers).update(
-            listed_on=Subquery(paper.values(day=Coalesce("listed_on", UNLISTED))),
+            listed_on=Subquery(paper.values(day=Coalesce("listed_on", "published_on", UNLISTED))),
             upvotes=Subquery(paper.values("upvotes")),
             has_code=Subquery(paper.annotate(coded=WITH_CODE).values("coded")),
         )
@@ -311,6 +330,7 @@ class PaperTopic(models.Model):
     origin = models.CharField(max_length=10, choices=Origin, default=Origin.CLASSIFIER)
     curated_at = models.DateTimeField(null=True, blank=True, help_text=_("When a curator set or removed it."))
     # Copied from the paper (see SORT_KEYS), so that one walk along one index gives a page of a topic.
+    # The day of its daily list; of a paper that no list had, the day it was published.
     listed_on = models.DateField(default=UNLISTED, db_default=UNLISTED, editable=False)
     upvotes = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     has_code = models.BooleanField(default=False, db_default=False, editable=False)
@@ -356,7 +376,7 @@ class PaperTopic(models.Model):
         return topic_url(self.topic.slug)
 
     def copy_sort_keys(self) -> None:
-        self.listed_on = self.paper.listed_on or UNLISTED
+        self.listed_on = self.paper.listed_on or self.paper.published_on or UNLISTED
         self.upvotes = self.paper.upvotes
         self.has_code = bool(self.paper.code_url)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -13,8 +14,9 @@ from django.utils.safestring import SafeString
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
+_NO_ENTRY_YET = datetime(2000, 1, 1, tzinfo=UTC)
+PDF, PAGE = "application/pdf", "text/html"  # media types of related addresses
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
@@ -28,6 +30,7 @@ class Entry:
     authors: Sequence[dict[str, str]]
     tags: Sequence[str]
     more: dict[str, Any]  # members of JSON Feed alone
+    related: Sequence[tuple[str, str]] = ()  # addresses and media types: the paper elsewhere, its PDF, its code
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +52,30 @@ def xml_text(text: str) -> str:
     return SafeString(cleaned) if isinstance(text, SafeString) else cleaned
 
 
+class _Atom(Atom1Feed):
+    """Django's writer, but text stays text, each author is one, and a feed without entries does not change."""
+
+    def add_item_elements(self, handler: Any, item: dict[str, Any]) -> None:
+        super().add_item_elements(handler, item)
+        for author in item["authors"]:
+            handler.startElement("author", {})
+            for element in ("name", "uri"):
+                if author.get(element):
+                    handler.addQuickElement(element, author[element])
+            handler.endElement("author")
+        content: str = item["content"]
+        handler.addQuickElement("summary", content, {"type": "html" if isinstance(content, SafeString) else "text"})
+        for address, kind in item["related"]:
+            handler.addQuickElement("link", "", {"rel": "related", "href": address, "type": kind})
+
+    def latest_post_date(self) -> datetime:
+        return super().latest_post_date() if self.items else _NO_ENTRY_YET
+
+
 def _atom(feed: Feed) -> HttpResponse:
-    found = Atom1Feed(
+    found = _Atom(
         title=xml_text(feed.title),
+        author_name=xml_text(settings.SITE_NAME),
         link=feed.page,
         description=xml_text(feed.description),
         subtitle=xml_text(feed.description),
@@ -62,9 +86,11 @@ def _atom(feed: Feed) -> HttpResponse:
         found.add_item(
             title=xml_text(entry.title),
             link=entry.link,
-            description=xml_text(entry.content),  # the generator says type="html" of it
+            description=None,
+            content=xml_text(entry.content),
             unique_id=entry.link,
-            author_name=xml_text(", ".join(author["name"] for author in entry.authors)) or None,
+            authors=[{"name": xml_text(author["name"]), "uri": author.get("url", "")} for author in entry.authors],
+            related=entry.related,
             pubdate=entry.published_at,
             updateddate=entry.updated_at,
             categories=[xml_text(tag) for tag in entry.tags],
@@ -82,7 +108,9 @@ def _json(feed: Feed) -> HttpResponse:
         "feed_url": feed.address,
         "items": [_json_item(entry) for entry in feed.entries],
     }
-    return JsonResponse(body, content_type="application/feed+json", json_dumps_params={"ensure_ascii": False})
+    found = JsonResponse(body, content_type="application/feed+json", json_dumps_params={"ensure_ascii": False})
+    found["Access-Control-Allow-Origin"] = "*"  # pages elsewhere may show a public feed
+    return found
 
 
 def _json_item(entry: Entry) -> dict[str, Any]:
@@ -96,6 +124,7 @@ def _json_item(entry: Entry) -> dict[str, Any]:
         "date_modified": entry.updated_at.isoformat() if entry.updated_at else None,
         "authors": [*entry.authors],
         "tags": [*entry.tags],
+        "attachments": [{"url": address, "mime_type": kind} for address, kind in entry.related if kind == PDF],
         **entry.more,
     }
 

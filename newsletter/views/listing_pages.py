@@ -60,8 +60,8 @@ class ListQuery:
 
 @public_page
 def home(request: HttpRequest) -> HttpResponse:
-    """The newest day that has papers; before there is one, the catalogue."""
-    day = Paper.objects.newest_day()
+    """The newest day that has papers (see `front_day`); before there is one, the catalogue."""
+    day = Paper.objects.front_day(timezone.now().date())
     if day is not None:
         return _period_page(request, period_around("day", day), nav="home")
     list_page = list_page_of(request, Paper.objects.published().order_by("-first_seen_at", "id"))

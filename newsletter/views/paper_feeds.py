@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db.models import Max
+from django.db.models import Max, Min
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -24,7 +24,7 @@ from django.views.decorators.http import conditional_page
 
 from newsletter.models import Edition, Paper
 from newsletter.models.papers import slice_of_union
-from newsletter.views.feed_formats import Entry, Feed, write_feed
+from newsletter.views.feed_formats import PAGE, PDF, Entry, Feed, write_feed
 from newsletter.views.period_urls import period_around
 from subscriptions.models import Topic
 
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest
 
-    from newsletter.models import PaperQuerySet
 
-PAPERS_PER_FEED = 50
+PAPERS_PER_FEED = 50  # at least, where there are so many
+LATELY = timedelta(hours=48)  # all that came since stay in a topic's feed, for programs that ask once a day
 PAPERS_PER_SITEMAP = 10_000
 KEEP_SECONDS = 3600
 SITEMAP_PARTS = 50_000  # in one index, by the protocol
@@ -52,21 +52,19 @@ class Channel:
     papers: Sequence[Paper]
 
 
-def _first(*lists: PaperQuerySet) -> list[Paper]:
-    return slice_of_union(lists, 0, PAPERS_PER_FEED)
-
-
 def _today() -> Channel:
+    """The newest daily list, and the one before: what came to it late is still there the day after."""
     day = Paper.objects.newest_day()
     if day is None:  # as on the front page
-        papers = Paper.objects.published().order_by("-first_seen_at", "id")
+        papers = slice_of_union([Paper.objects.published().order_by("-first_seen_at", "id")], 0, PAPERS_PER_FEED)
     else:
-        papers = Paper.objects.listed_on(day).order_by("-score_daily", "-upvotes", "-id")
+        days = Paper.objects.listed_between(Paper.objects.day_before(day) or day, day)
+        papers = list(days.with_topics().order_by("-listed_on", "-score_daily", "-upvotes", "-id"))
     return Channel(
         _("%(site)s: today's papers") % {"site": settings.SITE_NAME},
-        _("The papers of the newest daily list, by trend."),
+        _("The papers of the newest two daily lists, by day and trend."),
         reverse("newsletter:home"),
-        _first(papers),
+        papers,
     )
 
 
@@ -77,17 +75,21 @@ def _trending() -> Channel:
         _("%(site)s: trending papers") % {"site": settings.SITE_NAME},
         _("The papers from the last seven days that are gaining attention fastest."),
         reverse("newsletter:trending"),
-        _first(week.order_by("-score_weekly", "-upvotes", "-id")),
+        slice_of_union([week.order_by("-score_weekly", "-upvotes", "-id")], 0, PAPERS_PER_FEED),
     )
 
 
 def _topic(slug: str) -> Channel:
+    """Its newest papers: all of the last two days, or the usual number where those are fewer."""
     topic = get_object_or_404(Topic, slug=slug, is_active=True)
+    papers = Paper.objects.published().assigned_to(topic).order_by("-paper_topics__paper_id")
+    since = Paper.objects.filter(first_seen_at__gte=timezone.now() - LATELY).aggregate(pk=Min("pk"))["pk"]
+    lately = papers.filter(paper_topics__paper_id__gte=since).count() if since else 0
     return Channel(
         f"{settings.SITE_NAME}: {topic.local_name}",
         topic.local_description,
         reverse("newsletter:topic", args=[topic.slug]),
-        _first(Paper.objects.published().assigned_to(topic).order_by("-paper_topics__paper_id")),
+        slice_of_union([papers], 0, max(PAPERS_PER_FEED, lately)),
     )
 
 
@@ -139,6 +141,7 @@ def _answer(request: HttpRequest, channel: Channel, *, kind: str) -> HttpRespons
 
 
 def _entry(paper: Paper) -> Entry:
+    elsewhere = ((paper.arxiv_url, PAGE), (paper.pdf_url, PDF), (paper.code_link, PAGE), (paper.project_link, PAGE))
     return Entry(
         title=paper.title,
         link=settings.SITE_URL + paper.get_absolute_url(),
@@ -147,13 +150,15 @@ def _entry(paper: Paper) -> Entry:
         updated_at=_updated_at(paper),
         authors=[{"name": name} for name in paper.authors],
         tags=[each.topic.name for each in paper.shown_topics],
-        more={"external_url": f"https://arxiv.org/abs/{paper.arxiv_id}"} if paper.arxiv_id else {},
+        more={"external_url": paper.arxiv_url} if paper.arxiv_id else {},
+        related=[each for each in elsewhere if each[0]],
     )
 
 
 def _updated_at(paper: Paper) -> datetime:
     """When the entry last changed: a feed reader shows it anew only when this moves (RFC 4287, 4.2.15)."""
-    return max(paper.first_seen_at, paper.withdrawn_at or paper.first_seen_at)
+    moments = (paper.first_seen_at, paper.reworded_at, paper.withdrawn_at)
+    return max(moment for moment in moments if moment)
 
 
 def _content(paper: Paper) -> str:
@@ -171,7 +176,7 @@ def sitemap(request: HttpRequest) -> HttpResponse:
         reverse("newsletter:sitemap_pages"),
         *(reverse("newsletter:sitemap_papers", args=[part]) for part in parts),
     ]
-    return _sitemap_of("sitemapindex", "sitemap", paths)
+    return _sitemap_of("sitemapindex", "sitemap", [(path, None) for path in paths])
 
 
 @conditional_page
@@ -187,9 +192,10 @@ def sitemap_pages(request: HttpRequest) -> HttpResponse:
         *(reverse("newsletter:topic", args=[slug]) for slug in topics),
         *dict.fromkeys(period.url for period in periods),
         reverse("newsletter:editions"),
-        *(edition.get_absolute_url() for edition in Edition.objects.issued().only("cadence", "period_on")),
     ]
-    return _sitemap_of("urlset", "url", paths)
+    editions = Edition.objects.issued().only("cadence", "period_on", "frozen_at")
+    dated = [(edition.get_absolute_url(), edition.frozen_at) for edition in editions]
+    return _sitemap_of("urlset", "url", [*((path, None) for path in paths), *dated])
 
 
 def _listed_days() -> list[date]:
@@ -204,12 +210,17 @@ def sitemap_papers(request: HttpRequest, part: int) -> HttpResponse:
     if not 1 <= part <= SITEMAP_PARTS:
         raise Http404
     ids = (PAPERS_PER_SITEMAP * (part - 1) + 1, PAPERS_PER_SITEMAP * part)
-    papers = Paper.objects.published().filter(pk__range=ids).order_by("pk").values_list("pk", flat=True)
-    return _sitemap_of("urlset", "url", [reverse("newsletter:paper", args=[pk]) for pk in papers])
+    papers = Paper.objects.published().filter(pk__range=ids).order_by("pk")
+    moments = papers.only("first_seen_at", "reworded_at", "withdrawn_at")
+    return _sitemap_of("urlset", "url", [(each.get_absolute_url(), _updated_at(each)) for each in moments])
 
 
-def _sitemap_of(root: str, entry: str, paths: Iterable[str]) -> HttpResponse:
-    """https://www.sitemaps.org/protocol.html"""
-    lines = [f"<{entry}><loc>{escape(settings.SITE_URL + path)}</loc></{entry}>" for path in paths]
+def _sitemap_of(root: str, entry: str, paths: Iterable[tuple[str, datetime | None]]) -> HttpResponse:
+    """Paths and when what they show last changed, where that is known. https://www.sitemaps.org/protocol.html"""
+    lines = [
+        f"<{entry}><loc>{escape(settings.SITE_URL + path)}</loc>"
+        f"{f'<lastmod>{changed:%Y-%m-%dT%H:%M:%SZ}</lastmod>' if changed else ''}</{entry}>"
+        for path, changed in paths
+    ]
     head = f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">'
     return HttpResponse("\n".join([head, *lines, f"</{root}>", ""]), content_type="application/xml")
