@@ -23,7 +23,6 @@ from newsletter.api.request_checks import error_response, json_response
 from newsletter.catalogue.sources.paper_identifiers import arxiv_id as parsed_arxiv_id
 from newsletter.editions import serializers
 from newsletter.models import Paper, PaperTopic
-from newsletter.models.papers import UNLISTED
 from subscriptions.models import Topic
 
 if TYPE_CHECKING:
@@ -147,7 +146,7 @@ def _in_topic(topic: Topic, params: schemas.PapersParams) -> Listing:
         topic=topic, is_assigned=True, paper__merged_into__isnull=True, paper__is_hidden=False, **_days(params)
     )
     if _days(params):
-        rows = rows.filter(listed_on__gt=UNLISTED)
+        rows = rows.filter(paper__listed_on__isnull=False)  # the copy dates papers of no list too
     if params.has_code is not None:
         rows = rows.filter(has_code=params.has_code)
     order = _order(params) | {"paper_id": int}
