@@ -56,7 +56,7 @@ class _Atom(Atom1Feed):
     """Django's writer, but text stays text, each author is one, and a feed without entries does not change."""
 
     def add_item_elements(self, handler: Any, item: dict[str, Any]) -> None:
-        super().add_item_elements(handler, item)
+        super().add_item_elements(handler, item | {"description": None})  # of which it would say type="html"
         for author in item["authors"]:
             handler.startElement("author", {})
             for element in ("name", "uri"):
@@ -86,8 +86,8 @@ def _atom(feed: Feed) -> HttpResponse:
         found.add_item(
             title=xml_text(entry.title),
             link=entry.link,
-            description=None,
-            content=xml_text(entry.content),
+            description=xml_text(entry.content),
+            content=xml_text(entry.content),  # the generator makes a plain str of its description
             unique_id=entry.link,
             authors=[{"name": xml_text(author["name"]), "uri": author.get("url", "")} for author in entry.authors],
             related=entry.related,
