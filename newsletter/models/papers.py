@@ -149,7 +149,7 @@ class Paper(models.Model):
     reworded_at = models.DateTimeField(
         null=True,
         editable=False,
-        help_text=_("When its title or abstract last changed. Empty: never since first seen."),
+        help_text=_("When its title or abstract last changed. Empty: never."),
     )
     withdrawn_at = models.DateTimeField(null=True, blank=True)
     is_hidden = models.BooleanField(default=False, help_text=_("Kept out of listings and editions by a curator."))
