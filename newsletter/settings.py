@@ -395,7 +395,8 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SESSION_COOKIE_AGE = 12 * 3600
 LOGIN_REDIRECT_URL = "admin:index"
 CSRF_COOKIE_HTTPONLY = True
-# No form takes a file: what somebody attaches all the same is read past, never written to the disk.
+# Only a reader's library comes as a file. It stays in memory and never reaches the disk.
+FILE_UPLOAD_MAX_MEMORY_SIZE = 8 * 2**20  # as views/body_deadline.py has it
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 X_FRAME_OPTIONS = "SAMEORIGIN"

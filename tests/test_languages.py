@@ -33,6 +33,7 @@ TEMPLATES = [
 MODULES = [ROOT / "subscriptions/forms.py", *sorted((ROOT / "subscriptions/views").glob("*.py"))]
 MODULES += [ROOT / f"newsletter/{name}.py" for name in ("mail/compile", "mail/subject_lines", "ranking/explain_trend")]
 MODULES += sorted((ROOT / "newsletter/views").glob("*.py"))
+MODULES += sorted((ROOT / "newsletter/interests/library").glob("*.py"))
 CALLS = {"_", "gettext", "gettext_lazy", "ngettext", "gettext_noop"}
 PLACEHOLDER = re.compile(r"%(?:\(\w+\))?[sd]|<[^>]+>")
 

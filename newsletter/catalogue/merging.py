@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 
 from newsletter.catalogue.topics import assignment
-from newsletter.models import Edition, EditionItem, Merge, Paper, SearchEntry, Sighting, Signal, Vote
+from newsletter.models import Edition, EditionItem, LibraryEntry, Merge, Paper, SearchEntry, Sighting, Signal, Vote
 from newsletter.models.write_lock import wait_for_other_writers
 
 if TYPE_CHECKING:
@@ -55,12 +55,18 @@ def merge(paper: Paper, *, into: Paper, by: User | None, now: datetime) -> Merge
         ),
         # Who voted for both has one vote; the other stays behind, should the merge be taken back.
         "votes": list(paper.votes.exclude(subscriber__in=into.votes.values("subscriber")).values_list("pk", flat=True)),
+        "library": list(
+            paper.library_entries.exclude(subscriber__in=into.library_entries.values("subscriber")).values_list(
+                "pk", flat=True
+            )
+        ),
     }
     moved["filled"], moved["earlier"] = _fill(into, paper)
     Sighting.objects.filter(pk__in=moved["sightings"]).update(paper=into)
     Signal.objects.filter(pk__in=moved["signals"]).update(paper=into)
     EditionItem.objects.filter(pk__in=moved["items"]).update(paper=into)
     Vote.objects.filter(pk__in=moved["votes"]).update(paper=into)
+    LibraryEntry.objects.filter(pk__in=moved["library"]).update(paper=into)
     paper.edition_items.filter(edition__state__in=Edition.EDITABLE).delete()  # the other has its place there
     Paper.objects.filter(pk__in=[*moved["papers"], paper.pk]).update(merged_into=into)
     _show_counters(into)
@@ -83,6 +89,7 @@ def split(paper: Paper) -> None:
         paper=paper
     )
     Vote.objects.filter(pk__in=moved.get("votes", []), paper=into).update(paper=paper)
+    LibraryEntry.objects.filter(pk__in=moved.get("library", []), paper=into).update(paper=paper)
     for name in moved["filled"]:
         if getattr(into, name) == getattr(merged.paper, name):
             setattr(into, name, getattr(Paper(), name))

@@ -1,8 +1,9 @@
-"""Readers' verdicts ("more / less like this") -> how relevant each candidate of an edition is to each of them.
+"""Verdicts ("more / less like this") and libraries -> how relevant each candidate of an edition is to each reader.
 
-In: the verdicts of a block of readers, the texts, topics and meanings of the papers judged and of the candidates. Out:
-arrays for `select`; and, once per edition, which papers somebody liked resemble each candidate. Reads only; may
-run any number of times. A TextModel is learned once per edition, and only if some reader has judged enough papers.
+In: verdicts and library entries of a block of readers, texts, topics and meanings of these and of the candidates. Out:
+arrays for `select`; and, once per edition, which papers somebody liked resemble each candidate. An entry counts as a
+like; a verdict on the same paper outranks it. Reads only; may run any number of times. A TextModel is learned once per
+edition, and only if some reader has judged enough papers.
 """
 
 from __future__ import annotations
@@ -10,17 +11,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
-from django.db.models import Max
+from django.db.models import F, Max, Window
+from django.db.models.functions import RowNumber
 
 from newsletter.catalogue.topics import embeddings
 from newsletter.interests import profile
-from newsletter.models import Paper, PaperTopic, Verdict
+from newsletter.models import LibraryEntry, Paper, PaperTopic, Verdict
 from subscriptions.models import Topic
 
 BACKGROUND = 1000  # newest papers, from which the rarity of words is learnt
-REMEMBERED = 100  # latest verdicts of each reader: interests move on
+REMEMBERED = 100  # latest verdicts of each reader, and as many entries of their library: interests move on
+HALF_LIFE_DAYS = 180  # of an entry's weight, counted from the reader's newest one
 LIKED_LATELY = (
     3000  # papers liked by anybody, latest first, among which the similar_liked of a candidate are looked for
 )
@@ -37,6 +41,17 @@ class _Fitted:
     candidates: profile.Vectors
 
 
+@dataclass(slots=True)
+class _Opinion:
+    """What one reader thinks of papers, latest first. An entry whose paper we do not know is minus its key."""
+
+    liked: dict[int, float]  # paper -> weight
+    disliked: dict[int, float]
+
+    def __len__(self) -> int:
+        return len(self.liked) + len(self.disliked)
+
+
 class ReaderProfiles:
     """What readers think of one edition's candidates. Keep it for all blocks of readers of that edition."""
 
@@ -49,12 +64,15 @@ class ReaderProfiles:
 
     def of(self, readers: Sequence[int]) -> Relevance:
         """Relevance (readers x candidates) and trust (readers), or nothing when nobody here has judged five papers."""
-        liked, disliked = self._verdicts(readers)
-        if not self._papers or not (liked or disliked):
+        opinions = self._opinions(readers)
+        if not self._papers or not opinions:
             return None, None
         fitted = self._learn()
-        papers = self._vectors_of_judged([*liked.values(), *disliked.values()])
-        judged = profile.Judged(*self._lists(liked, readers), *self._lists(disliked, readers))
+        liked = [opinions[reader].liked if reader in opinions else {} for reader in readers]
+        disliked = [opinions[reader].disliked if reader in opinions else {} for reader in readers]
+        papers, row_of = self._vectors_of_judged({paper for papers in (*liked, *disliked) for paper in papers})
+        weights = np.array([weight for papers in liked for weight in papers.values()], dtype=np.float32)
+        judged = profile.Judged(*_lists(liked, row_of), *_lists(disliked, row_of), liked_weights=weights)
         return profile.personal_relevance(papers, fitted.candidates, judged, usual=fitted.words.usual)
 
     def similar_liked(self) -> dict[int, list[int]]:
@@ -78,18 +96,21 @@ class ReaderProfiles:
                 found[paper] = alike[:SIMILAR_KEPT]
         return found
 
-    def _verdicts(self, readers: Sequence[int]) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
-        """Reader -> papers liked and disliked, latest first, of readers who judged enough."""
-        judged: dict[int, list[tuple[int, int]]] = defaultdict(list)
-        rows = Verdict.objects.filter(subscriber__any_of=readers).order_by("-at", "-pk")
-        for reader, paper, value in rows.values_list("subscriber_id", "paper_id", "value").iterator():
-            if len(judged[reader]) < REMEMBERED:
-                judged[reader].append((paper, value))
-        known = {reader: pairs for reader, pairs in judged.items() if len(pairs) >= profile.JUDGED_MIN}
-        return (
-            {reader: [paper for paper, value in pairs if value > 0] for reader, pairs in known.items()},
-            {reader: [paper for paper, value in pairs if value < 0] for reader, pairs in known.items()},
-        )
+    def _opinions(self, readers: Sequence[int]) -> dict[int, _Opinion]:
+        """The opinions of those readers who have judged or brought enough."""
+        found: dict[int, _Opinion] = defaultdict(lambda: _Opinion({}, {}))
+        verdicts = Verdict.objects.filter(subscriber__any_of=readers).order_by("-at", "-pk")
+        for reader, paper, value in verdicts.values_list("subscriber_id", "paper_id", "value").iterator():
+            opinion = found[reader]
+            if len(opinion) < REMEMBERED:
+                (opinion.liked if value > 0 else opinion.disliked)[paper] = 1.0
+        newest: dict[int, datetime] = {}
+        for reader, entry, known, at in _latest_entries(readers):
+            opinion, key = found[reader], known or -entry
+            age = (newest.setdefault(reader, at) - at).total_seconds() / 86_400
+            if key not in opinion.disliked:
+                opinion.liked.setdefault(key, 0.5 ** (age / HALF_LIFE_DAYS))
+        return {reader: opinion for reader, opinion in found.items() if len(opinion) >= profile.JUDGED_MIN}
 
     def _learn(self) -> _Fitted:
         if self._fitted is None:
@@ -108,24 +129,37 @@ class ReaderProfiles:
             self._fitted = _Fitted(words, offered.vectors(words))
         return self._fitted
 
-    def _vectors_of_judged(self, lists: Sequence[Sequence[int]]) -> profile.Vectors:
-        """Vectors of all papers met so far: readers judge what they were sent, so blocks share most of them."""
-        met = {paper for papers in lists for paper in papers}
-        if new := sorted(met - self._row_of.keys()):
-            found = _Read(new).vectors(self._learn().words)
+    def _vectors_of_judged(self, met: set[int]) -> tuple[profile.Vectors, dict[int, int]]:
+        """Vectors of these papers and entries, and the row of each.
+
+        Those of papers are kept: readers judge what they were sent, so blocks share most of them. Those of entries are
+        not, as every reader has others.
+        """
+        words = self._learn().words
+        if new := sorted(met - self._row_of.keys() - {paper for paper in met if paper < 0}):
+            found = _Read(new).vectors(words)
             self._row_of |= {paper: row for row, paper in enumerate(new, start=len(self._row_of))}
             self._judged = found if self._judged is None else self._judged.and_more(found)
-        assert self._judged is not None  # noqa: S101 - somebody here judged five papers
-        return self._judged
+        if not (entries := sorted(paper for paper in met if paper < 0)):
+            assert self._judged is not None  # noqa: S101 - somebody here judged five papers
+            return self._judged, self._row_of
+        unknown = _Read(entries).vectors(words)
+        rows = {entry: row for row, entry in enumerate(entries, start=len(self._row_of))}
+        return unknown if self._judged is None else self._judged.and_more(unknown), self._row_of | rows
 
-    def _lists(
-        self, papers_of: Mapping[int, Sequence[int]], readers: Sequence[int]
-    ) -> tuple[profile.Ints, profile.Ints]:
-        lists = [[self._row_of[paper] for paper in papers_of.get(reader, ())] for reader in readers]
-        return (
-            np.cumsum([0, *map(len, lists)], dtype=np.int64),
-            np.array([row for rows in lists for row in rows], dtype=np.int64),
-        )
+
+def _latest_entries(readers: Sequence[int]) -> Iterable[tuple[int, int, int | None, datetime]]:
+    """Reader, entry, its paper and moment: the latest of each reader's library, newest first."""
+    place = Window(RowNumber(), partition_by=F("subscriber_id"), order_by=[F("at").desc(), F("pk").desc()])
+    latest = LibraryEntry.objects.filter(subscriber__any_of=readers).annotate(place=place).filter(place__lte=REMEMBERED)
+    return latest.order_by("-at", "-pk").values_list("subscriber_id", "pk", "paper_id", "at").iterator()
+
+
+def _lists(papers_of: Sequence[Mapping[int, float]], row_of: Mapping[int, int]) -> tuple[profile.Ints, profile.Ints]:
+    return (
+        np.cumsum([0, *map(len, papers_of)], dtype=np.int64),
+        np.array([row_of[paper] for papers in papers_of for paper in papers], dtype=np.int64),
+    )
 
 
 def liked_by(readers: Sequence[int], *, among: Collection[int]) -> Iterable[tuple[int, int]]:
@@ -137,13 +171,17 @@ def liked_by(readers: Sequence[int], *, among: Collection[int]) -> Iterable[tupl
 
 
 class _Read:
-    """Texts, topic scores and meanings of those papers, in their order."""
+    """Texts, topic scores and meanings of those papers, in their order. Minus a number is an entry of a library."""
 
     def __init__(self, papers: Sequence[int]) -> None:
         row_of = {paper: row for row, paper in enumerate(papers)}
         self.texts = [""] * len(papers)
         for paper, title, abstract in Paper.objects.filter(pk__any_of=papers).values_list("pk", "title", "abstract"):
             self.texts[row_of[paper]] = f"{title}\n{abstract}"
+        entries = [-paper for paper in papers if paper < 0]
+        if entries:
+            for pk, title, text in LibraryEntry.objects.filter(pk__any_of=entries).values_list("pk", "title", "text"):
+                self.texts[row_of[-pk]] = f"{title}\n{text}"
         column_of = {
             topic: column for column, topic in enumerate(Topic.objects.order_by("pk").values_list("pk", flat=True))
         }

@@ -47,6 +47,7 @@ class Judged:
     liked: Ints
     disliked_indptr: Ints
     disliked: Ints
+    liked_weights: Floats | None = None  # of each row of ``liked``; None: all weigh the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def personal_relevance(papers: Vectors, candidates: Vectors, judged: Judged, *, 
     liked_of, disliked_of = np.diff(judged.liked_indptr), np.diff(judged.disliked_indptr)
     count = liked_of + disliked_of
     explicit, other = EXPLICIT * disliked_of, (1 - EXPLICIT) * BACKGROUND
-    likes = _means(len(papers), judged.liked_indptr, judged.liked, of=np.ones(len(count)))
+    likes = _means(len(papers), judged.liked_indptr, judged.liked, of=np.ones(len(count)), by=judged.liked_weights)
     against = _means(len(papers), judged.disliked_indptr, judged.disliked, of=RESTRAINT * explicit / (explicit + other))
     weights = (likes - against).tocsr()
     held = (RESTRAINT * other / (explicit + other)).astype(np.float32)
@@ -141,12 +142,14 @@ def similar_in_words(papers: Vectors, candidates: Vectors) -> Any:
     return sparse.vstack(blocks, format="csr") if blocks else sparse.csr_matrix((0, len(candidates)))
 
 
-def _means(papers: int, indptr: Ints, indices: Ints, *, of: NDArray[np.float64]) -> Any:
-    """Readers x papers, each row the equal weights of its list, ``of`` in sum."""
+def _means(papers: int, indptr: Ints, indices: Ints, *, of: NDArray[np.float64], by: Floats | None = None) -> Any:
+    """Readers x papers, each row the weights of its list, ``of`` in sum; equal ones unless ``by`` gives them."""
     from scipy import sparse
 
     counts = np.diff(indptr)
-    weights = np.repeat(of / np.maximum(counts, 1), counts).astype(np.float32)
+    weights = np.ones(len(indices)) if by is None else by.astype(np.float64)
+    sums = np.diff(np.concatenate([[0.0], np.cumsum(weights)])[indptr])
+    weights = (np.repeat(of / np.where(counts > 0, sums, 1), counts) * weights).astype(np.float32)
     return sparse.csr_matrix((weights, indices, indptr), shape=(len(counts), papers))
 
 

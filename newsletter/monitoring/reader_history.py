@@ -1,6 +1,7 @@
 """Everything we did for one reader, in order: the answer to "why did I not get it?".
 
-In: a subscriber. Out: lines of consent, notices, deliveries or why there was none, and what came back, oldest first.
+In: a subscriber. Out: lines of consent, notices, deliveries or why there was none, what came back, and what came into
+the library, oldest first.
 Reads only.
 """
 
@@ -10,9 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Count
 from django.utils.translation import ngettext
 
-from newsletter.models import Delivery
+from newsletter.models import Delivery, LibraryEntry
 from subscriptions.models import Subscriber, Suppression
 
 LIMIT = 500
@@ -23,14 +25,21 @@ class Line:
     """One thing that happened."""
 
     at: datetime
-    subject: str  # consent, notice, delivery, event, no digest, suppression
+    subject: str  # consent, notice, delivery, event, no digest, library, suppression
     what: str
     detail: str = ""
 
 
 def history_of(reader: Subscriber) -> list[Line]:
     """The latest lines, oldest first; a delivery stands at its due moment, its events where they happened."""
-    lines = [*_consent(reader), *_notices(reader), *_deliveries(reader), *_misses(reader), *_suppressions(reader)]
+    lines = [
+        *_consent(reader),
+        *_notices(reader),
+        *_deliveries(reader),
+        *_misses(reader),
+        *_library(reader),
+        *_suppressions(reader),
+    ]
     return sorted(lines)[-LIMIT:]
 
 
@@ -81,6 +90,14 @@ def _deliveries(reader: Subscriber) -> Iterator[Line]:
 def _misses(reader: Subscriber) -> Iterator[Line]:
     for row in reader.misses.order_by("-due_at")[:LIMIT]:
         yield Line(row.due_at, "no digest", row.get_why_display())
+
+
+def _library(reader: Subscriber) -> Iterator[Line]:
+    """A line for each moment at which papers came into the library; what was removed since is not told."""
+    came = reader.library.order_by("-at").values_list("at", "source").annotate(papers=Count("pk"))
+    for at, source, papers in came[:LIMIT]:
+        what = ngettext("%d paper", "%d papers", papers) % papers
+        yield Line(at, "library", what, str(LibraryEntry.Source(source).label))
 
 
 def _suppressions(reader: Subscriber) -> Iterator[Line]:

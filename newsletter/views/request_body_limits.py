@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Application = Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]
 
 SECONDS = 8.0  # for a whole body
-BYTES = 2_621_440  # as many as Django reads of a form (DATA_UPLOAD_MAX_MEMORY_SIZE)
+BYTES = 8 * 2**20  # a reader's library with abstracts; of a form Django takes 2.5 MB (DATA_UPLOAD_MAX_MEMORY_SIZE)
 AT_ONCE = 4  # of the eight threads that gunicorn has in each process
 AT_ONCE_OF_ONE_NETWORK = 2
 _PIECE = 16_384

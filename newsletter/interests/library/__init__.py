@@ -12,15 +12,16 @@ from collections.abc import Callable
 from datetime import date
 
 from newsletter.interests.library import bibtex, csl, plain_text, spreadsheet, tagged_formats
-from newsletter.interests.library.entries import MOST_REFERENCES, Entry, Reading, Refusal, TooManyReferencesError
+from newsletter.interests.library.entries import Entry, Reading, Refusal, TooManyReferencesError, gettext_noop
 
 __all__ = ["LARGEST_FILE", "Entry", "Reading", "Refusal", "read_library"]
 
+_TOO_MUCH = gettext_noop("The file holds more references or lines than we read at once. Split it and read the parts.")
 LARGEST_FILE = 20 * 1024 * 1024  # bytes; a library of 20,000 entries with abstracts is a third of that
 _SIGNS, _MOST_SIGNS = '{}[]",=\n@', 1_500_000  # what the readers stop at; 15,000 references with abstracts have as many
 _BINARY = (b"%PDF", b"PK\x03\x04", b"\x1f\x8b", b"\x89PNG", b"\xd0\xcf\x11\xe0", b"{\\rtf", b"SQLite format")
 _MARKUP = re.compile(r"\s*<(?:\?xml|!doctype|html|xml|rdf:RDF|modsCollection)\b", re.IGNORECASE)
-_EXPORT_AGAIN = "Export it as BibTeX, RIS or CSL-JSON and try again."
+_NO_TEXT = gettext_noop("This is not a text file. Export it as BibTeX, RIS or CSL-JSON and try again.")
 _FORMATS: tuple[tuple[Callable[[str], bool], Callable[[str, date], Reading]], ...] = (
     (csl.is_csl, csl.read),
     (bibtex.is_bibtex, bibtex.read),
@@ -35,23 +36,23 @@ def read_library(data: bytes, *, today: date) -> Reading:
     A file that cannot be read at all gives no entry and one refusal at line 1.
     """
     if len(data) > LARGEST_FILE:
-        return _refused(f"The file is larger than {LARGEST_FILE // 2**20} MB. Split it and read the parts.")
+        return _refused(gettext_noop("The file is too large. Split it and read the parts."))
     if data.startswith(_BINARY):
-        return _refused(f"This is not a text file. {_EXPORT_AGAIN}")
+        return _refused(_NO_TEXT)
     text = decoded(data)
     if "\0" in text:
-        return _refused(f"This is not a text file. {_EXPORT_AGAIN}")
+        return _refused(_NO_TEXT)
     if not text.strip():
-        return _refused("The file is empty.")
+        return _refused(gettext_noop("The file is empty."))
     if _MARKUP.match(text):
-        return _refused(f"XML and HTML are not read. {_EXPORT_AGAIN}")
+        return _refused(gettext_noop("XML and HTML are not read. Export it as BibTeX, RIS or CSL-JSON and try again."))
     if sum(map(text.count, _SIGNS)) > _MOST_SIGNS:
-        return _refused("The file holds more lines, brackets or commas than we read. Split it and read the parts.")
+        return _refused(_TOO_MUCH)
     read = next((read for is_it, read in _FORMATS if is_it(text)), plain_text.read)
     try:
         return read(text, today)
     except TooManyReferencesError:
-        return _refused(f"The file holds more than {MOST_REFERENCES:,} references. Split it and read the parts.")
+        return _refused(_TOO_MUCH)
 
 
 def decoded(data: bytes) -> str:

@@ -13,7 +13,7 @@ from bibtexparser import model
 from bibtexparser.library import Library
 from bibtexparser.splitter import Splitter
 
-from newsletter.interests.library.entries import Reading, Reference, Refusal, add
+from newsletter.interests.library.entries import Reading, Reference, Refusal, add, gettext_noop
 
 _BLOCK = re.compile(r"^[ \t]*@[ \t]*[a-z]+[ \t]*[{(]", re.IGNORECASE | re.MULTILINE)
 _PART = re.compile(r'\s*(?:(?P<word>[^\s#{}"]+)|(?P<open>["{]))')
@@ -58,8 +58,7 @@ def _read_failed(block: model.ParsingFailedBlock, line: int, reading: Reading, m
     if fields.get("title"):
         _read_entry(fields, line, reading, today)
     else:
-        why = "This entry is broken (look for a missing brace, quote or comma). Mend it and read the file again."
-        reading.take(Refusal(line, why))
+        reading.take(Refusal(line, gettext_noop("This entry is broken. Look for a missing brace, quote or comma.")))
 
 
 def _values(entry: model.Entry, macros: _Macros) -> dict[str, str]:

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
-from newsletter.interests.library.entries import Reading, Reference, Refusal, add
+from newsletter.interests.library.entries import Reading, Reference, Refusal, add, gettext_noop
 
 _TAG = re.compile(r"</?[a-z][^<>]{0,200}>", re.IGNORECASE)
 _NO_REFERENCES = frozenset({"attachment", "note", "annotation"})  # Zotero lists them beside what they belong to
-_LISTS = ("items", "references", "data", "message")
+_LISTS = ("items", "references", "data", "message", "libraryentry")  # the last is of a reader's own export from here
 _BEGIN = re.compile(r"\s*[\[{]\s*(?:[{\"\]}]|null)")
 
 
@@ -26,10 +26,11 @@ def read(text: str, today: date) -> Reading:
     try:
         found = json.loads(text)
     except json.JSONDecodeError as error:
-        why = f"The JSON is broken here ({error.msg}). Export the library again."
+        why = gettext_noop("The JSON is broken here. Export the library again.")
         return Reading(refused=[Refusal(error.lineno, why)])
     except RecursionError:
-        return Reading(refused=[Refusal(1, "The JSON is nested too deeply. Export the library again.")])
+        why = gettext_noop("The JSON is nested too deeply. Export the library again.")
+        return Reading(refused=[Refusal(1, why)])
     lines = _lines(text)
     for item in _items(found):
         line = next(lines, 1) if isinstance(item, dict) else 1
@@ -39,7 +40,7 @@ def read(text: str, today: date) -> Reading:
             if item.get("itemType") not in _NO_REFERENCES:
                 _read_item(item, line, reading, today)
         else:
-            reading.take(Refusal(line, "This part of the list is no reference."))
+            reading.take(Refusal(line, gettext_noop("This part of the list is no reference.")))
     return reading
 
 
@@ -90,7 +91,10 @@ def _read_item(item: Mapping[str, Any], line: int, reading: Reading, today: date
                 "number", "container-title", "publicationTitle", "genre", "archive_location", "page", "volume"
             ),
             notes=values("note", "extra"),
-            abstract=html.unescape(_TAG.sub("", _text(item.get("abstract") or item.get("abstractNote")))),
+            own_note=_text(item.get("note")) if "identity" in item else "",
+            abstract=html.unescape(
+                _TAG.sub("", _text(item.get("abstract") or item.get("abstractNote") or item.get("text")))
+            ),
         ),
         today=today,
     )

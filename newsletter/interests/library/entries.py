@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
 from newsletter.catalogue.sources.clean_text import clean_title
+from newsletter.catalogue.sources.paper_identifiers import title_key
 from newsletter.interests.library import identifiers
 
 MOST_REFERENCES = 20_000  # of one file, those refused too
-_TITLE_LENGTH, _ABSTRACT_LENGTH = 500, 5000
+NOTE_LENGTH = 2000  # characters that a reader may write about one paper
+_TITLE_LENGTH, _ABSTRACT_LENGTH, _DOI_LENGTH = 500, 5000, 300
 _NO_LETTER = re.compile(r"[\W_]*")
+
+
+def gettext_noop(sentence: str) -> str:
+    """Mark a sentence for translation. Pages translate it; the command prints it as it is."""
+    return sentence
 
 
 class TooManyReferencesError(Exception):
@@ -28,6 +36,16 @@ class Entry:
     doi: str | None
     line: int
     abstract: str = ""
+    note: str = ""
+
+    @property
+    def identity(self) -> str:
+        """What two references to the same paper share: its arXiv id, else its DOI, else its title."""
+        if self.arxiv_id:
+            return f"arxiv:{self.arxiv_id}"
+        if self.doi:
+            return f"doi:{self.doi.casefold()}"
+        return f"title:{hashlib.blake2b(title_key(self.title).encode(), digest_size=16).hexdigest()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +74,8 @@ class Reference:
     """The fields of one reference that can name it, whatever its format calls them.
 
     ``eprint``: fields that hold a preprint's identifier and nothing else. ``links``: addresses. ``venues``: journal,
-    report number and the like, where "arXiv preprint arXiv:…" is written. ``notes``: free text about this paper.
+    report number and the like, where "arXiv preprint arXiv:…" is written. ``notes``: free text
+    about this paper. ``own_note``: what its reader wrote here before.
     """
 
     title: str
@@ -67,19 +86,22 @@ class Reference:
     venues: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     abstract: str = ""
+    own_note: str = ""
 
 
 def add(reading: Reading, reference: Reference, *, today: date) -> None:
     """The reference as an entry, or its line as a refusal when it has neither a title nor an identifier."""
-    title = clean_title(reference.title[: 4 * _TITLE_LENGTH])[:_TITLE_LENGTH]
+    title = clean_title(_storable(reference.title[: 4 * _TITLE_LENGTH]))[:_TITLE_LENGTH]
     if _NO_LETTER.fullmatch(title):
         title = ""
     arxiv_id, doi = _arxiv_id_of(reference, today), _doi_of(reference)
     if title or arxiv_id or doi:
-        entry = Entry(title, arxiv_id, doi, reference.line, " ".join(reference.abstract.split())[:_ABSTRACT_LENGTH])
+        abstract = " ".join(_storable(reference.abstract).split())[:_ABSTRACT_LENGTH]
+        note = _storable(reference.own_note)[:NOTE_LENGTH]
+        entry = Entry(title, arxiv_id, doi, reference.line, abstract, note)
         reading.take(entry)
     else:
-        reading.take(Refusal(reference.line, "This entry has neither a title nor an arXiv id nor a DOI."))
+        reading.take(Refusal(reference.line, gettext_noop("This entry has neither a title nor an arXiv id nor a DOI.")))
 
 
 def _arxiv_id_of(reference: Reference, today: date) -> str | None:
@@ -91,7 +113,13 @@ def _arxiv_id_of(reference: Reference, today: date) -> str | None:
 
 
 def _doi_of(reference: Reference) -> str | None:
-    return identifiers.whole_doi(reference.doi) or _first(map(identifiers.linked_doi, reference.links))
+    doi = identifiers.whole_doi(reference.doi) or _first(map(identifiers.linked_doi, reference.links))
+    return doi if doi and len(doi) <= _DOI_LENGTH and doi == _storable(doi) else None
+
+
+def _storable(text: str) -> str:
+    """Without what JSON can escape and no database keeps: zeros and halves of surrogate pairs."""
+    return text.encode("utf-8", "ignore").decode().replace("\0", "")
 
 
 def _first(found: Iterable[str | None]) -> str | None:

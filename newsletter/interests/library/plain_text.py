@@ -17,6 +17,7 @@ from newsletter.interests.library.entries import (
     Refusal,
     TooManyReferencesError,
     add,
+    gettext_noop,
 )
 
 _SHARE_OF_A_LIST = 0.6  # so many of the lines hold one identifier and little else: it is a list
@@ -45,9 +46,9 @@ def read(text: str, today: date) -> Reading:
                 seen.add((entry.arxiv_id, entry.doi))
                 reading.take(entry)
         if is_list and not entries:
-            reading.take(Refusal(number, "This line holds no arXiv id and no DOI."))
+            reading.take(Refusal(number, gettext_noop("This line holds no arXiv id and no DOI.")))
     if not reading.entries and not reading.refused:
-        why = "No reference was found. Give BibTeX, RIS or CSL-JSON, or arXiv ids and DOIs, one a line."
+        why = gettext_noop("No reference was found. Give BibTeX, RIS or CSL-JSON, or arXiv ids and DOIs, one a line.")
         reading.take(Refusal(1, why))
     return reading
 

@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping
 from datetime import date
 
-from newsletter.interests.library.entries import Reading, Reference, Refusal, add
+from newsletter.interests.library.entries import Reading, Reference, Refusal, add, gettext_noop
 
 _TITLES = ("title", "document title", "article title", "titel", "titre", "display_name", "ti")
 _DOIS = ("doi", "digital object identifier", "di")
@@ -52,8 +52,8 @@ def read(text: str, today: date) -> Reading:
             if any(value.strip() for value in fields.values()):
                 _add(fields, line, reading, today)
             line = rows.line_num + 1
-    except csv.Error as error:
-        why = f"The table is broken here ({error}). What stands before it was read."
+    except csv.Error:
+        why = gettext_noop("The table is broken here. What stands before it was read.")
         reading.take(Refusal(line, why))
     return reading
 

@@ -1,0 +1,93 @@
+"""A reader's library: what they brought or saved, and the form that takes a file or a list. Behind the manage link.
+
+In: a manage link at most a day old. Out: pages that change nothing on GET; LibraryEntry rows on POST.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.files.uploadedfile import UploadedFile
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext
+
+from newsletter.interests.library import Reading, Refusal, read_library
+from newsletter.interests.library_entries import Added, add_entries
+from newsletter.interests.profile import JUDGED_MIN
+from newsletter.models import LibraryEntry
+from subscriptions.models import Subscriber
+from subscriptions.views.guards import link_expired, plain, posted, reader_of, secret_page, see_other
+
+SHOWN = 50
+REFUSED_SHOWN = 30
+
+
+@secret_page
+def library(request: HttpRequest, token: str) -> HttpResponse:
+    """Show the library, newest first; POST adds to it, or removes from it."""
+    reader = reader_of(token)
+    if reader is None:
+        return link_expired(request)
+    if request.method != "POST":
+        return _page(request, reader, token)
+    data = posted(request)
+    match data.get("action"):
+        case "remove":
+            number = plain(data.get("entry", ""), at_most=18)
+            reader.library.filter(pk=int(number) if number.isascii() and number.isdigit() else 0).delete()
+        case "remove-all" if data.get("sure") == "yes":
+            reader.library.all().delete()
+        case "remove-all":
+            return _page(request, reader, token, error=gettext("Tick “I am sure” to empty your library."))
+        case _:
+            return _bring(request, reader, token)
+    return see_other(request.get_full_path())
+
+
+def _bring(request: HttpRequest, reader: Subscriber, token: str) -> HttpResponse:
+    brought = brought_file(request)
+    if not brought.strip():
+        return _page(request, reader, token, error=gettext("Choose a file of at most 8 MB, or paste references."))
+    now = timezone.now()
+    reading = read_library(brought, today=now.date())
+    added = add_entries(reader, reading.entries, source=LibraryEntry.Source.UPLOADED, now=now)
+    return _page(request, reader, token, reading=reading, added=added)
+
+
+def brought_file(request: HttpRequest) -> bytes:
+    """What was uploaded, else what was pasted; nothing when neither can be read."""
+    pasted = posted(request).get("references", "")
+    file = request.FILES.get("file")
+    if isinstance(file, UploadedFile) and file.size:
+        return bytes(file.read())
+    return pasted.encode("utf-8", "replace")
+
+
+def _page(
+    request: HttpRequest,
+    reader: Subscriber,
+    token: str,
+    *,
+    reading: Reading | None = None,
+    added: Added | None = None,
+    error: str = "",
+) -> HttpResponse:
+    entries = Paginator(reader.library.select_related("paper").order_by("-at", "-pk"), SHOWN)
+    context: dict[str, Any] = {
+        "reader": reader,
+        "token": token,
+        "page": entries.get_page(request.GET.get("page")),
+        "added": added,
+        "refused": _told(reading.refused) if reading else [],
+        "refused_beyond": max(0, len(reading.refused) - REFUSED_SHOWN) if reading else 0,
+        "error": error,
+        "needed": JUDGED_MIN,
+    }
+    return render(request, "newsletter/library.html", context)
+
+
+def _told(refused: list[Refusal]) -> list[tuple[int, str]]:
+    return [(refusal.line, gettext(refusal.why)) for refusal in refused[:REFUSED_SHOWN]]
