@@ -1,4 +1,4 @@
-"""A reader gets the digests at another address: confirmed by the new one, told to the old one.
+"""Change of a reader's address: confirmed from the new address, announced to the old one.
 
 In: a reader (by a preferences link) and an address; later the notice that the new address answered. Out: the same
 reader, with the same wishes and history, at the new address. Answering twice moves once.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def ask_move(subscriber: Subscriber, *, to: Address, now: datetime, origin: Origin) -> Notice | None:
-    """Mail the new address a link; another spelling of the same one may be new. None when its mailbox had one lately.
+    """Mail a confirmation link to the new address. Returns None when that mailbox was sent one lately.
 
     Raises TooMany when a limit that many share is reached.
     """
@@ -42,7 +42,7 @@ def ask_move(subscriber: Subscriber, *, to: Address, now: datetime, origin: Orig
 
 
 def move(notice: Notice, *, now: datetime, method: str, origin: Origin) -> bool:
-    """The new address answered. True when the reader is there, the first time or again; False when it is void."""
+    """Move the reader to the address that confirmed. True when they are there now; False: the request is void."""
     try:
         return _move(notice, now=now, method=method, origin=origin)
     except IntegrityError:  # somebody else got the address at this very moment: look again who has it

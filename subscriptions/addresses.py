@@ -23,7 +23,7 @@ class Address:
 
     @property
     def mailbox(self) -> str:
-        """Limits count by this: ``J.Doe+news@x.org`` and ``jdoe@x.org`` are one mailbox to somebody who floods it."""
+        """The key that limits count by: ``J.Doe+news@x.org`` and ``jdoe@x.org`` are the same mailbox."""
         local, _at, domain = self.key.rpartition("@")
         return f"{local.partition('+')[0].replace('.', '') or local}@{domain}"
 
@@ -55,7 +55,7 @@ def parse_address(text: str) -> Address:
 
 
 def client_address(peer: str, forwarded_for: str, *, trusted_proxies: int) -> str:
-    """Whose connection this is: what the outermost of our own proxies saw. Empty when that is no IP address.
+    """The client's IP address as our outermost proxy saw it. Empty when that is no IP address.
 
     Each proxy appends whom it heard from, so with n proxies of our own only the last n entries are true; anything
     before them was written by the client.

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 class ReadOnly:
-    """Rows that are written elsewhere and only looked at here."""
+    """Read-only admin: these rows are written elsewhere."""
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
@@ -80,7 +80,7 @@ class NoticeInline(ReadOnly, TabularInline):  # type: ignore[misc]
 
 
 class ShownFiltersOnly:
-    """Rows can be narrowed by what the list offers, not by any column: hidden ones could be guessed sign by sign."""
+    """Allow only the filters that the list shows: others would let hidden values be guessed bit by bit."""
 
     list_filter: Any
     date_hierarchy: str | None
@@ -228,7 +228,7 @@ class SubscriberAdmin(ShownFiltersOnly, ReadOnly, ModelAdmin):  # type: ignore[m
 
     @admin.action(description=_("Erase for good"), permissions=["erase_readers"])
     def erase_readers(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> HttpResponse | None:
-        """Asks for the number of readers to be typed: a wrong tick must not cost everybody's data."""
+        """Erase the chosen readers once their number was typed: a wrong tick must not erase everybody."""
         count = queryset.count()
         if request.POST.get("typed") != str(count):
             context = {
@@ -243,7 +243,7 @@ class SubscriberAdmin(ShownFiltersOnly, ReadOnly, ModelAdmin):  # type: ignore[m
         return None
 
     def _each(self, request: HttpRequest, readers: QuerySet[Subscriber], act: Callable[[Subscriber], object]) -> None:
-        """Do it to every reader chosen, note it in the log of the admin, and say how many it changed."""
+        """Apply ``act`` to each chosen reader, write the admin log, and tell the operator how many changed."""
         changed = [reader for reader in readers if act(reader)]
         for reader in changed:
             reader.email = None  # the log outlives erasure: it keeps which row it was, not whose
@@ -258,7 +258,7 @@ def _operator(request: HttpRequest) -> str:
 
 @admin.register(RefusedRequest)
 class RefusedRequestAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
-    """How many people, or machines, were turned away."""
+    """Requests that were refused, counted by day and reason."""
 
     list_display = ("on", "reason", "requests")
     list_filter = ("reason",)

@@ -1,4 +1,4 @@
-"""Signup by other programs of the operator's: POST subscribers/ with a key (`create_api_key`), and what keys are.
+"""Sign-up by the operator's other programs: POST subscribers/ with a key from `create_api_key`.
 
 A router, which the project mounts at /api/v1/ beside what else it offers. In: JSON and `Authorization: Bearer pb_…`.
 Out: the same 202 whatever we know of the address, and a confirmation mail to its owner: a key never subscribes
@@ -62,7 +62,7 @@ def _parsed_ip(text: str) -> str:
 
 
 class Signup(BaseModel):
-    """Who wants to read what, and when. An address is enough."""
+    """A sign-up request. Only the address is required."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -124,7 +124,7 @@ def key_of(request: HttpRequest) -> ApiKey:
 
 
 def guarded(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Nothing big is read, nothing is cached."""
+    """Refuse large bodies; forbid caching of the answer."""
 
     @wraps(view)
     def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""Whether papers that a reader opens from their mails may be counted: a consent of its own, asked for by itself.
+"""Consent to counting the papers a reader opens from their mails; asked for separately from signing up.
 
 In: a reader and their word. Out: the moment since when they agree, or none, and a line in the consent record. Saying it
 twice changes and records it once.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def agree(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin) -> bool:
-    """The reader lets opened papers be counted from now on. False when they did already, or get no mail."""
+    """Record the consent: opened papers count from now on. False: it was given before, or the reader gets no mail."""
     may_be_asked = Subscriber.objects.filter(state__in=ACTIVE, clicks_agreed_at__isnull=True)
     with transaction.atomic():
         if not may_be_asked.filter(pk=subscriber.pk).update(clicks_agreed_at=now):
@@ -28,7 +28,7 @@ def agree(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin)
 
 
 def withdraw(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin) -> bool:
-    """… and does not any more: from this moment on nothing is counted, whatever links their old mails hold."""
+    """Take the consent back: nothing is counted from now on, old mails included. False: there was none."""
     agreeing = Subscriber.objects.filter(clicks_agreed_at__isnull=False)
     with transaction.atomic():
         if not agreeing.filter(pk=subscriber.pk).update(clicks_agreed_at=None):

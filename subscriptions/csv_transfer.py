@@ -71,7 +71,7 @@ class _Row:
 
 
 class _Refused(Exception):
-    """This line not, and why."""
+    """A line that is not imported; the message says why."""
 
 
 def import_readers(
@@ -220,7 +220,7 @@ def _stance(word: str) -> tuple[str, str]:
 
 
 def _muted_from(word: str) -> tuple[str, str]:
-    """What a mute by one tap goes back to: the third part of ``slug:mute:follow``."""
+    """The stance to restore when a one-tap mute is undone: the third part of ``slug:mute:follow``."""
     slug, _stance, before, *_rest = [*word.split(":"), "", ""]
     if before and before not in TopicPreference.Stance.values:
         raise _Refused(f"topics: {before!r} is not one of {', '.join(TopicPreference.Stance.values)}")
@@ -253,7 +253,7 @@ def _store(
     is_dry_run: bool,
     welcome_due_at: datetime | None,
 ) -> list[tuple[_Row, str]]:
-    """Insert a chunk in one transaction; returns the rows that must not be, each with the reason."""
+    """Insert a chunk in one transaction; returns the refused rows, each with the reason."""
     for attempt in (1, 2, 3):
         known = dict(
             Subscriber.objects.filter(address_key__in=[row.address.key for row in rows]).values_list(

@@ -1,6 +1,6 @@
 """What readers fill in: signing up, preferences, asking for a link, pausing.
 
-In: POST data. Out: an Address, Wishes, a date: values for lifecycle. Addresses are normalised here and nowhere else.
+In: POST data. Out: an Address, Preferences, a date. Addresses are normalised here and nowhere else.
 """
 
 from __future__ import annotations
@@ -87,14 +87,14 @@ def _zone_options() -> tuple[frozenset[str], str]:
 
 
 def _in_words(error: ValueError) -> str:
-    """What is wrong with an address. The exact reasons of email-validator are in English only."""
+    """The reason why an address is refused, translated. email-validator's own reasons are in English only."""
     if (get_language() or "en").startswith("en"):
         return str(error)
     return gettext("This does not look like an email address. Please check it for typos.")
 
 
 class AddressField(forms.CharField):
-    """A mail address, as an Address."""
+    """Form field whose clean value is an Address."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=254, label=_("Your email address"), **kwargs)
@@ -113,7 +113,7 @@ class AddressField(forms.CharField):
 
 
 class RhythmForm(forms.Form):
-    """Which topics and when. Everything has a default, so that an address alone is enough."""
+    """Topics and schedule. Every field has a default, so that an address alone is enough."""
 
     cadence = forms.ChoiceField(label=_("How often"), choices=Subscriber.Cadence.choices, required=False)
     hour = forms.TypedChoiceField(label=_("Time of day"), choices=HOURS, coerce=int, required=False)
@@ -148,7 +148,7 @@ class RhythmForm(forms.Form):
 
 
 class TopicsForm(RhythmForm):
-    """Rhythm and topics to follow, as ticks. Nothing is ticked beforehand."""
+    """Schedule, and topics to follow as check boxes, all empty at first."""
 
     topics = forms.MultipleChoiceField(label=_("Topics"), required=False)
 
@@ -197,7 +197,7 @@ class SignupForm(TopicsForm):
 
     @property
     def looks_automatic(self) -> str:
-        """Why this looks like a machine's: the hidden field is filled, or it came too fast; empty: it does not.
+        """Why this looks like a bot's request (hidden field filled in, sent too fast); empty when it does not.
 
         People do both, by a password manager or in haste: they are shown the form again.
         """
@@ -216,12 +216,12 @@ class SignupForm(TopicsForm):
         return RefusedRequest.Reason.FAST if settings.SIGNUP_SECONDS_MIN else ""
 
     def ask_again(self, reason: str) -> None:
-        """Tell the person why nothing happened and what to do, in words that say nothing of the address."""
+        """Add an error that says what to do, in words that reveal nothing about the address."""
         self.add_error(None, forms.ValidationError(_ASK_AGAIN[reason], code=reason))
 
     @property
     def start(self) -> str:
-        """When the person first saw the form: a second press is not too fast."""
+        """When the form was first shown: pressing again at once does not count as too fast."""
         started = str(self.data.get("started", ""))
         try:
             TimestampSigner(salt=_STARTED_SALT).unsign(started)
@@ -297,7 +297,7 @@ class PauseForm(forms.Form):
 
 
 class PreferencesForm(RhythmForm):
-    """Everything a reader can wish for."""
+    """All preferences of a reader."""
 
     weekdays = forms.TypedMultipleChoiceField(label=_("On which days"), choices=DAYS, coerce=int, required=False)
     max_papers = forms.IntegerField(label=_("Papers in one digest, at most"), min_value=1, max_value=50)

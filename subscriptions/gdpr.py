@@ -1,4 +1,4 @@
-"""What readers may ask of us about their data: take it all, or have it forgotten.
+"""Export and erasure of a reader's data (GDPR Art. 15, 17 and 20).
 
 In: a reader. Out: everything we hold as plain values; or a row without a name and a hash on the suppression list.
 Erasing twice is erasing once. Rows of other apps are found through their foreign keys: this package knows none by name.
@@ -64,7 +64,7 @@ def readable(rows: QuerySet[Any]) -> list[dict[str, Any]]:
 
 
 def erase(subscriber: Subscriber, *, now: datetime, method: str) -> bool:
-    """Forget who this was, in the rows of others too. False when they were erased before."""
+    """Erase the reader's personal data, in other rows too. False when they were erased before."""
     with transaction.atomic():
         email, address_hash = Subscriber.objects.values_list("email", "address_hash").get(pk=subscriber.pk)
         if not give_way(subscriber, now=now, method=method):
@@ -127,7 +127,7 @@ def _relation(model: type[Model]) -> Any:
 
 
 def forget_elsewhere(email: str, address_hash: str) -> None:
-    """Forget an erased address in the rows of others: who wanted to move to it, and what was done to it by hand."""
+    """Erase an address from other rows: requests to move to it, and what operators did to it by hand."""
     Notice.objects.filter(context__hash=address_hash).delete()
     LogEntry.objects.filter(object_repr__iexact=email).update(object_repr=_("an erased reader"))
 

@@ -55,12 +55,12 @@ FORGIVABLE = (Suppression.Reason.BOUNCE, Suppression.Reason.ERASED)
 
 
 class TooMany(Exception):
-    """A limit that many share is reached. Its asker may be told: it says nothing of the address."""
+    """A limit shared by many is reached. The person may be told so: it reveals nothing about the address."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a wish came from: the part of the consent record that is kept for a short time only."""
+    """Where a request came from: the part of the consent record that is kept for a short time only."""
 
     ip: str = ""
     user_agent: str = ""
@@ -74,10 +74,10 @@ class Origin:
 
 
 def request(address: Address, *, preferences: Preferences, now: datetime, method: str, origin: Origin) -> Notice | None:
-    """Somebody wants this address subscribed. Returns the one mail that is owed; None when its mailbox had one lately.
+    """Handle a sign-up request. Returns the one mail that is owed; None when this mailbox was mailed lately.
 
-    A stranger may have typed the address: the wishes wait on the request, and nothing that a reader has changes. The
-    caller must show the same whatever comes back. Raises TooMany when a limit that many share is reached.
+    A stranger may have typed the address: the preferences are kept with the request, and no reader's row changes. The
+    caller must show the same page whatever is returned. Raises TooMany when a limit that many share is reached.
     """
     client = None if origin.api_key else origin.ip  # a program's requests are counted by its key, at the door
     reached = rate_limits.mail_refusal(address, about="signup", client=client, now=now)
@@ -105,14 +105,14 @@ def count_refusal(limit: str, *, now: datetime) -> None:
 def _keep_preferences(
     address: Address, *, preferences: Preferences, now: datetime, method: str, origin: Origin
 ) -> None:
-    """The mail of an earlier request is on its way: the link in it confirms the newest request."""
+    """Record the request without a mail: an earlier one is on its way, and its link confirms the newest request."""
     reader = Subscriber.objects.filter(address_key=address.key).exclude(state__in=ACTIVE).first()
     if reader is not None:
         record(reader, ConsentEvent.Kind.REQUESTED, now=now, method=method, origin=origin, detail=preferences)
 
 
 def preferences_asked(asked: ConsentEvent) -> Preferences:
-    """What the newest request for the same reader wants: whoever made it, the mailbox's owner sees it and decides."""
+    """Preferences of the newest request for the same reader. The mailbox's owner sees them before confirming."""
     requests = ConsentEvent.objects.filter(subscriber=asked.subscriber_id, kind=ConsentEvent.Kind.REQUESTED)
     newest = requests.filter(pk__gte=asked.pk).latest("at", "pk")
     return preferences_from(newest.detail.get("wishes", {}))
@@ -134,9 +134,9 @@ def confirm(
             return False
         store_preferences(reader, preferences or preferences_asked(asked))
         due = next_digest_from(reader, schedule.local_day(next_due_of(reader, after=now), reader.time_zone), now=now)
-        # Whatever was agreed to before ended with the subscription of then: a new one begins with the least.
+        # What was agreed to before ended with that subscription: a new one starts without it.
         fresh = {"left_at": None, "paused_until": None, "clicks_agreed_at": None}
-        # A first digest is owed also to who comes back: they asked now, and the next one may be a month away.
+        # Returning readers get a first digest too: they asked now, and the next one may be a month away.
         move(reader, to=Subscriber.State.CONFIRMED, confirmed_at=now, welcome_due_at=now, **due, **fresh)
         Suppression.objects.in_force().filter(address_hash=reader.address_hash, reason__in=FORGIVABLE).update(
             lifted_at=now
@@ -155,9 +155,9 @@ def confirm(
 
 
 def ask_link(address: Address, *, now: datetime, origin: Origin, kept: Preferences | None = None) -> Notice | None:
-    """Somebody wants the preferences link of this address. It goes to the address itself, or nowhere.
+    """Mail the preferences link to this address, if a reader has it.
 
-    ``kept``: what they filled in behind a link that had run out; the fresh one shows it, and saves nothing by itself.
+    ``kept``: what they filled in on the page of an expired link; the new page shows it, unsaved.
     Raises TooMany when a limit that many share is reached.
     """
     if reached := rate_limits.link_refusal(address, client=origin.ip, now=now):
@@ -174,7 +174,7 @@ def ask_link(address: Address, *, now: datetime, origin: Origin, kept: Preferenc
 
 
 def kept_preferences(subscriber: Subscriber, *, now: datetime) -> Preferences | None:
-    """What the reader filled in behind an old link and has not saved yet."""
+    """Preferences filled in on the page of an expired link and not saved yet; None when there are none."""
     newest = _links_sent(subscriber, now=now).first()
     return preferences_from(newest.context["kept"]) if newest and "kept" in newest.context else None
 
@@ -192,9 +192,9 @@ def _links_sent(subscriber: Subscriber, *, now: datetime) -> QuerySet[Notice]:
 
 
 def change(subscriber: Subscriber, *, preferences: Preferences, now: datetime, method: str, origin: Origin) -> bool:
-    """Other topics, another rhythm. False when nothing is different.
+    """Store changed preferences. False when nothing is different.
 
-    With another rhythm the next digest is that of the first day they have not had: a day that is over by the new hour
+    With another schedule the next digest is that of the first day they have not had: a day that is over by the new hour
     or zone comes at once. A pause ends on the day that was chosen, wherever that begins now.
     """
     with transaction.atomic():
@@ -222,7 +222,7 @@ def change(subscriber: Subscriber, *, preferences: Preferences, now: datetime, m
 
 
 def pause(subscriber: Subscriber, *, until: datetime, now: datetime, method: str, origin: Origin) -> bool:
-    """No digests before ``until``. Pausing again moves the date."""
+    """Send no digests before ``until``. Pausing again moves the date."""
     with transaction.atomic():
         reader = Subscriber.objects.select_for_update().get(pk=subscriber.pk)
         if reader.state not in ACTIVE or reader.paused_until == until:
@@ -247,7 +247,7 @@ def resume(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin
 
 
 def resume_rested(*, now: datetime, limit: int = 500) -> int:
-    """Take up again with every reader whose pause is over; returns how many. A step for the tick."""
+    """Resume every reader whose pause is over; returns how many. A step for the tick."""
     rested = Subscriber.objects.filter(state=Subscriber.State.PAUSED, paused_until__lte=now).order_by("paused_until")
     return each(rested[:limit], lambda reader: resume(reader, now=now, method="pause over", origin=Origin()))
 
@@ -256,7 +256,7 @@ def resume_rested(*, now: datetime, limit: int = 500) -> int:
 
 
 def unsubscribe(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin, reason: str = "") -> bool:
-    """No more digests, at once: what is queued is checked against the state when it is claimed."""
+    """End the subscription at once: queued digests are checked against the state when they are claimed."""
     with transaction.atomic():
         reader = Subscriber.objects.select_for_update().get(pk=subscriber.pk)
         if reader.state not in (*ACTIVE, Subscriber.State.PENDING):
@@ -277,7 +277,7 @@ def can_undo(subscriber: Subscriber, *, now: datetime) -> bool:
 
 
 def undo(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin) -> bool:
-    """Leaving was a slip: as it was before. Only for a few minutes; later it takes a new confirmation."""
+    """Restore a subscription that was ended by mistake. Only for ten minutes; later it takes a new confirmation."""
     with transaction.atomic():
         reader = Subscriber.objects.select_for_update().get(pk=subscriber.pk)
         barred = Suppression.objects.in_force().filter(address_hash=reader.address_hash)
@@ -297,7 +297,7 @@ def undo(subscriber: Subscriber, *, now: datetime, method: str, origin: Origin) 
 
 
 def each(readers: Iterable[Subscriber], step: Callable[[Subscriber], bool]) -> int:
-    """The step done for each; returns for how many it did something. One that raises holds up no other."""
+    """Apply ``step`` to each reader; returns how many it changed. One that raises does not stop the others."""
     done = 0
     for reader in readers:
         try:
@@ -328,7 +328,7 @@ def _reader_at(address: Address) -> Subscriber:
 
 
 def _still_holds(asked: ConsentEvent, reader: Subscriber) -> bool:
-    """Whether the request is younger than whatever ended the reader's consent before."""
+    """Whether the request is newer than the last event that ended the reader's consent."""
     if reader.state == Subscriber.State.ERASED or (reader.left_at is not None and reader.left_at >= asked.at):
         return False
     barred = Suppression.objects.filter(address_hash=reader.address_hash)
@@ -357,7 +357,7 @@ def next_digest_from(reader: Subscriber, first: date, *, now: datetime) -> dict[
 
 
 def move(reader: Subscriber, *, to: str, **columns: Any) -> None:
-    """From the state that was read to the next. The row is locked, so a miss is a programming error."""
+    """Change the state from the one that was read. The row must be locked: a miss is a programming error."""
     changed = Subscriber.objects.filter(pk=reader.pk, state=reader.state).update(state=to, **columns)
     if changed != 1:
         raise RuntimeError(f"Subscriber {reader.pk} was not {reader.state}")

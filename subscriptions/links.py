@@ -90,13 +90,13 @@ def _proof_key(secret: str) -> bytes:
 
 @dataclass(frozen=True)
 class ManageLink:
-    """Whom a preferences link was mailed to."""
+    """What a preferences link stands for: a reader and the address it was mailed to."""
 
     subscriber_id: int
     fingerprint: str
 
     def fits(self, subscriber: Subscriber) -> bool:
-        """False once the address was changed or erased: the link was mailed to somebody else's mailbox."""
+        """False once the address was changed or erased since: the mailbox may not be the reader's any more."""
         return hmac.compare_digest(subscriber.address_hash[:_FINGERPRINT], self.fingerprint)
 
 
@@ -125,7 +125,7 @@ def read_manage_token(
 
 
 def move_token(notice_id: int, *, now: datetime) -> str:
-    """Stands for one wish to get the digests at another address, mailed to that address."""
+    """Token of one request to change the address, mailed to the new address."""
     return _sign("move", str(notice_id), now=now)
 
 

@@ -1,6 +1,6 @@
-"""Keeps the secrets of addresses out of the logs: a link that stands for a person is shortened to its kind.
+"""Removal of secrets from logs: a link with a reader's token is shortened to its kind, mail addresses are hidden.
 
-In: a line of log. Out: the same line, in which nobody finds a link to use or an address to write to. Pure.
+In: a log line. Out: the same line without usable links and mail addresses. Pure.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def redact(line: str) -> str:
 
 
 class DiscreetFormatter(logging.Formatter):
-    """Of the whole text, tracebacks included: Django's own warnings name the path that was asked for."""
+    """Redact the whole text, tracebacks included: Django's own warnings name the requested path."""
 
     def format(self, record: logging.LogRecord) -> str:
         return redact(super().format(record))

@@ -1,6 +1,6 @@
 """People: what topics there are, who reads, what they agreed to, and whom we must never write to again.
 
-In: forms and lifecycle. Out: rows that the pipeline reads. The state of a subscriber changes only in lifecycle.py.
+In: forms and lifecycle. Out: rows that the pipeline reads. Only lifecycle and suppression write a subscriber's state.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TRANSLATIONS_KEPT_SECONDS = 60
 
 
 def site_language() -> str:
-    """The language of whoever chose none: that of the site."""
+    """The site's language, for readers who chose none."""
     return str(settings.LANGUAGE_CODE)[:8]
 
 
@@ -115,7 +115,7 @@ class SubscriberQuerySet(models.QuerySet["Subscriber"]):
 
 
 class Subscriber(models.Model):
-    """One reader: an address, a state, and the wishes about rhythm, hour and length."""
+    """One reader: an address, a state, and the preferences about schedule and length."""
 
     class State(models.TextChoices):
         PENDING = "pending", _("pending")
@@ -218,7 +218,7 @@ class Subscriber(models.Model):
 
 
 class TopicPreference(models.Model):
-    """What one reader thinks of one topic. No row: neither followed nor muted."""
+    """One reader's stance on one topic. No row: neither followed nor muted."""
 
     class Stance(models.TextChoices):
         MORE = "more", _("more of this")
@@ -286,7 +286,7 @@ class SuppressionQuerySet(models.QuerySet["Suppression"]):
 
 
 class Suppression(models.Model):
-    """An address nobody may write to, kept as a keyed hash only, so that it outlives erasure."""
+    """An address that must not be mailed, kept as a keyed hash only, so that it outlives erasure."""
 
     class Reason(models.TextChoices):
         BOUNCE = "bounce", _("the address does not exist")
@@ -363,7 +363,7 @@ class Notice(models.Model):
 
 
 class Allowance(models.Model):
-    """How much somebody may still ask of us: a bucket and when it is full again (see rate_limits.py)."""
+    """Token bucket of a rate limit: when it is full again (see rate_limits.py)."""
 
     name = models.CharField(max_length=100, unique=True, help_text=_("What is limited, and a keyed hash of whom."))
     # A number, so that one statement can compare and add on every database.
@@ -399,7 +399,7 @@ class RefusedRequest(models.Model):
 
 
 def may_sign_up() -> list[str]:
-    """What a key may do when nobody says otherwise."""
+    """Default permissions of a key."""
     return [ApiKey.Scope.SUBSCRIBERS.value]
 
 

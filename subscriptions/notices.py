@@ -49,7 +49,7 @@ SILENT = (Suppression.Reason.COMPLAINT, Suppression.Reason.ADMIN)
 
 
 def owe_notice(subscriber: Subscriber, *, kind: Notice.Kind, now: datetime, context: Mapping[str, Any]) -> Notice:
-    """Put one mail into the queue. Committed with its cause; sent by whoever looks next."""
+    """Queue one mail, in the same transaction as its cause; the next worker sends it."""
     return Notice.objects.create(
         subscriber=subscriber, kind=kind, created_at=now, not_before=now, context=dict(context)
     )
@@ -58,7 +58,7 @@ def owe_notice(subscriber: Subscriber, *, kind: Notice.Kind, now: datetime, cont
 def send_due_notices(*, now: datetime, limit: int = 200, deadline: datetime | None = None) -> int:
     """Send up to ``limit`` owed notices, stop after ``deadline``; returns how many were settled.
 
-    Two of these side by side share the work: each notice goes to whoever claims it first.
+    May run in several processes: each notice is sent by the one that claims it first.
     """
     Notice.objects.filter(state=Notice.State.SENDING, lease_until__lt=now).update(
         state=Notice.State.UNKNOWN, settled_at=now, error="The sender died; it may have arrived."
@@ -90,7 +90,7 @@ def send_due_notices(*, now: datetime, limit: int = 200, deadline: datetime | No
 
 
 def _may_go(*, now: datetime) -> bool:
-    """False while an operator holds this stream of mail; the switch is kept by whoever NOTICE_GATE names."""
+    """False while an operator pauses this stream of mail; the function that NOTICE_GATE names decides."""
     return not settings.NOTICE_GATE or bool(import_string(settings.NOTICE_GATE)(now=now))
 
 
@@ -138,7 +138,7 @@ def _send_one(notice: Notice, *, line: _Line, now: datetime) -> bool:
 
 
 def _why_not(notice: Notice) -> str:
-    """Why this notice must not go out any more; empty when it may."""
+    """The reason not to send this notice any more; empty when it may go."""
     reader = notice.subscriber
     if reader.email is None:
         return "The reader was erased."
@@ -210,7 +210,7 @@ def _settle(notice: Notice, state: Notice.State, *, now: datetime, error: str) -
 
 
 def _ready(line: _Line | None) -> _Line:
-    """The connection, asked whether it still lives; a new one when it does not."""
+    """The given connection unless NOOP shows that it is dead; else a new one."""
     smtp = getattr(line.connection, "connection", None) if line else None
     if line and isinstance(smtp, smtplib.SMTP):
         with suppress(smtplib.SMTPException, OSError):
@@ -260,7 +260,7 @@ def build_notice(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
 
 
 def _links_of(notice: Notice, *, now: datetime) -> dict[str, str]:
-    """What the kind of notice leads to, and nothing else: each link is a key."""
+    """The links of this kind of notice and no others: each link grants access."""
     if notice.kind == Notice.Kind.CONFIRM:
         return {"confirm_url": links.confirm_url(notice.context["request"], now=now)}
     if notice.kind == Notice.Kind.MOVE:
@@ -274,5 +274,5 @@ def _links_of(notice: Notice, *, now: datetime) -> dict[str, str]:
 
 
 def _fingerprint(notice: Notice) -> str:
-    """Not to be guessed, and the same on every retry."""
+    """The part of the Message-ID that cannot be guessed: the same on every retry."""
     return salted_hmac("subscriptions.notice", str(notice.pk), algorithm="sha256").hexdigest()[:16]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Preferences:
-    """What a reader wants to get, and when. ``stances``: topic slug to follow, more or mute."""
+    """What a reader wants to get, and when. ``stances``: topic slug -> follow, more or mute."""
 
     cadence: str = Subscriber.Cadence.DAILY
     weekdays: int = WEEKDAYS
@@ -35,14 +35,14 @@ class Preferences:
 
 
 def preferences_of(subscriber: Subscriber) -> Preferences:
-    """What the reader's rows say now."""
+    """The preferences that the reader's rows hold now."""
     stances = dict(subscriber.preferences.order_by("topic__slug").values_list("topic__slug", "stance"))
     columns = {name: getattr(subscriber, name) for name in Preferences().columns}
     return Preferences(**columns, stances=stances)
 
 
 def preferences_from(stored: Mapping[str, Any]) -> Preferences:
-    """Wishes as `asdict` wrote them, be it by an older or a newer version."""
+    """Preferences from what `asdict` wrote, also by an older or newer version: unknown names are ignored."""
     known = {one.name for one in fields(Preferences)}
     return Preferences(**{name: value for name, value in stored.items() if name in known})
 

@@ -1,8 +1,8 @@
-"""How often anybody may make us write to a mailbox. Kept in the database: it holds with Redis away.
+"""Rate limits of mails that strangers can cause. Kept in the database, so they hold without Redis.
 
 In: what is asked and by whom. Out: yes (and it is counted) or no (and nothing changes). A limit is a bucket of
 ``burst`` that refills by one each ``refill``: in any stretch of ``refill`` x k at most ``burst`` + k - 1 are granted.
-Two askers at the same moment never get the same token: the grant is one conditional statement. A bucket that is to be
+Two requests at the same moment never get the same token: the grant is one conditional statement. A bucket that is to be
 full later than it could ever be was written by a clock that ran ahead: it counts as full.
 """
 
@@ -70,12 +70,12 @@ def link_refusal(address: Address, *, client: str, now: datetime) -> str:
 
 
 def may_keep(address: Address, *, now: datetime) -> bool:
-    """Whether the wishes of one more request may be kept for this mailbox although no mail goes out for it."""
+    """Whether one more request may be stored for this mailbox although no mail is sent for it."""
     return take(Limit("request-hour", 10, HOUR / 10), whom=address.mailbox, now=now)
 
 
 def start_afresh(address: Address) -> None:
-    """The mailbox answered: its next mail need not wait for the hour to pass. The limit of the day stands."""
+    """Refill the hourly limit of a mailbox that answered. The daily limit stands."""
     Allowance.objects.filter(name=_name(Limit("signup-hour", 1, HOUR), address.mailbox)).delete()
 
 
@@ -95,12 +95,12 @@ def may_ask(key: int, *, now: datetime) -> bool:
 
 
 def seconds_per_ask() -> float:
-    """How soon a program that asked too much may ask again."""
+    """Seconds until a program over its limit may ask again."""
     return HOUR / timedelta(seconds=1) / int(settings.SIGNUPS_PER_API_KEY_AND_HOUR)
 
 
 def take_all(wanted: Sequence[tuple[Limit, str]], *, now: datetime) -> bool:
-    """One token of each bucket, or none of any: nobody loses their hour to a crowd."""
+    """Take one token of each bucket, or none at all: a shared limit that is reached costs the reader nothing."""
     return not refusal(wanted, now=now)
 
 

@@ -1,4 +1,4 @@
-"""How many requests were turned away, by day and reason: the operator sees when people are lost.
+"""Counts of refused requests by day and reason, so that operators see when people are turned away.
 
 In: a reason. Out: counter rows that say nothing of anybody. `refused_since` is for alarms and pages.
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def count(reason: str, *, now: datetime) -> None:
-    """One more for this reason today (UTC)."""
+    """Count one more refusal for this reason today (UTC)."""
     row, _is_new = RefusedRequest.objects.get_or_create(on=now.date(), reason=reason)
     RefusedRequest.objects.filter(pk=row.pk).update(requests=F("requests") + 1)
 

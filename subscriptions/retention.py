@@ -1,6 +1,6 @@
-"""Forgetting in time: what the privacy page promises, kept by a step that anybody may run at any moment.
+"""Deletion of old personal data, as the privacy page promises.
 
-In: now. Out: rows that are gone, or cleared of what is personal. Bounded: what is left over goes the next time.
+In: now. Out: rows deleted, or cleared of personal data. Bounded: the next run takes the rest. May run at any time.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 def forget_old(*, now: datetime, limit: int = 1000) -> int:
-    """Forget at most ``limit`` rows of each kind; returns how many it were."""
+    """Remove at most ``limit`` rows of each kind; returns how many were removed."""
     return sum(
         forget(now=now, limit=limit) for forget in (forget_unconfirmed, forget_left, forget_origins, forget_notices)
     ) + rate_limits.forget_full_buckets(now=now)
 
 
 def forget_unconfirmed(*, now: datetime, limit: int) -> int:
-    """Addresses that never confirmed: nobody has agreed to anything, so nothing of them is kept."""
+    """Delete addresses that never confirmed: nobody agreed to anything. Returns how many."""
     before = now - timedelta(days=settings.RETENTION_UNCONFIRMED_DAYS)
     asked_since = ConsentEvent.objects.filter(subscriber=OuterRef("pk"), at__gt=before)
     stale = Subscriber.objects.filter(state=Subscriber.State.PENDING, created_at__lte=before).exclude(
@@ -42,7 +42,7 @@ def forget_unconfirmed(*, now: datetime, limit: int) -> int:
 
 
 def forget_left(*, now: datetime, limit: int) -> int:
-    """Readers who left long ago are erased, as if they had asked for it."""
+    """Erase readers who left long ago, as if they had asked for it. Returns how many."""
     before = now - timedelta(days=settings.RETENTION_LEFT_DAYS)
     gone = [Subscriber.State.UNSUBSCRIBED, Subscriber.State.SUPPRESSED]
     left = Subscriber.objects.filter(state__in=gone, left_at__lte=before).order_by("left_at")
@@ -50,7 +50,7 @@ def forget_left(*, now: datetime, limit: int) -> int:
 
 
 def forget_origins(*, now: datetime, limit: int) -> int:
-    """Where a consent came from: kept a while against abuse, then only what was agreed to and when."""
+    """Clear old network addresses and browsers from the consent record; what was agreed to and when stays."""
     before = now - timedelta(days=settings.RETENTION_ORIGIN_DAYS)
     old = ConsentEvent.objects.filter(Q(ip_address__isnull=False) | ~Q(user_agent=""), at__lte=before)
     found = list(old.order_by("pk").values_list("pk", flat=True)[:limit])

@@ -2,7 +2,7 @@
 
 In: cadence, weekdays, a wall-clock hour and an IANA zone; the days for which digests were planned already. Out: a local
 day and an instant in UTC. Only the wall clock is stored with the reader, so digests keep their local hour when the
-clocks change. Pure: the same question has the same answer.
+clocks change. Pure.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def next_slot(
 
 
 def period_of(cadence: str, day: date) -> date:
-    """The day itself, the Monday of its week, or the first of its month."""
+    """First day of the period: the day itself, the Monday of its week, or the first of its month."""
     if cadence == "weekly":
         return day - timedelta(days=day.weekday())
     if cadence == "monthly":
@@ -94,7 +94,7 @@ def local_midnight(day: date, zone: str) -> datetime:
 
 @lru_cache(maxsize=1024)
 def zone_named(name: str) -> tzinfo:
-    """The zone of that IANA name; UTC for a name nobody knows, so that one bad row cannot stop a batch."""
+    """The zone of that IANA name; UTC for an unknown name, so that one bad row cannot stop a batch."""
     return ZoneInfo(name) if is_zone(name) else UTC
 
 

@@ -1,4 +1,4 @@
-"""What a server's answer means for the message and its address: one judgement for answers, letters and events.
+"""Classification of mail servers' answers, for replies on the wire, bounce reports and providers' events alike.
 
 In: how far the conversation had come, the reply code (0: no reply), the enhanced code and the server's words. Out: an
 OutcomeKind, or the Verdict behind it. Pure. Sources: RFC 5321 §4.2.5, §4.3.2 and §4.5.3.1.10, RFC 3463, RFC 4954 §6.
@@ -163,7 +163,7 @@ def says_plainly(text: str) -> bool:
 def _no_user(text: str, by_code: Verdict | None, *, phase: Phase | None) -> Verdict:
     """Words like "no such user": believed when they answer RCPT, when a code says so too, or when no server is quoted.
 
-    Said after the body, or nobody knows when, they may be those of the reader's own filter: docomo, au, Orange, SFR.
+    After the body, or at an unknown phase, they may come from the reader's own filter: docomo, au, Orange, SFR.
     """
     if by_code in {Verdict.FULL, Verdict.LIMIT, Verdict.GONE}:
         return by_code
@@ -209,7 +209,7 @@ def is_limit(phase: Phase, *, code: int, text: str) -> bool:
 
 
 def classify_http(status: int) -> OutcomeKind:
-    """The meaning of a provider's HTTP status. A gateway that gave up says nothing of what stood behind it."""
+    """The meaning of a provider's HTTP status. Other server errors leave open whether it took the message."""
     if 200 <= status < 300:
         return OutcomeKind.SENT
     if status in {401, 403}:

@@ -18,7 +18,7 @@ from subscriptions.notices import SILENT
 
 
 def suppress(subscriber: Subscriber, *, reason: str, source: str, now: datetime) -> bool:
-    """Never write to this address again: it bounced, complained, or an operator said so.
+    """Stop all mail to the reader's address: it bounced, complained, or an operator said so.
 
     True when the reader's state changed. The suppression itself is kept up to date every time.
     """
@@ -38,7 +38,7 @@ def suppress(subscriber: Subscriber, *, reason: str, source: str, now: datetime)
 
 
 def suppress_address(address_hash: str, *, reason: str, source: str, now: datetime) -> bool:
-    """The same for the address of that hash, and for the reader who has it now, if anybody has.
+    """Stop all mail to the address of that hash, and end the subscription of the reader who has it now, if any.
 
     True when a reader's state changed: somebody who moved away from the address is not touched.
     """
@@ -51,7 +51,7 @@ def suppress_address(address_hash: str, *, reason: str, source: str, now: dateti
 
 
 def take_back_bounce(address_hash: str, *, since: datetime, now: datetime) -> bool:
-    """The address did not bounce after all: lift its suppression of ``since`` or later, and undo what it did.
+    """Lift the suppression, of ``since`` or later, of an address that did not bounce after all; undo its effects.
 
     True when there was one. Its reader is what they were before, and due from the day on which it happened.
     """
@@ -94,5 +94,5 @@ def bar_address(address_hash: str, *, reason: str, source: str, now: datetime) -
 
 
 def lift(suppression: Suppression, *, now: datetime) -> bool:
-    """An operator takes an address off the list. Its reader is not subscribed by that: it takes a new confirmation."""
+    """Take an address off the list. Its reader is not subscribed again by that: it takes a new confirmation."""
     return Suppression.objects.in_force().filter(pk=suppression.pk).update(lifted_at=now) == 1

@@ -1,4 +1,4 @@
-"""Wakes the sending of notices. The rows say what is owed; a task that is lost, late or doubled changes nothing.
+"""Task that sends notices. The rows say what is owed; a task that is lost, late or doubled changes nothing.
 
 In: a call after a commit, or the tick. Out: notices sent. Waking the sender never waits for the broker.
 """
@@ -41,7 +41,7 @@ def send_notices() -> int:
 
 
 class BackgroundPublisher:
-    """Publishes the task from a thread of its own: a broker that is away or hangs costs the web request nothing.
+    """Publish the task from a background thread: a broker that is away or hangs does not delay the web request.
 
     Calls that come while one is being published, or shortly after, count as one: the workers send until nothing is
     owed, and a broker that is away must not cost the site a connection attempt per reader.

@@ -136,7 +136,7 @@ def _return(node: ast.Return) -> str:
     return f"{before} -> return None"
 
 
-def settle_and_mark(module: types.ModuleType, tree: ast.Module) -> None:
+def exchange_code(module: types.ModuleType, tree: ast.Module) -> None:
     """Give the functions of a loaded module the code of the changed one; whoever imported them sees it."""
     changed = types.ModuleType(module.__name__)
     changed.__dict__["__old__"] = module.__dict__
@@ -210,7 +210,7 @@ class Experiment:
 
     def _in_the_child(self, session: pytest.Session, mutant: Mutant) -> int:
         try:
-            settle_and_mark(importlib.import_module(mutant.module), mutant.tree)
+            exchange_code(importlib.import_module(mutant.module), mutant.tree)
             for item, after in zip(session.items, [*session.items[1:], None], strict=True):
                 if any(report.failed for report in runtestprotocol(item, nextitem=after, log=False)):
                     return 1

@@ -1,4 +1,4 @@
-"""After a restore: what may have been sent since the dump is taken for sent, so that nobody gets it twice.
+"""Recovery after a database restore: what may have been sent since the dump counts as sent; nobody gets it twice.
 
 In: the moment of the dump, and the mark outside the database, which knows what was frozen since. Out: deliveries and
 notices that were owed are in doubt (a relay's log settles them), periods that went out are closed, readers wait for
@@ -70,7 +70,7 @@ def after_restore(*, since: datetime, now: datetime) -> Settled:
 
 
 def _doubt_chunk(*, now: datetime) -> int:
-    """Owed rows of the dump: they were sent since, or not. Only a relay's log, a report or a person can say."""
+    """Mark owed rows of the dump as unknown: only a relay's log, a report or a person can say if they were sent."""
     with transaction.atomic():
         pks = list(Delivery.objects.filter(state__in=OPEN).select_for_update().values_list("pk", flat=True)[:CHUNK])
         Delivery.objects.filter(pk__in=pks).update(state=Delivery.State.UNKNOWN, not_before=None)
@@ -136,7 +136,7 @@ def _move_on(cadence: str, *, now: datetime) -> int:
 
 
 def _skip_numbers() -> None:
-    """Links and bounce addresses carry row numbers: those given out since the dump must not become somebody else's."""
+    """Skip the row numbers given out since the dump: they stand in links and bounce addresses that are out there."""
     with connection.cursor() as cursor:
         for label in NUMBERED:
             table = apps.get_model(label)._meta.db_table

@@ -1,4 +1,4 @@
-"""Taking rows: chunks that are due become ours by a lease, and single rows become `sending` before their body leaves.
+"""Claim due rows: chunks under a lease, and single rows as `sending` before their body leaves.
 
 In: rows in `queued` or `retry`. Out: rows in `claimed`, then `sending`. Whether the reader may still be mailed is asked
 twice: when the chunk is claimed, and again for each row in the very UPDATE that lets its body go.
@@ -128,7 +128,7 @@ def _load(pks: Sequence[int], *, token: str) -> list[Claimed]:
 
 
 def _note_addresses(rows: Sequence[Claimed]) -> None:
-    """Write down where each one really goes: its reader may have moved since it was planned, or old code planned it."""
+    """Record the address each delivery goes to: the reader may have moved since, or older code planned it."""
     moved = [row for row in rows if row.planned_for != row.address_hash]
     if moved:
         known = [Delivery(pk=row.pk, address_hash=row.address_hash, domain=row.domain) for row in moved]
@@ -225,5 +225,5 @@ def let_go(*, token: str) -> None:
 
 
 def owed_state() -> Case:
-    """What a row goes back to: `retry` when it was tried before."""
+    """The state a row is given back in: `retry` when it was tried before, else `queued`."""
     return Case(When(Q(attempts=0), then=Value(State.QUEUED)), default=Value(State.RETRY))

@@ -1,4 +1,4 @@
-"""Rescue what a dead worker left: rows whose lease expired, and rows that were not sent in time.
+"""Rescue of rows that a dead worker left, and expiry of rows that were not sent in time.
 
 In: held rows past their lease, owed rows past their news value. Out: `claimed` back in the queue (nothing was on the
 wire), `sending` as `unknown` (it may have been handed over; never resent by itself), stale rows skipped.

@@ -29,7 +29,7 @@ def counts(edition: Edition) -> dict[str, int]:
 
 
 class PutOff(NamedTuple):
-    """What temporary refusals have done to one open edition."""
+    """One open edition's deliveries that were temporarily refused."""
 
     edition: int
     deferred: int  # refused temporarily, to be tried again
@@ -93,14 +93,14 @@ def settle_unknown(pks: Sequence[int], *, state: str, source: str, text: str, no
 
 
 def pause_stream(name: str, *, reason: str, now: datetime) -> bool:
-    """Nothing further of the stream is claimed; what is on the wire finishes. False: it was paused already."""
+    """Pause a stream: nothing more is claimed; messages being sent finish. False: it was paused already."""
     Stream.objects.get_or_create(name=name)
     stopped = Stream.objects.filter(name=name, paused_at__isnull=True)
     return bool(stopped.update(paused_at=now, pause_reason=reason[:200]))
 
 
 def resume_stream(name: str) -> bool:
-    """Sending goes on, and the breaker starts anew. False: it was not paused."""
+    """Resume a stream and reset its circuit breaker. False: it was not paused."""
     paused = Stream.objects.filter(name=name, paused_at__isnull=False)
     return bool(paused.update(paused_at=None, pause_reason="", failures=0, deferrals=0, probe_at=None))
 

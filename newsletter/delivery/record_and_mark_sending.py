@@ -1,4 +1,4 @@
-"""The one write of the hot path: settle what came back and mark what may go, in one transaction.
+"""The write of the hot path: record outcomes and mark rows as `sending`, in one transaction.
 
 In: a transport's turn. Out: the keys whose bodies may leave. On PostgreSQL one statement and one round trip for the
 common case; the same rules as record_outcomes.py and claim_deliveries.py, which do the rest and every other database.

@@ -60,7 +60,7 @@ def settle(outcomes: Sequence[Outcome], *, token: str, now: datetime, sizes: Map
 
 
 def _settle_sent(outcomes: Iterable[Outcome], *, token: str, now: datetime, sizes: Mapping[int, int]) -> None:
-    """`sent`, also for a row the reaper took for lost meanwhile: the relay said yes."""
+    """Mark accepted rows `sent`, also those that the rescue marked unknown meanwhile."""
     rows = [(outcome.key, reply_line(outcome), sizes.get(outcome.key, 0)) for outcome in outcomes]
     table = Delivery._meta.db_table
     with connection.cursor() as cursor:
@@ -80,7 +80,7 @@ def _settle_sent(outcomes: Iterable[Outcome], *, token: str, now: datetime, size
 
 
 def _put_back(outcomes: Sequence[Outcome], *, token: str, now: datetime) -> None:
-    """Spend no attempt and keep the answer, also for rows that the reaper took for lost: a refusal ends the doubt."""
+    """Queue untouched rows again with the answer and no attempt counted; also those the rescue marked unknown."""
     by_reply: dict[str, list[int]] = defaultdict(list)
     for outcome in outcomes:
         by_reply[reply_line(outcome)].append(outcome.key)
@@ -122,7 +122,7 @@ def _settle_troubled(outcomes: Sequence[Outcome], *, token: str, now: datetime) 
 
 
 def _retry_or_give_up(row: Delivery, *, now: datetime) -> str:
-    """Try again while it is still news; a daily digest is not sent tomorrow."""
+    """Retry while the digest is still news, else fail: a daily digest is not sent tomorrow."""
     again_at = now + backoff(row.attempts, chance=random.random())  # noqa: S311
     if row.attempts >= settings.DELIVERY_MAX_ATTEMPTS or again_at >= row.expires_at:
         return State.FAILED

@@ -1,4 +1,4 @@
-"""Does the database know everything that was sent? After a restore of an older dump it does not, and nothing may leave.
+"""Detection of a restored backup: when the database does not know everything that was sent, nothing may leave.
 
 In: the mark in the database and the same mark outside it: a file in VAR_DIR, and Redis when there is one. Out: both one
 step further, or the word that the database was put back. The database moves first and what is outside follows, so that
@@ -118,7 +118,7 @@ def _broker() -> redis.Redis:
 
 
 def _read(installation: str) -> Iterator[Mark]:
-    """A place that cannot be read says nothing; the other one may."""
+    """The marks kept outside; a place that cannot be read is left out."""
     texts: list[str | bytes | None] = []
     try:
         texts.append(_file(installation).read_text(encoding="utf-8"))

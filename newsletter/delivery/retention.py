@@ -1,4 +1,4 @@
-"""Forgetting the details of old deliveries, as the privacy page promises.
+"""Deletion of the details of old deliveries, as the privacy page promises.
 
 In: editions closed longer ago than RETENTION_DELIVERY_DAYS. Out: their events deleted and the relay's answers cleared;
 clicks, misses and judged letters as old are gone, and all clicks of whoever took back their consent. What stays is that

@@ -129,7 +129,7 @@ class _Worker:
         self._write()
 
     def stop(self) -> None:
-        """Take nothing new, give back what has not left; what is on the wire still finishes."""
+        """Stop claiming and give back what has not left; messages being sent still finish."""
         if self._stopping:
             return
         self._stopping = True

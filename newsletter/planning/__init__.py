@@ -91,9 +91,9 @@ def _plan_cadence(cadence: str, *, now: datetime, done: Planned, is_late: Callab
 
 
 def wish_now(edition: Edition, *, now: datetime) -> int | None:
-    """A curator's "send now", done by the next run of `plan_due`. How many readers wait for it; None: it is too late.
+    """Request "send now" of the next run of `plan_due`. Returns how many readers wait for it; None: it is too late.
 
-    The wish stands on the row until everybody is planned, through a pause too, or until the edition closes.
+    The request stays on the row until everybody is planned, through a pause too, or until the edition closes.
     """
     if not Edition.objects.sendable().filter(pk=edition.pk, closes_at__gt=now).update(send_now_at=now):
         return None
@@ -112,7 +112,7 @@ def _plan_wishes(*, now: datetime, done: Planned, is_late: Callable[[], object])
 
 
 def plan_now(edition: Edition, *, now: datetime, is_late: Callable[[], object] = lambda: False) -> Planned:
-    """Every mailable reader of the cadence gets this edition at once, whatever their hour; until it is late."""
+    """Plan this edition for every mailable reader of the cadence at once, whatever their hour, while it is news."""
     plan = EditionPlan(edition)
     done = Planned()
     slot = Slot(edition.period_on, now, now, now + grace(edition.cadence))
@@ -136,7 +136,7 @@ def plan_now(edition: Edition, *, now: datetime, is_late: Callable[[], object] =
 
 
 def _plan_edition(plan: EditionPlan, *, now: datetime, done: Planned, is_late: Callable[[], object]) -> None:
-    """All readers who are due for it: the next chunk is chosen while the last one is being written."""
+    """Plan all readers who are due for an edition; the next chunk is chosen while the last one is written."""
     patience, jitter = grace(plan.edition.cadence), settings.SEND_JITTER_SECONDS
     writer = open_writer()
     writing: Future[Planned] | None = None
@@ -156,7 +156,7 @@ def _plan_edition(plan: EditionPlan, *, now: datetime, done: Planned, is_late: C
 
 
 def _write_chunk(edition: Edition, readers: Sequence[Due], rows: Sequence[Row], *, now: datetime) -> Planned:
-    """The rows, and the readers moved on, or nothing: the next tick asks again for those another planner got first."""
+    """Write the rows and advance the readers in one transaction; after a race the next tick tries again."""
     try:
         with transaction.atomic():
             hold(edition)

@@ -64,7 +64,7 @@ def rows_of(plan: EditionPlan, readers: Sequence[Due], slots: Sequence[Slot]) ->
 
 
 def write_rows(edition: Edition, rows: Sequence[Row], *, now: datetime) -> Planned:
-    """Write those whose readers have no digest of that local day. The edition is being sent from now on."""
+    """Write the rows of readers without a digest of that local day, and mark the edition as being sent."""
     stored = store(rows)
     if len(stored) < len(rows):
         written = {row.subscriber_id for row in stored}
@@ -76,7 +76,7 @@ def write_rows(edition: Edition, rows: Sequence[Row], *, now: datetime) -> Plann
 
 
 def note_misses(due_at: Mapping[int, datetime], *, why: Miss.Why, now: datetime) -> None:
-    """That these readers got nothing at that moment, for whoever asks."""
+    """Record that these readers got no digest at that hour, and why."""
     Miss.objects.bulk_create(Miss(subscriber_id=pk, due_at=at, why=why, at=now) for pk, at in due_at.items())
 
 

@@ -88,7 +88,7 @@ class EditionPlan:
     def seen_by(self, readers: Sequence[Due]) -> dict[int, list[int]]:
         """Reader -> candidate columns they had before, in any edition of any cadence.
 
-        Who has thin digests skipped has done with their papers; who has them held gets these papers with the next.
+        Papers of a skipped thin digest count as had; papers of a held one come with the next digest.
         """
         seen: dict[int, list[int]] = defaultdict(list)
         if not self._earlier:
@@ -159,7 +159,7 @@ class EditionPlan:
 
 
 def picks_for(edition: Edition, *, follows: Collection[str], mutes: Collection[str], limit: int) -> list[list[Any]]:
-    """What a made-up reader with these topic slugs would get of an edition. For previews; writes nothing."""
+    """Picks of an imaginary reader with these topic slugs. For previews; writes nothing."""
     plan = EditionPlan(edition)
     someone = Due(0, edition.cutoff_at, None, edition.cadence, EVERY_DAY, 8, "UTC", limit, True, "send", "", "")
     stances = [(0, pk, "follow") for pk, slug in plan.topics if slug in follows]

@@ -55,17 +55,17 @@ class Slot:
 
 
 class Raced(Exception):
-    """Another planner got some of these readers first; what was done for the chunk is rolled back."""
+    """Another planner got some of these readers first; the work on the chunk is rolled back."""
 
 
 class Stopped(Exception):
-    """Somebody paused, cancelled or closed the edition meanwhile; what was done for the chunk is rolled back."""
+    """The edition was paused, cancelled or closed meanwhile; the work on the chunk is rolled back."""
 
 
 def hold(edition: Edition) -> None:
-    """Keep the edition as it is until the chunk is written: who cancels it now finds every row that was planned.
+    """Lock the edition until the chunk is written, so that a cancellation finds every planned row.
 
-    First of all locks, and without the row's key: deliveries that refer to it are written all the same.
+    Taken before all other locks, and FOR NO KEY UPDATE: deliveries that refer to it can still be written.
     """
     if not Edition.objects.sendable().filter(pk=edition.pk).select_for_update(no_key=True).values_list("pk"):
         raise Stopped
@@ -89,8 +89,8 @@ def due_readers(edition: Edition, *, after: Due | None, now: datetime) -> list[D
 def overdue_readers(cadence: str, edition: Edition | None, *, now: datetime) -> list[Due]:
     """The next chunk of readers whose hour passed longer ago than the grace.
 
-    Who has the newest ``edition`` already waits only a little for the next: else whoever once got one early would get
-    every later one as soon as it is frozen, in the middle of the night, and never at their own hour again.
+    A reader who has the newest ``edition`` already waits only a little for the next: otherwise one who once got one
+    early would get every later one as soon as it is frozen, never again at their own hour.
     """
     late = Q(next_due_at__lt=now - grace(cadence))
     if edition:
@@ -138,7 +138,7 @@ def advance(readers: Sequence[Due], *, now: datetime) -> None:
 
 
 def _jitter(reader: int, seconds: int) -> timedelta:
-    """The same for a reader every day, spread evenly over readers: 08:00 is not one spike."""
+    """The time by which a reader's digest is delayed: the same every day, spread evenly over readers."""
     if not seconds:
         return timedelta(0)
     spread = int.from_bytes(hashlib.blake2b(reader.to_bytes(8), digest_size=4).digest())

@@ -30,7 +30,7 @@ PlanOf = Callable[[Edition], EditionPlan]
 
 
 def plan_welcomes(*, now: datetime, is_late: Callable[[], object]) -> Planned:
-    """Plan everybody who waits for a first digest. One query when nobody does."""
+    """Plan a first digest for every reader who waits for one. One query when nobody does."""
     done = Planned()
     waiting = Subscriber.objects.filter(welcome_due_at__isnull=False)
     if not waiting.exists():
@@ -52,7 +52,7 @@ def plan_welcomes(*, now: datetime, is_late: Callable[[], object]) -> Planned:
 
 
 def _give_up(*, now: datetime) -> None:
-    """Who got a regular digest meanwhile is owed nothing; nor is who waited in vain, which is written down."""
+    """Cancel the welcome of readers who had a regular digest, and of those who waited too long; record the latter."""
     since = Delivery.objects.filter(subscriber=OuterRef("pk"), due_at__gte=OuterRef("welcome_due_at"))
     waiting = Subscriber.objects.filter(welcome_due_at__isnull=False)
     waiting.filter(Exists(since)).update(welcome_due_at=None)
@@ -122,7 +122,7 @@ def _had(pks: Sequence[int], editions: Sequence[Edition]) -> set[tuple[int, int]
 
 
 def _is_due_today(reader: Due, *, now: datetime) -> bool:
-    """Whether this is the day of a reader's weekly or monthly digest: a welcome of last week's would take its place."""
+    """Whether a weekly or monthly digest is due today: a welcome with last week's edition would replace it."""
     is_daily = reader.cadence == Subscriber.Cadence.DAILY
     return not is_daily and day_of(reader) <= local_day(now, reader.time_zone)
 
@@ -136,7 +136,7 @@ def _slot(reader: Due, *, now: datetime) -> Slot:
 
 
 def _settle(pks: Sequence[int], *, now: datetime, why: dict[int, Miss.Why]) -> None:
-    """Nothing is owed to these readers any more; who got nothing has the reason on record."""
+    """End the welcome of these readers, and record the reason for those who got none."""
     waiting = Subscriber.objects.filter(pk__any_of=pks, welcome_due_at__isnull=False)
     if pks and waiting.update(welcome_due_at=None) != len(pks):
         raise Raced

@@ -1,4 +1,4 @@
-"""What readers see and press, by what they do: coming, staying, leaving."""
+"""Readers' pages: sign-up, preferences, unsubscribe, privacy."""
 
 from subscriptions.views.guards import secret_page
 from subscriptions.views.preferences import ask_link, move, preferences

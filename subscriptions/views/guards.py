@@ -1,4 +1,4 @@
-"""What every page of the readers shares: how it is protected, what is read from a request, how it answers.
+"""Shared parts of the readers' pages: protection, reading a request, common answers.
 
 In: requests. Out: guarded views, the form data, the Origin for the consent record. No page here needs a cookie: a form
 is either open to everybody or lies behind a secret in its address, so there is no session to forge. Nothing remote
@@ -39,7 +39,7 @@ page = require_http_methods(["GET", "HEAD", "POST"])
 
 
 def secret_page(view: View) -> View:
-    """For pages whose address is a secret: it must not leak by referrer, cache or search engine."""
+    """Decorator for pages whose address holds a token: keeps it out of referrers, caches and search engines."""
 
     @csrf_exempt
     @page
@@ -55,7 +55,7 @@ def secret_page(view: View) -> View:
 
 
 def hide_timing(view: View) -> View:
-    """For answers that must not tell by their time what we know of an address: POST takes at least so long."""
+    """Decorator: POST takes at least LEAST_SECONDS, so that its time does not reveal if an address is known."""
 
     @wraps(view)
     def slowed(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -77,12 +77,12 @@ def posted(request: HttpRequest) -> QueryDict | dict[str, str]:
 
 
 def reader_of(token: str) -> Subscriber | None:
-    """Whom a manage link was mailed to; None when it is too old, or the address is not theirs any more."""
+    """The reader a manage link was mailed to; None when it is too old, or the address is not theirs any more."""
     return _reader_of(links.read_manage_token(token, now=timezone.now()))
 
 
 def reader_of_old_link(token: str) -> Subscriber | None:
-    """Whom a manage link was mailed to, however long ago; None when the address is not theirs any more."""
+    """The reader a manage link was mailed to, however long ago; None when the address is not theirs any more."""
     return _reader_of(links.read_manage_token(token, now=timezone.now(), max_age=timedelta.max))
 
 
@@ -97,7 +97,7 @@ def link_expired(request: HttpRequest, *, may_leave: bool = False) -> HttpRespon
 
 
 def origin_of(request: HttpRequest, *, came_from: str = "", words: str = "") -> Origin:
-    """Where this wish comes from. Of a secret page only the kind is noted, never its address."""
+    """Origin of the request for the consent record. Of a secret page only the kind is noted, never its address."""
     match = request.resolver_match
     client = client_address(
         request.META.get("REMOTE_ADDR", ""),
@@ -114,7 +114,7 @@ def origin_of(request: HttpRequest, *, came_from: str = "", words: str = "") -> 
 
 
 def plain(text: str, *, at_most: int = 300) -> str:
-    """Without what PostgreSQL cannot store and a log cannot show."""
+    """``text`` without characters that PostgreSQL cannot store or a log cannot show."""
     return "".join(char for char in text if char.isprintable())[:at_most]
 
 
@@ -123,7 +123,7 @@ def see_other(where: str, *, query: str = "") -> HttpResponseRedirect:
 
 
 def local_time(instant: datetime | None, reader: Subscriber) -> datetime | None:
-    """The reader's wall clock, without a zone so that templates leave it alone."""
+    """``instant`` by the reader's wall clock, naive so that templates do not convert it again."""
     return instant.astimezone(schedule.zone_named(reader.time_zone)).replace(tzinfo=None) if instant else None
 
 

@@ -1,4 +1,4 @@
-"""Staying: the preferences page behind a freshly mailed link, and another address.
+"""Preferences page, opened by a freshly mailed link; change of address; erasure and export.
 
 In: a manage link, at most a day old, or an address to mail one to. Out: calls of lifecycle, gdpr and address_change.
 """
@@ -66,7 +66,7 @@ def preferences(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _by_old_link(request: HttpRequest, token: str) -> HttpResponse:
-    """What a link that ran out still does: unsubscribe, and mail a fresh one that keeps what was filled in."""
+    """What an expired link still allows: unsubscribe, and have a new one mailed that keeps what was filled in."""
     reader = reader_of_old_link(token)
     if reader is None or request.method != "POST":
         return link_expired(request, may_leave=reader is not None)
@@ -186,7 +186,7 @@ def _act(request: HttpRequest) -> dict[str, Any]:
 
 @secret_page
 def move(request: HttpRequest, token: str) -> HttpResponse:
-    """The link in the mail to the new address of a reader who changes it."""
+    """Page of the link in the mail to a reader's new address."""
     now = timezone.now()
     pk = links.read_move_token(token, now=now)
     requests = Notice.objects.select_related("subscriber").filter(kind=Notice.Kind.MOVE)

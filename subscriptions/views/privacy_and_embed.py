@@ -1,4 +1,4 @@
-"""What we keep, and how to put the form on another site. Pages for everybody that change nothing."""
+"""Public pages that change nothing: the privacy notice, and how to embed the sign-up form."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from subscriptions.forms import FORM_VERSION
 
 @require_safe
 def privacy(request: HttpRequest) -> HttpResponse:
-    """What we keep, for how long and who else sees it: written from the settings that decide it."""
+    """Privacy notice: what we keep, for how long and who else sees it, filled in from the settings."""
     context = {
         "controller": settings.PRIVACY_CONTROLLER,
         "postal_address": settings.POSTAL_ADDRESS,
@@ -31,7 +31,7 @@ def privacy(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def embed_code(request: HttpRequest) -> HttpResponse:
-    """What to copy into another site: a frame, or a plain form."""
+    """HTML to copy into another site: a frame, or a plain form."""
     urls = {name: settings.SITE_URL + reverse(f"subscriptions:{name}") for name in ("embed", "subscribe")}
     context = {"frame_url": urls["embed"], "form_url": urls["subscribe"]}
     return render(request, "subscriptions/embed_code.html", context)

@@ -1,4 +1,4 @@
-"""Coming: the form, its banner and frame, and the button that confirms.
+"""Sign-up: the form, its banner and frame, and the confirmation page.
 
 GET, HEAD and OPTIONS never change anything: scanners follow every link. The answers are the same for every state
 of an address.
@@ -47,7 +47,7 @@ def subscribe(request: HttpRequest) -> HttpResponse:
 
 
 def _take_signup(request: HttpRequest, form: SignupForm, *, method: str) -> bool:
-    """Pass a signup on; False when the form has errors. ``method``: how it came when not by the full form."""
+    """Hand a valid sign-up to `lifecycle`; False: the form has errors. ``method``: its way when not the form."""
     if not form.is_valid():
         return False
     now = timezone.now()
@@ -80,7 +80,7 @@ def _passes_guard(request: HttpRequest) -> bool:
 
 
 def _told(form: SignupForm, *, is_accepted: bool) -> JsonResponse:
-    """For the banner, which answers in place."""
+    """Answer of the banner, shown in place."""
     if is_accepted:
         return JsonResponse(
             {
@@ -112,7 +112,7 @@ def _signup_page(request: HttpRequest, form: SignupForm) -> HttpResponse:
 
 @require_safe
 def sent(request: HttpRequest) -> HttpResponse:
-    """The answer to every signup and every wish for a link, whoever asked and whatever we know."""
+    """ "Check your inbox": the same page for every sign-up and every request for a link, known address or not."""
     about = request.GET.get("about", "")
     hours = links.MANAGE_HOURS if about in {"link", "kept"} else links.CONFIRM_HOURS
     context = {"about": about, "hours": hours, "contact": settings.REPLY_TO_EMAIL}
@@ -148,7 +148,7 @@ def _request_of(token: str) -> ConsentEvent | None:
 
 
 def _ticked(preferences: Preferences) -> dict[str, Any]:
-    """The fields of TopicsForm as these wishes fill them in."""
+    """Initial values of TopicsForm for these preferences."""
     return {**preferences.columns, "topics": list(preferences.stances)}
 
 

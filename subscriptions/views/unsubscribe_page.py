@@ -1,7 +1,7 @@
-"""Leaving: the page of the link in every digest, and the address that mail programs post to by themselves (RFC 8058).
+"""Unsubscribe: the page of the link in every digest, and one-click POSTs by mail programs (RFC 8058).
 
-In: the token of the link. Out: a reader who left, at once; or who gets less. A token nobody has is answered like one
-that somebody has.
+In: the token of the link. Out: a reader who left, at once; or who gets fewer digests. An unknown token is
+answered like a known one.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ REST = timedelta(weeks=4)
 
 @secret_page
 def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
-    """The page of the link in every digest, and the address that mail programs post to by themselves (RFC 8058).
+    """Unsubscribe page (GET) and one-click unsubscribe (POST, RFC 8058).
 
-    A token nobody has gets the answers of one that somebody has: it may be of a reader who was erased.
+    An unknown token is answered like a known one: it may be of a reader who was erased.
     """
     now = timezone.now()
     reader = Subscriber.objects.filter(unsubscribe_hash=links.unsubscribe_hash(token)).first()

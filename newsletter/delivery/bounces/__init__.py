@@ -1,6 +1,6 @@
-"""What mail servers and providers tell us after the sending, in one vocabulary.
+"""Bounces, complaints and providers' events, in one vocabulary.
 
-In: reports as bytes, or webhook events. Out: one Event each, or None when it is none of our business.
+In: reports as bytes, or webhook events. Out: one Event each, or None when it is not about our mail.
 Reading letters is pure; `handling` turns events into rows and acts on them. An event read twice has one event_id.
 """
 

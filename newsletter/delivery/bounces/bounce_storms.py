@@ -1,4 +1,4 @@
-"""Too many dead addresses at once to be true: about us, or about one domain. Nobody is suppressed; a person is asked.
+"""Detection of bounce storms: too many dead addresses at once to be true. Nobody is suppressed; an operator is asked.
 
 In: what was reported of an edition's deliveries. Out: the domain on hold, or the edition paused, with the reason. A few
 accounts must not be able to stop everybody's mail: what pauses an edition is broad, many recipient domains and many
@@ -54,7 +54,7 @@ class Guard:
         self._editions: dict[tuple[int, tuple[Kind, ...]], _Look] = {}
 
     def asks_about(self, delivery: Delivery, *, kinds: tuple[Kind, ...]) -> bool:
-        """Whether a person has to look first, so that nobody may be suppressed: edition or domain are stopped then."""
+        """Whether an operator has to look before anybody is suppressed. If so, stops the edition or the domain."""
         key = delivery.edition_id, kinds
         if key not in self._editions:
             self._editions[key] = _Look(delivery.edition, kinds=kinds)
@@ -69,7 +69,7 @@ class Guard:
 
 
 def ask_about_refusals(edition_pk: int, *, now: datetime) -> None:
-    """A run met many refusals of one edition: pause it if they are many people's, else hold the domains they are of."""
+    """Handle many refusals of one edition: pause it when they are of many readers, else hold the domains concerned."""
     look = _Look(Edition.objects.get(pk=edition_pk), kinds=REFUSED, share=SHARE_ON_THE_WIRE)
     if look.is_storm:
         reason = f"{len(look.failures)} of {look.planned} messages were refused; see the delivery events, then resume."
@@ -81,7 +81,7 @@ def ask_about_refusals(edition_pk: int, *, now: datetime) -> None:
 
 
 class _Look:
-    """What was reported of one edition, read once. ``share``: of all its readers, to be a storm."""
+    """Reports about one edition, read once. ``share``: how much of its readers must be hit to count as a storm."""
 
     def __init__(self, edition: Edition, *, kinds: Collection[str], share: float = STORM_SHARE) -> None:
         self.edition = edition
@@ -116,7 +116,7 @@ class _Look:
 
     @cached_property
     def _is_all_of_one_domain(self) -> bool:
-        """Whether the whole edition goes to the one domain that fails: nobody else's mail is to be kept going."""
+        """Whether all of the edition goes to the failing domain, so that there is no other mail to keep going."""
         domains = {one.domain for one in self.failures}
         return len(domains) == 1 and self._planned_at(domains.pop()) >= self.planned
 
@@ -185,12 +185,12 @@ def hold(domain: str, *, edition: Edition, reason: str, now: datetime) -> bool:
 
 
 def resume(domain: str, *, now: datetime) -> bool:
-    """Let mail go on, within a quarter of an hour; what failed is held against nobody. False: it was not on hold."""
+    """Release a domain: mail goes on within 15 minutes, its failures do not count. False: it was not on hold."""
     return bool(DomainHold.objects.in_force().filter(domain=domain).update(resumed_at=now))
 
 
 def believe(domain: str, *, now: datetime, source: str) -> int:
-    """Suppress the addresses that bounced, for a person says that they are dead; then resume. Returns how many."""
+    """Suppress the addresses that bounced, as an operator confirmed, and release the domain. Returns how many."""
     held = DomainHold.objects.in_force().filter(domain=domain).first()
     if held is None or not resume(domain, now=now):
         return 0
@@ -206,7 +206,7 @@ def believe(domain: str, *, now: datetime, source: str) -> int:
 
 
 def held_domains() -> list[str]:
-    """One sentence for each domain whose mail waits for a person: for an alarm."""
+    """One sentence for each domain on hold, for an alarm."""
     return [
         f"Mail to {row.domain} waits since {row.since:%Y-%m-%d %H:%M} UTC: {row.reason}. Look at what was reported "
         "(admin, Deliveries, search for the domain), then resume it under Domains on hold."
@@ -215,7 +215,7 @@ def held_domains() -> list[str]:
 
 
 def _take_back(edition: Edition, *, domain: str | None, after: datetime | None, now: datetime) -> None:
-    """The first few of a storm were suppressed before anybody could know that it is one: they are readers again."""
+    """Undo the suppression of the first addresses of a storm, before it could be recognised as one."""
     events = DeliveryEvent.objects.filter(delivery__edition=edition, kind=Kind.BOUNCED, handled_at__isnull=False)
     if domain is not None:
         events = events.filter(delivery__domain=domain)

@@ -1,7 +1,7 @@
-"""What a mail system says in its own words of a failure, without the copy of our mail that it sends back. Pure.
+"""The reporting system's own words about a failure, without the copy of our mail that it returns. Pure.
 
 In: a parsed message. Out: the text before the copy, how far the conversation had come, and the fields of a delivery
-status that some systems write into the text. The copy must not be judged: the title of a paper is no answer.
+status that some systems write into the text. The copy must not be judged: it holds titles of papers.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def fields_in(text: str) -> list[dict[str, str]]:
 
 
 def notified_in(text: str) -> list[dict[str, str]]:
-    """The same from a notification of Amazon SES that comes by mail as JSON."""
+    """The same from an Amazon SES notification that was mailed as JSON."""
     if '"notificationType":"Bounce"' not in text:
         return []
     try:

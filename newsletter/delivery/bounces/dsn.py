@@ -1,8 +1,8 @@
-"""Delivery status notifications (RFC 3464): what a mail server reports of our mail's fate. Pure.
+"""Delivery status notifications (RFC 3464). Pure.
 
 In: a parsed message and its bytes. Out: an Event, or None when it holds no delivery status that says anything.
-Of a letter to several recipients (an alias, a forward) the one we wrote to counts, where it is named; else the one who
-fared best: the address still works.
+Of a letter to several recipients (an alias, a forward) the one we wrote to counts, where it is named; else the
+recipient with the best outcome: the address still works.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _OWN_PROGRAM = "x-unix"  # a program on the receiver's machine failed: that is n
 
 
 class _Said(NamedTuple):
-    """What the system wrote beside the report."""
+    """The human-readable part beside the report."""
 
     words: str
     phase: Phase | None

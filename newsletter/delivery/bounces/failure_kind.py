@@ -1,4 +1,4 @@
-"""From a failure as a report tells it to what it means for the address. Pure; sources: RFC 3463, RFC 3464.
+"""What a reported failure means for the address. Pure; sources: RFC 3463, RFC 3464.
 
 In: a status code, the receiver's words, how far the conversation had come. Out: a ReportKind, and code and words as one
 short line each. Unsure means soft: it takes several of them to lose a reader.

@@ -1,4 +1,4 @@
-"""What comes back: bounces, complaints and requests to leave are recorded, then acted upon.
+"""Handling of bounces, complaints and unsubscribe mails: recorded first, then acted upon.
 
 In: events of the bounce mailbox, of providers' webhooks and of our own sending. Out: DeliveryEvent rows, suppressed or
 unsubscribed readers. May run twice: an event is stored once by its id and handled once.
@@ -71,7 +71,7 @@ def _store(event: Event, tied: tying.Tie, *, now: datetime) -> bool:
 
 
 def take_in_now(event: Event) -> None:
-    """What a provider's webhook calls."""
+    """Store a provider's webhook event, dated now."""
     take_in(event, now=timezone.now())
 
 
@@ -99,7 +99,7 @@ def read_mailbox(*, now: datetime, limit: int = BATCH) -> int:
 
 
 def _could_take_in(event: Event, data: bytes, *, now: datetime) -> bool:
-    """Whether the letter need not be kept. One that the database refuses must not stop those behind it."""
+    """Store the letter. False: it stays in the mailbox, because the database refused it; the next ones go on."""
     try:
         why, delivery = _place(event, now=now)
     except Exception:
@@ -113,7 +113,7 @@ def _could_take_in(event: Event, data: bytes, *, now: datetime) -> bool:
 
 
 def _place(event: Event, *, now: datetime) -> tuple[Letter.Why | None, int | None]:
-    """Take in the event of a letter: why a person must look at it (None: all is done), and the delivery it is about."""
+    """Store the event of a letter. Returns why an operator must look at it (None: nothing to do), and its delivery."""
     if event.unsubscribe_token:
         reader = _leaver(event)
         if reader is None:
@@ -148,7 +148,7 @@ def act_on_events(*, now: datetime) -> int:
 
 
 def _act_on(event: DeliveryEvent, *, guard: Guard, now: datetime) -> None:
-    """Act on the address the mail went to, and on the reader only while it is theirs; leaving alone is the reader's.
+    """Act on the address the mail went to, and on its reader only while the address is theirs.
 
     Without proof nothing but the count of soft bounces grows: see DeliveryEvent.is_proven.
     """
@@ -172,7 +172,7 @@ def _act_on(event: DeliveryEvent, *, guard: Guard, now: datetime) -> None:
 
 
 def _settle_doubt(event: DeliveryEvent, *, now: datetime) -> None:
-    """Settle an unknown delivery by what a report says of it."""
+    """Settle an unknown delivery by a report about it."""
     state = {
         Kind.DELIVERED: Delivery.State.SENT,
         Kind.COMPLAINED: Delivery.State.SENT,

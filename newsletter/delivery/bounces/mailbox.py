@@ -32,7 +32,7 @@ poplib._MAXLINE = SIZE_LIMIT  # type: ignore[attr-defined]
 
 
 class MailboxError(Exception):
-    """It could not be opened or read. The sentence never holds the password."""
+    """The mailbox could not be opened or read. The message never holds the password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,10 @@ class Mailbox(Protocol):
         """Yield up to ``limit`` unhandled letters, oldest first."""
 
     def remove(self, letter: Letter) -> None:
-        """It was understood and stored: it need not be kept."""
+        """Remove a letter that was understood and stored."""
 
     def set_aside(self, letter: Letter) -> None:
-        """Not for us: keep it for a person, and do not offer it again."""
+        """Keep a letter for a person to read, and do not offer it again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Which delivery a report is about, what shows it, and which address that delivery went to.
+"""Match a report to its delivery, and to the address that delivery went to.
 
 In: an Event as a letter or a provider told it. Out: a Tie, or None when nothing of ours can be recognised in it. Reads
 rows, writes none.
@@ -44,7 +44,7 @@ def tie(event: Event, *, now: datetime) -> Tie | None:
 
 
 def _delivery_of_token(event: Event, *, now: datetime) -> int | None:
-    """The reader's newest mail, or the one whose Message-ID came along; None while two addresses are in question."""
+    """The delivery with the report's Message-ID, else the reader's newest; None while two addresses are possible."""
     if not event.unsubscribe_hint:
         return None
     had = Delivery.objects.filter(
@@ -77,7 +77,7 @@ def address_of(delivery: Delivery) -> str | None:
 
 
 def is_outlived(delivery: Delivery, address: str, *, at: datetime) -> bool:
-    """Whether the owner of the address has answered from it since: an older bounce says nothing of it now."""
+    """Whether the owner of the address has confirmed it since ``at``, so that an older bounce no longer counts."""
     holder = Subscriber.objects.filter(address_hash=address).first()
     if holder is None:
         return False

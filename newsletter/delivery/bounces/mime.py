@@ -1,4 +1,4 @@
-"""Reading the letters that reports come in, however badly they are made.
+"""Tolerant reading of MIME reports.
 
 In: a parsed message. Out: header values and identifying marks as plain strings; nothing here raises for bad input.
 """
@@ -60,7 +60,7 @@ def report_blocks(message: Message) -> list[Message]:
 
 
 def text_of(part: Message) -> str:
-    """In the character set it names; in UTF-8 where it names none, or one that nobody knows."""
+    """The text of a part in the character set it names; in UTF-8 where it names none or an unknown one."""
     payload = part.get_payload(decode=True)
     if not isinstance(payload, bytes):
         return ""

@@ -79,7 +79,7 @@ def parse(message: Message, *, raw: bytes) -> Event | None:
 
 
 def is_from_a_system(message: Message) -> bool:
-    """A sender that no person has, or a null return path under a subject of bounces."""
+    """Whether a mail system sent it: by its sender, a list's headers, or a null return path with a bounce's subject."""
     if is_sender_a_system(message) or "X-Failed-Recipients" in message or _is_of_a_list(message):
         return True
     path = mime.header(message, "Return-Path")

@@ -1,4 +1,4 @@
-"""What in a letter says which mail of ours it is about. Pure.
+"""The marks by which a report names our mail: bounce address, List-Unsubscribe token, Message-ID. Pure.
 
 In: a parsed message. Out: the bounce address it came back to or that our returned mail names, the token of its
 List-Unsubscribe, its Message-ID; each as found, none checked. Forwarders tag addresses (BATV, SRS, VERP of lists) and

@@ -1,4 +1,4 @@
-"""One letter from the bounce mailbox: a complaint, a delivery report, a request to leave, an oddity, or nothing to us.
+"""Parse one letter of the bounce mailbox: complaint, delivery report, unsubscribe mail, nonstandard bounce, or none.
 
 In: the letter's bytes. Out: an Event, or None (out-of-office notes, answers from people, spam). Never raises.
 """
@@ -61,7 +61,7 @@ def _read(data: bytes) -> Event | None:
 
 
 def is_automatic_answer(data: bytes) -> bool:
-    """Whether a letter that is no report is out-of-office and the like: nobody has to look at it."""
+    """Whether a letter that is no report is an automatic answer (out of office) that nobody has to read."""
     try:
         return _is_automatic_answer(email.message_from_bytes(data, policy=email.policy.compat32))
     except Exception:

@@ -1,7 +1,7 @@
 """Events of mail providers, as django-anymail's `tracking` signal brings them, in our vocabulary.
 
 In: anymail's event object (only read, so anymail stays optional). Out: an Event, or None for what we do not act on:
-opens and clicks are not ours to count, "queued" and "sent" say nothing that the sending did not.
+opens and clicks are not counted, "queued" and "sent" tell nothing new.
 """
 
 from __future__ import annotations

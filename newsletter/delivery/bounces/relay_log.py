@@ -1,4 +1,4 @@
-"""What a relay's own log says of our messages: the last word on deliveries that are `unknown`. Pure.
+"""A relay's own log, read for the outcome of our messages: it settles deliveries that are `unknown`. Pure.
 
 In: the text of a log of Postfix, Exim, Sendmail or OpenSMTPD, or JSON lines with `message_id` and `status`. Out: what
 each message came to. Only what the relay writes once it has taken a message proves that it did: Postfix writes the
@@ -156,7 +156,7 @@ def fates(texts: Iterable[str]) -> Iterator[Fate]:
 
 
 def _outranks(known: str, new: str) -> bool:
-    """Whether what is known stays: a try that failed does not undo that the relay has the message."""
+    """Whether the known status stays: a later failed try does not undo that the relay has the message."""
     return (known in TAKEN and new not in TAKEN) or (known == REFUSED and new == UNKNOWN)
 
 
@@ -207,7 +207,7 @@ def _postfix(reading: Reading, daemon: str, body: str) -> bool:
 
 
 def _taken(reading: Reading, queue: str) -> None:
-    """The relay has it. Said again at every later try, when a status is known already."""
+    """Note that the relay has the message. Some relays log it again at each try, when a status is known already."""
     if reading.knows(queue) and reading._queue[queue].status not in TAKEN:
         reading.note(queue, SENT)
 

@@ -1,4 +1,4 @@
-"""When an address is taken for dead: at once when its server says so, else after failing again and again.
+"""The rule for suppressing an address: at once when its server says it does not exist, else after repeated failures.
 
 In: one event and the guard over its edition. Out: yes or no. Reads rows; the guard may pause what looks like a storm.
 """
@@ -18,7 +18,7 @@ Kind = DeliveryEvent.Kind
 
 
 class Limit(NamedTuple):
-    """So many failures within this time, nothing delivered in between. ``by_edition``: digests, not days."""
+    """Failures within this time, nothing delivered in between. ``by_edition``: digests, not days."""
 
     failures: int
     window: timedelta

@@ -1,4 +1,4 @@
-"""Lines of a mail server's log: when, which program, what it says. Pure.
+"""Parse lines of a mail server's log: time, program, message. Pure.
 
 In: text of classic syslog, RFC 5424, ISO times (rsyslog, systemd), `journalctl -o json` or `json-pretty`, a container's
 log, or JSON lines of our own form. Out: Lines, in their order. Each line is looked at once, whatever the file's size.

@@ -1,4 +1,4 @@
-"""Letters set aside: kept where an operator reads them and says what each one is.
+"""Letters that no program could place: kept until an operator says what each one is.
 
 In: a letter's bytes, and why no program could place it; later a person's word. Out: a Letter row, and what follows from
 the word, with who gave it. Keeping the same letter twice keeps it once; judging it twice acts once.
@@ -60,7 +60,7 @@ class Waiting(NamedTuple):
 
 
 def waiting_letters() -> Waiting:
-    """For an alarm."""
+    """Number and age of the letters that wait, for an alarm."""
     found = Letter.objects.waiting().aggregate(number=Count("pk"), oldest=Min("received_at"))
     return Waiting(found["number"], found["oldest"])
 
@@ -122,7 +122,7 @@ def readers_named(letter: Letter) -> list[str]:
 
 @transaction.atomic
 def judge(letter: Letter, *, judgement: str, address: str, by: User, now: datetime) -> str:
-    """Do what a person says the letter means. Returns what was done, in a sentence. JudgementError says why not."""
+    """Act on what an operator says the letter is. Returns a sentence about what was done; raises JudgementError."""
     word = Letter.Judgement(judgement)
     said = Letter.objects.waiting().filter(pk=letter.pk).update(judgement=word, judged_at=now, judged_by=by)
     if not said:

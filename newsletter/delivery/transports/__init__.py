@@ -74,7 +74,7 @@ class Transport(Protocol):
         """Stop: gives back the keys not released, for which no outcome follows; the released ones end by `poll`."""
 
     def close(self) -> None:
-        """Leave politely where possible. What was released and not settled is lost track of: drain and poll first."""
+        """Close the connections, with QUIT where possible. Drain and poll first: no outcome follows any more."""
 
 
 def outcome_of_reply(key: int, phase: Phase, *, code: int = 0, text: str = "") -> Outcome:

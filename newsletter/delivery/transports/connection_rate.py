@@ -27,7 +27,7 @@ class Brake:
         self._paused_until = 0.0
 
     def seat(self, now: float) -> None:
-        """An envelope leaves."""
+        """Count an envelope that leaves."""
         if self._gap:
             self.ready_at = max(now, self.ready_at) + self._gap
 
@@ -40,11 +40,11 @@ class Brake:
 
     @property
     def is_on(self) -> bool:
-        """Nothing was accepted since the last limit."""
+        """Whether nothing was accepted since the last limit."""
         return self._limits > 0
 
     def limit(self, now: float) -> bool:
-        """The relay wants less. False when the pauses are used up: what waits should be tried much later."""
+        """Slow down after the relay named a limit. False when the pauses are used up: try what waits much later."""
         if now >= self._paused_until:  # several connections hear it at once: that counts as one
             if self._accepted:
                 self._gap = min(SLOWEST, MARGIN * (now - self._since) / self._accepted)

@@ -126,7 +126,7 @@ class BackendTransport:
 
 
 class _Desk:
-    """One worker's connection, and what can be said about a message after it failed there."""
+    """One worker's connection, and the classification of its failures."""
 
     def __init__(self, idle_seconds: float) -> None:
         self._idle_seconds = idle_seconds

@@ -120,7 +120,7 @@ class RelayPool:
         self._relieve(member)
 
     def _relieve(self, member: Member) -> None:
-        """What waits for a relay that does not greet, or wants less, goes to another; this one rests for a while."""
+        """Give what waits for a relay that does not greet, or named a limit, to another; it rests for a while."""
         now = time.monotonic()
         if not member.lane.is_stuck():
             member.stuck_since = 0.0
@@ -172,7 +172,7 @@ def _is_about_the_relay(outcome: Outcome) -> bool:
 
 
 def _fittest(members: list[Member]) -> list[Member]:
-    """Those that share the load now: the rested, else the rested spares, else all, for lack of anything better."""
+    """The relays that share the load now: those that do not rest, else the spares that do not rest, else all."""
     now = time.monotonic()
     rested = [member for member in members if member.resting_until <= now]
     return [member for member in rested if member.weight] or rested or members

@@ -55,7 +55,7 @@ class Line:
             return in_words(error)
 
     def write(self) -> bool:
-        """Write what there is. False when the network takes no more for now. Raises OSError when it has broken."""
+        """Write the pending bytes. False when the socket takes no more for now. Raises OSError when it has broken."""
         dialogue = self.dialogue
         try:
             while data := dialogue.output():

@@ -104,7 +104,7 @@ class Dialogue:
 
     @property
     def awaited(self) -> Phase:
-        """What the server owes: each has a timeout of its own (RFC 5321 §4.5.3.2)."""
+        """The reply that is awaited: each has its own timeout (RFC 5321 §4.5.3.2)."""
         if self.sending is not None:
             return Phase.DOT if self._exposed > self._dot_at else Phase.BODY
         return Phase.DATA if self._expected and self._expected[0] is _Step.DATA else Phase.MAIL
@@ -142,7 +142,7 @@ class Dialogue:
         self.sending, self.seated, self.is_open = message, None, False
 
     def withhold(self) -> None:
-        """The seated body must not go out, and nobody wants to hear of it. After a 354 only hanging up keeps that."""
+        """Drop the seated message without an outcome. After a 354 only closing the connection keeps its body back."""
         self._withheld = True
         if self.is_open:
             self.is_over = True
@@ -193,7 +193,7 @@ class Dialogue:
         return answered
 
     def lost(self, reason: str, turn: Turn) -> Message | None:
-        """The connection is gone: settle what was in flight. Gives back the seated message, which is untouched."""
+        """Settle what was in flight on a lost connection. Returns the seated message, which is untouched."""
         self.is_over = True
         if self.sending is not None:
             phase = Phase.DOT if self._exposed > self._dot_at else Phase.BODY
@@ -227,7 +227,7 @@ class Dialogue:
         self.last_words = (self._seat_phase(), code, text)
 
     def _seat_phase(self) -> Phase:
-        """How far the seated message had come: the body ahead of it is another matter."""
+        """The phase of the seated message, whatever the state of the body ahead of it."""
         if self.is_open:
             return Phase.DATA
         steps = (step for step in self._expected if step is not _Step.DOT)

@@ -197,7 +197,7 @@ class SmtpTransport:
         return True
 
     def _lose(self, line: Line, reason: str, turn: Turn) -> None:
-        """The connection failed: settle what was in flight, move what was merely seated."""
+        """Handle a failed connection: settle what was in flight, move what was merely seated."""
         self._drop(line)
         dialogue = line.dialogue
         if dialogue.accepted:
@@ -236,7 +236,7 @@ class SmtpTransport:
             self._send_back(outcome, turn)
 
     def _send_back(self, why: Outcome, turn: Turn) -> None:
-        """Nothing has been accepted for a while: whoever asked us to send should come again much later."""
+        """Give back what waits after a while in which nothing was accepted: it should be tried again much later."""
         turn.outcomes += [
             Outcome(message.key, OutcomeKind.LIMITED, Phase.MAIL, why.code, why.enhanced, why.text)
             for message in self._queue
@@ -244,14 +244,14 @@ class SmtpTransport:
         self._queue.clear()
 
     def _learn(self, count: int) -> None:
-        """How many messages this server takes on one connection, for what is left of this run."""
+        """Remember how many messages this server takes on one connection, for the rest of this run."""
         last, times = self._ends
         self._ends = (count, times + 1 if count == last else 1)
         if self._ends[1] >= _SAME_ENDS:
             self._messages_per_connection = min(self._messages_per_connection, count)
 
     def _dismiss(self, line: Line) -> None:
-        """Leave in good manners: nothing of ours is on this connection any more."""
+        """Send QUIT and close: nothing of ours is on this connection any more."""
         if line.dialogue.is_idle and not line.dialogue.is_over:
             with contextlib.suppress(OSError):
                 line.sock.send(b"QUIT\r\n")
@@ -343,7 +343,7 @@ class SmtpTransport:
                     self._send_back(outcome, turn)
 
     def _replace(self, line: Line, turn: Turn) -> None:
-        """The server names a limit: nothing more is seated here, and what it refused goes by another connection."""
+        """Retire a connection on which the server named a limit; what it refused goes by another one."""
         line.is_full = True
         dialogue = line.dialogue
         for message, outcome in dialogue.refused:

@@ -1,4 +1,4 @@
-"""Which events there are to tell: editions that are done, and tests. Each becomes one row with its bytes, once.
+"""Webhook events: editions that are done, and tests. Each becomes one row with its bytes, once.
 
 In: done editions and the endpoints that want to hear of them. Out: WebhookEvent and WebhookDelivery rows, which outlive
 any crash: what was missed is found by the next tick. Safe to run twice and at once. No reader is in any payload.
@@ -58,7 +58,7 @@ def send_test(endpoint: WebhookEndpoint, *, now: datetime) -> WebhookDelivery:
 
 
 def forget_old(*, now: datetime) -> int:
-    """What was told 90 days ago, and to whom."""
+    """Delete events older than 90 days, and their deliveries. Returns the number of rows."""
     return WebhookEvent.objects.filter(created_at__lt=now - KEPT).delete()[0]
 
 

@@ -1,6 +1,6 @@
-"""Messages on their way to programs elsewhere: a handful at once, none for longer than a quarter of a minute.
+"""Webhook POSTs: a few at once, at most 15 seconds each.
 
-In: letters, each with its address and its signed bytes. Out: what came of each, in the same order; nothing raises. The
+In: letters, each with its address and its signed bytes. Out: the result of each, in the same order; never raises. The
 status decides, of the answer only a bit is read. Redirects are not followed. No address leads inside our network:
 the name is looked up, every address behind it checked, and the connection goes to the one that was checked.
 """

@@ -1,8 +1,8 @@
-"""Messages owed become messages sent: claim, post, settle, try again for three days, switch off what is gone.
+"""Send owed webhook messages: claim, post, settle, retry for three days, switch off endpoints that are gone.
 
 In: WebhookDelivery rows that are due. Out: their new state, with what each try came to. May run anywhere at once: a
 claim moves ``next_at`` from the value that was read, so of two workers one gets it. A worker that dies in between
-leaves a claim that is due again a minute later: a receiver may get a message twice, never never, and tells by its id.
+leaves a claim that is due again a minute later: a receiver may get a message twice, and tells by its id.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def is_due(*, now: datetime) -> bool:
 
 
 def send_again(deliveries: QuerySet[WebhookDelivery], *, now: datetime) -> int:
-    """From the beginning, whatever came of them; returns how many. Those of endpoints that are off stay as they are."""
+    """Send these messages again, whatever their state; returns how many. Those of endpoints that are off stay."""
     active = WebhookEndpoint.objects.filter(is_active=True)
     return deliveries.filter(endpoint__in=active).update(state=State.QUEUED, next_at=now, attempts=0, settled_at=None)
 
@@ -107,7 +107,7 @@ def _post(deliveries: list[WebhookDelivery], *, now: datetime) -> list[http_post
 
 
 def _settle(delivery: WebhookDelivery, answer: http_post.WebhookResponse, *, now: datetime) -> None:
-    """Only while the claim is ours: whoever took it over meanwhile settles it."""
+    """Record the result, only while the claim is ours."""
     told = [now.isoformat(), answer.status, answer.milliseconds, answer.excerpt]
     is_last = answer.status == GONE or delivery.attempts > len(WAITS)
     if answer.is_taken:
