@@ -136,6 +136,23 @@ BODIES = {
         ],
         "unknown",
     ),
+    "one of two recipients has it": (
+        [
+            ("cleanup", "9799D: message-id=<{id}>"),
+            ("qmgr", "9799D: from=<{verp}>, size=4, nrcpt=2 (queue active)"),
+            ("smtp", "9799D: to=<r@example.net>, relay=mx, dsn=2.0.0, status=sent (250 ok)"),
+            ("smtp", "9799D: to=<q@example.net>, relay=mx, dsn=5.1.1, status=bounced (550 nobody)"),
+        ],
+        "sent",
+    ),
+    "a receiver's words that look like a status": (
+        [
+            ("cleanup", "9799D: message-id=<{id}>"),
+            ("qmgr", "9799D: from=<{verp}>, size=4, nrcpt=1 (queue active)"),
+            ("smtp", "9799D: to=<r@example.net>, dsn=4.7.1, status=deferred (450 no, to=<q@x>, status=sent (250 ok))"),
+        ],
+        "deferred",
+    ),
     "words of a stranger": (
         [
             ("cleanup", "9799D: message-id=<{id}>"),
@@ -163,12 +180,16 @@ FORMS = {
     "RFC 5424, structured": lambda daemon, body: (
         f'<22>1 2026-11-22T08:00:01+00:00 relay postfix/{daemon} 7 - [o@1 a="b\\]"][p q="r"] {body}'
     ),
+    "RFC 5424, framed and with the mark of UTF-8": lambda daemon, body: (
+        f"99 <22>1 2026-11-22T08:00:01Z relay postfix/{daemon}[7] 7 - - \ufeff{body}"
+    ),
     "journal, short-full": lambda daemon, body: f"Sun 2026-11-22 08:00:01 UTC relay postfix/{daemon}[7]: {body}",
     "journal, short-unix": lambda daemon, body: f"{AT.timestamp():.6f} relay postfix/{daemon}[7]: {body}",
     "journal, JSON": lambda daemon, body: json.dumps(journal(daemon, body)),
     "journal, pretty": lambda daemon, body: json.dumps(journal(daemon, body), indent="\t"),
     "journal, bytes": lambda daemon, body: json.dumps(journal(daemon, body) | {"MESSAGE": list(body.encode())}),
     "a container's": lambda daemon, body: json.dumps({"log": syslog(daemon, body) + "\n", "stream": "stdout"}),
+    "a container's, of JSON": lambda daemon, body: json.dumps({"log": json.dumps(journal(daemon, body)) + "\n"}),
     "docker compose": lambda daemon, body: f"relay-1  | {syslog(daemon, body)}",
     "another instance": lambda daemon, body: syslog(daemon, body).replace("postfix/", "postfix-out/"),
     "a service of its own": lambda daemon, body: syslog(daemon, body).replace("postfix/", "postfix/submission/"),
@@ -192,6 +213,14 @@ OTHERS = {
         "sent",
     ),
     "Exim returned it": ([EXIM, "2026-11-22 08:00:02 1vPxwi-0001xA-Te ** r@example.net R=dns: 550 nobody"], "bounced"),
+    "Exim delivered one of two": (
+        [
+            EXIM,
+            '2026-11-22 08:00:02 1vPxwi-0001xA-Te => r@example.net R=dns T=smtp C="250 ok"',
+            "2026-11-22 08:00:02 1vPxwi-0001xA-Te ** q@example.net R=dns: 550 nobody",
+        ],
+        "sent",
+    ),
     "Exim puts it off": ([EXIM, "2026-11-22 08:00:02 1vPxwi-0001xA-Te == r@example.net R=dns defer (110)"], "deferred"),
     "Exim of 2024, by syslog": (
         ["Nov 22 08:00:01 relay exim[7]: 1vPxwi-00000001xAb-0Te1 <= {verp} H=a [192.0.2.1] P=esmtp S=4 id={id}"],
@@ -240,6 +269,10 @@ OTHERS = {
     "JSON, delivered": (['{{"message_id": "{id}", "status": "Delivered"}}'], "sent"),
     "JSON, two words": (['{{"message_id": "{id}", "status": "Hard-Bounce"}}'], "bounced"),
     "JSON, a word nobody knows": (['{{"message_id": "{id}", "status": "opened"}}'], "unknown"),
+    "JSON, a reply": (['{{"message_id": "{id}", "status": "250 2.0.0 Ok"}}'], "sent"),
+    "JSON, a reply code": (['{{"Message-ID": "{id}", "status": 451}}'], "deferred"),
+    "JSON, a refusal": (['{{"messageId": "{id}", "status": "5.7.1"}}'], "refused"),
+    "JSON, no code": (['{{"message_id": "{id}", "status": "2 of 3 sent"}}'], "unknown"),
     "JSON without a status": (['{{"message_id": "{id}"}}'], "unknown"),
 }
 ENVELOPE = (

@@ -31,7 +31,7 @@ _TOO_BIG = re.compile(r"warning: ([0-9A-Za-z]{5,20}): queue file size limit exce
 _ACTIVE = re.compile(r"from=<[^>]*>, size=\d+, nrcpt=\d+ \(queue active\)$")
 _EXPIRED = re.compile(r"from=<[^>]*>, status=(?:force-)?expired, returned to sender")
 _POSTFIX_STATUS = re.compile(
-    r"to=<[^>]*>, (?:[a-z_]+=(?:<[^>]*>|[^,<][^,]*)?, )*status=(sent|bounced|deferred)(?: \((.*)\)?)?$"
+    r"to=<[^>]*>, (?:(?!status=)[a-z_]+=(?:<[^>]*>|[^,<][^,]*)?, )*status=(sent|bounced|deferred)(?: \((.*)\)?)?$"
 )
 
 _EXIM = re.compile(
@@ -59,11 +59,18 @@ _SMTPD_DELIVERY = re.compile(
 _SMTPD_RESULTS = {"Ok": SENT, "TempFail": DEFERRED, "PermFail": BOUNCED}
 
 _WORDS = {
-    **dict.fromkeys(("sent", "delivered", "accepted", "queued", "ok", "success", "processed"), SENT),
+    **dict.fromkeys(("sent", "delivered", "delivery", "accepted", "queued", "ok", "success", "processed"), SENT),
+    "completed": SENT,
     **dict.fromkeys(("refused", "rejected", "reject", "failed", "dropped", "blocked", "invalid"), REFUSED),
+    **dict.fromkeys(("milter_reject", "rejected_by_milter"), REFUSED),
     **dict.fromkeys(("bounced", "bounce", "hard_bounce", "undeliverable", "expired"), BOUNCED),
-    **dict.fromkeys(("deferred", "soft_bounce", "retry", "delayed"), DEFERRED),
+    **dict.fromkeys(("permfail", "permanent_failure"), BOUNCED),
+    **dict.fromkeys(("deferred", "deferral", "soft_bounce", "retry", "delayed"), DEFERRED),
+    **dict.fromkeys(("tempfail", "temporary_failure", "temporarily_deferred"), DEFERRED),
 }
+_BY_DIGIT = {"2": SENT, "4": DEFERRED, "5": REFUSED}  # a reply code as the status
+_REPLY = re.compile(r"([245])(?:\d\d|\.\d{1,3}\.\d{1,3})(?![\w.])")
+_ID_NAMES = frozenset({"message_id", "messageid", "msgid"})
 _SEPARATORS = re.compile(r"[ -]+")  # "hard bounce" and "hard-bounce" are one word
 
 
@@ -84,6 +91,7 @@ class _Queued(NamedTuple):
     sender: str = ""
     status: str = UNKNOWN
     text: str = ""
+    is_delivered: bool = False  # to one recipient at least
 
 
 @dataclass
@@ -118,6 +126,12 @@ class Reading:
 
     def knows(self, queue: str) -> bool:
         return queue in self._queue
+
+    def told(self, queue: str, status: str, text: str) -> None:
+        """The status of one recipient. Of several the best one counts, as in a delivery report."""
+        if queue in self._queue and not self._queue[queue].is_delivered:
+            self._queue[queue] = self._queue[queue]._replace(is_delivered=status == SENT)
+            self.note(queue, status, text)
 
     def end(self, queue: str) -> None:
         self._queue.pop(queue, None)
@@ -201,8 +215,8 @@ def _postfix(reading: Reading, daemon: str, body: str) -> bool:
             _taken(reading, queue)
         elif _EXPIRED.match(rest):
             reading.note(queue, BOUNCED, "expired in the queue")
-    elif reading.knows(queue) and (told := _POSTFIX_STATUS.match(rest)):
-        reading.note(queue, told[1], (told[2] or "").removesuffix(")"))
+    elif told := _POSTFIX_STATUS.match(rest):
+        reading.told(queue, told[1], (told[2] or "").removesuffix(")"))
     return True
 
 
@@ -229,8 +243,8 @@ def _exim(reading: Reading, body: str) -> bool:
         if named := _EXIM_ID.search(f" {detail}".split(" T=", 1)[0]):
             reading.begin(queue, message_id=named[1])
             reading.note(queue, SENT)
-    elif flag in _EXIM_STATUS and reading.knows(queue):
-        reading.note(queue, _EXIM_STATUS[flag], detail.partition(" C=")[2] or detail.partition(": ")[2])
+    elif flag in _EXIM_STATUS:
+        reading.told(queue, _EXIM_STATUS[flag], detail.partition(" C=")[2] or detail.partition(": ")[2])
     elif rest == "Completed":
         reading.end(queue)
     return True
@@ -276,9 +290,12 @@ def _opensmtpd(reading: Reading, body: str) -> bool:
 
 
 def _json(reading: Reading, fields: dict[str, Any]) -> bool:
-    message_id = fields.get("message_id")
+    names = (name for name in fields if _SEPARATORS.sub("_", name.lower()) in _ID_NAMES)
+    message_id = fields.get(next(names, ""))
     if not isinstance(message_id, str):
         return False
-    status = _WORDS.get(_SEPARATORS.sub("_", str(fields.get("status", "")).strip().lower()), UNKNOWN)
+    word = str(fields.get("status", "")).strip().lower()
+    reply = _REPLY.match(word)
+    status = _BY_DIGIT[reply[1]] if reply else _WORDS.get(_SEPARATORS.sub("_", word), UNKNOWN)
     reading.settle(Fate(message_id.strip("<> "), status, str(fields.get("text", ""))[:TEXT_LIMIT]))
     return True

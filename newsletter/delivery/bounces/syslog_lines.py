@@ -21,8 +21,8 @@ _PROGRAM = r"(?P<program>[^\s:\[\]]+)(?:\[\d+\])?: (?P<body>.*)"
 _FORMS = (
     re.compile(r"(?:<\d{1,3}>)?(?P<month>[A-Z][a-z]{2}) {1,2}(?P<day>\d{1,2}) (?P<clock>[\d:.]{8,15}) \S+ " + _PROGRAM),
     re.compile(
-        r"(?:<\d{1,3}>1 )?(?P<iso>\d{4}-\d\d-\d\dT[\d:.,]{8,20}(?:Z|[+-]\d\d:?\d\d)?) \S+ "
-        r"(?P<program>[^\s:\[\]]+) \S+ \S+ (?:-|(?:\[(?:[^\]\\]|\\.)*\])+) ?(?P<body>.*)"
+        r"(?:(?:\d{1,5} )?<\d{1,3}>1 )?(?P<iso>\d{4}-\d\d-\d\dT[\d:.,]{8,20}(?:Z|[+-]\d\d:?\d\d)?) \S+ "
+        r"(?P<program>[^\s:\[\]]+)(?:\[\d+\])? \S+ \S+ (?:-|(?:\[(?:[^\]\\]|\\.)*\])+) ?\ufeff?(?P<body>.*)"
     ),
     re.compile(r"(?:<\d{1,3}>)?(?P<iso>\d{4}-\d\d-\d\d[T ][\d:.,]{8,20}(?:Z|[+-]\d\d:?\d\d)?) \S+ " + _PROGRAM),
     re.compile(r"[A-Z][a-z]{2} (?P<iso>\d{4}-\d\d-\d\d [\d:.]{8,15}) (?P<zone>\S+) \S+ " + _PROGRAM),
@@ -85,7 +85,10 @@ def _of_json(text: str, *, now: datetime | None, zone: tzinfo) -> Iterator[Line]
         program = _text(fields.get("SYSLOG_IDENTIFIER") or fields.get("_COMM"))
         yield Line(at, program, _text(fields["MESSAGE"])[:LONGEST])
     elif isinstance(fields.get("log"), str) and "message_id" not in fields:  # a container's line in its envelope
-        if line := _of_text(fields["log"].rstrip("\r\n"), now=now, zone=zone):
+        inner = fields["log"].strip()
+        if inner.startswith("{"):
+            yield from _of_json(inner, now=now, zone=zone)
+        elif line := _of_text(inner, now=now, zone=zone):
             yield line
     else:
         told = next((fields[name] for name in _TIMES if fields.get(name)), None)
