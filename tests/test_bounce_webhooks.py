@@ -108,6 +108,27 @@ def make_event(**over: Any) -> AnymailTrackingEvent:
             ReportKind.POLICY,
         ),
         ({"event_type": "bounced", "reject_reason": "spam"}, ReportKind.POLICY),
+        (
+            {"mta_response": "Too old", "reject_reason": "other", "esp_event": {"severity": "permanent"}},
+            ReportKind.SOFT,  # Mailgun gave up: its "permanent" is no word about the address
+        ),
+        (
+            {
+                "mta_response": "5.1.1 does not exist",
+                "reject_reason": "bounced",
+                "esp_event": {"severity": "permanent"},
+            },
+            ReportKind.HARD,
+        ),
+        (
+            {"description": "Not delivering to a user who marked your messages as spam", "reject_reason": "other"},
+            ReportKind.COMPLAINED,
+        ),
+        ({"description": "Not delivering to unsubscribed address"}, ReportKind.UNSUBSCRIBED),
+        ({"reject_reason": "blocked", "esp_event": {"hard_bounce": False}}, ReportKind.POLICY),
+        ({"reject_reason": "blocked", "esp_event": {"hard_bounce": True}}, ReportKind.POLICY),
+        ({"esp_event": {"hard_bounce": False, "error": "content blocked"}}, ReportKind.POLICY),
+        ({"esp_event": {"hard_bounce": True, "error": "quota exceeded"}}, ReportKind.SOFT),
         ({"reject_reason": "timed_out"}, ReportKind.SOFT),
         ({"reject_reason": "blocked"}, ReportKind.POLICY),
         ({"event_type": "rejected", "reject_reason": "spam"}, ReportKind.COMPLAINED),

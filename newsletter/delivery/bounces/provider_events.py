@@ -36,10 +36,13 @@ _REASONS = {
 # A provider's own word for the event, the mildest first; None: no news of an address.
 _OWN_WORDS: tuple[tuple[re.Pattern[str], ReportKind | None], ...] = (
     (re.compile(r"auto[-_ ]?(?:respon|repl)|out[-_ ]?of[-_ ]?(?:the[-_ ]?)?office|vacation"), None),
+    # Mailgun's lists of people who complained or left; its "permanent" says only that it gave up.
+    (re.compile(r"a user who marked your messages as spam"), ReportKind.COMPLAINED),
+    (re.compile(r"not delivering to unsubscribed"), ReportKind.UNSUBSCRIBED),
     (
         re.compile(
-            r"content[-_ ]?reject|attachment[-_ ]?reject|message[-_ ]?too[-_ ]?large|err_spam|err_blacklist|"
-            r"spam[-_ ]?block|policy|dmarc|virus"
+            r"content[-_ ]?(?:reject|block)|sender[-_ ]?block|attachment[-_ ]?reject|message[-_ ]?too[-_ ]?large|"
+            r"err_spam|spam[-_ ]?block|blacklist|template|policy|dmarc|virus"
         ),
         ReportKind.POLICY,
     ),
@@ -53,7 +56,7 @@ _OWN_WORDS: tuple[tuple[re.Pattern[str], ReportKind | None], ...] = (
     (re.compile(r"hard|permanent|invalid[-_ ]?(?:email|recipient|address)|bad[-_ ]?email"), ReportKind.HARD),
 )
 # The fields of providers' payloads that hold it: never the recipient, our mail or the receiver's answer.
-_WORD_FIELDS = frozenset({"event", "type", "bouncetype", "bouncesubtype", "bounce_type", "bounce_category", "severity"})
+_WORD_FIELDS = frozenset({"event", "type", "bouncetype", "bouncesubtype", "bounce_type", "bounce_category", "error"})
 _WORD_FIELDS |= {"delivery_status", "status", "message", "name"}
 _WORD_LIMIT = 200
 _ORDER = (ReportKind.POLICY, ReportKind.SOFT, ReportKind.HARD)
@@ -101,12 +104,12 @@ def _kind(event: Any) -> ReportKind | None:
         own = told[0]
         if own is None:
             return None
-    elif reason in _REASONS:
+    if reason in _REASONS and (not told or reason == "blocked"):
         own = _REASONS[reason]
     if reason == "spam" and own is not ReportKind.POLICY:
         # Refused by the provider's own list of complaints; a receiver that calls a message spam refuses the message.
         return ReportKind.COMPLAINED if event_type == "rejected" else ReportKind.POLICY
-    if own is ReportKind.UNSUBSCRIBED:
+    if own in {ReportKind.UNSUBSCRIBED, ReportKind.COMPLAINED}:
         return own
     # The receiver's words, and the provider's: the milder wins. A provider that says "hard" has seen RCPT refused.
     answer = str(event.mta_response or ("" if told else event.description) or "")
