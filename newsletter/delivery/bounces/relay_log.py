@@ -110,9 +110,10 @@ class Reading:
         """One per message, in the order of their arrival."""
         yield from self._fates.values()
 
-    def note(self, queue: str, status: str, text: str = "", **named: str) -> None:
+    def note(self, queue: str, status: str, text: str = "", *, message_id: str = "", sender: str = "") -> None:
         """Something is said of a queue id: which message it is, or what became of it, in either order."""
-        known = self._queue.get(queue, _Queued())._replace(**named)
+        known = self._queue.get(queue, _Queued())
+        known = known._replace(message_id=message_id or known.message_id, sender=sender or known.sender)
         if not _outranks(known.status, status):
             known = known._replace(status=status, text=text[:TEXT_LIMIT])
         self._queue[queue] = known
