@@ -77,6 +77,7 @@ def ingest() -> None:
     gather_due(deadline=timezone.now() + SLICE)
     now = timezone.now()
     search.keep_up(now=now, deadline=now + READING, should_stop=_leaving.is_set)
+    search.keep_queries(now=now, deadline=timezone.now() + READING / 2, should_stop=_leaving.is_set)
     embeddings.embed_due(now=now, deadline=now + READING, should_stop=_leaving.is_set)
     beat("papers", now=timezone.now())
 

@@ -242,6 +242,33 @@ class TopicPreference(models.Model):
         return f"{self.subscriber_id} {self.stance} {self.topic_id}"
 
 
+class Follow(models.Model):
+    """A query one reader follows, or wants to see nothing of. Whatever is new and meant by it comes, or does not."""
+
+    class Stance(models.TextChoices):
+        FOLLOW = "follow", _("follow")
+        NOT = "not", _("not")
+
+    LONGEST = 300
+
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="follows")
+    text = models.CharField(max_length=LONGEST, help_text=_("The query, as typed."))
+    key = models.CharField(max_length=32, help_text=_("The key of the query's normalised form."))
+    stance = models.CharField(max_length=6, choices=Stance, default=Stance.FOLLOW)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["subscriber", "key"], name="one_follow_per_reader_and_query"),
+            models.CheckConstraint(name="follow_stance_is_known", condition=Q(stance__in=["follow", "not"])),
+        ]
+        indexes = [models.Index(fields=["key"], name="follows_by_query")]
+
+    def __str__(self) -> str:
+        return self.text
+
+
 class ConsentEvent(models.Model):
     """One step of what a reader agreed to or took back. Append-only: the proof that GDPR Art. 7(1) asks for."""
 

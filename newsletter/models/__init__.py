@@ -25,6 +25,7 @@ from newsletter.models.papers import Merge, Paper, PaperQuerySet, PaperTopic, Si
 from newsletter.models.search_index import SearchEntry, SearchMemory
 from newsletter.models.sign_ins import SignIn, SignInQuerySet
 from newsletter.models.source_runs import SourceHost, SourceRun
+from newsletter.models.standing_queries import QueryHit, StandingQuery
 from newsletter.models.unrecognised_bounces import Letter, LetterQuerySet
 from newsletter.models.votes_and_submissions import Submission, SubmissionQuerySet, Vote
 from newsletter.models.webhooks import WebhookDelivery, WebhookEndpoint, WebhookEvent
@@ -56,6 +57,7 @@ __all__ = [
     "PaperQuerySet",
     "PaperTopic",
     "PaperVector",
+    "QueryHit",
     "Reconciliation",
     "SearchEntry",
     "SearchMemory",
@@ -65,6 +67,7 @@ __all__ = [
     "Signal",
     "SourceHost",
     "SourceRun",
+    "StandingQuery",
     "Stream",
     "Submission",
     "SubmissionQuerySet",

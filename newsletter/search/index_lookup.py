@@ -6,9 +6,9 @@ up the same stems, and where more papers match than are wanted both give the new
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
@@ -17,6 +17,8 @@ from django.db.models.lookups import GreaterThanOrEqual, LessThan
 
 from newsletter.models import Paper, PaperTopic, SearchEntry
 from newsletter.models.papers import day_of
+from newsletter.search.person_names import Name, forms_of_family
+from newsletter.search.tokens import words_of
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -48,14 +50,26 @@ class Limits:
     """What the fields of a query leave."""
 
     topics: tuple[Topic, ...] = ()
-    authors: tuple[tuple[str, ...], ...] = ()
+    authors: tuple[Name, ...] = ()
     has_code: bool = False
     after: date | None = None
     before: date | None = None
+    organizations: tuple[tuple[str, ...], ...] = ()
+    without: Without | None = None
 
     @property
     def is_open(self) -> bool:
-        return not (self.topics or self.authors or self.has_code or self.after or self.before)
+        fields = (self.topics, self.authors, self.has_code, self.after, self.before, self.organizations, self.without)
+        return not any(fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Without:
+    """What a paper must not have, as far as the databases can tell."""
+
+    stems: tuple[str, ...] = ()
+    topics: tuple[Topic, ...] = ()
+    has_code: bool = False
 
 
 def holding(sought: Sought, limits: Limits, *, most: int, is_usual: bool = False) -> list[int]:
@@ -64,11 +78,7 @@ def holding(sought: Sought, limits: Limits, *, most: int, is_usual: bool = False
     ``is_usual``: so many papers are that walking back from the newest soon finds enough. PostgreSQL cannot know that
     of a word that is not among its few hundred commonest, and would walk through the whole table for a rare one.
     """
-    names = [Word(name, "name") for author in limits.authors for name in author]
-    whole = AllOf([*names, sought]) if names else sought
-    entries = SearchEntry.objects.filter(paper__holds=_in_the_databases_language(whole)).filter(
-        _limit(limits, "paper__")
-    )
+    entries = _entries(AllOf([*_names(limits), sought]), limits)
     if is_usual and not limits.authors:
         entries = entries.order_by(*_newest_first(limits, "paper__"))
     else:  # no index has this sum: the words' index is read, and what it finds is sorted
@@ -78,9 +88,8 @@ def holding(sought: Sought, limits: Limits, *, most: int, is_usual: bool = False
 
 def newest(limits: Limits, *, most: int) -> list[int]:
     """Papers within the limits, whatever their words."""
-    if limits.authors:
-        names = [Word(name, "name") for author in limits.authors for name in author]
-        return holding(AllOf(names), Limits(limits.topics, (), limits.has_code, limits.after, limits.before), most=most)
+    if names := _names(limits):
+        return holding(AllOf(names), replace(limits, authors=()), most=most)
     papers = Paper.objects.filter(_limit(limits)).order_by(*_newest_first(limits))
     return list(papers.values_list("pk", flat=True)[:most])
 
@@ -90,11 +99,43 @@ def within(papers: Iterable[int], limits: Limits) -> set[int]:
     ids = list(papers)
     found: QuerySet[Paper] = Paper.objects.filter(_limit(limits), pk__any_of=ids)
     left = set(found.values_list("pk", flat=True))
-    if limits.authors and left:
-        names = AllOf([Word(name, "name") for author in limits.authors for name in author])
-        entries = SearchEntry.objects.filter(paper__holds=_in_the_databases_language(names), paper__any_of=list(left))
+    if left and (names := _names(limits)):
+        entries = _entries(AllOf(names), limits).filter(paper__any_of=list(left))
         left = set(entries.values_list("paper_id", flat=True))
     return left
+
+
+def arrived_since(moment: datetime, sought: Sequence[Sought], limits: Limits, *, most: int) -> list[int]:
+    """Papers first seen after the moment whose words are as sought, within the limits, newest first."""
+    if sought or limits.authors:
+        entries = _entries(AllOf([*_names(limits), *sought]), limits).filter(paper__first_seen_at__gt=moment)
+        return list(entries.order_by("-paper__first_seen_at", "-pk").values_list("paper_id", flat=True)[:most])
+    papers = Paper.objects.filter(_limit(limits), first_seen_at__gt=moment)
+    return list(papers.order_by("-first_seen_at", "-pk").values_list("pk", flat=True)[:most])
+
+
+def _entries(sought: AllOf, limits: Limits) -> QuerySet[SearchEntry]:
+    words = _in_the_databases_language(sought)
+    if limits.without and limits.without.stems:
+        unwanted = _in_the_databases_language(AnyOf([Word(stem) for stem in limits.without.stems]))
+        words = f"{words} & !{unwanted}" if connection.vendor == "postgresql" else f"{words} NOT {unwanted}"
+    return SearchEntry.objects.filter(paper__holds=words).filter(_limit(limits, "paper__"))
+
+
+def _names(limits: Limits) -> list[Sought]:
+    """The authors, as far as the index tells: it knows the words of all of a paper's authors together."""
+    return [AnyOf(ways) for author in limits.authors for ways in _ways_to_index(author) if ways]
+
+
+def _ways_to_index(author: Name) -> Iterator[list[Sought]]:
+    """Family name and given name, each in the forms that the index may hold; it holds Latin letters only."""
+    given = (author[:1], (author[0][:1],), author[:-1]) if len(author) > 1 and len(author[0]) > 1 else ()
+    for forms in (forms_of_family(author), given):
+        yield [
+            AllOf([Word(word, "name") for part in form for word in words_of(part)])
+            for form in forms
+            if all(map(words_of, form))
+        ]
 
 
 def _limit(limits: Limits, to: str = "") -> Q:
@@ -104,6 +145,12 @@ def _limit(limits: Limits, to: str = "") -> Q:
         wanted &= Q(**{f"{to}pk__in": filed})
     if limits.has_code:
         wanted &= ~Q(**{f"{to}code_url": ""})
+    for words in limits.organizations:
+        wanted &= Q(**{f"{to}organization__icontains": max(words, key=len)})
+    if limits.without:
+        filed = PaperTopic.objects.filter(topic__in=limits.without.topics, is_assigned=True).values("paper")
+        wanted &= ~Q(**{f"{to}pk__in": filed}) if limits.without.topics else Q()
+        wanted &= Q(**{f"{to}code_url": ""}) if limits.without.has_code else Q()
     if limits.after or limits.before:
         day = day_of(to)
         if limits.after:

@@ -22,9 +22,17 @@ def sentence_of(error: QueryError) -> str:
             return _("Your search has too many words. Use at most %(number)d.") % {"number": MOST_WORDS}
         case Problem.NO_SUCH_FIELD:
             return _(
-                "There is no field “%(field)s:”. Use topic:, author:, has:code, after: or before:. If the "
+                "There is no field “%(field)s:”. Use topic:, author:, org:, has:code, after: or before:. If the "
                 "colon is part of a title, put a space after it."
             ) % {"field": part}
+        case Problem.NO_VENUES:
+            return _("There is no “venue:”, because our sources do not say where a paper was published. Leave it out.")
+        case Problem.ONLY_EXCLUSIONS:
+            return _("This only says what to leave out. Add a word, a topic or an author to look for.")
+        case Problem.NOTHING_TO_FOLLOW:
+            return _("This names nothing to follow. Add a word, a topic or an author.")
+        case Problem.DATE_EXCLUDED:
+            return _("A date cannot be left out with “-”. Use after: and before: without it.")
         case Problem.EMPTY_FIELD:
             return _("“%(field)s” needs a value right after the colon, such as topic:vision.") % {"field": part}
         case Problem.NO_SUCH_TOPIC:

@@ -18,9 +18,11 @@ from newsletter.catalogue.sources.paper_identifiers import meant_arxiv_id
 from newsletter.catalogue.topics import embeddings
 from newsletter.models import Paper, SearchEntry
 from newsletter.search import nearest_neighbours, synonyms
-from newsletter.search.index_lookup import AllOf, AnyOf, Limits, Sought, Word, holding, newest, within
+from newsletter.search.index_lookup import AllOf, AnyOf, Limits, Sought, Without, Word, holding, newest, within
 from newsletter.search.latent_semantics import Floats, Memory
+from newsletter.search.paper_facts import facts_of
 from newsletter.search.query import Problem, Query, QueryError, parse
+from newsletter.search.query_matching import is_meant, normalised
 from newsletter.search.relevance import Group, PaperWords, rank, weights_of
 from newsletter.search.tokens import STOP_WORDS, stem
 from subscriptions.models import Topic
@@ -59,10 +61,10 @@ def find(text: str) -> Found:
         named = Paper.objects.published().filter(arxiv_id=identifier).values_list("pk", flat=True).first()
         return Found(Query(), ((named, 1.0),)) if named else Found(Query(), missing=identifier)
     query = parse(text)
-    limits = _limits(query)
+    limits = limits_of(query)
     if not query.has_words:
-        papers = newest(limits, most=SHOWN) if query.has_fields else []
-        return Found(query, tuple((paper, 1.0) for paper in papers))
+        papers = newest(limits, most=MOST) if query.has_fields else []
+        return Found(query, tuple((paper, 1.0) for paper in _checked(papers, query))[:SHOWN])
     here = nearest_neighbours.current()
     words, corrected = _corrected(query.words, here.memory)
     groups = _groups(words)
@@ -70,7 +72,7 @@ def find(text: str) -> Found:
         raise QueryError(Problem.NO_TELLING_WORDS)
     groups += [Group(one) for phrase in query.phrases for one in phrase]
     vector = _vector_of(" ".join([*words, *(word for phrase in query.phrases for word in phrase)]))
-    papers = _gathered(groups, query, limits, here, vector)
+    papers = _checked(_gathered(groups, query, limits, here, vector), query)
     read = _read(papers, query.phrases)
     scores = rank(
         groups,
@@ -84,17 +86,38 @@ def find(text: str) -> Found:
     return Found(replace(query, words=tuple(words)), kept, corrected)
 
 
-def _limits(query: Query) -> Limits:
+def limits_of(query: Query) -> Limits:
+    """Its fields as the databases look them up."""
+    unwanted = query.without
     return Limits(
-        topics=tuple(_topic(name) for name in query.topics),
+        topics=tuple(topic_named(name) for name in query.topics),
         authors=query.authors,
         has_code=query.has_code,
         after=query.after,
         before=query.before,
+        organizations=query.organizations,
+        without=Without(
+            stems=normalised(unwanted).words,
+            topics=tuple(topic_named(name) for name in unwanted.topics),
+            has_code=unwanted.has_code,
+        )
+        if unwanted
+        else None,
     )
 
 
-def _topic(name: str) -> Topic:
+def _checked(papers: Sequence[int], query: Query) -> list[int]:
+    """Those of the papers that the fields mean which no index of words can tell: whole names, and what is left out."""
+    fields = normalised(Query(authors=query.authors, organizations=query.organizations, without=query.without))
+    # Topics stand in a query as they are typed; which papers have them is told by `limits_of`.
+    fields = replace(fields, without=replace(fields.without, topics=())) if fields.without else fields
+    if fields == Query():
+        return list(papers)
+    meant = {paper.paper for paper in facts_of(papers) if is_meant(fields, paper)}
+    return [paper for paper in papers if paper in meant]
+
+
+def topic_named(name: str) -> Topic:
     """By its slug or its name, or by the beginning of just one."""
     wanted = " ".join(name.casefold().replace("-", " ").split())
     topics = list(Topic.objects.filter(is_active=True))

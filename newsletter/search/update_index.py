@@ -1,8 +1,8 @@
 """Papers become entries that search can look up, and once a day what all their words mean is learnt anew.
 
 In: papers without an entry, or whose words have changed since. Out: SearchEntry rows (the databases keep their indexes
-of them in step by themselves) and one SearchMemory. Bounded by its deadline; what is left waits for the next call. May
-run twice at once: both write the same.
+of them in step by themselves), hits of what readers follow, and one SearchMemory. Bounded by its deadline; what is left
+waits for the next call. May run twice at once: both write the same.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from django.utils import timezone
 from newsletter.models import Heartbeat, Paper, SearchEntry, SearchMemory
 from newsletter.models.write_lock import wait_for_other_writers
 from newsletter.search.latent_semantics import PAPERS, Memory, Read, learn
+from newsletter.search.query_hits import note_hits
 from newsletter.search.tokens import STOP_WORDS, stem, stems_of, words_of
 
 _BATCH = 500
@@ -31,7 +32,7 @@ def keep_up(*, now: datetime, deadline: datetime, should_stop: Callable[[], bool
     """Write what is due until ``deadline``, then learn if that is due; returns how many papers were written."""
     written = 0
     while timezone.now() < deadline and not should_stop() and (papers := _due(now=now)):
-        written += _write(papers)
+        written += _write(papers, now=now)
     if timezone.now() < deadline and not should_stop():
         learn_if_due(now=now)
     return written
@@ -83,7 +84,7 @@ def _due(*, now: datetime) -> list[int]:
 
 
 @transaction.atomic
-def _write(papers: Sequence[int]) -> int:
+def _write(papers: Sequence[int], *, now: datetime) -> int:
     wait_for_other_writers()
     # Locked: a curator's change of the words waits, and then finds an entry to call stale.
     locked = Paper.objects.select_for_update().filter(pk__in=papers).only("title", "abstract", "authors")
@@ -93,6 +94,7 @@ def _write(papers: Sequence[int]) -> int:
         unique_fields=["paper"],
         update_fields=["title", "body", "names", "is_stale"],
     )
+    note_hits(papers, now=now)
     return len(papers)
 
 

@@ -52,6 +52,8 @@ EXAMPLES = (
     ('"flow matching"', gettext_lazy("an exact phrase")),
     ("topic:robotics", gettext_lazy("papers on one topic, named as in the address of its page")),
     ("author:bengio", gettext_lazy('papers by an author; author:"yoshua bengio" for the full name')),
+    ("org:deepmind", gettext_lazy("papers of an institution, where a source names it")),
+    ("diffusion -image", gettext_lazy("leave out a word; also -topic:vision or -author:bengio")),
     ("has:code", gettext_lazy("papers with code")),
     ("after:2026-01 before:2026-03", gettext_lazy("papers from January to February; a year or a day works too")),
 )  # fmt: skip

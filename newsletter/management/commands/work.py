@@ -65,6 +65,7 @@ def work(stop: threading.Event, *, once: bool = False) -> None:
             steps.append(partial(curator_mails.send_due, now=now, deadline=now + SLICE))
             steps.append(partial(reconcile.reconcile_due, now=now, deadline=now + SLICE))
             steps += [partial(search.keep_up, now=now, deadline=now + SLICE / 2)]
+            steps += [partial(search.keep_queries, now=now, deadline=now + SLICE)]
         failures = [error for step in steps if (error := _failure_of(step))]
         asks = settings.SOURCES or settings.BOUNCE_MAILBOX_URL or embeddings.is_on()
         if is_tick and not gatherer.is_alive() and (asks or webhooks.is_due(now=now)):

@@ -1,0 +1,117 @@
+"""One person's name however it is written: accents, initials, middle names, particles, hyphens, family name first.
+
+In: names as people and papers write them. Out: whether two are the same person's, and the words by which an index
+finds a name. Pure. A given name and its initial are the same; two given names are not, nor is one person's given name
+ever held against another person's family name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+from newsletter.search.tokens import fold, words_of
+
+Name = tuple[str, ...]  # folded parts in order, given names first; Jun-Yan is one part
+
+_NAME_PARTICLES = "al bin da das de del della den der di do dos du e el ibn la las le los ten ter van vom von y zu zur"
+_PARTICLES = frozenset(_NAME_PARTICLES.split())
+_SUFFIXES = frozenset(["jr", "sr", "ii", "iii", "iv", "phd"])
+_PART_ENDS = re.compile(r"[\s._·]+")
+_NOT_IN_A_PART = re.compile(r"[\W_]+")
+_GLUED = re.compile(r"(?:van(?:der|den|de)?|von|de(?:lla|la|l|r|n)?|du|di|la|le)(?=.{3})")
+_TRANSCRIBED = re.compile(r"(?<=.)([aou])e(?=.{2})")  # Mueller for Müller
+
+
+@lru_cache(maxsize=20_000)
+def name_of(text: str) -> Name:
+    """The parts of one name: "LeCun, Y." is y, lecun."""
+    family, comma, given = fold(text).partition(",")
+    if comma and _parts(given) and not _SUFFIXES.issuperset(_parts(given)):
+        family = f"{given} {family}"
+    parts = _parts(family)
+    while len(parts) > 1 and parts[-1] in _SUFFIXES:
+        parts.pop()
+    return tuple(parts)
+
+
+def _parts(text: str) -> list[str]:
+    parts = (_NOT_IN_A_PART.sub("", part) for part in _PART_ENDS.split(text))
+    return [part for part in parts if part]
+
+
+def is_same_person(wanted: Name, text: str) -> bool:
+    """Whether the author is `wanted`: a single word is any part of a name, several are one person's whole name."""
+    if len(wanted) == 1:
+        return wanted[0] in words_of_author(text)
+    author = name_of(text)
+    if not (wanted and author):
+        return False
+    if "".join(wanted) == "".join(author):
+        return True
+    if wanted[0] in _PARTICLES and author[-len(wanted) :] == wanted:
+        return True  # a family name with its particles, without the given name
+    if {*map(_spelt, _family(wanted))}.isdisjoint(map(_spelt, _family(author))):
+        return False
+    here, there = _given(wanted), _given(author)
+    if not there:
+        return False
+    if "".join(here) == "".join(there):
+        return True
+    return all(_is_same_given(one, other) for one, other in zip(here, there, strict=False))
+
+
+def index_word(wanted: Name) -> str:
+    """The word that every author who is `wanted` has among its `words_of_author`."""
+    return wanted[0] if len(wanted) == 1 else _spelt(wanted[-1])
+
+
+@lru_cache(maxsize=20_000)
+def words_of_author(text: str) -> frozenset[str]:
+    """Every word by which a query may look for this author."""
+    name = name_of(text)
+    if not name:
+        return frozenset()
+    last, whole = _family(name)
+    found = {*words_of(text), *name, last, whole, *_without_particle(last), "".join(name[-2:])}
+    return frozenset(found.union(map(_spelt, found)))
+
+
+def forms_of_family(name: Name) -> list[Name]:
+    """The family name as an index of single words may hold it: Le Cun as cun or lecun, LeCun as lecun or le and cun."""
+    last, whole = _family(name)
+    forms: list[Name] = [(last,), (whole,), (_spelt(last),)]
+    forms += [(last.removesuffix(rest), rest) for rest in _without_particle(last)] if len(name) > 1 else []
+    return list(dict.fromkeys(forms))
+
+
+def _family(name: Name) -> tuple[str, str]:
+    """The family name without its particles, and with them in one word."""
+    return name[-1], "".join(name[_first_of_family(name) :])
+
+
+def _given(name: Name) -> Name:
+    return name[: _first_of_family(name)]
+
+
+def _first_of_family(name: Name) -> int:
+    """Where the particles of the family name begin. The first part is a given name: Di He, Le Song."""
+    first = len(name) - 1
+    while first > 1 and name[first - 1] in _PARTICLES:
+        first -= 1
+    return first
+
+
+def _without_particle(word: str) -> Iterator[str]:
+    for found in _GLUED.finditer(word):
+        if found.start() == 0:
+            yield word[found.end() :]
+
+
+def _spelt(family: str) -> str:
+    return _TRANSCRIBED.sub(r"\1", family) if len(family) >= 5 else family
+
+
+def _is_same_given(one: str, other: str) -> bool:
+    return one == other or (1 in (len(one), len(other)) and one[0] == other[0])
