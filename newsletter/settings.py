@@ -210,9 +210,9 @@ REFUSED_MAIL_DOMAINS = env.several("REFUSED_MAIL_DOMAINS", DOMAIN, "mail domains
 SIGNUP_GUARD = env.dotted_path("SIGNUP_GUARD")
 # Where the signup form finds two current papers of each topic: a function that returns titles by topic slug.
 TOPIC_EXAMPLES = "newsletter.views.signup_preview.examples"
-# Which digests a reader was planned for already, and of which edition the next one is: functions that ask the rows.
+# Which digests a reader was planned for already, and which one comes next: functions that ask the rows.
 DIGESTS_HAD = "newsletter.planning.digest_calendar.digests_had"
-EDITION_OF_NEXT = "newsletter.planning.digest_calendar.edition_of_next"
+NEXT_DIGEST = "newsletter.planning.digest_calendar.next_digest"
 # How long we keep what we know; the privacy page tells readers these very numbers.
 RETENTION_UNCONFIRMED_DAYS = env.whole("RETENTION_UNCONFIRMED_DAYS", 30, at_least=1, at_most=_TEN_YEARS)
 # Network address and browser of a consent.

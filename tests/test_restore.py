@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -22,7 +23,9 @@ from newsletter.delivery import restore_detection
 from newsletter.management.commands.work import work
 from newsletter.models import Delivery, Edition, HighWater, Sighting
 from newsletter.monitoring import alarms
+from subscriptions import lifecycle
 from subscriptions.models import Notice, Subscriber
+from subscriptions.preferences import preferences_of
 from tests.builders import NOON, make_paper, make_reader
 from tests.inbox import Inbox
 from tests.services import RedisServer
@@ -78,8 +81,9 @@ def readers() -> list[Subscriber]:
     five = NOON.replace(hour=5)
     preferences = {"hour": 5, "next_due_at": five, "confirmed_at": EVENING - 9 * DAY}
     readers = [make_reader(f"r{number}@example.net", **preferences) for number in range(3)]
+    meanwhile = preferences | {"hour": 6, "next_due_at": NOON.replace(hour=6)}
     later = preferences | {"hour": 15, "next_due_at": NOON.replace(hour=15)}
-    return [*readers, make_reader("west@example.net", **later)]
+    return [*readers, make_reader("six@example.net", **meanwhile), make_reader("west@example.net", **later)]
 
 
 MOMENTS = [EVENING, DRAFTED, FROZEN, PLANNED, SENT]
@@ -110,7 +114,8 @@ def test_after_a_restore_every_mail_comes_once(dumped: datetime, readers: list[S
         one_round(NOON.replace(hour=hour, minute=5))
     the_day = digests(inbox)
     assert {email: the_day[email] for email in once} == once, "nobody had it twice"
-    assert the_day["west@example.net"] == (0 if dumped < FROZEN else 1), "due later: of the edition in the dump, if any"
+    assert the_day["west@example.net"] == 1, "due later"
+    assert the_day["six@example.net"] == 1, "due while nothing could leave"
 
     new_paper(NOON)
     for moment in MOMENTS:
@@ -118,6 +123,49 @@ def test_after_a_restore_every_mail_comes_once(dumped: datetime, readers: list[S
     assert {email: digests(inbox)[email] for email in once} == dict.fromkeys(once, 2), (
         "and the next day they have the next"
     )
+
+
+@pytest.mark.parametrize("dumped", [EVENING, FROZEN], ids=["no draft yet", "frozen"])
+def test_another_hour_after_a_restore_brings_no_digest_again(
+    dumped: datetime, readers: list[Subscriber], inbox: Inbox
+) -> None:
+    kept = ""
+    for moment in MOMENTS:
+        one_round(moment)
+        kept = dump() if moment == dumped else kept
+    restore(kept)
+    at = NOON.replace(hour=7)
+    with time_machine.travel(at):
+        call_command("after_restore", since=dumped.isoformat(), stdout=StringIO())
+        for reader in Subscriber.objects.filter(hour=5):
+            wanted = replace(preferences_of(reader), hour=20)
+            lifecycle.change(reader, preferences=wanted, now=at, method="test", origin=lifecycle.Origin())
+    for hour in (7, 15, 20, 21):
+        one_round(NOON.replace(hour=hour, minute=5))
+    assert digests(inbox) == Counter(reader.email for reader in readers)
+    row = Delivery.objects.get(subscriber=readers[0])
+    assert (row.state, row.skip_reason, row.local_on) == ("skipped", "restored", NOON.date())
+
+
+@pytest.mark.parametrize("was_sent_now", [False, True])
+def test_without_a_mark_the_operator_says_whether_everybody_has_it(
+    was_sent_now: bool, readers: list[Subscriber], settings: Any, tmp_path: Path, inbox: Inbox
+) -> None:
+    one_round(EVENING)
+    kept = dump()
+    for moment in MOMENTS[1:]:
+        one_round(moment)
+    if was_sent_now:
+        Edition.objects.filter(period_on=NOON.date()).update(send_now_at=SENT)
+        one_round(SENT + timedelta(minutes=1))
+    restore(kept)
+    settings.VAR_DIR, said = tmp_path / "another-machine", StringIO()
+    with time_machine.travel(SENT + timedelta(minutes=9)):
+        call_command("after_restore", since=EVENING.isoformat(), sent_now=was_sent_now, stdout=said)
+    assert ("--sent-now" in said.getvalue()) is not was_sent_now
+    for hour in (6, 15, 16):
+        one_round(NOON.replace(hour=hour, minute=1))
+    assert digests(inbox) == Counter(reader.email for reader in readers)
 
 
 def test_nothing_is_drafted_or_answered_while_the_record_is_behind(readers: list[Subscriber], inbox: Inbox) -> None:

@@ -1,15 +1,16 @@
 """Recovery after a database restore: what may have been sent since the dump counts as sent; nobody gets it twice.
 
-In: the moment of the dump, and the mark outside the database, which knows what was frozen since. Out: deliveries and
-notices that were owed are in doubt (a relay's log settles them), periods that went out are closed, readers wait for
-their next hour. May be run again: what is settled stays so.
+In: the moment of the dump, and the mark outside the database, which knows what was frozen since and when the program
+was alive last. Out: deliveries and notices that were owed are in doubt (a relay's log settles them); readers whose hour
+had come by then wait for their next one, on record as had; who is due later gets the open edition, drafted anew when
+the dump has none. May be run again: what is settled stays so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django.apps import apps
 from django.db import connection, transaction
@@ -17,8 +18,9 @@ from django.db.models import Q
 
 from newsletter.delivery import restore_detection
 from newsletter.editions import lifecycle
-from newsletter.models import Claim, CuratorMail, Delivery, DeliveryEvent, Edition, Heartbeat
-from newsletter.planning import readers_due as readers_due
+from newsletter.models import Claim, CuratorMail, Delivery, DeliveryEvent, Edition, Heartbeat, HighWater
+from newsletter.planning import readers_due
+from newsletter.planning.bulk_insert import Row, store
 from subscriptions.models import Notice, Subscriber
 
 CHUNK = 2000
@@ -26,6 +28,7 @@ AHEAD = 1_000_000  # numbers that were given out since the dump stand in mails: 
 NUMBERED = ("subscriptions.Subscriber", "subscriptions.ConsentEvent", "subscriptions.Notice", "newsletter.Delivery")
 OPEN = (Delivery.State.QUEUED, Delivery.State.RETRY, Delivery.State.CLAIMED, Delivery.State.SENDING)
 State = Edition.State
+LONGEST_RUN = timedelta(minutes=10)  # what was begun when the mark outside was written had ended by then
 
 
 @dataclass
@@ -38,10 +41,15 @@ class Settled:
     notices: int = 0
 
 
-def after_restore(*, since: datetime, now: datetime) -> Settled:
-    """Settle what may have been sent between the dump (``since``) and ``now``, then let mail leave again."""
+def after_restore(*, since: datetime, now: datetime, was_sent_now: bool = False) -> Settled:
+    """Settle what may have been sent between the dump (``since``) and ``now``, then let mail leave again.
+
+    ``was_sent_now``: somebody chose "send now" since, so that everybody has what was open, whatever their hour; the
+    mark outside knows it, where there is one.
+    """
     done = Settled()
     known = restore_detection.outside()
+    until = _alive_until(known, now=now)
     with transaction.atomic():
         _skip_numbers()
     done.notices = Notice.objects.filter(state__in=[Notice.State.QUEUED, Notice.State.SENDING]).update(
@@ -52,16 +60,19 @@ def after_restore(*, since: datetime, now: datetime) -> Settled:
     )
     owed = CuratorMail.objects.filter(state__in=[CuratorMail.State.QUEUED, CuratorMail.State.SENDING])
     owed.update(state=CuratorMail.State.UNKNOWN, settled_at=now, lease_until=None)
-    while chunk := _doubt_chunk(now=now):
+    while chunk := _doubt_chunk(until=until, now=now):
         done.deliveries += chunk
     Claim.objects.all().delete()
     for cadence in Subscriber.Cadence.values:
         periods = list(_sent_periods(cadence, known=known, since=since, now=now))
         for period_on in periods:
-            hurried = known is None or known.hurried.get(cadence, "") >= period_on.isoformat()
-            done.editions += _close(cadence, period_on, hurried=hurried, now=now)
+            hurried = was_sent_now or (known is not None and known.hurried.get(cadence, "") >= period_on.isoformat())
+            if hurried or period_on < lifecycle.period_at(cadence, now):
+                done.editions += _close(cadence, period_on, hurried=hurried, now=now)
+            else:
+                lifecycle.draft(cadence=cadence, period_on=period_on, now=now)
         if periods:
-            done.readers += _move_on(cadence, now=now)
+            done.readers += _move_on(cadence, until=until)
     Heartbeat.objects.update_or_create(
         name="restored", defaults={"at": now, "detail": f"from a dump of {since.isoformat(timespec='minutes')}"}
     )
@@ -69,10 +80,19 @@ def after_restore(*, since: datetime, now: datetime) -> Settled:
     return done
 
 
-def _doubt_chunk(*, now: datetime) -> int:
+def _alive_until(known: restore_detection.Mark | None, *, now: datetime) -> datetime:
+    """When the last mail may have left: while the mark outside is ahead of the database, nothing has since."""
+    number = HighWater.objects.values_list("number", flat=True).first()
+    if known is None or number is None or known.number <= number:
+        return now
+    return min(now, datetime.fromisoformat(known.at) + LONGEST_RUN)
+
+
+def _doubt_chunk(*, until: datetime, now: datetime) -> int:
     """Mark owed rows of the dump as unknown: only a relay's log, a report or a person can say if they were sent."""
+    owed = Delivery.objects.filter(state__in=OPEN).exclude(state=Delivery.State.QUEUED, due_at__gt=until)
     with transaction.atomic():
-        pks = list(Delivery.objects.filter(state__in=OPEN).select_for_update().values_list("pk", flat=True)[:CHUNK])
+        pks = list(owed.select_for_update().values_list("pk", flat=True)[:CHUNK])
         Delivery.objects.filter(pk__in=pks).update(state=Delivery.State.UNKNOWN, not_before=None)
         text = "Owed in a dump that was restored; it may have been sent since."
         kind = DeliveryEvent.Kind.UNKNOWN
@@ -123,16 +143,35 @@ def _close(cadence: str, period_on: date, *, hurried: bool, now: datetime) -> in
     return int(is_new) + closed
 
 
-def _move_on(cadence: str, *, now: datetime) -> int:
-    """Readers whose hour or welcome has passed had their mail; the next one comes at their next hour."""
+def _move_on(cadence: str, *, until: datetime) -> int:
+    """Readers whose hour or welcome had come had their mail, which is put on record; the next one comes as usual."""
     moved = 0
-    passed = Subscriber.objects.filter(cadence=cadence, state=Subscriber.State.CONFIRMED, next_due_at__lte=now)
+    editions = dict(Edition.objects.filter(cadence=cadence).values_list("period_on", "pk"))
+    passed = Subscriber.objects.filter(cadence=cadence, state=Subscriber.State.CONFIRMED, next_due_at__lte=until)
     while readers := readers_due.read(passed.order_by("next_due_at", "pk")):
+        rows = [row for reader in readers for row in _rows_had(reader, editions, until=until)]
+        planned = Delivery.objects.filter(subscriber__any_of=[reader.pk for reader in readers])
+        known = set(planned.values_list("subscriber_id", "edition_id"))
         with transaction.atomic():
-            readers_due.advance(readers, now=now)
+            store([row for row in rows if (row.subscriber_id, row.edition_id) not in known])
+            readers_due.advance(readers, now=until)
         moved += len(readers)
     waiting = Q(cadence=cadence, welcome_due_at__isnull=False)
     return moved + Subscriber.objects.filter(waiting).update(welcome_due_at=None)
+
+
+def _rows_had(reader: readers_due.Due, editions: Mapping[date, int], *, until: datetime) -> Iterator[Row]:
+    """What the reader had since the dump, a row a digest: a change of their hour or zone must not bring it again."""
+    state, why = Delivery.State.SKIPPED.value, Delivery.Skip.RESTORED.value
+    had: set[int] = set()
+    while reader.next_due_at <= until:
+        due_at, day = reader.next_due_at, readers_due.day_of(reader)
+        edition = editions.get(lifecycle.period_at(reader.cadence, due_at))
+        if edition and edition not in had:
+            had.add(edition)
+            who = (reader.domain, reader.address_hash)
+            yield Row(edition, reader.pk, state, why, day, due_at, None, due_at, *who, "[]")
+        reader = reader._replace(next_due_at=readers_due.due_after(reader, due_at), next_on=None)
 
 
 def _skip_numbers() -> None:

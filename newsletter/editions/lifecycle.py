@@ -66,8 +66,13 @@ def cutoff_of(cadence: str, period_on: date) -> datetime:
 
 def latest_period(cadence: str, now: datetime) -> date:
     """The newest period whose cut-off has passed at ``now`` or passes within the drafting lead."""
-    period = period_of(cadence, (now + timedelta(days=1)).date())
-    while cutoff_of(cadence, period) > now + DRAFT_LEAD:
+    return period_at(cadence, now + DRAFT_LEAD)
+
+
+def period_at(cadence: str, moment: datetime) -> date:
+    """The period whose edition is open at that moment: the newest whose cut-off has passed."""
+    period = period_of(cadence, (moment + timedelta(days=1)).date())
+    while cutoff_of(cadence, period) > moment:
         period = period_before(cadence, period)
     return period
 

@@ -52,6 +52,7 @@ class Delivery(models.Model):
         LATE = "late", _("too late to be news")
         CANCELLED = "cancelled", _("the edition was cancelled")
         REHEARSAL = "rehearsal", _("a rehearsal for others: see MAIL_DRY_RUN_TO")
+        RESTORED = "restored", _("sent before a restore, as far as is known")
 
     # The two unique constraints below serve the look-ups by edition and by reader. `state` stands in no index: a change
     # of state alone is then a heap-only update on PostgreSQL, which is most of what sending costs the database.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -20,6 +22,13 @@ class EditionQuerySet(models.QuerySet["Edition"]):
     def sendable(self) -> EditionQuerySet:
         """Frozen editions that are not paused: the only ones deliveries may be planned for or sent from."""
         return self.filter(state__in=[Edition.State.FROZEN, Edition.State.SENDING], paused_at__isnull=True)
+
+    def open_at(self, now: datetime) -> EditionQuerySet:
+        """Sendable editions that readers who are due at that moment get."""
+        return self.sendable().filter(frozen_at__lte=now, closes_at__gt=now)
+
+    def newest(self, cadence: str) -> Edition | None:
+        return self.filter(cadence=cadence).order_by("-period_on").first()
 
     def issued(self) -> EditionQuerySet:
         """Sent editions: the only public ones. A cancelled edition is not public."""
@@ -44,7 +53,6 @@ class Edition(models.Model):
         CANCELLED = "cancelled", _("cancelled")
 
     Cadence = Subscriber.Cadence
-    EDITABLE = (State.DRAFT, State.APPROVED)
 
     cadence = models.CharField(max_length=8, choices=Subscriber.Cadence)
     period_on = models.DateField(help_text=_("The day; the Monday of the week; the first of the month."))

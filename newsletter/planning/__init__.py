@@ -76,12 +76,7 @@ def plan_due(
 
 
 def _plan_cadence(cadence: str, *, now: datetime, done: Planned, is_late: Callable[[], object]) -> None:
-    edition = (
-        Edition.objects.sendable()
-        .filter(cadence=cadence, frozen_at__lte=now, closes_at__gt=now)
-        .order_by("-period_on")
-        .first()
-    )
+    edition = Edition.objects.open_at(now).newest(cadence)
     if edition:
         try:
             _plan_edition(EditionPlan(edition), now=now, done=done, is_late=is_late)

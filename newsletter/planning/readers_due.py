@@ -17,6 +17,7 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from newsletter.editions.lifecycle import closing_of
 from newsletter.models import Delivery, Edition
 from subscriptions import schedule
 from subscriptions.models import EVERY_DAY, Subscriber
@@ -24,6 +25,7 @@ from subscriptions.models import EVERY_DAY, Subscriber
 CHUNK = 2000
 PLAN_AHEAD = timedelta(minutes=10)  # digests are chosen this long before they are due
 WAIT_FOR_NEXT = timedelta(hours=1)
+JUST = timedelta(microseconds=1)
 LONGER_GRACE = {Subscriber.Cadence.WEEKLY: timedelta(hours=24), Subscriber.Cadence.MONTHLY: timedelta(hours=48)}
 
 
@@ -79,8 +81,12 @@ def grace(cadence: str) -> timedelta:
 
 
 def due_readers(edition: Edition, *, after: Due | None, now: datetime) -> list[Due]:
-    """The chunk of readers behind ``after`` to plan for an edition, who were not planned for it yet."""
+    """The chunk of readers behind ``after`` to plan for an edition, who were not planned for it yet.
+
+    Whose hour comes when it is closed waits for the next one.
+    """
     due = Subscriber.objects.due(now + PLAN_AHEAD).filter(next_due_at__gte=now - grace(edition.cadence))
+    due = due.filter(Q(next_due_at__lte=now) | Q(next_due_at__lt=closing_of(edition)))
     if after:
         due = due.filter(Q(next_due_at__gt=after.next_due_at) | Q(next_due_at=after.next_due_at, pk__gt=after.pk))
     return read(without_delivery(due, edition).order_by("next_due_at", "pk"))
@@ -89,13 +95,14 @@ def due_readers(edition: Edition, *, after: Due | None, now: datetime) -> list[D
 def overdue_readers(cadence: str, edition: Edition | None, *, now: datetime) -> list[Due]:
     """The next chunk of readers whose hour passed longer ago than the grace.
 
-    A reader who has the newest ``edition`` already waits only a little for the next: otherwise one who once got one
-    early would get every later one as soon as it is frozen, never again at their own hour.
+    A reader who has the newest ``edition`` waits an hour for the next, and on when it closes for the next within that
+    hour: else whoever once got one early would get every later one as soon as it is frozen, in the middle of the
+    night, and never at their own hour again.
     """
     late = Q(next_due_at__lt=now - grace(cadence))
     if edition:
         had = Delivery.objects.filter(edition=edition, subscriber=OuterRef("pk"))
-        late |= Q(Exists(had), next_due_at__lt=now - WAIT_FOR_NEXT)
+        late |= Q(Exists(had), next_due_at__lt=min(now, closing_of(edition)) - WAIT_FOR_NEXT)
     return read(Subscriber.objects.mailable().filter(late, cadence=cadence).order_by("next_due_at", "pk"))
 
 
@@ -127,14 +134,20 @@ def advance(readers: Sequence[Due], *, now: datetime) -> None:
     """Move each reader's next due instant past this one. Raises Raced when somebody else has moved one already."""
     by_move: dict[tuple[datetime, datetime], list[int]] = defaultdict(list)
     for reader in readers:
-        after = max(reader.next_due_at, now)
-        following = _next_due(reader.cadence, reader.weekdays, reader.hour, reader.time_zone, after)
+        following = due_after(reader, max(reader.next_due_at, now))
         by_move[reader.next_due_at, following].append(reader.pk)
     for (present, following), pks in by_move.items():
         there = Subscriber.objects.filter(pk__any_of=pks, next_due_at=present)
         moved = there.update(next_due_at=following, next_on=None)
         if moved != len(pks):
             raise Raced
+
+
+def due_after(reader: Due | Subscriber, moment: datetime) -> datetime:
+    """The reader's first hour after ``moment`` that is on a later day than the digest they wait for."""
+    if reader.next_on:  # of a day that may not have begun in the zone they moved to
+        moment = max(moment, schedule.local_midnight(reader.next_on + timedelta(days=1), reader.time_zone) - JUST)
+    return _next_due(reader.cadence, reader.weekdays, reader.hour, reader.time_zone, moment)
 
 
 def _jitter(reader: int, seconds: int) -> timedelta:

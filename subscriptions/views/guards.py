@@ -129,13 +129,11 @@ def local_time(instant: datetime | None, reader: Subscriber) -> datetime | None:
 
 def next_digest_of(reader: Subscriber) -> dict[str, Any] | None:
     """When the reader's next digest comes, by their own clock, and of which edition it is; None when none is due."""
-    if reader.next_due_at is None:
+    told = import_string(settings.NEXT_DIGEST)(reader)
+    if told is None:
         return None
-    return {
-        "due": local_time(reader.next_due_at, reader),
-        "is_now": reader.next_due_at <= timezone.now(),
-        "edition": import_string(settings.EDITION_OF_NEXT)(reader) if settings.EDITION_OF_NEXT else None,
-    }
+    due_at, edition = told
+    return {"due": local_time(due_at, reader), "is_now": due_at <= timezone.now(), "edition": edition}
 
 
 def mail_link(request: HttpRequest, address: Address, *, kept: Preferences | None = None) -> HttpResponse:

@@ -29,18 +29,31 @@ class Command(BaseCommand):
             "--anyway", action="store_true", help="also when the database does not look like a restored one"
         )
 
-    def handle(self, *args: Any, since: str | None, anyway: bool, **options: Any) -> None:
+        parser.add_argument(
+            "--sent-now",
+            action="store_true",
+            help='somebody chose "Send now" since the dump, and neither var/high-water nor Redis is left to know it: '
+            "readers whose hour comes later had the open edition too",
+        )
+
+    def handle(self, *args: Any, since: str | None, anyway: bool, sent_now: bool, **options: Any) -> None:
         now = timezone.now()
-        if high_water.outside() and not high_water.is_behind(now=now) and not anyway:
+        known = high_water.outside()
+        if known and not high_water.is_behind(now=now) and not anyway:
             raise CommandError(
                 "This database knows everything that was sent: it was not restored, or this was run already. Nothing "
                 "was changed. To take what is owed now for sent all the same, add --anyway."
             )
-        done = after_restore.after_restore(since=_moment(since, now=now), now=now)
+        done = after_restore.after_restore(since=_moment(since, now=now), now=now, was_sent_now=sent_now)
         self.stdout.write(
             f"{done.readers} readers wait for their next hour, {done.editions} editions are closed, {done.deliveries} "
             f"deliveries and {done.notices} notices are in doubt. Mail may leave again: start the workers."
         )
+        if known is None and not sent_now:
+            self.stdout.write(
+                'If somebody chose "Send now" for an edition since the dump, run this again with --sent-now --anyway '
+                "before you start the workers: nothing outside the database is left that knows it."
+            )
         if done.deliveries:
             self.stdout.write("Settle the deliveries in doubt by the relay's log: manage.py settle_unknown --log FILE")
 
