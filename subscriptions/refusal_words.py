@@ -130,7 +130,8 @@ _PHRASES = {
         bogus mail from|purported responsible|senderfilterconfig|not a registered gateway user|not owned by user
         different address or alias|unsigned dsn|invalid ip|rule imposed|from domain is invalid|valid from
         invalid domain see|not accept mail from|not accept messages from|not accept email from|迷惑メール
-        拒否されました|垃圾邮件|垃圾郵件|被拒绝|黑名单|스팸
+        拒否されました|垃圾邮件|垃圾郵件|被拒绝|黑名单|스팸|possible forgery|harmful|черном списке|черный список|ваш ip
+        送信元が
     """,
     Topic.MAILBOX: """
         server is not accepting connections|restricted sms|recipient preferences|user rules|account is protected by
@@ -161,7 +162,7 @@ _PHRASES = {
         deshabilitado|suspendida|suspendido|temporalmente|desativada|desativado|suspensa|temporariamente|disabilitato
         disabilitata|sospeso|sospesa|temporaneamente|uitgeschakeld|tijdelijk|zablokowane|nieaktywne|tymczasowo|отключен
         заморожен|временно|неактивен|停止|一時的|応答がありません|配信できませんでした時間|暂时|暂停|冻结|停用|超时
-        일시적|휴면
+        일시적|휴면|mailbox name not allowed
     """,
     Topic.GONE: """
         address lookups failed permanently|mail local unknown user|invalid mailbox local mailbox
@@ -225,6 +226,8 @@ _PHRASES = {
         недействительный адрес|не зарегистрирован|користувача не знайдено|несуществующий|アドレスが存在し
         アドレス帳に存在しません|宛先不明|あて先不明|宛先が不明|該当するユーザ|ユーザー不明|无此用户|無此用戶
         没有此用户|收件人无效|无效的收件人|地址无效|用户未找到|帳號不存在|없는 사용자|수신자가 없
+        email name is not found|收件人不存在|用户不存在|邮箱不存在|账号不存在|帐号不存在|地址不存在
+        존재하지 않는 사용자|사람을 찾을 수 없
     """,
     Topic.GONE_PERHAPS: """
         mailbox unavailable|mailbox not available|recipient rejected|not found|not exist|doesn t exist|undeliverable
@@ -254,9 +257,17 @@ _GONE_UNDER = {
 _BETWEEN_WORDS = re.compile(r"[\x00-/:-`{-\u00bf\u2000-\u206f\u3000-\u3003\uff00-\uff0f]+")
 
 
+# Letters that Unicode does not take apart.
+_NO_ACCENT = str.maketrans(
+    {"ß": "ss", "\u0131": "i", "ł": "l", "ø": "o", "æ": "ae", "đ": "d"}
+)  # Unicode takes none apart
+
+
 def _folded(text: str) -> str:
     """Lower case, without accents, its words between single spaces."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
+    plain = "".join(
+        c for c in unicodedata.normalize("NFKD", text.lower().translate(_NO_ACCENT)) if not unicodedata.combining(c)
+    )
     return " " + _BETWEEN_WORDS.sub(" ", plain).strip() + " "
 
 
@@ -283,6 +294,7 @@ _ADDRESS = re.compile(r"(?<![^\s<>;:,])[^\s<>@;:,]{1,320}@[^\s<>@;,]{1,255}")
 _NO_WORDS = re.compile(r"unknown address error|(?<=://)[^\s/]{1,255}/\S{1,2000}", re.IGNORECASE)
 # Of the mailbox, what is otherwise said of a sender (whose account is called "your account") or of the message.
 _OF_THE_MAILBOX = (
+    (re.compile(r"(?<= )recipient address rejected (?:unverified|undeliverable) address(?= )"), ""),
     (
         re.compile(
             r"(?<= )(?<! your )(?<! sender )(?<! sender s )(mailbox|account|ящик(?: (?!от)\S+){0,3})"

@@ -185,6 +185,19 @@ FORMATS = {
         HARD,
     ),
     "german": ("Ihre Nachricht konnte nicht zugestellt werden.\n\n550 Postfach ist voll", "", SOFT),
+    "german, still trying": (
+        "DIES IST NUR EINE WARNUNG.\n\nÜbermittlung an folgende Empfänger wurde verzögert.\n\nreader@example.net",
+        "",
+        DEFERRED,
+    ),
+    "given up after a while": (
+        SENDMAIL.format(
+            transcript="<r@x>... Deferred: Connection timed out with x.\n"
+            "Message could not be delivered for 5 days\nMessage will be deleted from queue"
+        ),
+        "",
+        SOFT,
+    ),
     "japanese": ("このメールは送信できませんでした。\n\nメールボックスの容量が不足しています", "", SOFT),
     "google group": ("The group may not exist, or you are not allowed. https://groups.google.com/support/", "", POLICY),
     "still trying": ("THIS IS A WARNING MESSAGE ONLY.\nYOU DO NOT NEED TO RESEND.\n\nhas been delayed", "", DEFERRED),
@@ -271,6 +284,9 @@ def test_an_answer_is_known_by_its_header(header: str) -> None:
         ("5.1.1", "x-unix; procmail: No such user", "", SOFT),
         ("4.0.0", "The domain doesn't receive email: returned Null MX", "", HARD),
         ("5.0.0", "5.1.0 - Unknown address error 550-'5.2.2 Mailbox Full'", "", SOFT),
+        ("4.4.7", "", "Message could not be delivered for 5 days", SOFT),
+        ("5.4.7", "Delivery expired (message too old)", "", SOFT),
+        ("5.1.1", "550 5.1.1 Recipient address rejected: unverified address: said: 550 User unknown", "", HARD),
     ],
 )
 def test_a_report_whose_codes_and_words_disagree_is_read_mildly(

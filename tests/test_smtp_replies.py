@@ -256,6 +256,15 @@ def test_one_systems_code_and_words_together_say_more_than_either(code: str, wor
         ("this server does not accept mail from example.org", Verdict.SENDER),
         ("Network error on destination MXs for the list of recipients", Verdict.MAILBOX),
         ("Unrouteable mail domain", Verdict.MAILBOX),
+        ("Recipient address rejected: unverified address: unknown user", Verdict.GONE),
+        ("unverified sender address: unknown user", Verdict.SENDER),
+        ("No thank you rejected: Account Unavailable : Possible Forgery", Verdict.SENDER),
+        ("Requested action not taken: mailbox name not allowed", Verdict.MAILBOX),
+        ("Nachricht ist zu groß", Verdict.SENDER),
+        ("Skrzynka pełna", Verdict.FULL),
+        ("Kullan\u0131c\u0131 bulunamad\u0131", Verdict.GONE),
+        ("收件人不存在", Verdict.GONE),
+        ("Ваш IP в черном списке", Verdict.SENDER),
     ],
 )
 def test_what_is_said_of_the_mailbox_is_not_said_of_the_sender(words: str, verdict: Verdict) -> None:

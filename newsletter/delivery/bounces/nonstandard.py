@@ -37,8 +37,9 @@ _SUBJECT = re.compile(
     r"mail (?:\w+ ){0,2}(?:fail|error|return)|message (?:\w+ ){0,3}(?:fail|return|reject)|could not be delivered|"
     r"couldn'?t be delivered|error sending your|rejected mail|bounced?\b|unzustellbar|nicht zugestellt|zustell|"
     r"non remis|non distribu|no entregad|no se pudo entregar|devuelto|devolvid|nao entregue|não entregue|"
+    r"übermittlung|verzögert|échec|levereras|kan ikke leveres|teslim edil|no se puede entregar|non recapitabile|"
     r"mancata consegna|niet bezorgd|onbestelbaar|niedostarczon|nedoru|недоставлен|не доставлен|"
-    r"配信|配達|送信エラー|エラー|退信|退件|投递|반송",
+    r"配信|配達|送信エラー|エラー|退信|退件|投递|未送达|반송|배달",
     re.IGNORECASE,
 )
 _LIST_SUBJECT = re.compile(r"not (?:a )?member|loop alert|reject|refus|error|denied", re.IGNORECASE)
@@ -46,7 +47,7 @@ _STILL_TRYING = re.compile(
     r"warning message only|has been delayed|is delayed|delivery delayed|not yet been delivered|will be retried|"
     r"will retry|will keep trying|will continue trying|still trying|delay reason|do not need to re-?send|"
     r"no need to resend|temporary problem delivering|keep trying to deliver|attempts will continue|"
-    r"warning: message still undelivered",
+    r"warning: message still undelivered|nur eine warnung|wurde verzögert|a été retardée?\b|se ha retrasado|задержан",
     re.IGNORECASE,
 )
 _REPLY = re.compile(r"(?<![\d.])[45]\d\d[ -]\S|(?<![\d.])#?[45]\.\d{1,3}\.\d{1,3}(?![\d.])")
