@@ -26,6 +26,15 @@ UNITS = {
     "dollars": "$a",
     "double dollars": "$$a ",
     "short formulas": "$x^2$ ",
+    "environments": r"\begin{cases}a&",
+    "addresses of TeX": r"\url{a",
+    "citations": r"\cite{a",
+    "formulas of LaTeX": r"\(a",
+    "roots without groups": r"\sqrt",
+    "unknown commands": r"\abc{",
+    "fractions of TeX": r"{a\over",
+    "single quotes": "`a",
+    "entities": "&amp;",
     "accents of TeX": r"\"{",
     "quotes of TeX": "``a",
     "scripts": "_{a",
@@ -72,7 +81,7 @@ def texts() -> Iterator[tuple[str, str]]:
         for opening, sign in OPENED_BY.items():
             text = sign + unit * (SIZE // len(unit))
             yield f"{name}, {opening}".strip(", "), text
-            if opening == "formula":  # the converter reads formulas of up to 600 characters
+            if opening == "formula":
                 yield f"{name}, closed formula", (sign + unit * (560 // len(unit)) + "$ ") * (SIZE // 600)
 
 
@@ -82,6 +91,7 @@ def readers() -> dict[str, Callable[[str], object]]:
     from newsletter.catalogue.http_client import FetchError, FetchPolicy, _checked
     from newsletter.catalogue.sources import arxiv_query, hf_daily, hf_saved_listing, paper_identifiers, public_urls
     from newsletter.catalogue.sources import clean_text as text
+    from newsletter.catalogue.sources.latex.commands import to_text
     from newsletter.catalogue.sources.observation import SourceError
     from newsletter.mail import plain_text as mail_text
     from newsletter.search import query, tokens
@@ -118,7 +128,7 @@ def readers() -> dict[str, Callable[[str], object]]:
         "abstract": text.clean_abstract,
         "name": text.clean_name,
         "invisible": text.strip_invisible,
-        "latex": text.latex_to_text,
+        "latex": to_text,
         "proxies": public_urls.without_proxies,
         "code": public_urls.code_url,
         "project": public_urls.project_url,

@@ -153,14 +153,14 @@ def test_a_safe_address_cannot_break_out_of_an_attribute() -> None:
         ("AT&T and R&D", "AT&T and R&D"),
         ("between $5 and $6", "between $5 and $6"),
         (r"\$5", "$5"),
-        (r"$\mathcal{O}(n^2)$ time", "O(n^2) time"),
+        (r"$\mathcal{O}(n^2)$ time", "𝒪(n²) time"),
         (r"2$\times$ faster", "2× faster"),
         (r"\textbf{Bold} \emph{words}", "Bold words"),
         ("``easy'' samples", "“easy” samples"),
         (r"videos, \etc)", "videos, etc)"),
-        ("the tensor G_{LM}", "the tensor G_LM"),
+        ("the tensor G_{LM}", "the tensor G_(LM)"),
         ("the set {0,1}", "the set {0,1}"),
-        (r"\input{/etc/passwd}", r"\input{/etc/passwd}"),
+        (r"\input{/etc/passwd}", "input /etc/passwd"),
         ("<script>alert(1)</script>", "<script>alert(1)</script>"),
         ("a\u202eb\u200bc\x00d\x1b[0m", "abcd[0m"),
         ("one\n  two\ttwo\u00a0three", "one two two three"),
@@ -181,8 +181,8 @@ def test_hostile_latex_is_survived_quickly(hostile: str) -> None:
     assert isinstance(clean_abstract(hostile), str)
 
 
-def test_input_over_the_cap_is_left_as_it_is() -> None:
-    assert clean_abstract(r"$\alpha$ " + "word " * 900).startswith(r"$\alpha$ word")
+def test_a_long_text_is_converted_as_a_short_one() -> None:
+    assert clean_abstract(r"$\alpha$ " + "word " * 900).startswith("α word")
 
 
 def test_lengths_are_capped_to_the_columns() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
@@ -91,7 +92,8 @@ class Reference:
 
 def add(reading: Reading, reference: Reference, *, today: date) -> None:
     """The reference as an entry, or its line as a refusal when it has neither a title nor an identifier."""
-    title = clean_title(_storable(reference.title[: 4 * _TITLE_LENGTH]))[:_TITLE_LENGTH]
+    readable = clean_title(_storable(reference.title[: 4 * _TITLE_LENGTH]))
+    title = unicodedata.normalize("NFKC", readable)[:_TITLE_LENGTH]  # compared, not shown: SR² is SR2
     if _NO_LETTER.fullmatch(title):
         title = ""
     arxiv_id, doi = _arxiv_id_of(reference, today), _doi_of(reference)
