@@ -1,13 +1,13 @@
 import json
 import os
 import pty
-import subprocess
 import sys
 from io import StringIO
 from pathlib import Path
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, execute_from_command_line
+from django.db import connections
 
 from newsletter.models import Paper, PaperTopic, Sighting
 
@@ -68,31 +68,36 @@ def test_a_broken_page_stores_nothing_of_itself_and_the_others_come_in(tmp_path:
     assert not Paper.objects.filter(title="0").exists()
 
 
-def test_the_exit_code_of_a_broken_page_is_one(tmp_path: Path) -> None:
-    page = tmp_path / "notes.txt"
-    page.write_text("not a listing")
-    done = subprocess.run(
-        [sys.executable, "manage.py", "import_papers", "--json", str(page)],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 1
-    assert done.stdout == '{"read": 0, "new": 0, "merged": 0}\n'
-    assert f"{page}:1: no date line" in done.stderr
-    assert "Traceback" not in done.stderr
+@pytest.fixture
+def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that is no listing. Commands run as manage.py runs them, but leave the test its database connection."""
+    monkeypatch.setattr(connections, "close_all", lambda: None)
+    path = tmp_path / "notes.txt"
+    path.write_text("not a listing")
+    return path
 
 
-def test_a_person_at_a_terminal_sees_progress_and_a_program_still_reads_pure_json(tmp_path: Path) -> None:
-    page = tmp_path / "notes.txt"
-    page.write_text("not a listing")
+def test_the_exit_code_of_a_broken_page_is_one(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        execute_from_command_line(["manage.py", "import_papers", "--json", str(page)])
+    shown = capsys.readouterr()
+    assert stopped.value.code == 1
+    assert shown.out == '{"read": 0, "new": 0, "merged": 0}\n'
+    assert f"{page}:1: no date line" in shown.err
+    assert "Traceback" not in shown.err
+
+
+def test_a_person_at_a_terminal_sees_progress_and_a_program_still_reads_pure_json(
+    page: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     terminal, stderr = pty.openpty()
-    done = subprocess.run(
-        [sys.executable, "manage.py", "import_papers", "--json", str(page)],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, check=False,
-    )  # fmt: skip
-    os.close(stderr)
-    shown = os.read(terminal, 10_000).decode()
+    with os.fdopen(stderr, "w") as shown_there:
+        monkeypatch.setattr(sys, "stderr", shown_there)
+        with pytest.raises(SystemExit):
+            execute_from_command_line(["manage.py", "import_papers", "--json", str(page)])
+        shown = os.read(terminal, 10_000).decode()
     os.close(terminal)
-    assert done.stdout == b'{"read": 0, "new": 0, "merged": 0}\n'
+    assert capsys.readouterr().out == '{"read": 0, "new": 0, "merged": 0}\n'
     assert "Importing" in shown
 
 

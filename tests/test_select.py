@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.interests import select
+from newsletter.interests.select.reader_weights import block_of
 from tests.bench.bench_digests import simulate
 from tests.bench.bench_select import make_candidates, make_readers
 
@@ -250,6 +251,168 @@ def test_trend_scores_become_the_logistic_of_their_standard_score(scores: list[f
     found = select.trend_scale(np.array(scores, dtype=np.float64))
     assert found.tolist() == pytest.approx(scaled, abs=1e-4)
     assert found.dtype == np.float32
+
+
+def test_a_fit_is_a_whole_number_of_twelve_bits_and_no_assigned_topic_rounds_to_nothing() -> None:
+    """Whole numbers add up to the same in any order, so nobody's digest depends on who is served beside them."""
+    shelf = select.CandidateSet(candidates((1.0, {SPEECH: 1.0}), (0.0, {SPEECH: 1e-6}), (0.0, {})), RULES)
+    fits = shelf.fit[:, shelf.place]
+    assert fits[SPEECH].tolist() == [4095, 1, 0]
+    assert fits[-1].tolist() == [4095, 1, 1], "the trending list leaves out no paper"
+    assert not fits[VISION].any()
+
+
+def test_papers_are_alike_by_their_topics_in_256_steps() -> None:
+    with np.errstate(all="raise"):  # a paper without any topic is like none, and no division by nothing
+        shelf = select.CandidateSet(
+            candidates((0.9, {SPEECH: 1.0}), (0.8, {SPEECH: 1.0, VISION: 1.0}), (0.7, {})), RULES
+        )
+    like = shelf.likeness[np.ix_(shelf.place, shelf.place)]
+    assert like.tolist() == [[255, 180, 0], [180, 255, 0], [0, 0, 0]]  # the cosine of 45 degrees is .7071
+
+
+def test_no_editors_pick_is_lost_when_extras_push_out_the_end_of_the_own_list() -> None:
+    """With three extras a full digest keeps seven of its own papers: a pick behind these comes as an extra itself."""
+    for position in (6, 7):
+        speech = [(0.95 - n / 100, {SPEECH: 0.9}) for n in range(10)]
+        others = [(0.5, {VISION: 0.9}), (0.4, {VISION: 0.9}), (0.3, {THEORY: 0.9})]
+        shelf = candidates(*speech, *others, picks=(position, 10, 11))
+        got = items(picks(shelf, {"follows": {SPEECH: 1}, "outside": True})[0])
+        assert len(got) == len(set(got)) == 10
+        assert 100 + position in got, position
+        assert got[:7] == [100, 101, 102, 103, 104, 105, 106], position
+        assert got[7:] == ([110, 111, 112] if position == 6 else [107, 110, 112]), position
+
+
+def test_extras_count_towards_the_three_papers_of_a_topic_and_those_of_other_topics_do_not() -> None:
+    """The pick of the busy topic is too faint for the own list; the one paper that makes way for it is the last."""
+    speech = [(0.9, {SPEECH: 0.1}), *[(0.8 - n / 100, {SPEECH: 0.9}) for n in range(3)]]
+    vision = [(0.6 - n / 100, {VISION: 0.9}) for n in range(4)]
+    shelf = candidates(*speech, *vision, (0.2, {THEORY: 0.9}), picks=(0, 8))
+    got = picks(shelf, {"follows": {SPEECH: 1, VISION: 1}})[0]
+    own = [item for item, lane, _ in got if lane == "for_you"]
+    assert [item for item, lane, _ in got if lane == "pick"] == [100, 108]
+    assert [item for item in own if item < 104] == [101, 102]
+    assert [item for item in own if item >= 104] == [104, 105, 106]
+
+
+def test_a_pick_of_the_only_topic_followed_takes_one_place_and_no_more() -> None:
+    shelf = candidates(*[(0.9 - n / 100, {SPEECH: 0.9}) for n in range(12)], picks=(11,))
+    assert items(picks(shelf, {"follows": {SPEECH: 1}})[0]) == [*range(100, 109), 111]
+
+
+def test_the_three_papers_of_a_topic_are_three_for_those_who_follow_several() -> None:
+    shelf = candidates(
+        *[(0.9 - n / 100, {SPEECH: 0.9}) for n in range(6)], *[(0.5 - n / 100, {VISION: 0.9}) for n in range(6)]
+    )
+    several, speech, vision = picks(
+        shelf, {"follows": {SPEECH: 1, VISION: 1}}, {"follows": {SPEECH: 1}}, {"follows": {VISION: 1}}
+    )
+    assert sorted(items(several)) == [100, 101, 102, 106, 107, 108]
+    assert items(speech) == [100, 101, 102, 103, 104, 105]
+    assert items(vision) == [106, 107, 108, 109, 110, 111]
+
+
+def test_weights_are_kept_in_eighths_and_a_mute_outweighs_a_follow() -> None:
+    """Following counts 8, more of it 16; a muted topic takes half a follow away and is not followed at all."""
+    shelf = select.CandidateSet(MIXED, RULES)
+    crowd = readers({"follows": {SPEECH: 1, VISION: 2}, "mutes": [VISION, ROBOTS]}, {}, {"follows": {THEORY: 0.6}})
+    block = block_of(shelf, crowd, np.arange(3), -1)
+    assert block.weights.tolist() == [[8, -4, -4, 0, 0], [0, 0, 0, 0, 8], [0, 0, 0, 5, 0]]
+    assert block.follows.tolist() == [[True, False, False, False], [False] * 4, [False, False, False, True]]
+
+
+def test_only_the_readers_whose_model_is_trusted_are_personal() -> None:
+    shelf = select.CandidateSet(MIXED, RULES)
+    liked = np.arange(15, dtype=np.float32).reshape(3, 5) / 15
+    crowd = readers({}, {}, {}, relevance=liked, blend=np.array([0.0, 0.4, 0.7], dtype=np.float32))
+    block = block_of(shelf, crowd, np.arange(3), -1)
+    assert block.personal is not None
+    assert block.personal.rows.tolist() == [1, 2]
+    assert block.personal.relevance[:, shelf.place].tolist() == liked[1:].tolist()
+    assert block.personal.blend.tolist() == pytest.approx([0.4, 0.7])
+    for half in ({"relevance": liked[:1]}, {"blend": np.ones(1, dtype=np.float32)}):
+        assert block_of(shelf, readers({}, **half), np.arange(1), -1).personal is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "chosen"),
+    [((0.8, 0.2), (0.5, 0.6), 101), ((0.9, 0.2), (0.5, 0.5), 100)],  # halves: .50 and .55; .55 and .50
+)
+def test_a_model_trusted_by_half_counts_as_much_as_the_topics(
+    first: tuple[float, float], second: tuple[float, float], chosen: int
+) -> None:
+    """(fit of the topic, relevance by the personal model) of two papers; the sum of the halves decides."""
+    shelf = candidates((1.0, {SPEECH: first[0]}), (1.0, {SPEECH: second[0]}))
+    liked = np.array([[first[1], second[1]]], dtype=np.float32)
+    crowd = readers({"follows": {SPEECH: 1}}, relevance=liked, blend=np.array([0.5], dtype=np.float32))
+    assert items(stored(shelf, select.choose(select.CandidateSet(shelf, RULES), crowd))[0])[0] == chosen
+
+
+def test_papers_without_a_topic_share_one_cap_on_the_trending_list() -> None:
+    shelf = candidates(*[(0.9 - n / 100, {}) for n in range(6)], (0.1, {SPEECH: 0.9}))
+    assert sorted(items(picks(shelf, {})[0])) == [100, 101, 102, 106]
+
+
+def test_a_widened_digest_keeps_its_own_papers_and_fills_the_rest() -> None:
+    shelf = candidates((0.9, {SPEECH: 0.9}), (0.8, {SPEECH: 0.9}), (0.7, {VISION: 0.9}), (0.6, {ROBOTS: 0.9}))
+    [got] = picks(shelf, {"follows": {SPEECH: 1}, "widen": True, "limit": 3})
+    assert got == [
+        [100, "for_you", "topic:speech"],
+        [101, "for_you", "topic:speech"],
+        [102, "trending", "trending"],
+    ]
+
+
+def test_what_readers_have_had_is_told_apart_reader_by_reader() -> None:
+    shelf = select.CandidateSet(MIXED, RULES)
+    crowd = readers({"seen": [0, 3]}, {}, {"seen": [4]}, {"seen": [1, 2]})
+    block = block_of(shelf, crowd, np.array([3, 1, 0]), -1)
+    assert list(zip(block.seen_rows.tolist(), shelf.order[block.seen_places].tolist(), strict=True)) == [
+        *[(0, 1), (0, 2)],
+        *[(2, 0), (2, 3)],
+    ]
+
+
+def test_a_paper_like_a_liked_one_is_told_so_to_that_reader_and_only_in_their_own_list() -> None:
+    """Triples (reader, paper, liked paper), the most alike of a pair first; extras keep their reason."""
+    shelf = candidates(*[(0.9 - n / 100, {SPEECH: 0.9}) for n in range(4)], (0.5, {VISION: 0.9}), (0.4, {THEORY: 0.9}))
+    shelf = replace(shelf, picks=np.array([False, False, False, False, True, False]))
+    alike = [(1, 3, 71), (0, 2, 72), (0, 2, 73), (1, 0, 74), (0, 4, 75), (0, 5, 76), (2, 1, 77)]
+    triples = select.SimilarToLiked(*(np.array(column, dtype=np.int64) for column in zip(*alike, strict=True)))
+    people: list[dict[str, Any]] = [{"follows": {SPEECH: 1}, "outside": True}, {"follows": {SPEECH: 1}}, {}, {}]
+    crowd = readers(*people, similar_to_liked=triples)
+    reasons = [
+        {item: reason for item, _, reason in row}
+        for row in stored(shelf, select.choose(select.CandidateSet(shelf, RULES), crowd))
+    ]
+    speech = "topic:speech"
+    assert reasons[0] == {100: speech, 101: speech, 102: "like:72", 103: speech, 104: "pick"}
+    assert reasons[1] == {100: "like:74", 101: speech, 102: speech, 103: "like:71", 104: "pick"}
+    assert reasons[2] == {100: "trending", 101: "like:77", 102: "trending", 104: "pick", 105: "trending"}
+    assert reasons[3] == {100: "trending", 101: "trending", 102: "trending", 104: "pick", 105: "trending"}
+    nobody = replace(crowd, similar_to_liked=select.SimilarToLiked(*(np.zeros(0, dtype=np.int64),) * 3))
+    told = stored(shelf, select.choose(select.CandidateSet(shelf, RULES), nobody))
+    assert not any("like:" in reason for row in told for _, _, reason in row)
+
+
+def test_the_reason_is_the_followed_topic_that_speaks_most_for_the_paper() -> None:
+    shelf = candidates((0.9, {SPEECH: 0.2, VISION: 0.9}), (0.8, {SPEECH: 0.6, VISION: 0.8, THEORY: 1.0}))
+    [got] = picks(shelf, {"follows": {SPEECH: 2, VISION: 1}})
+    assert {item: reason for item, _, reason in got} == {100: "topic:vision", 101: "topic:speech"}  # .4/.9, 1.2/.8
+
+
+def test_a_pick_that_takes_the_only_extra_place_leaves_none_for_an_outside_paper() -> None:
+    shelf = candidates(
+        (0.9, {SPEECH: 0.9}),
+        *[(0.8, {VISION: 0.9})] * 3,
+        *[(0.7 - n / 10, {THEORY: 0.9}) for n in range(2)],
+        picks=(0,),
+    )
+    wants = {"follows": {VISION: 1}, "outside": True}
+    assert items(picks(shelf, wants)[0]) == [101, 102, 103, 100]
+    assert items(picks(replace(shelf, picks=np.zeros(6, dtype=bool)), wants)[0]) == [101, 102, 103, 100]
+    assert picks(replace(shelf, picks=np.zeros(6, dtype=bool)), wants)[0][-1][1] == "outside"
 
 
 def test_equal_papers_keep_the_editions_order() -> None:

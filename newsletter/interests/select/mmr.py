@@ -10,7 +10,7 @@ import numpy as np
 
 from newsletter.interests.select.array_types import TRENDING, Floats, Ints
 from newsletter.interests.select.candidate_set import EIGHTHS, FULL, CandidateSet
-from newsletter.interests.select.reader_weights import NOBODY, Block
+from newsletter.interests.select.reader_weights import Block
 
 OUT = np.float32(-np.inf)
 
@@ -38,7 +38,7 @@ def _pool(candidate_set: CandidateSet, block: Block, depths: Ints) -> tuple[Floa
     every = np.arange(size)
     scores = np.empty((size, columns), dtype=np.float32)
     places = np.empty((size, columns), dtype=np.int64)
-    scale = 1 / (FULL * np.maximum(block.weights.max(axis=1), 1))
+    scale = 1 / (FULL * block.weights.max(axis=1))  # everybody has a positive weight: of a topic or the trending list
     by_run = np.searchsorted(candidate_set.ends, block.seen_places, side="right")
     turn = np.argsort(by_run, kind="stable")
     seen_rows, seen_places = block.seen_rows[turn], block.seen_places[turn]
@@ -46,15 +46,15 @@ def _pool(candidate_set: CandidateSet, block: Block, depths: Ints) -> tuple[Floa
     column = 0
     for run, (topic, first, end) in enumerate(candidate_set.runs):
         fits = block.weights @ candidate_set.fit[:, first:end]
-        if len(block.knowing):
-            declared, personal = fits[block.knowing], block.relevance[:, first:end]
-            trust, scale_of = block.blend[:, None], scale[block.knowing, None]
+        if block.personal is not None:
+            mine, personal = block.personal.rows, block.personal.relevance[:, first:end]
+            declared, trust, scale_of = fits[mine], block.personal.blend[:, None], scale[mine, None]
             mixed = declared * (1 - trust) + personal * trust / scale_of
-            fits[block.knowing] = np.where(declared > 0, mixed, declared)
+            fits[mine] = np.where(declared > 0, mixed, declared)
         if topic >= 0:
             fits[block.mutes[:, topic]] = 0
-        mine = slice(bounds[run], bounds[run + 1])
-        fits[seen_rows[mine], seen_places[mine] - first] = 0
+        had = slice(bounds[run], bounds[run + 1])
+        fits[seen_rows[had], seen_places[had] - first] = 0
         for _ in range(depths[run]):
             best = fits.argmax(axis=1)
             scores[:, column] = fits[every, best]
@@ -117,8 +117,7 @@ def widen(candidate_set: CandidateSet, block: Block, rows: Ints, main: Ints, lan
     local[rows] = np.arange(len(rows))
     kept = local[block.seen_rows] >= 0
     own_rows, own_columns = np.nonzero(main[rows] >= 0)
-    weights = block.weights[rows]
-    weights[weights > 0] = 0
+    weights = np.minimum(block.weights[rows], 0)
     weights[:, -1] = EIGHTHS
     wider = Block(
         only=-1,
@@ -128,9 +127,6 @@ def widen(candidate_set: CandidateSet, block: Block, rows: Ints, main: Ints, lan
         limits=block.limits[rows] - have,
         seen_rows=np.concatenate([local[block.seen_rows[kept]], own_rows]),
         seen_places=np.concatenate([block.seen_places[kept], main[rows][own_rows, own_columns]]),
-        knowing=NOBODY[0],
-        relevance=NOBODY[1],
-        blend=NOBODY[2],
     )
     more, _ = select(candidate_set, wider, width=main.shape[1], counts=counts[rows])
     row, column = np.nonzero(more >= 0)

@@ -13,11 +13,14 @@ import numpy as np
 from newsletter.interests.select.array_types import Bools, Floats, Ints, Readers
 from newsletter.interests.select.candidate_set import EIGHTHS, CandidateSet
 
-NOBODY: tuple[Ints, Floats, Floats] = (
-    np.zeros(0, dtype=np.int64),
-    np.zeros((0, 0), dtype=np.float32),
-    np.zeros(0, dtype=np.float32),
-)
+
+@dataclass(slots=True)
+class Personal:
+    """The readers of a block whose personal model is trusted."""
+
+    rows: Ints
+    relevance: Floats  # these readers x places on the candidate set
+    blend: Floats  # how far each is trusted
 
 
 @dataclass(slots=True)
@@ -31,9 +34,7 @@ class Block:
     limits: Ints
     seen_rows: Ints
     seen_places: Ints
-    knowing: Ints  # rows of readers with a personal model that is trusted
-    relevance: Floats  # these readers x places on the candidate set
-    blend: Floats  # these readers
+    personal: Personal | None = None
 
 
 def block_of(candidate_set: CandidateSet, readers: Readers, rows: Ints, only: int) -> Block:
@@ -48,7 +49,6 @@ def block_of(candidate_set: CandidateSet, readers: Readers, rows: Ints, only: in
     seen_rows = np.repeat(np.arange(len(rows)), lengths)
     offsets = np.arange(len(seen_rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     columns = readers.seen_indices[np.repeat(starts, lengths) + offsets]
-    knowing, relevance, blend = _personal(candidate_set, readers, rows)
     return Block(
         only=only,
         weights=np.column_stack([wishes, trending]).astype(np.float32),
@@ -57,14 +57,17 @@ def block_of(candidate_set: CandidateSet, readers: Readers, rows: Ints, only: in
         limits=readers.limits[rows].astype(np.int64),
         seen_rows=seen_rows,
         seen_places=candidate_set.place[columns],
-        knowing=knowing,
-        relevance=relevance,
-        blend=blend,
+        personal=_personal(candidate_set, readers, rows),
     )
 
 
-def _personal(candidate_set: CandidateSet, readers: Readers, rows: Ints) -> tuple[Ints, Floats, Floats]:
+def _personal(candidate_set: CandidateSet, readers: Readers, rows: Ints) -> Personal | None:
     if readers.relevance is None or readers.blend is None:
-        return NOBODY
-    knowing = np.flatnonzero(readers.blend[rows] > 0)
-    return knowing, readers.relevance[rows[knowing][:, None], candidate_set.order], readers.blend[rows[knowing]]
+        return None
+    trusted = np.flatnonzero(readers.blend[rows] > 0)
+    among_all = rows[trusted]
+    return Personal(
+        rows=trusted,
+        relevance=readers.relevance[among_all[:, None], candidate_set.order],
+        blend=readers.blend[among_all],
+    )
