@@ -179,6 +179,12 @@ FORMATS = {
         "",
         HARD,
     ),
+    "InterScan": ("Sent <<< RCPT TO:<r@x>\nReceived >>> 550 User unknown", "", HARD),
+    "m-FILTER": ("-------server message\n550 unknown user\n\n-------SMTP command\nRCPT TO:<r@x>", "", HARD),
+    "1&1": ("SMTP error from remote server for RCPT TO command, host: mx.x.example reason: 550 no such user", "", HARD),
+    "IMail, after the body": ("body of message generated response:\n550 user unknown", "", SOFT),
+    "google, at RCPT": ("The error that the other server returned was: 550 550 Unknown user (state 14).", "", HARD),
+    "google, after the body": ("The error that it returned was: 550 550 Unknown user (state 17).", "", SOFT),
     "google": (
         "Your message wasn't delivered to r@x because the address couldn't be found.\n\n550 #5.1.0 Address rejected.",
         "",

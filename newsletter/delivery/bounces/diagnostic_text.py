@@ -48,7 +48,7 @@ _PHASES = (
     (
         Phase.DATA,
         r"end of data|reply to (?:data|bdat)\b|final data|after i sent the message|\[(?:eom|data|bdat)\]|after data\b|"
-        r"smtp command data|"
+        r"smtp command data|body of message generated response|\(state 1[5-8]\)|"
         r">>> (?:data|\.) <<< [45]\d\d(?! .{0,600}?(?:no valid recipients|need rcpt|rcpt first|<<< 503"
         r"))",
     ),
@@ -60,7 +60,8 @@ _PHASES = (
     (
         Phase.RCPT,
         r"(?:after|reply to|following|response to|like our|progress was|\[) ?rcpt|does not like recipient|smtp:rcpt|"
-        r"because the address couldn't be found|sent: rcpt to|"
+        r"because the address couldn't be found|sent(?::| <<<) rcpt to|smtp command rcpt|for rcpt to command|"
+        r"\(state 14\)|"
         r">>> rcpt to:.{0,400}? <<< 5|rejected recipient|^(?!.*<<<).*?\b550 (?:5\.1\.1 )?\S+\.\.\. user unknown",
     ),
 )
