@@ -1,5 +1,9 @@
+import inspect
+from typing import Any
+
 from django.apps import AppConfig, apps
 from django.conf import settings
+from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
@@ -9,8 +13,15 @@ class NewsletterConfig(AppConfig):
     verbose_name = "Newsletter"
 
     def ready(self) -> None:
-        for name in ("SIGNUP_GUARD", "EMAIL_BACKEND"):
-            _check_function(name)
+        guard = _named("SIGNUP_GUARD")
+        if guard is not None and not _takes_a_request(guard):
+            raise ImproperlyConfigured(
+                "SIGNUP_GUARD must name a function(request) -> bool, with one parameter called request, not"
+                f" {settings.SIGNUP_GUARD!r}."
+            )
+        if not hasattr(_named("EMAIL_BACKEND"), "send_messages"):
+            raise ImproperlyConfigured(f"EMAIL_BACKEND must name a mail backend, not {settings.EMAIL_BACKEND!r}.")
+        checks.register(_references, deploy=True)
         if apps.is_installed("anymail"):
             from newsletter.delivery.bounces import handling, provider_events
 
@@ -19,8 +30,8 @@ class NewsletterConfig(AppConfig):
             )  # kept here: the signal holds its receiver weakly
 
 
-def _check_function(name: str) -> None:
-    """Import what a setting names by its dotted path. Settings cannot: what is named may itself need the settings."""
+def _named(name: str) -> Any:
+    """What a setting names by its dotted path; None when empty. Settings cannot import it: it may need the settings."""
     path = getattr(settings, name)
     try:
         named = import_string(path) if path else None
@@ -28,3 +39,28 @@ def _check_function(name: str) -> None:
         raise ImproperlyConfigured(f"{name} must name what can be imported, not {path!r}: {error}.") from error
     if path and not callable(named):
         raise ImproperlyConfigured(f"{name} must name a function or class, not {path!r}.")
+    return named
+
+
+def _takes_a_request(guard: Any) -> bool:
+    """Whether it can be called with a request alone. Its parameter's name tells a guard from any other function."""
+    try:
+        first, *others = inspect.signature(guard).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    positional = (first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD)
+    optional = (first.VAR_POSITIONAL, first.VAR_KEYWORD)
+    is_alone = all(other.default is not other.empty or other.kind in optional for other in others)
+    return first.kind in positional and first.name.strip("_") == "request" and is_alone
+
+
+def _references(**_: Any) -> list[checks.CheckMessage]:
+    """A deploy check: `$NAME` is kept as it stands, which is seldom what was meant."""
+    return [
+        checks.Warning(
+            f"The value of {name} begins with $ and reads like the name of another variable. It is taken as it stands.",
+            hint="Write the value itself; if it really begins so, ignore this warning.",
+            id="newsletter.W001",
+        )
+        for name in settings.SETTINGS_LIKE_REFERENCES
+    ]

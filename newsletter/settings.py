@@ -466,5 +466,6 @@ UNFOLD = {
         },
     },
 }
+SETTINGS_LIKE_REFERENCES = env.references()  # told by `check --deploy`
 for _sentence in env.misspelt():  # not a refusal: the environment belongs to other programs too
     logging.getLogger(__name__).warning("%s", _sentence)

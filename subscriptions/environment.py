@@ -252,6 +252,10 @@ class Environment:
         config: dict[str, Any] = environ.Env.email_url_config(value)
         return config
 
+    def references(self) -> list[str]:
+        """Names of the settings whose value reads like another variable's name, `$NAME` or `${NAME}`."""
+        return sorted(name for name in self.names if re.match(r"\$(\w*[A-Za-z_]|\{\w+\})", self.values.get(name, "")))
+
     def misspelt(self) -> list[str]:
         """A sentence for each variable that is not ours and looks much like one of ours that is not set."""
         unset = sorted(name for name in self.names if name not in self.values)

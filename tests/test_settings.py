@@ -353,13 +353,31 @@ def test_names_of_other_programs_are_let_alone(caplog: pytest.LogCaptureFixture)
 
 @pytest.mark.parametrize(
     ("name", "path"),
-    [("SIGNUP_GUARD", "newsletter.tasks.none"), ("EMAIL_BACKEND", "newsletter.apps"), ("ADMIN_PATH", "search")],
+    [
+        ("SIGNUP_GUARD", "newsletter.tasks.none"),
+        *[("SIGNUP_GUARD", path) for path in ("os.system", "shutil.rmtree", "subprocess.call", "builtins.print")],
+        ("SIGNUP_GUARD", "django.http.HttpRequest"),
+        ("EMAIL_BACKEND", "newsletter.apps"),
+        ("EMAIL_BACKEND", "os.system"),
+        ("ADMIN_PATH", "search"),
+    ],
 )
 def test_what_only_a_started_program_can_tell_stops_it_too(name: str, path: str) -> None:
     result = load(("manage.py", "check"), **{name: path})
     assert result.returncode == 1
     assert result.stderr.startswith(f"{name} must ")
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("value", ["$OTHER_SECRET", "${OTHER_SECRET}", "$secret_of_the_vault"])
+def test_the_deploy_check_tells_of_a_reference_that_nobody_resolves(value: str) -> None:
+    result = load(("manage.py", "check", "--deploy"), POSTAL_ADDRESS=value, EMAIL_HOST_PASSWORD="")
+    assert "(newsletter.W001) The value of POSTAL_ADDRESS begins with $" in result.stderr
+    assert value not in result.stderr
+
+
+def test_a_price_is_no_reference() -> None:
+    assert "W001" not in load(("manage.py", "check", "--deploy"), POSTAL_ADDRESS="$5 Street").stderr
 
 
 def test_with_debug_nothing_needs_to_be_set() -> None:
