@@ -98,6 +98,7 @@ pages: list[URLPattern] = [
     path("robots.txt", feeds.robots, name="robots"),
     path("r/<str:token>/papers/", votes_and_submissions.papers, name="reader_papers"),
     path("r/<str:token>/library/", library.library, name="library"),
+    path("r/<str:token>/library.<str:suffix>", library.library_file, name="library_file"),
     path("d/<str:token>", digest.digest, name="digest"),
     path("d/<str:token>/<int:item>", digest.item, name="digest_item"),
     path("c/<str:token>/<int:item>/<str:kind>", digest.click, name="click"),

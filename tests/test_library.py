@@ -239,6 +239,19 @@ def test_encodings_of_other_machines_are_read(encoding: str) -> None:
     assert [(entry.title, entry.arxiv_id) for entry in found.entries] == [("Über Möbiusbänder", "1706.03762")]
 
 
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [
+        ("{{Attention Is All You Need}}", "Attention Is All You Need"),
+        ("{BERT:} {NumPy} {\\'E}tude {\\textbf{bold}}", "BERT: NumPy Étude bold"),
+        ("A {$k$}-graph {\\&} b{\\_}c of \\{a, b\\}", "A k-graph & b_c of {a, b}"),
+        ("{\\textbraceleft}x{\\textbraceright}", "{x}"),
+    ],
+)
+def test_braces_that_only_keep_capitals_are_not_shown(title: str, shown: str) -> None:
+    assert read(f"@misc{{a, title={{{title}}}}}").entries[0].title == shown
+
+
 def test_what_has_neither_title_nor_id_is_refused_with_its_line() -> None:
     found = read("TY  - JOUR\nTI  - A title\nER  - \nTY  - JOUR\nAU  - Nobody, N.\nER  - \n")
     assert (len(found.entries), [refusal.line for refusal in found.refused]) == (1, [4])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from datetime import timedelta
 
@@ -14,17 +15,19 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from newsletter import planning
 from newsletter.catalogue import merging
+from newsletter.delivery.compose_message import SCOPE as COMPOSE_SCOPE
 from newsletter.interests.library import read_library
 from newsletter.interests.library_entries import add_entries
 from newsletter.interests.load_profiles import ReaderProfiles
-from newsletter.models import LibraryEntry, Paper, Verdict
+from newsletter.models import Delivery, Edition, LibraryEntry, LibraryLink, Paper, Verdict
 from newsletter.monitoring.reader_history import history_of
 from subscriptions import gdpr, links
 from subscriptions.lifecycle import Origin
 from subscriptions.log_redaction import redact
 from subscriptions.models import Subscriber
-from tests.builders import NOON, make_paper, make_reader
+from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 
 pytestmark = pytest.mark.django_db
 UPLOADED = LibraryEntry.Source.UPLOADED
@@ -198,3 +201,73 @@ def test_merged_papers_stand_once_in_a_library_and_apart_again_when_split() -> N
     assert both.library.count() == 2
     merging.split(one)
     assert reader.library.get().paper == one
+
+
+def delivery_of(paper: Paper) -> Delivery:
+    """A digest with this paper."""
+    edition = make_edition(papers=[assign(paper, "vision")], state=Edition.State.FROZEN)
+    planning.plan_due(now=NOON)
+    Delivery.objects.update(due_at=timezone.now())
+    return Delivery.objects.get(edition=edition)
+
+
+def test_save_in_a_digest_is_a_button_that_posts_and_can_be_undone(client: Client) -> None:
+    reader, paper = make_reader(follows=("vision",)), make_paper(arxiv_id="2401.00001", title="Songs of whales")
+    bring(reader, "2401.00001")
+    LibraryEntry.objects.update(paper=None)
+    row = delivery_of(paper)
+    address = f"/d/{links.row_token(COMPOSE_SCOPE, row.pk)}/{row.picks[0][0]}"
+    page = client.get(address).content.decode()
+    assert 'id="save"' in page
+    client.get(f"{address}?word=save")
+    assert reader.library.get().paper is None, "a link scanner saves nothing"
+    client.post(address, {"word": "save"})
+    assert reader.library.get().paper == paper, "the entry of the file, not a second one"
+    assert "This paper is in your library." in client.get(address).content.decode()
+    client.post(address, {"word": "unsave"})
+    assert not reader.library.exists()
+    client.post(address, {"word": "save"})
+    client.post(address, {"word": "save"})
+    assert reader.library.get().source == "saved"
+
+
+def test_a_note_is_kept_and_leaves_with_every_format(client: Client) -> None:
+    reader, other = make_reader(), make_reader()
+    bring(reader, WHALES)
+    bring(other, "1706.03762")
+    entry, foreign = reader.library.order_by("pk")[0], other.library.get()
+    for one in (entry, foreign):
+        client.post(page_of(reader), {"action": "note", "entry": str(one.pk), "note": "Ask \0May\nabout it"})
+    foreign.refresh_from_db()
+    assert foreign.note == ""
+    assert "Ask May\nabout it</textarea>" in client.get(page_of(reader)).content.decode()
+    for suffix in ("bib", "ris", "json"):
+        answer = client.get(page_of(reader).rstrip("/") + f".{suffix}")
+        assert answer["Content-Disposition"] == f'attachment; filename="library.{suffix}"'
+        assert "about it" in answer.content.decode()
+        assert len(read_library(answer.content, today=NOON.date()).entries) == 6
+    assert client.get(page_of(reader).rstrip("/") + ".exe").status_code == 410
+
+
+def test_the_live_address_can_be_revoked_and_another_is_made(client: Client) -> None:
+    reader = make_reader()
+    bring(reader, WHALES)
+
+    def address() -> str:
+        client.post(page_of(reader), {"action": "address"})
+        return str(re.search(r'value="http[^"]*(/r/[^"]+\.bib)"', client.get(page_of(reader)).content.decode())[1])  # type: ignore[index]
+
+    first = address()
+    assert address() == first
+    assert first.split("/")[2] not in redact(first)
+    bring(reader, "1706.03762")
+    answer = client.get(first)
+    assert answer.content.decode().count("@misc") == 7
+    assert answer["Cache-Control"] == "no-store"
+    client.post(page_of(reader), {"action": "revoke"})
+    assert client.get(first).status_code == 410
+    assert address() != first
+    assert client.get(first).status_code == 410
+    gdpr.erase(reader, now=NOON, method="test")
+    assert not LibraryLink.objects.exists()
+    assert client.get(first.replace("library.bib", "library/")).status_code == 410, "it shows no page"

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from newsletter.catalogue.sources.paper_identifiers import title_key
 from newsletter.interests.library import Entry
+from newsletter.interests.library.write_formats import Written
 from newsletter.models import LibraryEntry, Paper
 from subscriptions.models import Subscriber
 
@@ -71,3 +72,50 @@ def _known_papers(entries: Iterable[Entry]) -> dict[str, int]:
     for pk, into, arxiv_id in same_id.values_list("pk", "merged_into_id", "arxiv_id"):
         found[by_arxiv[str(arxiv_id)]] = into or pk
     return found
+
+
+def save_paper(reader: Subscriber, *, paper: Paper, now: datetime) -> None:
+    """Put a paper of ours into the library. An entry of a file that named it becomes this paper's."""
+    paper = paper.merged_into or paper
+    mine = LibraryEntry.objects.filter(subscriber=reader)
+    entry = Entry(paper.title, paper.arxiv_id, None, line=0)
+    if mine.filter(paper=paper).exists() or mine.filter(identity=entry.identity).update(paper=paper):
+        return
+    row = LibraryEntry(
+        subscriber=reader,
+        paper=paper,
+        identity=entry.identity,
+        title=paper.title,
+        arxiv_id=paper.arxiv_id or "",
+        source=LibraryEntry.Source.SAVED,
+        at=now,
+    )
+    LibraryEntry.objects.bulk_create([row], ignore_conflicts=True)
+
+
+def remove_paper(reader: Subscriber, *, paper: Paper) -> None:
+    LibraryEntry.objects.filter(subscriber=reader, paper=paper.merged_into or paper).delete()
+
+
+def saved_by(reader: Subscriber, papers: Iterable[int]) -> set[int]:
+    """Which of these papers are in the reader's library."""
+    rows = LibraryEntry.objects.filter(subscriber=reader, paper__in=papers)
+    return {paper for paper in rows.values_list("paper_id", flat=True) if paper}
+
+
+def written_library(reader: Subscriber) -> list[Written]:
+    """The library as files say it, oldest first: our own facts of a paper before those that were brought."""
+    rows = LibraryEntry.objects.filter(subscriber=reader).select_related("paper").defer("text", "paper__abstract")
+    return [
+        Written(
+            number=row.pk,
+            title=row.shown_title,
+            authors=[str(name) for name in row.paper.authors] if row.paper else [],
+            on=row.paper.published_on if row.paper else None,
+            arxiv_id=(row.paper.arxiv_id if row.paper else None) or row.arxiv_id,
+            doi=row.doi,
+            url=row.home_url,
+            note=row.note,
+        )
+        for row in rows.order_by("pk")
+    ]

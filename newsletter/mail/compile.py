@@ -274,7 +274,8 @@ class _Sheet:
         paper = item.paper
         shown = [row.topic for row in paper.paper_topics.all() if row.is_assigned][:TOPICS_SHOWN]
         judge = verdict_url(delivery_mark, item.pk)
-        verdicts = [(_("More like this"), f"{judge}#more"), (_("Less like this"), f"{judge}#less")]
+        verdicts = [(_("Save"), f"{judge}#save")]
+        verdicts += [(_("More like this"), f"{judge}#more"), (_("Less like this"), f"{judge}#less")]
         if shown:
             verdicts.append((_("Mute this topic"), f"{judge}#mute"))
         names = {

@@ -26,7 +26,7 @@ def digest_url(delivery_token: str) -> str:
 
 
 def verdict_url(delivery_token: str, item_id: int) -> str:
-    """The page that asks, by POST, for more or less like one paper; #more, #less and #mute point at its buttons."""
+    """The page that saves one paper, or asks for more or less like it, by POST; #save, #more … point at its buttons."""
     return f"{digest_url(delivery_token)}/{item_id}"
 
 

@@ -19,7 +19,7 @@ from newsletter.models.delivery_audits import HighWater, Reconciliation
 from newsletter.models.editions import Compiled, CuratorMail, Edition, EditionItem, EditionItemQuerySet, EditionQuerySet
 from newsletter.models.embeddings import PaperVector
 from newsletter.models.heartbeats_and_leases import Heartbeat, Lease
-from newsletter.models.library import LibraryEntry
+from newsletter.models.library import LibraryEntry, LibraryLink
 from newsletter.models.mail_streams import DomainHold, PaceBucket, Stream
 from newsletter.models.papers import Merge, Paper, PaperQuerySet, PaperTopic, Sighting, Signal
 from newsletter.models.search_index import SearchEntry, SearchMemory
@@ -50,6 +50,7 @@ __all__ = [
     "Letter",
     "LetterQuerySet",
     "LibraryEntry",
+    "LibraryLink",
     "Merge",
     "Miss",
     "PaceBucket",

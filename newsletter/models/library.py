@@ -60,3 +60,13 @@ class LibraryEntry(models.Model):
         if self.arxiv_id:
             return f"https://arxiv.org/abs/{self.arxiv_id}"
         return f"https://doi.org/{quote(self.doi)}" if self.doi else ""
+
+
+class LibraryLink(models.Model):
+    """The secret address at which programs read a reader's library. Deleting the row revokes the address."""
+
+    subscriber = models.OneToOneField(Subscriber, on_delete=models.CASCADE, related_name="library_link")
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"of {self.subscriber_id} since {self.at:%Y-%m-%d}"

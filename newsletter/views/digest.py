@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 
 from newsletter.catalogue import submissions
 from newsletter.delivery.compose_message import SCOPE
-from newsletter.interests import clicks, verdicts
+from newsletter.interests import clicks, library_entries, verdicts
 from newsletter.mail import subject_lines
 from newsletter.mail.compile import reasons
 from newsletter.mail.digest_links import links_of, paper_url
@@ -74,6 +74,10 @@ def _act(request: HttpRequest, delivery: Delivery, paper: Paper, *, now: datetim
         verdicts.give_verdict(delivery, paper=paper, value=VERDICTS[word], now=now)
     elif word == "take-back":
         verdicts.take_back_verdict(delivery, paper=paper)
+    elif word == "save":
+        library_entries.save_paper(delivery.subscriber, paper=paper, now=now)
+    elif word == "unsave":
+        library_entries.remove_paper(delivery.subscriber, paper=paper)
     elif word == "vote":
         votes.vote(delivery.subscriber, paper=paper, now=now)
     elif word == "unvote":
@@ -105,6 +109,7 @@ def _items(delivery: Delivery) -> list[dict[str, Any]]:
     )
     paper_of = {pk: row.paper.merged_into_id or row.paper_id for pk, row in by_pk.items()}
     voted = votes.voted_by(delivery.subscriber, paper_of.values())
+    saved = library_entries.saved_by(delivery.subscriber, paper_of.values())
     return [
         {
             "item": by_pk[pk],
@@ -113,6 +118,7 @@ def _items(delivery: Delivery) -> list[dict[str, Any]]:
             "why": lines[pk].get(reason, lines[pk]["trending"]),
             "word": words.get(by_pk[pk].paper_id, 0),
             "has_vote": paper_of[pk] in voted,
+            "is_saved": paper_of[pk] in saved,
         }
         for pk, lane, reason in delivery.picks
         if pk in by_pk

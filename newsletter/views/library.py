@@ -1,26 +1,38 @@
 """A reader's library: what they brought or saved, and the form that takes a file or a list. Behind the manage link.
 
-In: a manage link at most a day old. Out: pages that change nothing on GET; LibraryEntry rows on POST.
+In: a manage link at most a day old. Out: pages that change nothing on GET; LibraryEntry rows on POST; the library as
+a file, for a manage link or at an address that programs may keep until the reader revokes it.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 
 from newsletter.interests.library import Reading, Refusal, read_library
-from newsletter.interests.library_entries import Added, add_entries
+from newsletter.interests.library.entries import NOTE_LENGTH, storable
+from newsletter.interests.library.write_formats import write_bibtex, write_csl_json, write_ris
+from newsletter.interests.library_entries import Added, add_entries, written_library
 from newsletter.interests.profile import JUDGED_MIN
-from newsletter.models import LibraryEntry
+from newsletter.models import LibraryEntry, LibraryLink
+from subscriptions import links
 from subscriptions.models import Subscriber
-from subscriptions.views.guards import link_expired, plain, posted, reader_of, secret_page, see_other
+from subscriptions.views.guards import link_expired, posted, reader_of, secret_page, see_other
 
+SCOPE = "library"
+FORMATS = {
+    "bib": (write_bibtex, "application/x-bibtex"),
+    "ris": (write_ris, "application/x-research-info-systems"),
+    "json": (write_csl_json, "application/vnd.citationstyles.csl+json"),
+}
 SHOWN = 50
 REFUSED_SHOWN = 30
 
@@ -36,15 +48,39 @@ def library(request: HttpRequest, token: str) -> HttpResponse:
     data = posted(request)
     match data.get("action"):
         case "remove":
-            number = plain(data.get("entry", ""), at_most=18)
-            reader.library.filter(pk=int(number) if number.isascii() and number.isdigit() else 0).delete()
+            reader.library.filter(pk=_number(data.get("entry", ""))).delete()
         case "remove-all" if data.get("sure") == "yes":
             reader.library.all().delete()
         case "remove-all":
             return _page(request, reader, token, error=gettext("Tick “I am sure” to empty your library."))
+        case "note":
+            note = storable(data.get("note", "")).strip()[:NOTE_LENGTH]
+            reader.library.filter(pk=_number(data.get("entry", ""))).update(note=note)
+        case "address":
+            LibraryLink.objects.get_or_create(subscriber=reader, defaults={"at": timezone.now()})
+        case "revoke":
+            LibraryLink.objects.filter(subscriber=reader).delete()
         case _:
             return _bring(request, reader, token)
     return see_other(request.get_full_path())
+
+
+@secret_page
+def library_file(request: HttpRequest, token: str, suffix: str) -> HttpResponse:
+    """The whole library as BibTeX, RIS or CSL-JSON."""
+    link = LibraryLink.objects.select_related("subscriber").filter(pk=links.row_of_token(SCOPE, token)).first()
+    reader = link.subscriber if link else reader_of(token)
+    if reader is None or suffix not in FORMATS:
+        return link_expired(request)
+    write, kind = FORMATS[suffix]
+    response = HttpResponse(write(written_library(reader)), content_type=f"{kind}; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="library.{suffix}"'
+    return response
+
+
+def _number(text: str) -> int:
+    """The key of an entry; 0, which none has, when it is no number."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
 def _bring(request: HttpRequest, reader: Subscriber, token: str) -> HttpResponse:
@@ -85,8 +121,16 @@ def _page(
         "refused_beyond": max(0, len(reading.refused) - REFUSED_SHOWN) if reading else 0,
         "error": error,
         "needed": JUDGED_MIN,
+        "note_length": NOTE_LENGTH,
+        "address": _address(reader),
     }
     return render(request, "newsletter/library.html", context)
+
+
+def _address(reader: Subscriber) -> str:
+    link = LibraryLink.objects.filter(subscriber=reader).first()
+    token = links.row_token(SCOPE, link.pk) if link else ""
+    return settings.SITE_URL + reverse("newsletter:library_file", args=[token, "bib"]) if link else ""
 
 
 def _told(refused: list[Refusal]) -> list[tuple[int, str]]:

@@ -13,7 +13,9 @@ from django.core import mail
 from django.utils import timezone
 
 from newsletter.catalogue import submissions
-from newsletter.models import Edition, Paper, Vote
+from newsletter.interests.library import read_library
+from newsletter.interests.library_entries import add_entries
+from newsletter.models import Edition, LibraryEntry, LibraryLink, Paper, Vote
 from newsletter.ranking import votes
 from subscriptions import lifecycle, links
 from subscriptions.models import ConsentEvent, Notice, Subscriber
@@ -39,6 +41,7 @@ KINDS = [
     "paused",
     "votes",
     "voted",
+    "library",
     "leave",
     "left",
     "move",
@@ -81,6 +84,9 @@ def path_of(kind: str) -> str:
                 votes.vote(reader, paper=paper, now=now)
         submissions.submit(reader, link="2403.01234", now=now)
         return f"/r/{links.manage_token(reader, now=now)}/papers/"
+    if kind == "library":
+        bring_library(reader)
+        return f"/r/{links.manage_token(reader, now=now)}/library/"
     if kind in {"leave", "left"}:
         if kind == "left":
             Subscriber.objects.filter(pk=reader.pk).update(state="unsubscribed", left_at=NOON, next_due_at=None)
@@ -93,6 +99,14 @@ def path_of(kind: str) -> str:
         "code": "/embed/code/",
         "old": "/confirm/junk/",
     }[kind]
+
+
+def bring_library(reader: Subscriber) -> None:
+    text = "@misc{a, title={Seeing well}}\n@misc{b, title={A word that is " + "long" * 30 + "}, eprint={2401.00001}}"
+    entries = read_library(text.encode(), today=NOON.date()).entries
+    add_entries(reader, entries, source=LibraryEntry.Source.UPLOADED, now=NOON)
+    reader.library.filter(arxiv_id="2401.00001").update(note="Ask May about it.")
+    LibraryLink.objects.create(subscriber=reader, at=NOON)
 
 
 def confirm_path(email: str) -> str:
@@ -130,6 +144,26 @@ def test_a_vote_is_given_and_taken_back_without_a_script(chromium: Browser, live
         assert paper.title == "Hearing well"
         page.get_by_role("button", name=re.compile("Remove your vote.*Hearing well")).click()
         assert not Vote.objects.exists()
+
+
+def test_a_library_is_brought_and_taken_out_without_a_script(chromium: Browser, live_server: LiveServer) -> None:
+    with chromium.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(live_server.url + path_of("library"))
+        file = {
+            "name": "my.ris",
+            "mimeType": "text/plain",
+            "buffer": b"TY  - JOUR\nTI  - On Growth and Form\nER  - \nTY  - JOUR\nER  - \n",
+        }
+        page.locator("#id_file").set_input_files(file)
+        page.get_by_role("button", name="Add to your library").click()
+        assert page.get_by_text("1 paper was added.").is_visible()
+        assert page.get_by_text("Line 4:").is_visible()
+        with page.expect_download() as saved:
+            page.get_by_role("link", name="BibTeX").click()
+        assert "{{On Growth and Form}}" in saved.value.path().read_text()
+        page.get_by_role("button", name=re.compile("Remove.*On Growth and Form")).click()
+        assert not page.get_by_text("On Growth and Form").count()
 
 
 def test_signing_up_by_keyboard_alone(chromium: Browser, live_server: LiveServer) -> None:

@@ -13,6 +13,7 @@ from bibtexparser import model
 from bibtexparser.library import Library
 from bibtexparser.splitter import Splitter
 
+from newsletter.catalogue.sources.clean_text import clean_title
 from newsletter.interests.library.entries import Reading, Reference, Refusal, add, gettext_noop
 
 _BLOCK = re.compile(r"^[ \t]*@[ \t]*[a-z]+[ \t]*[{(]", re.IGNORECASE | re.MULTILINE)
@@ -21,6 +22,8 @@ _LINE_OF_FIELD = re.compile(r"^\s*([A-Za-z_-]+)\s*=\s*(.+?)\s*,?\s*$", re.MULTIL
 _AND = re.compile(r"\s*#")
 _CLOSING = re.compile(r'\\.|["{}]', re.DOTALL)
 _MACROS_DEEP, _LONGEST_MACRO, _LONGEST_VALUE = 20, 2_000, 50_000
+_LONGEST_TITLE = 2_000
+_PRINTED_BRACES = (("\\textbraceleft", "\ue000"), ("\\textbraceright", "\ue001"), ("\\{", "\ue000"), ("\\}", "\ue001"))
 _NOT_ENTRIES = frozenset({"comment", "preamble", "string"})
 _LINKS = ("url", "ee", "link", "pdf", "howpublished", "bdsk-url-1", "bdsk-url-2", "opturl")
 _VENUES = ("journal", "journaltitle", "eid", "pages", "number", "volume", "booktitle", "publisher", "series", "type")
@@ -82,7 +85,7 @@ def _read_entry(fields: dict[str, str], line: int, reading: Reading, today: date
     add(
         reading,
         Reference(
-            title=title,
+            title=_without_braces(title),
             line=line,
             doi=fields.get("doi", ""),
             eprint=_eprints(fields),
@@ -93,6 +96,14 @@ def _read_entry(fields: dict[str, str], line: int, reading: Reading, today: date
         ),
         today=today,
     )
+
+
+def _without_braces(title: str) -> str:
+    """A title as it is printed: braces that only keep capitals go, those that are printed stay."""
+    for printed, sign in _PRINTED_BRACES:
+        title = title.replace(printed, sign)
+    title = clean_title(title[:_LONGEST_TITLE]).replace("{", "").replace("}", "")
+    return title.replace("\ue000", "{").replace("\ue001", "}")
 
 
 def _eprints(fields: dict[str, str]) -> tuple[str, ...]:

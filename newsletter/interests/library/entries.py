@@ -92,14 +92,14 @@ class Reference:
 
 def add(reading: Reading, reference: Reference, *, today: date) -> None:
     """The reference as an entry, or its line as a refusal when it has neither a title nor an identifier."""
-    readable = clean_title(_storable(reference.title[: 4 * _TITLE_LENGTH]))
+    readable = clean_title(storable(reference.title[: 4 * _TITLE_LENGTH]))
     title = unicodedata.normalize("NFKC", readable)[:_TITLE_LENGTH]  # compared, not shown: SR² is SR2
     if _NO_LETTER.fullmatch(title):
         title = ""
     arxiv_id, doi = _arxiv_id_of(reference, today), _doi_of(reference)
     if title or arxiv_id or doi:
-        abstract = " ".join(_storable(reference.abstract).split())[:_ABSTRACT_LENGTH]
-        note = _storable(reference.own_note)[:NOTE_LENGTH]
+        abstract = " ".join(storable(reference.abstract).split())[:_ABSTRACT_LENGTH]
+        note = storable(reference.own_note)[:NOTE_LENGTH]
         entry = Entry(title, arxiv_id, doi, reference.line, abstract, note)
         reading.take(entry)
     else:
@@ -116,10 +116,10 @@ def _arxiv_id_of(reference: Reference, today: date) -> str | None:
 
 def _doi_of(reference: Reference) -> str | None:
     doi = identifiers.whole_doi(reference.doi) or _first(map(identifiers.linked_doi, reference.links))
-    return doi if doi and len(doi) <= _DOI_LENGTH and doi == _storable(doi) else None
+    return doi if doi and len(doi) <= _DOI_LENGTH and doi == storable(doi) else None
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Without what JSON can escape and no database keeps: zeros and halves of surrogate pairs."""
     return text.encode("utf-8", "ignore").decode().replace("\0", "")
 
