@@ -68,7 +68,7 @@ def library(request: HttpRequest, token: str) -> HttpResponse:
 @secret_page
 def library_file(request: HttpRequest, token: str, suffix: str) -> HttpResponse:
     """The whole library as BibTeX, RIS or CSL-JSON."""
-    link = LibraryLink.objects.select_related("subscriber").filter(pk=links.row_of_token(SCOPE, token)).first()
+    link = LibraryLink.objects.select_related("subscriber").filter(pk=links.row_of_token(SCOPE, token) or 0).first()
     reader = link.subscriber if link else reader_of(token)
     if reader is None or suffix not in FORMATS:
         return link_expired(request)
