@@ -19,7 +19,8 @@ from pathlib import Path
 
 import tests.environment  # noqa: F401  (settings of the developer stay outside, a safe default each)
 from tests.chaos import faults
-from tests.chaos.account import WITNESS, Account, draw_up
+from tests.chaos.account import WITNESS, Account, draw_up, suppressed
+from tests.chaos.aftermath import Aftermath, Outcome
 from tests.chaos.stage import CONNECTIONS, WORKERS, Leaver, Stage
 from tests.processes import ROOT
 
@@ -43,6 +44,7 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="WORD", help="faults whose name holds it, such as relay")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--output", type=Path, default=ROOT / "var" / "chaos.json")
+    parser.add_argument("--faults-only", action="store_true", help="without the mailbox, the approval and the restore")
     options = parser.parse_args()
     seconds = options.seconds or 5.0 * options.faults
     folder = options.output.with_suffix("")
@@ -72,6 +74,10 @@ def main() -> int:
         stage.say("everything is settled" if is_over else "it does not come to an end")
         time.sleep(3)  # whoever would send a second time does it now
         account = draw_up(stage, left=[*left, *gone])
+        after = Outcome() if options.faults_only else Aftermath(stage).play()
+        account.lost += after.lost
+        account.received_twice += after.twice
+        account.wrongly_suppressed = suppressed(stage)
     result = {
         "seed": options.seed,
         "readers": options.readers,
@@ -83,10 +89,14 @@ def main() -> int:
         "unsubscribed_received": len(account.unsubscribed_received),
         "wrongly_suppressed": len(account.wrongly_suppressed),
         "recovery_s": round(recovery, 1),
+        "sent_while_restored": after.left_while_restored,
+        "alarms_rang": len(after.rang),
+        "alarms_silent": len(after.silent),
+        "alarms_stuck": len(after.stuck),
     }
     options.output.write_text(json.dumps(result, indent=2) + "\n")
     _show(result, account, stage)
-    return 0 if account.balances else 1
+    return 0 if account.balances and after.balances else 1
 
 
 def _prepare(stage: Stage, *, readers: int, seconds: float) -> tuple[list[Leaver], list[Leaver]]:
@@ -158,6 +168,7 @@ def _show(result: dict[str, float], account: Account, stage: Stage) -> None:
     table.add_column("count", justify="right")
     table.add_column("allowed", justify="right")
     allowed = dict.fromkeys(("lost", "received_twice", "unsubscribed_received", "wrongly_suppressed"), "0")
+    allowed |= dict.fromkeys(("sent_while_restored", "alarms_silent", "alarms_stuck"), "0")
     allowed["unknown"] = str(account.unknown_bound)
     for name, value in result.items():
         if name != "unknown_bound":

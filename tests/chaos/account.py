@@ -72,8 +72,7 @@ def draw_up(stage: Stage, *, left: Sequence[Leaver]) -> Account:
     account.received = len(received)
     account.states.update(state for _, state, _ in rows.values())
     account.received_twice = [f"{email}: {count} mails" for email, count in received.items() if count > 1]
-    # No answer of this relay says that an address does not exist.
-    account.wrongly_suppressed = [email for email, reader in readers.items() if reader == "suppressed"]
+    account.wrongly_suppressed = suppressed(stage)
     for email, reader in readers.items():
         fault = _fault(rows.get(email), reader=reader, got=received.get(email, 0), relay=stage.relay, email=email)
         if fault:
@@ -86,6 +85,11 @@ def draw_up(stage: Stage, *, left: Sequence[Leaver]) -> Account:
     account.illegal = [f"{old} to {new}: {n}" for old, new, n in stage.ask(changes) or [] if new not in LEGAL[old]]
     account.unknown_bound = CONNECTIONS * stage.kills + stage.relay.cut_in_flight
     return account
+
+
+def suppressed(stage: Stage) -> list[str]:
+    """No answer of this relay says that an address does not exist."""
+    return [email for email, reader in stage.ask(READERS) or [] if reader == "suppressed"]
 
 
 def _fault(row: tuple[int, str, str] | None, *, reader: str, got: int, relay: Relay, email: str) -> str:

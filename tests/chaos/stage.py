@@ -44,6 +44,7 @@ class Stage:
         self.relay = Relay(seed=seed)
         self.postgres = PostgresServer()
         self.redis = RedisServer()
+        self.mailbox = folder.resolve() / "bounces"
         self.kills = 0  # of processes that hold connections to the relay
         self.log: list[str] = []
         self.started_at = 0.0
@@ -51,17 +52,20 @@ class Stage:
         self.hands = ThreadPoolExecutor(64, thread_name_prefix="hand")
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
-        self._programs: list[Program] = []
+        self.programs: list[Program] = []
 
     def __enter__(self) -> Self:
         self.relay.__enter__()
         self.postgres.start()
         self.redis.start()
+        for name in ("new", "cur", "tmp"):
+            (self.mailbox / name).mkdir(parents=True)
         self.env = {
             "DATABASE_URL": self.postgres.url,
             "REDIS_URL": self.redis.url,
             "EMAIL_URL": self.relay.url,
             "VAR_DIR": str(self.folder),
+            "BOUNCE_MAILBOX_URL": f"maildir://{self.mailbox}",
             "TICK_SECONDS": "1",
             "DELIVERY_LEASE_SECONDS": "5",
             "DELIVERY_RETRY_SECONDS": "3",
@@ -75,7 +79,7 @@ class Stage:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for program in self._programs:
+        for program in self.programs:
             program.kill()
         self.hands.shutdown()
         self.relay.__exit__()
@@ -89,8 +93,8 @@ class Stage:
         self.keeper = Worker("keeper", queues="confirm,ingest,maintenance", **place)
         self.beat = Beat(**place)
         self.second_beat = Beat("second-beat", **place)
-        self._programs = [self.site, *self.workers, self.keeper, self.beat, self.second_beat]
-        list(self.hands.map(lambda program: program.start(), self._programs[:-1]))
+        self.programs = [self.site, *self.workers, self.keeper, self.beat, self.second_beat]
+        list(self.hands.map(lambda program: program.start(), self.programs[:-1]))
 
     def say(self, what: str) -> None:
         line = f"{time.time() - self.started_at:6.1f} s  {what}"
