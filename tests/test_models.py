@@ -38,9 +38,11 @@ def sort_keys(paper: Paper) -> tuple[date, int, bool]:
 
 def test_a_topic_knows_its_papers_by_their_day_votes_and_code() -> None:
     listed = assign(make_paper(listed_on=date(2026, 3, 2), upvotes=7, code_url="https://github.com/a/b"), "vision")
-    unlisted = assign(make_paper(listed_on=None), "vision")
+    published = assign(make_paper(listed_on=None, published_on=date(2026, 3, 1)), "vision")
+    unlisted = assign(make_paper(listed_on=None, published_on=None), "vision")
 
     assert sort_keys(listed) == (date(2026, 3, 2), 7, True)
+    assert sort_keys(published) == (date(2026, 3, 1), 0, False)
     assert sort_keys(unlisted) == (UNLISTED, 0, False)
 
 

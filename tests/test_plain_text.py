@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from newsletter.catalogue.topics.labelled_examples import singular
 from newsletter.mail import plain_text as mail_text
 
 TEXT = st.text(
@@ -183,4 +184,4 @@ def test_a_gist_holds_whole_words_and_never_ends_on_one_that_asks_for_another(
 
 @given(st.sampled_from(["agents", "class", "bus", "studies", "analysis", "is", "models", "gas"]))
 def test_the_singular_of_a_singular_is_itself(word: str) -> None:
-    assert mail_text.singular(mail_text.singular(word)) == mail_text.singular(word)
+    assert singular(singular(word)) == singular(word)
