@@ -145,6 +145,17 @@ def test_five_entries_shape_the_digest_and_a_verdict_outranks_them() -> None:
     assert found[0][0] > found[0][1]
 
 
+def test_ids_of_papers_we_do_not_know_say_nothing_until_we_do() -> None:
+    reader, candidate = make_reader(), make_paper(title="A new song of whales")
+    bring(reader, "".join(f"2401.{number:05}\n" for number in range(9)))
+    assert ReaderProfiles([candidate.pk]).of([reader.pk]) == (None, None)
+    for number in range(9):
+        make_paper(title=f"Songs of whales, part {number}", arxiv_id=f"2401.{number:05}")
+    _found, trust = ReaderProfiles([candidate.pk]).of([reader.pk])
+    assert trust is not None
+    assert trust.tolist() == pytest.approx([9 / 30])
+
+
 def test_newer_entries_weigh_more() -> None:
     whale = make_paper(title="A new song of whales", abstract="Whales sing in the north.")
     train = make_paper(title="A new timetable of trains", abstract="Trains run in the south.")

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-from django.db.models import F, Max, Window
-from django.db.models.functions import RowNumber
+from django.db.models import F, Max, OuterRef, Subquery, Window
+from django.db.models.functions import Coalesce, RowNumber
 
 from newsletter.catalogue.topics import embeddings
 from newsletter.interests import profile
@@ -151,8 +151,12 @@ class ReaderProfiles:
 def _latest_entries(readers: Sequence[int]) -> Iterable[tuple[int, int, int | None, datetime]]:
     """Reader, entry, its paper and moment: the latest of each reader's library, newest first."""
     place = Window(RowNumber(), partition_by=F("subscriber_id"), order_by=[F("at").desc(), F("pk").desc()])
-    latest = LibraryEntry.objects.filter(subscriber__any_of=readers).annotate(place=place).filter(place__lte=REMEMBERED)
-    return latest.order_by("-at", "-pk").values_list("subscriber_id", "pk", "paper_id", "at").iterator()
+    came_since = Paper.objects.filter(arxiv_id=OuterRef("arxiv_id")).values("pk")
+    entries = LibraryEntry.objects.filter(subscriber__any_of=readers)
+    entries = entries.annotate(known=Coalesce(F("paper_id"), Subquery(came_since)))
+    telling = entries.exclude(known=None, title="", text="")  # of a number alone we know nothing
+    latest = telling.annotate(place=place).filter(place__lte=REMEMBERED)
+    return latest.order_by("-at", "-pk").values_list("subscriber_id", "pk", "known", "at").iterator()
 
 
 def _lists(papers_of: Sequence[Mapping[int, float]], row_of: Mapping[int, int]) -> tuple[profile.Ints, profile.Ints]:

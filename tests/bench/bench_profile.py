@@ -113,14 +113,16 @@ def _precisions(corpus: Corpus, readers: list[Rows], method: Method, shown: int,
             yield float(np.isin(np.argsort(-scores, kind="stable")[:10], liked).mean())
 
 
-def ours(corpus: Corpus, *, meanings: NDArray[np.float32] | None = None) -> Method:
+def ours(corpus: Corpus, *, meanings: NDArray[np.float32] | None = None, brought: list[str] | None = None) -> Method:
+    """Our profile. ``brought``: texts of the liked papers where we know no more of them, as of entries of a library."""
     words = profiles.TextModel(corpus.texts, topics=corpus.topics, fields=corpus.fields, meanings=meanings)
     vectors = words.vectors(corpus.texts, topics=corpus.topics, meanings=meanings)
+    known = words.vectors(brought, topics=np.zeros_like(corpus.topics)) if brought else vectors
     none = np.zeros(2, dtype=np.int64)
 
     def method(given: Rows) -> NDArray[np.float64]:
         judged = profiles.Judged(np.array([0, len(given)]), given, none, none[:0])
-        return profiles.personal_relevance(vectors, vectors, judged, usual=words.usual)[0][0].astype(float)
+        return profiles.personal_relevance(known, vectors, judged, usual=words.usual)[0][0].astype(float)
 
     return method
 
@@ -185,6 +187,8 @@ def main() -> None:
     print(f"{corpus.papers} papers, {len(corpus.pages)} pages; P@10 by liked papers shown")
     print(f"{'':22}" + "".join(f"{f'{name}, {shown}':>12}" for name in readers for shown in (5, 20)) + "     mean, 5")
     methods = others(corpus) | {"ours": ours(corpus)}
+    methods["ours, unknown papers"] = ours(corpus, brought=corpus.texts)
+    methods["ours, unknown titles"] = ours(corpus, brought=[text.partition("\n")[0] for text in corpus.texts])
     if encoder := text_encoder.encoder():
         methods["ours, with semantic"] = ours(corpus, meanings=encoder.encode(corpus.texts))
     for name, method in methods.items():
