@@ -19,7 +19,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from newsletter import delivery, planning, search
-from newsletter.catalogue import polling, submissions
+from newsletter.catalogue import choose_key_sentences, polling, submissions
 from newsletter.catalogue.topics import embeddings
 from newsletter.delivery import restore_detection as high_water
 from newsletter.delivery import webhooks
@@ -75,6 +75,8 @@ def tick() -> None:
 @shared_task(name="newsletter.tasks.ingest")
 def ingest() -> None:
     gather_due(deadline=timezone.now() + SLICE)
+    now = timezone.now()
+    choose_key_sentences.keep_up(deadline=now + READING, should_stop=_leaving.is_set)
     now = timezone.now()
     search.keep_up(now=now, deadline=now + READING, should_stop=_leaving.is_set)
     search.keep_queries(now=now, deadline=timezone.now() + READING / 2, should_stop=_leaving.is_set)

@@ -89,6 +89,7 @@ def readers() -> dict[str, Callable[[str], object]]:
     import numpy as np
 
     from newsletter.catalogue.http_client import FetchError, FetchPolicy, _checked
+    from newsletter.catalogue.key_sentence import key_sentence
     from newsletter.catalogue.sources import arxiv_query, hf_daily, hf_saved_listing, paper_identifiers, public_urls
     from newsletter.catalogue.sources import clean_text as text
     from newsletter.catalogue.sources.latex.commands import to_text
@@ -145,8 +146,7 @@ def readers() -> dict[str, Callable[[str], object]]:
         "paragraphs": mail_text.paragraphs,
         "shorten": lambda raw: mail_text.shorten(raw, width=60),
         "wrap": mail_text.wrap,
-        "sentences": mail_text.sentences,
-        "gist": mail_text.gist,
+        "key sentence": lambda text: key_sentence(text, text),
         "query": refusing(query.parse, query.QueryError),
         "short query": refusing(lambda raw: query.parse(raw[: query.LONGEST]), query.QueryError),
         "words": tokens.words_of,

@@ -285,7 +285,7 @@ def test_the_feeds_of_editions_name_each_with_its_papers(client: Client) -> None
     assert daily.findtext(f"{ATOM}title") == "Wednesday, 18 March 2026"
     assert weekly.findtext(f"{ATOM}title") == "The week in papers, 9–15 March 2026"
     assert daily.find(f"{ATOM}link").get("href") == f"{SITE}{PAGE}"
-    said = daily.findtext(f"{ATOM}summary")
+    said = daily.findtext(f"{ATOM}content")
     assert "Alpha &amp; &lt;b&gt;</a>" in said
     assert "<p>Read &lt;this&gt;.</p>" in said
     body = json.loads(client.get("/feeds/editions.json").content)

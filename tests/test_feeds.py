@@ -214,7 +214,7 @@ def test_the_atom_feed_holds_the_newest_two_days_by_trend(client: Client) -> Non
     assert [entry.findtext(f"{ATOM}title") for entry in entries] == ["First", "Second", "Before"]
     assert entries[0].find(f"{ATOM}link").attrib["href"] == f"{SITE}/paper/{first.pk}/"
     assert entries[0].findtext(f"{ATOM}id") == f"{SITE}/paper/{first.pk}/"
-    assert entries[0].findtext(f"{ATOM}summary") == "About first."
+    assert entries[0].findtext(f"{ATOM}content") == "About first."
     assert [each.text for each in entries[0].findall(f"{ATOM}author/{ATOM}name")] == ["Ada Lovelace", "Alan Turing"]
     assert [each.attrib["term"] for each in entries[0].findall(f"{ATOM}category")] == [topic.name]
     assert feed.find(f"{ATOM}link[@rel='self']").attrib["href"] == f"{SITE}/feeds/today.atom"
@@ -268,7 +268,7 @@ def test_feeds_carry_any_text_as_text(client: Client, path: str, hostile: str) -
     entry = xml(client.get(f"{path}atom")).find(f"{ATOM}entry")
 
     assert entry.findtext(f"{ATOM}title") == written
-    assert entry.findtext(f"{ATOM}summary") == written
+    assert entry.findtext(f"{ATOM}content") == written
     assert client.get(f"{path}json").json()["items"][0]["title"] == hostile
 
 
@@ -333,7 +333,7 @@ def test_new_words_move_the_entry(client: Client) -> None:
 def test_a_feed_program_reads_abstracts_as_the_text_they_are(client: Client, path: str, text: str) -> None:
     place(make_paper(title="Only", abstract=text), make_topic("vision"))
 
-    summary = xml(client.get(f"{path}atom")).find(f"{ATOM}entry/{ATOM}summary")
+    summary = xml(client.get(f"{path}atom")).find(f"{ATOM}entry/{ATOM}content")
 
     assert (summary.attrib["type"], summary.text) == ("text", text)
 

@@ -35,7 +35,7 @@ _LINK_FIELDS = ("url", "code_url", "project_url", "thumbnail_url", "organization
 _COUNTERS = {"upvotes": "upvotes", "stars": "github_stars"}
 _UPDATED = (
     *("arxiv_id", "title_key", "title_head", "title_tail", *_TEXT_FIELDS, *_LINK_FIELDS),
-    *("listed_on", "first_seen_at", "reworded_at", "withdrawn_at", "said_by", *_COUNTERS.values()),
+    *("listed_on", "first_seen_at", "reworded_at", "key_sentence", "withdrawn_at", "said_by", *_COUNTERS.values()),
 )
 _ROMAN = frozenset(["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x"])
 
@@ -201,8 +201,10 @@ def _merge(entry: _Entry, seen: Observation, *, now: datetime) -> None:
     paper.first_seen_at = min(paper.first_seen_at, at)
     if seen.withdrawn and paper.withdrawn_at is None:
         paper.withdrawn_at = at
-    if paper.pk and any(getattr(paper, name) != before[name] for name in ("title", "abstract")):
-        paper.reworded_at = at
+    if any(getattr(paper, name) != before[name] for name in ("title", "abstract")):
+        paper.key_sentence = None
+        if paper.pk:
+            paper.reworded_at = at
     after = {name: getattr(paper, name) for name in _UPDATED}
     entry.is_changed |= after != before
     entry.is_reworded |= any(after[name] != before[name] for name in ("title", "abstract", "authors", "categories"))

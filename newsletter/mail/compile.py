@@ -22,6 +22,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext as _
 
+from newsletter.catalogue.key_sentence import key_sentence
 from newsletter.mail import assemble, encoding, subject_lines
 from newsletter.mail import plain_text as mail_text
 from newsletter.mail.digest_links import LinkKind, click_url, digest_url, links_of, verdict_url
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 TEMPLATES = "emails/digest"
 INDENT = "    "
 TITLE_WIDTH = 300  # columns; a longer title is shortened in the mail
+SUMMARY_WIDTH = 600  # columns; no sentence of a thousand abstracts is longer but a list that goes on
 SHORT_TITLE_WIDTH = 72
 LIKED_TITLE_WIDTH = 60
 SUBJECT_WIDTH = 80
@@ -222,8 +224,8 @@ class _Press:
         parts: dict[str, Any] = {}
         whys = reasons(item, topics=topics)
         for part in ("html", "text"):
-            gist = sheet.summary or sheet.authors or sheet.title
-            preview = mail_text.shorten(subject_lines.preheader(self.edition, gist), width=PREVIEW_WIDTH)
+            line = sheet.summary or sheet.authors or sheet.title
+            preview = mail_text.shorten(subject_lines.preheader(self.edition, line), width=PREVIEW_WIDTH)
             pieces = self._pieces_of_paper(sheet, part=part)
             pieces["preview"] = conditional_escape(preview) if part == "html" else ""
             parts[part] = {
@@ -273,6 +275,9 @@ class _Sheet:
     def of(cls, item: EditionItem, *, addresses: Mapping[LinkKind, str], delivery_mark: str) -> _Sheet:
         paper = item.paper
         shown = [row.topic for row in paper.paper_topics.all() if row.is_assigned][:TOPICS_SHOWN]
+        chosen = paper.key_sentence
+        if chosen is None:
+            chosen = key_sentence(paper.title, paper.abstract)
         judge = verdict_url(delivery_mark, item.pk)
         verdicts = [(_("Save"), f"{judge}#save")]
         verdicts += [(_("More like this"), f"{judge}#more"), (_("Less like this"), f"{judge}#less")]
@@ -287,7 +292,7 @@ class _Sheet:
         return cls(
             title=mail_text.shorten(paper.title, width=TITLE_WIDTH),
             authors=authors_line([mail_text.one_line(str(name)) for name in paper.authors]),
-            summary=mail_text.gist(paper.abstract),
+            summary=mail_text.shorten(chosen, width=SUMMARY_WIDTH),
             note=_("Editor: %s") % note if (note := mail_text.one_line(item.note)) else "",
             topics=tuple(mail_text.one_line(topic.local_name) for topic in shown),
             url=addresses[LinkKind.PAPER],

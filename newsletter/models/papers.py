@@ -25,6 +25,7 @@ UNLISTED = date.min  # the day of papers of which none is known: after all other
 BEGUN = 5  # papers: a daily list with fewer does not take the front page before its day is over
 SHOWN = Q(merged_into__isnull=True, is_hidden=False)
 WITH_CODE = ~Q(code_url="")
+WORDS = frozenset(["title", "abstract"])  # with which the key sentence has to be chosen again, whoever writes them
 SORT_KEYS = frozenset(
     ["listed_on", "published_on", "upvotes", "code_url"]
 )  # of which the paper's topics keep a copy, whoever writes
@@ -69,6 +70,8 @@ class PaperQuerySet(models.QuerySet["Paper"]):
         return self.prefetch_related(models.Prefetch("paper_topics", queryset=assigned))
 
     def update(self, **fields: Any) -> int:
+        if not WORDS.isdisjoint(fields):
+            fields.setdefault("key_sentence", None)
         if SORT_KEYS.isdisjoint(fields):
             return super().update(**fields)
         papers = list(self.values_list("pk", flat=True))
@@ -77,6 +80,7 @@ class PaperQuerySet(models.QuerySet["Paper"]):
         return changed
 
     def bulk_create(self, objs: Iterable[Paper], *args: Any, **kwargs: Any) -> list[Paper]:
+        """Insert them, or with ``update_fields`` write those of papers that are there."""
         papers = super().bulk_create(list(objs), *args, **kwargs)
         if not SORT_KEYS.isdisjoint(kwargs.get("update_fields") or ()):
             PaperTopic.objects.copy_sort_keys([paper.pk for paper in papers])
@@ -136,6 +140,11 @@ class Paper(models.Model):
     title_head = models.CharField(max_length=24, editable=False, blank=True)
     title_tail = models.CharField(max_length=24, editable=False, blank=True)
     abstract = models.TextField(blank=True)
+    key_sentence = models.TextField(  # noqa: DJ001 - empty is an answer too
+        null=True,
+        editable=False,
+        help_text=_("The sentence that says what it brings. Null: not chosen yet."),
+    )
     authors = models.JSONField(default=list, blank=True)
     published_on = models.DateField(null=True, blank=True, help_text=_("Date of the first version. Empty if unknown."))
     listed_on = models.DateField(null=True, blank=True, db_index=True, help_text=_("The daily list it appeared on."))
@@ -203,6 +212,7 @@ class Paper(models.Model):
                 name="papers_with_a_score",
             ),
             models.Index(fields=["-first_seen_at", "id"], name="papers_by_arrival"),
+            models.Index(fields=["-id"], condition=Q(key_sentence__isnull=True), name="papers_without_key_sentence"),
             models.Index(day_of().desc(), F("id").desc(), condition=SHOWN, name="papers_by_day"),
             # Not db_index: it would add a second index for LIKE to each, which nobody asks.
             models.Index(fields=["title_key"], name="papers_by_title"),
@@ -214,6 +224,10 @@ class Paper(models.Model):
         return self.title
 
     def save(self, *args: Any, **kwargs: Any) -> None:
+        if not WORDS.isdisjoint(kwargs.get("update_fields") or WORDS):
+            self.key_sentence = None
+            if kwargs.get("update_fields"):
+                kwargs["update_fields"] = {*kwargs["update_fields"], "key_sentence"}
         super().save(*args, **kwargs)
         PaperTopic.objects.copy_sort_keys([self.pk])
 

@@ -79,5 +79,6 @@ def _entry(shown: Shown) -> Entry:
         updated_at=edition.frozen_at,
         authors=[site_as_author()],
         tags=[edition.get_cadence_display()],
-        more={"summary": "; ".join(xml_text(lead.title) for lead in shown.leads[:TITLES_SHOWN])},
+        summary="; ".join(xml_text(lead.title) for lead in shown.leads[:TITLES_SHOWN]),
+        more={},
     )

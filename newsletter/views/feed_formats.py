@@ -25,6 +25,7 @@ class Entry:
     title: str
     link: str
     content: str  # a SafeString is HTML, any other is plain text
+    summary: str = ""  # plain text: what it brings in a sentence, where that is known
     published_at: datetime | None
     updated_at: datetime | None  # a feed reader shows an entry anew only when this moves (RFC 4287, 4.2.15)
     authors: Sequence[dict[str, str]]
@@ -64,7 +65,9 @@ class _Atom(Atom1Feed):
                     handler.addQuickElement(element, author[element])
             handler.endElement("author")
         content: str = item["content"]
-        handler.addQuickElement("summary", content, {"type": "html" if isinstance(content, SafeString) else "text"})
+        if item["summary"]:
+            handler.addQuickElement("summary", item["summary"])
+        handler.addQuickElement("content", content, {"type": "html" if isinstance(content, SafeString) else "text"})
         for address, kind in item["related"]:
             handler.addQuickElement("link", "", {"rel": "related", "href": address, "type": kind})
 
@@ -87,6 +90,7 @@ def _atom(feed: Feed) -> HttpResponse:
             title=xml_text(entry.title),
             link=entry.link,
             description=xml_text(entry.content),
+            summary=xml_text(entry.summary),
             content=xml_text(entry.content),  # the generator makes a plain str of its description
             unique_id=entry.link,
             authors=[{"name": xml_text(author["name"]), "uri": author.get("url", "")} for author in entry.authors],
@@ -123,6 +127,7 @@ def _json_item(entry: Entry) -> dict[str, Any]:
         "date_published": entry.published_at.isoformat() if entry.published_at else None,
         "date_modified": entry.updated_at.isoformat() if entry.updated_at else None,
         "authors": [*entry.authors],
+        **({"summary": entry.summary} if entry.summary else {}),
         "tags": [*entry.tags],
         "attachments": [{"url": address, "mime_type": kind} for address, kind in entry.related if kind == PDF],
         **entry.more,

@@ -146,6 +146,7 @@ def _entry(paper: Paper) -> Entry:
         title=paper.title,
         link=settings.SITE_URL + paper.get_absolute_url(),
         content=_content(paper),
+        summary=paper.key_sentence or "",
         published_at=paper.first_seen_at,
         updated_at=_updated_at(paper),
         authors=[{"name": name} for name in paper.authors],

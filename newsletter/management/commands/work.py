@@ -21,6 +21,7 @@ from django.db import connection
 from django.utils import timezone
 
 from newsletter import search, tasks
+from newsletter.catalogue import choose_key_sentences
 from newsletter.catalogue.topics import embeddings
 from newsletter.celery import TimeIsUp
 from newsletter.delivery import webhooks
@@ -64,6 +65,7 @@ def work(stop: threading.Event, *, once: bool = False) -> None:
             steps += [partial(step, now=now) for step in (tasks.score_if_due, tasks.keep_house, tasks.plan_due)]
             steps.append(partial(curator_mails.send_due, now=now, deadline=now + SLICE))
             steps.append(partial(reconcile.reconcile_due, now=now, deadline=now + SLICE))
+            steps.append(partial(choose_key_sentences.keep_up, deadline=now + SLICE / 2))
             steps += [partial(search.keep_up, now=now, deadline=now + SLICE / 2)]
             steps += [partial(search.keep_queries, now=now, deadline=now + SLICE)]
         failures = [error for step in steps if (error := _failure_of(step))]
