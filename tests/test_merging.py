@@ -117,6 +117,17 @@ def test_two_papers_that_turn_out_to_be_one_after_the_freeze_stand_once_in_a_dig
     assert [item for item, *_ in picks] == [EditionItem.objects.get(paper=double).pk]
 
 
+def test_an_abstract_moves_with_its_source_and_back() -> None:
+    kept, double = make_paper(abstract=""), make_paper(abstract="x²", abstract_source="$x^2$")
+    merging.merge(double, into=kept, by=None, now=NOON)
+    kept.refresh_from_db()
+    assert (kept.abstract, kept.abstract_source) == ("x²", "$x^2$")
+    double.refresh_from_db()
+    merging.split(double)
+    kept.refresh_from_db()
+    assert (kept.abstract, kept.abstract_source) == ("", "")
+
+
 def test_ingest_follows_the_merge() -> None:
     kept, double = make_paper(), make_paper(arxiv_id="2603.99999")
     merge(double, kept)

@@ -15,7 +15,7 @@ from newsletter.catalogue.http_client import FetchPolicy
 from newsletter.catalogue.polling import poll_due, poll_source, troubles
 from newsletter.catalogue.sources import arxiv_daily, arxiv_query, hf_daily
 from newsletter.catalogue.sources.observation import Observation, Request, Source
-from newsletter.models import Paper, Signal, SourceHost, SourceRun
+from newsletter.models import Paper, Sighting, Signal, SourceHost, SourceRun
 from newsletter.monitoring import alarms
 from tests.builders import NOON, make_paper
 from tests.replay import Replay, Reply, replaying
@@ -191,6 +191,24 @@ def test_arxiv_is_asked_about_papers_that_others_named_and_its_word_counts(web: 
     assert source.requests[0].wanted_ids == ("2603.00001",)
     assert (paper.title, paper.categories, paper.organization) == (title, ["stat.ML", "cs.LG"], "Meadow Institute")
     gather(source, now=NOON + timedelta(hours=1))
+    assert source.requests[1].wanted_ids == ()
+
+
+def test_papers_from_before_sources_were_kept_are_read_anew_once(web: Replay) -> None:
+    old = make_paper(arxiv_id="2501.00001", first_seen_at=NOON - timedelta(days=100), title="Ξ⁰+ invisible")
+    hand = make_paper(arxiv_id="2501.00002", first_seen_at=NOON - timedelta(days=100), title_source="")
+    for paper in (old, hand):
+        Sighting.objects.create(
+            paper=paper, source="arxiv_query", key=paper.arxiv_id, seen_at=NOON - timedelta(days=99)
+        )
+    entry = query_entry("2501.00001v1", r"$Ξ^0\toΛ+ \text{invisible}$", summary=r"By $\mathbb{Z}_2$.")
+    source = Moved(arxiv_query, [web.on("/api", Reply(query_feed(entry), kind=ATOM))])
+    gather(source, now=NOON)
+    assert source.requests[0].wanted_ids == ("2501.00001",)
+    old.refresh_from_db()
+    assert (old.title, old.title_source) == ("Ξ⁰→Λ+ invisible", r"$Ξ^0\toΛ+ \text{invisible}$")
+    assert (old.abstract, old.abstract_source) == ("By ℤ₂.", r"By $\mathbb{Z}_2$.")
+    gather(source, now=NOON + timedelta(days=2))
     assert source.requests[1].wanted_ids == ()
 
 

@@ -260,6 +260,8 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
 
     def save_model(self, request: HttpRequest, obj: Paper, form: Any, change: bool) -> None:
         obj.said_by = obj.said_by | dict.fromkeys(set(form.changed_data) - {"is_hidden"}, "curator")
+        for name in {"title", "abstract"}.intersection(form.changed_data):
+            setattr(obj, f"{name}_source", "")  # it is no longer what the source wrote
         super().save_model(request, obj, form, change)
         if {"title", "abstract", "authors"}.intersection(form.changed_data):
             SearchEntry.objects.filter(paper=obj).update(is_stale=True)

@@ -25,7 +25,7 @@ from newsletter.api.request_checks import json_response
 from newsletter.catalogue import submissions
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.provenance import API as SOURCE
-from newsletter.catalogue.sources.clean_text import clean_abstract, clean_name, clean_title
+from newsletter.catalogue.sources.clean_text import clean_abstract, clean_name, clean_title, source_text
 from newsletter.catalogue.sources.observation import Observation
 from newsletter.catalogue.sources.paper_identifiers import arxiv_id as parsed_arxiv_id
 from newsletter.catalogue.sources.paper_identifiers import could_exist, title_key
@@ -112,6 +112,8 @@ def _observation(sent: schemas.Submission, *, by: ApiKey, now: datetime) -> Obse
         api_key=by.pk,
         title=title,
         abstract=abstract,
+        title_source=source_text(sent.title),
+        abstract_source=source_text(sent.abstract),
         arxiv_id=parsed[0] if parsed else None,
         authors=tuple(filter(None, map(clean_name, sent.authors))),
         published_on=sent.published_on,

@@ -32,9 +32,10 @@ _SAME_ABSTRACT = 0.5  # share of common words; abstracts of other papers in the 
 
 _TEXT_FIELDS = ("title", "abstract", "authors", "published_on", "categories")
 _LINK_FIELDS = ("url", "code_url", "project_url", "thumbnail_url", "organization")
+_SOURCES = {"title": "title_source", "abstract": "abstract_source"}
 _COUNTERS = {"upvotes": "upvotes", "stars": "github_stars"}
 _UPDATED = (
-    *("arxiv_id", "title_key", "title_head", "title_tail", *_TEXT_FIELDS, *_LINK_FIELDS),
+    *("arxiv_id", "title_key", "title_head", "title_tail", *_TEXT_FIELDS, *_LINK_FIELDS, *_SOURCES.values()),
     *("listed_on", "first_seen_at", "reworded_at", "key_sentence", "withdrawn_at", "said_by", *_COUNTERS.values()),
 )
 _ROMAN = frozenset(["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x"])
@@ -191,6 +192,8 @@ def _merge(entry: _Entry, seen: Observation, *, now: datetime) -> None:
                 if getattr(paper, name) != value or name not in said_by:
                     said_by[name] = _sayer(seen)
                 setattr(paper, name, value)
+                if name in _SOURCES:
+                    setattr(paper, _SOURCES[name], getattr(seen, _SOURCES[name]))
     if seen.arxiv_id and (not paper.arxiv_id or (seen.api_key is None and said_by.get("arxiv_id", "")[:4] == "api:")):
         said_by["arxiv_id"] = _sayer(seen)  # a source bears out what a program said
     paper.said_by = said_by
@@ -227,6 +230,8 @@ def _doubt_programs(paper: Paper, seen: Observation, said_by: dict[str, str]) ->
     for name in (*_TEXT_FIELDS, *_LINK_FIELDS):
         if name in said_by:
             setattr(paper, name, getattr(Paper(), name))
+            if name in _SOURCES:
+                setattr(paper, _SOURCES[name], "")
             del said_by[name]
 
 

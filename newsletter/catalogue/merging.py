@@ -93,10 +93,12 @@ def split(paper: Paper) -> None:
     for name in moved["filled"]:
         if getattr(into, name) == getattr(merged.paper, name):
             setattr(into, name, getattr(Paper(), name))
+            if name == "abstract":
+                into.abstract_source = ""
     for name, before in moved["earlier"].items():
         if getattr(into, name) == getattr(merged.paper, name):
             setattr(into, name, EARLIER[name](before) if before else None)
-    into.save(update_fields=[*moved["filled"], *moved["earlier"]])
+    into.save(update_fields=[*moved["filled"], *moved["earlier"], "abstract_source"])
     SearchEntry.objects.filter(paper=into).update(is_stale=True)
     Paper.objects.filter(pk=paper.pk).update(merged_into=None)
     Paper.objects.filter(pk__in=moved["papers"], merged_into=into).update(merged_into=paper)
@@ -122,6 +124,8 @@ def _fill(into: Paper, paper: Paper) -> tuple[list[str], dict[str, str | None]]:
     filled = [name for name in FILLED if getattr(paper, name) and not getattr(into, name)]
     for name in filled:
         setattr(into, name, getattr(paper, name))
+        if name == "abstract":
+            into.abstract_source = paper.abstract_source
         into.said_by = into.said_by | ({name: paper.said_by[name]} if name in paper.said_by else {})
     earlier: dict[str, str | None] = {}
     for name in EARLIER:
@@ -129,7 +133,7 @@ def _fill(into: Paper, paper: Paper) -> tuple[list[str], dict[str, str | None]]:
         if theirs and (ours is None or theirs < ours):
             earlier[name] = ours.isoformat() if ours else None
             setattr(into, name, theirs)
-    into.save(update_fields=[*filled, *earlier, "said_by"])
+    into.save(update_fields=[*filled, *earlier, "said_by", "abstract_source"])
     SearchEntry.objects.filter(paper=into).update(is_stale=True)
     return filled, earlier
 

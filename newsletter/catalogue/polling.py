@@ -237,7 +237,10 @@ def request_of(now: datetime) -> Request:
 
 
 def wanted_ids(now: datetime) -> list[str]:
-    """Return arXiv ids to fetch: accepted submissions, papers never fetched, and again those in editions."""
+    """Return arXiv ids to fetch: accepted submissions, papers never fetched, again those in editions; then old papers.
+
+    Old ones are those whose text was stored before its source was kept: what places are left read each of them anew.
+    """
     asked = _arxiv_asked_since(now - _ASK_AGAIN)
     papers = Paper.objects.filter(arxiv_id__isnull=False, merged_into__isnull=True).order_by("-first_seen_at", "-pk")
     heard = Sighting.objects.filter(source=arxiv_query.SOURCE, paper=OuterRef("pk"))
@@ -251,6 +254,7 @@ def wanted_ids(now: datetime) -> list[str]:
         (unasked, asked),
         (standing.filter(pk__any_of=set(going)), asked),
         (standing.filter(pk__any_of=set(sent)), _arxiv_asked_since(now - _ASK_AGAIN_SENT)),
+        (papers.filter(Exists(heard), title_source__isnull=True), asked),
     ):
         names = group.values_list("arxiv_id", flat=True)[: len(known) + _IDS_AT_ONCE]
         wanted |= dict.fromkeys(str(name) for name in names if name not in known)

@@ -145,6 +145,10 @@ class Paper(models.Model):
         editable=False,
         help_text=_("The sentence that says what it brings. Null: not chosen yet."),
     )
+    # Title and abstract as their source wrote them, LaTeX and all. Null: from before they were kept, so arXiv is asked
+    # for them once. Empty: there is nothing but the readable text, as after an edit by hand.
+    title_source = models.TextField(null=True, editable=False)  # noqa: DJ001
+    abstract_source = models.TextField(null=True, editable=False)  # noqa: DJ001
     authors = models.JSONField(default=list, blank=True)
     published_on = models.DateField(null=True, blank=True, help_text=_("Date of the first version. Empty if unknown."))
     listed_on = models.DateField(null=True, blank=True, db_index=True, help_text=_("The daily list it appeared on."))
@@ -193,6 +197,11 @@ class Paper(models.Model):
                 include=["score_weekly", "score_monthly"],
                 condition=SHOWN & WITH_CODE,
                 name="listed_papers_with_code",
+            ),
+            models.Index(
+                fields=["-first_seen_at", "-id"],
+                condition=Q(title_source__isnull=True, arxiv_id__isnull=False, merged_into__isnull=True),
+                name="papers_without_source",
             ),
             models.Index(
                 fields=["-score_weekly", "-upvotes", "-id"],

@@ -11,7 +11,7 @@ import re
 from datetime import datetime, timedelta
 
 from newsletter.catalogue.sources import arxiv_atom, public_urls
-from newsletter.catalogue.sources.clean_text import clean_abstract, clean_title
+from newsletter.catalogue.sources.clean_text import clean_abstract, clean_title, source_text
 from newsletter.catalogue.sources.observation import Observation, Request
 from newsletter.catalogue.sources.paper_identifiers import arxiv_id
 
@@ -43,9 +43,8 @@ def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:
         title = clean_title(arxiv_atom.text(entry, "atom:title"))
         if identifier is None or not title:
             continue
-        abstract = public_urls.without_proxies(
-            clean_abstract(_SUMMARY_HEAD.sub("", arxiv_atom.text(entry, "atom:summary")))
-        )
+        summary = _SUMMARY_HEAD.sub("", arxiv_atom.text(entry, "atom:summary"))
+        abstract = public_urls.without_proxies(clean_abstract(summary))
         found.append(
             Observation(
                 source=SOURCE,
@@ -54,6 +53,8 @@ def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:
                 arxiv_id=identifier[0],
                 title=title,
                 abstract=abstract,
+                title_source=source_text(arxiv_atom.text(entry, "atom:title")),
+                abstract_source=source_text(summary),
                 authors=arxiv_atom.authors(entry),
                 code_url=public_urls.code_url(abstract),
                 project_url=public_urls.project_url(abstract),

@@ -11,7 +11,7 @@ import re
 from datetime import date, datetime, timedelta
 
 from newsletter.catalogue.sources import arxiv_atom, public_urls
-from newsletter.catalogue.sources.clean_text import clean_abstract, clean_title
+from newsletter.catalogue.sources.clean_text import clean_abstract, clean_title, source_text
 from newsletter.catalogue.sources.observation import Observation, Request, SourceError
 from newsletter.catalogue.sources.paper_identifiers import arxiv_id, could_exist
 
@@ -59,7 +59,8 @@ def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:
             raise SourceError(f"arXiv answers: {arxiv_atom.text(entry, 'atom:summary')[:200]}")
         if identifier is None or not title:
             continue
-        abstract = public_urls.without_proxies(clean_abstract(arxiv_atom.text(entry, "atom:summary")))
+        summary = arxiv_atom.text(entry, "atom:summary")
+        abstract = public_urls.without_proxies(clean_abstract(summary))
         is_withdrawn = any(map(_WITHDRAWN.match, (arxiv_atom.text(entry, "arxiv:comment"), abstract)))
         found.append(
             Observation(
@@ -69,6 +70,8 @@ def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:
                 title=title,
                 # The notice of a withdrawal is not an abstract: the one we have stays.
                 abstract="" if _WITHDRAWN.match(abstract) else abstract,
+                title_source=source_text(arxiv_atom.text(entry, "atom:title")),
+                abstract_source=source_text(summary),
                 authors=arxiv_atom.authors(entry),
                 published_on=_first_version_on(entry_date=arxiv_atom.text(entry, "atom:published")),
                 code_url=public_urls.code_url(abstract),

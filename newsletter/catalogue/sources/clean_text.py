@@ -34,6 +34,11 @@ def clean_name(raw: str) -> str:
     return clean_line(raw)[:NAME_LENGTH].rstrip()
 
 
+def source_text(raw: str) -> str:
+    """`raw` as it is kept beside the readable text: the LaTeX stays, what a database refuses or hides text goes."""
+    return " ".join(strip_invisible(raw[:_RAW_LENGTH]).split())
+
+
 def clean_line(raw: str) -> str:
     """One line of readable text: entities and LaTeX converted, invisible characters gone, white space collapsed."""
     text = _ENTITY.sub(lambda entity: html.unescape(f"&{entity[1]};"), raw[:_RAW_LENGTH])

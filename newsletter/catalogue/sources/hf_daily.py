@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from newsletter.catalogue.sources import public_urls
-from newsletter.catalogue.sources.clean_text import clean_abstract, clean_name, clean_title
+from newsletter.catalogue.sources.clean_text import clean_abstract, clean_name, clean_title, source_text
 from newsletter.catalogue.sources.observation import Observation, Request, SourceError
 from newsletter.catalogue.sources.paper_identifiers import arxiv_id
 
@@ -104,6 +104,8 @@ def read_paper(raw: Any, *, seen_at: datetime, around: Any = None, rank: int | N
         arxiv_id=identifier[0],
         title=title,
         abstract=abstract,
+        title_source=source_text(_text(paper, "title")),
+        abstract_source=source_text(_text(paper, "summary")),
         authors=_authors(paper.get("authors")),
         published_on=_day(paper, "publishedAt"),
         listed_on=_day(paper, "submittedOnDailyAt"),

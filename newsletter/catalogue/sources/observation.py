@@ -26,6 +26,8 @@ class Observation:
     key: str  # the source's own name for what it showed: an id, or the content hash of a page
     title: str
     abstract: str = ""
+    title_source: str = ""  # both as the source wrote them, LaTeX and all; empty when it gives readable text only
+    abstract_source: str = ""
     rank: int | None = None
     arxiv_id: str | None = None  # without version
     authors: tuple[str, ...] = ()
