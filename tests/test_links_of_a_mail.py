@@ -18,9 +18,10 @@ from newsletter import delivery, planning
 from newsletter.models import Delivery, Edition
 from subscriptions import lifecycle
 from subscriptions.addresses import parse_address
-from subscriptions.lifecycle import Origin, Wishes
+from subscriptions.lifecycle import Origin
 from subscriptions.models import Notice
 from subscriptions.notices import send_due_notices
+from subscriptions.preferences import Preferences
 from tests.builders import assign, make_edition, make_paper, make_reader
 from tests.fakes import MemoryTransport
 from tests.visitor import local
@@ -56,7 +57,7 @@ def notices(mailbox: list[EmailMultiAlternatives]) -> list[EmailMessage]:
     reader = make_reader("known@example.net")
     for email in ("new@example.org", reader.email):
         address = parse_address(email)
-        assert lifecycle.request(address, wishes=Wishes(), now=now, method="page", origin=origin)
+        assert lifecycle.request(address, preferences=Preferences(), now=now, method="page", origin=origin)
     assert lifecycle.ask_link(parse_address(reader.email), now=now, origin=origin)
     assert send_due_notices(now=now) == 3
     assert set(Notice.objects.values_list("state", flat=True)) == {"sent"}
