@@ -35,6 +35,7 @@ def make_paper(**over: Any) -> Paper:
         "published_on": NOON.date(),
         "listed_on": NOON.date(),
         "first_seen_at": NOON,
+        "title_source": "",  # a paper from before sources were kept has None
     }
     return Paper.objects.create(**(fields | over))
 

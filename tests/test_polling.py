@@ -195,7 +195,9 @@ def test_arxiv_is_asked_about_papers_that_others_named_and_its_word_counts(web: 
 
 
 def test_papers_from_before_sources_were_kept_are_read_anew_once(web: Replay) -> None:
-    old = make_paper(arxiv_id="2501.00001", first_seen_at=NOON - timedelta(days=100), title="Ξ⁰+ invisible")
+    old = make_paper(
+        arxiv_id="2501.00001", first_seen_at=NOON - timedelta(days=100), title="Ξ⁰+ invisible", title_source=None
+    )
     hand = make_paper(arxiv_id="2501.00002", first_seen_at=NOON - timedelta(days=100), title_source="")
     for paper in (old, hand):
         Sighting.objects.create(
