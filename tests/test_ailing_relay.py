@@ -177,6 +177,29 @@ def test_a_relay_that_puts_off_everything_fails_nobody(readers: int, phase: Phas
     assert (stream.trouble, stream.down_since, stream.deferrals) == ("", None, 0)
 
 
+@pytest.mark.parametrize("put_off", [("a.example",), ("a.example", "b.example", "c.example", "d.example", "e.example")])
+def test_a_storm_in_which_one_domain_still_works_fails_nobody(put_off: tuple[str, ...], settings: LazySettings) -> None:
+    """The domain that works takes a mail in each run, so that the relay as a whole never looks ill."""
+    settings.DELIVERY_MAX_ATTEMPTS = 4
+    planned(40, domains=("works.example", *put_off))
+    well = iter(Delivery.objects.filter(domain="works.example").values_list("pk", flat=True))
+    at, end = LATER, LATER + timedelta(hours=4)
+
+    def answer(message: Message) -> Outcome:
+        if "@works.example" in message.recipient:
+            return Outcome(message.key, OutcomeKind.SENT, Phase.DOT, 250)
+        return outcome_of_reply(message.key, Phase.RCPT, code=451, text="4.3.0 try again later")
+
+    later = Delivery.objects.filter(domain="works.example")
+    later.update(not_before=end)
+    while at < end:
+        later.filter(pk=next(well, None)).update(not_before=at)
+        run(answer, at=at)
+        at += timedelta(minutes=10)
+    assert not Delivery.objects.filter(state=State.FAILED).exists(), states()
+    assert len(run(at=at + timedelta(hours=1)).sent) >= 40 * len(put_off) // (len(put_off) + 1)
+
+
 def test_greylisting_of_every_first_try_closes_nothing() -> None:
     planned(50)
     run(saying(Phase.RCPT, 450, "4.7.1 greylisted"))

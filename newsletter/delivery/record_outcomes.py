@@ -10,9 +10,11 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache, partial
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Count, Q
 
 from newsletter.delivery.claim_deliveries import HELD, STREAM, State, give_back
 from newsletter.delivery.transports import Outcome, OutcomeKind, Phase
@@ -22,6 +24,9 @@ from subscriptions.smtp_replies import Verdict, judge
 
 LONGEST_RETRY = 12  # times the first wait
 LONGEST_PROBE = timedelta(seconds=30)
+LATELY = timedelta(hours=1)  # a domain that took nothing for so long, and puts off …
+PUT_OFF_BY_DOMAIN = 3  # … so many, puts off everybody; so does a relay when in such domains …
+PUT_OFF_BY_RELAY, SHARE_BY_RELAY = 10, 0.05  # … so many wait, and this share of what was tried
 UNTOUCHED = {OutcomeKind.INFRASTRUCTURE, OutcomeKind.LIMITED}  # nobody took them, nothing is wrong with them
 SOURCES = {Phase.API: "provider", Phase.COMPOSE: "compose"}  # any other phase is a conversation by SMTP
 SETTLED = {
@@ -93,21 +98,28 @@ def _put_back(outcomes: Sequence[Outcome], *, token: str, now: datetime) -> None
 def _settle_troubled(outcomes: Sequence[Outcome], *, token: str, now: datetime) -> None:
     """Settle messages that were not accepted. A definite reply also settles rows that the rescue marked unknown.
 
-    While the relay puts off everything no reader is to blame: that spends no attempt beyond the first.
+    While the relay or a domain puts off everything no reader is to blame: that spends no attempt beyond the first.
     """
     ours = Delivery.objects.filter(
         pk__in=[outcome.key for outcome in outcomes], claim=token, state__in=[*HELD, State.UNKNOWN]
     )
     # Locked: the reaper must not give a row to somebody else between this look and the save.
-    rows = {row.pk: row for row in ours.only("pk", "attempts", "expires_at", "state").select_for_update()}
+    rows = {
+        row.pk: row
+        for row in ours.only("pk", "attempts", "expires_at", "state", "domain", "edition").select_for_update()
+    }
     events = []
     in_storm = Stream.objects.filter(name=STREAM, trouble=Stream.Trouble.DEFERRED).exists()
+    silent = cache(partial(_silent_domains, now=now))
     for outcome in outcomes:
         row = rows.get(outcome.key)
         if row is None or (row.state == State.UNKNOWN and outcome.kind is OutcomeKind.UNKNOWN):
             continue
-        is_general = in_storm and outcome.kind is OutcomeKind.RETRY
-        row.attempts = max(1, row.attempts) if is_general else row.attempts + 1
+        is_last = row.attempts + 1 >= settings.DELIVERY_MAX_ATTEMPTS  # asked only then: it counts an edition's rows
+        is_general = outcome.kind is OutcomeKind.RETRY and (
+            in_storm or (is_last and row.domain in silent(row.edition_id))
+        )
+        row.attempts = 1 if is_general else row.attempts + 1
         row.reply = reply_line(outcome)
         if outcome.kind is OutcomeKind.RETRY:
             row.state, kind = _retry_or_give_up(row, now=now), DeliveryEvent.Kind.DEFERRED
@@ -119,6 +131,22 @@ def _settle_troubled(outcomes: Sequence[Outcome], *, token: str, now: datetime) 
         events.append(event_of(outcome, kind=kind, now=now))
         row.save(update_fields=["state", "attempts", "reply", "not_before"])
     DeliveryEvent.objects.bulk_create(events)
+
+
+def _silent_domains(edition: int, *, now: datetime) -> set[str]:
+    """Domains that put off several readers of the edition and took nothing lately.
+
+    A domain with few readers is among them when so many were put off altogether that it must be the relay.
+    """
+    rows = Delivery.objects.filter(edition=edition).values("domain")
+    waiting = Count("pk", filter=Q(state__in=[State.RETRY, *HELD], attempts__gte=1))
+    lately = Count("pk", filter=Q(state=State.SENT, sent_at__gt=now - LATELY))
+    counted = rows.annotate(waiting=waiting, lately=lately, sent=Count("pk", filter=Q(state=State.SENT))).order_by()
+    found = list(counted.values_list("domain", "waiting", "lately", "sent"))
+    silent = {domain: waiting for domain, waiting, lately, _sent in found if waiting and not lately}
+    tried = sum(waiting + sent for _domain, waiting, _lately, sent in found)
+    is_relay = sum(silent.values()) >= max(PUT_OFF_BY_RELAY, SHARE_BY_RELAY * tried)
+    return {domain for domain, waiting in silent.items() if is_relay or waiting >= PUT_OFF_BY_DOMAIN}
 
 
 def _retry_or_give_up(row: Delivery, *, now: datetime) -> str:
