@@ -33,7 +33,7 @@ def bench(out: Path, *arguments: str) -> tuple[dict[str, Any], str]:
     except ServiceMissing as missing:
         pytest.fail(str(missing), pytrace=False)
     command = [sys.executable, "-m", "tests.bench", "--runs", "1", "--out", str(out), *arguments]
-    run = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=120, check=False)
+    run = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=600, check=False)
     assert run.returncode == 0, run.stderr[-3000:]
     figures: dict[str, Any] = json.loads(out.read_text())
     return figures, run.stdout

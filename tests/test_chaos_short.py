@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,13 +12,11 @@ import pytest
 from tests.processes import ROOT
 
 pytestmark = pytest.mark.services
-LIMIT_SECONDS = 60
 
 
 def test_whatever_breaks_the_account_of_a_run_balances(tmp_path: Path) -> None:
     output = tmp_path / "chaos.json"
     size = ["--readers", "400", "--faults", "6", "--seconds", "12", "--faults-only"]
-    start = time.monotonic()
     run = subprocess.run(
         [sys.executable, "-m", "tests.chaos", *size, "--output", str(output)],
         cwd=ROOT,
@@ -34,4 +31,3 @@ def test_whatever_breaks_the_account_of_a_run_balances(tmp_path: Path) -> None:
     wrong = ("lost", "received_twice", "unsubscribed_received", "wrongly_suppressed")
     assert [result[name] for name in wrong] == [0, 0, 0, 0]
     assert result["unknown"] <= result["unknown_bound"]
-    assert time.monotonic() - start < LIMIT_SECONDS
