@@ -201,3 +201,14 @@ def test_lists_show_it_first_and_feeds_carry_it(client: Client) -> None:
     ]
     assert (feed["summary"], feed["content_text"]) == (text_of(entry.find("p")), abstract)
     assert "<summary>We present a recogniser that cancels rain by subtraction.</summary>" in atom
+
+
+@pytest.mark.django_db
+def test_a_long_abstract_is_folded_before_its_sentence_is_chosen(client: Client) -> None:
+    abstract = BACKGROUND * 5
+    make_paper(title="Storms", abstract=abstract)
+
+    entry = parsed(client.get("/")).find(".//div[@class='abstract']")
+
+    assert text_of(entry.find("p")) == " ".join(abstract.split()[:40]) + " …"
+    assert text_of(entry.find("details/p")) == " ".join(abstract.split())
