@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.core import mail
-from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.files.uploadedfile import InMemoryUploadedFile, SimpleUploadedFile
 from django.http import HttpRequest
 from django.test import Client
 from django.utils import timezone
@@ -37,10 +37,10 @@ def send_all() -> list[Any]:
     return mail.outbox
 
 
-def test_a_file_nobody_asked_for_is_read_past(client: Client) -> None:
+def test_a_file_nobody_asked_for_never_reaches_the_disk(client: Client) -> None:
     answer = sign_up(client, "ada@example.com", extra=SimpleUploadedFile("x.bin", b"x" * 3_000_000))
     assert answer.status_code == 303
-    assert not answer.wsgi_request.FILES
+    assert [type(file) for file in answer.wsgi_request.FILES.values()] == [InMemoryUploadedFile]
 
 
 def test_a_full_signup_stores_every_wish_and_owes_one_confirmation(client: Client) -> None:

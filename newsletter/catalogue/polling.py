@@ -21,7 +21,7 @@ from django.db.models import Exists, Max, Min, OuterRef, Q
 
 from newsletter.catalogue import http_client
 from newsletter.catalogue.ingest import IngestResult, ingest
-from newsletter.catalogue.sources import arxiv_query, hf_daily, hf_paper_page, registry
+from newsletter.catalogue.sources import arxiv_query, hf_daily, hf_paper, registry
 from newsletter.catalogue.sources.observation import Observation, Request, Source, SourceError
 from newsletter.models import Edition, EditionItem, Paper, Sighting, Signal, SourceHost, SourceRun, Submission
 
@@ -269,7 +269,7 @@ def linkless_ids(now: datetime) -> list[str]:
     # Young papers, and older ones that came on a list now: a list need not say its day.
     lately = Paper.objects.filter(Q(first_seen_at__gt=since) | Q(listed_on__gte=since.date()))
     papers = lately.filter(Exists(listed), arxiv_id__isnull=False, merged_into__isnull=True)
-    asked = {hf_paper_page.id_asked(url) for url in _urls_answered(hf_paper_page.SOURCE, since=now - _ASK_AGAIN)}
+    asked = {hf_paper.id_asked(url) for url in _urls_answered(hf_paper.SOURCE, since=now - _ASK_AGAIN)}
     names = papers.exclude(pk__in=starred.values("paper_id")).order_by("-pk").values_list("arxiv_id", flat=True)
     return [str(name) for name in names if name not in asked]
 
