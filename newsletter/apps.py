@@ -25,9 +25,8 @@ class NewsletterConfig(AppConfig):
         if apps.is_installed("anymail"):
             from newsletter.delivery.bounces import handling, provider_events
 
-            self.webhooks = provider_events.listen(
-                handling.take_in_now
-            )  # kept here: the signal holds its receiver weakly
+            # Kept here: the signal holds its receiver weakly.
+            self.webhooks = provider_events.listen(handling.take_in_from_provider)
 
 
 def _named(name: str) -> Any:

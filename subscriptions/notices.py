@@ -244,7 +244,7 @@ def build_notice(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
         **_links_of(notice, now=now),
     }
     with translation.override(notice.context.get("language") or reader.language):
-        return build_message(
+        letter = build_message(
             subject=render_to_string(f"{stem}.subject.txt", context),
             text=render_to_string(f"{stem}.txt", context).strip() + "\n",
             html=render_to_string(f"{stem}.html", context),
@@ -257,6 +257,8 @@ def build_notice(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
                 "List-Help": f"<{links.privacy_url()}>",
             },
         )
+    letter.metadata = {"notice": str(notice.pk)}  # type: ignore[attr-defined]  # anymail gives it back with events
+    return letter
 
 
 def _links_of(notice: Notice, *, now: datetime) -> dict[str, str]:

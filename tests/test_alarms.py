@@ -284,7 +284,7 @@ def test_a_database_whose_disk_is_full_is_named_until_it_can_write(cause: Any) -
 
 def test_letters_that_no_program_can_place_ring_until_a_person_has_judged_them() -> None:
     unrecognised.keep(b"Subject: hello\r\n\r\nWho are you?\r\n", why="unread", now=NOON - 3 * HOUR)
-    assert ringing()["letters_waiting"].startswith("1 letter of the bounce mailbox")
+    assert ringing()["letters_waiting"].startswith("1 letter set aside")
     Letter.objects.update(judgement="nothing", judged_at=NOON)
     assert ringing() == {}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,12 @@ from anymail.webhooks.mailgun import MailgunTrackingWebhookView
 from anymail.webhooks.postmark import PostmarkTrackingWebhookView
 from django.test import RequestFactory
 
-from newsletter.delivery.bounces import Event, ReportKind, provider_events
+from newsletter.delivery.bounces import Event, ReportKind, handling, provider_events, unrecognised
+from newsletter.models import DeliveryEvent, Letter
+from subscriptions.models import Subscriber, Suppression
+from tests.builders import NOON
+from tests.test_feedback import sent
+from tests.test_unrecognised_bounces import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -191,7 +197,7 @@ def test_a_key_that_is_none_of_ours_is_left_out(metadata: Any) -> None:
 @pytest.fixture
 def heard() -> Iterator[list[Event]]:
     events: list[Event] = []
-    receiver = provider_events.listen(events.append)
+    receiver = provider_events.listen(lambda event, letter: events.append(event))
     yield events
     tracking.disconnect(receiver)
 
@@ -246,3 +252,91 @@ def test_another_providers_complaint_becomes_an_event(settings: SettingsWrapper,
     assert post(MailgunTrackingWebhookView, body) == 200
     (event,) = heard
     assert (event.kind, event.delivery, event.message_id) == (ReportKind.COMPLAINED, 31, "31.89ab@papers.example.org")
+
+
+# --- about no digest that is known here -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def site_listens(settings: SettingsWrapper, db: None) -> Iterator[None]:
+    settings.ANYMAIL = {"WEBHOOK_SECRET": "paperboy:secret"}
+    receiver = provider_events.listen(handling.take_in_from_provider)
+    yield
+    tracking.disconnect(receiver)
+
+
+def postmark(**over: Any) -> dict[str, Any]:
+    return {
+        "RecordType": "Bounce",
+        "ID": 4712,
+        "Type": "HardBounce",
+        "MessageID": "883953f4-6105-42a2-a16a-77a8eac79483",
+        "Details": "smtp;550 5.1.1 <reader0@example.net> unknown",
+        "Email": "reader0@example.net",
+        "BouncedAt": "2026-03-18T08:00:00Z",
+        "Metadata": {},
+        **over,
+    }
+
+
+COMPLAINT = {"RecordType": "SpamComplaint", "Type": "SpamComplaint"}
+DELIVERY = {"RecordType": "Delivery", "DeliveredAt": "2026-03-18T08:00:00Z", "Recipient": "reader0@example.net"}
+
+
+@pytest.mark.parametrize(
+    ("over", "taken_for"),
+    [
+        ({}, "hard"),
+        ({"Type": "SoftBounce", "Details": "smtp;452 4.2.2 mailbox full"}, "soft"),
+        ({"Type": "Blocked", "Details": "smtp;550 5.7.1 blocked by policy"}, "policy"),
+        (COMPLAINT, "complained"),
+        ({"Metadata": {"delivery": "999999"}}, "hard"),
+        ({"Metadata": {"delivery": "nonsense"}, "Email": "\r\nBcc: x@example.net"}, "hard"),
+        ({"Metadata": {"notice": "7"}, **COMPLAINT}, "complained"),
+        ({"Metadata": {"notice": "7"}}, None),  # a sign-up with a slip subscribed nobody
+        (DELIVERY, None),
+        ({"RecordType": "Open"}, None),
+    ],
+)
+def test_an_event_about_no_digest_waits_once_for_a_person(
+    over: dict[str, Any], taken_for: str | None, site_listens: None
+) -> None:
+    for _ in range(2):  # providers repeat themselves
+        assert post(PostmarkTrackingWebhookView, postmark(**over)) == 200
+    assert [letter.taken_for for letter in Letter.objects.all()] == ([taken_for] if taken_for else [])
+    assert {letter.why for letter in Letter.objects.all()} <= {"untied"}
+    assert not DeliveryEvent.objects.exists()
+    assert not Suppression.objects.exists()
+
+
+def test_an_operator_reads_the_event_and_what_they_say_is_done(site_listens: None) -> None:
+    row = sent()[0]
+    post(PostmarkTrackingWebhookView, postmark(**COMPLAINT))
+    letter = Letter.objects.get()
+    assert (letter.sender, letter.subject) == ("Postmark (webhook)", "complained spam")
+    assert '"MessageID": "883953f4' in unrecognised.readable(letter)[1]
+    assert unrecognised.readers_named(letter) == ["reader0@example.net"]
+    assert "The address is suppressed." in say(letter, "complaint", "reader0@example.net")
+    assert Subscriber.objects.get().state == Subscriber.State.SUPPRESSED
+    assert [event.kind for event in row.events.all()] == ["complained"]
+    assert post(PostmarkTrackingWebhookView, postmark(**COMPLAINT)) == 200
+    assert not Letter.objects.waiting().exists()
+
+
+def test_an_event_about_a_digest_waits_for_nobody(site_listens: None) -> None:
+    row = sent()[0]
+    post(PostmarkTrackingWebhookView, postmark(Metadata={"delivery": str(row.pk)}))
+    handling.act_on_events(now=NOON)
+    assert not Letter.objects.exists()
+    assert Subscriber.objects.get().state == Subscriber.State.SUPPRESSED
+
+
+def test_a_flood_of_events_ends_in_the_log(
+    site_listens: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(unrecognised, "KEPT_LETTERS", 2)
+    with caplog.at_level(logging.ERROR):
+        for number in range(4):
+            assert post(PostmarkTrackingWebhookView, postmark(ID=number)) == 200
+    assert Letter.objects.count() == 2
+    assert [record.getMessage()[-14:] for record in caplog.records] == ["hard webhook:2", "hard webhook:3"]

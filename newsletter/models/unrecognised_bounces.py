@@ -1,4 +1,4 @@
-"""Letters of the bounce mailbox that no program could place: kept until a person has said what they are."""
+"""Letters of the bounce mailbox, and events of providers, that no program could place: they wait for a person."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ class LetterQuerySet(models.QuerySet["Letter"]):
 
 
 class Letter(models.Model):
-    """One letter, its beginning word for word. The whole of it stays where the mailbox sets letters aside."""
+    """One letter, its beginning word for word. The whole of it stays where the mailbox sets letters aside.
+
+    A provider's event is kept as a letter that says the same.
+    """
 
     class Why(models.TextChoices):
         UNREAD = "unread", _("not understood")

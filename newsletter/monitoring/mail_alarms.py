@@ -134,8 +134,8 @@ def returned(*, now: datetime) -> Iterator[Alarm]:
         yield Alarm(
             Part.DIGEST,
             Name.LETTERS_WAITING,
-            f"{count_of(waiting.number, 'letter')} of the bounce mailbox wait for a person{since}."
-            " Say what they are: admin, Letters set aside.",
+            f"{count_of(waiting.number, 'letter')} set aside, from the bounce mailbox or a provider{since}."
+            " Read each and say what it is: admin, Letters set aside.",
         )
     for sentence in bounce_storms.held_domains():
         yield Alarm(Part.DIGEST, Name.DOMAIN_PAUSED, sentence)

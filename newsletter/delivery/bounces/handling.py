@@ -70,9 +70,17 @@ def _store(event: Event, tied: tying.Tie, *, now: datetime) -> bool:
     return not before
 
 
-def take_in_now(event: Event) -> None:
-    """Store a provider's webhook event, dated now."""
-    take_in(event, now=timezone.now())
+def take_in_from_provider(event: Event, letter: bytes) -> None:
+    """Store a provider's webhook event, dated now; ``letter``, which says the same, is kept when nobody can place it.
+
+    An error goes up: the provider sends the event again.
+    """
+    now = timezone.now()
+    why, delivery = _place(event, now=now)
+    if why is not None and event.kind not in HARMLESS:
+        unrecognised.keep(
+            letter, why=why, now=now, taken_for=event.kind, delivery=delivery, identity=event.event_id.encode()
+        )
 
 
 def read_mailbox(*, now: datetime, limit: int = BATCH) -> int:

@@ -1,12 +1,14 @@
 """Events of mail providers, as django-anymail's `tracking` signal brings them, in our vocabulary.
 
 In: anymail's event object (only read, so anymail stays optional). Out: an Event, or None for what we do not act on:
-opens and clicks are not counted, "queued" and "sent" tell nothing new.
+opens and clicks are not counted, "queued" and "sent" tell nothing new, and a notice that bounces (mostly a sign-up with
+a slip) subscribed nobody.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from datetime import UTC
@@ -59,17 +61,18 @@ _OWN_WORDS: tuple[tuple[re.Pattern[str], ReportKind | None], ...] = (
 _WORD_FIELDS = frozenset({"event", "type", "bouncetype", "bouncesubtype", "bounce_type", "bounce_category", "error"})
 _WORD_FIELDS |= {"delivery_status", "status", "message", "name"}
 _WORD_LIMIT = 200
+_OF_A_PERSON = frozenset({ReportKind.COMPLAINED, ReportKind.UNSUBSCRIBED})
 _ORDER = (ReportKind.POLICY, ReportKind.SOFT, ReportKind.HARD)
 
 
-def listen(receive: Callable[[Event], None]) -> Callable[..., None]:
-    """Call ``receive`` for each event of any provider. Keep the returned receiver: the signal holds it weakly."""
+def listen(receive: Callable[[Event, bytes], None]) -> Callable[..., None]:
+    """Call ``receive`` with each event of any provider and its `letter_of`. Keep the receiver: the signal is weak."""
     from anymail.signals import tracking  # the optional extra; only whoever configures webhooks needs it
 
-    def receiver(event: Any, **_: object) -> None:
+    def receiver(event: Any, esp_name: str, **_: object) -> None:
         ours = event_of(event)
         if ours is not None:
-            receive(ours)
+            receive(ours, letter_of(event, provider=esp_name))
 
     tracking.connect(receiver)
     return receiver
@@ -79,7 +82,7 @@ def event_of(event: Any) -> Event | None:
     """``event``: an AnymailTrackingEvent."""
     response = _response(event)
     kind = _kind(event)
-    if kind is None:
+    if kind is None or ("notice" in (event.metadata or {}) and kind not in _OF_A_PERSON):
         return None
     return Event(
         kind=kind,
@@ -91,6 +94,17 @@ def event_of(event: Any) -> Event | None:
         text=status_codes.single_line(response),
         at=_moment(event.timestamp),
     )
+
+
+def letter_of(event: Any, *, provider: str) -> bytes:
+    """The event as a letter that a person can read: what is asked of them is the same."""
+    told = json.dumps(event.esp_event, indent=1, ensure_ascii=False, default=str)
+    subject = f"{event.event_type} {event.reject_reason or ''}"
+    return (
+        f"From: {' '.join(provider.split())} (webhook)\nSubject: {' '.join(subject.split())}\nMIME-Version: 1.0\n"
+        "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n"
+        f"{event.recipient or ''}\n{_response(event)}\n\n{told}\n"
+    ).encode("utf-8", "replace")
 
 
 def _kind(event: Any) -> ReportKind | None:

@@ -1,4 +1,4 @@
-"""Letters that no program could place: kept until an operator says what each one is.
+"""Letters and providers' events that no program could place: kept until an operator says what each one is.
 
 In: a letter's bytes, and why no program could place it; later a person's word. Out: a Letter row, and what follows from
 the word, with who gave it. Keeping the same letter twice keeps it once; judging it twice acts once.
@@ -65,14 +65,28 @@ def waiting_letters() -> Waiting:
     return Waiting(found["number"], found["oldest"])
 
 
-def keep(data: bytes, *, why: str, now: datetime, taken_for: str = "", delivery: int | None = None) -> bool:
-    """Keep a letter for a person. False: it is kept already, or too many wait."""
+def keep(
+    data: bytes,
+    *,
+    why: str,
+    now: datetime,
+    taken_for: str = "",
+    delivery: int | None = None,
+    identity: bytes = b"",
+) -> bool:
+    """Keep a letter for a person. False: it is kept already, or too many wait.
+
+    ``identity``: what makes it the same letter when it comes again, where that is not ``data``.
+    """
     if Letter.objects.waiting().count() >= KEPT_LETTERS:
-        log.error("%d letters wait for a person; further ones stay in the mailbox alone", KEPT_LETTERS)
+        log.error(
+            "%d letters wait for a person; further ones stay in the mailbox alone, and of an event this line: %s %s",
+            *(KEPT_LETTERS, taken_for, identity.decode("utf-8", "replace")),
+        )
         return False
     message = _head(data)
     _, is_new = Letter.objects.get_or_create(
-        fingerprint=hashlib.sha256(data).hexdigest(),
+        fingerprint=hashlib.sha256(identity or data).hexdigest(),
         defaults={
             "received_at": now,
             "sender": _one_line(message, "From"),
