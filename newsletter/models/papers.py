@@ -1,4 +1,4 @@
-"""What research there is: papers, where they were seen, how they were measured, which topics they belong to."""
+"""What research there is: papers, which topics they belong to, which were merged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from subscriptions.models import ApiKey, Topic
+from subscriptions.models import Topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -300,27 +300,6 @@ class Merge(models.Model):
         return f"{self.paper_id} into {self.into_id}"
 
 
-class Sighting(models.Model):
-    """A source showed this paper: where, at which rank, and when for the first time."""
-
-    paper = models.ForeignKey(Paper, on_delete=models.CASCADE, related_name="sightings")
-    source = models.CharField(max_length=32)
-    key = models.CharField(max_length=128, help_text=_("The source's own key: an id, or the content hash of a page."))
-    rank = models.PositiveIntegerField(null=True, blank=True)
-    api_key = models.ForeignKey(
-        ApiKey, on_delete=models.SET_NULL, null=True, blank=True, help_text=_("The program's, when one handed it in.")
-    )
-    seen_at = models.DateTimeField()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["source", "key", "paper"], name="one_sighting_per_source_key_and_paper")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.source}:{self.key} #{self.rank}"
-
-
 class PaperTopicQuerySet(models.QuerySet["PaperTopic"]):
     def bulk_create(self, objs: Iterable[PaperTopic], *args: Any, **kwargs: Any) -> list[PaperTopic]:
         rows = list(objs)
@@ -402,22 +381,3 @@ class PaperTopic(models.Model):
         self.listed_on = self.paper.listed_on or self.paper.published_on or UNLISTED
         self.upvotes = self.paper.upvotes
         self.has_code = bool(self.paper.code_url)
-
-
-class Signal(models.Model):
-    """The value of one metric at one moment. Only the gain between two of them counts; the first is a baseline."""
-
-    paper = models.ForeignKey(Paper, on_delete=models.CASCADE, related_name="signals")
-    source = models.CharField(max_length=32)
-    metric = models.CharField(max_length=32, help_text=_("upvotes, stars, verdicts …"))
-    value = models.IntegerField()
-    at = models.DateTimeField()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["paper", "source", "metric", "at"], name="one_value_per_metric_and_moment")
-        ]
-        indexes = [models.Index(fields=["at"], name="signals_by_time")]
-
-    def __str__(self) -> str:
-        return f"{self.metric}={self.value} {self.at:%Y-%m-%d %H:%M}"
