@@ -23,10 +23,10 @@ class NewsletterConfig(AppConfig):
             raise ImproperlyConfigured(f"EMAIL_BACKEND must name a mail backend, not {settings.EMAIL_BACKEND!r}.")
         checks.register(_references, deploy=True)
         if apps.is_installed("anymail"):
-            from newsletter.delivery.bounces import handling, provider_events
+            from newsletter.delivery.bounces import act_on_report, provider_events
 
             # Kept here: the signal holds its receiver weakly.
-            self.webhooks = provider_events.listen(handling.take_in_from_provider)
+            self.webhooks = provider_events.listen(act_on_report.take_in_from_provider)
 
 
 def _named(name: str) -> Any:

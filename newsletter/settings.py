@@ -18,7 +18,7 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from subscriptions.environment import ADDRESS, DOMAIN, HOST, Environment, read_file
+from subscriptions.settings_from_env import ADDRESS, DOMAIN, HOST, Environment, read_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 read_file(os.environ, BASE_DIR / ".env")
@@ -88,7 +88,7 @@ MIDDLEWARE = [
     "newsletter.admin.csp.ContentPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
-    "newsletter.admin.english_only.AdminLanguageMiddleware",
+    "newsletter.admin.admin_language.AdminLanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -211,8 +211,8 @@ SIGNUP_GUARD = env.dotted_path("SIGNUP_GUARD")
 # Where the signup form finds two current papers of each topic: a function that returns titles by topic slug.
 TOPIC_EXAMPLES = "newsletter.views.signup_preview.examples"
 # Which digests a reader was planned for already, and which one comes next: functions that ask the rows.
-DIGESTS_HAD = "newsletter.planning.digest_calendar.digests_had"
-NEXT_DIGEST = "newsletter.planning.digest_calendar.next_digest"
+DIGESTS_HAD = "newsletter.planning.next_digest.digests_had"
+NEXT_DIGEST = "newsletter.planning.next_digest.next_digest"
 # How long we keep what we know; the privacy page tells readers these very numbers.
 RETENTION_UNCONFIRMED_DAYS = env.whole("RETENTION_UNCONFIRMED_DAYS", 30, at_least=1, at_most=_TEN_YEARS)
 # Network address and browser of a consent.

@@ -23,12 +23,12 @@ from newsletter.catalogue import choose_key_sentences, polling, submissions
 from newsletter.catalogue.topics import embeddings
 from newsletter.delivery import restore_detection as high_water
 from newsletter.delivery import webhooks
-from newsletter.delivery.bounces import handling, mailbox
+from newsletter.delivery.bounces import act_on_report, mailbox
 from newsletter.delivery.choose_transport import open_transport
 from newsletter.delivery.send_loop import GREETING
 from newsletter.editions import curator_mails
 from newsletter.editions import lifecycle as edition_lifecycle
-from newsletter.models import Delivery, Heartbeat, SignIn, full_disk
+from newsletter.models import Delivery, Heartbeat, SignIn, disk_full_error
 from newsletter.monitoring import clock_skew
 from newsletter.monitoring import reconcile as look
 from newsletter.ranking import update_trend_scores, votes
@@ -94,7 +94,7 @@ def listen() -> None:
     if not settings.BOUNCE_MAILBOX_URL or high_water.is_behind(now=now):
         return
     try:
-        handling.read_mailbox(now=now)
+        act_on_report.read_mailbox(now=now)
     except mailbox.MailboxError as error:
         log.warning("The bounce mailbox cannot be read: %s", error)
         if not Heartbeat.objects.filter(name="mailbox").update(detail=str(error)[:300]):
@@ -163,7 +163,7 @@ def keep_house(*, now: datetime) -> None:
         webhooks.announce_due,
         delivery.rescue_expired,
         delivery.skip_expired,
-        handling.act_on_events,
+        act_on_report.act_on_events,
         submissions.settle,
         lifecycle.resume_rested,
         forget_hourly,
@@ -219,14 +219,14 @@ def deliver_due(
 def beat(name: str, *, now: datetime, detail: str = "") -> None:
     """Say that this part of the machine is alive."""
     Heartbeat.objects.update_or_create(name=name, defaults={"at": now, "detail": detail[:300]})
-    full_disk.forget()  # it was written
+    disk_full_error.forget()  # it was written
 
 
 def _attempt(step: Callable[..., object], *, now: datetime) -> None:
     try:
         step(now=now)
     except Exception as error:
-        full_disk.note(error)
+        disk_full_error.note(error)
         if isinstance(error, OperationalError) and not connection.is_usable():
             raise  # the database is away: nothing else can be done either
         log.exception("Step %s failed; the other steps go on", step.__name__)

@@ -14,7 +14,7 @@ from subscriptions import gdpr, links, rate_limits
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import ACTIVE, FORGIVABLE, Origin, count_refusal, record
 from subscriptions.models import ConsentEvent, Notice, Subscriber, Suppression
-from subscriptions.notices import SILENT, owe_notice
+from subscriptions.transactional_mails import SILENT, owe_notice
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -6,4 +6,4 @@ class SubscriptionsConfig(AppConfig):
     verbose_name = "Readers"
 
     def ready(self) -> None:
-        from subscriptions import any_of_lookup as any_of  # noqa: F401  (registers any_of)
+        from subscriptions import orm_lookups as any_of  # noqa: F401  (registers any_of)

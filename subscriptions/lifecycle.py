@@ -26,8 +26,8 @@ from subscriptions.models import (
     Subscriber,
     Suppression,
 )
-from subscriptions.notices import SILENT, owe_notice
 from subscriptions.preferences import Preferences, preferences_from, preferences_of, store_preferences
+from subscriptions.transactional_mails import SILENT, owe_notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

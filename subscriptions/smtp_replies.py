@@ -10,7 +10,7 @@ import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from subscriptions.refusal_words import Topic, is_gone_under, topics_of
+from subscriptions.smtp_refusal_phrases import Topic, is_gone_under, topics_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -14,7 +14,7 @@ from django.db import transaction
 from subscriptions import schedule
 from subscriptions.lifecycle import NOTHING_DUE, Origin, move, next_digest_from, record
 from subscriptions.models import ConsentEvent, Subscriber, Suppression
-from subscriptions.notices import SILENT
+from subscriptions.transactional_mails import SILENT
 
 
 def suppress(subscriber: Subscriber, *, reason: str, source: str, now: datetime) -> bool:

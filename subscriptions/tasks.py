@@ -16,7 +16,7 @@ from celery import current_app, shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from subscriptions.notices import send_due_notices
+from subscriptions.transactional_mails import send_due_notices
 
 __all__ = ["send_due_notices", "send_notices", "wake_sender"]
 

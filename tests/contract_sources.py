@@ -11,7 +11,7 @@ import pytest
 from newsletter import settings
 from newsletter.catalogue.sources import registry
 from newsletter.catalogue.sources.clean_text import clean_abstract, clean_title
-from newsletter.catalogue.sources.observation import Observation, Request, Source, SourceError
+from newsletter.catalogue.sources.observed_paper import Observation, Request, Source, SourceError
 from newsletter.catalogue.sources.paper_identifiers import arxiv_id
 from newsletter.catalogue.sources.public_urls import safe_url
 from tests.builders import NOON

@@ -1,9 +1,9 @@
 """`make mutants`: change the pure modules one spot at a time and see whether their tests notice.
 
 In: the modules below and the tests that need no database. Out: the spots whose change no test noticed, and a non-zero
-exit when fewer than 85 of 100 were noticed in a module. `python -m tests.mutants mmr` asks modules of that name only.
-The tests are collected once; each mutant is a fork of that process (a twentieth of a second; an interpreter each would
-take seconds) in which the code of the module's functions is exchanged. Not part of CI: it takes minutes.
+exit when fewer than 85 of 100 were noticed in a module. `python -m tests.mutants diversify` asks modules of that
+name only. The tests are collected once; each mutant is a fork of that process (a twentieth of a second; an
+interpreter each would take seconds) in which the code of the module's functions is exchanged. Not part of CI: it takes minutes.
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ FLOOR = 0.85
 SECONDS = 30  # of one mutant; longer is an endless loop, and noticed
 SELECT = "newsletter.interests.select"
 SUITES: dict[tuple[str, ...], tuple[str, ...]] = {
-    ("subscriptions.smtp_replies", "subscriptions.refusal_words"): (
+    ("subscriptions.smtp_replies", "subscriptions.smtp_refusal_phrases"): (
         "tests/test_smtp_replies.py",
         "tests/test_reply_codes.py",
     ),
     ("newsletter.delivery.bounces.failure_kind",): ("tests/test_bounces.py", "tests/test_bounce_formats.py"),
     ("subscriptions.schedule",): ("tests/test_schedule.py",),
     tuple(
-        f"{SELECT}.{name}" for name in ("candidate_set", "editor_and_outside_picks", "mmr", "reader_weights", "picks")
+        f"{SELECT}.{name}"
+        for name in ("candidate_set", "editor_and_outside_picks", "diversify", "reader_weights", "picks")
     ): (
         "tests/test_select.py",
         "tests/test_reasons.py",

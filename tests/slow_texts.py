@@ -93,7 +93,7 @@ def readers() -> dict[str, Callable[[str], object]]:
     from newsletter.catalogue.sources import arxiv_query, hf_daily, hf_saved_listing, paper_identifiers, public_urls
     from newsletter.catalogue.sources import clean_text as text
     from newsletter.catalogue.sources.latex.commands import to_text
-    from newsletter.catalogue.sources.observation import SourceError
+    from newsletter.catalogue.sources.observed_paper import SourceError
     from newsletter.mail import plain_text as mail_text
     from newsletter.search import query, tokens
     from newsletter.search.spelling import Speller

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from subscriptions import gdpr, lifecycle, links
 from subscriptions.models import ConsentEvent, Notice, Subscriber, Suppression
-from subscriptions.notices import send_due_notices
+from subscriptions.transactional_mails import send_due_notices
 from tests.builders import NOON, make_reader
 
 pytestmark = pytest.mark.django_db

@@ -26,10 +26,10 @@ from newsletter.models import (
     PaceBucket,
     Reconciliation,
     Stream,
-    full_disk,
+    disk_full_error,
 )
 from newsletter.models.sign_ins import SignIn
-from newsletter.monitoring import alarms, machine_alarms, reconcile
+from newsletter.monitoring import current_alarms, machine_alarms, reconcile
 from newsletter.monitoring.alarm_names import Name
 from subscriptions.models import Allowance, ConsentEvent, Notice, Subscriber
 from tests.builders import NOON, make_edition, make_paper, make_reader
@@ -40,7 +40,7 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 def ringing(now: Any = NOON) -> dict[str, str]:
-    return {str(alarm.name): alarm.sentence for alarm in alarms.alarms(now=now)}
+    return {str(alarm.name): alarm.sentence for alarm in current_alarms.alarms(now=now)}
 
 
 @pytest.fixture(autouse=True)
@@ -275,9 +275,9 @@ def test_a_database_whose_disk_is_full_is_named_until_it_can_write(cause: Any) -
     told.__dict__.update(vars(cause))
     error = OperationalError("disk is full")
     error.__cause__ = told
-    assert full_disk.note(error)
+    assert disk_full_error.note(error)
     assert "disk is full" in ringing()["disk_full"]
-    assert not full_disk.note(OperationalError("server closed the connection"))
+    assert not disk_full_error.note(OperationalError("server closed the connection"))
     tasks.beat("tick", now=NOON)
     assert ringing() == {}
 

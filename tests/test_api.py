@@ -22,9 +22,9 @@ from hypothesis import HealthCheck
 from hypothesis import settings as bounds
 from pytest_django import Settings
 
-from subscriptions import api, rate_limits
+from subscriptions import rate_limits, signup_api
 from subscriptions.models import ApiKey, ConsentEvent, Notice, Subscriber, Suppression
-from subscriptions.notices import send_due_notices
+from subscriptions.transactional_mails import send_due_notices
 from subscriptions.views.guards import LEAST_SECONDS
 from tests.builders import NOON, make_reader, make_topic
 
@@ -68,7 +68,7 @@ def test_a_program_signs_a_reader_up_and_the_owner_has_to_confirm(key: str) -> N
     make_topic("vision")
     make_topic("speech-audio")
     answer = post(key, WISH)
-    assert (answer.status_code, answer.json()) == (202, {"message": api.ACCEPTED})
+    assert (answer.status_code, answer.json()) == (202, {"message": signup_api.ACCEPTED})
     reader = Subscriber.objects.get()
     assert (reader.email, reader.address_key) == ("Ada.L+papers@example.net", "ada.l+papers@example.net")
     assert (reader.state, reader.cadence, reader.preferences.count()) == ("pending", "daily", 0), "until confirmed"
@@ -255,7 +255,7 @@ def test_a_confirmed_reader_keeps_what_they_chose(key: str) -> None:
 def test_a_mailbox_gets_one_mail_an_hour_whoever_asks(key: str) -> None:
     Client().post("/subscribe/", {"email": "bob@example.net"})
     for other in (key, new_key("other")):
-        assert post(other, {"email": "b.o.b+x@example.net"}).json() == {"message": api.ACCEPTED}
+        assert post(other, {"email": "b.o.b+x@example.net"}).json() == {"message": signup_api.ACCEPTED}
     assert Notice.objects.count() == 1
 
 
@@ -267,7 +267,7 @@ def test_over_the_limit_of_a_domain_or_of_all_the_program_is_told_and_no_mail_fo
     first, second, again = (post(key, {"email": f"{name}@example.net"}) for name in "aba")
     assert (first.status_code, second.status_code) == (202, 429)
     assert (again.status_code, again.content) == (second.status_code, second.content), "whatever the address"
-    assert second.json() == {"message": api.TOO_MANY}
+    assert second.json() == {"message": signup_api.TOO_MANY}
     assert Notice.objects.get().subscriber.email == "a@example.net"
 
 
@@ -320,7 +320,7 @@ def test_what_makes_no_sense_is_refused_in_one_sentence_that_says_what_to_do(key
     answer = post(key, {"email": "bob@example.net"} | {field: bad})
     assert answer.status_code == 422
     assert answer["Content-Type"].startswith("application/json")
-    assert answer.json() == {"message": api.WHAT_TO_SEND.get(field, api.WHAT_TO_SEND[""])}
+    assert answer.json() == {"message": signup_api.WHAT_TO_SEND.get(field, signup_api.WHAT_TO_SEND[""])}
     assert not Subscriber.objects.exists()
 
 
@@ -331,13 +331,13 @@ def test_what_makes_no_sense_is_refused_in_one_sentence_that_says_what_to_do(key
 def test_what_is_no_json_object_is_refused(key: str, body: bytes) -> None:
     answer = post(key, body)
     assert answer.status_code in {400, 422}
-    assert answer.json()["message"] in api.WHAT_TO_SEND.values()
+    assert answer.json()["message"] in signup_api.WHAT_TO_SEND.values()
 
 
 def test_a_domain_the_operator_refuses_is_refused(key: str, settings: Settings) -> None:
     settings.REFUSED_MAIL_DOMAINS = ["throwaway.example"]
     answer = post(key, {"email": "a@x.throwaway.example"})
-    assert (answer.status_code, answer.json()["message"]) == (422, api.WHAT_TO_SEND["email"])
+    assert (answer.status_code, answer.json()["message"]) == (422, signup_api.WHAT_TO_SEND["email"])
 
 
 def test_what_no_log_can_show_is_left_out_of_the_record(key: str) -> None:
@@ -350,7 +350,7 @@ def test_what_no_log_can_show_is_left_out_of_the_record(key: str) -> None:
 
 
 def test_a_big_body_is_not_read(key: str) -> None:
-    body = json.dumps({"email": "bob@example.net", "consent_words": "x" * api.BODY_BYTES_MAX})
+    body = json.dumps({"email": "bob@example.net", "consent_words": "x" * signup_api.BODY_BYTES_MAX})
     answer = post(key, body)
     assert (answer.status_code, answer.json()) == (413, {"message": "Send at most 16384 bytes."})
 

@@ -16,7 +16,7 @@ from pytest_django import Settings
 from newsletter.api import request_checks as gateway
 from newsletter.api import schemas, submissions
 from newsletter.catalogue.ingest import ingest
-from newsletter.catalogue.sources.observation import Observation
+from newsletter.catalogue.sources.observed_paper import Observation
 from newsletter.catalogue.submissions import decline
 from newsletter.editions import lifecycle
 from newsletter.models import Edition, Paper, Sighting, Submission

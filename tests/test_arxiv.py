@@ -3,7 +3,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from newsletter.catalogue.sources import arxiv_daily, arxiv_query
-from newsletter.catalogue.sources.observation import Request, SourceError
+from newsletter.catalogue.sources.observed_paper import Request, SourceError
 from tests.builders import NOON
 from tests.contract_sources import SourceContract
 

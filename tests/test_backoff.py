@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from subscriptions.backoff import backoff
+from subscriptions.retry_backoff import backoff
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from newsletter import delivery
-from newsletter.delivery.bounces import ReportKind, bounce_storms, handling
+from newsletter.delivery.bounces import ReportKind, act_on_report, bounce_storms
 from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase
 from newsletter.models import Delivery, DeliveryEvent, DomainHold, Edition
 from subscriptions.models import ConsentEvent, Subscriber, Suppression
@@ -23,10 +23,10 @@ LATER = NOON + timedelta(minutes=30)
 
 def report(rows: list[Delivery], kind: ReportKind = ReportKind.HARD, *, one_by_one: bool = False) -> None:
     for row in rows:
-        handling.take_in(told(row, kind), now=NOON)
+        act_on_report.take_in(told(row, kind), now=NOON)
         if one_by_one:
-            handling.act_on_events(now=NOON)
-    handling.act_on_events(now=NOON)
+            act_on_report.act_on_events(now=NOON)
+    act_on_report.act_on_events(now=NOON)
 
 
 def signed_up_from(rows: list[Delivery], ip: str) -> None:
@@ -174,7 +174,7 @@ def test_a_message_id_alone_stops_nothing() -> None:
     rows = sent(60, domains=6)
     for row in rows:
         DeliveryEvent.objects.create(delivery=row, kind="bounced", at=NOON, source="dsn", tied_by="message-id")
-    handling.act_on_events(now=NOON)
+    act_on_report.act_on_events(now=NOON)
     assert not DomainHold.objects.exists()
     assert Edition.objects.get().paused_at is None
     assert suppressed() == 0
@@ -203,8 +203,8 @@ def test_what_bounced_before_a_person_resumed_the_domain_is_settled() -> None:
     first, *rest = at("example1.net")
     report(rest)
     assert bounce_storms.resume("example1.net", now=NOON + timedelta(hours=1))
-    handling.take_in(told(first, ReportKind.HARD, at=LATER + timedelta(hours=1)), now=LATER + timedelta(hours=1))
-    handling.act_on_events(now=LATER + timedelta(hours=1))
+    act_on_report.take_in(told(first, ReportKind.HARD, at=LATER + timedelta(hours=1)), now=LATER + timedelta(hours=1))
+    act_on_report.act_on_events(now=LATER + timedelta(hours=1))
     assert suppressed() == 1
     assert not DomainHold.objects.in_force().exists()
 

@@ -14,7 +14,7 @@ from anymail.webhooks.mailgun import MailgunTrackingWebhookView
 from anymail.webhooks.postmark import PostmarkTrackingWebhookView
 from django.test import RequestFactory
 
-from newsletter.delivery.bounces import Event, ReportKind, handling, provider_events, unrecognised
+from newsletter.delivery.bounces import Event, ReportKind, act_on_report, provider_events, unrecognised
 from newsletter.models import DeliveryEvent, Letter
 from subscriptions.models import Subscriber, Suppression
 from tests.builders import NOON
@@ -260,7 +260,7 @@ def test_another_providers_complaint_becomes_an_event(settings: SettingsWrapper,
 @pytest.fixture
 def site_listens(settings: SettingsWrapper, db: None) -> Iterator[None]:
     settings.ANYMAIL = {"WEBHOOK_SECRET": "paperboy:secret"}
-    receiver = provider_events.listen(handling.take_in_from_provider)
+    receiver = provider_events.listen(act_on_report.take_in_from_provider)
     yield
     tracking.disconnect(receiver)
 
@@ -326,7 +326,7 @@ def test_an_operator_reads_the_event_and_what_they_say_is_done(site_listens: Non
 def test_an_event_about_a_digest_waits_for_nobody(site_listens: None) -> None:
     row = sent()[0]
     post(PostmarkTrackingWebhookView, postmark(Metadata={"delivery": str(row.pk)}))
-    handling.act_on_events(now=NOON)
+    act_on_report.act_on_events(now=NOON)
     assert not Letter.objects.exists()
     assert Subscriber.objects.get().state == Subscriber.State.SUPPRESSED
 

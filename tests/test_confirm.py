@@ -13,7 +13,7 @@ from django.utils import timezone
 from subscriptions import lifecycle, links, suppression
 from subscriptions.lifecycle import Origin
 from subscriptions.models import ConsentEvent, Notice, Subscriber, Suppression
-from subscriptions.notices import send_due_notices
+from subscriptions.transactional_mails import send_due_notices
 from tests.builders import NOON, make_reader, make_topic
 
 pytestmark = pytest.mark.django_db

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from newsletter import planning
 from newsletter.editions.lifecycle import closing_of, cutoff_of, next_period, period_of
 from newsletter.models import Compiled, Delivery, Edition, EditionItem, Miss
-from newsletter.planning.digest_calendar import NextDigest, next_digest
+from newsletter.planning.next_digest import NextDigest, next_digest
 from newsletter.planning.readers_due import PLAN_AHEAD
 from subscriptions import lifecycle, schedule
 from subscriptions.lifecycle import Origin

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from newsletter.catalogue.ingest import ingest
-from newsletter.catalogue.sources.observation import Observation
+from newsletter.catalogue.sources.observed_paper import Observation
 from newsletter.catalogue.topics import assignment, embeddings
 from newsletter.catalogue.topics import encoder as text_encoder
 from newsletter.models import Heartbeat, Lease, Paper, PaperTopic, PaperVector

@@ -9,7 +9,7 @@ from django.db import DataError, connection
 
 from newsletter import delivery, planning
 from newsletter.delivery import record_outcomes
-from newsletter.delivery.bounces import Event, ReportKind, handling
+from newsletter.delivery.bounces import Event, ReportKind, act_on_report
 from newsletter.delivery.compose_message import bounce_address, message_id
 from newsletter.delivery.transports import Outcome, OutcomeKind, Phase
 from newsletter.editions import lifecycle
@@ -47,38 +47,38 @@ def state_of(row: Delivery) -> str:
 
 def test_a_dead_address_is_suppressed_at_once() -> None:
     row = sent()[0]
-    assert handling.take_in(told(row, ReportKind.HARD), now=NOON)
-    assert handling.act_on_events(now=NOON) == 1
+    assert act_on_report.take_in(told(row, ReportKind.HARD), now=NOON)
+    assert act_on_report.act_on_events(now=NOON) == 1
     assert state_of(row) == State.SUPPRESSED
     assert Suppression.objects.get().reason == Suppression.Reason.BOUNCE
 
 
 def test_the_same_report_twice_is_one_event() -> None:
     row = sent()[0]
-    assert handling.take_in(told(row, ReportKind.HARD), now=NOON)
-    assert not handling.take_in(told(row, ReportKind.HARD), now=NOON)
+    assert act_on_report.take_in(told(row, ReportKind.HARD), now=NOON)
+    assert not act_on_report.take_in(told(row, ReportKind.HARD), now=NOON)
     assert DeliveryEvent.objects.count() == 1
 
 
 def test_acting_twice_does_nothing_the_second_time() -> None:
     row = sent()[0]
-    handling.take_in(told(row, ReportKind.COMPLAINED), now=NOON)
-    handling.act_on_events(now=NOON)
-    assert handling.act_on_events(now=NOON) == 0
+    act_on_report.take_in(told(row, ReportKind.COMPLAINED), now=NOON)
+    act_on_report.act_on_events(now=NOON)
+    assert act_on_report.act_on_events(now=NOON) == 0
 
 
 def test_a_complaint_unsubscribes_and_suppresses() -> None:
     row = sent()[0]
-    handling.take_in(told(row, ReportKind.COMPLAINED), now=NOON)
-    handling.act_on_events(now=NOON)
+    act_on_report.take_in(told(row, ReportKind.COMPLAINED), now=NOON)
+    act_on_report.act_on_events(now=NOON)
     assert state_of(row) == State.SUPPRESSED
     assert Suppression.objects.get().reason == Suppression.Reason.COMPLAINT
 
 
 def test_a_wish_to_leave_through_the_provider_unsubscribes() -> None:
     row = sent()[0]
-    handling.take_in(told(row, ReportKind.UNSUBSCRIBED), now=NOON)
-    handling.act_on_events(now=NOON)
+    act_on_report.take_in(told(row, ReportKind.UNSUBSCRIBED), now=NOON)
+    act_on_report.act_on_events(now=NOON)
     assert state_of(row) == State.UNSUBSCRIBED
     assert not Suppression.objects.exists()
 
@@ -87,8 +87,8 @@ def test_a_refusal_for_policy_is_never_held_against_the_address() -> None:
     row = sent()[0]
     for number in range(20):
         at = NOON - timedelta(days=number)
-        handling.take_in(told(row, ReportKind.POLICY, number=number, at=at), now=NOON)
-    handling.act_on_events(now=NOON)
+        act_on_report.take_in(told(row, ReportKind.POLICY, number=number, at=at), now=NOON)
+    act_on_report.act_on_events(now=NOON)
     assert state_of(row) == State.CONFIRMED
 
 
@@ -96,16 +96,16 @@ def test_a_refusal_for_policy_is_never_held_against_the_address() -> None:
 def test_soft_bounces_of_five_days_in_thirty_make_an_address_dead(days: int, state: str) -> None:
     row = sent()[0]
     for number in range(days):
-        handling.take_in(told(row, ReportKind.SOFT, number=number, at=NOON - timedelta(days=number)), now=NOON)
-    handling.act_on_events(now=NOON)
+        act_on_report.take_in(told(row, ReportKind.SOFT, number=number, at=NOON - timedelta(days=number)), now=NOON)
+    act_on_report.act_on_events(now=NOON)
     assert state_of(row) == state
 
 
 def test_many_soft_bounces_of_one_day_count_once() -> None:
     row = sent()[0]
     for number in range(30):
-        handling.take_in(told(row, ReportKind.SOFT, number=number), now=NOON)
-    handling.act_on_events(now=NOON)
+        act_on_report.take_in(told(row, ReportKind.SOFT, number=number), now=NOON)
+    act_on_report.act_on_events(now=NOON)
     assert state_of(row) == State.CONFIRMED
 
 
@@ -129,8 +129,8 @@ def test_readers_of_every_cadence_can_reach_the_limit(cadence: str, days_between
             address_hash=reader.address_hash,
         )
         for report in range(3):  # of one weekly digest, its relay may report on several days
-            handling.take_in(told(row, ReportKind.SOFT, number=report, at=at + timedelta(hours=report)), now=at)
-        handling.act_on_events(now=at)
+            act_on_report.take_in(told(row, ReportKind.SOFT, number=report, at=at + timedelta(hours=report)), now=at)
+        act_on_report.act_on_events(now=at)
     assert Subscriber.objects.get().state == State.SUPPRESSED
 
 
@@ -156,7 +156,7 @@ def test_refusals_that_outlast_all_tries_count_as_soft_bounces(
         outcome = Outcome(row.pk, OutcomeKind.RETRY, Phase.RCPT, code, enhanced, text)
         record_outcomes.settle([outcome], token="mine", now=at, sizes={})
         assert Delivery.objects.get().state == Delivery.State.FAILED
-        handling.act_on_events(now=at)
+        act_on_report.act_on_events(now=at)
     assert state_of(row) == (State.SUPPRESSED if counts else State.CONFIRMED)
 
 
@@ -165,49 +165,49 @@ def test_reports_by_message_id_alone_never_reach_the_limit() -> None:
     for number in range(9):
         at = NOON - timedelta(days=number)
         event = Event(kind=ReportKind.HARD, source="dsn", event_id=f"f{number}", message_id=message_id(row.pk), at=at)
-        handling.take_in(event, now=NOON)
-    handling.act_on_events(now=NOON)
+        act_on_report.take_in(event, now=NOON)
+    act_on_report.act_on_events(now=NOON)
     assert state_of(row) == State.CONFIRMED
-    handling.take_in(told(row, ReportKind.SOFT), now=NOON)  # one with proof among them
-    handling.act_on_events(now=NOON)
+    act_on_report.take_in(told(row, ReportKind.SOFT), now=NOON)  # one with proof among them
+    act_on_report.act_on_events(now=NOON)
     assert state_of(row) == State.SUPPRESSED
 
 
 def test_a_forged_delivery_does_not_start_the_count_anew() -> None:
     row = sent()[0]
     forged = Event(kind=ReportKind.DELIVERED, source="dsn", event_id="f", message_id=message_id(row.pk), at=NOON)
-    handling.take_in(forged, now=NOON)
+    act_on_report.take_in(forged, now=NOON)
     for number in range(5):
-        handling.take_in(told(row, ReportKind.SOFT, number=number, at=NOON - timedelta(days=number)), now=NOON)
-    handling.act_on_events(now=NOON)
+        act_on_report.take_in(told(row, ReportKind.SOFT, number=number, at=NOON - timedelta(days=number)), now=NOON)
+    act_on_report.act_on_events(now=NOON)
     assert state_of(row) == State.SUPPRESSED
 
 
 def test_what_failed_before_a_reader_came_back_is_not_counted() -> None:
     row = sent()[0]
     for number in range(4):
-        handling.take_in(told(row, ReportKind.SOFT, number=number, at=NOON + timedelta(days=number)), now=NOON)
+        act_on_report.take_in(told(row, ReportKind.SOFT, number=number, at=NOON + timedelta(days=number)), now=NOON)
     later = NOON + timedelta(days=9)
     Subscriber.objects.update(confirmed_at=later)
-    handling.take_in(told(row, ReportKind.SOFT, number=9, at=later), now=later)
-    handling.act_on_events(now=later)
+    act_on_report.take_in(told(row, ReportKind.SOFT, number=9, at=later), now=later)
+    act_on_report.act_on_events(now=later)
     assert state_of(row) == State.CONFIRMED
 
 
 def test_a_delivery_between_starts_the_count_of_soft_bounces_anew() -> None:
     row = sent()[0]
-    handling.take_in(told(row, ReportKind.DELIVERED, at=NOON - timedelta(days=2, hours=12)), now=NOON)
+    act_on_report.take_in(told(row, ReportKind.DELIVERED, at=NOON - timedelta(days=2, hours=12)), now=NOON)
     for number in range(6):
-        handling.take_in(told(row, ReportKind.SOFT, number=number, at=NOON - timedelta(days=number)), now=NOON)
-    handling.act_on_events(now=NOON)
+        act_on_report.take_in(told(row, ReportKind.SOFT, number=number, at=NOON - timedelta(days=number)), now=NOON)
+    act_on_report.act_on_events(now=NOON)
     assert state_of(row) == State.CONFIRMED
 
 
 def test_a_storm_of_bounces_pauses_the_edition_instead_of_suppressing_everybody() -> None:
     rows = sent(60, domains=6)
     for row in rows[:40]:
-        handling.take_in(told(row, ReportKind.HARD), now=NOON)
-    handling.act_on_events(now=NOON)
+        act_on_report.take_in(told(row, ReportKind.HARD), now=NOON)
+    act_on_report.act_on_events(now=NOON)
     assert Subscriber.objects.filter(state=State.SUPPRESSED).count() == 0
     edition = Edition.objects.get()
     assert edition.paused_at == NOON
@@ -217,12 +217,14 @@ def test_a_storm_of_bounces_pauses_the_edition_instead_of_suppressing_everybody(
 def test_after_a_person_resumed_it_one_more_bounce_is_no_storm() -> None:
     rows = sent(60, domains=6)
     for row in rows[:40]:
-        handling.take_in(told(row, ReportKind.HARD), now=NOON)
-    handling.act_on_events(now=NOON)
+        act_on_report.take_in(told(row, ReportKind.HARD), now=NOON)
+    act_on_report.act_on_events(now=NOON)
     later = NOON + timedelta(hours=1)
     lifecycle.resume(Edition.objects.get(), now=later)
-    handling.take_in(told(rows[50], ReportKind.HARD, at=later + timedelta(minutes=1)), now=later + timedelta(minutes=1))
-    handling.act_on_events(now=later + timedelta(minutes=1))
+    act_on_report.take_in(
+        told(rows[50], ReportKind.HARD, at=later + timedelta(minutes=1)), now=later + timedelta(minutes=1)
+    )
+    act_on_report.act_on_events(now=later + timedelta(minutes=1))
     assert Edition.objects.get().paused_at is None
     assert state_of(rows[50]) == State.SUPPRESSED
 
@@ -230,8 +232,8 @@ def test_after_a_person_resumed_it_one_more_bounce_is_no_storm() -> None:
 def test_a_few_bounces_of_a_large_edition_are_no_storm() -> None:
     rows = sent(60)
     for row in rows[:5]:
-        handling.take_in(told(row, ReportKind.HARD), now=NOON)
-    handling.act_on_events(now=NOON)
+        act_on_report.take_in(told(row, ReportKind.HARD), now=NOON)
+    act_on_report.act_on_events(now=NOON)
     assert Subscriber.objects.filter(state=State.SUPPRESSED).count() == 5
     assert Edition.objects.get().paused_at is None
 
@@ -240,10 +242,10 @@ def test_what_else_is_told_of_a_delivery_does_not_hide_a_storm() -> None:
     rows = sent(60, domains=6)
     for row in rows:
         for number in range(5):
-            handling.take_in(told(row, ReportKind.DEFERRED, number=number), now=NOON)
+            act_on_report.take_in(told(row, ReportKind.DEFERRED, number=number), now=NOON)
     for row in rows[:25]:
-        handling.take_in(told(row, ReportKind.HARD), now=NOON)
-    handling.act_on_events(now=NOON)
+        act_on_report.take_in(told(row, ReportKind.HARD), now=NOON)
+    act_on_report.act_on_events(now=NOON)
     assert Edition.objects.get().pause_reason.startswith("25 of 60 addresses bounced")
 
 
@@ -253,8 +255,8 @@ def test_a_late_bounce_from_the_address_a_reader_left_bars_nobody_at_the_new_one
     notice = address_change.ask_move(row.subscriber, to=new, now=NOON, origin=Origin())
     assert notice is not None
     assert address_change.move(notice, now=NOON + timedelta(hours=1), method="mail", origin=Origin())
-    handling.take_in(told(row, ReportKind.HARD), now=NOON + timedelta(hours=2))
-    handling.act_on_events(now=NOON + timedelta(hours=2))
+    act_on_report.take_in(told(row, ReportKind.HARD), now=NOON + timedelta(hours=2))
+    act_on_report.act_on_events(now=NOON + timedelta(hours=2))
     assert state_of(row) == State.CONFIRMED
     assert Suppression.objects.get().address_hash == row.address_hash
     assert row.address_hash != links.address_hash(new.key)
@@ -272,8 +274,8 @@ def test_a_row_of_the_old_code_says_where_it_went_while_anybody_knows(kind: Repo
     assert address_change.move(notice, now=NOON + timedelta(hours=1), method="mail", origin=Origin())
     if not notice_kept:
         Notice.objects.all().delete()
-    handling.take_in(told(row, kind), now=later)
-    handling.act_on_events(now=later)
+    act_on_report.take_in(told(row, kind), now=later)
+    act_on_report.act_on_events(now=later)
     assert state_of(row) == State.CONFIRMED
     assert list(Suppression.objects.values_list("address_hash", flat=True)) == ([old] if notice_kept else [])
 
@@ -304,8 +306,8 @@ def test_an_erased_reader_leaves_no_address_in_their_deliveries() -> None:
 def test_a_late_bounce_of_a_mail_from_before_the_reader_confirmed_again_bars_nobody() -> None:
     row = sent()[0]
     Subscriber.objects.update(confirmed_at=NOON + timedelta(days=1))
-    handling.take_in(told(row, ReportKind.HARD), now=NOON + timedelta(days=2))
-    handling.act_on_events(now=NOON + timedelta(days=2))
+    act_on_report.take_in(told(row, ReportKind.HARD), now=NOON + timedelta(days=2))
+    act_on_report.act_on_events(now=NOON + timedelta(days=2))
     assert state_of(row) == State.CONFIRMED
 
 
@@ -315,8 +317,8 @@ def test_a_late_bounce_of_a_mail_from_before_the_reader_confirmed_again_bars_nob
 def test_a_report_settles_what_was_unknown(kind: ReportKind, state: str) -> None:
     row = sent()[0]
     Delivery.objects.update(state=Delivery.State.UNKNOWN)
-    handling.take_in(told(row, kind), now=NOON)
-    handling.act_on_events(now=NOON)
+    act_on_report.take_in(told(row, kind), now=NOON)
+    act_on_report.act_on_events(now=NOON)
     row.refresh_from_db()
     assert row.state == state
 
@@ -329,8 +331,8 @@ def test_events_in_any_order_come_to_the_same_end() -> None:
         strict=True,
     ):
         for kind in order:
-            handling.take_in(told(row, kind), now=NOON)
-            handling.act_on_events(now=NOON)
+            act_on_report.take_in(told(row, kind), now=NOON)
+            act_on_report.act_on_events(now=NOON)
     assert {state_of(row) for row in rows} == {State.SUPPRESSED}
 
 
@@ -345,15 +347,15 @@ def test_events_in_any_order_come_to_the_same_end() -> None:
 )
 def test_a_report_that_cannot_be_about_us_is_left_alone(marks: dict[str, object]) -> None:
     sent()
-    assert not handling.take_in(Event(kind=ReportKind.HARD, source="dsn", event_id="x", **marks), now=NOON)
+    assert not act_on_report.take_in(Event(kind=ReportKind.HARD, source="dsn", event_id="x", **marks), now=NOON)
     assert not DeliveryEvent.objects.exists()
 
 
 @pytest.mark.parametrize("kind", [ReportKind.COMPLAINED, ReportKind.HARD, ReportKind.UNSUBSCRIBED])
 def test_a_message_id_ties_a_letter_to_its_delivery_and_proves_nothing(kind: ReportKind) -> None:
     row = sent()[0]
-    assert handling.take_in(Event(kind=kind, source="arf", event_id="a", message_id=message_id(row.pk)), now=NOON)
-    handling.act_on_events(now=NOON)
+    assert act_on_report.take_in(Event(kind=kind, source="arf", event_id="a", message_id=message_id(row.pk)), now=NOON)
+    act_on_report.act_on_events(now=NOON)
     event = DeliveryEvent.objects.get()
     assert (event.delivery, event.tied_by) == (row, "message-id")
     assert state_of(row) == State.CONFIRMED
@@ -363,18 +365,18 @@ def test_a_message_id_ties_a_letter_to_its_delivery_and_proves_nothing(kind: Rep
 def test_a_providers_own_word_needs_no_other_proof() -> None:
     row = sent()[0]
     event = Event(kind=ReportKind.COMPLAINED, source="webhook", event_id="w", message_id=message_id(row.pk))
-    assert handling.take_in(event, now=NOON)
-    handling.act_on_events(now=NOON)
+    assert act_on_report.take_in(event, now=NOON)
+    act_on_report.act_on_events(now=NOON)
     assert state_of(row) == State.SUPPRESSED
 
 
 def test_the_returned_token_of_a_reader_proves_a_complaint() -> None:
     row = sent()[0]
     mark = row.subscriber.unsubscribe_token
-    assert handling.take_in(
+    assert act_on_report.take_in(
         Event(kind=ReportKind.COMPLAINED, source="arf", event_id="a", unsubscribe_hint=mark), now=NOON
     )
-    handling.act_on_events(now=NOON)
+    act_on_report.act_on_events(now=NOON)
     assert DeliveryEvent.objects.get().tied_by == "list-unsubscribe"
     assert state_of(row) == State.SUPPRESSED
 
@@ -388,7 +390,7 @@ def test_a_returned_token_says_nothing_while_two_addresses_may_be_meant() -> Non
     other.save()
     mark = row.subscriber.unsubscribe_token
     event = Event(kind=ReportKind.COMPLAINED, source="arf", event_id="a", unsubscribe_hint=mark)
-    assert not handling.take_in(event, now=NOON + timedelta(days=1))
+    assert not act_on_report.take_in(event, now=NOON + timedelta(days=1))
 
 
 @pytest.mark.parametrize(
@@ -406,13 +408,13 @@ def test_an_unsubscribe_mail_with_the_readers_token_is_obeyed() -> None:
     event = Event(
         kind=ReportKind.UNSUBSCRIBED, source="mailto", event_id="m", unsubscribe_token=reader.unsubscribe_token
     )
-    assert handling.take_in(event, now=NOON)
+    assert act_on_report.take_in(event, now=NOON)
     assert state_of(row) == State.UNSUBSCRIBED
 
 
 def test_a_message_id_of_five_thousand_digits_is_about_no_delivery() -> None:
     event = Event(kind=ReportKind.HARD, source="dsn", event_id="d", message_id=f"{'9' * 5000}.x@{settings.MAIL_DOMAIN}")
-    assert not handling.take_in(event, now=NOON)
+    assert not act_on_report.take_in(event, now=NOON)
 
 
 def test_the_bounce_mailbox_is_read_and_what_is_not_for_us_is_kept(
@@ -434,26 +436,26 @@ def test_the_bounce_mailbox_is_read_and_what_is_not_for_us_is_kept(
         b"From: friend@example.net\r\nTo: hello@papers.example.org\r\nSubject: Nice digest\r\n\r\nThank you!\r\n"
     )
     settings.BOUNCE_MAILBOX_URL = f"maildir://{tmp_path / 'bounces'}"
-    assert handling.read_mailbox(now=NOON) == 1
-    handling.act_on_events(now=NOON)
+    assert act_on_report.read_mailbox(now=NOON) == 1
+    act_on_report.act_on_events(now=NOON)
     assert state_of(row) == State.SUPPRESSED
     left = list(mailbox.Maildir(tmp_path / "bounces", create=False))
     assert [letter["Subject"] for letter in left] == ["Nice digest"]
-    assert handling.read_mailbox(now=NOON) == 0
+    assert act_on_report.read_mailbox(now=NOON) == 0
 
 
 def test_a_bounce_address_of_five_thousand_digits_is_about_no_delivery() -> None:
     event = Event(
         kind=ReportKind.HARD, source="dsn", event_id="d", bounce_address=f"b+{'f' * 5000}.x@{settings.BOUNCE_DOMAIN}"
     )
-    assert not handling.take_in(event, now=NOON)
+    assert not act_on_report.take_in(event, now=NOON)
 
 
 def test_an_event_that_cannot_be_acted_upon_does_not_stop_those_behind_it() -> None:
     first, second = sent(2)
     DeliveryEvent.objects.create(delivery=first, kind="riddle", at=NOON, source="webhook", event_id="r")
-    handling.take_in(told(second, ReportKind.COMPLAINED), now=NOON)
-    assert handling.act_on_events(now=NOON) == 1
+    act_on_report.take_in(told(second, ReportKind.COMPLAINED), now=NOON)
+    assert act_on_report.act_on_events(now=NOON) == 1
     assert state_of(second) == State.SUPPRESSED
     assert DeliveryEvent.objects.get(handled_at__isnull=True).delivery == first
 
@@ -478,6 +480,6 @@ def test_a_letter_that_the_database_refuses_is_set_aside_and_the_next_is_read(
 
     settings.BOUNCE_MAILBOX_URL = f"maildir://{tmp_path / 'bounces'}"
     with connection.execute_wrapper(refuse_the_first):
-        assert handling.read_mailbox(now=NOON) == 1
+        assert act_on_report.read_mailbox(now=NOON) == 1
     assert state_of(row) == State.UNSUBSCRIBED
     assert len(list(folder)) == 1

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from newsletter.catalogue.ingest import ingest
-from newsletter.catalogue.sources.observation import Observation
+from newsletter.catalogue.sources.observed_paper import Observation
 from newsletter.models import Edition, EditionItem, Paper
 from newsletter.views.paper_feeds import PAPERS_PER_FEED
 from tests.builders import NOON, make_paper, make_topic

@@ -19,8 +19,8 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 
 from newsletter import tasks
 from newsletter.models import Claim, Delivery, Edition, Heartbeat, Stream
-from newsletter.monitoring import alarms
-from newsletter.monitoring.alarms import Part
+from newsletter.monitoring import current_alarms
+from newsletter.monitoring.current_alarms import Part
 from subscriptions.models import Notice
 from tests.builders import NOON, make_edition, make_reader
 from tests.processes import Processes
@@ -31,7 +31,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def names(now: datetime = NOON) -> set[str]:
-    return {alarm.name for alarm in alarms.alarms(now=now)}
+    return {alarm.name for alarm in current_alarms.alarms(now=now)}
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_machine_that_works_raises_no_alarm() -> None:
 
 
 def test_a_machine_that_never_ticked_says_what_to_start() -> None:
-    (alarm,) = alarms.alarms(now=NOON)
+    (alarm,) = current_alarms.alarms(now=NOON)
     assert (alarm.part, alarm.name) == (Part.TICK, "no_tick")
     assert "manage.py work" in alarm.sentence
 
@@ -80,7 +80,7 @@ def test_three_missed_ticks_raise_the_alarm() -> None:
 @pytest.mark.parametrize(("detail", "words"), [("90.4", "90 s ahead of"), ("-90.4", "90 s behind")])
 def test_a_machine_whose_clock_is_wrong_is_named_until_it_is_right(detail: str, words: str) -> None:
     clock = Heartbeat.objects.create(name="clock of host-7", at=NOON - MINUTE, detail=detail)
-    (alarm,) = alarms.alarms(now=NOON)
+    (alarm,) = current_alarms.alarms(now=NOON)
     assert alarm.name == "clocks_apart"
     assert f"host-7 is {words} the database's" in alarm.sentence
     Heartbeat.objects.filter(pk=clock.pk).update(detail="0.3")
@@ -99,7 +99,7 @@ def test_a_queue_of_papers_that_nobody_takes_raises_the_alarm(settings: Any) -> 
 @pytest.mark.usefixtures("well")
 def test_a_notice_that_waits_raises_the_alarm_of_the_confirm_worker() -> None:
     notice = owe_notice(since=6 * MINUTE)
-    (alarm,) = alarms.alarms(now=NOON)
+    (alarm,) = current_alarms.alarms(now=NOON)
     assert (alarm.part, alarm.name) == (Part.CONFIRM, "notices_waiting")
     assert alarm.sentence.startswith("A confirmation or notice has waited for 6 minutes.")
     Notice.objects.filter(pk=notice.pk).update(state=Notice.State.SENT)
@@ -137,7 +137,7 @@ def test_rows_held_by_dead_workers_raise_the_alarm() -> None:
 def test_a_paused_stream_is_one_alarm_and_not_a_second_for_what_waits() -> None:
     Stream.objects.update_or_create(name="digest", defaults={"paused_at": NOON, "pause_reason": "relay is away"})
     owe_digest(since=60 * MINUTE)
-    (alarm,) = alarms.alarms(now=NOON)
+    (alarm,) = current_alarms.alarms(now=NOON)
     assert alarm.name == "digest_paused"
     assert "relay is away" in alarm.sentence
 
@@ -168,7 +168,7 @@ def test_the_check_asks_as_much_of_the_database_for_many_rows_as_for_few(
         owe_digest(since=16 * MINUTE)
         owe_notice(since=16 * MINUTE)
     with django_assert_max_num_queries(30):
-        alarms.alarms(now=NOON)
+        current_alarms.alarms(now=NOON)
 
 
 # --- for people, containers and monitors ------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from newsletter.catalogue.sources import hf_daily
-from newsletter.catalogue.sources.observation import SourceError
+from newsletter.catalogue.sources.observed_paper import SourceError
 from tests.builders import NOON
 from tests.contract_sources import REQUEST, SourceContract
 

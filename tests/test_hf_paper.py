@@ -10,7 +10,7 @@ import pytest
 from newsletter.catalogue import polling
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources import hf_daily, hf_paper
-from newsletter.catalogue.sources.observation import Request
+from newsletter.catalogue.sources.observed_paper import Request
 from newsletter.models import Paper, Signal, SourceRun
 from tests.builders import NOON
 from tests.contract_sources import SourceContract

@@ -5,7 +5,7 @@ import pytest
 
 from newsletter.catalogue.sources import hf_saved_listing
 from newsletter.catalogue.sources.clean_text import clean_abstract, clean_line, clean_title
-from newsletter.catalogue.sources.observation import SourceError
+from newsletter.catalogue.sources.observed_paper import SourceError
 from newsletter.catalogue.sources.public_urls import code_url, safe_url, without_proxies
 
 PAGES = Path(__file__).parent / "data" / "listing-pages"

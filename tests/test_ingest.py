@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from newsletter.catalogue.ingest import IngestResult, ingest
-from newsletter.catalogue.sources.observation import Observation
+from newsletter.catalogue.sources.observed_paper import Observation
 from newsletter.models import Paper, PaperTopic, Sighting, Signal
 from tests.builders import NOON, make_topic
 

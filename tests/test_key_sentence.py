@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from newsletter.catalogue import choose_key_sentences
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.key_sentence import key_sentence, spans
-from newsletter.catalogue.sources.observation import Observation
+from newsletter.catalogue.sources.observed_paper import Observation
 from newsletter.models import Paper
 from tests.builders import NOON, make_paper
 from tests.test_listing import parsed, text_of

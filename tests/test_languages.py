@@ -19,7 +19,7 @@ from newsletter.catalogue.sources import registry
 from newsletter.models import Edition
 from subscriptions import links
 from subscriptions.models import Notice, Subscriber, Topic, TopicPreference, TopicTranslation
-from subscriptions.notices import build_notice, owe_notice
+from subscriptions.transactional_mails import build_notice, owe_notice
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic
 
 ROOT = Path(__file__).parent.parent

@@ -20,8 +20,8 @@ from subscriptions import lifecycle
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import Origin
 from subscriptions.models import Notice
-from subscriptions.notices import send_due_notices
 from subscriptions.preferences import Preferences
+from subscriptions.transactional_mails import send_due_notices
 from tests.builders import assign, make_edition, make_paper, make_reader
 from tests.fakes import MemoryTransport
 from tests.visitor import local

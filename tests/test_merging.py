@@ -6,7 +6,7 @@ import pytest
 
 from newsletter import planning
 from newsletter.catalogue import ingest, merging
-from newsletter.catalogue.sources.observation import Observation
+from newsletter.catalogue.sources.observed_paper import Observation
 from newsletter.editions import lifecycle
 from newsletter.models import Delivery, Edition, EditionItem, Merge, Paper, Sighting, Signal
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader

@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError
 
 from newsletter.catalogue.ingest import ingest
-from newsletter.catalogue.sources.observation import Observation
+from newsletter.catalogue.sources.observed_paper import Observation
 from newsletter.models import Paper, PaperTopic
 from newsletter.models.papers import UNLISTED
 from subscriptions.models import Subscriber

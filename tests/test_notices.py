@@ -24,8 +24,8 @@ from newsletter import delivery
 from subscriptions import suppression
 from subscriptions.mail import build_message, clean_header
 from subscriptions.models import Notice, Subscriber
-from subscriptions.notices import build_notice, owe_notice, retry_delay, send_due_notices
 from subscriptions.tasks import BackgroundPublisher, send_notices, wake_sender
+from subscriptions.transactional_mails import build_notice, owe_notice, retry_delay, send_due_notices
 from tests.builders import NOON, make_reader
 from tests.inbox import Inbox
 from tests.sinks.scripted import ScriptedServer

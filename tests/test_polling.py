@@ -14,9 +14,9 @@ from newsletter.catalogue import polling
 from newsletter.catalogue.http_client import FetchPolicy
 from newsletter.catalogue.polling import poll_due, poll_source, troubles
 from newsletter.catalogue.sources import arxiv_daily, arxiv_query, hf_daily
-from newsletter.catalogue.sources.observation import Observation, Request, Source
+from newsletter.catalogue.sources.observed_paper import Observation, Request, Source
 from newsletter.models import Paper, Sighting, Signal, SourceHost, SourceRun
-from newsletter.monitoring import alarms
+from newsletter.monitoring import current_alarms
 from tests.builders import NOON, make_paper
 from tests.replay import Replay, Reply, replaying
 from tests.test_arxiv import daily_entry, daily_feed, query_entry, query_feed
@@ -318,7 +318,7 @@ def test_a_silent_source_raises_an_alarm_of_its_own_part(web: Replay, settings: 
     settings.SOURCES = ["hf_daily"]
     SourceRun.objects.create(source="hf_daily", url="x", state="ok", started_at=NOON - timedelta(hours=9))
     SourceRun.objects.create(source="hf_daily", url="x", state="failed", started_at=NOON, detail="cut short")
-    [alarm] = [one for one in alarms.alarms(now=NOON) if one.part == "sources"]
+    [alarm] = [one for one in current_alarms.alarms(now=NOON) if one.part == "sources"]
     assert alarm.sentence == "Nothing usable from hf_daily since 2026-03-18 03:00 UTC: cut short."
 
 

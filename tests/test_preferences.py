@@ -16,8 +16,8 @@ from subscriptions import gdpr, lifecycle, links, suppression
 from subscriptions import refused_requests as refusals
 from subscriptions.lifecycle import Origin
 from subscriptions.models import ConsentEvent, Notice, Subscriber
-from subscriptions.notices import send_due_notices
 from subscriptions.preferences import Preferences
+from subscriptions.transactional_mails import send_due_notices
 from tests.builders import NOON, make_reader, make_topic
 
 pytestmark = pytest.mark.django_db

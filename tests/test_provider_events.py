@@ -16,7 +16,7 @@ from django.test import Client
 from django.utils import timezone
 call_command("migrate", verbosity=0)
 from newsletter import planning
-from newsletter.delivery.bounces import handling
+from newsletter.delivery.bounces import act_on_report
 from newsletter.delivery.compose_message import message_id
 from newsletter.models import Delivery, DeliveryEvent, Edition
 from subscriptions.models import Subscriber
@@ -32,7 +32,7 @@ auth = sys.argv[1]
 def post(**headers):
     return Client().post("/anymail/postmark/tracking/", json.dumps(body), content_type="application/json", **headers)
 answers = [post().status_code, post(HTTP_AUTHORIZATION=auth).status_code, post(HTTP_AUTHORIZATION=auth).status_code]
-handling.act_on_events(now=timezone.now())
+act_on_report.act_on_events(now=timezone.now())
 print(json.dumps([answers, DeliveryEvent.objects.count(), Subscriber.objects.get().state]))
 """
 

@@ -23,8 +23,8 @@ from subscriptions import address_change, lifecycle, links
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import Origin
 from subscriptions.models import ConsentEvent, Notice, Subscriber
-from subscriptions.notices import owe_notice
 from subscriptions.preferences import Preferences
+from subscriptions.transactional_mails import owe_notice
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]

@@ -4,7 +4,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from newsletter.delivery.bounces import ReportKind, handling
+from newsletter.delivery.bounces import ReportKind, act_on_report
 from newsletter.models import Delivery
 from newsletter.monitoring.reader_history import history_of, standing_of
 from subscriptions import suppression
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.django_db
 
 def test_the_history_tells_in_order_what_happened() -> None:
     row = sent()[0]
-    handling.take_in(told(row, ReportKind.HARD, at=NOON + timedelta(hours=1)), now=NOON + timedelta(hours=1))
-    handling.act_on_events(now=NOON + timedelta(hours=2))
+    act_on_report.take_in(told(row, ReportKind.HARD, at=NOON + timedelta(hours=1)), now=NOON + timedelta(hours=1))
+    act_on_report.act_on_events(now=NOON + timedelta(hours=2))
     lines = history_of(row.subscriber)
     assert [line.subject for line in lines] == ["delivery", "event", "consent", "suppression"]
     assert lines[0].what.endswith("sent, 1 paper")

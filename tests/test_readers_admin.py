@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from subscriptions import lifecycle, suppression
 from subscriptions.models import Notice, Subscriber, Suppression, Topic
-from subscriptions.notices import send_due_notices
+from subscriptions.transactional_mails import send_due_notices
 from tests.builders import NOON, make_reader, make_topic
 
 pytestmark = pytest.mark.django_db

@@ -23,7 +23,7 @@ from newsletter.delivery.choose_transport import open_transport
 from newsletter.delivery.transports import Message, Transport
 from newsletter.delivery.transports.dkim import OVERSIGNED, SIGNED
 from newsletter.models import Delivery, Edition
-from subscriptions import notices
+from subscriptions import transactional_mails
 from subscriptions.models import Notice
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.inbox import Inbox, Letter
@@ -160,8 +160,8 @@ def test_a_confirmation_is_signed_by_the_relay_too(
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     reader = make_reader("bob@example.net", state="pending", confirmed_at=None, next_due_at=None)
     asked = reader.consent_events.create(kind="requested", at=NOON, method="page")
-    notices.owe_notice(reader, kind=Notice.Kind.CONFIRM, now=NOON, context={"request": asked.pk})
-    assert notices.send_due_notices(now=NOON) == 1
+    transactional_mails.owe_notice(reader, kind=Notice.Kind.CONFIRM, now=NOON, context={"request": asked.pk})
+    assert transactional_mails.send_due_notices(now=NOON) == 1
     (letter,) = inbox.wait_for(1)
     assert letter.raw.isascii(), "8-bit text may be converted on its way, and its signature breaks"
     assert verifies(letter.raw, selector="relay")

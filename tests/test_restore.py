@@ -22,7 +22,7 @@ from newsletter import tasks
 from newsletter.delivery import restore_detection
 from newsletter.management.commands.work import work
 from newsletter.models import Delivery, Edition, HighWater, Sighting
-from newsletter.monitoring import alarms
+from newsletter.monitoring import current_alarms
 from subscriptions import lifecycle
 from subscriptions.models import Notice, Subscriber
 from subscriptions.preferences import preferences_of
@@ -105,11 +105,11 @@ def test_after_a_restore_every_mail_comes_once(dumped: datetime, readers: list[S
     one_round(six)
     one_round(six + timedelta(minutes=1))
     assert digests(inbox) == once, "nothing leaves before the operator has spoken"
-    assert "restored" in {alarm.name for alarm in alarms.alarms(now=six + timedelta(minutes=2))}
+    assert "restored" in {alarm.name for alarm in current_alarms.alarms(now=six + timedelta(minutes=2))}
 
     with time_machine.travel(six + timedelta(minutes=3)):
         call_command("after_restore", since=dumped.isoformat(), stdout=StringIO())
-        assert "restored" not in {alarm.name for alarm in alarms.alarms(now=six + timedelta(minutes=3))}
+        assert "restored" not in {alarm.name for alarm in current_alarms.alarms(now=six + timedelta(minutes=3))}
     for hour in (6, 8, 12, 15, 16):
         one_round(NOON.replace(hour=hour, minute=5))
     the_day = digests(inbox)

@@ -9,8 +9,8 @@ from pytest_django import Settings
 
 from subscriptions import lifecycle
 from subscriptions.models import ConsentEvent, Notice, Subscriber, Suppression, TopicPreference
-from subscriptions.notices import owe_notice
 from subscriptions.retention import forget_old
+from subscriptions.transactional_mails import owe_notice
 from tests.builders import NOON, make_reader
 
 pytestmark = pytest.mark.django_db

@@ -18,7 +18,7 @@ from newsletter import search
 from newsletter.catalogue import merging
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources import sample_papers
-from newsletter.catalogue.sources.observation import Observation
+from newsletter.catalogue.sources.observed_paper import Observation
 from newsletter.models import Heartbeat, Paper, SearchEntry, SearchMemory
 from newsletter.search import nearest_neighbours
 from newsletter.search.index_lookup import AllOf, AnyOf, Limits, Word, holding, newest

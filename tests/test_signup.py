@@ -19,7 +19,7 @@ from subscriptions import refused_requests as refusals
 from subscriptions.addresses import client_address, network_of, parse_address
 from subscriptions.forms import SignupForm
 from subscriptions.models import Allowance, ConsentEvent, Notice, Subscriber, Suppression
-from subscriptions.notices import send_due_notices
+from subscriptions.transactional_mails import send_due_notices
 from subscriptions.views.guards import LEAST_SECONDS
 from tests.builders import NOON, make_paper, make_reader, make_topic
 

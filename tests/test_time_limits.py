@@ -16,7 +16,7 @@ from newsletter import tasks
 from newsletter.catalogue import polling
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources import registry
-from newsletter.catalogue.sources.observation import Observation
+from newsletter.catalogue.sources.observed_paper import Observation
 from newsletter.catalogue.topics import assignment
 from newsletter.celery import TimeIsUp, app
 from newsletter.management.commands.work import Gatherer

@@ -13,7 +13,7 @@ from django.db import connection
 
 from newsletter import delivery, planning
 from newsletter.delivery import claim_deliveries
-from newsletter.delivery.bounces import handling
+from newsletter.delivery.bounces import act_on_report
 from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase
 from newsletter.editions import lifecycle
 from newsletter.models import Delivery, DeliveryEvent, Edition
@@ -171,7 +171,7 @@ def mailed_to(state: str, *, moved: bool) -> Delivery:
 def report(row: Delivery, kind: str, *, tied_by: str = "verp") -> None:
     later = LATER + timedelta(hours=2)
     DeliveryEvent.objects.create(delivery=row, kind=kind, at=later, source="dsn", event_id="d", tied_by=tied_by)
-    handling.act_on_events(now=later)
+    act_on_report.act_on_events(now=later)
 
 
 def test_the_table_has_a_line_for_every_kind_of_report() -> None:

@@ -15,7 +15,7 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 
 from newsletter import delivery
-from newsletter.delivery.bounces import handling, unrecognised
+from newsletter.delivery.bounces import act_on_report, unrecognised
 from newsletter.delivery.compose_message import bounce_address, message_id
 from newsletter.models import Delivery, DeliveryEvent, DomainHold, Letter
 from newsletter.monitoring.reader_history import history_of
@@ -63,8 +63,8 @@ def box(tmp_path: Path, settings: Any) -> mailbox.Maildir:
 def read(box: mailbox.Maildir, *contents: bytes) -> int:
     for content in contents:
         box.add(content)
-    taken = handling.read_mailbox(now=NOON)
-    handling.act_on_events(now=NOON)
+    taken = act_on_report.read_mailbox(now=NOON)
+    act_on_report.act_on_events(now=NOON)
     return taken
 
 
@@ -76,7 +76,7 @@ def test_a_bounce_that_cannot_be_tied_is_kept_and_counted(box: mailbox.Maildir) 
     letter = Letter.objects.get()
     assert (letter.why, letter.taken_for, letter.subject) == ("untied", "hard", "Undelivered")
     assert len(list(box)) == 1
-    assert handling.read_mailbox(now=NOON + timedelta(hours=1)) == 0
+    assert act_on_report.read_mailbox(now=NOON + timedelta(hours=1)) == 0
     assert Letter.objects.count() == 1
 
 
@@ -202,7 +202,7 @@ def test_what_a_person_says_is_done_once_and_bears_their_name(verb: str, state: 
     row = sent()[0]
     letter = a_letter()
     say(letter, verb, "Reader0@example.net")
-    handling.act_on_events(now=NOON)
+    act_on_report.act_on_events(now=NOON)
     letter.refresh_from_db()
     assert Subscriber.objects.get().state == state
     assert (letter.judgement, letter.judged_by) == (verb, User.objects.get())
@@ -254,7 +254,7 @@ def test_an_operator_decides_about_a_domain_on_hold(verb: str, state: str) -> No
     rows = sent(6)
     for row in rows:
         DeliveryEvent.objects.create(delivery=row, kind="bounced", at=NOON, source="dsn", tied_by="verp")
-    handling.act_on_events(now=NOON)
+    act_on_report.act_on_events(now=NOON)
     held, operator = DomainHold.objects.get(), member("Operators")
     page = operator.get(reverse("admin:newsletter_domainhold_changelist")).content.decode()
     assert "6 of 6 addresses at example.net failed" in page

@@ -16,7 +16,7 @@ from newsletter import tasks
 from newsletter.catalogue import merging, polling, submissions
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources import arxiv_query
-from newsletter.catalogue.sources.observation import Observation
+from newsletter.catalogue.sources.observed_paper import Observation
 from newsletter.catalogue.submissions import SubmissionResult
 from newsletter.models import Paper, Sighting, Signal, SourceHost, SourceRun, Submission, Vote
 from newsletter.ranking import votes

@@ -24,7 +24,7 @@ from newsletter.delivery import webhooks
 from newsletter.delivery.webhooks import endpoint_secrets, http_post, outbox
 from newsletter.delivery.webhooks.signature import signed_headers
 from newsletter.models import Edition, Paper, WebhookDelivery, WebhookEndpoint, WebhookEvent
-from newsletter.monitoring import alarms as alarm_rows
+from newsletter.monitoring import current_alarms as alarm_rows
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.inbox import Inbox
 from tests.processes import ROOT, Processes

@@ -15,7 +15,7 @@ from django.utils import timezone
 from newsletter.delivery import webhooks
 from newsletter.delivery.webhooks import endpoint_secrets
 from newsletter.models import WebhookDelivery, WebhookEndpoint
-from newsletter.monitoring import alarms
+from newsletter.monitoring import current_alarms
 from tests.builders import NOON
 
 pytestmark = pytest.mark.django_db
@@ -108,9 +108,9 @@ def test_one_that_is_off_is_sent_no_test_and_says_why_until_it_is_switched_on_ag
     assert "it answered 410 Gone" in operator.get(PATH).content.decode()
     operator.post(f"{PATH}{endpoint.pk}/act/test/", {"key": "x"})
     assert not WebhookDelivery.objects.exists()
-    assert [one.name for one in alarms.alarms(now=NOON) if one.part == "webhooks"] == ["webhook_off"]
+    assert [one.name for one in current_alarms.alarms(now=NOON) if one.part == "webhooks"] == ["webhook_off"]
     press(operator, endpoint, "leave-off")
-    assert [one.name for one in alarms.alarms(now=NOON) if one.part == "webhooks"] == []
+    assert [one.name for one in current_alarms.alarms(now=NOON) if one.part == "webhooks"] == []
     operator.post(f"{PATH}{endpoint.pk}/change/", ENTRY)
     endpoint.refresh_from_db()
     assert (endpoint.is_active, endpoint.off_reason, endpoint.failing_since) == (True, "", None)

@@ -3,8 +3,8 @@
 from newsletter.admin import (
     deliveries,
     editions,
-    mail_streams,
     papers,
+    sending_pauses,
     sources,
     submissions,
     unrecognised_bounces,
@@ -15,8 +15,8 @@ from newsletter.admin import (
 __all__ = [
     "deliveries",
     "editions",
-    "mail_streams",
     "papers",
+    "sending_pauses",
     "sources",
     "submissions",
     "unrecognised_bounces",

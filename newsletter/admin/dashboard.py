@@ -18,7 +18,7 @@ from newsletter.admin import table_cells
 from newsletter.admin.list_counts import counts_of, readers_of
 from newsletter.catalogue import polling
 from newsletter.models import Edition, SourceRun, Stream
-from newsletter.monitoring import alarms
+from newsletter.monitoring import current_alarms
 
 RECENT = timedelta(days=2)
 
@@ -28,7 +28,7 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     now = timezone.now()
     may = request.user.has_perm
     context["now"] = now
-    context["alarms"] = alarms.alarms(now=now)
+    context["alarms"] = current_alarms.alarms(now=now)
     if may("newsletter.view_edition"):
         context |= _editions()
     if may("newsletter.view_sourcerun"):

@@ -17,7 +17,7 @@ from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationEr
 
 from newsletter.api import editions, papers, search, submissions
 from newsletter.api.request_checks import error_response, with_rate_limit
-from subscriptions import api as readers
+from subscriptions import signup_api as readers
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse

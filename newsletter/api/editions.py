@@ -16,7 +16,7 @@ from ninja import Query, Router
 from newsletter.api import cursors, schemas
 from newsletter.api.papers import NO_CURSOR, NOT_HERE, PK_MAX, page_response
 from newsletter.api.request_checks import error_response, json_response
-from newsletter.editions import serializers
+from newsletter.editions import public_serializers
 from newsletter.models import Edition, EditionItem
 from subscriptions.models import Topic
 
@@ -28,7 +28,9 @@ router = Router(tags=["Editions and topics"])
 
 @router.get("topics/", response={200: schemas.Topics} | NOT_HERE, url_name="topics", summary="List topics")
 def topics(request: HttpRequest) -> HttpResponse:
-    return json_response({"topics": [serializers.of_topic(topic) for topic in Topic.objects.filter(is_active=True)]})
+    return json_response(
+        {"topics": [public_serializers.of_topic(topic) for topic in Topic.objects.filter(is_active=True)]}
+    )
 
 
 @router.get("editions/", response={200: schemas.Editions} | NOT_HERE, url_name="editions", summary="List editions")
@@ -42,7 +44,7 @@ def editions(request: HttpRequest, params: Query[schemas.EditionsParams]) -> Htt
         found, cursor = cursors.page_of(rows, name="editions", order=order, cursor=params.cursor, limit=params.limit)
     except cursors.CursorError:
         return error_response(NO_CURSOR, status=422)
-    found_rows = [serializers.of_edition(one, papers=getattr(one, "shown", 0)) for one in found]
+    found_rows = [public_serializers.of_edition(one, papers=getattr(one, "shown", 0)) for one in found]
     return page_response(request, {"editions": found_rows}, cursor=cursor)
 
 
@@ -54,8 +56,8 @@ def editions(request: HttpRequest, params: Query[schemas.EditionsParams]) -> Htt
 )
 def edition(request: HttpRequest, edition_id: int) -> HttpResponse:
     found = get_object_or_404(Edition.objects.issued(), pk=min(edition_id, PK_MAX))
-    items = serializers.of_items(serializers.items_of(found))
-    return json_response(serializers.of_edition(found, papers=len(items)) | {"items": items})
+    items = public_serializers.of_items(public_serializers.items_of(found))
+    return json_response(public_serializers.of_edition(found, papers=len(items)) | {"items": items})
 
 
 _SHOWN = Count(

@@ -21,7 +21,7 @@ from ninja.errors import HttpError
 from newsletter.api import cursors, schemas
 from newsletter.api.request_checks import error_response, json_response
 from newsletter.catalogue.sources.paper_identifiers import arxiv_id as parsed_arxiv_id
-from newsletter.editions import serializers
+from newsletter.editions import public_serializers
 from newsletter.models import Paper, PaperTopic
 from subscriptions.models import Topic
 
@@ -50,7 +50,7 @@ def papers(request: HttpRequest, params: Query[schemas.PapersParams]) -> HttpRes
         found, cursor = listing(params.cursor, params.limit)
     except cursors.CursorError:
         return error_response(NO_CURSOR, status=422)
-    return page_response(request, {"papers": [serializers.of_paper(paper) for paper in found]}, cursor=cursor)
+    return page_response(request, {"papers": [public_serializers.of_paper(paper) for paper in found]}, cursor=cursor)
 
 
 @router.get(
@@ -84,11 +84,11 @@ def paper_by_arxiv_id(request: HttpRequest, arxiv_id: str) -> HttpResponse:
 )
 def trending(request: HttpRequest, params: Query[schemas.TrendingParams]) -> HttpResponse:
     """Only papers with a measured gain, each with the numbers behind its place. Scored four times an hour."""
-    score = f"score_{serializers.CADENCE_OF[params.window]}"
+    score = f"score_{public_serializers.CADENCE_OF[params.window]}"
     rows = Paper.objects.published().filter(**{f"{score}__gt": 0}).with_topics()
     if topic := _topic(params.topic):
         rows = rows.about(topic)
-    shown_papers = [serializers.of_paper(paper) for paper in rows.order_by(f"-{score}", "-pk")[: params.limit]]
+    shown_papers = [public_serializers.of_paper(paper) for paper in rows.order_by(f"-{score}", "-pk")[: params.limit]]
     items = [
         {"rank": rank, "trend": one["trend"][params.window], "paper": one}
         for rank, one in enumerate((one for one in shown_papers if one["trend"][params.window]), start=1)
@@ -133,7 +133,7 @@ def _in_catalogue(topic: Topic | None, params: schemas.PapersParams) -> Listing:
     if params.has_code is not None:
         rows = rows.with_code() if params.has_code else rows.filter(code_url="")
     if params.sort.startswith("trending"):
-        score = f"score_{serializers.CADENCE_OF[params.sort.removeprefix('trending-')]}"
+        score = f"score_{public_serializers.CADENCE_OF[params.sort.removeprefix('trending-')]}"
         rows, order = rows.filter(**{f"{score}__gt": 0}), {score: float, "pk": int}
     else:
         order = _order(params) | {"pk": int}
@@ -169,7 +169,7 @@ def _order(params: schemas.PapersParams) -> dict[str, type]:
 def _one(**name: Any) -> HttpResponse:
     found = Paper.objects.published().with_topics().filter(**name).first()
     if found is not None:
-        return json_response(serializers.of_paper(found))
+        return json_response(public_serializers.of_paper(found))
     merged = Paper.objects.filter(**name, is_hidden=False, merged_into__is_hidden=False).first()
     if merged is None:
         return _missing()

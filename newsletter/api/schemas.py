@@ -1,4 +1,4 @@
-"""Request and response schemas of the API. A new field: its value in `editions.serializers`, its shape here.
+"""Request and response schemas of the API. A new field: its value in `editions.public_serializers`, its shape here.
 
 In: nothing. Out: classes for the OpenAPI document, and what a request may ask. Tests hold every answer against them.
 """

@@ -12,7 +12,7 @@ from newsletter import search
 from newsletter.api import schemas
 from newsletter.api.papers import NOT_HERE, PK_MAX
 from newsletter.api.request_checks import error_response, json_response
-from newsletter.editions import serializers
+from newsletter.editions import public_serializers
 from newsletter.models import Paper
 from newsletter.search.query_errors import sentence_of
 from newsletter.search.similar_papers import similar_to
@@ -63,7 +63,7 @@ def _scored(found: Iterable[tuple[int, float]]) -> list[dict[str, Any]]:
     scores = dict(found)
     by_pk = Paper.objects.published().with_topics().in_bulk(list(scores))
     return [
-        {"score": round(score, 4), "paper": serializers.of_paper(by_pk[pk])}
+        {"score": round(score, 4), "paper": public_serializers.of_paper(by_pk[pk])}
         for pk, score in scores.items()
         if pk in by_pk
     ]

@@ -26,14 +26,14 @@ from newsletter.catalogue import submissions
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.provenance import API as SOURCE
 from newsletter.catalogue.sources.clean_text import clean_abstract, clean_name, clean_title, source_text
-from newsletter.catalogue.sources.observation import Observation
+from newsletter.catalogue.sources.observed_paper import Observation
 from newsletter.catalogue.sources.paper_identifiers import arxiv_id as parsed_arxiv_id
 from newsletter.catalogue.sources.paper_identifiers import could_exist, title_key
 from newsletter.catalogue.sources.public_urls import safe_url
-from newsletter.editions import serializers
+from newsletter.editions import public_serializers
 from newsletter.models import Paper, Sighting, Submission
-from subscriptions.api import KeyAuth, KeyThrottle, guarded, key_of
 from subscriptions.models import ApiKey
+from subscriptions.signup_api import KeyAuth, KeyThrottle, guarded, key_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -151,5 +151,6 @@ def _response(paper: Paper, *, state: str, status: int) -> HttpResponse:
     shown = Paper.objects.published().with_topics().filter(pk=key).first()
     message = MESSAGES[state] if shown else MESSAGES["hidden"]
     return json_response(
-        {"state": state, "message": message, "paper": serializers.of_paper(shown) if shown else None}, status=status
+        {"state": state, "message": message, "paper": public_serializers.of_paper(shown) if shown else None},
+        status=status,
     )

@@ -23,7 +23,7 @@ import httpx
 from django.conf import settings
 
 from newsletter.models import SourceHost
-from subscriptions.backoff import backoff
+from subscriptions.retry_backoff import backoff
 
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=30), timedelta(hours=6)
 _REFUSED = {429, 503}

@@ -19,7 +19,7 @@ from django.db.models import F, Q, Window
 from django.db.models.functions import RowNumber
 
 from newsletter.catalogue.sources import registry
-from newsletter.catalogue.sources.observation import Observation
+from newsletter.catalogue.sources.observed_paper import Observation
 from newsletter.catalogue.sources.paper_identifiers import title_key
 from newsletter.catalogue.topics import assignment
 from newsletter.models import Paper, SearchEntry, Sighting, Signal

@@ -22,7 +22,7 @@ from django.db.models import Exists, Max, Min, OuterRef, Q
 from newsletter.catalogue import http_client
 from newsletter.catalogue.ingest import IngestResult, ingest
 from newsletter.catalogue.sources import arxiv_query, hf_daily, hf_paper, registry
-from newsletter.catalogue.sources.observation import Observation, Request, Source, SourceError
+from newsletter.catalogue.sources.observed_paper import Observation, Request, Source, SourceError
 from newsletter.models import Edition, EditionItem, Paper, Sighting, Signal, SourceHost, SourceRun, Submission
 
 log = logging.getLogger(__name__)

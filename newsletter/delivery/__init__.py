@@ -6,7 +6,8 @@ did not go smoothly. Every part may run twice and on many machines at once: a ro
 
 from newsletter.delivery.claim_deliveries import CONFIRM_STREAM, STREAM
 from newsletter.delivery.expired_leases import rescue_expired, skip_expired
-from newsletter.delivery.operator_actions import (
+from newsletter.delivery.retention import forget_details
+from newsletter.delivery.retry_settle_pause import (
     counts,
     is_waiting,
     pause_stream,
@@ -17,7 +18,6 @@ from newsletter.delivery.operator_actions import (
     settle_unknown,
     try_now,
 )
-from newsletter.delivery.retention import forget_details
 from newsletter.delivery.send_loop import Run, deliver
 
 __all__ = [

@@ -23,7 +23,7 @@ from newsletter.delivery.claim_deliveries import STREAM
 from newsletter.delivery.record_outcomes import infrastructure_wait, reply_line
 from newsletter.delivery.transports import Outcome, OutcomeKind, Phase
 from newsletter.models import Edition, Stream
-from subscriptions.backoff import backoff
+from subscriptions.retry_backoff import backoff
 
 TRIP_AFTER = 3  # runs in a row that met an infrastructure error
 LONGEST_WAIT = 20  # times the first wait, for a relay that limits us or puts everything off

@@ -17,7 +17,7 @@ from newsletter.delivery.claim_deliveries import Claimed
 from newsletter.delivery.transports import Message
 from newsletter.mail.assemble import Composer, Identity, Recipient
 from newsletter.models import Compiled
-from newsletter.models.background_writer import retry_while_away
+from newsletter.models.writer_thread import retry_while_away
 from subscriptions import links
 from subscriptions.models import Subscriber
 

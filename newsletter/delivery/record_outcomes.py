@@ -19,7 +19,7 @@ from django.db.models import Count, Q
 from newsletter.delivery.claim_deliveries import HELD, STREAM, State, give_back
 from newsletter.delivery.transports import Outcome, OutcomeKind, Phase
 from newsletter.models import Delivery, DeliveryEvent, Stream
-from subscriptions import backoff as waits
+from subscriptions import retry_backoff as waits
 from subscriptions.smtp_replies import Verdict, judge
 
 LONGEST_RETRY = 12  # times the first wait
@@ -175,7 +175,7 @@ def event_of(outcome: Outcome, *, kind: str, now: datetime) -> DeliveryEvent:
         code=f"{outcome.code or ''} {outcome.enhanced}".strip(),
         phase=outcome.phase.value,
         text=outcome.text[:300],
-        handled_at=None if kind in ABOUT_THE_ADDRESS else now,  # bounces.handling acts on these alone
+        handled_at=None if kind in ABOUT_THE_ADDRESS else now,  # bounces.act_on_report acts on these alone
     )
 
 

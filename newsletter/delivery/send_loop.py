@@ -25,7 +25,7 @@ from newsletter.delivery.claim_deliveries import Claimed, claim_due, give_back, 
 from newsletter.delivery.compose_message import Composers, EditionBroken
 from newsletter.delivery.record_and_mark_sending import settle_and_mark
 from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase, Transport, Turn
-from newsletter.models.background_writer import BackgroundWriter, open_writer
+from newsletter.models.writer_thread import BackgroundWriter, open_writer
 
 log = logging.getLogger(__name__)
 IDLE_SECONDS = 0.25

@@ -18,7 +18,7 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 
 from newsletter.models import PaceBucket
-from subscriptions.backoff import backoff
+from subscriptions.retry_backoff import backoff
 
 
 class _Mail(Protocol):

@@ -19,7 +19,7 @@ from django.utils.module_loading import import_string
 
 from newsletter.editions.lifecycle import listed_items
 from newsletter.models import CuratorMail, Edition
-from subscriptions import notices
+from subscriptions import transactional_mails
 from subscriptions.mail import build_message, follow, open_connection
 from subscriptions.models import Subscriber
 from subscriptions.smtp_replies import OutcomeKind, Phase
@@ -103,13 +103,13 @@ def _send(mail: CuratorMail, *, now: datetime) -> None:
 def _settle_error(mail: CuratorMail, error: Exception, *, step: str, now: datetime) -> None:
     """As with notices: in doubt when it may have left, failed when it was refused for good, else tried again."""
     text = type(error).__name__
-    kind = OutcomeKind.RETRY if step == "connect" else notices.kind_of(error, phase=Phase(step))
+    kind = OutcomeKind.RETRY if step == "connect" else transactional_mails.kind_of(error, phase=Phase(step))
     if kind is OutcomeKind.UNKNOWN:
         _settle(mail, State.UNKNOWN, now=now, error=text)
-    elif kind in notices.FAILED or mail.attempts >= MAX_ATTEMPTS:
+    elif kind in transactional_mails.FAILED or mail.attempts >= MAX_ATTEMPTS:
         _settle(mail, State.FAILED, now=now, error=text)
     else:
-        again_at = now + notices.retry_delay(mail.attempts, chance=0.5)
+        again_at = now + transactional_mails.retry_delay(mail.attempts, chance=0.5)
         CuratorMail.objects.filter(Q(pk=mail.pk), state=State.SENDING).update(
             state=State.QUEUED, not_before=again_at, lease_until=None, error=text
         )

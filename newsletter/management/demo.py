@@ -113,7 +113,7 @@ def _tell_the_story(site: str, catcher: MailCatcher) -> None:
     from newsletter import planning, tasks
     from newsletter.editions import lifecycle
     from newsletter.models import Delivery, Edition
-    from subscriptions import notices
+    from subscriptions import transactional_mails
 
     with httpx.Client(base_url=site, timeout=20, headers={"Referer": f"{site}/"}) as web:
         _until(lambda: _answers(web), "the site does not answer")
@@ -121,7 +121,7 @@ def _tell_the_story(site: str, catcher: MailCatcher) -> None:
             for person in PEOPLE:
                 _sign_up(web, person)
         with _step("They confirm by the link in their mail"):
-            notices.send_due_notices(now=timezone.now())
+            transactional_mails.send_due_notices(now=timezone.now())
             for person in PEOPLE:
                 _confirm(web, catcher, person)
 
@@ -141,7 +141,7 @@ def _tell_the_story(site: str, catcher: MailCatcher) -> None:
                 _digest_of(catcher, person, number=1)
         with _step(f"{_name(LATECOMER)} signs up later and has a first digest at once"):
             _sign_up(web, LATECOMER)
-            notices.send_due_notices(now=timezone.now())
+            transactional_mails.send_due_notices(now=timezone.now())
             _confirm(web, catcher, LATECOMER)
             planning.plan_due(now=timezone.now())
             tasks.deliver_due(deadline=timezone.now() + timedelta(seconds=60))

@@ -20,9 +20,9 @@ from newsletter.models.editions import Compiled, CuratorMail, Edition, EditionIt
 from newsletter.models.embeddings import PaperVector
 from newsletter.models.heartbeats_and_leases import Heartbeat, Lease
 from newsletter.models.library import LibraryEntry, LibraryLink
-from newsletter.models.mail_streams import DomainHold, PaceBucket, Stream
 from newsletter.models.papers import Merge, Paper, PaperQuerySet, PaperTopic
 from newsletter.models.search_index import SearchEntry, SearchMemory
+from newsletter.models.sending_pauses import DomainHold, PaceBucket, Stream
 from newsletter.models.sightings_and_signals import Sighting, Signal
 from newsletter.models.sign_ins import SignIn, SignInQuerySet
 from newsletter.models.source_runs import SourceHost, SourceRun

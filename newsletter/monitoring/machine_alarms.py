@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from newsletter.catalogue import polling
 from newsletter.delivery import restore_detection
-from newsletter.models import Heartbeat, SignIn, WebhookEndpoint, full_disk
+from newsletter.models import Heartbeat, SignIn, WebhookEndpoint, disk_full_error
 from newsletter.monitoring import alarm_thresholds
 from newsletter.monitoring import clock_skew as clocks
 from newsletter.monitoring.alarm_names import Alarm, Name, Part, ago, count_of
@@ -66,7 +66,7 @@ def _clocks(now: datetime) -> Iterator[Alarm]:
 
 def _disk(now: datetime) -> Iterator[Alarm]:
     free = shutil.disk_usage(settings.VAR_DIR).free // MEGABYTE
-    since = full_disk.since()
+    since = disk_full_error.since()
     if free < alarm_thresholds.FREE_MEGABYTES:
         words = f"{free} MB are free on the disk of {settings.VAR_DIR}."
     elif since:

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from newsletter.models import Edition, Miss
-from newsletter.models.background_writer import open_writer
+from newsletter.models.writer_thread import open_writer
 from newsletter.planning.bulk_insert import Row
 from newsletter.planning.delivery_rows import Planned, note_misses, rows_of, write_rows
 from newsletter.planning.reader_picks import EditionPlan, picks_for

@@ -14,9 +14,9 @@ from datetime import datetime
 from django.db import connection
 
 from newsletter.models import QueryHit, StandingQuery
-from newsletter.search.paper_facts import facts_of
 from newsletter.search.query import Query
 from newsletter.search.query_matching import from_json, is_meant, terms_of
+from newsletter.search.searchable_fields import facts_of
 
 _CHUNK = 10_000
 

@@ -20,10 +20,10 @@ from newsletter.models import Paper, SearchEntry
 from newsletter.search import nearest_neighbours, synonyms
 from newsletter.search.index_lookup import AllOf, AnyOf, Limits, Sought, Without, Word, holding, newest, within
 from newsletter.search.latent_semantics import Floats, Memory
-from newsletter.search.paper_facts import facts_of
 from newsletter.search.query import Problem, Query, QueryError, parse
 from newsletter.search.query_matching import is_meant, normalised
 from newsletter.search.relevance import Group, PaperWords, rank, weights_of
+from newsletter.search.searchable_fields import facts_of
 from newsletter.search.tokens import STOP_WORDS, stem
 from subscriptions.models import Topic
 

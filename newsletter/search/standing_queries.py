@@ -19,12 +19,12 @@ from django.utils.translation import gettext as _
 from newsletter.models import Heartbeat, StandingQuery
 from newsletter.models.write_lock import wait_for_other_writers
 from newsletter.search.index_lookup import AllOf, Sought, Word, arrived_since
-from newsletter.search.paper_facts import facts_of
 from newsletter.search.query import Problem, Query, QueryError, parse
 from newsletter.search.query_errors import sentence_of
 from newsletter.search.query_hits import store_hits
 from newsletter.search.query_matching import as_json, from_json, is_meant, key_of, normalised, rarest_term
 from newsletter.search.search_papers import limits_of, topic_named
+from newsletter.search.searchable_fields import facts_of
 from newsletter.search.update_index import recall
 from subscriptions.models import Follow
 

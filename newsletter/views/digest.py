@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 
 from newsletter.catalogue import submissions
 from newsletter.delivery.compose_message import SCOPE
-from newsletter.interests import clicks, library_entries, verdicts
+from newsletter.interests import clicks, library_entries, relevance_feedback
 from newsletter.mail import subject_lines
 from newsletter.mail.compile import reasons
 from newsletter.mail.digest_links import links_of, paper_url
@@ -71,9 +71,9 @@ def _act(request: HttpRequest, delivery: Delivery, paper: Paper, *, now: datetim
     data = posted(request)
     word = data.get("word", "")
     if word in VERDICTS:
-        verdicts.give_verdict(delivery, paper=paper, value=VERDICTS[word], now=now)
+        relevance_feedback.give_verdict(delivery, paper=paper, value=VERDICTS[word], now=now)
     elif word == "take-back":
-        verdicts.take_back_verdict(delivery, paper=paper)
+        relevance_feedback.take_back_verdict(delivery, paper=paper)
     elif word == "save":
         library_entries.save_paper(delivery.subscriber, paper=paper, now=now)
     elif word == "unsave":
@@ -84,7 +84,7 @@ def _act(request: HttpRequest, delivery: Delivery, paper: Paper, *, now: datetim
         votes.take_back_vote(delivery.subscriber, paper=paper)
     elif word in {"mute", "unmute"}:
         topic = get_object_or_404(Topic, slug=plain(data.get("topic", "")))
-        (verdicts.mute_topic if word == "mute" else verdicts.unmute_topic)(delivery, topic=topic)
+        (relevance_feedback.mute_topic if word == "mute" else relevance_feedback.unmute_topic)(delivery, topic=topic)
 
 
 def _delivery(token: str) -> Delivery:

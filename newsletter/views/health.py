@@ -19,7 +19,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 
-from newsletter.monitoring import alarms
+from newsletter.monitoring import current_alarms
 
 log = logging.getLogger(__name__)
 STATUS_SECONDS = 5  # strangers may ask as often as they like; the database is asked this often …
@@ -104,7 +104,7 @@ class HealthMiddleware:
 
     def _look(self) -> list[str]:
         try:
-            return sorted({alarm.name for alarm in alarms.alarms(now=timezone.now())})
+            return sorted({alarm.name for alarm in current_alarms.alarms(now=timezone.now())})
         except DatabaseError:
             return [SILENT]
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from newsletter.editions.serializers import CADENCE_OF
+from newsletter.editions.public_serializers import CADENCE_OF
 from newsletter.models import Paper
 from newsletter.views.page_context import (
     ListPage,

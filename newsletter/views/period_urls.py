@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from newsletter.editions.serializers import CADENCE_OF
+from newsletter.editions.public_serializers import CADENCE_OF
 
 
 @dataclass(frozen=True)

@@ -148,9 +148,9 @@ class Aftermath:
     def _names(self) -> set[str]:
         from django.utils import timezone
 
-        from newsletter.monitoring import alarms
+        from newsletter.monitoring import current_alarms
 
-        return {alarm.name for alarm in alarms.alarms(now=timezone.now())}
+        return {alarm.name for alarm in current_alarms.alarms(now=timezone.now())}
 
     def _rings(self, name: str) -> None:
         rang = self._wait(lambda: name in self._names(), f"the alarm {name} rings")

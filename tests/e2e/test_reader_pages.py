@@ -19,7 +19,7 @@ from newsletter.models import Edition, LibraryEntry, LibraryLink, Paper, Vote
 from newsletter.ranking import votes
 from subscriptions import lifecycle, links
 from subscriptions.models import ConsentEvent, Notice, Subscriber
-from subscriptions.notices import owe_notice, send_due_notices
+from subscriptions.transactional_mails import owe_notice, send_due_notices
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic
 from tests.e2e.shots import SHIFTS, faults_of
 

@@ -10,7 +10,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from newsletter.catalogue.sources.clean_text import clean_line, clean_name
-from newsletter.catalogue.sources.observation import SourceError
+from newsletter.catalogue.sources.observed_paper import SourceError
 
 ARXIV_SPACING = timedelta(seconds=3)  # arXiv's terms of use: one request in three seconds
 _NAMES = {

@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 
 from newsletter.catalogue.sources import arxiv_atom, public_urls
 from newsletter.catalogue.sources.clean_text import clean_abstract, clean_title, source_text
-from newsletter.catalogue.sources.observation import Observation, Request, SourceError
+from newsletter.catalogue.sources.observed_paper import Observation, Request, SourceError
 from newsletter.catalogue.sources.paper_identifiers import arxiv_id, could_exist
 
 SOURCE = "arxiv_query"

@@ -16,7 +16,7 @@ from typing import Any
 
 from newsletter.catalogue.sources import public_urls
 from newsletter.catalogue.sources.clean_text import clean_abstract, clean_name, clean_title, source_text
-from newsletter.catalogue.sources.observation import Observation, Request, SourceError
+from newsletter.catalogue.sources.observed_paper import Observation, Request, SourceError
 from newsletter.catalogue.sources.paper_identifiers import arxiv_id
 
 SOURCE = "hf_daily"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from newsletter.catalogue.sources import hf_daily
-from newsletter.catalogue.sources.observation import Observation, Request, SourceError
+from newsletter.catalogue.sources.observed_paper import Observation, Request, SourceError
 
 SOURCE = "hf_paper"
 LABEL = "Hugging Face"

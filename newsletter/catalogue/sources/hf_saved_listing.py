@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from newsletter.catalogue.sources.clean_text import clean_abstract, clean_title
-from newsletter.catalogue.sources.observation import Observation, SourceError
+from newsletter.catalogue.sources.observed_paper import Observation, SourceError
 from newsletter.catalogue.sources.public_urls import code_url, project_url, without_proxies
 
 SOURCE = "listing_page"

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import cast
 
 from newsletter.catalogue import sources
-from newsletter.catalogue.sources.observation import Origin, Source
+from newsletter.catalogue.sources.observed_paper import Origin, Source
 
 
 @cache

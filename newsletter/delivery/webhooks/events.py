@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 
-from newsletter.editions import serializers
+from newsletter.editions import public_serializers
 from newsletter.models import Edition, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 if TYPE_CHECKING:
@@ -86,10 +86,10 @@ def _owe(event: WebhookEvent, endpoints: Sequence[WebhookEndpoint], *, now: date
 
 
 def _told_of(edition: Edition) -> dict[str, Any]:
-    items = serializers.of_items(serializers.items_of(edition))
+    items = public_serializers.of_items(public_serializers.items_of(edition))
     told = [item | {"paper": {name: item["paper"][name] for name in TOLD}} for item in items]
     api_url = settings.SITE_URL + reverse("api:edition", args=[edition.pk])
-    return serializers.of_edition(edition, papers=len(items)) | {"api_url": api_url, "items": told}
+    return public_serializers.of_edition(edition, papers=len(items)) | {"api_url": api_url, "items": told}
 
 
 def _body(kind: str, data: dict[str, Any], *, now: datetime) -> str:

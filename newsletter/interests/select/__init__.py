@@ -1,10 +1,11 @@
 """Readers' topics and profiles x an edition's candidates -> ordered picks with their reasons. Pure, numpy only.
 
-`picks.choose` is the way in: candidate_set → reader_block → mmr (the reader's own list) → extras (editor's picks, one
-paper from outside). `array_types` holds what goes in and comes out.
+`picks.choose` is the way in: candidate_set → reader_block → diversify (the reader's own list) → extras (editor's picks,
+one paper from outside). `inputs_and_outputs` holds what goes in and comes out.
 """
 
-from newsletter.interests.select.array_types import (
+from newsletter.interests.select.candidate_set import CandidateSet, trend_scale
+from newsletter.interests.select.inputs_and_outputs import (
     LANES,
     Candidates,
     Chosen,
@@ -13,7 +14,6 @@ from newsletter.interests.select.array_types import (
     SimilarToLiked,
     StoredPicks,
 )
-from newsletter.interests.select.candidate_set import CandidateSet, trend_scale
 from newsletter.interests.select.picks import choose, picks_as_json
 
 __all__ = [

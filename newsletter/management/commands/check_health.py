@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from django.utils import timezone
 
-from newsletter.monitoring import alarms
+from newsletter.monitoring import current_alarms
 
 
 class Command(BaseCommand):
@@ -18,14 +18,14 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--part", choices=list(alarms.Part), help="look at this part of the pipeline only")
+        parser.add_argument("--part", choices=list(current_alarms.Part), help="look at this part of the pipeline only")
         parser.add_argument("--json", action="store_true", help="alarms and numbers for a monitor")
 
     def handle(self, *args: object, part: str | None, json: bool, **options: Any) -> None:
         now = timezone.now()
         try:
-            found = alarms.alarms(now=now, part=part)
-            numbers = alarms.numbers(now=now) if json else {}
+            found = current_alarms.alarms(now=now, part=part)
+            numbers = current_alarms.numbers(now=now) if json else {}
         except DatabaseError as error:
             raise CommandError(f"The database does not answer: {str(error).splitlines()[0]}") from error
         if json:

@@ -19,7 +19,7 @@ from rich.progress import track
 
 from newsletter.catalogue.ingest import IngestResult, ingest
 from newsletter.catalogue.sources import hf_saved_listing
-from newsletter.catalogue.sources.observation import SourceError
+from newsletter.catalogue.sources.observed_paper import SourceError
 
 
 class Command(BaseCommand):

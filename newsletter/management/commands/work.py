@@ -26,9 +26,9 @@ from newsletter.catalogue.topics import embeddings
 from newsletter.celery import TimeIsUp
 from newsletter.delivery import webhooks
 from newsletter.editions import curator_mails
-from newsletter.models import full_disk
+from newsletter.models import disk_full_error
 from newsletter.monitoring import reconcile
-from subscriptions import notices
+from subscriptions import transactional_mails
 
 log = logging.getLogger(__name__)
 SLICE = timedelta(seconds=20)  # neither confirmations nor digests wait longer than this behind the other
@@ -59,7 +59,9 @@ def work(stop: threading.Event, *, once: bool = False) -> None:
     while not stop.is_set():
         now = timezone.now()
         is_tick = now >= next_tick
-        steps: list[Callable[[], object]] = [partial(notices.send_due_notices, now=now, deadline=now + SLICE)]
+        steps: list[Callable[[], object]] = [
+            partial(transactional_mails.send_due_notices, now=now, deadline=now + SLICE)
+        ]
         if is_tick:
             next_tick = now + tick
             steps += [partial(step, now=now) for step in (tasks.score_if_due, tasks.keep_house, tasks.plan_due)]
@@ -90,7 +92,7 @@ def _failure_of(step: Callable[[], object]) -> BaseException | None:
     try:
         step()
     except (Exception, TimeIsUp) as error:
-        full_disk.note(error)
+        disk_full_error.note(error)
         log.exception("Step %s failed; the others go on, and the next round tries again", _name_of(step))
         if not connection.in_atomic_block:
             connection.close()

@@ -17,7 +17,7 @@ from newsletter.delivery import settle_unknown
 from newsletter.delivery.bounces import Event, ReportKind, mailbox, parse, unrecognised
 from newsletter.delivery.bounces import match_delivery as tying
 from newsletter.delivery.bounces.bounce_storms import Guard
-from newsletter.delivery.bounces.suppression_rule import is_dead
+from newsletter.delivery.bounces.when_to_suppress import is_dead
 from newsletter.models import Delivery, DeliveryEvent, Letter
 from subscriptions import lifecycle, links, suppression
 from subscriptions.models import Subscriber, Suppression

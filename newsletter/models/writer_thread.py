@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection
 
-from newsletter.models import full_disk
+from newsletter.models import disk_full_error
 
 log = logging.getLogger(__name__)
 PATIENCE_SECONDS = 120.0
@@ -83,7 +83,7 @@ def retry_while_away(step: Callable[[], Result]) -> Result:
         try:
             return step()
         except (OperationalError, InterfaceError) as error:
-            full_disk.note(error)
+            disk_full_error.note(error)
             if connection.in_atomic_block or time.monotonic() >= give_up_at:
                 raise
             log.warning("The database cannot do it now (%s); trying again in %.2f s", first_line(error), wait)

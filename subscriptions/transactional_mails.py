@@ -23,9 +23,9 @@ from django.utils.module_loading import import_string
 
 from subscriptions import links
 from subscriptions import refused_requests as refusals
-from subscriptions.backoff import backoff
 from subscriptions.mail import Progress, build_message, follow, open_connection
 from subscriptions.models import Notice, RefusedRequest, Subscriber, Suppression
+from subscriptions.retry_backoff import backoff
 from subscriptions.smtp_replies import OutcomeKind, Phase, classify, enhanced_code_of, redact
 
 if TYPE_CHECKING:
