@@ -3,7 +3,8 @@
 In: the modules below and the tests that need no database. Out: the spots whose change no test noticed, and a non-zero
 exit when fewer than 85 of 100 were noticed in a module. `python -m tests.mutants diversify` asks modules of that
 name only. The tests are collected once; each mutant is a fork of that process (a twentieth of a second; an
-interpreter each would take seconds) in which the code of the module's functions is exchanged. Not part of CI: it takes minutes.
+interpreter each would take seconds) in which the code of the module's functions is exchanged. Not part of CI:
+it takes minutes.
 """
 
 from __future__ import annotations
