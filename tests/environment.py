@@ -35,6 +35,11 @@ if not _IN_XDIST_WORKER:
     atexit.register(shutil.rmtree, os.environ["VAR_DIR"], ignore_errors=True)
 
 
+def examples(few: int) -> int:
+    """How many examples Hypothesis tries: few in the suite, as many as PAPERBOY_EXAMPLES says by hand."""
+    return int(os.environ.get("PAPERBOY_EXAMPLES", few))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--db",

@@ -18,7 +18,6 @@ from newsletter import tasks
 from newsletter.delivery.bounces import unrecognised
 from newsletter.models import (
     Delivery,
-    DomainHold,
     Edition,
     Heartbeat,
     Letter,
@@ -28,7 +27,6 @@ from newsletter.models import (
     Stream,
     disk_full_error,
 )
-from newsletter.models.sign_ins import SignIn
 from newsletter.monitoring import current_alarms, machine_alarms, reconcile
 from newsletter.monitoring.alarm_names import Name
 from subscriptions.models import Allowance, ConsentEvent, Notice, Subscriber
@@ -289,13 +287,6 @@ def test_letters_that_no_program_can_place_ring_until_a_person_has_judged_them()
     assert ringing() == {}
 
 
-def test_a_domain_that_failed_as_a_whole_rings_until_it_is_resumed() -> None:
-    hold = DomainHold.objects.create(domain="uni.test", since=NOON - HOUR, reason="12 of 40 addresses failed")
-    assert "uni.test" in ringing()["domain_paused"]
-    DomainHold.objects.filter(pk=hold.pk).update(resumed_at=NOON)
-    assert ringing() == {}
-
-
 def test_little_room_is_named_before_it_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine_alarms.shutil, "disk_usage", lambda _path: SimpleNamespace(free=50 * 2**20))
     assert "50 MB are free" in ringing()["disk_full"]
@@ -316,12 +307,6 @@ def test_one_busy_network_is_no_alarm_but_five_are() -> None:
     assert ringing() == {}
     Allowance.objects.create(name="network:5", full_at_ms=full_at)
     assert "network (5)" in ringing()["limits_biting"]
-
-
-def test_a_password_that_is_guessed_rings_for_two_hours() -> None:
-    SignIn.objects.create(name="carol", network="203.0.113.0/24", hour=NOON - HOUR, failed=40)
-    assert ringing()["password_guessed"].startswith("40 failed sign-ins to carol")
-    assert "password_guessed" not in ringing(NOON + 2 * HOUR)
 
 
 # --- the reconciler ---------------------------------------------------------------------------------------------------

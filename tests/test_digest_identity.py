@@ -2,7 +2,7 @@
 
 Editions of a whole season stand ready; a reader lives through it at made-up moments, in any zone, and the planner runs
 whenever they are due. The model is one line: the days served follow each other, none left out and none twice. What
-the reader's page says of the next digest, whenever they look at it, is what comes.
+the reader's page says of the next digest, whenever they look at it, is what comes. PAPERBOY_EXAMPLES=500 tries as many.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from subscriptions.lifecycle import Origin
 from subscriptions.models import EVERY_DAY, Subscriber
 from subscriptions.preferences import Preferences, preferences_of
 from tests.builders import make_paper, make_reader
+from tests.environment import examples
 
 pytestmark = pytest.mark.django_db
 FIRST, LAST = date(2026, 11, 26), date(2027, 1, 31)
@@ -149,7 +150,9 @@ hours = st.integers(0, 23)
 zones = st.sampled_from(ZONES)
 minutes = st.integers(0, 3 * 24 * 60)
 rolled_back = settings(
-    max_examples=6, phases=[Phase.reuse, Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(6),
+    phases=[Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 

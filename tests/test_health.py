@@ -18,7 +18,7 @@ from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from newsletter import tasks
-from newsletter.models import Claim, Delivery, Edition, Heartbeat, Stream
+from newsletter.models import Delivery, Edition, Heartbeat, Stream
 from newsletter.monitoring import current_alarms
 from newsletter.monitoring.current_alarms import Part
 from subscriptions.models import Notice
@@ -88,15 +88,6 @@ def test_a_machine_whose_clock_is_wrong_is_named_until_it_is_right(detail: str, 
 
 
 @pytest.mark.usefixtures("well")
-def test_a_queue_of_papers_that_nobody_takes_raises_the_alarm(settings: Any) -> None:
-    settings.SOURCES = ["hf_daily"]
-    tasks.beat("papers", now=NOON - timedelta(minutes=31))
-    assert "ingest_late" in names()
-    tasks.beat("papers", now=NOON)
-    assert "ingest_late" not in names()
-
-
-@pytest.mark.usefixtures("well")
 def test_a_notice_that_waits_raises_the_alarm_of_the_confirm_worker() -> None:
     notice = owe_notice(since=6 * MINUTE)
     (alarm,) = current_alarms.alarms(now=NOON)
@@ -121,15 +112,6 @@ def test_a_digest_that_may_go_and_does_not_raises_the_alarm() -> None:
 @pytest.mark.usefixtures("well")
 def test_a_digest_put_off_by_pacing_is_no_alarm() -> None:
     owe_digest(since=60 * MINUTE, not_before=NOON + MINUTE)
-    assert names() == set()
-
-
-@pytest.mark.usefixtures("well")
-def test_rows_held_by_dead_workers_raise_the_alarm() -> None:
-    Claim.objects.create(token="gone", worker="host 1", lease_until=NOON - 6 * MINUTE)
-    owe_digest(since=MINUTE, state=Delivery.State.SENDING, claim="gone", not_before=None)
-    assert names() == {"claims_expired"}
-    Claim.objects.update(lease_until=NOON + MINUTE)
     assert names() == set()
 
 
