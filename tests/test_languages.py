@@ -31,7 +31,10 @@ TEMPLATES = [
     if path.suffix in {".html", ".txt"}
 ] + sorted((ROOT / "templates").glob("*.html"))
 MODULES = [ROOT / "subscriptions/forms.py", *sorted((ROOT / "subscriptions/views").glob("*.py"))]
-MODULES += [ROOT / f"newsletter/{name}.py" for name in ("mail/compile", "mail/subject_lines", "ranking/explain_trend")]
+MODULES += [
+    ROOT / f"newsletter/{name}.py"
+    for name in ("mail/compile", "mail/reasons", "mail/subject_lines", "ranking/explain_trend")
+]
 MODULES += sorted((ROOT / "newsletter/views").glob("*.py"))
 MODULES += sorted((ROOT / "newsletter/interests/library").glob("*.py"))
 CALLS = {"_", "gettext", "gettext_lazy", "ngettext", "gettext_noop"}

@@ -13,6 +13,7 @@ from django.conf import settings
 
 from newsletter.mail import compile as mail_compile
 from newsletter.mail import digest_links
+from newsletter.mail import reasons as mail_reasons
 from newsletter.mail.assemble import HTML_BUDGET, Composer
 from newsletter.models import Edition, EditionItem
 from tests.builders import NOON, make_paper, make_topic
@@ -97,14 +98,14 @@ def test_an_editors_pick_is_labelled_and_a_paper_without_gain_is_not_called_tren
     pick = EditionItem.objects.create(edition=edition, paper=make_paper(), position=1, lane=EditionItem.Lane.PICK)
     quiet = EditionItem.objects.create(edition=edition, paper=make_paper(), position=2, parts={"topic": "vision"})
     names = {topic.slug: topic.name}
-    assert mail_compile.reasons(pick, topics=names)["pick"] == "Editor’s pick"
-    assert mail_compile.reasons(quiet, topics=names)["topic:vision"] == f"New in {topic.name} · you follow {topic.name}"
+    assert mail_reasons.reasons(pick, topics=names)["pick"] == "Editor’s pick"
+    assert mail_reasons.reasons(quiet, topics=names)["topic:vision"] == f"New in {topic.name} · you follow {topic.name}"
 
 
 def test_a_small_gain_beyond_the_cohort_is_called_trending_in_the_mail_as_on_the_site() -> None:
     parts = {"topic": "vision", "hours": 24, "cohort_median": 6, "upvotes_gain": 9}
     item = EditionItem.objects.create(edition=make_edition([]), paper=make_paper(), position=1, parts=parts)
-    line = mail_compile.reasons(item, topics={"vision": "Vision"})["trending"]
+    line = mail_reasons.reasons(item, topics={"vision": "Vision"})["trending"]
     assert line == "Trending in Vision: +9 upvotes in 24 h"
 
 
@@ -114,7 +115,7 @@ def test_a_gain_that_the_whole_cohort_had_is_no_reason() -> None:
     lines = []
     for position, parts in enumerate([common, common | {"stars_gain": 7}, common | {"upvotes_gain": 61}], 1):
         item = EditionItem.objects.create(edition=edition, paper=make_paper(), position=position, parts=parts)
-        lines.append(mail_compile.reasons(item, topics={"vision": "Vision"})["trending"])
+        lines.append(mail_reasons.reasons(item, topics={"vision": "Vision"})["trending"])
     assert lines == [
         "New in Vision",
         "+7 GitHub stars in 24 h",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from newsletter import planning
 from newsletter.editions import lifecycle
-from newsletter.mail import compile as mail_compile
+from newsletter.mail import reasons as mail_reasons
 from newsletter.models import Delivery, Edition, EditionItem, Paper, Verdict
 from newsletter.ranking.explain_trend import GAINS
 from subscriptions.models import Subscriber
@@ -36,7 +36,7 @@ PARTS = st.fixed_dictionaries(
 @pytest.mark.django_db
 def test_every_number_of_a_reason_is_one_that_was_recorded(parts: dict[str, Any], lane: str) -> None:
     item = EditionItem(paper=_unsaved(), parts=parts | {"akin": [[7, "A 3-D whisper"]]}, lane=lane)
-    lines = mail_compile.reasons(item, topics={"speech": "Speech", "vision": "Vision"})
+    lines = mail_reasons.reasons(item, topics={"speech": "Speech", "vision": "Vision"})
     gains = {f"{parts[f'{metric}_gain']:,}" for metric in GAINS if parts.get(f"{metric}_gain", 0) > 0}
     spans = {"24", "7", "30"} if gains else set()
     for reason, line in lines.items():

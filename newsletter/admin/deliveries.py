@@ -28,7 +28,13 @@ from subscriptions.addresses import parse_address
 from subscriptions.admin import ReadOnly as NotWrittenHere
 from subscriptions.models import Subscriber
 
-LANES = {"trending": _("trending"), "pick": _("editor's pick"), "for_you": _("for you"), "outside": _("outside")}
+LANES = {
+    "follow": _("followed"),
+    "trending": _("trending"),
+    "pick": _("editor's pick"),
+    "for_you": _("for you"),
+    "outside": _("outside"),
+}
 
 
 class ReadOnly(NotWrittenHere, ModelAdmin):  # type: ignore[misc]

@@ -57,6 +57,9 @@ class ItemForm(forms.ModelForm):  # type: ignore[type-arg]
             "lane": _("Lane of"),
             "note": _("Note under"),
         }
+        self.fields["standing"].choices = [  # type: ignore[attr-defined]
+            choice for choice in EditionItem.Standing.choices if choice[0] != EditionItem.Standing.ALSO
+        ]
         for name, field in self.fields.items():
             field.show_hidden_initial = True
             if name in words and self.instance.pk:  # the column's heading does not reach a screen reader here
@@ -85,7 +88,7 @@ class ItemInline(TabularInline):  # type: ignore[misc]
     can_delete = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EditionItem]:
-        rows: QuerySet[EditionItem] = super().get_queryset(request)
+        rows: QuerySet[EditionItem] = super().get_queryset(request).exclude(standing=EditionItem.Standing.ALSO)
         assigned = PaperTopic.objects.filter(is_assigned=True).select_related("topic")
         return rows.select_related("paper").prefetch_related(Prefetch("paper__paper_topics", queryset=assigned))
 
@@ -219,7 +222,7 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
             "total": sum(groups.values()),
             "bar": table_cells.bar(counts),
             "readers": readers_of(edition.cadence) if edition.state in Edition.UNFINISHED else None,
-            "items": sum(1 for item in edition.items.all() if item.standing != EditionItem.Standing.EXCLUDED),
+            "items": edition.items.listed().count(),
             "sees_deliveries": request.user.has_perm("newsletter.view_delivery"),
         }
 

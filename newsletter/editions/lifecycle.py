@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from newsletter.interests import follows
 from newsletter.interests.load_profiles import ReaderProfiles
 from newsletter.mail import compile as mail_compile
 from newsletter.models import Compiled, Delivery, Edition, EditionItem, Paper, PaperTopic, Sighting
@@ -137,7 +138,8 @@ def held_back(edition: Edition) -> list[Paper]:
         subscriber__thin_policy=Subscriber.ThinPolicy.HOLD,
     )
     rows = thin.order_by("pk").values_list("picks", flat=True)[:HELD_READERS]
-    waiting = Counter(item for picks in rows for item, *_ in picks)
+    # What a reader follows comes again by itself, and to nobody else.
+    waiting = Counter(item for picks in rows for item, lane, *_ in picks if lane != "follow")
     oldest = edition.cutoff_at - 2 * timedelta(days=CANDIDATE_DAYS[edition.cadence])
     items = EditionItem.objects.select_related("paper").in_bulk([item for item, _ in waiting.most_common(HELD_PAPERS)])
     papers = Paper.objects.published().filter(
@@ -249,7 +251,7 @@ def closing_of(edition: Edition) -> datetime:
 
 def listed_items(edition: Edition) -> QuerySet[EditionItem]:
     """What readers may get, in order; excluded items stay visible to the curator only."""
-    return edition.items.exclude(standing=EditionItem.Standing.EXCLUDED).order_by("position", "pk")
+    return edition.items.listed().order_by("position", "pk")
 
 
 def freeze_due(*, now: datetime) -> list[Edition]:
@@ -283,6 +285,7 @@ def freeze(edition: Edition, *, now: datetime) -> bool:
         return False
     _leave_out_withdrawn(locked)
     _record_similar(locked)
+    follows.add_followed(locked, since=locked.cutoff_at - timedelta(days=CANDIDATE_DAYS[locked.cadence]))
     compiled = mail_compile.compile_edition(locked, now=now, languages=mail_compile.languages_in_use())
     Compiled.objects.update_or_create(edition=locked, defaults={"fragments": compiled, "compiled_at": now})
     Edition.objects.filter(pk=locked.pk).update(

@@ -117,7 +117,7 @@ def of_items(items: Iterable[EditionItem]) -> list[dict[str, Any]]:
 def items_of(edition: Edition) -> Iterable[EditionItem]:
     """What went out in an edition, with all that ``of_items`` reads, in a number of queries that does not grow."""
     return (
-        edition.items.exclude(standing=EditionItem.Standing.EXCLUDED)
+        edition.items.listed()
         .select_related("paper", "paper__merged_into")
         .prefetch_related("paper__paper_topics__topic", "paper__merged_into__paper_topics__topic")
         .order_by("position", "pk")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 HTML_BUDGET = 79_000  # encoded bytes of the HTML part; mail readers clip at about 102 KB, the footer with it
 MAX_PAPERS = 50
 SUBJECT_LINE = 67  # a longer line is folded before "+ 9 more"
+FOLLOW = "follow:"  # what the reason of a followed paper begins with; the query's text is the rest
 CODINGS = ("quoted-printable", "base64")  # the order of every pair in the compiled fragments
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,255}")
 _TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{encoding.TOKEN_LENGTH}}}")
@@ -137,11 +138,18 @@ class _Papers:
     def __init__(self) -> None:
         self.full: dict[tuple[int, str], bytes] = {}
         self.short: dict[tuple[int, str], bytes] = {}
+        self.around: dict[int, Mapping[str, bytes]] = {}  # the reason
 
     def add(self, item: int, ready: Mapping[str, bytes], whys: Mapping[str, bytes]) -> None:
+        self.around[item] = ready
         for reason, why in whys.items():
             self.full[item, reason] = ready["lead"] + why + ready["rest"]
             self.short[item, reason] = ready["short_lead"] + why + ready["short_rest"]
+
+    def joined(self, item: int, why: bytes, *, is_full: bool) -> bytes:
+        """A paper with a reason that many papers share, so that no paper is kept once for each of its followers."""
+        ready, short = self.around[item], "" if is_full else "short_"
+        return ready[f"{short}lead"] + why + ready[f"{short}rest"]
 
 
 class _Plane:
@@ -163,6 +171,7 @@ class _Plane:
         for name in ("foot", "end"):
             self._frame.setdefault(f"{name}_welcome", self._frame[name])
         self._topics = pieces(compiled[part]["topics"])
+        self._follows = pieces(compiled[part].get("follows", {}))  # an edition of before has none
         self._previews: dict[int, bytes] = {}
         plain, counted = _Papers(), _Papers()
         for key, item in compiled["items"].items():
@@ -181,7 +190,7 @@ class _Plane:
         """Everything that may become part of a message, but the day of consent, which begins with a digit."""
         yield self._opening
         yield from self._numbers
-        for pieces in (self._frame, self._topics, self._previews):
+        for pieces in (self._frame, self._topics, self._follows, self._previews):
             yield from pieces.values()
         for papers in self._papers:
             yield from papers.full.values()
@@ -189,7 +198,9 @@ class _Plane:
 
     def is_never_longer(self, other: _Plane) -> bool:
         """Whether every piece is at most as long as the same piece of the other plane."""
-        mine, theirs = ((*plane._frame.values(), *plane._previews.values()) for plane in (self, other))
+        mine, theirs = (
+            (*plane._frame.values(), *plane._follows.values(), *plane._previews.values()) for plane in (self, other)
+        )
         sizes = zip(mine, theirs, strict=True)
         pairs = zip(self._papers, other._papers, strict=True)
         papers = [pair for mine, theirs in pairs for pair in ((mine.full, theirs.full), (mine.short, theirs.short))]
@@ -211,7 +222,10 @@ class _Plane:
             if place == full:
                 papers = chosen.short
             joined.append(self._numbers[place])
-            joined.append(papers.get((item, reason)) or papers[item, "trending"])
+            if why := self._follows.get(reason.removeprefix(FOLLOW)) if reason.startswith(FOLLOW) else None:
+                joined.append(chosen.joined(item, why, is_full=place < full))
+            else:
+                joined.append(papers.get((item, reason)) or papers[item, "trending"])
         joined.append(frame["foot_welcome" if recipient.is_welcome else "foot"])
         if topics := [self._topics[slug] for slug in recipient.topics if slug in self._topics]:
             joined += [frame["topics_open"], frame["topics_join"].join(topics), frame["topics_close"]]

@@ -19,15 +19,14 @@ from django.utils import translation
 from django.utils.dates import MONTHS
 from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext as _
 
 from newsletter.catalogue.key_sentence import key_sentence
 from newsletter.mail import assemble, encoding, subject_lines
 from newsletter.mail import plain_text as mail_text
 from newsletter.mail.digest_links import LinkKind, click_url, digest_url, links_of, verdict_url
+from newsletter.mail.reasons import follow_line, reasons
 from newsletter.models import Edition, EditionItem
-from newsletter.ranking.explain_trend import call_trending, gains_line, stands_out
 from subscriptions import links
 from subscriptions.models import Subscriber, Topic
 
@@ -40,7 +39,6 @@ INDENT = "    "
 TITLE_WIDTH = 300  # columns; a longer title is shortened in the mail
 SUMMARY_WIDTH = 600  # columns; no sentence of a thousand abstracts is longer but a list that goes on
 SHORT_TITLE_WIDTH = 72
-LIKED_TITLE_WIDTH = 60
 SUBJECT_WIDTH = 80
 PREVIEW_WIDTH = 120
 AUTHORS_SHOWN = 4
@@ -91,11 +89,15 @@ def _compile(edition: Edition, *, language: str, now: datetime) -> dict[str, Any
         }
         compiled |= press.frame(topics)
         items = edition.items.exclude(standing=EditionItem.Standing.EXCLUDED).select_related("paper")
+        followed: set[str] = set()
         for item in items.prefetch_related("paper__paper_topics__topic").order_by("position", "pk"):
+            followed.update(text for _key, text in item.found_by)
             try:
                 compiled["items"][str(item.pk)] = press.item(item, topics=topics)
             except Exception as error:
                 raise CompileError(f"Item {item.pk} ({item.paper.title[:80]}) cannot be rendered: {error}") from error
+        for part in ("html", "text"):
+            compiled[part]["follows"] = {text: press.why(follow_line(text), part=part) for text in sorted(followed)}
     # "=_" can stand in neither encoding, so no line of a part is ever taken for the boundary (RFC 2045 section 6.7).
     compiled["boundary"] = f"=_digest_{edition.pk}_{edition.cadence}"
     if json.dumps(compiled).count(compiled["boundary"]) != 1:
@@ -230,10 +232,7 @@ class _Press:
             pieces["preview"] = conditional_escape(preview) if part == "html" else ""
             parts[part] = {
                 "pieces": {name: self.encode(text) for name, text in pieces.items()},
-                "whys": {
-                    reason: self.encode(_unbroken(why) if part == "html" else mail_text.wrap(why, indent=INDENT) + "\n")
-                    for reason, why in whys.items()
-                },
+                "whys": {reason: self.why(why, part=part) for reason, why in whys.items()},
             }
         if settings.CLICK_TRACKING:  # once more, for the readers who agreed: the same paper by way of our door
             doors = {kind: click_url(self.delivery_mark, item.pk, kind) for kind in addresses}
@@ -243,6 +242,9 @@ class _Press:
                 parts[part]["counted"] = {name: self.encode(text) for name, text in pieces.items()}
         subject, welcome = subject_lines.subject(self.edition, sheet.title), _("Welcome: %s") % sheet.title
         return {"subject": _subject(subject), "welcome_subject": _subject(welcome), **parts}
+
+    def why(self, why: str, *, part: str) -> list[str]:
+        return self.encode(_unbroken(why) if part == "html" else mail_text.wrap(why, indent=INDENT) + "\n")
 
     def _pieces_of_paper(self, sheet: _Sheet, *, part: str) -> dict[str, str]:
         """What stands before and after the reason, in full and in short."""
@@ -321,44 +323,6 @@ class _Sheet:
             if self.topics
             else "",
         }
-
-
-def reasons(item: EditionItem, *, topics: Mapping[str, str]) -> dict[str, str]:
-    """The why-line of every reason the item may be chosen for, from the components recorded when it was drafted."""
-    scored = [row.topic.slug for row in item.paper.paper_topics.all()]
-    primary = topics.get(item.parts.get("topic") or next(iter(scored), ""), "")
-    trending = _trend(item.parts, primary)
-    if item.lane == EditionItem.Lane.PICK:
-        trending = _("Editor’s pick") + (f" · {trending}" if trending else "")
-    elif not trending:
-        trending = _("New in %s") % primary if primary else _("New")
-    lines = {
-        "trending": trending,
-        "outside": _("Outside your topics · %s") % trending,
-        "for_you": _("Close to papers you liked · %s") % trending,
-        "pick": trending if item.lane == EditionItem.Lane.PICK else _("Editor’s pick · %s") % trending,
-    }
-    for slug in dict.fromkeys([*scored, item.parts.get("topic") or ""]):
-        if slug in topics:
-            lines[f"topic:{slug}"] = _("%(trending)s · you follow %(topic)s") % {
-                "trending": trending,
-                "topic": topics[slug],
-            }
-    for liked, title in item.parts.get("akin", ()):
-        lines[f"like:{liked}"] = _("%(trending)s · like “%(title)s”, which you liked") % {
-            "trending": trending,
-            "title": mail_text.shorten(title, width=LIKED_TITLE_WIDTH),
-        }
-    return lines
-
-
-def _trend(parts: Mapping[str, Any], topic: str) -> str:
-    """Why it trends, by what it gained beyond its cohort; a gain that others had as well is no reason to show it."""
-    telling = {name: value for name, value in parts.items() if name != "cohort_median"}
-    if parts.get("upvotes_gain", 0) <= (parts.get("cohort_median") or 0):
-        telling.pop("upvotes_gain", None)
-    line = gains_line(telling, gettext=gettext, ngettext=ngettext)
-    return call_trending(line, topic or None, gettext=gettext) if stands_out(parts) else line
 
 
 def authors_line(names: list[str]) -> str:

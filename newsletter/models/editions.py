@@ -115,10 +115,14 @@ class Edition(models.Model):
 
 
 class EditionItemQuerySet(models.QuerySet["EditionItem"]):
+    def listed(self) -> EditionItemQuerySet:
+        """The edition's own papers: neither excluded by a curator, nor there only for readers who follow them."""
+        return self.exclude(standing__in=[EditionItem.Standing.EXCLUDED, EditionItem.Standing.ALSO])
+
     def issued(self) -> EditionItemQuerySet:
         """Places in editions that went out, newest first: what the public may know."""
         out = self.filter(edition__in=Edition.objects.issued())
-        return out.exclude(standing=EditionItem.Standing.EXCLUDED).order_by("-edition__period_on", "edition__cadence")
+        return out.listed().order_by("-edition__period_on", "edition__cadence")
 
 
 class EditionItem(models.Model):
@@ -132,6 +136,7 @@ class EditionItem(models.Model):
         LISTED = "listed", _("listed")
         PINNED = "pinned", _("pinned")
         EXCLUDED = "excluded", _("excluded")
+        ALSO = "also", _("also new")
 
     edition = models.ForeignKey(Edition, on_delete=models.CASCADE, related_name="items")
     paper = models.ForeignKey(Paper, on_delete=models.PROTECT, related_name="edition_items")
@@ -142,6 +147,12 @@ class EditionItem(models.Model):
     score = models.FloatField(default=0.0)
     parts = models.JSONField(default=dict, blank=True, help_text=_("The components of the score when drafted."))
     note = models.CharField(max_length=300, blank=True, help_text=_("A curator's line under the title."))
+    found_by = models.JSONField(
+        default=list,
+        db_default=[],
+        editable=False,
+        help_text=_("Followed queries that found it, when frozen: [key, text]."),
+    )
 
     objects = EditionItemQuerySet.as_manager()
 

@@ -17,6 +17,7 @@ import numpy as np
 from newsletter.interests import select
 from newsletter.interests.load_profiles import ReaderProfiles, Relevance, liked_by
 from newsletter.models import Delivery, Edition, EditionItem, PaperTopic
+from newsletter.planning.followed_picks import NOTHING, FollowedItems
 from newsletter.planning.readers_due import CHUNK, Due
 from subscriptions.models import EVERY_DAY, Subscriber, Topic, TopicPreference
 
@@ -33,7 +34,7 @@ class EditionPlan:
             .exclude(paper__is_hidden=True)  # by a curator, or withdrawn by its authors, since the freeze
             .exclude(paper__withdrawn_at__gt=edition.frozen_at or edition.cutoff_at)
             .order_by("position", "pk")
-            .values_list("pk", "paper_id", "score", "lane", "standing", "parts")
+            .values_list("pk", "paper_id", "score", "lane", "standing", "parts", "found_by")
         )
         # The curator's order counts: the best score goes to the first place, pinned papers first of all.
         items.sort(key=lambda item: item[4] != EditionItem.Standing.PINNED)
@@ -42,7 +43,8 @@ class EditionPlan:
         self._became = dict(merged.values_list("paper_id", "paper__merged_into_id"))
         best = {self._became.get(paper, paper): pk for pk, paper, *_rest in reversed(items)}
         items = [item for item in items if best[self._became.get(item[1], item[1])] == item[0]]
-        scores = sorted((score for _, _, score, *_ in items), reverse=True)
+        # The papers for followers alone take the columns behind the candidates.
+        items.sort(key=lambda item: item[4] == EditionItem.Standing.ALSO)
         self.column_of_paper = {paper: column for column, (_, paper, *_rest) in enumerate(items)}
         fit = np.zeros((len(items), len(self.topics)), dtype=np.float32)
         primary = np.full(len(items), -1, dtype=np.int16)
@@ -52,11 +54,14 @@ class EditionPlan:
             fit[self.column_of_paper[paper], self.topic_column[topic]] = score
             if is_primary:
                 primary[self.column_of_paper[paper]] = self.topic_column[topic]
+        self._followed = FollowedItems([(item[0], item[6]) for item in items], primary=primary.tolist())
+        items = [item for item in items if item[4] != EditionItem.Standing.ALSO]
+        scores = sorted((score for _, _, score, *_ in items), reverse=True)
         self.candidates = select.Candidates(
             item_ids=np.array([pk for pk, *_ in items], dtype=np.int64),
             trend=select.trend_scale(np.array(scores, dtype=np.float64)),
-            topics=fit,
-            primary=primary,
+            topics=fit[: len(items)],
+            primary=primary[: len(items)],
             picks=np.array([item[3] == EditionItem.Lane.PICK for item in items], dtype=bool),
         )
         self._shelf = select.CandidateSet(self.candidates, select.SelectionRules())
@@ -113,6 +118,7 @@ class EditionPlan:
             preferences.values_list("subscriber_id", "topic_id", "stance"),
             seen=self.seen_by(readers),
             profiles=self._tastes.of(pks),
+            follows=self._followed.follows_of(pks),
             liked=liked_by(pks, among=self._kin),
         )
 
@@ -124,8 +130,12 @@ class EditionPlan:
         seen: Mapping[int, Sequence[int]],
         profiles: Relevance = (None, None),
         liked: Iterable[tuple[int, int]] = (),
+        follows: Iterable[tuple[int, str, str]] = (),
     ) -> list[select.StoredPicks]:
-        """The same from values: (reader, topic, stance), per reader the candidate columns they had, (reader, paper)."""
+        """The same from values: (reader, topic, stance), per reader the columns they had, (reader, liked), follows.
+
+        Followed papers come first; the rest of the digest is chosen without them, for the room they leave.
+        """
         row_of = {reader.pk: row for row, reader in enumerate(readers)}
         weights = np.zeros((len(readers), len(self.topics)), dtype=np.float32)
         mutes = np.zeros((len(readers), len(self.topics)), dtype=bool)
@@ -134,7 +144,13 @@ class EditionPlan:
                 mutes[row_of[reader], self.topic_column[topic]] = True
             else:
                 weights[row_of[reader], self.topic_column[topic]] = 2 if stance == TopicPreference.Stance.MORE else 1
-        lists = [seen.get(reader.pk, ()) for reader in readers]
+        own = self._followed.choose(follows, readers=readers, seen=seen, mutes=mutes)
+        followed = [own.get(reader.pk, NOTHING) for reader in readers]
+        ranked = len(self.candidates.item_ids)
+        lists = [
+            [column for column in (*seen.get(reader.pk, ()), *first.taken) if column < ranked]
+            for reader, first in zip(readers, followed, strict=True)
+        ]
         relevance, blend = profiles
         kin = sorted(
             (place, row_of[reader], column, paper)
@@ -145,7 +161,10 @@ class EditionPlan:
         block = select.Readers(
             weights=weights,
             mutes=mutes,
-            limits=np.array([reader.max_papers for reader in readers], dtype=np.int16),
+            limits=np.array(
+                [reader.max_papers - len(first.first) for reader, first in zip(readers, followed, strict=True)],
+                dtype=np.int16,
+            ),
             outside=np.array([reader.wants_outside for reader in readers], dtype=bool),
             relevance=relevance,
             blend=blend,
@@ -155,7 +174,8 @@ class EditionPlan:
             similar_to_liked=select.SimilarToLiked(*similar_to_liked.T),
         )
         chosen = select.choose(self._shelf, block)
-        return select.picks_as_json(chosen, self.candidates, [slug for _, slug in self.topics])
+        rest = select.picks_as_json(chosen, self.candidates, [slug for _, slug in self.topics])
+        return list(map(self._followed.put_first, followed, rest))
 
 
 def picks_for(edition: Edition, *, follows: Collection[str], mutes: Collection[str], limit: int) -> list[list[Any]]:

@@ -20,8 +20,8 @@ from newsletter.catalogue import submissions
 from newsletter.delivery.compose_message import SCOPE
 from newsletter.interests import clicks, library_entries, relevance_feedback
 from newsletter.mail import subject_lines
-from newsletter.mail.compile import reasons
 from newsletter.mail.digest_links import links_of, paper_url
+from newsletter.mail.reasons import line_of, reasons
 from newsletter.models import Click, Delivery, EditionItem, Paper, Verdict
 from newsletter.ranking import votes
 from subscriptions import links
@@ -115,7 +115,7 @@ def _items(delivery: Delivery) -> list[dict[str, Any]]:
             "item": by_pk[pk],
             "paper": by_pk[pk].paper,
             "lane": lane,
-            "why": lines[pk].get(reason, lines[pk]["trending"]),
+            "why": line_of(reason, lines[pk]),
             "word": words.get(by_pk[pk].paper_id, 0),
             "has_vote": paper_of[pk] in voted,
             "is_saved": paper_of[pk] in saved,

@@ -1,0 +1,79 @@
+"""Why a paper is in a digest, one line a reason. The same lines in the mail and on the digest's page.
+
+In: an item with what was recorded of it, and the names of topics. Out: lines in the active language. Reads the paper's
+topics and writes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext as _
+
+from newsletter.mail import plain_text as mail_text
+from newsletter.mail.assemble import FOLLOW
+from newsletter.models import EditionItem
+from newsletter.ranking.explain_trend import call_trending, gains_line, stands_out
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LIKED_TITLE_WIDTH = 60
+QUERY_WIDTH = 100
+_ONE_AUTHOR = re.compile(r'author:(?:["“„«](?P<quoted>[^"“”„«»]+)["”“»]|(?P<bare>[^\s"“”„«»]+))')
+_ONE_PHRASE = re.compile(r'["“„«](?P<words>[^"“”„«»]+)["”“»]')
+
+
+def reasons(item: EditionItem, *, topics: Mapping[str, str]) -> dict[str, str]:
+    """The why-line of every reason the item may be chosen for, from the components recorded when it was drafted."""
+    scored = [row.topic.slug for row in item.paper.paper_topics.all()]
+    primary = topics.get(item.parts.get("topic") or next(iter(scored), ""), "")
+    trending = _trend(item.parts, primary)
+    if item.lane == EditionItem.Lane.PICK:
+        trending = _("Editor’s pick") + (f" · {trending}" if trending else "")
+    elif not trending:
+        trending = _("New in %s") % primary if primary else _("New")
+    lines = {
+        "trending": trending,
+        "outside": _("Outside your topics · %s") % trending,
+        "for_you": _("Close to papers you liked · %s") % trending,
+        "pick": trending if item.lane == EditionItem.Lane.PICK else _("Editor’s pick · %s") % trending,
+    }
+    for slug in dict.fromkeys([*scored, item.parts.get("topic") or ""]):
+        if slug in topics:
+            lines[f"topic:{slug}"] = _("%(trending)s · you follow %(topic)s") % {
+                "trending": trending,
+                "topic": topics[slug],
+            }
+    for liked, title in item.parts.get("akin", ()):
+        lines[f"like:{liked}"] = _("%(trending)s · like “%(title)s”, which you liked") % {
+            "trending": trending,
+            "title": mail_text.shorten(title, width=LIKED_TITLE_WIDTH),
+        }
+    return lines
+
+
+def _trend(parts: Mapping[str, Any], topic: str) -> str:
+    """Why it trends, by what it gained beyond its cohort; a gain that others had as well is no reason to show it."""
+    telling = {name: value for name, value in parts.items() if name != "cohort_median"}
+    if parts.get("upvotes_gain", 0) <= (parts.get("cohort_median") or 0):
+        telling.pop("upvotes_gain", None)
+    line = gains_line(telling, gettext=gettext, ngettext=ngettext)
+    return call_trending(line, topic or None, gettext=gettext) if stands_out(parts) else line
+
+
+def follow_line(query: str) -> str:
+    """Why a paper comes that a followed query found: "You follow Nora Quist", 'You follow “diffusion -image”'."""
+    if author := _ONE_AUTHOR.fullmatch(query.strip()):
+        return _("You follow %s") % mail_text.shorten(author["quoted"] or author["bare"], width=QUERY_WIDTH)
+    phrase = _ONE_PHRASE.fullmatch(query.strip())
+    return _("You follow “%s”") % mail_text.shorten(phrase["words"] if phrase else query, width=QUERY_WIDTH)
+
+
+def line_of(reason: str, lines: Mapping[str, str]) -> str:
+    """The line of a recorded reason, of the item's ``lines``."""
+    if reason.startswith(FOLLOW):
+        return follow_line(reason.removeprefix(FOLLOW))
+    return lines.get(reason, lines["trending"])

@@ -1,0 +1,102 @@
+"""Papers that readers follow come first in their digest, with the query that found each as its reason.
+
+In: the items of one edition with the queries that found them, and the follows of a chunk of readers. Out: per reader
+the columns that come first, in the edition's order, and those that never come. What a reader had, muted or wants to see
+nothing of is not chosen. One query a chunk, none for an edition that no follow found anything in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from newsletter.interests.select import StoredPicks
+from newsletter.interests.select.inputs_and_outputs import Bools
+from newsletter.mail.assemble import FOLLOW
+from newsletter.planning.readers_due import Due
+from subscriptions.models import Follow
+
+LANE = "follow"
+
+
+@dataclass(slots=True)
+class Followed:
+    """What the follows of one reader ask of an edition."""
+
+    first: dict[int, str] = field(default_factory=dict)  # column -> the query's text
+    barred: set[int] = field(default_factory=set)
+
+    @property
+    def taken(self) -> set[int]:
+        """Columns that the rest of the digest leaves out."""
+        return self.barred.union(self.first)
+
+
+NOTHING = Followed()
+
+
+class FollowedItems:
+    """The items of one edition by the queries that found them; a column is an item's place in the list."""
+
+    def __init__(self, items: Sequence[tuple[int, Sequence[Sequence[str]]]], *, primary: Sequence[int]) -> None:
+        self._items = [pk for pk, _found_by in items]
+        self._primary = primary
+        self._columns: dict[str, list[int]] = defaultdict(list)
+        self._text: dict[str, str] = {}
+        for column, (_pk, found_by) in enumerate(items):
+            for key, text in found_by:
+                self._columns[key].append(column)
+                self._text[key] = text
+
+    def follows_of(self, readers: Sequence[int]) -> Iterable[tuple[int, str, str]]:
+        """(reader, key, stance) of everything they follow, the oldest first."""
+        if not self._columns:
+            return ()
+        follows = Follow.objects.filter(subscriber__any_of=readers).order_by("pk")
+        return follows.values_list("subscriber_id", "key", "stance").iterator(chunk_size=10_000)
+
+    def choose(
+        self,
+        follows: Iterable[tuple[int, str, str]],
+        *,
+        readers: Sequence[Due],
+        seen: Mapping[int, Sequence[int]],
+        mutes: Bools,
+    ) -> dict[int, Followed]:
+        """Reader -> what comes first and what never comes; readers of whom nothing was found are left out.
+
+        ``seen``: columns a reader had; ``mutes``: readers x topics.
+        """
+        found: dict[int, Followed] = {}
+        for reader, key, stance in follows:
+            columns = self._columns.get(key)
+            if not columns:
+                continue
+            followed = found.setdefault(reader, Followed())
+            if stance == Follow.Stance.NOT:
+                followed.barred.update(columns)
+            else:
+                for column in columns:
+                    followed.first.setdefault(column, self._text[key])
+        for row, due in enumerate(readers):
+            if due.pk in found:
+                followed = found[due.pk]
+                never = followed.barred.union(seen.get(due.pk, ()))
+                free = [
+                    column
+                    for column in sorted(followed.first)
+                    if column not in never and not (self._primary[column] >= 0 and mutes[row, self._primary[column]])
+                ]
+                followed.first = {column: followed.first[column] for column in free[: due.max_papers]}
+        return found
+
+    def put_first(self, followed: Followed, rest: StoredPicks) -> StoredPicks:
+        """The whole digest: the followed papers, then the rest."""
+        if not followed.first:
+            return rest
+        first = [[self._items[column], LANE, FOLLOW + text] for column, text in followed.first.items()]
+        own = json.dumps(first)
+        joined = f"{own[:-1]}, {rest.json[1:]}" if rest.papers else own
+        return StoredPicks(joined, rest.papers + len(first))
