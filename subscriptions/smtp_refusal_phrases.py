@@ -1,7 +1,7 @@
 """The words in which mail servers refuse a message, sorted by what they are about. Pure.
 
-In: a server's own words, in any language. Out: what they are about, or None when they say nothing that is known here.
-The order is from the mildest to the gravest: a text that says two things is taken for the milder one.
+In: a server's own words, in any language. Out: the topics they are about, none when they say nothing known here.
+Topics are ordered from the mildest to the gravest: a text that says two things is taken for the milder one.
 """
 
 from __future__ import annotations
@@ -254,13 +254,12 @@ _GONE_UNDER = {
     "5.5.0": " requested action not taken mailbox unavailable ",
     "5.7.27": " host does not accept mail ",
 }
+# Scripts that put no spaces between words: kana and Chinese, Thai, Hangul taken apart. Their phrases match anywhere.
+_WITHOUT_SPACES = re.compile("[\u3040-\u9fff\u0e00-\u0e7f\u1100-\u11ff]")
 _BETWEEN_WORDS = re.compile(r"[\x00-/:-`{-\u00bf\u2000-\u206f\u3000-\u3003\uff00-\uff0f]+")
 
-
-# Letters that Unicode does not take apart.
-_NO_ACCENT = str.maketrans(
-    {"ß": "ss", "\u0131": "i", "ł": "l", "ø": "o", "æ": "ae", "đ": "d"}
-)  # Unicode takes none apart
+# Letters that Unicode does not decompose.
+_NO_ACCENT = str.maketrans({"ß": "ss", "\u0131": "i", "ł": "l", "ø": "o", "æ": "ae", "đ": "d"})
 
 
 def _folded(text: str) -> str:
@@ -271,11 +270,6 @@ def _folded(text: str) -> str:
     return " " + _BETWEEN_WORDS.sub(" ", plain).strip() + " "
 
 
-def _is_spaced(phrase: str) -> bool:
-    """Whether the script of ``phrase`` puts spaces between words: others are looked for anywhere."""
-    return not any("\u3040" <= c <= "\u9fff" or "\u0e00" <= c <= "\u0e7f" or "\u1100" <= c <= "\u11ff" for c in phrase)
-
-
 def _split(phrases: str) -> tuple[list[str], re.Pattern[str] | None]:
     plain, gaps = [], []
     for phrase in filter(None, (part.strip() for part in re.split(r"[|\n]", phrases))):
@@ -283,7 +277,7 @@ def _split(phrases: str) -> tuple[list[str], re.Pattern[str] | None]:
             gaps.append(_GAP.join(re.escape(_folded(part).rstrip()) for part in phrase.split("*")))
         else:
             folded = _folded(phrase)
-            plain.append(folded if _is_spaced(folded) else folded.strip())
+            plain.append(folded.strip() if _WITHOUT_SPACES.search(folded) else folded)
     return plain, re.compile(f"(?:{'|'.join(gaps)})(?= )") if gaps else None
 
 
@@ -312,7 +306,7 @@ def _host_of_link(match: re.Match[str]) -> str:
 
 
 def topics_of(text: str) -> list[Topic]:
-    """All that the words are about, the mildest first. Addresses, hosts and codes in them say nothing."""
+    """Return all that the words are about, the mildest first. Addresses, hosts and codes in them are ignored."""
     words = _ADDRESS.sub(" ", text[:WORDS_LIMIT])
     words = _folded(_NO_WORDS.sub(_host_of_link, _HOST.sub(" ", _CODES.sub(" ", words))))
     for said, meant in _OF_THE_MAILBOX:

@@ -1,10 +1,9 @@
 """`make mutants`: change the pure modules one spot at a time and see whether their tests notice.
 
 In: the modules below and the tests that need no database. Out: the spots whose change no test noticed, and a non-zero
-exit when fewer than 85 of 100 were noticed in a module. `python -m tests.mutants diversify` asks modules of that
-name only. The tests are collected once; each mutant is a fork of that process (a twentieth of a second; an
-interpreter each would take seconds) in which the code of the module's functions is exchanged. Not part of CI:
-it takes minutes.
+exit when fewer than 85 of 100 were noticed in a module. `python -m tests.mutants diversify` asks modules of that name
+only. The tests are collected once; each mutant is a fork of that process (a twentieth of a second; an interpreter each
+would take seconds) in which the code of the module's functions is exchanged. Not part of CI: it takes minutes.
 """
 
 from __future__ import annotations
@@ -33,6 +32,7 @@ SUITES: dict[tuple[str, ...], tuple[str, ...]] = {
     ("subscriptions.smtp_replies", "subscriptions.smtp_refusal_phrases"): (
         "tests/test_smtp_replies.py",
         "tests/test_reply_codes.py",
+        "tests/test_smtp_refusal_phrases.py",
     ),
     ("newsletter.delivery.bounces.failure_kind",): ("tests/test_bounces.py", "tests/test_bounce_formats.py"),
     ("subscriptions.schedule",): ("tests/test_schedule.py",),
@@ -40,6 +40,7 @@ SUITES: dict[tuple[str, ...], tuple[str, ...]] = {
         f"{SELECT}.{name}"
         for name in ("candidate_set", "editor_and_outside_picks", "diversify", "reader_weights", "picks")
     ): (
+        "tests/test_candidate_set.py",
         "tests/test_select.py",
         "tests/test_reasons.py",
     ),
