@@ -134,11 +134,11 @@ def test_the_command_answers_a_line_for_each_line(tmp_path: Path) -> None:
     assert answer == {"title": "Schafe", "sentence": key_sentence("Schafe", "Wir zählen. Schafe schlafen.")}
 
 
-@pytest.mark.parametrize("line", ["{", "[]", "3", '{"title": "a"}', '{"title": "a", "abstract": 3}'])
+@pytest.mark.parametrize("line", ["{", "[]", "3", '{"title": "a"}', '{"title": "a", "abstract": 3}', "[" * 100_000])
 def test_a_line_that_cannot_be_read_is_named(tmp_path: Path, line: str) -> None:
     file = tmp_path / "papers.jsonl"
     file.write_text(line, encoding="utf-8")
-    with pytest.raises(CommandError, match="Line 1 is not an object"):
+    with pytest.raises(CommandError, match=r"Line 1: .+ Correct the line"):
         call_command("key_sentences", jsonl=str(file), stdout=io.StringIO())
     with pytest.raises(CommandError, match="cannot be read"):
         call_command("key_sentences", jsonl=str(tmp_path / "none"), stdout=io.StringIO())

@@ -139,7 +139,7 @@ def test_the_command_prints_readable_lines(tmp_path: Path) -> None:
     call_command("readable_text", jsonl=str(lines), stdout=out)
     assert json.loads(out.getvalue()) == {"id": "2603.00001", "title": "x²", "abstract": "“A” b"}
     lines.write_text("[]\n", encoding="utf-8")
-    with pytest.raises(CommandError, match="line 1"):
+    with pytest.raises(CommandError, match=r"Line 1: not a JSON object\. Correct"):
         call_command("readable_text", jsonl=str(lines))
     with pytest.raises(CommandError, match="No such file"):
         call_command("readable_text", jsonl=str(tmp_path / "none"))

@@ -285,12 +285,12 @@ def test_the_command_hears_the_extra_unless_told_not_to(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("{not json", "line 2: not JSON"),
-        ('["a", "list"]', 'line 2: not a JSON object with a "title"'),
-        ('{"abstract": "no title"}', 'line 2: not a JSON object with a "title"'),
-        ('{"title": 7}', 'line 2: not a JSON object with a "title"'),
-        ('{"title": "a", "abstract": ["b"]}', 'line 2: "abstract" is not a text'),
-        ('{"title": "a", "categories": "cs.CL"}', 'line 2: "categories" is not a list of texts'),
+        ("{not json", "Line 2: not JSON"),
+        ('["a", "list"]', "Line 2: not a JSON object"),
+        ('{"abstract": "no title"}', 'Line 2: "title" is missing or is not a text'),
+        ('{"title": 7}', 'Line 2: "title" is missing or is not a text'),
+        ('{"title": "a", "abstract": ["b"]}', 'Line 2: "abstract" is missing or is not a text'),
+        ('{"title": "a", "categories": "cs.CL"}', 'Line 2: "categories" is not a list of texts'),
     ],
 )
 def test_the_command_names_the_line_it_cannot_read(tmp_path: Path, line: str, why: str) -> None:

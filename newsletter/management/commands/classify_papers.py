@@ -8,20 +8,20 @@ unused where it is installed; without the option SEMANTIC decides.
 from __future__ import annotations
 
 import json
-import sys
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.db import OperationalError, ProgrammingError
 
 from newsletter.catalogue.sources.clean_text import clean_abstract, clean_title
 from newsletter.catalogue.topics import encoder as text_encoder
 from newsletter.catalogue.topics.assignment import current_classifier, default_classifier
 from newsletter.catalogue.topics.embeddings import current_encoder
+from newsletter.management.json_lines import JsonLine, read_json_lines
 
 _AT_ONCE = 64
 
@@ -43,18 +43,9 @@ class Command(BaseCommand):
 
     def handle(self, *, jsonl: str, semantic: str | None = None, **options: Any) -> None:
         encoder = None if semantic == "off" else text_encoder.encoder() if semantic == "auto" else current_encoder()
-        if jsonl == "-":
-            self._classify(sys.stdin, encoder)
-            return
-        try:
-            with open(jsonl, encoding="utf-8-sig") as lines:
-                self._classify(lines, encoder)
-        except OSError as error:
-            raise CommandError(f"{jsonl}: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise CommandError(f"{jsonl}: not a text in UTF-8") from error
+        self._classify(read_json_lines(jsonl), encoder)
 
-    def _classify(self, lines: Iterable[str], encoder: text_encoder.Encoder | None) -> None:
+    def _classify(self, lines: Iterable[JsonLine], encoder: text_encoder.Encoder | None) -> None:
         try:
             classifier = current_classifier(encoder)
         except (OperationalError, ProgrammingError):
@@ -73,19 +64,7 @@ class Command(BaseCommand):
                 self.stdout.write(json.dumps(found, ensure_ascii=False))
 
 
-def _papers(lines: Iterable[str]) -> Iterator[_Line]:
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            paper = json.loads(line)
-        except ValueError as error:
-            raise CommandError(f"line {number}: not JSON ({error})") from error
-        if not isinstance(paper, dict) or not isinstance(paper.get("title"), str):
-            raise CommandError(f'line {number}: not a JSON object with a "title"')
-        abstract, categories = paper.get("abstract") or "", paper.get("categories") or []
-        if not isinstance(abstract, str):
-            raise CommandError(f'line {number}: "abstract" is not a text')
-        if not isinstance(categories, list) or not all(isinstance(one, str) for one in categories):
-            raise CommandError(f'line {number}: "categories" is not a list of texts')
-        yield _Line(paper["title"], clean_title(paper["title"]), clean_abstract(abstract), categories)
+def _papers(lines: Iterable[JsonLine]) -> Iterator[_Line]:
+    for line in lines:
+        title, abstract = line.text("title"), line.optional_text("abstract")
+        yield _Line(title, clean_title(title), clean_abstract(abstract), line.optional_texts("categories"))

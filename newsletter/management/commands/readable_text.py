@@ -7,14 +7,13 @@ In: one JSON object {"id", "title", "summary"} a line, as a source sends them. O
 from __future__ import annotations
 
 import json
-import sys
 from argparse import ArgumentParser
-from collections.abc import Iterable
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from newsletter.catalogue.sources.clean_text import clean_abstract, clean_title
+from newsletter.management.json_lines import read_json_lines
 
 
 class Command(BaseCommand):
@@ -25,29 +24,7 @@ class Command(BaseCommand):
         parser.add_argument("--jsonl", required=True, metavar="FILE", help="- reads standard input")
 
     def handle(self, *, jsonl: str, **options: Any) -> None:
-        if jsonl == "-":
-            self._convert(sys.stdin)
-            return
-        try:
-            with open(jsonl, encoding="utf-8-sig") as lines:
-                self._convert(lines)
-        except OSError as error:
-            raise CommandError(f"{jsonl}: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise CommandError(f"{jsonl}: not a text in UTF-8") from error
-
-    def _convert(self, lines: Iterable[str]) -> None:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                paper = json.loads(line)
-            except ValueError as error:
-                raise CommandError(f"line {number}: not JSON ({error})") from error
-            if not isinstance(paper, dict):
-                raise CommandError(f'line {number}: not a JSON object with "id", "title" and "summary"')
-            title, summary = paper.get("title") or "", paper.get("summary") or ""
-            if not isinstance(title, str) or not isinstance(summary, str):
-                raise CommandError(f'line {number}: "title" and "summary" must be texts')
-            readable = {"id": paper.get("id"), "title": clean_title(title), "abstract": clean_abstract(summary)}
+        for line in read_json_lines(jsonl):
+            title, abstract = clean_title(line.optional_text("title")), clean_abstract(line.optional_text("summary"))
+            readable = {"id": line.fields.get("id"), "title": title, "abstract": abstract}
             self.stdout.write(json.dumps(readable, ensure_ascii=False))
