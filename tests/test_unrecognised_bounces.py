@@ -211,7 +211,7 @@ def test_what_a_person_says_is_done_once_and_bears_their_name(verb: str, state: 
     if kind:
         assert any(f"letter {letter.pk}, judged by operators-0" in line.detail for line in history_of(row.subscriber))
     assert unrecognised.waiting_letters().number == 0
-    assert "Somebody has said already" in say(letter, "complaint", "reader0@example.net")
+    assert "already decided" in say(letter, "complaint", "reader0@example.net")
 
 
 def test_a_letter_about_the_old_address_bars_the_old_one() -> None:

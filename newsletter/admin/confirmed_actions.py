@@ -24,7 +24,7 @@ from django.utils.translation import gettext as _
 
 
 class ActError(Exception):
-    """The action was refused; the message tells the person who asked why and what to do."""
+    """Refusal of an action; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Act:
     do: Callable[[Any, HttpRequest], str]
     refusal: Callable[[Any], str] = lambda row: ""
     tone: str = ""  # "danger" for what cannot be undone
-    errors: tuple[type[Exception], ...] = ()  # of the step, worded for people
+    errors: tuple[type[Exception], ...] = ()  # of the step; their texts are shown to the person
 
 
 def ask_or_act(

@@ -1,6 +1,6 @@
-"""Which scripts and styles a page may run: the strict policy of the site, and one the desk can work with.
+"""Content-Security-Policy: a strict policy for the site, and one that lets the admin work.
 
-In: a response on its way out. Out: its Content-Security-Policy header. The desk runs scripts of our own origin only;
+In: a response on its way out. Out: its header. The admin runs scripts of our own origin only;
 Alpine, which Unfold's menus are written in, evaluates expressions of its attributes, and widgets set style attributes.
 """
 

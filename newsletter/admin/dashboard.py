@@ -24,7 +24,7 @@ RECENT = timedelta(days=2)
 
 
 def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Unfold's DASHBOARD_CALLBACK."""
+    """Return the context of the dashboard, limited to what this person may see (Unfold's DASHBOARD_CALLBACK)."""
     now = timezone.now()
     may = request.user.has_perm
     context["now"] = now

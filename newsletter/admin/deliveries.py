@@ -143,7 +143,7 @@ class DeliveryAdmin(ReadOnly):
 
     @admin.display(description=_("Digest"))
     def digest(self, row: Delivery) -> SafeString | str:
-        """The papers as chosen for this reader, in order, each with its lane."""
+        """List the papers as chosen for this reader, in order, each with its lane."""
         items = EditionItem.objects.select_related("paper").in_bulk([item for item, *_rest in row.picks])
         lines = ((items[item].paper.title, LANES.get(lane, lane)) for item, lane, *_rest in row.picks if item in items)
         found = format_html_join("", "<li>{}<small>{}</small></li>", lines)
@@ -156,7 +156,7 @@ class DeliveryAdmin(ReadOnly):
         return [own, *super().get_urls()]
 
     def reader_history(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Why did this reader not get it?"""
+        """Show everything we did for one reader: the answer to "why did I not get it?"."""
         if not _sees_readers(request):
             raise PermissionDenied
         reader = get_object_or_404(Subscriber, pk=pk)
@@ -195,7 +195,7 @@ class DeliveryAdmin(ReadOnly):
         messages.success(request, ngettext("%d digest settled.", "%d digests settled.", count) % count)
 
     def _logged(self, request: HttpRequest, rows: QuerySet[Delivery], what: str, *, state: str) -> list[int]:
-        """Write down who decided what about which rows; the rows of the state it is about."""
+        """Log who decided what about which rows; return those in the state that the decision is about."""
         meant = list(rows.filter(state=state).select_related("edition"))
         for row in meant:
             self.log_change(request, row, what)

@@ -1,4 +1,4 @@
-"""What a curator or an operator can do to an edition, in which states, and what is said about it."""
+"""Actions on an edition: who may do what in which state, with labels, warnings and results."""
 
 from __future__ import annotations
 

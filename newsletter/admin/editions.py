@@ -45,8 +45,8 @@ DARK = "(prefers-color-scheme: dark)"
 class ItemForm(forms.ModelForm):  # type: ignore[type-arg]
     """One row of the ranking. Carries what its author saw, so that only what they changed is stored.
 
-    The ranking is refreshed while somebody edits it; without this, every position that moved meanwhile would be taken
-    for theirs.
+    The ranking is refreshed while somebody edits it; without this, every position that moved meanwhile would be
+    stored as the curator's choice.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -77,7 +77,7 @@ class ItemForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class ItemInline(TabularInline):  # type: ignore[misc]
-    """The ranking, in the curator's hands: position, pin, exclude, lane, a line of their own."""
+    """The ranking as a curator edits it: position, pin, exclude, lane, a note."""
 
     model = EditionItem
     form = ItemForm
@@ -131,7 +131,7 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
         return rows.annotate(papers=Count("items"))
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """The page's deliveries are counted once for all its rows."""
+        """Count the deliveries of all rows of the page in one query."""
         page = super().get_changelist_instance(request)
         page.result_list = list(page.result_list)
         counts = counts_of(page.result_list)
@@ -175,7 +175,7 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
         return table_cells.moment(edition.cutoff_at)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        """Positions the curator typed are given all together, and stay when the ranking is refreshed."""
+        """Store the positions that the curator typed, all at once; they stay when the ranking is refreshed."""
         places = {}
         for item_form in formset.forms:
             if "position" in item_form.changed_data:
@@ -269,7 +269,7 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
         return render(request, "admin/newsletter/edition_preview.html", context)
 
     def preview_mail(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
-        """One sample reader's mail in a sandbox: ``?show=light`` (HTML), ``dark`` or ``text``."""
+        """Serve one sample reader's mail in a sandbox: ``?show=light`` (HTML), ``dark`` or ``text``."""
         edition = self._viewable(request, pk)
         personas = digest_previews.sample_personas(edition)
         if number >= len(personas):

@@ -13,11 +13,11 @@ from newsletter.models import Click, Delivery, Edition
 from subscriptions.models import Subscriber
 
 READERS_SECONDS = 60
-ENOUGH_READERS = 5  # of fewer, a sum would tell what one of them reads
+ENOUGH_READERS = 5  # with fewer, a sum would reveal what one of them reads
 
 
 def counts_of(editions: Iterable[Edition]) -> dict[int, dict[str, int]]:
-    """Edition -> state -> deliveries, in one query."""
+    """Return the number of deliveries by edition key and state, in one query."""
     found: dict[int, dict[str, int]] = defaultdict(dict)
     rows = Delivery.objects.filter(edition__in=[edition.pk for edition in editions]).order_by()
     for edition, state, number in (
@@ -28,7 +28,7 @@ def counts_of(editions: Iterable[Edition]) -> dict[int, dict[str, int]]:
 
 
 def readers_of(cadence: str) -> int:
-    """How many readers may be mailed in this cadence, as of a minute ago."""
+    """Return how many readers of this cadence may be mailed; cached for a minute."""
 
     def count() -> int:
         return Subscriber.objects.mailable().filter(cadence=cadence).count()
@@ -37,7 +37,7 @@ def readers_of(cadence: str) -> int:
 
 
 def openings_of(edition: Edition) -> dict[int, int] | None:
-    """Item -> readers who opened it from their mail; None unless enough of those it was sent to let that be counted."""
+    """Return how many readers opened each item; None when too few recipients agreed to be counted."""
     if not settings.CLICK_TRACKING:
         return None
     sent = Delivery.objects.filter(edition=edition, state=Delivery.State.SENT)

@@ -35,7 +35,7 @@ CADENCES = ("daily", "weekly", "monthly")
 
 
 class TopicForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Whether the paper has one primary topic is a matter of all rows together: see TopicFormSet."""
+    """One topic of a paper. TopicFormSet checks that at most one is primary."""
 
     def _get_validation_exclusions(self) -> set[str]:
         return {*super()._get_validation_exclusions(), "paper"}  # type: ignore[misc]
@@ -53,7 +53,7 @@ class TopicFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
             raise forms.ValidationError(_("A topic is listed twice. Remove one of them."))
 
     def delete_existing(self, obj: PaperTopic, commit: bool = True) -> None:
-        """A topic taken away stays as a curator's no; taking that away leaves the matter to the classifier again."""
+        """Keep a removed topic as a curator's no; removing that row lets the classifier decide again."""
         if PaperTopic.objects.filter(pk=obj.pk, origin=PaperTopic.Origin.CURATOR, is_assigned=False).exists():
             super().delete_existing(obj, commit)
         else:
@@ -154,7 +154,7 @@ SPLIT = Act(
 
 
 def find_paper(wanted: str) -> Paper | None:
-    """By arXiv id, or by our number."""
+    """Return the paper with this arXiv id or number; None when there is none."""
     wanted = wanted.strip().removeprefix("#")
     if not wanted:
         return None
@@ -233,7 +233,7 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description=_("Trend scores"))
     def trends(self, paper: Paper) -> SafeString:
-        """Each cadence's score, and the components it was made of in words."""
+        """Show each cadence's score and, in words, its components."""
         lines = (
             (cadence, f"{getattr(paper, f'score_{cadence}'):.2f}", why_trending(parts, None) or "—")
             for cadence in CADENCES
@@ -243,7 +243,7 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description=_("Said by"))
     def provenance(self, paper: Paper) -> SafeString | str:
-        """Which source each field is from; a program by the name of its key."""
+        """Show which source each field is from; a program by the name of its key."""
         keys = [int(sayer.partition(":")[2]) for sayer in paper.said_by.values() if provenance.is_programs(sayer)]
         names = dict(ApiKey.objects.filter(pk__in=keys).values_list("pk", "name"))
         lines = [
@@ -253,10 +253,10 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
         return format_html_join("", "<div>{}: {}</div>", lines) if lines else "—"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return False  # papers come through the sources, which know their identifiers
+        return False  # papers come in through sources, which know their identifiers
 
     def has_delete_permission(self, request: HttpRequest, obj: Paper | None = None) -> bool:
-        return False  # hide it instead: readers may have had it, and never-twice needs the row
+        return False  # hide it instead: the row keeps a paper from being sent twice
 
     def save_model(self, request: HttpRequest, obj: Paper, form: Any, change: bool) -> None:
         obj.said_by = obj.said_by | dict.fromkeys(set(form.changed_data) - {"is_hidden"}, "curator")
@@ -267,14 +267,15 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
             SearchEntry.objects.filter(paper=obj).update(is_stale=True)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        """A topic set by hand is the curator's: the classifier leaves it alone."""
+        """Mark a topic set by hand as the curator's, so that the classifier leaves it alone."""
         if formset.model is PaperTopic:
             for topic_form in formset.forms:
                 if topic_form.has_changed() and topic_form not in formset.deleted_forms:
                     topic_form.instance.origin = PaperTopic.Origin.CURATOR
                     topic_form.instance.curated_at = timezone.now()
             if any("is_primary" in topic_form.changed_data for topic_form in formset.forms):
-                PaperTopic.objects.filter(paper=form.instance).update(is_primary=False)  # then the new one fits in
+                # First, because a constraint allows one primary topic.
+                PaperTopic.objects.filter(paper=form.instance).update(is_primary=False)
         super().save_formset(request, form, formset, change)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
@@ -305,7 +306,7 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
         return super().change_view(request, object_id, form_url, (extra_context or {}) | {"panel": panel})  # type: ignore[no-any-return]
 
     def merge(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The other paper is looked up and shown by its title before anything can be pressed."""
+        """Look up the other paper and show its title on GET; merge on POST."""
         paper = get_object_or_404(Paper, pk=pk)
         wanted = request.GET.get("into", "")
         into = find_paper(wanted)
@@ -358,15 +359,13 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
         count = self._set_hidden(request, papers, hidden=False)
         messages.success(request, ngettext("%d paper shown again.", "%d papers shown again.", count) % count)
 
-    @admin.action(description=_("Take back what programs said"), permissions=["change"])
+    @admin.action(description=_("Remove what programs submitted"), permissions=["change"])
     def take_back(self, request: HttpRequest, papers: QuerySet[Paper]) -> None:
         chosen = Paper.objects.filter(pk__in=papers.values("pk"))
         for paper in chosen:
             self.log_change(request, paper, "take_back")
         done = provenance.take_back(chosen)
-        text = gettext(
-            "%(fields)d fields emptied that programs had filled; %(hidden)d papers hidden that only they had."
-        )
+        text = gettext("Emptied %(fields)d fields that programs had filled. Hid %(hidden)d papers that only they had.")
         messages.success(request, text % {"fields": done.fields, "hidden": done.hidden})
 
     def _set_hidden(self, request: HttpRequest, papers: QuerySet[Paper], *, hidden: bool) -> int:

@@ -94,7 +94,7 @@ def acts_of(name: str) -> dict[str, Act]:
 
 
 def _facts_of_waits(stream: Stream) -> list[tuple[Any, Any]]:
-    """What is waiting, and for what answer."""
+    """Return what is waiting, and the last answer of the relay, as label and value."""
     facts: list[tuple[Any, Any]] = [
         (_("Last answer"), stream.last_reply or "–"),
         (_("Since (UTC)"), table_cells.moment(stream.down_since)),
@@ -143,7 +143,7 @@ class StreamAdmin(ReadOnly):
         return [own, *super().get_urls()]
 
     def act(self, request: HttpRequest, name: str, verb: str) -> HttpResponse:
-        """Our two streams may be paused before their rows are there; any other must exist."""
+        """Pause, resume or try one stream. Our own two may not have rows yet; any other must exist."""
         acts = acts_of(name)
         if verb not in acts:
             raise Http404

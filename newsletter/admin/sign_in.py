@@ -2,8 +2,8 @@
 
 In: a name, a password and the request they came by. Out: the user, or nobody, and a SignIn row with a line in the log
 (the account and the network, never the password, nor a name that is no account: people type passwords there). The
-buckets are kept in the database, so they hold for all processes and with Redis away. An account is guessed slowly from
-all networks together; who signed in to it from their network lately is not held up by guesses from elsewhere.
+buckets are kept in the database, so they hold for all processes and with Redis away. All networks together have few
+tries for one account; a person who signed in lately is not held up by tries from other networks.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class SubmissionAdmin(ReadOnly):
     list_display_links = ("by",)
     list_filter = ("state",)
     list_per_page = 50
-    ordering = ("-state", "at")  # those that wait first, the oldest of them first
+    ordering = ("-state", "at")  # waiting ones first, oldest first
     search_fields = ("arxiv_id",)
     search_help_text = _("Search by arXiv id.")
     actions = ("accept", "decline")
@@ -149,7 +149,7 @@ class SubmissionAdmin(ReadOnly):
         return HttpResponseRedirect(reverse("admin:newsletter_submission_changelist"))
 
     def decline_page(self, request: HttpRequest) -> HttpResponse:
-        """Ask for a reason, which readers will see, then decline."""
+        """Ask for a reason, which the reader will see, then decline."""
         if not self.has_decide_permission(request):
             raise PermissionDenied
         asked = (request.POST if request.method == "POST" else request.GET).get("rows", "")

@@ -23,7 +23,7 @@ TONES = {
     **dict.fromkeys(("failed", "suppressed"), "bad"),
     **dict.fromkeys(("unknown", "paused", "stale", "waiting", "empty", "draft"), "warn"),
 }
-# What an edition's deliveries come to, each row in exactly one of them.
+# Outcomes of an edition's deliveries; each state belongs to exactly one.
 GROUPS: dict[str, tuple[str, ...]] = {
     "sent": (Delivery.State.SENT,),
     "owed": (Delivery.State.QUEUED, Delivery.State.CLAIMED, Delivery.State.SENDING, Delivery.State.RETRY),
@@ -34,7 +34,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts no further than a person pages: COUNT(*) over millions of rows costs more than the page itself."""
+    """Paginator that stops counting after MOST rows: COUNT(*) over millions costs more than the page itself."""
 
     @cached_property
     def count(self) -> int:
@@ -56,7 +56,7 @@ def edition_badge(edition: Edition) -> SafeString:
 
 
 def moment(at: datetime | None) -> SafeString | str:
-    """A UTC moment that lines up in a column; how long ago as its title."""
+    """Return a UTC moment that lines up in a column, with its age as the title."""
     if at is None:
         return "—"
     away = at - timezone.now()
@@ -71,12 +71,12 @@ def short(at: datetime) -> str:
 
 
 def groups_of(counts: Mapping[str, int]) -> dict[str, int]:
-    """Deliveries by outcome; the parts add up to all of them."""
+    """Return the number of deliveries by outcome; they add up to the total."""
     return {name: sum(counts.get(state, 0) for state in states) for name, states in GROUPS.items()}
 
 
 def bar(counts: Mapping[str, int]) -> SafeString:
-    """The parts side by side, as wide as their share."""
+    """Return a bar whose parts are as wide as their shares."""
     groups = groups_of(counts)
     total = sum(groups.values())
     if not total:

@@ -46,7 +46,7 @@ _PAGES: dict[Any, tuple[tuple[Any, str, str, str], ...]] = {
         (_("Sign-ins"), "login", "newsletter_signin_changelist", "newsletter.view_signin"),
     ),
 }
-_BADGES = {  # what a person should look into
+_BADGES = {  # pages with a number of waiting rows
     "newsletter_submission_changelist": submissions.waiting,
     "newsletter_letter_changelist": unrecognised_bounces.waiting,
     "newsletter_domainhold_changelist": unrecognised_bounces.held,
@@ -62,7 +62,7 @@ def icon(request: HttpRequest) -> str:
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """Only what the person may open."""
+    """Return the navigation, limited to pages that the person may open."""
     groups = []
     for title, pages in _PAGES.items():
         items = [

@@ -1,6 +1,6 @@
-"""Letters set aside, and domains on hold: what came back and needs a person's word.
+"""Letters set aside and domains on hold: what came back and needs a person's decision.
 
-In: an operator's reading and clicks. Out: calls of `delivery.bounces`; who decided is written to the row and the log. A
+In: an operator's clicks. Out: calls of `delivery.bounces`; the row and the log say who decided. A
 letter holds addresses, so only those who may see readers may read one. Its text is a stranger's: it is shown escaped.
 """
 
@@ -28,7 +28,7 @@ Word = Letter.Judgement
 
 
 def waiting() -> int:
-    """How many wait for an operator."""
+    """Return how many letters and domains wait for an operator."""
     return unrecognised.waiting_letters().number
 
 
@@ -46,7 +46,7 @@ def _act(word: Letter.Judgement, label: Any, warning: Any, *, tone: str = "") ->
         warning=warning,
         permission="newsletter.change_letter",
         do=judge,
-        refusal=lambda letter: gettext("Somebody has said already what it is.") if letter.judged_at else "",
+        refusal=lambda letter: gettext("This letter was already decided.") if letter.judged_at else "",
         tone=tone,
         errors=(unrecognised.JudgementError,),
     )
@@ -73,7 +73,7 @@ ACTS = {
     "leave": _act(
         Word.LEAVE, _("A wish to leave"), _("The reader is unsubscribed, and may come back at any time."), tone="danger"
     ),
-    "nothing": _act(Word.NOTHING, _("Nothing to us"), _("The letter waits no more; nothing else happens.")),
+    "nothing": _act(Word.NOTHING, _("Nothing to us"), _("The letter leaves the list; nothing else changes.")),
 }
 
 
@@ -186,7 +186,7 @@ def _not_held(row: DomainHold) -> str:
 HOLD_ACTS = {
     "resume": Act(
         label=_("Resume"),
-        warning=_("Mail to this domain goes on. What failed there so far is held against nobody."),
+        warning=_("Mail to this domain goes on. Failures there so far are not counted against any reader."),
         permission="newsletter.change_domainhold",
         do=_resume,
         refusal=_not_held,

@@ -29,7 +29,7 @@ class UserAdmin(PlainUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     filter_horizontal = ()
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Somebody who left is switched off: what they did stays in the log."""
+        """Never: switch an account off instead, so that the log keeps what its owner did."""
         return False
 
 
@@ -42,7 +42,7 @@ class GroupAdmin(PlainGroupAdmin, ModelAdmin):  # type: ignore[misc]
 
 @admin.register(SignIn)
 class SignInAdmin(ReadOnly):
-    """Who tried to sign in, hour by hour: many failed tries to one account are somebody guessing its password."""
+    """Sign-in attempts by hour. Many failures for one account mean that somebody guesses its password."""
 
     list_display = ("hour_label", "name", "network", "failed", "succeeded")
     search_fields = ("name", "network")

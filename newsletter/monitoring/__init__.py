@@ -1,5 +1,4 @@
-"""Is it well, who got what and why not, and what receivers see of us.
+"""Alarms, histories of readers, previews of digests, and checks of how receivers see our mail.
 
-In: every row, the DNS, a mail that arrived. Out: alarms, numbers, one reader's history, previews. Read only: nothing
-here changes a row.
+In: every row, the DNS, a mail that arrived. Out: sentences and numbers. Read only: nothing here changes a row.
 """

@@ -1,4 +1,4 @@
-"""What an alarm is: a name with an entry in docs/runbook.md, and one sentence with a number and the next step."""
+"""Names of alarms, each with an entry in docs/runbook.md. An alarm adds a sentence with a number and the next step."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Part(StrEnum):
-    """Whose fault it may be; a health check of one process asks for its own part."""
+    """The part of the system an alarm is about; the health check of one process asks for its own part."""
 
     TICK = "tick"
     INGEST = "ingest"
@@ -19,7 +19,7 @@ class Part(StrEnum):
 
 
 class Name(StrEnum):
-    """Every alarm there is, but for those of sources, which are named `<source>_silent`."""
+    """Every alarm, except those of sources, which are named `<source>_silent`."""
 
     RESTORED = "restored"
     NO_TICK = "no_tick"

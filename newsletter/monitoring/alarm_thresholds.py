@@ -1,4 +1,4 @@
-"""From when on something is an alarm. All of it stands here, so that an operator finds one place to change it."""
+"""Thresholds of all alarms, in one place so that an operator can change them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from datetime import timedelta
 
 NOTICE_PATIENCE = timedelta(minutes=5)
 DELIVERY_PATIENCE = timedelta(minutes=15)
-RELAY_PATIENCE = timedelta(minutes=5)  # since the digests were first owed, whatever put them back meanwhile
+RELAY_PATIENCE = timedelta(minutes=5)  # since the digests were first owed, even if they were put off since
 CLAIM_PATIENCE = timedelta(minutes=5)
 EDITION_PATIENCE = timedelta(days=2)
 WEBHOOK_PATIENCE = timedelta(days=1)
 INGEST_PATIENCE = timedelta(minutes=30)
 MAILBOX_PATIENCE = timedelta(minutes=30)
-CLOCK_MEMORY = timedelta(minutes=15)  # after that a machine that is gone is forgotten
+CLOCK_MEMORY = timedelta(minutes=15)  # after that a machine without a heartbeat is forgotten
 UNKNOWN_PATIENCE = timedelta(hours=1)  # a bounce or a report may settle it by itself
 OVERDUE = timedelta(hours=1)  # an owed digest this late counts as not there
 APPROVAL_WARNING = timedelta(hours=2)  # before the cut-off
@@ -28,5 +28,5 @@ FREE_MEGABYTES = 200  # of the disk of VAR_DIR
 
 
 def is_many(bad: int, of: int) -> bool:
-    """Enough to look into: a share of a long list, or half of a short one."""
+    """Whether they are enough for an alarm: a share of a long list, or half of a short one."""
     return bad > 0 and ((bad >= AT_LEAST and bad >= SHARE * of) or 2 * bad >= of)

@@ -1,4 +1,4 @@
-"""Whether this machine's clock agrees with the database's.
+"""Difference between this machine's clock and the database's.
 
 In: the moment here and there. Out: a Heartbeat per machine that says how far it is ahead, for an alarm. On SQLite there
 is one machine and one clock, and nothing is written.
@@ -18,7 +18,7 @@ from django.utils import timezone
 from newsletter.models import Heartbeat
 
 log = logging.getLogger(__name__)
-APART = timedelta(seconds=20)  # more than this is an alarm
+APART = timedelta(seconds=20)  # of difference; more is an alarm
 PREFIX = "clock of "
 EVERY_SECONDS = 60
 _lock = threading.Lock()
@@ -45,7 +45,7 @@ def measure() -> timedelta:
 
 
 def measure_now_and_then(**_details: object) -> None:
-    """Measure once a minute at most, however often it is called; a database that is away is somebody else's alarm."""
+    """Measure, at most once a minute. Ignores a database that is away: another alarm says that."""
     global _measured_at
     with _lock:
         if time.monotonic() - _measured_at < EVERY_SECONDS:

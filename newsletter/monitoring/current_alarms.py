@@ -1,7 +1,7 @@
-"""How the machine is doing, read from the rows alone: nothing here changes anything.
+"""All alarms, computed from the rows alone. Read only.
 
-In: the database and the clock. Out: alarms, one sentence each, and numbers for a monitor. What is true here is true for
-every process: a worker that lives but does nothing raises the alarm as surely as one that is gone. To add an alarm: its
+In: the database and the clock. Out: alarms, one sentence each, and numbers for a monitor. Every process
+gets the same answer; a worker that lives and does nothing raises the same alarm as a dead one. To add an alarm: its
 name in `alarm_names`, its check in `edition_alarms`, `machine_alarms` or `mail_alarms`, its limit in
 `alarm_thresholds`, its entry in docs/runbook.md.
 """
@@ -23,7 +23,7 @@ __all__ = ["Alarm", "Name", "Part", "alarms", "numbers"]
 
 
 def alarms(*, now: datetime, part: str | None = None) -> list[Alarm]:
-    """Everything an operator should look into, worst first; empty when all is well. With ``part``, of this one only."""
+    """Return the alarms, worst first; with ``part``, only those about that part of the system."""
     checks: list[tuple[set[Part], Callable[..., Iterable[Alarm]]]] = [
         ({Part.DIGEST}, machine_alarms.restored),
         ({Part.TICK}, machine_alarms.machine),
@@ -45,7 +45,7 @@ def alarms(*, now: datetime, part: str | None = None) -> list[Alarm]:
 
 
 def numbers(*, now: datetime) -> dict[str, int | None]:
-    """For a monitor: readers and the day's deliveries by state, ages in seconds (None: nothing waits)."""
+    """Return numbers for a monitor: readers and today's deliveries by state, ages in seconds (None: nothing waits)."""
     readers = dict(Subscriber.objects.values_list("state").annotate(Count("pk")))
     recent = Delivery.objects.filter(due_at__gt=now - timedelta(days=1))
     deliveries = dict(recent.values_list("state").annotate(Count("pk")))

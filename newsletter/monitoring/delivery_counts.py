@@ -1,4 +1,4 @@
-"""What became of the digests of late: counts by edition, from the rows as they stand now.
+"""Outcomes of recent digests, counted by edition from the rows as they are now.
 
 In: editions frozen within the last days and their deliveries. Out: one Tally an edition, for alarms and for the
 reconciler. One pass over these rows, whatever is asked of them.
@@ -33,9 +33,9 @@ class Tally:
     sent: int
     failed: int
     late: int
-    skipped: int  # for a reason of the reader's: empty, thin, left …
+    skipped: int  # for a reason on the reader's side: empty, thin, left …
     unknown: int
-    doubtful: int  # unknown for so long that only a person or a log can settle it
+    doubtful: int  # unknown for so long that only a person or a relay's log can settle it
     retry: int
     owed: int
     overdue: int
@@ -44,9 +44,9 @@ class Tally:
 
 
 def tallies(*, now: datetime, since: datetime | None = None) -> list[Tally]:
-    """Of editions frozen since then (by itself: within a week), the newest first.
+    """Return a Tally of each edition frozen since then (default: a week ago), newest first.
 
-    Failed ones are of readers who may still be mailed: a dead address is nobody without mail.
+    Failed ones count only for readers who may still be mailed.
     """
     editions = {
         edition.pk: edition
@@ -58,7 +58,7 @@ def tallies(*, now: datetime, since: datetime | None = None) -> list[Tally]:
     doubtful = Q(state=State.UNKNOWN, due_at__lte=now - UNKNOWN_PATIENCE)
     overdue = OWED & Q(due_at__lte=now - OVERDUE)
     lately = Q(due_at__gt=now - DAY, due_at__lte=now)
-    without = late | doubtful | Q(state=State.FAILED)  # what is owed still may come, and has alarms of its own
+    without = late | doubtful | Q(state=State.FAILED)  # what is still owed has its own alarms
     counted = (
         Delivery.objects.filter(edition__in=editions)
         .order_by()

@@ -34,7 +34,7 @@ class Persona:
 
 
 def sample_personas(edition: Edition) -> list[Persona]:
-    """Three readers who show the edition from different sides: a specialist, one with two interests, one with none."""
+    """Return three made-up readers: a specialist, one with two interests, one with none."""
     counts: dict[str, int] = {}
     for slug in PaperTopic.objects.filter(paper__edition_items__edition=edition, is_primary=True).values_list(
         "topic__slug", flat=True
@@ -49,12 +49,12 @@ def sample_personas(edition: Edition) -> list[Persona]:
 
 
 def preview(edition: Edition, *, persona: Persona, now: datetime) -> EmailMessage:
-    """The parsed message. CompileError when a fragment of the edition cannot be rendered."""
+    """Return the parsed message. Raises CompileError when a part of the edition cannot be rendered."""
     return message_from_bytes(preview_bytes(edition, persona=persona, now=now), policy=policy.default)
 
 
 def preview_bytes(edition: Edition, *, persona: Persona, now: datetime) -> bytes:
-    """The message as it would go to the relay. ValueError when nothing of the edition fits the reader."""
+    """Return the message as the relay would get it. Raises ValueError when no paper fits the reader."""
     compiled = getattr(edition, "compiled", None)
     composer = Composer(compiled.fragments if compiled else mail_compile.compile_edition(edition, now=now), identity())
     return composer.compose(

@@ -1,4 +1,4 @@
-"""Alarms about editions: one that waits for its curator, ones that nobody approved, and what the reconciler missed."""
+"""Alarms about editions: waiting for a curator, not approved in time, or missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from subscriptions.models import Subscriber
 
 
 def approvals(*, now: datetime) -> Iterator[Alarm]:
-    """Before the cut-off and after it: nobody gets an edition that nobody approved."""
+    """Yield alarms about drafts that wait for approval, before and after their cut-off."""
     for cadence in Subscriber.Cadence.values:
         waiting, missed = _unapproved(cadence, now=now)
         if not waiting and not missed:
@@ -42,7 +42,7 @@ def approvals(*, now: datetime) -> Iterator[Alarm]:
 
 
 def _unapproved(cadence: str, *, now: datetime) -> tuple[Edition | None, list[Edition]]:
-    """The draft whose cut-off is near, and those in a row, newest first, whose cut-off passed without approval."""
+    """Return the draft whose cut-off is near, and the latest editions in a row that passed it without approval."""
     waiting, missed = None, []
     newest = Edition.objects.filter(cadence=cadence, cutoff_at__gt=now - alarm_thresholds.LOOK_BACK)
     for edition in newest.order_by("-period_on"):
@@ -51,7 +51,7 @@ def _unapproved(cadence: str, *, now: datetime) -> tuple[Edition | None, list[Ed
         if not is_draft and not was_draft:
             break
         if not listed_items(edition).exists():
-            continue  # nothing to approve: the sources' alarm
+            continue  # nothing to approve: the alarm of the sources says so
         if edition.cutoff_at < now - alarm_thresholds.APPROVAL_PATIENCE:
             missed.append(edition)
         elif is_draft and edition.cutoff_at <= now + alarm_thresholds.APPROVAL_WARNING:
@@ -60,7 +60,7 @@ def _unapproved(cadence: str, *, now: datetime) -> tuple[Edition | None, list[Ed
 
 
 def missing(*, now: datetime) -> Iterator[Alarm]:
-    """A daily edition is drafted every day, even if it is then skipped."""
+    """Yield an alarm when no daily edition was drafted; there is one every day, even if it is then skipped."""
     if not Subscriber.objects.mailable().exists():
         return
     last = Edition.objects.filter(cadence=Edition.Cadence.DAILY).order_by("-period_on").first()
@@ -74,7 +74,7 @@ def missing(*, now: datetime) -> Iterator[Alarm]:
 
 
 def reconciled(*, now: datetime) -> Iterator[Alarm]:
-    """What the daily look at the last seven days found missing."""
+    """Yield alarms about what the daily reconciliation of the last seven days found missing."""
     last = Reconciliation.objects.filter(days__gt=1).order_by("-at").first()
     if last is None:
         return

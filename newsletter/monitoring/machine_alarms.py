@@ -1,4 +1,4 @@
-"""Alarms about machines and what surrounds them: ticks, clocks, disks, sources, webhooks, the bounce mailbox."""
+"""Alarms about machines and other services: ticks, clocks, disks, sources, webhooks, the bounce mailbox."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def machine(*, now: datetime) -> Iterator[Alarm]:
 
 
 def _tick(now: datetime) -> Iterator[Alarm]:
-    """Three ticks missed: beat, the broker or the maintenance worker is gone."""
+    """Yield an alarm after three missed ticks: beat, the broker or the maintenance worker is gone."""
     last = _last("tick")
     if last is None:
         yield Alarm(
@@ -51,7 +51,7 @@ def _tick(now: datetime) -> Iterator[Alarm]:
 
 
 def _clocks(now: datetime) -> Iterator[Alarm]:
-    """A machine whose clock is wrong drops its tasks as expired, or plans and gives up leases at the wrong moment."""
+    """Yield an alarm for each wrong clock: its machine drops tasks as expired, or plans at the wrong time."""
     for one in Heartbeat.objects.filter(name__startswith=clocks.PREFIX, at__gt=now - alarm_thresholds.CLOCK_MEMORY):
         ahead = timedelta(seconds=float(one.detail))
         if abs(ahead) > clocks.APART:
@@ -79,7 +79,7 @@ def _disk(now: datetime) -> Iterator[Alarm]:
 
 
 def ingest(*, now: datetime) -> Iterator[Alarm]:
-    """What a worker of the `ingest` queue does beside the sources themselves."""
+    """Yield alarms when no worker asks the sources, or none reads the bounce mailbox."""
     last = _last("papers")
     if settings.SOURCES and last and now - last > alarm_thresholds.INGEST_PATIENCE:
         yield Alarm(
@@ -98,7 +98,7 @@ def ingest(*, now: datetime) -> Iterator[Alarm]:
 
 
 def strangers(*, now: datetime) -> Iterator[Alarm]:
-    """Limits that refuse people, and passwords that somebody guesses."""
+    """Yield alarms about refused sign-ups and many failed sign-ins."""
     empty = rate_limits.empty_buckets(now=now)
     if empty.get(rate_limits.NETWORK, 0) < alarm_thresholds.BUSY_NETWORKS:
         empty.pop(rate_limits.NETWORK, None)
@@ -119,7 +119,7 @@ def strangers(*, now: datetime) -> Iterator[Alarm]:
 
 
 def sources(*, now: datetime) -> Iterator[Alarm]:
-    """Digests go on without a source; somebody should still know."""
+    """Yield an alarm for each silent source. Digests go on without it."""
     for trouble in polling.troubles(now=now):
         since = f"since {trouble.since:%Y-%m-%d %H:%M} UTC" if trouble.since else "ever"
         yield Alarm(
@@ -128,7 +128,7 @@ def sources(*, now: datetime) -> Iterator[Alarm]:
 
 
 def webhooks(*, now: datetime) -> Iterator[Alarm]:
-    """Until somebody switches the endpoint on again or says to leave it off: its owner may not know."""
+    """Yield an alarm for each endpoint that was switched off, until an operator switches it on or leaves it off."""
     is_off = Q(is_active=False) & ~Q(off_reason="")
     failing = Q(is_active=True, failing_since__lte=now - alarm_thresholds.WEBHOOK_PATIENCE)
     for one in WebhookEndpoint.objects.filter(is_off | failing):

@@ -1,4 +1,4 @@
-"""Alarms about mail: what is owed and does not leave, and what became of the digests of the last days."""
+"""Alarms about mail: what is owed and does not leave, and the outcomes of the last days' digests."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def notices(*, now: datetime) -> Iterator[Alarm]:
 
 
 def oldest_notice() -> datetime | None:
-    """When the oldest notice that is not sent was asked for, whatever put it off since; None while they are paused."""
+    """Return when the oldest waiting notice was created, though it was put off since; None while they are paused."""
     paused = Stream.objects.filter(name=delivery.CONFIRM_STREAM, paused_at__isnull=False)
     owed = Notice.objects.filter(state=Notice.State.QUEUED).exclude(Exists(paused))
     oldest: datetime | None = owed.aggregate(oldest=Min("created_at"))["oldest"]
@@ -45,7 +45,7 @@ def oldest_notice() -> datetime | None:
 
 
 def deliveries(*, now: datetime) -> Iterator[Alarm]:
-    """A relay in trouble is one alarm, not a second one for what waits."""
+    """Yield alarms about digests that are late. A relay in trouble is one alarm; waiting digests add no second one."""
     stream = Stream.objects.filter(name=delivery.STREAM).first()
     if stream is None or stream.paused_at is None:
         yield from _relay(stream, now=now) if stream and stream.down_since else _waiting(now)
@@ -54,7 +54,7 @@ def deliveries(*, now: datetime) -> Iterator[Alarm]:
 
 
 def _relay(stream: Stream, *, now: datetime) -> Iterator[Alarm]:
-    """Measured from when the digests were first owed: each try puts them off again."""
+    """Yield an alarm about the relay, by the time since digests were first owed: each try puts them off again."""
     owed = Delivery.objects.filter(not_before__isnull=False, edition__in=Edition.objects.sendable())
     since = owed.aggregate(oldest=Min("due_at"))["oldest"]
     if since is None or now - since <= alarm_thresholds.RELAY_PATIENCE:
@@ -71,7 +71,7 @@ def _relay(stream: Stream, *, now: datetime) -> Iterator[Alarm]:
 
 
 def _held_domains(now: datetime) -> Iterator[Alarm]:
-    """One hold is what limits are for; several in a row, with nothing taken between, want a person."""
+    """Yield an alarm for domains held several times in a row without accepting anything; one hold is normal."""
     held = PaceBucket.objects.filter(held_until__gt=now, holds__gte=alarm_thresholds.HOLDS).exclude(scope=EVERYTHING)
     if domains := list(held.order_by("-holds").values_list("scope", flat=True)):
         yield Alarm(
@@ -93,7 +93,7 @@ def _waiting(now: datetime) -> Iterator[Alarm]:
 
 
 def oldest_delivery(now: datetime) -> datetime | None:
-    """Since when the oldest digest may go: not one put off by pacing, nor one of a paused stream or edition."""
+    """Return since when the oldest digest could be sent; those held back by pacing or a pause do not count."""
     if Stream.objects.filter(name=delivery.STREAM, paused_at__isnull=False).exists():
         return None
     oldest: datetime | None = Delivery.objects.claimable(now).aggregate(oldest=Min("not_before"))["oldest"]
@@ -101,7 +101,7 @@ def oldest_delivery(now: datetime) -> datetime | None:
 
 
 def _claims(now: datetime) -> Iterator[Alarm]:
-    """Rows of a dead worker that were not rescued: the rescue is not running."""
+    """Yield an alarm about rows of a dead worker that were not rescued: the rescue is not running."""
     dead = Claim.objects.filter(lease_until__lt=now - alarm_thresholds.CLAIM_PATIENCE).values("token")
     held = Delivery.objects.filter(state__in=[Delivery.State.CLAIMED, Delivery.State.SENDING], claim__in=dead).count()
     if held:
@@ -127,7 +127,7 @@ def paused(*, now: datetime) -> Iterator[Alarm]:
 
 
 def returned(*, now: datetime) -> Iterator[Alarm]:
-    """What came back and wants a person: letters nobody can place, and domains that failed as a whole."""
+    """Yield alarms about unrecognised letters and about domains that failed as a whole: both need a decision."""
     waiting = unrecognised.waiting_letters()
     if waiting.number:
         since = f", the oldest for {ago(now - waiting.oldest)}" if waiting.oldest else ""
@@ -142,7 +142,7 @@ def returned(*, now: datetime) -> Iterator[Alarm]:
 
 
 def outcomes_of_late(*, now: datetime) -> Iterator[Alarm]:
-    """What readers got, not what machines did."""
+    """Yield alarms about the outcomes of recent digests: failed, late, put off, unknown, and readers without mail."""
     found = tallies(now=now)
     for tally in found:
         if now - tally.frozen_at < alarm_thresholds.RECENT:
@@ -188,7 +188,7 @@ def _unknown(found: Sequence[Tally]) -> Iterator[Alarm]:
 
 
 def _without_mail(found: Sequence[Tally], *, now: datetime) -> Iterator[Alarm]:
-    """Of those whose hour came within the last 24: no mail, and no reason of their own for it."""
+    """Yield an alarm about readers whose hour came within 24 hours and who got no mail for no reason of theirs."""
     missed = (
         Miss.objects.filter(at__gt=now - alarm_thresholds.DAY, at__lte=now, why=Miss.Why.NOTHING)
         .values("subscriber")

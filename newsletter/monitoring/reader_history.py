@@ -22,7 +22,7 @@ LIMIT = 500
 
 @dataclass(frozen=True, slots=True, order=True)
 class Line:
-    """One thing that happened."""
+    """One event in a reader's history."""
 
     at: datetime
     subject: str  # consent, notice, delivery, event, no digest, library, suppression
@@ -31,7 +31,7 @@ class Line:
 
 
 def history_of(reader: Subscriber) -> list[Line]:
-    """The latest lines, oldest first; a delivery stands at its due moment, its events where they happened."""
+    """Return the latest lines, oldest first; a delivery is placed at its due time, its events when they happened."""
     lines = [
         *_consent(reader),
         *_notices(reader),
@@ -44,7 +44,7 @@ def history_of(reader: Subscriber) -> list[Line]:
 
 
 def standing_of(reader: Subscriber) -> str:
-    """One sentence: does this reader get digests, and when is the next?"""
+    """Return one sentence: does this reader get digests, and when is the next?"""
     barred = Suppression.objects.in_force().filter(address_hash=reader.address_hash).first()
     if barred:
         reason, since = barred.get_reason_display(), f"{barred.first_at:%Y-%m-%d}"
@@ -93,7 +93,7 @@ def _misses(reader: Subscriber) -> Iterator[Line]:
 
 
 def _library(reader: Subscriber) -> Iterator[Line]:
-    """A line for each moment at which papers came into the library; what was removed since is not told."""
+    """Return a line for each time papers were added to the library, without those removed since."""
     came = reader.library.order_by("-at").values_list("at", "source").annotate(papers=Count("pk"))
     for at, source, papers in came[:LIMIT]:
         what = ngettext("%d paper", "%d papers", papers) % papers

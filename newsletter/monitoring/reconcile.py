@@ -1,4 +1,4 @@
-"""Does everybody who was due have their digest, or a reason? The whole, from the rows, looking back some days.
+"""Reconciliation: did every reader who was due in the last days get a digest, or is there a reason?
 
 In: editions, deliveries, misses, readers. Out: one Reconciliation row, and nothing else is written. Bounded by its
 deadline: of a very long list the rest of the readers is left for the next day and the report says how many. May run
@@ -37,7 +37,7 @@ PROVIDERS = {
     **dict.fromkeys(["gmx.de", "gmx.net", "web.de", "gmx.at", "gmx.ch"], "GMX and WEB.DE"),
 }
 OTHERS = "others"
-# Since such an event a reader's hours are others than today's wishes say: what was due then cannot be told.
+# Before such an event a reader's hours may have differed from today's preferences: what was due then is not known.
 CHANGES = (
     *(ConsentEvent.Kind.CONFIRMED, ConsentEvent.Kind.CHANGED, ConsentEvent.Kind.PAUSED, ConsentEvent.Kind.RESUMED),
     *(ConsentEvent.Kind.IMPORTED, ConsentEvent.Kind.UNSUBSCRIBED),
@@ -45,7 +45,7 @@ CHANGES = (
 
 
 def reconcile_due(*, now: datetime, deadline: datetime) -> Reconciliation | None:
-    """Each hour the last day, each day the last seven; None when nothing is due."""
+    """Reconcile the last day each hour and the last seven days each day; None when neither is due."""
     for days, every in ((LOOK_BACK_DAYS, EVERY_DAY), (1, EVERY_HOUR)):
         last = Reconciliation.objects.filter(days__gte=days).order_by("-at").values_list("at", flat=True).first()
         if last is None or abs(now - last) >= every:
@@ -58,9 +58,9 @@ def reconcile_due(*, now: datetime, deadline: datetime) -> Reconciliation | None
 
 
 def report(*, days: int, now: datetime, deadline: datetime | None = None) -> dict[str, Any]:
-    """Due, sent, skipped by reason, owed, late, failed, unknown by edition and provider; what is not there."""
+    """Return what was due, sent, skipped, owed, late, failed and unknown by edition and provider, and missing."""
     since = now - timedelta(days=days)
-    counted = tallies(now=now, since=since - timedelta(hours=48))  # those of the day before are sent today
+    counted = tallies(now=now, since=since - timedelta(hours=48))  # digests of the day before may be sent today
     pks = [tally.edition for tally in counted]
     reasons, providers = _skipped(pks), _by_provider(pks)
     editions = [
@@ -81,7 +81,7 @@ def report(*, days: int, now: datetime, deadline: datetime | None = None) -> dic
 
 
 def _due_now(now: datetime) -> dict[str, int]:
-    """Confirmed readers whose hour has come and who are not planned yet."""
+    """Return how many confirmed readers are due and not planned yet."""
     rows = Subscriber.objects.due(now).order_by().values("cadence").annotate(number=Count("pk"))
     return {row["cadence"]: row["number"] for row in rows}
 
@@ -109,7 +109,7 @@ def _misses(since: datetime) -> dict[str, int]:
 
 
 def _missing(since: datetime, *, now: datetime) -> Iterator[dict[str, str]]:
-    """Editions that should have gone out: absent, or skipped without a curator's word."""
+    """Yield editions that should have been sent: absent ones, and ones skipped without a curator's decision."""
     for cadence in Subscriber.Cadence.values:
         readers = Subscriber.objects.mailable().filter(cadence=cadence)
         first_reader = readers.aggregate(first=Min("confirmed_at"))["first"]
@@ -128,7 +128,7 @@ def _missing(since: datetime, *, now: datetime) -> Iterator[dict[str, str]]:
 
 
 def _periods(cadence: str, begin: datetime, *, now: datetime) -> Iterator[date]:
-    """Periods whose cut-off lies between the two moments."""
+    """Yield the periods whose cut-off lies between the two moments."""
     period_on = lifecycle.period_of(cadence, begin.date())
     while lifecycle.cutoff_of(cadence, period_on) <= now:
         if lifecycle.cutoff_of(cadence, period_on) > begin:
@@ -140,7 +140,7 @@ def _periods(cadence: str, begin: datetime, *, now: datetime) -> Iterator[date]:
 
 
 def _readers(since: datetime, *, now: datetime, deadline: datetime | None) -> dict[str, Any]:
-    """Readers who were due and have neither a delivery nor a reason on record, of those whose wishes are as then."""
+    """Find readers who were due, with unchanged preferences, and have neither a delivery nor a recorded reason."""
     restored = Heartbeat.objects.filter(name="restored").values_list("at", flat=True).first()
     since = max(since, restored) if restored else since
     checked, forgotten, after = 0, list[int](), 0
@@ -183,7 +183,7 @@ def _forgotten(readers: list[readers_due.Due], *, since: datetime, now: datetime
 
 
 def _moments(reader: readers_due.Due, since: datetime, now: datetime) -> Iterator[datetime]:
-    """The reader's hours since then that are long enough ago to be settled; not the one that still waits."""
+    """Yield the reader's due times since then that are old enough to be settled."""
     until = min(now - readers_due.grace(reader.cadence) - EVERY_HOUR, reader.next_due_at)
     moment = since
     while True:
@@ -198,7 +198,7 @@ def _moments(reader: readers_due.Due, since: datetime, now: datetime) -> Iterato
 def _is_told(
     reader: readers_due.Due, moment: datetime, had: set[date], told: Iterable[tuple[datetime, datetime]]
 ) -> bool:
-    """A delivery of that day, week or month, or a miss that covers the hour (one covers all that an outage took)."""
+    """Whether a delivery of that day, week or month, or a miss covers the due time (one miss covers a whole outage)."""
     wanted = schedule.period_of(reader.cadence, schedule.local_day(moment, reader.time_zone))
     has_row = any(schedule.period_of(reader.cadence, day) == wanted for day in had)
     return has_row or any(first <= moment <= at for first, at in told)

@@ -1,4 +1,4 @@
-"""Which papers are worth ranking: a bounded number of them, found through each database's index of words.
+"""Candidates of a query: a bounded number of papers, found through each database's index of words.
 
 In: stems, all or any of them. Out: ids, newest first. Reads only. The ids do not depend on the database: both look
 up the same stems, and where more papers match than are wanted both give the newest.
@@ -47,7 +47,7 @@ Sought = Word | AllOf | AnyOf
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the fields of a query leave."""
+    """The limits that the fields of a query set."""
 
     topics: tuple[Topic, ...] = ()
     authors: tuple[Name, ...] = ()
@@ -65,7 +65,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Without:
-    """What a paper must not have, as far as the databases can tell."""
+    """What a paper must not have, as far as the databases can check it."""
 
     stems: tuple[str, ...] = ()
     topics: tuple[Topic, ...] = ()
@@ -73,7 +73,7 @@ class Without:
 
 
 def holding(sought: Sought, limits: Limits, *, most: int, is_usual: bool = False) -> list[int]:
-    """Papers the public may see whose words are as sought, within the limits, newest first.
+    """Return public papers that have the words, within the limits, newest first.
 
     ``is_usual``: so many papers are that walking back from the newest soon finds enough. PostgreSQL cannot know that
     of a word that is not among its few hundred commonest, and would walk through the whole table for a rare one.
@@ -87,7 +87,7 @@ def holding(sought: Sought, limits: Limits, *, most: int, is_usual: bool = False
 
 
 def newest(limits: Limits, *, most: int) -> list[int]:
-    """Papers within the limits, whatever their words."""
+    """Return papers within the limits, newest first, whatever their words."""
     if names := _names(limits):
         return holding(AllOf(names), replace(limits, authors=()), most=most)
     papers = Paper.objects.filter(_limit(limits)).order_by(*_newest_first(limits))
@@ -95,7 +95,7 @@ def newest(limits: Limits, *, most: int) -> list[int]:
 
 
 def within(papers: Iterable[int], limits: Limits) -> set[int]:
-    """Those of the papers that the public may see and the limits leave."""
+    """Return those of the papers that are public and within the limits."""
     ids = list(papers)
     found: QuerySet[Paper] = Paper.objects.filter(_limit(limits), pk__any_of=ids)
     left = set(found.values_list("pk", flat=True))
@@ -106,7 +106,7 @@ def within(papers: Iterable[int], limits: Limits) -> set[int]:
 
 
 def arrived_since(moment: datetime, sought: Sequence[Sought], limits: Limits, *, most: int) -> list[int]:
-    """Papers first seen after the moment whose words are as sought, within the limits, newest first."""
+    """Return papers first seen after the moment that have the words, within the limits, newest first."""
     if sought or limits.authors:
         entries = _entries(AllOf([*_names(limits), *sought]), limits).filter(paper__first_seen_at__gt=moment)
         return list(entries.order_by("-paper__first_seen_at", "-pk").values_list("paper_id", flat=True)[:most])
@@ -123,12 +123,12 @@ def _entries(sought: AllOf, limits: Limits) -> QuerySet[SearchEntry]:
 
 
 def _names(limits: Limits) -> list[Sought]:
-    """The authors, as far as the index tells: it knows the words of all of a paper's authors together."""
+    """Return a condition for the authors, as far as the index knows them: it holds the names of a paper as one text."""
     return [AnyOf(ways) for author in limits.authors for ways in _ways_to_index(author) if ways]
 
 
 def _ways_to_index(author: Name) -> Iterator[list[Sought]]:
-    """Family name and given name, each in the forms that the index may hold; it holds Latin letters only."""
+    """Return the forms of family and given name that the index may hold; it holds Latin letters only."""
     given = (author[:1], (author[0][:1],), author[:-1]) if len(author) > 1 and len(author[0]) > 1 else ()
     for forms in (forms_of_family(author), given):
         yield [
@@ -161,12 +161,12 @@ def _limit(limits: Limits, to: str = "") -> Q:
 
 
 def _newest_first(limits: Limits, to: str = "") -> list[Any]:
-    """By number, or where days are limited by day: a walk by number would pass all the papers that came since."""
+    """Order by number, or by day where days are limited: a walk by number would pass all later papers."""
     return [day_of(to).desc(), f"-{to}pk"] if limits.after or limits.before else [f"-{to}pk"]
 
 
 def _in_the_databases_language(sought: Sought) -> str:
-    """Stems are letters, digits, + and #: there is nothing in them to quote."""
+    """Return the stems as a query of the database. They are letters, digits, + and #, so none needs quoting."""
     return _tsquery(sought) if connection.vendor == "postgresql" else _fts5(sought)
 
 

@@ -1,4 +1,4 @@
-"""What words mean by the company they keep: latent semantic analysis (Deerwester et al., JASIS 41(6), 1990).
+"""Latent semantic analysis: the meaning of words by what they occur with (Deerwester et al., JASIS 41(6), 1990).
 
 In: papers as stems. Out: a Memory: how rare each stem is, a place in a small space for each stem and for the newest
 papers, and how words are spelt. Papers that share no word with a query are still near it. Pure; the same papers give
@@ -28,12 +28,12 @@ STEMS = 30_000
 WORDS = 60_000
 TITLE_WEIGHT = 3  # how many times a word of the title counts
 _WIDEST = 128  # dimensions
-_PAPERS_A_DIMENSION = 4  # fewer papers cannot tell more dimensions apart
+_PAPERS_A_DIMENSION = 4  # papers a dimension; fewer cannot support more dimensions
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One paper as it is learnt from."""
+    """One paper as input of the analysis."""
 
     paper: int
     title: Sequence[str]  # stems in order
@@ -78,17 +78,17 @@ class Memory:
         return Speller(self.words, self.words_held_by)
 
     def held_share(self, stem: str) -> float:
-        """The share of papers that have the stem; of one never met, that of half a paper."""
+        """Return the share of papers that have the stem; half a paper for an unknown stem."""
         row = self.row_of.get(stem)
         return (0.5 if row is None else float(self.held_by[row])) / max(1, self.papers)
 
     def rarity(self, stem: str) -> float:
-        """BM25's weight of a word."""
+        """Return the inverse document frequency of a stem, as BM25 has it."""
         row = self.row_of.get(stem)
         return rarity(0 if row is None else int(self.held_by[row]), self.papers)
 
     def place(self, weights: Mapping[str, float]) -> Floats:
-        """The direction of a bag of stems, of length one; zero when none of them is known."""
+        """Return the place of a bag of stems, a vector of length one; zero when no stem is known."""
         known = [
             (row, weight * self.rarity(stem))
             for stem, weight in weights.items()
@@ -100,7 +100,7 @@ class Memory:
         return _of_length_one(np.asarray(factors, dtype=np.float32) @ self.places[list(rows)])
 
     def weigh(self, papers: Sequence[tuple[str, str]]) -> Weighed:
-        """The stems of (title, body) pairs by TF-IDF, the rarer the heavier; stems never met too."""
+        """Return the TF-IDF weights of the stems of (title, body) pairs, unknown stems included."""
         known, unmet = self.row_of, dict[str, int]()
         columns, sizes = list[int | None](), list[int]()
         for title, body in papers:
@@ -121,7 +121,7 @@ class Memory:
         return Weighed(len(papers), width, owners, found, (1 + np.log(counts)) * rare[found])
 
     def places_of(self, weighed: Weighed) -> Floats:
-        """A row of length one per paper, zero when none of its stems has a place."""
+        """Return a row of length one a paper; zero when no stem of it has a place."""
         rows = np.zeros((weighed.papers, self.places.shape[1]), dtype=np.float32)
         has_place = weighed.columns < len(self.places)
         owners = weighed.owners[has_place]
@@ -187,7 +187,7 @@ def bag_of(title: Sequence[str], body: Sequence[str]) -> Counter[str]:
 
 
 def learn(papers: Iterable[Read]) -> Memory:
-    """Some seconds for 20,000 papers."""
+    """Learn a Memory from the papers; takes some seconds for 20,000."""
     ids: list[int] = []
     numbers: dict[str, int] = {}  # of stems, as they are met
     spelt: Counter[str] = Counter()
@@ -230,7 +230,7 @@ def _spread(
 ) -> tuple[Floats, Floats]:
     """A place for each stem and a row of length one for each paper: the truncated SVD of their TF-IDF matrix."""
     papers = len(ends) - 1
-    shared = int((held_by[order] > 1).sum())  # what only one paper has says nothing of others
+    shared = int((held_by[order] > 1).sum())  # a stem of one paper alone relates it to no other
     width = min(_WIDEST, papers // _PAPERS_A_DIMENSION, shared - 1)
     if width < 2:
         return np.zeros((len(order), 1), dtype=np.float32), np.zeros((papers, 1), dtype=np.float32)

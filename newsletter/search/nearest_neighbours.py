@@ -1,4 +1,4 @@
-"""The newest papers as numbers, in this process: what lies near a query without sharing a word with it.
+"""Vectors of the newest papers, held in this process: finds papers near a query that share no word with it.
 
 In: what was learnt (search.latent_semantics) and, with the extra `semantic`, the papers' vectors. Out: the nearest
 papers, and the numbers of any paper. Papers that came after the last learning are placed as they are met. At most
@@ -23,7 +23,7 @@ from newsletter.search.latent_semantics import NOTHING_LEARNT, PAPERS, Floats, M
 from newsletter.search.relevance import PaperWords, Scores
 
 _FRESH = 5_000
-_LOOK_EVERY = 60.0  # seconds until vectors are asked for again that were not there
+_LOOK_EVERY = 60.0  # seconds until missing vectors are looked up again
 _A_TIME = 500
 
 
@@ -39,7 +39,7 @@ class VectorIndex:
 
     @property
     def catalogue(self) -> int:
-        """About how many papers there are, without counting them."""
+        """Return about how many papers there are, without counting them."""
         if self.memory.papers < PAPERS:
             return len(self.ids)
         return SearchEntry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
@@ -60,7 +60,7 @@ class VectorIndex:
         return [int(pk) for pk in self.ids[best[np.lexsort((best, -scores[best]))]]]
 
     def places_of(self, papers: Sequence[PaperWords]) -> Floats:
-        """A row per paper: from the index, else made from its words."""
+        """Return a row a paper: from the index, else made from its words."""
         rows = [self._rows.get(paper.paper, -1) for paper in papers]
         found: Floats = np.zeros((len(papers), self.memory.places.shape[1]), dtype=np.float32)
         here = [place for place, row in enumerate(rows) if row >= 0]
@@ -83,7 +83,7 @@ class VectorIndex:
         return rows[0] if found else None
 
     def likeness_of(self, papers: Sequence[PaperWords], vector: Floats) -> Scores | None:
-        """The product of each paper's vector with this one; NaN where a paper has none; None without the extra."""
+        """Return the product of each paper's vector with this one, NaN where there is none; None without the extra."""
         known = self.vectors
         if known is None:
             return None
@@ -102,7 +102,7 @@ class VectorIndex:
 
     @property
     def vectors(self) -> Floats | None:
-        """A row per paper on the index, zero where none is known; None without the extra."""
+        """Return a row a paper of the index, zero where none is known; None without the extra."""
         if not embeddings.is_on():
             return None
         if self._vectors is None or time.monotonic() - self._looked_at > _LOOK_EVERY:
@@ -121,7 +121,7 @@ class VectorIndex:
         self._vectors, self._looked_at = known, time.monotonic()
 
     def take_in_fresh(self) -> None:
-        """Papers whose words were written since."""
+        """Add papers whose entries were written since."""
         with self._lock:
             last = int(self.ids.max(initial=0))
             room = len(self.memory.ids) + _FRESH - len(self.ids)
@@ -142,7 +142,7 @@ _EMPTY = VectorIndex(NOTHING_LEARNT, NOTHING_LEARNT.ids, NOTHING_LEARNT.papers_p
 
 
 def current() -> VectorIndex:
-    """The index of what was last learnt, with the papers that came since."""
+    """Return the index of the latest memory, with the papers that came since."""
     global _shelf
     memory = update_index.recall()
     if memory is None:

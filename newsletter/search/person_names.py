@@ -1,8 +1,8 @@
-"""One person's name however it is written: accents, initials, middle names, particles, hyphens, family name first.
+"""Names of persons, compared across accents, initials, middle names, particles, hyphens and order.
 
 In: names as people and papers write them. Out: whether two are the same person's, and the words by which an index
-finds a name. Pure. A given name and its initial are the same; two given names are not, nor is one person's given name
-ever held against another person's family name.
+finds a name. Pure. A given name and its initial are the same; two given names are not, and a given name never matches
+a family name.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TRANSCRIBED = re.compile(r"(?<=.)([aou])e(?=.{2})")  # Mueller for Müller
 
 @lru_cache(maxsize=20_000)
 def name_of(text: str) -> Name:
-    """The parts of one name: "LeCun, Y." is y, lecun."""
+    """Return the parts of one name: "LeCun, Y." is y, lecun."""
     family, comma, given = fold(text).partition(",")
     if comma and _parts(given) and not _SUFFIXES.issuperset(_parts(given)):
         family = f"{given} {family}"
@@ -63,13 +63,13 @@ def is_same_person(wanted: Name, text: str) -> bool:
 
 
 def index_word(wanted: Name) -> str:
-    """The word that every author who is `wanted` has among its `words_of_author`."""
+    """Return the word that every author matching `wanted` has among its `words_of_author`."""
     return wanted[0] if len(wanted) == 1 else _spelt(wanted[-1])
 
 
 @lru_cache(maxsize=20_000)
 def words_of_author(text: str) -> frozenset[str]:
-    """Every word by which a query may look for this author."""
+    """Return every word by which a query may look for this author."""
     name = name_of(text)
     if not name:
         return frozenset()
@@ -79,7 +79,7 @@ def words_of_author(text: str) -> frozenset[str]:
 
 
 def forms_of_family(name: Name) -> list[Name]:
-    """The family name as an index of single words may hold it: Le Cun as cun or lecun, LeCun as lecun or le and cun."""
+    """Return forms of the family name in an index of words: Le Cun is cun or lecun; LeCun is lecun, or le and cun."""
     last, whole = _family(name)
     forms: list[Name] = [(last,), (whole,), (_spelt(last),)]
     forms += [(last.removesuffix(rest), rest) for rest in _without_particle(last)] if len(name) > 1 else []
@@ -87,7 +87,7 @@ def forms_of_family(name: Name) -> list[Name]:
 
 
 def _family(name: Name) -> tuple[str, str]:
-    """The family name without its particles, and with them in one word."""
+    """Return the family name without its particles, and with them in one word."""
     return name[-1], "".join(name[_first_of_family(name) :])
 
 
@@ -96,7 +96,7 @@ def _given(name: Name) -> Name:
 
 
 def _first_of_family(name: Name) -> int:
-    """Where the particles of the family name begin. The first part is a given name: Di He, Le Song."""
+    """Return the position where the family name with its particles begins. The first part is a given name: Di He."""
     first = len(name) - 1
     while first > 1 and name[first - 1] in _PARTICLES:
         first -= 1

@@ -1,8 +1,8 @@
-"""What somebody typed becomes a query: words, phrases in quotes, and fields such as `topic:robotics after:2026-01`.
-Each of them with a hyphen before it is what must not be there: `diffusion -image -author:"Ada Lovelace"`.
+"""Parse a search: words, phrases in quotes, and fields such as `topic:robotics after:2026-01`.
+A hyphen before any of them excludes it: `diffusion -image -author:"Ada Lovelace"`.
 
 In: the text of a search box. Out: a Query, or a QueryError that says in one word what is wrong with which part (the
-sentences are in search/query_errors.py). Pure. A colon that is followed by a blank is only a colon: titles have them.
+sentences are in search/query_errors.py). Pure. A colon followed by a blank makes no field: titles have colons.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Problem(StrEnum):
 
 
 class QueryError(ValueError):
-    """This cannot be searched for; ``problem`` says why, ``part`` what it is about."""
+    """A search that is refused; ``problem`` says why, ``part`` names the words."""
 
     def __init__(self, problem: Problem, part: str = "") -> None:
         super().__init__(f"{problem}: {part}" if part else str(problem))
@@ -56,7 +56,7 @@ class QueryError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    words: tuple[str, ...] = ()  # folded, in the order typed, also the ones that tell nothing
+    words: tuple[str, ...] = ()  # folded, in the order typed, stop words included
     phrases: tuple[tuple[str, ...], ...] = ()  # stems that must stand in this order
     topics: tuple[str, ...] = ()  # as typed
     authors: tuple[Name, ...] = ()
@@ -102,7 +102,7 @@ def parse(text: str) -> Query:
     if len(text) > LONGEST:
         raise QueryError(Problem.TOO_LONG)
     if text.count('"') % 2:
-        text = text.replace('"', " ")  # a mark left open quotes nothing
+        text = text.replace('"', " ")  # an open quotation mark quotes nothing
     wanted, unwanted = _Typed(), _Typed()
     for part in _PART.finditer(text):
         _take(part, unwanted if part["minus"] else wanted)
@@ -144,7 +144,7 @@ def _wants_code(values: list[str]) -> bool:
 
 
 def _day(text: str) -> date:
-    """The first day of the year, month or day that is named."""
+    """Return the first day of the named year, month or day."""
     found = _DATE.fullmatch(text)
     try:
         if found:

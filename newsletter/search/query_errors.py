@@ -1,4 +1,4 @@
-"""Why a query cannot be searched for, as a sentence for whoever typed it.
+"""Sentences that say why a search is refused and what to change.
 
 In: a QueryError. Out: the sentence, in the reader's language. Reads the names of topics; may run any number of times.
 """

@@ -1,7 +1,7 @@
-"""A new paper finds the standing queries that mean it, once, as its words enter the search index.
+"""Match each new paper with the standing queries, once, when its words enter the search index.
 
-In: papers whose words were just written. Out: QueryHit rows. A paper asks only for the queries whose rarest term it
-has; most are never looked at. Run in the transaction that writes the words; the same hit is stored once.
+In: papers whose words were just written. Out: QueryHit rows. Only queries whose rarest term the paper has are
+read. Run in the transaction that writes the words; the same hit is stored once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _CHUNK = 10_000
 
 
 def note_hits(papers: Sequence[int], *, now: datetime) -> int:
-    """Match the papers. Returns how many hits they have."""
+    """Match the papers and store the hits. Returns how many there are."""
     if not StandingQuery.objects.exists():
         return 0
     facts = facts_of(papers)

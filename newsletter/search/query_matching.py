@@ -1,4 +1,4 @@
-"""One paper against one standing query: every word, phrase and field of it, and nothing that it leaves out.
+"""Match one paper with one standing query: every word, phrase and field, and nothing that it excludes.
 
 In: a parsed query, and a paper's words as the search index holds them. Out: whether the paper is meant; the query's
 normalised form, its key, and the one term that every paper it means must have, by which an index finds it. Pure.
@@ -23,7 +23,7 @@ LONGEST_TERM = 64  # characters
 
 @dataclass(frozen=True)
 class PaperFacts:
-    """What a query can ask of a paper. Title and body are stems between blanks."""
+    """Facts of a paper that a query can ask for. Title and body are stems between blanks."""
 
     paper: int
     title: str
@@ -51,7 +51,7 @@ class PaperFacts:
 
 
 def normalised(query: Query) -> Query:
-    """The same for everybody who means the same: stems instead of words, and no order where none matters."""
+    """Return the normalised query: stems instead of words, sorted where order does not matter."""
     return replace(
         query,
         words=tuple(sorted(set(_telling_stems(query.words)))),
@@ -64,7 +64,7 @@ def normalised(query: Query) -> Query:
 
 
 def _telling_stems(words: tuple[str, ...]) -> Iterator[str]:
-    """Of pre-training, which is read as pre, training and pretraining, the last."""
+    """Return the stems without parts of a compound: of pre-training (pre, training, pretraining) the last."""
     place = 0
     while place < len(words):
         if words[place] + "".join(words[place + 1 : place + 2]) == "".join(words[place + 2 : place + 3]):
@@ -79,7 +79,7 @@ def _ordered(parts: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def as_json(query: Query) -> dict[str, Any]:
-    """The normalised query without what is empty in it, for a JSON column."""
+    """Return the normalised query without empty fields, for a JSON column."""
     plain: dict[str, Any] = {}
     for part in fields(query):
         value = getattr(query, part.name)
@@ -104,12 +104,12 @@ def from_json(plain: Mapping[str, Any]) -> Query:
 
 
 def key_of(query: Query) -> str:
-    """The same 32 characters for queries that mean the same. The query is a normalised one."""
+    """Return 32 characters, the same for equal normalised queries."""
     return hashlib.blake2b(json.dumps(as_json(query), sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def rarest_term(query: Query, *, share_of: Callable[[str], float]) -> str:
-    """The term by which papers find this query; empty when it names nothing that a paper must have.
+    """Return the term by which papers find this query; empty when it names nothing that a paper must have.
 
     ``share_of``: the share of papers that have a stem.
     """
@@ -126,7 +126,7 @@ def rarest_term(query: Query, *, share_of: Callable[[str], float]) -> str:
 
 
 def terms_of(paper: PaperFacts) -> set[str]:
-    """Every term by which this paper may find a query."""
+    """Return every term by which this paper may find a query."""
     terms = {_term("word", one) for one in paper.stems}
     terms |= {_term("author", word) for name in paper.authors for word in words_of_author(name)}
     terms |= {_term("org", word) for word in paper.institution.split()}
@@ -139,7 +139,7 @@ def _term(kind: str, word: str) -> str:
 
 
 def is_meant(query: Query, paper: PaperFacts) -> bool:
-    """Whether a normalised query means this paper."""
+    """Whether the paper matches a normalised query."""
     return (
         all(one in paper.stems for one in query.words)
         and all(topic in paper.topics for topic in query.topics)
@@ -154,7 +154,7 @@ def is_meant(query: Query, paper: PaperFacts) -> bool:
 
 
 def has_any_part(query: Query, paper: PaperFacts) -> bool:
-    """Whether the paper has any one part of what a query leaves out."""
+    """Whether the paper has any part that a query excludes."""
     return (
         any(one in paper.stems for one in query.words)
         or any(topic in paper.topics for topic in query.topics)

@@ -1,4 +1,4 @@
-"""Which of the papers found come first: words (BM25), what the words mean, and meaning by vectors, in one sum.
+"""Relevance: words (BM25), latent semantics and embeddings, in one sum.
 
 In: a query as groups (a word and what else it may mean), papers as stems, what was learnt, likenesses by vectors where
 there are any. Out: a score per paper. Pure: both databases rank alike. `python -m tests.bench.bench_search` measures
@@ -21,20 +21,20 @@ Scores = NDArray[np.float64]
 
 # BM25 (Robertson & Zaragoza, The Probabilistic Relevance Framework, 2009)
 _K1, _B = 1.5, 0.6
-_OTHER_WORDS = 0.85  # what a word's other names count against the word itself
-_ONE_OTHER = 0.6  # one of them, of which a paper may have several
-_OTHER_IN_PLACE = 0.4  # and how much they pull the query's place in the space of meanings
+_OTHER_WORDS = 0.85  # most that synonyms count for a word; the word itself counts 1
+_ONE_OTHER = 0.6  # of each synonym before that; a paper may have several
+_OTHER_IN_PLACE = 0.4  # their weight in the query's place in the latent space
 _PLACE = 0.6
 _LIKE_THE_FIRST = 0.5  # papers near those that rank first (pseudo relevance feedback)
 _FIRST = 3
 _VECTORS = 1.5
-# A paper that has none of the words is shown only if it is this near.
+# The least likeness at which a paper without any of the words is shown.
 NEAR_BY_PLACE, NEAR_BY_VECTORS = 0.35, 0.35
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A word of the query: its stem, unless it tells nothing by itself, and the phrases that mean the same."""
+    """A word of the query: its stem, unless it is a stop word, and the phrases that mean the same."""
 
     stem: str
     meanings: tuple[Phrase, ...] = ()
@@ -42,7 +42,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class PaperWords:
-    """A paper as it is ranked: stems between blanks."""
+    """A paper for ranking: stems between blanks."""
 
     paper: int
     title: str
@@ -57,7 +57,7 @@ def rank(
     places: Floats,
     likeness: Scores | None = None,
 ) -> Scores:
-    """A score per paper, 0 for those that have nothing to do with it; about 1 has every word often.
+    """Return a score a paper: 0 is unrelated, about 1 has every word often.
 
     ``places`` are the papers' rows in the memory's space; ``likeness`` is their product with the query's vector, NaN
     where a paper has none.
@@ -114,7 +114,7 @@ def _by_words(groups: Sequence[Group], papers: Sequence[PaperWords], memory: Mem
 
 
 def weights_of(groups: Sequence[Group]) -> dict[str, float]:
-    """How much each stem says of what is meant: the words themselves, and a little what else they are called."""
+    """Return the weight of each stem in the query's place: the words, and less for their synonyms."""
     weights: defaultdict[str, float] = defaultdict(float)
     for group in groups:
         if group.stem:
@@ -139,7 +139,7 @@ def like(
     places: Floats,
     likeness: Scores | None = None,
 ) -> Scores:
-    """How much each of the others reads like the paper; arguments as for ``rank``."""
+    """Return how much each of the others reads like the paper; arguments as for ``rank``."""
     whole = _cosines([(paper.title, paper.body), *((other.title, other.body) for other in others)], memory)
     titles = _cosines([(paper.title, ""), *((other.title, "") for other in others)], memory)
     scores: Scores = whole + _LIKE_IN_TITLE * titles
@@ -151,7 +151,7 @@ def like(
 
 
 def _cosines(papers: Sequence[tuple[str, str]], memory: Memory) -> Scores:
-    """Of the first paper with each of the others."""
+    """Return the cosines of the first row with each of the others."""
     weighed = memory.weigh(papers)
     lengths = np.sqrt(np.bincount(weighed.owners, weighed.weights**2, minlength=weighed.papers))
     wanted = np.zeros(weighed.width)

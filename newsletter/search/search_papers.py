@@ -1,6 +1,6 @@
-"""A query becomes papers, best first: parse, correct, gather a bounded number of papers, rank them.
+"""Search papers: parse and correct the query, gather a bounded number of papers, rank them.
 
-In: what was typed. Out: ids in order with their scores, and which words were read as other words. Reads only; the same
+In: what was typed. Out: ids with scores, best first, and which words were corrected. Reads only; the same
 question gets the same answer on both databases. Whatever is asked, at most MOST papers are ranked and a handful of
 bounded lookups made, so one visitor costs no more than another.
 """
@@ -37,7 +37,7 @@ _IN_TITLE = 0.1  # of the papers that have a word, about so many have it in the 
 _FEW = 50  # papers: then the newest with any of the words are looked at too
 _WITHIN_LIMITS = 0.05  # and about so many are left by the fields of a query
 _WITH_PHRASE = 1_000  # papers with all of a phrase's words, in which the phrase itself is looked for
-# Sorted by date or votes, what is only near would come first.
+# Sorted by date or votes, papers that are only near would come first.
 _WORTH_SORTING = 0.45
 
 
@@ -50,13 +50,13 @@ class Found:
 
     @property
     def fitting(self) -> list[int]:
-        """The papers that fit so well that they may be put in another order."""
+        """Return the papers that fit well enough to be sorted by date or votes."""
         best = self.papers[0][1] if self.papers else 0.0
         return [paper for paper, score in self.papers if score >= _WORTH_SORTING * best]
 
 
 def find(text: str) -> Found:
-    """Papers for what was typed; raises QueryError when it makes no query."""
+    """Find papers for a typed search. Raises QueryError when it is refused."""
     if identifier := meant_arxiv_id(text, on=timezone.now().date()):
         named = Paper.objects.published().filter(arxiv_id=identifier).values_list("pk", flat=True).first()
         return Found(Query(), ((named, 1.0),)) if named else Found(Query(), missing=identifier)
@@ -87,7 +87,7 @@ def find(text: str) -> Found:
 
 
 def limits_of(query: Query) -> Limits:
-    """Its fields as the databases look them up."""
+    """Return the limits that the fields of a query set."""
     unwanted = query.without
     return Limits(
         topics=tuple(topic_named(name) for name in query.topics),
@@ -107,9 +107,9 @@ def limits_of(query: Query) -> Limits:
 
 
 def _checked(papers: Sequence[int], query: Query) -> list[int]:
-    """Those of the papers that the fields mean which no index of words can tell: whole names, and what is left out."""
+    """Return the papers that match fields an index of words cannot check: whole names and exclusions."""
     fields = normalised(Query(authors=query.authors, organizations=query.organizations, without=query.without))
-    # Topics stand in a query as they are typed; which papers have them is told by `limits_of`.
+    # Topics are checked by `limits_of`: in a query they are as typed.
     fields = replace(fields, without=replace(fields.without, topics=())) if fields.without else fields
     if fields == Query():
         return list(papers)
@@ -118,7 +118,7 @@ def _checked(papers: Sequence[int], query: Query) -> list[int]:
 
 
 def topic_named(name: str) -> Topic:
-    """By its slug or its name, or by the beginning of just one."""
+    """Return the topic with this slug or name, or the only one that begins so; None without any."""
     wanted = " ".join(name.casefold().replace("-", " ").split())
     topics = list(Topic.objects.filter(is_active=True))
     named = {topic: (topic.slug.replace("-", " "), topic.name.casefold().replace("-", " ")) for topic in topics}
@@ -130,7 +130,7 @@ def topic_named(name: str) -> Topic:
 
 
 def _corrected(words: Sequence[str], memory: Memory) -> tuple[list[str], tuple[tuple[str, str], ...]]:
-    """PaperWords that no paper has, nor the list of plain words, as the word of the catalogue that is nearest."""
+    """Return corrections: words that neither a paper nor the list of plain words has, and their nearest known word."""
     read: list[str] = []
     corrected: list[tuple[str, str]] = []
     for word in words:
@@ -159,7 +159,7 @@ def _vector_of(text: str) -> Floats | None:
 def _gathered(
     groups: Sequence[Group], query: Query, limits: Limits, here: VectorIndex, vector: Floats | None
 ) -> list[int]:
-    """At most MOST papers: with all words, with most of the rare ones, and those that lie near in meaning."""
+    """Gather at most MOST papers: with all words, with most of the rare ones, and near in meaning."""
     own = [Word(group.stem) for group in groups if group.stem]
     by_rarity = sorted(dict.fromkeys(own), key=lambda word: here.memory.held_share(word.stem))
     found: dict[int, None] = {}
@@ -194,13 +194,13 @@ def _gathered(
 
 
 def _ways(group: Group) -> list[Sought]:
-    """A word, and each phrase that means it."""
+    """Return a word and each phrase that means the same."""
     phrases: list[Sought] = [AllOf([Word(one) for one in phrase]) for phrase in group.meanings]
     return [*([Word(group.stem)] if group.stem else []), *phrases]
 
 
 def _rare(groups: Sequence[Group], here: VectorIndex) -> list[Sought]:
-    """Ways to say any of the words, the rarest first, as long as all of them together hold few papers."""
+    """Return ways to say any of the words, rarest first, while all together hold few papers."""
     catalogue = here.catalogue
     ways = {way: _most(way, here.memory) * catalogue for group in groups for way in map(_hashable, _ways(group))}
     chosen: list[Sought] = []
@@ -218,12 +218,12 @@ def _hashable(way: Sought) -> Sought:
 
 
 def _most(way: Sought, memory: Memory) -> float:
-    """The share of papers with the rarest word: words of a phrase come together."""
+    """Return the share of papers with the rarest word: words of a phrase occur together."""
     return min(_most(one, memory) for one in way.of) if isinstance(way, AllOf) else _share(way, memory)
 
 
 def _share(sought: Sought, memory: Memory) -> float:
-    """About which share of all papers this finds, as if words fell where they may."""
+    """Estimate the share of all papers that this finds, as if words were independent."""
     if isinstance(sought, Word):
         return memory.held_share(sought.stem) * (_IN_TITLE if sought.where == "title" else 1.0)
     parts = [_share(one, memory) for one in sought.of]
@@ -231,7 +231,7 @@ def _share(sought: Sought, memory: Memory) -> float:
 
 
 def _read(papers: Sequence[int], phrases: Sequence[tuple[str, ...]]) -> list[PaperWords]:
-    """The papers as they are ranked; with phrases only those in which each stands as it is quoted."""
+    """Read the words of the papers; with phrases, only of papers that have each as quoted."""
     rows = SearchEntry.objects.filter(paper__any_of=papers).order_by("-pk").values_list("paper_id", "title", "body")
     read = [PaperWords(*row) for row in rows]
     if phrases:

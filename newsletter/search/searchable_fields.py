@@ -1,4 +1,4 @@
-"""What queries can ask of papers, read from the rows: words as the search index holds them, authors, topics, code.
+"""Facts of papers that queries can ask for, read from rows: words in the search index, authors, topics, code.
 
 In: ids of papers. Out: a PaperFacts each, in no order; papers the index does not hold yet are left out. Two queries.
 """

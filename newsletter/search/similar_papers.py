@@ -1,4 +1,4 @@
-"""Papers that read like a given one: of the papers that share its rarest words or lie near it, the most alike.
+"""Papers like a given one: the most alike of those that share its rarest words or are near it.
 
 In: one paper. Out: papers with their likeness, best first. Reads only, a bounded number of papers whatever the size of
 the catalogue; the answer is kept for a while in each process.
@@ -20,11 +20,11 @@ _NEAREST = 80
 _BY_WORDS = 100
 _WORDS = 10  # of the paper, the rarest first
 _RARE = 2_000  # papers that all of those words together may be in
-_LEAST = 0.12  # below, two papers share only what all papers share
+_LEAST = 0.12  # below, two papers have no more in common than any two
 
 
 def similar_to(paper: Paper, *, limit: int) -> list[tuple[int, float]]:
-    """Ids and likeness, at most MOST."""
+    """Return ids and likenesses of papers, the most alike first, at most MOST."""
     key = f"similar:{paper.pk}"
     found: list[tuple[int, float]] | None = cache.get(key)
     if found is None:
@@ -63,7 +63,7 @@ def _similar_to(paper: Paper) -> list[tuple[int, float]]:
 def _rare_words(paper: PaperWords, here: nearest_neighbours.VectorIndex) -> list[Word]:
     memory, catalogue = here.memory, here.catalogue
     stems = dict.fromkeys([*paper.title.split(), *paper.body.split()])
-    # A word that no other paper has finds nothing.
+    # A word of no other paper finds nothing.
     shares = sorted((memory.held_share(stem), stem) for stem in stems if memory.held_share(stem) * memory.papers > 1)
     chosen: list[Word] = []
     expected = 0.0

@@ -1,7 +1,7 @@
-"""A word that no paper has becomes the word that was probably meant: "transfomer" is "transformer".
+"""Spelling correction of words that no paper has: "transfomer" is "transformer".
 
 In: the words of the catalogue with the number of papers that have each, and one word. Out: the nearest one or none.
-Pure. Two slips of the keyboard at most, one in shorter words; of equally near words the commonest.
+Pure. At most two typos, one in shorter words; of equally near words the commonest.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SHORTEST = 5  # letters; of shorter words too many are one slip away from another real word
-_LONG = 8  # from here on two slips are still told from another word
+SHORTEST = 5  # letters; too many shorter words are one typo away from another real word
+_LONG = 8  # letters from which two typos still identify a word
 
 
 class Speller:
     def __init__(self, words: Sequence[str], counts: NDArray[np.int64]) -> None:
-        self._beginning_with: dict[str, list[str]] = {}  # nobody slips on the first letter
+        self._beginning_with: dict[str, list[str]] = {}  # the first letter is rarely wrong
         for word in words:
             self._beginning_with.setdefault(word[:1], []).append(word)
         self._counts = dict(zip(words, counts.tolist(), strict=True))

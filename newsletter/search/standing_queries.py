@@ -38,7 +38,7 @@ _LOOK_BACK_EVERY = timedelta(hours=1)
 
 
 def read(text: str) -> Query:
-    """The normalised query of a text, its topics by their slugs. Raises QueryError when it makes none to follow."""
+    """Return the normalised query of a text, topics by slug. Raises QueryError when it cannot be followed."""
     typed = parse(text)
 
     def with_slugs(query: Query) -> Query:
@@ -52,7 +52,7 @@ def read(text: str) -> Query:
 
 
 def follow_key(text: str) -> str:
-    """The key of what is to be followed; ValueError with a sentence for its reader. For READ_FOLLOW."""
+    """Return the key of a query to follow. Raises ValueError with a sentence for the reader. For READ_FOLLOW."""
     try:
         return key_of(read(text))
     except QueryError as error:
@@ -98,7 +98,7 @@ def _make_missing(*, above: int, now: datetime, is_late: Callable[[], bool]) -> 
 
 
 def add_queries(texts: Iterable[str], *, now: datetime) -> int:
-    """A row for each text that makes a query, not matched yet. Returns how many are new."""
+    """Add a row, not matched yet, for each text that is a valid query. Returns how many are new."""
     memory = recall()
     rows: dict[str, StandingQuery] = {}
     for text in texts:
@@ -118,7 +118,7 @@ def add_queries(texts: Iterable[str], *, now: datetime) -> int:
 
 @transaction.atomic
 def backfill(query: StandingQuery, *, now: datetime) -> None:
-    """Match the papers of the weeks before the query. New papers wait meanwhile, so none falls between."""
+    """Match the papers of the weeks before with the query. New papers wait meanwhile, so none is missed."""
     wait_for_other_writers()
     found = _papers_meant(from_json(query.parsed), since=now - LOOK_BACK)
     store_hits(((query.pk, paper) for paper in found), now=now)
@@ -126,7 +126,7 @@ def backfill(query: StandingQuery, *, now: datetime) -> None:
 
 
 def _papers_meant(query: Query, *, since: datetime) -> list[int]:
-    """Papers first seen since then that the query means, newest first."""
+    """Return papers first seen since then that match the query, newest first."""
     stems = [*query.words, *(one for phrase in query.phrases for one in phrase)]
     sought: list[Sought] = [AllOf([Word(one) for one in stems])] if stems else []
     near = arrived_since(since, sought, limits_of(query), most=_MOST)
@@ -141,7 +141,7 @@ def _papers_meant(query: Query, *, since: datetime) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a query would have brought in the last days."""
+    """What a query would have found in the last days."""
 
     days: int
     papers: tuple[int, ...]  # newest first
@@ -156,13 +156,13 @@ class Preview:
 
 
 def preview(text: str, *, days: int = 30, now: datetime) -> Preview:
-    """Read-only. Raises QueryError when the text makes no query to follow."""
+    """Return what the query would have found. Read-only. Raises QueryError when it cannot be followed."""
     found = _papers_meant(read(text), since=now - timedelta(days=days))
     return Preview(days, tuple(found))
 
 
 def warning_of(found: Preview) -> str:
-    """A sentence when following it would bring nothing or a flood, else nothing."""
+    """Return a warning when the query finds nothing or too much; else an empty text."""
     if not found.papers:
         return _("This found no paper in the last %(days)d days. Use fewer words, or check the spelling.") % {
             "days": found.days

@@ -1,4 +1,4 @@
-"""Words that people use and the words the field has for the same thing: "chatbot" means "language model" too.
+"""Synonyms: everyday words and the field's words for the same thing; "chatbot" is "language model" too.
 
 In: the words of a query. Out: the phrases, as stems, that mean each of them. The list is newsletter/data/plain_words
 .json, general knowledge written by hand; add to it freely, one way from plain words to the field's. Pure but for
@@ -20,7 +20,7 @@ Phrase = tuple[str, ...]
 
 
 def meanings_of(words: Sequence[str]) -> list[tuple[Phrase, ...]]:
-    """For each word the phrases that it, or an entry of several words that begins with it, stands for."""
+    """Return for each word the phrases it means, alone or as the beginning of an entry of several words."""
     book = _book()
     stems = [stem(word) for word in words]
     found: list[tuple[Phrase, ...]] = []
@@ -31,7 +31,7 @@ def meanings_of(words: Sequence[str]) -> list[tuple[Phrase, ...]]:
 
 
 def is_known(word: str) -> bool:
-    """Whether the list has this word anywhere: then it is no slip of the keyboard."""
+    """Whether the list has this word anywhere: then it is not a typo."""
     return stem(word) in _stems()
 
 

@@ -1,4 +1,4 @@
-"""Text becomes the words that search compares: folded, cut at everything that is no letter or digit, stemmed.
+"""Tokens that search compares: text is folded, split at everything that is no letter or digit, and stemmed.
 
 In: any text. Out: words and stems, the same for papers and queries and on both databases, which only store and look
 up what is made here. Pure.
@@ -11,7 +11,7 @@ import unicodedata
 from functools import cache, lru_cache
 from typing import Any
 
-# Compared neither in papers nor in queries. Besides the ones of the language: what every abstract says of itself.
+# Stop words, in papers and queries: those of English, and what every abstract says.
 _NOTHING_TELLING = """
     a about above across after all almost along also although am among an and any are arent around as at be became
     because been before being below between both but by can cant could did do does doing done down due during each
@@ -35,25 +35,25 @@ _LONGEST = 40  # letters; what is longer is no word
 
 
 def fold(text: str) -> str:
-    """Without case, accents and compatibility forms: Müller is muller."""
+    """Return the text without case, accents and compatibility forms: Müller is muller."""
     plain = unicodedata.normalize("NFKD", text.translate(_LIGATURES))
     return "".join(letter for letter in plain if not unicodedata.combining(letter)).casefold()
 
 
 def words_of(text: str) -> list[str]:
-    """Every word in order, as it is written but folded. Of pre-training there are pre, training and pretraining."""
+    """Return every folded word in order. pre-training gives pre, training and pretraining."""
     plain = _IN_TWO.sub(r"\1 \2 \1\2", _APOSTROPHE.sub("", fold(text)))
     return [word[:_LONGEST] for word in _WORD.findall(plain)]
 
 
 def stems_of(text: str) -> list[str]:
-    """The stems of the words that tell something, in order."""
+    """Return the stems of all words but stop words, in order."""
     return [stem(word) for word in words_of(text) if word not in STOP_WORDS]
 
 
 @lru_cache(maxsize=50_000)
 def stem(word: str) -> str:
-    """What a word shares with its other forms: decoding, decoder and decoded are decod."""
+    """Return the stem of a word: decoding, decoder and decoded are decod."""
     if len(word) < 3 or not word.isalpha():
         return word
     found: str = _stemmer().stemWord(word)

@@ -1,4 +1,4 @@
-"""Papers become entries that search can look up, and once a day what all their words mean is learnt anew.
+"""Keep the search index up to date: an entry for each paper, and once a day a new latent-semantic memory.
 
 In: papers without an entry, or whose words have changed since. Out: SearchEntry rows (the databases keep their indexes
 of them in step by themselves), hits of what readers follow, and one SearchMemory. Bounded by its deadline; what is left
@@ -22,14 +22,14 @@ from newsletter.search.query_hits import note_hits
 from newsletter.search.tokens import STOP_WORDS, stem, stems_of, words_of
 
 _BATCH = 500
-_NEWEST = 5_000  # looked through each time; all others once an hour
+_NEWEST = 5_000  # papers looked through each time; all others once an hour
 _LOOK_BACK_EVERY = timedelta(hours=1)
 LEARN_EVERY = timedelta(days=1)
 _MUCH_NEW = 0.2  # of the papers learnt from: then sooner
 
 
 def keep_up(*, now: datetime, deadline: datetime, should_stop: Callable[[], bool] = lambda: False) -> int:
-    """Write what is due until ``deadline``, then learn if that is due; returns how many papers were written."""
+    """Write due entries until ``deadline``, then learn if that is due. Returns how many papers were written."""
     written = 0
     while timezone.now() < deadline and not should_stop() and (papers := _due(now=now)):
         written += _write(papers, now=now)
@@ -39,7 +39,7 @@ def keep_up(*, now: datetime, deadline: datetime, should_stop: Callable[[], bool
 
 
 def learn_if_due(*, now: datetime) -> bool:
-    """Daily, while papers come in; sooner when the catalogue has grown much."""
+    """Learn a new memory: daily while papers come in, sooner when the catalogue has grown much."""
     newest = SearchEntry.objects.order_by("-pk").values_list("pk", flat=True).first()
     if newest is None:
         return False
@@ -57,7 +57,7 @@ def learn_if_due(*, now: datetime) -> bool:
 
 
 def entry_of(paper: Paper) -> SearchEntry:
-    """The paper's words, not yet stored."""
+    """Return the paper's search entry, not yet stored."""
     return SearchEntry(
         paper=paper,
         title=" ".join(stems_of(paper.title)),
@@ -67,7 +67,7 @@ def entry_of(paper: Paper) -> SearchEntry:
 
 
 def _due(*, now: datetime) -> list[int]:
-    """A batch of papers: those that were reworded, then the newest, and once an hour any that have no entry."""
+    """Return a batch of papers: reworded ones, then the newest, and once an hour any without an entry."""
     reworded = SearchEntry.objects.filter(is_stale=True).order_by("-pk").values_list("pk", flat=True)
     if found := list(reworded[:_BATCH]):
         return found
@@ -86,7 +86,7 @@ def _due(*, now: datetime) -> list[int]:
 @transaction.atomic
 def _write(papers: Sequence[int], *, now: datetime) -> int:
     wait_for_other_writers()
-    # Locked: a curator's change of the words waits, and then finds an entry to call stale.
+    # Locked: a curator's change of the words waits, and then marks the entry as stale.
     locked = Paper.objects.select_for_update().filter(pk__in=papers).only("title", "abstract", "authors")
     SearchEntry.objects.bulk_create(
         [entry_of(paper) for paper in locked],
@@ -118,7 +118,7 @@ _recalling = threading.Lock()  # read once, not once by every thread that search
 
 
 def recall() -> Memory | None:
-    """What was last learnt; None before the first time. Read from the database when there is a newer one."""
+    """Return the latest memory, read again when the database has a newer one; None before the first."""
     global _remembered
     last = SearchMemory.objects.order_by("-pk").values_list("pk", "learnt_at").first()
     if last is None:

@@ -1,1 +1,1 @@
-"""What everybody may see: the pages, the feeds, and a reader's digest behind its link."""
+"""Public pages, feeds, and a reader's digest behind its link."""

@@ -1,7 +1,7 @@
 """The archive: every sent edition by month, and a public page for each.
 
 In: the address asked for. Out: pages made of rows behind the ``issued()`` gate, in a number of queries that does not
-grow with what is shown. An edition is shown as it was sent, but for papers taken back since. Read-only.
+grow with what is shown. An edition is shown as it was sent, without papers that were hidden since. Read-only.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ CADENCES = {"": _("All"), "daily": _("Daily"), "weekly": _("Weekly"), "monthly":
 
 @dataclass(frozen=True)
 class Lead:
-    """One of the first papers of an edition, as little of it as a list shows."""
+    """One of the first papers of an edition, with the few fields that a list shows."""
 
     paper: int
     title: str
@@ -69,7 +69,7 @@ class Lead:
 
 @dataclass(frozen=True)
 class Shown:
-    """One edition in the list: what it is called, how many papers it had, and its first ones."""
+    """One edition in the list: title, number of papers, and the first of them."""
 
     edition: Edition
     papers: int
@@ -81,13 +81,13 @@ class Shown:
 
     @property
     def month(self) -> date:
-        """The month it covers: the edition of 1 March covers February."""
+        """Return the month it covers: the edition of 1 March covers February."""
         return subject_lines.covered(self.edition)[1].replace(day=1)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One paper of an edition as it was sent: the reason is that of then."""
+    """One paper of an edition, with the reason that was sent."""
 
     rank: int
     paper: Paper
@@ -158,7 +158,7 @@ def edition(request: HttpRequest, cadence: str, period: date) -> HttpResponse:
 
 
 def _share_etag(request: HttpRequest, cadence: str, period: date) -> str | None:
-    """What the picture is made of."""
+    """Return a hash of what the picture shows."""
     words = _share_words(cadence, period)
     return f'"{share_card_cache.name_of(*words)}"' if words else None
 
@@ -166,7 +166,7 @@ def _share_etag(request: HttpRequest, cadence: str, period: date) -> str | None:
 @cache_control(public=True, max_age=7 * 86400)
 @condition(etag_func=_share_etag)
 def share(request: HttpRequest, cadence: str, period: date) -> HttpResponse:
-    """The picture of an edition: what it covers and its first paper, or the first part alone."""
+    """Serve the picture of an edition: what it covers and its first paper, if that can be drawn."""
     words = _share_words(cadence, period)
     title, first, issue = words or ("", "", "")
     for said in (f"{title}: {first}" if first else title, title):
@@ -191,7 +191,7 @@ def newest_first(found: EditionQuerySet) -> EditionQuerySet:
 
 
 def shown_of(found: Sequence[Edition], *, limit: int = TITLES_SHOWN) -> list[Shown]:
-    """With how many papers each had and what the first ones are, in two further queries for all."""
+    """Return the editions with their numbers of papers and first papers, in two further queries for all."""
     items = visible_items(found)
     counts = dict(
         items.order_by()
@@ -243,7 +243,7 @@ def entries_of(found: Edition) -> Iterator[Entry]:
 
 
 def gist(titles: Sequence[str]) -> str:
-    """What is in it, in two lines: the first papers and how many more there are."""
+    """Return a summary of two lines: the first papers and how many more there are."""
     first = "; ".join(mail_text.shorten(title, width=TITLE_WIDTH) for title in titles[:TITLES_SHOWN])
     rest = len(titles) - TITLES_SHOWN
     if rest <= 0:

@@ -1,8 +1,8 @@
 """A reader's own digest on the web: what was sent, why, and "more like this / less like this" for each paper.
 
-In: the token of one delivery, from the mail. Out: pages that change nothing on GET, even for link scanners; the buttons
-POST. The token shows one digest and takes its reader's word on its papers; it gives no access to preferences, export or
-erasure.
+In: the token of one delivery, from the mail. Out: pages that change nothing on GET, so link scanners do no harm; the
+buttons POST. The token shows one digest and records its reader's verdicts; it gives no access to preferences, export
+or erasure.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ VERDICTS = {"more": 1, "less": -1}
 @require_safe
 @secret_page
 def digest(request: HttpRequest, token: str) -> HttpResponse:
-    """The whole digest."""
+    """Show the whole digest."""
     delivery = _delivery(token)
     return render(request, "newsletter/digest.html", _context(delivery, token, _items(delivery)))
 
 
 @secret_page
 def item(request: HttpRequest, token: str, item: int) -> HttpResponse:
-    """One paper of the digest with its buttons; POST takes the reader's word."""
+    """Show one paper of the digest with its buttons; POST records the reader's verdict."""
     delivery = _delivery(token)
     entries = [entry for entry in _items(delivery) if entry["item"].pk == item]
     if not entries:
@@ -62,7 +62,7 @@ def click(request: HttpRequest, token: str, item: int, kind: str) -> HttpRespons
     entry = EditionItem.objects.select_related("paper").filter(pk=item).first()
     if entry is None or kind not in Click.Kind or item not in {pk for pk, *_rest in row.picks}:
         raise Http404("This paper is not in this digest.")
-    if request.method == "GET" and not {"Sec-Purpose", "Purpose"}.intersection(request.headers):  # not fetched ahead
+    if request.method == "GET" and not {"Sec-Purpose", "Purpose"}.intersection(request.headers):  # no prefetching
         clicks.note_click(row, item=entry, kind=kind, now=timezone.now())
     return redirect(links_of(entry.paper).get(Click.Kind(kind)) or paper_url(entry.paper))
 

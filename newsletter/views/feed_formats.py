@@ -1,4 +1,4 @@
-"""One feed as Atom (RFC 4287) or JSON Feed 1.1. In: what it is called and its entries. Out: the response."""
+"""One feed as Atom (RFC 4287) or JSON Feed 1.1. In: its title and entries. Out: the response."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ def write_feed(feed: Feed, *, kind: str) -> HttpResponse:
 
 
 def xml_text(text: str) -> str:
-    """Without the characters that XML 1.0 has no way to write: one of them would break the whole feed."""
+    """Return the text without characters that XML 1.0 cannot hold: one of them would break the whole feed."""
     cleaned = _NOT_XML.sub("", text)
     return SafeString(cleaned) if isinstance(text, SafeString) else cleaned
 
 
 class _Atom(Atom1Feed):
-    """Django's writer, but text stays text, each author is one, and a feed without entries does not change."""
+    """Django's writer, but text stays text, each author is an element, and an empty feed has a fixed date."""
 
     def add_item_elements(self, handler: Any, item: dict[str, Any]) -> None:
-        super().add_item_elements(handler, item | {"description": None})  # of which it would say type="html"
+        super().add_item_elements(handler, item | {"description": None})  # Django would mark it type="html"
         for author in item["authors"]:
             handler.startElement("author", {})
             for element in ("name", "uri"):
@@ -103,7 +103,7 @@ def _atom(feed: Feed) -> HttpResponse:
 
 
 def _json(feed: Feed) -> HttpResponse:
-    """https://www.jsonfeed.org/version/1.1/"""
+    """Return the feed by https://www.jsonfeed.org/version/1.1/."""
     body = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": feed.title,

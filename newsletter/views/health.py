@@ -22,9 +22,9 @@ from django.utils import timezone
 from newsletter.monitoring import current_alarms
 
 log = logging.getLogger(__name__)
-STATUS_SECONDS = 5  # strangers may ask as often as they like; the database is asked this often …
-STATUS_SHARE = 20  # … and rests so many times as long as the last answer took: a large list costs 5 % of a core at most
-PATIENCE_SECONDS = 2.5  # a database that has not answered by then does not answer
+STATUS_SECONDS = 5  # seconds an answer is kept: strangers may ask often, the database is asked this often …
+STATUS_SHARE = 20  # … but no sooner than so many times its last duration: 5 % of a core at most
+PATIENCE_SECONDS = 2.5  # seconds; a database that takes longer counts as away
 SILENT = "the database does not answer"
 
 
@@ -55,10 +55,10 @@ class HealthMiddleware:
         return []
 
     def ready(self) -> list[str]:
-        """In a thread that is left behind when the database hangs: no driver's time-out covers every way of hanging."""
+        """Say what keeps us from serving. Asks in a thread that is left behind when the database hangs."""
         give_up_at = time.monotonic() + PATIENCE_SECONDS
         if not self._asking.acquire(timeout=PATIENCE_SECONDS):
-            return [SILENT]  # one asks already, and hangs
+            return [SILENT]  # another thread asks already and hangs
         answers: list[list[str]] = []
 
         def ask() -> None:
@@ -89,9 +89,9 @@ class HealthMiddleware:
         return []
 
     def moving(self) -> list[str]:
-        """The names of the alarms; the sentences are for those who may log in: `manage.py check_health`."""
+        """Answer with the names of the alarms; their sentences are for operators (`manage.py check_health`)."""
         if not self._looking.acquire(timeout=PATIENCE_SECONDS):
-            return [SILENT]  # one looks already, and hangs
+            return [SILENT]  # another thread looks already and hangs
         try:
             if time.monotonic() >= self._look_again_at:
                 began = time.monotonic()

@@ -67,7 +67,7 @@ def library(request: HttpRequest, token: str) -> HttpResponse:
 
 @secret_page
 def library_file(request: HttpRequest, token: str, suffix: str) -> HttpResponse:
-    """The whole library as BibTeX, RIS or CSL-JSON."""
+    """Serve the whole library as BibTeX, RIS or CSL-JSON."""
     link = LibraryLink.objects.select_related("subscriber").filter(pk=links.row_of_token(SCOPE, token) or 0).first()
     reader = link.subscriber if link else reader_of(token)
     if reader is None or suffix not in FORMATS:
@@ -79,7 +79,7 @@ def library_file(request: HttpRequest, token: str, suffix: str) -> HttpResponse:
 
 
 def _number(text: str) -> int:
-    """The key of an entry; 0, which none has, when it is no number."""
+    """Return the key of an entry; 0, which none has, for what is not a number."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
@@ -94,7 +94,7 @@ def _bring(request: HttpRequest, reader: Subscriber, token: str) -> HttpResponse
 
 
 def brought_file(request: HttpRequest) -> bytes:
-    """What was uploaded, else what was pasted; nothing when neither can be read."""
+    """Return what was uploaded, else what was pasted; nothing when neither can be read."""
     pasted = posted(request).get("references", "")
     file = request.FILES.get("file")
     if isinstance(file, UploadedFile) and file.size:

@@ -50,7 +50,7 @@ CODE = {"": _("All"), "yes": _("With code")}
 
 @dataclass(frozen=True)
 class ListQuery:
-    """Which of the papers, and in which order. Each combination is an address of its own."""
+    """Filters and order of a list of papers. Each combination has its own address."""
 
     sort: str
     code: str
@@ -60,7 +60,7 @@ class ListQuery:
 
 @public_page
 def home(request: HttpRequest) -> HttpResponse:
-    """The newest day that has papers (see `front_day`); before there is one, the catalogue."""
+    """Show the newest day that has papers (see `front_day`); the whole catalogue before there is one."""
     day = Paper.objects.front_day(timezone.now().date())
     if day is not None:
         return _period_page(request, period_around("day", day), nav="home")
@@ -75,7 +75,7 @@ def today(request: HttpRequest) -> HttpResponse:
 
 
 def newest(request: HttpRequest, kind: str) -> HttpResponse:
-    """The week or month of the newest list, for those who leave out which."""
+    """Redirect to the week or month of the newest list, for addresses that name none."""
     day = Paper.objects.newest_day() or timezone.now().date()
     return redirect(period_around(kind, day).url)
 
@@ -97,7 +97,7 @@ def month(request: HttpRequest, first: date) -> HttpResponse:
 
 @public_page
 def trending(request: HttpRequest) -> HttpResponse:
-    """The week or the month up to the newest listed day, so that a quiet weekend does not empty it."""
+    """Show the trending papers of the week or month up to the newest listed day: a quiet weekend does not empty it."""
     context = frame(request)
     window = query_choice(request, "window", WINDOWS)
     asked = _asked(request, context["topic_list"], window=(window, "week"))
@@ -155,7 +155,7 @@ def _period_page(request: HttpRequest, period: Period, *, nav: str = "") -> Http
 
 
 def _around(period: Period) -> dict[str, Any]:
-    """The nearest periods of its kind that have papers, and the day, week and month it stands in or ends with."""
+    """Return links to the nearest periods of its kind that have papers, and to its day, week and month."""
     before, after = Paper.objects.day_before(period.first), Paper.objects.day_after(period.last)
     newest = None if period.kind == "day" else Paper.objects.listed_between(period.first, period.last).newest_day()
     return {
@@ -185,11 +185,11 @@ def _asked(
 
 
 def _papers(asked: ListQuery, *, days: tuple[date, date], cadence: str) -> list[PaperQuerySet]:
-    """The lists that follow each other on the page; each walks an index (tests/test_listing_plans.py)."""
+    """Return the lists that follow each other on the page; each walks an index (tests/test_listing_plans.py)."""
     papers = Paper.objects.listed_between(*days)
     votes, newest = ("-upvotes", "-id"), ("-listed_on", "-score_daily", "-upvotes", "-id")
     if asked.topic:
-        # The days are said of both: the database cannot know that the one is a copy of the other.
+        # Days limit both columns: the database cannot know that one is a copy of the other.
         papers = papers.assigned_to(asked.topic, listed_on__range=days, **_beside(asked))
         votes = ("-paper_topics__upvotes", "-paper_topics__paper_id")
     elif asked.code:
@@ -205,14 +205,14 @@ def _papers(asked: ListQuery, *, days: tuple[date, date], cadence: str) -> list[
             return [papers.order_by("-score_daily", "-upvotes", "-id")]
         case _:
             newest_day = Paper.objects.newest_day() or days[1]
-            if days[1] <= newest_day - MONTH:  # looking for a score among old papers would find none, slowly
+            if days[1] <= newest_day - MONTH:  # old papers have no score, and looking for one is slow
                 return [papers.order_by(*votes)]
             unscored = papers.filter(**{f"score_{cadence}": 0}).order_by(*votes)
             return [_scored(asked, days, cadence, newest_day), unscored]
 
 
 def _papers_of_topic(asked: ListQuery, topic: Topic) -> list[PaperQuerySet]:
-    """All of a topic, from its beginning; by trend, only those that do."""
+    """Return all papers of a topic; ordered by trend, only those with a trend score."""
     papers = Paper.objects.published().assigned_to(topic, **_beside(asked))
     match asked.sort:
         case "votes":
@@ -224,7 +224,7 @@ def _papers_of_topic(asked: ListQuery, topic: Topic) -> list[PaperQuerySet]:
 
 
 def _scored(asked: ListQuery, days: tuple[date, date], cadence: str, newest_day: date) -> PaperQuerySet:
-    """The papers of these days with a trend score, best first.
+    """Return the papers of these days with a trend score, best first.
 
     Only papers of a month have one, so a whole month up to the newest list needs no limits. Saying them would mislead
     the database, which cannot know that the scored are the young, into gathering them all before it looks for the best.

@@ -1,7 +1,7 @@
 """What pages of papers share: one page of a list, query parameters, the frame around them.
 
 In: a request and a query of papers. Out: context for templates. A list is never counted, so that a page costs the same
-on a million papers; a choice that no page knows is a 404.
+on a million papers. Unknown values of a parameter are a 404.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from newsletter.models import Paper, PaperQuerySet
 
 PAPERS_PER_PAGE = 50
-LAST_PAGE = 200  # deeper than anybody reads; an offset costs the database what it skips
+LAST_PAGE = 200  # pages; nobody reads deeper, and the database walks every row that an offset skips
 WISHES = (
     "q",
     "show",
@@ -51,7 +51,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def public_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """The same for everybody, without a cookie: proxies may keep it for a minute, unchanged it is answered 304."""
+    """Make a view public: no cookie, proxies may keep it for a minute, 304 when it has not changed."""
     return conditional_page(cache_control(public=True, max_age=60)(view))
 
 
@@ -63,7 +63,7 @@ def sites_own_picture() -> HttpResponse:
 
 
 def why(parts: dict[str, Any]) -> str:
-    """The reason in the reader's language."""
+    """Return the reason in the reader's language."""
     return why_trending(parts, None, gettext=gettext, ngettext=ngettext)
 
 
@@ -83,7 +83,7 @@ class ListPage:
 
     @property
     def rows(self) -> list[tuple[int, Paper, str]]:
-        """Each paper with its rank and, where a trend score ordered the list, why it trends."""
+        """Return each paper with its rank and, where a trend score ordered the list, why it trends."""
         return [
             (rank, paper, why(paper.score_parts.get(self.cadence) or {}))
             for rank, paper in enumerate(self.papers, start=self.first_rank)
@@ -91,12 +91,12 @@ class ListPage:
 
     @property
     def is_ranked(self) -> bool:
-        """Whether any trend has been measured: without one, the order is that of the votes."""
+        """Whether any trend has been measured; without one the list is ordered by votes."""
         return any(paper.score_parts.get(self.cadence) for paper in self.papers)
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether a filter left papers out; another order or window leaves the list whole."""
+        """Whether a filter left papers out; order and window do not count."""
         return "topic" in self.params or "code" in self.params
 
     @property
@@ -113,7 +113,7 @@ class ListPage:
 
     @property
     def canonical_query(self) -> str:
-        """The address search engines should keep: the first page in another order is the same list once more."""
+        """Return the query of the address that search engines should keep, without order and first page."""
         params = {name: value for name, value in self.params.items() if name != "sort" or self.number > 1}
         return query_of(params | self._page(self.number))
 
@@ -139,13 +139,13 @@ def site(request: HttpRequest) -> dict[str, str]:
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    """What every listing shows around the papers. The topics are a lazy query: pages without the list don't run it."""
+    """Return the context around every listing. Topics are a lazy query, which pages without their list do not run."""
     topics = Topic.objects.filter(is_active=True).defer("keywords")
     return {"topic_list": topics, "canonical": settings.SITE_URL + request.path}
 
 
 def query_choice(request: HttpRequest, name: str, known: Mapping[str, object]) -> str:
-    """The value of a query parameter: one of the known ones (the first is the default), else there is no such page."""
+    """Return the value of a query parameter: the first known value by default, 404 for an unknown one."""
     value = request.GET.get(name, next(iter(known)))
     if value not in known:
         raise Http404
@@ -171,7 +171,7 @@ def choices(name: str, known: Mapping[str, str | _StrPromise], chosen: str, para
 
 
 def page_of(request: HttpRequest) -> int:
-    """The number of the page asked for."""
+    """Return the page number in the address; 404 when it is none."""
     asked = request.GET.get("page", "1")
     if not (asked.isascii() and asked.isdigit() and len(asked) < 5 and 1 <= int(asked) <= LAST_PAGE):
         raise Http404
@@ -181,7 +181,7 @@ def page_of(request: HttpRequest) -> int:
 def list_page_of(
     request: HttpRequest, *lists: PaperQuerySet, params: Mapping[str, str] | None = None, cadence: str = ""
 ) -> ListPage:
-    """The page asked for of these lists, set one after the other."""
+    """Return the page in the address of these lists, set one after the other."""
     number = page_of(request)
     start = (number - 1) * PAPERS_PER_PAGE
     found = slice_of_union(lists, start, start + PAPERS_PER_PAGE + 1)

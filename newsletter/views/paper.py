@@ -1,4 +1,4 @@
-"""The page of one paper: what is known of it, papers like it, the editions it appeared in; and its picture. Read-only.
+"""The page of one paper: its data, papers like it, the editions it appeared in; and its share picture. Read-only.
 
 In: the paper's number. Out: its page, and the PNG that is shown where somebody shares a link to it.
 """
@@ -41,7 +41,7 @@ SIMILAR_SHOWN = 5
 
 @public_page
 def paper(request: HttpRequest, pk: int) -> HttpResponse:
-    """One paper. A row that was merged away leads for good to the one that lives on."""
+    """Show one paper. A merged row redirects for good to the paper it was merged into."""
     found = Paper.objects.published().with_topics().filter(pk=pk).first()
     if found is None:
         merged = get_object_or_404(Paper, pk=pk, is_hidden=False, merged_into__isnull=False)
@@ -61,7 +61,7 @@ def paper(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def by_arxiv_id(request: HttpRequest, name: str) -> HttpResponse:
-    """Lead from the addresses that arXiv and others use to the paper's page; to a search that says it is not here."""
+    """Redirect from an arXiv id to the paper's page, or to a search that says it is not here."""
     identifier = meant_arxiv_id(name, on=timezone.now().date())
     if identifier is None:
         raise Http404("This is not an arXiv identifier.")
@@ -72,7 +72,7 @@ def by_arxiv_id(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _card_etag(request: HttpRequest, pk: int) -> str | None:
-    """What the picture is made of."""
+    """Return a hash of what the picture shows."""
     paper = _shown(pk)
     return f'"{kept_cards.name_of(paper.title, _primary(paper))}"' if paper else None
 
@@ -80,7 +80,7 @@ def _card_etag(request: HttpRequest, pk: int) -> str | None:
 @cache_control(public=True, max_age=7 * 86400)
 @condition(etag_func=_card_etag)
 def share(request: HttpRequest, pk: int) -> HttpResponse:
-    """The picture of a paper. A title that cannot be drawn, or a paper that is gone, has the site's own."""
+    """Serve the picture of a paper; the site's own where its title cannot be drawn or the paper is gone."""
     paper = _shown(pk)
     drawn = kept_cards.card(paper.title, _primary(paper)) if paper else None
     if drawn is None:
@@ -97,14 +97,14 @@ def _primary(paper: Paper) -> str:
 
 
 def _whys(paper: Paper) -> list[str]:
-    """What it gained in the day, the week and the month; the same words are said once."""
+    """Return what it gained in the day, week and month, without repeating a sentence."""
     parts = (paper.score_parts.get(cadence) or {} for cadence in CADENCES)
     lines = (gains_line(each, gettext=gettext, ngettext=ngettext) for each in parts)
     return list(dict.fromkeys(filter(None, lines)))
 
 
 def _first_seen(paper: Paper) -> dict[str, datetime]:
-    """Each source's name and when it first showed the paper, earliest first."""
+    """Return each source's name and when it first showed the paper, earliest first."""
     seen = Sighting.objects.filter(paper=paper).values("source").annotate(first_at=Min("seen_at")).order_by("first_at")
     found: dict[str, datetime] = {}
     for each in seen:

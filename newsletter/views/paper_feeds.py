@@ -35,16 +35,16 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 
-PAPERS_PER_FEED = 50  # at least, where there are so many
-LATELY = timedelta(hours=48)  # all that came since stay in a topic's feed, for programs that ask once a day
+PAPERS_PER_FEED = 50  # papers at least, where there are so many
+LATELY = timedelta(hours=48)  # papers since then stay in a topic's feed, for programs that ask once a day
 PAPERS_PER_SITEMAP = 10_000
 KEEP_SECONDS = 3600
-SITEMAP_PARTS = 50_000  # in one index, by the protocol
+SITEMAP_PARTS = 50_000  # addresses in one file, the protocol's limit
 
 
 @dataclass(frozen=True)
 class Channel:
-    """What a feed is called, the page it belongs to, and its papers."""
+    """A feed: its title, the page it belongs to, and its papers."""
 
     title: str
     description: str
@@ -53,7 +53,7 @@ class Channel:
 
 
 def _today() -> Channel:
-    """The newest daily list, and the one before: what came to it late is still there the day after."""
+    """The newest two daily lists: a paper that came late to one is still there the day after."""
     day = Paper.objects.newest_day()
     if day is None:  # as on the front page
         papers = slice_of_union([Paper.objects.published().order_by("-first_seen_at", "id")], 0, PAPERS_PER_FEED)
@@ -80,7 +80,7 @@ def _trending() -> Channel:
 
 
 def _topic(slug: str) -> Channel:
-    """Its newest papers: all of the last two days, or the usual number where those are fewer."""
+    """The newest papers of a topic: all of the last two days, and at least the usual number."""
     topic = get_object_or_404(Topic, slug=slug, is_active=True)
     papers = Paper.objects.published().assigned_to(topic).order_by("-paper_topics__paper_id")
     since = Paper.objects.filter(first_seen_at__gte=timezone.now() - LATELY).aggregate(pk=Min("pk"))["pk"]
@@ -117,7 +117,7 @@ def robots(request: HttpRequest) -> HttpResponse:
 
 
 def security(request: HttpRequest) -> HttpResponse:
-    """Where to report a hole in our safety (RFC 9116). It is asked for anew before it expires."""
+    """Say where to report a vulnerability (RFC 9116); the expiry moves with each day."""
     expires = timezone.now().replace(microsecond=0) + timedelta(days=180)
     lines = [
         f"Contact: {settings.SECURITY_CONTACT}",
@@ -157,7 +157,7 @@ def _entry(paper: Paper) -> Entry:
 
 
 def _updated_at(paper: Paper) -> datetime:
-    """When the entry last changed: a feed reader shows it anew only when this moves (RFC 4287, 4.2.15)."""
+    """Return when the entry last changed; feed readers show it again only when this moves (RFC 4287, 4.2.15)."""
     moments = (paper.first_seen_at, paper.reworded_at, paper.withdrawn_at)
     return max(moment for moment in moments if moment)
 
@@ -200,7 +200,7 @@ def sitemap_pages(request: HttpRequest) -> HttpResponse:
 
 
 def _listed_days() -> list[date]:
-    """A walk along all papers there are."""
+    """Return all days that have papers. Reads an index entry of every paper."""
     listed = Paper.objects.published().filter(listed_on__isnull=False).order_by("-listed_on")
     return [day for day in listed.values_list("listed_on", flat=True).distinct() if day]
 
@@ -217,7 +217,7 @@ def sitemap_papers(request: HttpRequest, part: int) -> HttpResponse:
 
 
 def _sitemap_of(root: str, entry: str, paths: Iterable[tuple[str, datetime | None]]) -> HttpResponse:
-    """Paths and when what they show last changed, where that is known. https://www.sitemaps.org/protocol.html"""
+    """Return a sitemap of paths and when each last changed, where known (https://www.sitemaps.org/protocol.html)."""
     lines = [
         f"<{entry}><loc>{escape(settings.SITE_URL + path)}</loc>"
         f"{f'<lastmod>{changed:%Y-%m-%dT%H:%M:%SZ}</lastmod>' if changed else ''}</{entry}>"

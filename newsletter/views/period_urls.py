@@ -1,4 +1,4 @@
-"""Days, weeks and months as pages: what they span, where they are, what they are called.
+"""Days, weeks and months as pages: their first and last day, their addresses, their names.
 
 In: a day and a kind of period. Out: the period around it, with its address and its names in the reader's language.
 Reads only the active language and the addresses.
@@ -25,7 +25,7 @@ class Period:
 
     @property
     def cadence(self) -> str:
-        """The trend score that ranks its papers."""
+        """Return the cadence whose trend score ranks its papers."""
         return CADENCE_OF[self.kind]
 
     @property
@@ -66,7 +66,7 @@ class Period:
 
     @property
     def span(self) -> str:
-        """Its first and last day; empty for a day, which is its own name."""
+        """Return its first and last day in words; empty for a day, whose title says it."""
         if self.kind != "week":
             return ""
         first = _("j F") if self.first.year == self.last.year else _("j F Y")

@@ -1,4 +1,4 @@
-"""Read the body of a request before anything else is done for it: soon, within bounds, and not too many at once.
+"""Limits on reading the body of a request: its size, its duration, and how many are read at once.
 
 In: requests as gunicorn hands them over, one thread each, whose body may come a byte a minute. Out: the same requests
 with the whole body in memory, or 413 (too long), 408 (too slow), 503 (too many bodies are being read). Most threads
@@ -39,7 +39,7 @@ class _Refused(Exception):
 
 
 class ReadBodiesFirst:
-    """A WSGI application around another."""
+    """WSGI middleware that reads each body before it calls the application."""
 
     def __init__(self, application: Application, *, trusted_proxies: int, seconds: float = SECONDS) -> None:
         self._application = application
@@ -57,7 +57,7 @@ class ReadBodiesFirst:
         try:
             body = self._read(environ, connection)
         except _Refused as refused:
-            with suppress(OSError):  # nothing more is read of it, or the thread would wait for the rest
+            with suppress(OSError):  # read no more of it, or the thread would wait for the rest
                 connection.shutdown(socket.SHUT_RD)
             return _answer(start_response, refused)
         environ["wsgi.input"] = io.BytesIO(body)
@@ -118,7 +118,7 @@ def _answer(start_response: StartResponse, refused: _Refused) -> list[bytes]:
 
 
 class _Cutter:
-    """One thread that ends the reading of connections whose time is up; a blocked read then returns nothing."""
+    """A thread that shuts down connections whose time is up; a blocked read then returns nothing."""
 
     def __init__(self) -> None:
         self._waiting: dict[int, tuple[float, socket.socket]] = {}

@@ -1,7 +1,7 @@
 """The search page, and the document by which browsers offer the site's search (OpenSearch). Read-only.
 
-In: `?q=` as somebody typed it. Out: papers, best first, newest first or by votes; a sentence where the words make no
-search; hints where there are none yet. The same for everybody; kept out of other search engines.
+In: `?q=` as somebody typed it. Out: papers, best first, newest first or by votes; a sentence when the query is
+refused; hints when it is empty. The same for everybody; kept out of other search engines.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _list_page(found: search.Found, *, sort: str, number: int, params: dict[str,
 
 
 def _rewritten(text: str, words: dict[str, str]) -> str:
-    """The text with these words instead, or nothing when there are none."""
+    """Return the text with these words corrected; empty when there are none."""
     for typed, instead in words.items():
         text = re.sub(rf"(?<!\w){re.escape(typed)}(?!\w)", instead, text, flags=re.IGNORECASE)
     return text if words else ""
@@ -109,7 +109,7 @@ def _rewritten(text: str, words: dict[str, str]) -> str:
 
 @cache_control(public=True, max_age=7 * 86400)
 def opensearch(request: HttpRequest) -> HttpResponse:
-    """https://github.com/dewitt/opensearch/blob/master/opensearch-1-1-draft-6.md"""
+    """Describe the search for browsers (https://github.com/dewitt/opensearch/blob/master/opensearch-1-1-draft-6.md)."""
     address = f"{settings.SITE_URL}{reverse('newsletter:search')}?q={{searchTerms}}"
     name = settings.SITE_NAME
     body = f"""<?xml version="1.0" encoding="UTF-8"?>

@@ -29,7 +29,7 @@ KEEP_SECONDS = 600
 
 
 def examples() -> dict[str, list[str]]:
-    """Titles of the most trending papers of each topic, by slug."""
+    """Return titles of the most trending papers of each topic, by slug."""
     found: dict[str, list[str]] = cache.get_or_set("signup-examples", _read_examples, KEEP_SECONDS) or {}
     return found
 
@@ -55,7 +55,7 @@ def _read_examples() -> dict[str, list[str]]:
 @require_safe
 @cache_control(public=True, max_age=300)
 def signup_preview(request: HttpRequest) -> HttpResponse:
-    """A piece of page: what the latest digest had for these topics. The page of the form puts it in place."""
+    """Serve a fragment of HTML: what the latest digest had for these topics. A script puts it beside the form."""
     cadence = request.GET.get("cadence", "")
     cadence = cadence if cadence in Subscriber.Cadence.values else Subscriber.Cadence.DAILY
     known = set(Topic.objects.filter(is_active=True).values_list("slug", flat=True))

@@ -1,7 +1,7 @@
-"""What programs read of papers: schema.org data in a script element that no browser runs, and BibTeX to cite by.
+"""Papers as data: schema.org in a script element that no browser runs, and BibTeX.
 
-In: papers with their shown topics. Out: JSON text that holds no character a script element could be left with; BibTeX
-whose fields no title can end early.
+In: papers with their shown topics. Out: JSON text without any character that could end a script element; BibTeX whose
+fields no title can end early.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def _script(facts: dict[str, object]) -> SafeString:
 
 
 def bibtex(paper: Paper) -> str:
-    """An entry for a list of references. Text only: braces and backslashes in a title would end the field early."""
+    """Return a BibTeX entry. Braces and backslashes of a title are escaped, as they would end the field early."""
     year = str(paper.published_on.year) if paper.published_on else ""
     family = paper.authors[0].split()[-1] if paper.authors and paper.authors[0].split() else "paper"
     word = next((word for word in re.findall(r"\w+", paper.title) if len(word) > 3), "")
@@ -132,7 +132,7 @@ def _ascii(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Without what groups or commands in TeX; its other special signs are escaped."""
+    """Return the text without TeX groups and commands; other special signs are escaped."""
     return re.sub(r"([%&#_$])", r"\\\1", re.sub(r"[{}\\]", "", text))
 
 

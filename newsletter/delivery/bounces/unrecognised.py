@@ -140,7 +140,7 @@ def judge(letter: Letter, *, judgement: str, address: str, by: User, now: dateti
     word = Letter.Judgement(judgement)
     said = Letter.objects.waiting().filter(pk=letter.pk).update(judgement=word, judged_at=now, judged_by=by)
     if not said:
-        raise JudgementError("Somebody has said already what this letter is.")
+        raise JudgementError("This letter was already decided. Nothing was changed.")
     if word == Letter.Judgement.NOTHING:
         return "Noted: it is nothing to us."
     hashed, latest = _mailed(letter, address)

@@ -1,4 +1,4 @@
-"""What receivers look at before they read a mail: SPF, DKIM, DMARC, where bounces go, and what a signature covers.
+"""Checks of what receivers look at: SPF, DKIM, DMARC, where bounces go, and what a signature covers.
 
 In: names and settings, a function that answers from the DNS, or the bytes of a delivered message. Out: findings, one
 sentence each that says what to do. Nothing is stored; ask as often as you like.

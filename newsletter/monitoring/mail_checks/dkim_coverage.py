@@ -1,4 +1,4 @@
-"""What the DKIM signatures of a delivered digest cover: one-click unsubscribe stands on it (RFC 8058 §4).
+"""What the DKIM signatures of a delivered digest cover: one-click unsubscribe needs it (RFC 8058 §4).
 
 In: the bytes of a message as it arrived. Out: findings.
 """
@@ -16,7 +16,7 @@ ONE_CLICK = ("list-unsubscribe", "list-unsubscribe-post")
 
 
 def check_message(data: bytes) -> list[Finding]:
-    """Whether some signature of a delivered digest covers what one-click needs, and the other fields.
+    """Check that some signature of a delivered digest covers what one-click unsubscribe needs, and the other fields.
 
     The signature itself is not verified: the receiver did that and says so in Authentication-Results.
     """

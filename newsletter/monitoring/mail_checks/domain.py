@@ -1,4 +1,4 @@
-"""What the DNS says of the domain that sends: SPF, DKIM keys, DMARC, where bounces go, the name of its address.
+"""Checks of the sending domain's DNS: SPF, DKIM keys, DMARC, where bounces go, the name of its IP address.
 
 In: the settings of a sender and how to ask the DNS. Out: a finding for each check.
 """
@@ -29,7 +29,7 @@ _GONE = ("pct", "rf", "ri")  # tags that RFC 9989 took out of DMARC
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """Who sends, as the settings say. ``own_key`` is the public half of our own DKIM key (DER), if we sign."""
+    """The sender by the settings. ``own_key`` is the public half of our own DKIM key (DER), if we sign."""
 
     from_domain: str
     bounce_domain: str
@@ -45,7 +45,7 @@ class Sender:
 
 
 def check_sender(sender: Sender, *, lookup: Lookup) -> list[Finding]:
-    """Every check, in the order in which an operator sets things up. No exception of the DNS comes through."""
+    """Run every check, in the order in which an operator sets things up. DNS errors become findings."""
     checks: list[tuple[str, Callable[[], Finding]]] = []
     for domain in dict.fromkeys((sender.bounce_domain, sender.notice_domain)):  # the envelope senders
         checks.append((f"SPF of {domain}", partial(check_spf, domain, lookup=lookup)))
@@ -170,7 +170,7 @@ def _is_aligned(domain: str, author: str, is_strict: bool, lookup: Lookup) -> bo
 
 
 def _dmarc_policy(domain: str, lookup: Lookup) -> tuple[str, dict[str, str]] | None:
-    """The record that holds for the domain and where it stands: its own, else its organization's."""
+    """Return the record that applies to the domain and where it was found: its own, else its organization's."""
     for name in dict.fromkeys((domain, _organizational_domain(domain, lookup))):
         if tags := _dmarc_record(name, lookup):
             return name, tags
@@ -183,7 +183,7 @@ def _dmarc_record(domain: str, lookup: Lookup) -> dict[str, str]:
 
 
 def _organizational_domain(domain: str, lookup: Lookup) -> str:
-    """The tree walk of RFC 9989: upwards from the domain until a record says where the organization begins."""
+    """Return the organizational domain by the tree walk of RFC 9989."""
     labels = domain.split(".")
     names = [
         domain,
@@ -202,7 +202,7 @@ def _organizational_domain(domain: str, lookup: Lookup) -> str:
     return found
 
 
-# --- the rest of the house ------------------------------------------------------------------------------------------
+# --- bounces and the address -----------------------------------------------------------------------------------------
 
 
 def check_mail_exchange(domain: str, *, lookup: Lookup) -> Finding:
@@ -223,7 +223,7 @@ def check_mail_exchange(domain: str, *, lookup: Lookup) -> Finding:
 
 
 def check_reverse_name(ip: str, *, lookup: Lookup) -> Finding:
-    """The sending address has a name, and the name that address."""
+    """Check that the sending IP address has a name, and the name that address."""
     subject = f"Name of {ip}"
     address = ipaddress.ip_address(ip)
     names = [name.rstrip(".") for name in lookup(address.reverse_pointer, "PTR")]

@@ -1,4 +1,4 @@
-"""The words of the checks: a finding, how much it matters, and how the DNS is asked."""
+"""Types of the checks: a finding, its severity, and a function that asks the DNS."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Finding:
 
 
 def tags_of(text: str) -> dict[str, str]:
-    """A list of tag=value of DKIM and DMARC (RFC 6376 §3.2)."""
+    """Parse a list of tag=value of DKIM and DMARC (RFC 6376 §3.2)."""
     pairs = (part.partition("=") for part in text.split(";"))
     return {name.strip().lower(): value.strip() for name, sign, value in pairs if sign}
 

@@ -1,4 +1,4 @@
-"""Sender Policy Framework (RFC 7208): one record, few enough lookups, an end that says who may not send.
+"""Sender Policy Framework (RFC 7208): one record, few enough lookups, an end that refuses other senders.
 
 In: a domain and how to ask the DNS. Out: one finding.
 """
@@ -14,7 +14,7 @@ _SPF_TERM = re.compile(r"[+?~-]?(?P<name>[a-z][a-z0-9._-]*)(?P<separator>[:=/]?)
 
 
 class _SpfError(Exception):
-    """Receivers stop at this record and take it for none."""
+    """An invalid record, which receivers ignore."""
 
 
 def check_spf(domain: str, *, lookup: Lookup) -> Finding:
@@ -47,7 +47,7 @@ def _spf_record(domain: str, lookup: Lookup) -> str:
 
 
 def _spf_cost(domain: str, record: str, *, lookup: Lookup, above: tuple[str, ...]) -> tuple[int, str]:
-    """DNS lookups that the record costs a receiver, and the qualifier of its ``all`` ("" without one)."""
+    """Return how many DNS lookups the record costs a receiver, and the qualifier of its ``all`` ("" without one)."""
     if domain in above:
         raise _SpfError(f"{domain} includes itself.")
     cost, ending, redirect = 0, "", ""
@@ -73,7 +73,7 @@ def _spf_cost(domain: str, record: str, *, lookup: Lookup, above: tuple[str, ...
 
 
 def _spf_cost_of_other(domain: str, *, lookup: Lookup, above: tuple[str, ...]) -> tuple[int, str]:
-    if "%" in domain:  # differs from mail to mail: nobody can follow it here
+    if "%" in domain:  # a macro, different for each mail: cannot be followed here
         return 0, ""
     record = _spf_record(domain, lookup)
     if not record:
