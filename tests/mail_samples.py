@@ -16,7 +16,6 @@ IDENTITY = Identity(
     site_name="Paperboy",
     sender="Paperboy <digest@papers.example.org>",
     reply_to="Paperboy <hello@papers.example.org>",
-    mail_domain="papers.example.org",
     bounce_domain="papers.example.org",
     list_id="digest.papers.example.org",
     list_help_url="https://papers.example.org/about/",

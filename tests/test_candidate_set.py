@@ -46,7 +46,6 @@ def test_candidates_stand_by_primary_topic_and_then_by_trend() -> None:
     assert FIVE.by_trend.tolist() == [4, 1, 2, 3, 0]
     assert FIVE.runs == [(NONE, 0, 1), (SPEECH, 1, 4), (VISION, 4, 5)]
     assert FIVE.ends.tolist() == [1, 4, 5]
-    assert FIVE.topic_count == 2
 
 
 def test_picks_are_apart_from_the_best_of_the_others() -> None:

@@ -67,7 +67,6 @@ def identity() -> Identity:
         site_name=settings.SITE_NAME,
         sender=settings.DIGEST_FROM_EMAIL,
         reply_to=settings.REPLY_TO_EMAIL,
-        mail_domain=settings.MAIL_DOMAIN,
         bounce_domain=settings.BOUNCE_DOMAIN,
         list_id=settings.LIST_ID,
         list_help_url=f"{settings.SITE_URL}/preferences/",

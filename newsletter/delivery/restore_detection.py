@@ -19,7 +19,7 @@ from pathlib import Path
 
 import redis
 from django.conf import settings
-from django.db.models import F, Max, QuerySet
+from django.db.models import F, Max
 
 from newsletter.models import Edition, HighWater
 
@@ -89,11 +89,6 @@ def _mark(number: int, *, before: Mark | None, now: datetime) -> Mark:
     if before:
         frozen, hurried = _later(frozen, before.frozen), _later(hurried, before.hurried)
     return Mark(number, now.isoformat(), frozen, hurried)
-
-
-def _newest(editions: QuerySet[Edition]) -> dict[str, str]:
-    newest = editions.order_by().values("cadence").annotate(on=Max("period_on"))
-    return {row["cadence"]: row["on"].isoformat() for row in newest}
 
 
 def _later(one: dict[str, str], other: dict[str, str]) -> dict[str, str]:

@@ -35,7 +35,6 @@ class Identity:
     site_name: str
     sender: str  # From, with or without a display name
     reply_to: str
-    mail_domain: str
     bounce_domain: str
     list_id: str  # without phrase and brackets: digest.example.org
     list_help_url: str

@@ -29,7 +29,7 @@ class CandidateSet:
 
     def __init__(self, candidates: Candidates, rules: SelectionRules) -> None:
         self.rules = rules
-        papers, self.topic_count = candidates.topics.shape
+        papers = len(candidates.topics)
         by_trend = np.lexsort((np.arange(papers), -candidates.trend))
         rank = np.empty(papers, dtype=np.int64)
         rank[by_trend] = np.arange(papers)
