@@ -194,6 +194,73 @@ FILES: dict[str, tuple[str, list[tuple[str, str | None, str | None]]]] = {
         "https://dl.acm.org/doi/pdf/10.1145/1234567.1234568\n",
         [("", "1706.03762", None), ("", None, "10.1101/2020.01.01.123456"), ("", None, "10.1145/1234567.1234568")],
     ),
+    "endnote without keys, a comma left out, an entry commented out": (
+        "@article{\n   author = {Vaswani},\n   title = {Attention Is All You Need},\n   DOI = {10.48550/arXiv.1706.03762}\n}\n"
+        "% @misc{old, title={Commented out}}\n@misc{b,\n title={Array programming with NumPy}\n doi={{10.1038/s41586-020-2649-2}}\n}\n"
+        "@control{c, title = {0}}\n",
+        [(*ATTENTION[:2], "10.48550/arXiv.1706.03762"), NUMPY],
+    ),
+    "an entry cut off": (
+        "@misc{a, title={Attention Is All You Need}, eprint={1706.03762}}\n@misc{b, title={Array programming with NumPy},"
+        " doi={10.1038/s41586-020-2649-2},\n abstract={cut he",
+        [ATTENTION, NUMPY],
+    ),
+    "a doi as others write it": (
+        "@misc{a, title={A}, doi={10.1002/x16\\textless{}1661::AID\\textgreater{}3}}\n@misc{b, title={B}, note={doi:10.1000/182}}\n"
+        "@misc{c, title={C}, doi={10.1002/x16&lt;1661::AID&gt;3}}\n@misc{d, title={D}, url={https://doi.org/10.1002/%28SICI%291}}\n",
+        [
+            ("A", None, "10.1002/x16<1661::AID>3"),
+            ("B", None, "10.1000/182"),
+            ("C", None, "10.1002/x16<1661::AID>3"),
+            ("D", None, "10.1002/(SICI)1"),
+        ],
+    ),
+    "an old id with its class": (
+        "@misc{a, title={A Title}, eprint={cond-mat.str-el/0412001v1}}",
+        [("A Title", "cond-mat/0412001", None)],
+    ),
+    "ris without spaces, with markup": (
+        "TY  -JOUR\nTI  -Array &amp; <i>programming</i> with NumPy\nM3  -doi:10.1038/s41586-020-2649-2\nER  -\n"
+        "TY  - GEN\nT1  - Attention Is All You Need\nT2  - arXiv.org\nM1  - 1706.03762\n",
+        [("Array & programming with NumPy", None, NUMPY[2]), ATTENTION],
+    ),
+    "latex's bibliography": (
+        "\\bibitem{Randall:1999ee}\nL.~Randall,\nPhys. Rev. Lett. (1999)\n\ndoi:10.1103/PhysRevLett.83.3370\n"
+        "[arXiv:hep-ph/9905221 [hep-ph]].\n\\bibitem{b}\nVaswani. \\emph{arXiv preprint arXiv:1706.03762}, 2017.\n",
+        [("", *RANDALL[1:]), ("", "1706.03762", None)],
+    ),
+    "a reading list": (
+        "# To read\n- [Attention](https://arxiv.org/abs/1706.03762)\n1. Randall, doi:10.1103/PhysRevLett.83.3370,\n   hep-ph/9905221\n"
+        "[3] Harris (10.1038/s41586-020-2649-2) said\n* https://papers.cool/arxiv/2203.11171\n",
+        [("", "1706.03762", None), ("", *RANDALL[1:]), ("", None, NUMPY[2]), ("", "2203.11171", None)],
+    ),
+    "json lines": (
+        '{"title": "Attention Is All You Need", "id": "1706.03762"}\n{"title": "Array programming with NumPy", "doi": "10.1038/s41586-020-2649-2"}\n',
+        [ATTENTION, NUMPY],
+    ),
+    "json of ids": ('["1706.03762", "10.1038/s41586-020-2649-2"]', [("", "1706.03762", None), ("", None, NUMPY[2])]),
+    "openalex's interface": (
+        json.dumps({"meta": {}, "results": [{"title": NUMPY[0], "doi": f"https://doi.org/{NUMPY[2]}"}]}),
+        [NUMPY],
+    ),
+    "inspire's interface": (
+        json.dumps(
+            {
+                "hits": {
+                    "hits": [
+                        {
+                            "metadata": {
+                                "titles": [{"title": RANDALL[0]}],
+                                "arxiv_eprints": [{"value": RANDALL[1]}],
+                                "dois": [{"value": RANDALL[2]}],
+                            }
+                        }
+                    ]
+                }
+            }
+        ),
+        [RANDALL],
+    ),
     "a list": (
         "# to read\nhttps://arxiv.org/abs/1706.03762v1\nhep-ph/9905221\n10.1038/s41586-020-2649-2\ndoi:10.1038/nature14539,\n",
         [
@@ -233,7 +300,10 @@ def test_every_reference_is_read_with_its_names(name: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "latin-1"])
+ENCODINGS = ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1", "mac-roman"]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
 def test_encodings_of_other_machines_are_read(encoding: str) -> None:
     found = read("@misc{a,\r\n title={Über Möbiusbänder},\r\n eprint={1706.03762}\r\n}".encode(encoding))
     assert [(entry.title, entry.arxiv_id) for entry in found.entries] == [("Über Möbiusbänder", "1706.03762")]
@@ -250,6 +320,19 @@ def test_encodings_of_other_machines_are_read(encoding: str) -> None:
 )
 def test_braces_that_only_keep_capitals_are_not_shown(title: str, shown: str) -> None:
     assert read(f"@misc{{a, title={{{title}}}}}").entries[0].title == shown
+
+
+def test_each_line_may_have_its_own_encoding() -> None:
+    found = read("@misc{a, title={Über}}\n".encode() + "@misc{b, title={Café}}\n".encode("latin-1"))
+    assert [entry.title for entry in found.entries] == ["Über", "Café"]
+
+
+def test_json_that_is_cut_off_keeps_what_is_whole() -> None:
+    found = read(
+        '{"items": [\n {"title": "A title", "author": [{"family": "B"}]},\n {"title": "Another"},\n {"title": "cut o'
+    )
+    assert [(entry.title, entry.line) for entry in found.entries] == [("A title", 2), ("Another", 3)]
+    assert [refusal.line for refusal in found.refused] == [4]
 
 
 def test_what_has_neither_title_nor_id_is_refused_with_its_line() -> None:
@@ -306,6 +389,12 @@ HOSTILE = {
     "ats": "@" * 300_000,
     "tags": "TY  - JOUR\n" * 50_000,
     "one line": "TI  - " + "arXiv " * 200_000,
+    "json never closed": '[{"title":"a' * 300_000,
+    "percent signs": ("%" * 1000 + "\n") * 19_000,
+    "comments of html": "<!--" * 5_000_000,
+    "lines of latin-1": "\u00e9\n" * 5_000_000,
+    "entries in entries": "@a{" * 300_000,
+    "bullets": "- \n" * 5_000_000,
     "dots and dashes": "arxiv.org/" + "a.b-/" * 100_000,
     "commas": "title,doi\n" + "," * 500_000,
 }
@@ -314,7 +403,7 @@ HOSTILE = {
 def test_hostile_files_end_within_five_seconds_each(tmp_path: Path) -> None:
     """In a process of its own with limits on processor time and memory: what does not end is killed, and the last name says which."""
     for number, text in enumerate(HOSTILE.values()):
-        (tmp_path / f"{number:02}").write_text(text)
+        (tmp_path / f"{number:02}").write_text(text, "latin-1")
     done = subprocess.run(
         [sys.executable, "-c", _LIMITED, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
     )

@@ -15,13 +15,13 @@ _ARXIV_ID = re.compile(
           | https?://(?:www\.)?(?:huggingface\.co|hf\.co)/papers/
           | (?:https?://(?:dx\.)?doi\.org/)?10\.48550/arxiv\.
         )?
-        (?P<id> \d{4}\.\d{4,5} | [a-z-]+(?:\.[a-z]{2})?/\d{7} )
+        (?P<id> \d{4}\.\d{4,5} | [a-z-]+(?:\.[a-z]{2,4}(?:-[a-z]{2,4})?)?/\d{7} )
         (?: v(?P<version>[1-9]\d{0,3}) )?
         (?: \.pdf )? /? (?: [?\#].* )?
     """,
     re.IGNORECASE | re.VERBOSE | re.ASCII,
 )
-_NUMBER = r"(?P<id>\d{4}\.\d{4,5}|[a-z-]{1,9}(?:\.[a-z]{2})?/\d{7})(?:v[1-9]\d{0,3})?(?:\.pdf)?"
+_NUMBER = r"(?P<id>\d{4}\.\d{4,5}|[a-z-]{1,9}(?:\.[a-z]{2,4}(?:-[a-z]{2,4})?)?/\d{7})(?:v[1-9]\d{0,3})?(?:\.pdf)?"
 # What says, before a number in a text, that it is arXiv's: its name, or an address of a site that shows its papers.
 _NAMED = re.compile(
     rf"""(?: \barxiv (?:\s+(?:e-?print|preprint))? [\s:,.]{{0,3}} \[?
@@ -31,7 +31,7 @@ _NAMED = re.compile(
         ) {_NUMBER} (?![\w/-]|\.\d)""",
     re.IGNORECASE | re.VERBOSE | re.ASCII,
 )
-_SUBJECT_CLASS = re.compile(r"\.[a-z]{2}(?=/)")
+_SUBJECT_CLASS = re.compile(r"\.[a-z]{2,4}(?:-[a-z]{2,4})?(?=/)")
 # Archives that gave out identifiers of their own, from August 1991 to March 2007.
 _ARCHIVES = re.compile(
     r"""acc-phys|adap-org|alg-geom|ao-sci|astro-ph|atom-ph|bayes-an|chao-dyn|chem-ph|cmp-lg|comp-gas|cond-mat|cs|dg-ga

@@ -17,14 +17,21 @@ from newsletter.catalogue.sources.clean_text import clean_title
 from newsletter.interests.library.entries import Reading, Reference, Refusal, add, gettext_noop
 
 _BLOCK = re.compile(r"^[ \t]*@[ \t]*[a-z]+[ \t]*[{(]", re.IGNORECASE | re.MULTILINE)
+_COMMENTED_OUT = re.compile(r"^([ \t]*%[% \t]*)@", re.MULTILINE)
+_NO_KEY = re.compile(
+    r"(@[ \t]*(?!string|preamble|comment)[a-z]+[ \t]*[{(])(?=\s*(?:author|title|year|doi|url|editor)\s*=)",
+    re.IGNORECASE,
+)
+_NO_COMMA = re.compile(r'([}"])([ \t]*\n[ \t]*[A-Za-z-]+[ \t]*=[ \t]*[{"])')
 _PART = re.compile(r'\s*(?:(?P<word>[^\s#{}"]+)|(?P<open>["{]))')
+_FIELD = re.compile(r'[,{]\s*([A-Za-z_-]+)\s*=\s*(\{(?:[^{}]|\{[^{}]*\})*\}|"[^"{}]*"|\w+)')
 _LINE_OF_FIELD = re.compile(r"^\s*([A-Za-z_-]+)\s*=\s*(.+?)\s*,?\s*$", re.MULTILINE)
 _AND = re.compile(r"\s*#")
 _CLOSING = re.compile(r'\\.|["{}]', re.DOTALL)
 _MACROS_DEEP, _LONGEST_MACRO, _LONGEST_VALUE = 20, 2_000, 50_000
 _LONGEST_TITLE = 2_000
 _PRINTED_BRACES = (("\\textbraceleft", "\ue000"), ("\\textbraceright", "\ue001"), ("\\{", "\ue000"), ("\\}", "\ue001"))
-_NOT_ENTRIES = frozenset({"comment", "preamble", "string"})
+_NOT_ENTRIES = frozenset({"comment", "preamble", "string", "control", "ieeetranbstctl", "set", "xdata"})
 _LINKS = ("url", "ee", "link", "pdf", "howpublished", "bdsk-url-1", "bdsk-url-2", "opturl")
 _VENUES = ("journal", "journaltitle", "eid", "pages", "number", "volume", "booktitle", "publisher", "series", "type")
 _ARXIV = re.compile(r"\barxiv\b", re.IGNORECASE)
@@ -36,15 +43,22 @@ def is_bibtex(text: str) -> bool:
 
 def read(text: str, today: date) -> Reading:
     reading = Reading()
-    library = Splitter(text).split()
+    library = Splitter(_mended(text)).split()
     macros = _Macros(library)
     for block in library.blocks:
         line = (block.start_line or 0) + 1
         if isinstance(block, model.ParsingFailedBlock):
             _read_failed(block, line, reading, macros, today)
-        elif isinstance(block, model.Entry):
+        elif isinstance(block, model.Entry) and block.entry_type.casefold() not in _NOT_ENTRIES:
             _read_entry(_values(block, macros), line, reading, today)
     return reading
+
+
+def _mended(text: str) -> str:
+    """With a key and the commas between fields, and without what is commented out. Every line stays where it is."""
+    text = _COMMENTED_OUT.sub(r"\1 ", text)
+    text = _NO_KEY.sub(r"\1no-key,", text)
+    return _NO_COMMA.sub(r"\1,\2", text)
 
 
 def _read_failed(block: model.ParsingFailedBlock, line: int, reading: Reading, macros: _Macros, today: date) -> None:
@@ -57,7 +71,8 @@ def _read_failed(block: model.ParsingFailedBlock, line: int, reading: Reading, m
     kind = re.match(r"\s*@\s*([A-Za-z]+)", raw)
     if kind is None or kind[1].casefold() in _NOT_ENTRIES:
         return
-    fields = {key.casefold(): macros.join(value) for key, value in _LINE_OF_FIELD.findall(raw)}
+    found = sorted((*_FIELD.findall(raw), *_LINE_OF_FIELD.findall(raw)), key=lambda one: len(one[1]), reverse=True)
+    fields = {key.casefold(): macros.join(value) for key, value in found}  # the shorter did not swallow the next
     if fields.get("title"):
         _read_entry(fields, line, reading, today)
     else:
@@ -112,7 +127,7 @@ def _eprints(fields: dict[str, str]) -> tuple[str, ...]:
     subject = (fields.get("primaryclass") or fields.get("eprintclass") or "").strip()
     found = []
     for key in ("eprint", "arxivid", "arxiv", "arxiv-id"):
-        value = fields.get(key, "").strip()
+        value = fields.get(key, "").strip(" \n\t{}")
         if not value or (key == "eprint" and archive and archive != "arxiv" and not re.fullmatch(r"\d{7}", value)):
             continue
         if re.fullmatch(r"\d{7}(?:v\d+)?", value):

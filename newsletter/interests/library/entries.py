@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -16,6 +17,9 @@ from newsletter.interests.library import identifiers
 MOST_REFERENCES = 20_000  # of one file, those refused too
 NOTE_LENGTH = 2000  # characters that a reader may write about one paper
 _TITLE_LENGTH, _ABSTRACT_LENGTH, _DOI_LENGTH = 500, 5000, 300
+_TAG = re.compile(
+    r"</?(?:i|b|u|p|em|su[bp]|scp?|tt|strong|span|div|br|[a-z]{1,9}:[a-z-]{1,30})\b[^<>]{0,200}>", re.IGNORECASE
+)
 _NO_LETTER = re.compile(r"[\W_]*")
 
 
@@ -92,18 +96,22 @@ class Reference:
 
 def add(reading: Reading, reference: Reference, *, today: date) -> None:
     """The reference as an entry, or its line as a refusal when it has neither a title nor an identifier."""
-    readable = clean_title(storable(reference.title[: 4 * _TITLE_LENGTH]))
+    readable = clean_title(_without_tags(storable(reference.title[: 4 * _TITLE_LENGTH])))
     title = unicodedata.normalize("NFKC", readable)[:_TITLE_LENGTH]  # compared, not shown: SR² is SR2
     if _NO_LETTER.fullmatch(title):
         title = ""
     arxiv_id, doi = _arxiv_id_of(reference, today), _doi_of(reference)
     if title or arxiv_id or doi:
-        abstract = " ".join(storable(reference.abstract).split())[:_ABSTRACT_LENGTH]
+        abstract = " ".join(_without_tags(storable(reference.abstract[: 2 * _ABSTRACT_LENGTH])).split())
         note = storable(reference.own_note)[:NOTE_LENGTH]
-        entry = Entry(title, arxiv_id, doi, reference.line, abstract, note)
+        entry = Entry(title, arxiv_id, doi, reference.line, abstract[:_ABSTRACT_LENGTH], note)
         reading.take(entry)
     else:
         reading.take(Refusal(reference.line, gettext_noop("This entry has neither a title nor an arXiv id nor a DOI.")))
+
+
+def _without_tags(text: str) -> str:
+    return html.unescape(_TAG.sub("", html.unescape(text)))
 
 
 def _arxiv_id_of(reference: Reference, today: date) -> str | None:
@@ -115,7 +123,8 @@ def _arxiv_id_of(reference: Reference, today: date) -> str | None:
 
 
 def _doi_of(reference: Reference) -> str | None:
-    doi = identifiers.whole_doi(reference.doi) or _first(map(identifiers.linked_doi, reference.links))
+    linked, noted = map(identifiers.linked_doi, reference.links), map(identifiers.noted_doi, reference.notes)
+    doi = identifiers.whole_doi(reference.doi) or _first(linked) or _first(noted)
     return doi if doi and len(doi) <= _DOI_LENGTH and doi == storable(doi) else None
 
 

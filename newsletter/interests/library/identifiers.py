@@ -5,6 +5,7 @@ Sources: https://info.arxiv.org/help/arxiv_identifier.html, ISO 26324 and Crossr
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from datetime import date
@@ -12,7 +13,7 @@ from datetime import date
 from newsletter.catalogue.sources.paper_identifiers import arxiv_id, could_exist
 
 _FIELD = 20_000  # characters of a field that are looked at: identifiers stand at its beginning
-_OLD_NUMBER = r"[a-z]{1,8}(?:-[a-z]{2,4})?(?:\.[a-z]{2})?/\d{7}"
+_OLD_NUMBER = r"[a-z]{1,8}(?:-[a-z]{2,4})?(?:\.[a-z]{2,4}(?:-[a-z]{2,4})?)?/\d{7}"
 _EDGE = r"(?<![\w.+/-])"
 _END = r"(?:v\d{1,4})?(?:\.pdf)?(?![\w/-])(?!\.\d)"
 _SITES = (
@@ -21,7 +22,7 @@ _SITES = (
 )
 # What says "this is an arXiv id" before the number: the name, an address of arXiv or a mirror, CoRR's volume, the DOI.
 _NAMED = re.compile(
-    rf"(?:\barxiv(?:\s+(?:e-?prints?|preprint))?[\s:,.]{{0,3}}(?:\[)?|{_SITES}/(?:[\w.-]+/){{0,3}}(?:arxiv[.:])?"
+    rf"(?:\barxiv(?:\s+(?:e-?prints?|preprint))?[\s:,./]{{0,3}}(?:\[)?|{_SITES}/(?:[\w.-]+/){{0,3}}(?:arxiv[.:])?"
     rf"|\babs/|\b10\.48550/arxiv\.|\beprint:\s*)(?P<id>\d{{4}}\.\d{{4,5}}|{_OLD_NUMBER}){_END}",
     re.IGNORECASE,
 )
@@ -37,11 +38,14 @@ _DOI_IN_LINK = re.compile(
     r"(?:doi\.org|/doi(?:/[a-z]+)?|link\.springer\.com(?:/\w+)?|(?:bio|med)rxiv\.org/content)/(?=10\.\d{4,9}/)",
     re.IGNORECASE,
 )
-_DOI_NAMED = re.compile(r"(?:\bdoi\s*:?\s*|doi\.org/)(?=10\.\d{4,9}/)", re.IGNORECASE)
+_DOI_IN_TEXT = re.compile(r"(?:\bdoi\s*[:=]?\s*|doi\.org/|(?<![\w.+/=-]))(?=10\.\d{4,9}/)", re.IGNORECASE)
+_ONLY_A_DOI = re.compile(r"(?:\\url\{)?(?:https?://(?:dx\.)?doi\.org/|doi\s*[:=]?\s*)10\.\S+", re.IGNORECASE)
 _PAGE_OF_DOI = re.compile(
     r"(?:/(?:full|pdf|epdf|abstract|html|meta|summary)|\.pdf|(?<=\d)v\d{1,2}(?:\.full)?(?:\.pdf|-text)?|[?#].*)$",
     re.IGNORECASE,
 )
+_PERCENT = re.compile(r"%([2-7][0-9a-f])", re.IGNORECASE)
+_ANGLES = re.compile(r"\{?\\text(less|greater)\b\s*(?:\{\})?\}?|\$([<>])\$")
 _LATEX = re.compile(r"\{?\\_\}?|\\([&%#$])|\{\\?([_&%#$])\}|[{}]")
 
 
@@ -86,28 +90,35 @@ def whole_doi(value: str) -> str | None:
 
 def linked_doi(value: str) -> str | None:
     """The DOI that an address of a resolver or a publisher names."""
-    value = _plain(value[:2000])
+    value = _PERCENT.sub(lambda match: chr(int(match[1], 16)), _plain(value[:2000]))
     match = _DOI_IN_LINK.search(value)
     found = _DOI.match(value, match.end()) if match else None
     return _tidy(_PAGE_OF_DOI.sub("", found.group())) if found else None
 
 
+def noted_doi(value: str) -> str | None:
+    """The DOI of a note that says nothing else: "doi:10.1000/182"."""
+    value = value.strip()
+    return whole_doi(value) if _ONLY_A_DOI.fullmatch(value) else None
+
+
 def dois(text: str) -> list[tuple[str, int]]:
-    """Every DOI of a running text that is named as one, and where it begins."""
+    """Every DOI of a running text and where it begins."""
     found = []
-    for match in _DOI_NAMED.finditer(text[:_FIELD]):
+    for match in _DOI_IN_TEXT.finditer(text[:_FIELD]):
         if doi := _DOI.match(text, match.end()):
             found.append((_tidy(doi.group()), doi.start()))
     return found
 
 
 def _plain(value: str) -> str:
+    value = _ANGLES.sub(lambda match: match[2] or ("<" if match[1] == "less" else ">"), html.unescape(value))
     return _LATEX.sub(lambda match: match[1] or match[2] or ("_" if "_" in match.group() else ""), value)
 
 
 def _tidy(doi: str) -> str:
     """Without the punctuation of the sentence round it; brackets that belong to the DOI stay."""
-    doi = re.split(r"%20|,https?:|;https?:", doi)[0]
+    doi = re.split(r"%20|[,;]https?:|\][\[(]", doi)[0]
     while doi and (doi[-1] in ".,;:*'\"]" or (doi[-1] == ")" and doi.count(")") > doi.count("("))):
         doi = doi[:-1]
     while doi.endswith(">") and doi.count(">") > doi.count("<"):

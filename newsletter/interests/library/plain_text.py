@@ -24,6 +24,9 @@ _SHARE_OF_A_LIST = 0.6  # so many of the lines hold one identifier and little el
 _WORDS_BESIDE = 3
 _LINES_EACH = 5  # of a text, with what stands between two references
 _ARXIVS_OWN_DOI = "10.48550/arxiv."
+_ITEM = re.compile(r"(\\bibitem|\[\w{1,9}\](?!\()|[-*+•](?=\s)|\d{1,4}[.)](?=\s))")
+_LONGEST_TEXT = 5_000_000  # characters; 20,000 references with their titles are fewer
+_LONGEST_ITEM = 3_000
 _LISTED = re.compile(r"^\\\\\n(?=arXiv:)", re.MULTILINE)  # arXiv's mails: https://info.arxiv.org/help/subscribe.html
 _LISTED_TITLE = re.compile(r"^Title: *(.+(?:\n  .+)*)", re.MULTILINE)
 
@@ -32,11 +35,10 @@ def read(text: str, today: date) -> Reading:
     reading = Reading()
     if _LISTED.search(text):
         return _read_listing(text, today)
-    lines = [(number, line.strip()) for number, line in enumerate(text.split("\n"), start=1)]
-    lines = [(number, line) for number, line in lines if line and not line.startswith("#")]
-    if len(lines) > _LINES_EACH * MOST_REFERENCES:
+    lines = _references(text)
+    if len(text) > _LONGEST_TEXT or len(lines) > _LINES_EACH * MOST_REFERENCES:
         raise TooManyReferencesError
-    found = [(number, line, _entries(line, number, today)) for number, line in lines]
+    found = [(number, line, entries_of(line, number, today)) for number, line in lines]
     alone = sum(1 for _, line, entries in found if entries and len(line.split()) <= _WORDS_BESIDE)
     is_list = alone >= _SHARE_OF_A_LIST * len(found)
     seen: set[tuple[str | None, str | None]] = set()
@@ -51,6 +53,25 @@ def read(text: str, today: date) -> Reading:
         why = gettext_noop("No reference was found. Give BibTeX, RIS or CSL-JSON, or arXiv ids and DOIs, one a line.")
         reading.take(Refusal(1, why))
     return reading
+
+
+def _references(text: str) -> list[tuple[int, str]]:
+    """The lines that say something and their numbers. What goes on over lines, as LaTeX's \\bibitem does, is one."""
+    lines: list[tuple[int, str]] = []
+    goes_on = ""
+    for number, raw in enumerate(text.split("\n"), start=1):
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            goes_on = "" if goes_on != "\\bibitem" else goes_on
+        elif marked := _ITEM.match(line):
+            goes_on = marked[1]
+            lines.append((number, line))
+        elif goes_on and (raw[0].isspace() or goes_on[0] in "[\\") and len(lines[-1][1]) < _LONGEST_ITEM:
+            lines[-1] = (lines[-1][0], f"{lines[-1][1]} {line}")
+        else:
+            goes_on = ""
+            lines.append((number, line))
+    return lines
 
 
 def _read_listing(text: str, today: date) -> Reading:
@@ -70,7 +91,7 @@ def _read_listing(text: str, today: date) -> Reading:
     return reading
 
 
-def _entries(line: str, number: int, today: date) -> list[Entry]:
+def entries_of(line: str, number: int, today: date) -> list[Entry]:
     dois = [(doi, start) for doi, start in identifiers.dois(line) if not doi.casefold().startswith(_ARXIVS_OWN_DOI)]
     if not dois and (
         doi := identifiers.linked_doi(line) or identifiers.whole_doi(line) if len(line.split()) == 1 else None
@@ -78,4 +99,8 @@ def _entries(line: str, number: int, today: date) -> list[Entry]:
         dois = [] if doi.casefold().startswith(_ARXIVS_OWN_DOI) else [(doi, 0)]
     named = [(start, Entry("", arxiv, None, number)) for arxiv, start in identifiers.arxiv_ids(line, today=today)]
     named += [(start, Entry("", None, doi, number)) for doi, start in dois]
-    return [entry for _, entry in sorted(named, key=lambda one: one[0])]
+    found = [entry for _, entry in sorted(named, key=lambda one: one[0])]
+    both = {entry.arxiv_id for entry in found} - {None}, {entry.doi for entry in found} - {None}
+    if _ITEM.match(line) and [len(names) for names in both] == [1, 1]:  # two names of one paper
+        return [Entry("", both[0].pop(), both[1].pop(), number)]
+    return found

@@ -11,7 +11,7 @@ from newsletter.interests.library.entries import Reading, Reference, Refusal, ad
 
 _TITLES = ("title", "document title", "article title", "titel", "titre", "display_name", "ti")
 _DOIS = ("doi", "digital object identifier", "di")
-_EPRINTS = ("arxiv", "arxiv id", "arxiv_id", "arxiv number", "eprint")
+_EPRINTS = ("arxiv", "arxiv id", "arxiv_id", "arxiv number", "eprint", "id")
 _LINKS = ("url", "link", "pdf link", "urls", "link attachments")
 _VENUES = (
     "publication title",

@@ -14,7 +14,7 @@ from newsletter.interests.library.entries import Reading, Reference, add
 
 # name -> how a line begins (tag, value), the tag that begins a record
 _DIALECTS = (
-    (re.compile(r"[ \t]*([A-Z][A-Z0-9])[ \t]{1,3}-(?:[ \t]+(.*)|[ \t]*)$"), "TY"),  # RIS
+    (re.compile(r"[ \t]*([A-Z][A-Z0-9])[ \t](?:[ \t]{1,2}-[ \t]*|-(?:[ \t]+|$))(.*)$"), "TY"),  # RIS
     (re.compile(r"([A-Z]{2,4})[ ]{0,2}-[ ](.*)$"), "PMID"),
     (re.compile(r"%([A-Z0-9@!$(><+])[ \t]+(.*)$"), "0"),  # EndNote, refer
     (re.compile(r"([A-Z][A-Z0-9])[ ](.*)$"), "PT"),  # Web of Science
@@ -47,6 +47,7 @@ _VENUES = (
     "9",
     "SO",
 )
+_NOTES = ("N1", "Z", "O", "AV", "M3")
 _PUBMED_IDS = ("LID", "AID")
 
 
@@ -99,6 +100,9 @@ def _add(fields: dict[str, list[str]], line: int, reading: Reading, today: date)
         return
     marked = [re.fullmatch(r"(\S+) \[doi\]", value) for value in values(*_PUBMED_IDS)]
     dois = [match[1] for match in marked if match] or list(values(*_DOIS))
+    venues = values(*_VENUES) if "PMID" not in fields else ()
+    if "arxiv" in " ".join(venues).casefold():
+        venues = (*venues, *(f"arXiv:{number}" for number in values("M1", "VL")))
     add(
         reading,
         Reference(
@@ -107,8 +111,8 @@ def _add(fields: dict[str, list[str]], line: int, reading: Reading, today: date)
             doi=next(iter(dois), ""),
             eprint=tuple(value.partition(" [")[0] for value in values(*_PUBMED_IDS)),
             links=values(*_LINKS),
-            venues=values(*_VENUES) if "PMID" not in fields else (),
-            notes=tuple(value for value in values("N1", "Z", "O", "AV") if value.casefold().startswith("arxiv")),
+            venues=venues,
+            notes=tuple(value for value in values(*_NOTES) if value.casefold().startswith(("arxiv", "doi"))),
             abstract=next(iter(values("AB", "N2", "X")), ""),
         ),
         today=today,
