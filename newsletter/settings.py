@@ -210,6 +210,9 @@ REFUSED_MAIL_DOMAINS = env.several("REFUSED_MAIL_DOMAINS", DOMAIN, "mail domains
 SIGNUP_GUARD = env.dotted_path("SIGNUP_GUARD")
 # Where the signup form finds two current papers of each topic: a function that returns titles by topic slug.
 TOPIC_EXAMPLES = "newsletter.views.signup_preview.examples"
+# What reads a query that somebody wants to follow, and what tells what it would have brought in the last 30 days.
+READ_FOLLOW = "newsletter.search.standing_queries.follow_key"
+FOLLOW_PREVIEW = "newsletter.views.follow_preview.told"
 # Which digests a reader was planned for already, and which one comes next: functions that ask the rows.
 DIGESTS_HAD = "newsletter.planning.next_digest.digests_had"
 NEXT_DIGEST = "newsletter.planning.next_digest.next_digest"

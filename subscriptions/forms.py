@@ -22,11 +22,11 @@ from django.utils.translation import gettext_lazy as _
 
 from subscriptions import schedule
 from subscriptions.addresses import Address, parse_address
-from subscriptions.models import RefusedRequest, Subscriber, Topic, TopicPreference
-from subscriptions.preferences import Preferences
+from subscriptions.models import Follow, RefusedRequest, Subscriber, Topic, TopicPreference
+from subscriptions.preferences import Preferences, follow_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import date
 
 # Change the version with the words below or with the privacy page: the consent record keeps both.
@@ -43,6 +43,7 @@ DAYS = [
 ]
 REGIONS = ("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 LONGEST_PAUSE_DAYS = 366
+MOST_FOLLOWS = 100  # of one reader
 TOO_MANY = "too many"
 _STARTED_SALT = "subscriptions.forms.started"
 
@@ -280,6 +281,29 @@ def errors_of(*shown: forms.Form) -> list[tuple[str, str]]:
         for name, errors in form.errors.items()
         for error in errors
     ]
+
+
+class FollowForm(forms.Form):
+    """One query to follow, or to see nothing of."""
+
+    q = forms.CharField(label=_("What to follow"), max_length=Follow.LONGEST)
+
+    def __init__(self, *args: Any, known: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._known = known
+
+    def clean_q(self) -> str:
+        text = " ".join(self.cleaned_data["q"].split())
+        if text not in self._known and len(self._known) >= MOST_FOLLOWS:
+            raise forms.ValidationError(
+                _("You follow %(most)d queries, and more are not possible. Remove one first.") % {"most": MOST_FOLLOWS},
+                code="most",
+            )
+        try:
+            follow_key(text)
+        except ValueError as error:
+            raise forms.ValidationError(str(error), code="query") from None
+        return text
 
 
 class PauseForm(forms.Form):

@@ -132,7 +132,7 @@ def confirm(
             return True
         if not _still_holds(asked, reader):
             return False
-        store_preferences(reader, preferences or preferences_asked(asked))
+        store_preferences(reader, preferences or preferences_asked(asked), now=now)
         due = next_digest_from(reader, schedule.local_day(next_due_of(reader, after=now), reader.time_zone), now=now)
         # What was agreed to before ended with that subscription: a new one starts without it.
         fresh = {"left_at": None, "paused_until": None, "clicks_agreed_at": None}
@@ -202,7 +202,7 @@ def change(subscriber: Subscriber, *, preferences: Preferences, now: datetime, m
         before = preferences_of(reader)
         if reader.state == Subscriber.State.ERASED or before == preferences:
             return False
-        store_preferences(reader, preferences)
+        store_preferences(reader, preferences, now=now)
         columns: dict[str, Any] = {}
         has_new_rhythm = any(getattr(before, name) != getattr(preferences, name) for name in RHYTHM)
         if reader.state == Subscriber.State.CONFIRMED and has_new_rhythm and reader.next_due_at is not None:

@@ -8,15 +8,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from subscriptions.models import WEEKDAYS, Subscriber, Topic, TopicPreference, site_language
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from subscriptions.models import WEEKDAYS, Follow, Subscriber, Topic, TopicPreference, site_language
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 
 @dataclass(frozen=True)
 class Preferences:
-    """What a reader wants to get, and when. ``stances``: topic slug -> follow, more or mute."""
+    """What a reader wants to get, and when.
+
+    ``stances``: topic slug -> follow, more or mute. ``follows``: query as typed -> follow or not.
+    """
 
     cadence: str = Subscriber.Cadence.DAILY
     weekdays: int = WEEKDAYS
@@ -28,17 +35,18 @@ class Preferences:
     mail_format: str = Subscriber.MailFormat.HTML
     language: str = field(default_factory=site_language)
     stances: Mapping[str, str] = field(default_factory=dict)
+    follows: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def columns(self) -> dict[str, Any]:
-        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "stances"}
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in {"stances", "follows"}}
 
 
 def preferences_of(subscriber: Subscriber) -> Preferences:
     """The preferences that the reader's rows hold now."""
     stances = dict(subscriber.preferences.order_by("topic__slug").values_list("topic__slug", "stance"))
     columns = {name: getattr(subscriber, name) for name in Preferences().columns}
-    return Preferences(**columns, stances=stances)
+    return Preferences(**columns, stances=stances, follows=dict(subscriber.follows.values_list("text", "stance")))
 
 
 def preferences_from(stored: Mapping[str, Any]) -> Preferences:
@@ -47,12 +55,13 @@ def preferences_from(stored: Mapping[str, Any]) -> Preferences:
     return Preferences(**{name: value for name, value in stored.items() if name in known})
 
 
-def store_preferences(reader: Subscriber, preferences: Preferences) -> None:
+def store_preferences(reader: Subscriber, preferences: Preferences, *, now: datetime) -> None:
     for name, value in preferences.columns.items():
         setattr(reader, name, value)
     reader.save(update_fields=list(preferences.columns))
     reader.preferences.exclude(topic__slug__in=preferences.stances).delete()
     _store_stances(reader, preferences)
+    _store_follows(reader, preferences, now=now)
 
 
 def _store_stances(reader: Subscriber, preferences: Preferences) -> None:
@@ -70,3 +79,24 @@ def _store_stances(reader: Subscriber, preferences: Preferences) -> None:
         unique_fields=["subscriber", "topic"],
         update_fields=["stance"],
     )
+
+
+def _store_follows(reader: Subscriber, preferences: Preferences, *, now: datetime) -> None:
+    """Two texts that mean the same are one follow; what cannot be read any more stays where it is there."""
+    rows: dict[str, Follow] = {}
+    for text, stance in preferences.follows.items():
+        try:
+            key = follow_key(text)
+        except ValueError:
+            continue  # it names a topic that is gone
+        rows[key] = Follow(subscriber=reader, text=text, key=key, stance=stance, at=now)
+    reader.follows.exclude(key__in=rows).exclude(text__in=preferences.follows).delete()
+    Follow.objects.bulk_create(
+        rows.values(), update_conflicts=True, unique_fields=["subscriber", "key"], update_fields=["stance"]
+    )
+
+
+def follow_key(text: str) -> str:
+    """The key of a query to follow; ValueError with a sentence that says what is wrong with it."""
+    key: str = import_string(settings.READ_FOLLOW)(text)
+    return key

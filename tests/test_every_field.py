@@ -47,11 +47,12 @@ KEPT = {
 OTHER: dict[str, Any] = {
     "cadence": "weekly", "weekdays": 1, "hour": 3, "time_zone": "Asia/Tokyo", "max_papers": 3, "thin_policy": "hold",
     "wants_outside": False, "mail_format": "text", "language": "de", "stances": {"vision": "more"},
+    "follows": {"planners": "not"},
 }  # fmt: skip
 
 
 def full_reader() -> Subscriber:
-    over: dict[str, Any] = {name: value for name, value in OTHER.items() if name != "stances"}
+    over: dict[str, Any] = {name: value for name, value in OTHER.items() if name not in {"stances", "follows"}}
     over |= {"clicks_agreed_at": NOON, "welcome_due_at": NOON, "paused_until": NOON + timedelta(days=3)}
     over |= {"next_on": NOON.date(), "left_at": NOON}
     reader = make_reader("alice@lovelace.example", **over)
@@ -62,7 +63,7 @@ def full_reader() -> Subscriber:
 def test_every_wish_is_a_column_of_the_reader_and_in_this_list() -> None:
     names = {one.name for one in fields(Preferences)}
     assert names == set(OTHER)
-    assert names - {"stances"} <= set(READER)
+    assert names - {"stances", "follows"} <= set(READER)
 
 
 @pytest.mark.parametrize("field", READER)

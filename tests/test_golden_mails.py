@@ -115,6 +115,21 @@ def test_so_is_that_of_every_rhythm_and_language_and_the_first_one(
     check(composer.compose(make_recipient(edition, is_welcome=is_welcome)), golden=golden)
 
 
+def test_so_is_that_of_a_reader_whose_first_papers_are_followed() -> None:
+    edition = make_edition(PAPERS[:3], pk=12, first_item=101)
+    queries = ['author:"Nikhila Ravi"', "preference optimization -image"]
+    for item, query in zip(edition.items.order_by("position")[1:], queries, strict=True):
+        item.found_by = [["key", query]]
+        item.save(update_fields=["found_by"])
+    compiled = json.loads(json.dumps(mail_compile.compile_edition(edition, now=NOON)))
+    picks = [
+        [102, "follow", f"follow:{queries[0]}"],
+        [103, "follow", f"follow:{queries[1]}"],
+        [101, "trending", "trending"],
+    ]
+    check(Composer(compiled, IDENTITY).compose(make_recipient(edition, picks=picks)), golden="followed")
+
+
 def test_the_subject_reads_as_the_first_title_and_the_count() -> None:
     edition = make_edition(CASES["emoji"])
     raw = Composer(mail_compile.compile_edition(edition, now=NOON), IDENTITY).compose(make_recipient(edition))

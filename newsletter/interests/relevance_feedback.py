@@ -1,6 +1,7 @@
-"""Readers' verdicts on papers ("more like this", "less like this") and the topics they mute from a digest.
+"""Readers' verdicts on papers ("more like this", "less like this"), and what they mute or follow no more from a digest.
 
-In: a delivery and what its reader pressed. Out: Verdict and TopicPreference rows; pressing twice changes nothing.
+In: a delivery and what its reader pressed. Out: rows of verdicts, topic preferences and follows; pressing twice changes
+nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from datetime import datetime
 from django.db.models import F
 
 from newsletter.models import Delivery, Paper, Verdict
-from subscriptions.models import Topic, TopicPreference
+from subscriptions.models import Follow, Topic, TopicPreference
 
 
 def give_verdict(delivery: Delivery, *, paper: Paper, value: int, now: datetime) -> None:
@@ -41,3 +42,13 @@ def unmute_topic(delivery: Delivery, *, topic: Topic) -> None:
     )
     muted.exclude(muted_from="").update(stance=F("muted_from"), muted_from="")
     muted.filter(muted_from="").delete()
+
+
+def stop_following(delivery: Delivery, *, key: str) -> None:
+    """Nothing more comes for this query from the next digest on."""
+    Follow.objects.filter(subscriber_id=delivery.subscriber_id, key=key).delete()
+
+
+def follow_again(delivery: Delivery, *, key: str, text: str, now: datetime) -> None:
+    """As it was before `stop_following`."""
+    Follow.objects.get_or_create(subscriber_id=delivery.subscriber_id, key=key, defaults={"text": text, "at": now})

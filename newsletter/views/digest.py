@@ -20,12 +20,13 @@ from newsletter.catalogue import submissions
 from newsletter.delivery.compose_message import SCOPE
 from newsletter.interests import clicks, library_entries, relevance_feedback
 from newsletter.mail import subject_lines
+from newsletter.mail.assemble import FOLLOW
 from newsletter.mail.digest_links import links_of, paper_url
 from newsletter.mail.reasons import line_of, reasons
-from newsletter.models import Click, Delivery, EditionItem, Paper, Verdict
+from newsletter.models import Click, Delivery, EditionItem, Verdict
 from newsletter.ranking import votes
 from subscriptions import links
-from subscriptions.models import Subscriber, Topic, TopicPreference
+from subscriptions.models import Follow, Subscriber, Topic, TopicPreference
 from subscriptions.views.guards import plain, posted, secret_page
 
 VERDICTS = {"more": 1, "less": -1}
@@ -47,7 +48,7 @@ def item(request: HttpRequest, token: str, item: int) -> HttpResponse:
     if not entries:
         raise Http404("This paper is not in this digest.")
     if request.method == "POST":
-        _act(request, delivery, entries[0]["paper"], now=timezone.now())
+        _act(request, delivery, entries[0], now=timezone.now())
         return redirect("newsletter:digest_item", token=token, item=item)
     return render(request, "newsletter/digest_item.html", _context(delivery, token, entries))
 
@@ -67,8 +68,8 @@ def click(request: HttpRequest, token: str, item: int, kind: str) -> HttpRespons
     return redirect(links_of(entry.paper).get(Click.Kind(kind)) or paper_url(entry.paper))
 
 
-def _act(request: HttpRequest, delivery: Delivery, paper: Paper, *, now: datetime) -> None:
-    data = posted(request)
+def _act(request: HttpRequest, delivery: Delivery, entry: dict[str, Any], *, now: datetime) -> None:
+    data, paper = posted(request), entry["paper"]
     word = data.get("word", "")
     if word in VERDICTS:
         relevance_feedback.give_verdict(delivery, paper=paper, value=VERDICTS[word], now=now)
@@ -82,6 +83,10 @@ def _act(request: HttpRequest, delivery: Delivery, paper: Paper, *, now: datetim
         votes.vote(delivery.subscriber, paper=paper, now=now)
     elif word == "unvote":
         votes.take_back_vote(delivery.subscriber, paper=paper)
+    elif word == "unfollow" and entry["query"]:
+        relevance_feedback.stop_following(delivery, key=entry["query_key"])
+    elif word == "follow-again" and entry["query"]:
+        relevance_feedback.follow_again(delivery, key=entry["query_key"], text=entry["query"], now=now)
     elif word in {"mute", "unmute"}:
         topic = get_object_or_404(Topic, slug=plain(data.get("topic", "")))
         (relevance_feedback.mute_topic if word == "mute" else relevance_feedback.unmute_topic)(delivery, topic=topic)
@@ -110,8 +115,10 @@ def _items(delivery: Delivery) -> list[dict[str, Any]]:
     paper_of = {pk: row.paper.merged_into_id or row.paper_id for pk, row in by_pk.items()}
     voted = votes.voted_by(delivery.subscriber, paper_of.values())
     saved = library_entries.saved_by(delivery.subscriber, paper_of.values())
+    followed = set(delivery.subscriber.follows.filter(stance=Follow.Stance.FOLLOW).values_list("key", flat=True))
     return [
         {
+            **_query(by_pk[pk], reason, followed),
             "item": by_pk[pk],
             "paper": by_pk[pk].paper,
             "lane": lane,
@@ -123,6 +130,13 @@ def _items(delivery: Delivery) -> list[dict[str, Any]]:
         for pk, lane, reason in delivery.picks
         if pk in by_pk
     ]
+
+
+def _query(item: EditionItem, reason: str, followed: set[str]) -> dict[str, Any]:
+    """The query for which the paper came, and whether its reader still follows it; an empty one for other reasons."""
+    query = reason.removeprefix(FOLLOW) if reason.startswith(FOLLOW) else ""
+    key = next((key for key, text in item.found_by if text == query), "")
+    return {"query": query if key else "", "query_key": key, "is_followed": key in followed}
 
 
 def _context(delivery: Delivery, token: str, entries: list[dict[str, Any]]) -> dict[str, Any]:

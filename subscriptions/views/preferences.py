@@ -5,18 +5,23 @@ In: a manage link, at most a day old, or an address to mail one to. Out: calls o
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
+from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext
 from django.views.decorators.csrf import csrf_exempt
 
 from subscriptions import address_change, click_consent, gdpr, lifecycle, links, schedule
 from subscriptions.addresses import parse_address
 from subscriptions.forms import (
+    FollowForm,
     LinkForm,
     MoveForm,
     PauseForm,
@@ -24,7 +29,7 @@ from subscriptions.forms import (
     click_words,
     errors_of,
 )
-from subscriptions.models import Notice, Subscriber
+from subscriptions.models import Follow, Notice, Subscriber
 from subscriptions.preferences import preferences_of
 from subscriptions.tasks import wake_sender
 from subscriptions.views.guards import (
@@ -87,6 +92,7 @@ def _preferences_page(request: HttpRequest, reader: Subscriber, **over: Any) -> 
         "form": PreferencesForm(preferences=preferences, counts_clicks=reader.clicks_agreed_at is not None),
         "pause": PauseForm(today=today),
         "moving": MoveForm(),
+        "following": FollowForm(known={}, initial={"q": request.GET.get("q", "")[: Follow.LONGEST]}),
     }
     forms |= {name: over[name] for name in forms.keys() & over.keys()}
     context = {
@@ -94,6 +100,8 @@ def _preferences_page(request: HttpRequest, reader: Subscriber, **over: Any) -> 
         "kept": kept,
         **forms,
         "errors": errors_of(*forms.values()),
+        "follows": reader.follows.all(),
+        "preview": _preview(request.GET.get("q", "")),
         "next_digest": next_digest_of(reader),
         "paused_until": local_time(reader.paused_until, reader),
         "is_active": reader.state in lifecycle.ACTIVE,
@@ -119,6 +127,34 @@ def _answer_about_clicks(request: HttpRequest, reader: Subscriber, *, agrees: bo
         click_consent.agree(reader, **_act(request) | {"origin": origin})
     elif agrees is not None:
         click_consent.withdraw(reader, **_act(request))
+
+
+def _preview(query: str) -> Any:
+    """What the query would have brought; nothing when there is none, or it cannot be followed."""
+    try:
+        return import_string(settings.FOLLOW_PREVIEW)(query) if query.strip() else None
+    except ValueError as error:
+        return {"warning": str(error)}
+
+
+def _follow(request: HttpRequest, reader: Subscriber) -> HttpResponse:
+    """Follow a query, or see nothing of it, and show what it would have brought."""
+    before = preferences_of(reader)
+    form = FollowForm(posted(request), known=before.follows)
+    if not form.is_valid():
+        return _preferences_page(request, reader, following=form)
+    query = form.cleaned_data["q"]
+    stance = Follow.Stance.NOT if posted(request).get("action") == "leave-out" else Follow.Stance.FOLLOW
+    wanted = replace(before, follows={**before.follows, query: stance.value})
+    lifecycle.change(reader, preferences=wanted, **_act(request))
+    return see_other(request.path, query=urlencode({"saved": stance.value, "q": query}) + "#follows")
+
+
+def _unfollow(request: HttpRequest, reader: Subscriber) -> HttpResponse:
+    before, text = preferences_of(reader), posted(request).get("follow", "")
+    wanted = replace(before, follows={query: stance for query, stance in before.follows.items() if query != text})
+    lifecycle.change(reader, preferences=wanted, **_act(request))
+    return see_other(request.path, query="saved=unfollow#follows")
 
 
 def _pause(request: HttpRequest, reader: Subscriber) -> HttpResponse:
@@ -172,6 +208,9 @@ def _ask_move(request: HttpRequest, reader: Subscriber) -> HttpResponse:
 _ACTIONS = {
     "move": _ask_move,
     "save": _save,
+    "follow": _follow,
+    "leave-out": _follow,
+    "unfollow": _unfollow,
     "pause": _pause,
     "resume": _resume,
     "leave": _leave,
