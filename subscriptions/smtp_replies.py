@@ -61,7 +61,7 @@ _PLAIN = {
     Topic.SENDER: Verdict.SENDER,
     Topic.MAILBOX: Verdict.MAILBOX,
 }
-# The connection, not the message: whoever comes next would fare the same.
+# Failures of the connection, not of this message: the next message would fail the same way.
 _OPENING = frozenset({Phase.CONNECT, Phase.EHLO, Phase.TLS, Phase.AUTH})
 # "Authenticate first", "encryption required": our account or settings, found out late.
 _OUR_LOGIN = frozenset({530, 534, 535, 538})

@@ -413,7 +413,7 @@ def test_the_command_compares_our_own_key_with_the_published_one(
 def test_the_command_reads_a_delivered_message(tmp_path: Path) -> None:
     (tmp_path / "good.eml").write_bytes(SIGNED_DIGEST)
     assert run("--eml", str(tmp_path / "good.eml")) == [
-        f"ok       DKIM signature r1 of {DOMAIN}: covers one-click and 10 more fields."
+        f"ok       DKIM signature r1 of {DOMAIN}: It covers one-click unsubscribe and 10 more fields."
     ]
     (tmp_path / "bad.eml").write_bytes(without("list-unsubscribe-post"))
     assert run("--eml", str(tmp_path / "bad.eml"))[-1] == "exit 1: 1 of 1 checks failed."

@@ -44,11 +44,11 @@ def _check_signature(tags: Mapping[str, str], *, held: Sequence[str], author: st
         text = f"{tags.get('a')}: not every receiver verifies that. Sign with rsa-sha256."
         return Finding(Level.PROBLEM, subject, text)
     if not (domain == author or author.endswith(f".{domain}") or domain.endswith(f".{author}")):
-        return Finding(Level.PROBLEM, subject, f"It speaks for another domain than {author}, the one in From.")
+        return Finding(Level.PROBLEM, subject, f"It is not of {author}, the domain in From. Sign with that domain.")
     if "l" in tags:
-        return Finding(Level.PROBLEM, subject, "It covers only part of the body (l=). Take that option out.")
+        return Finding(Level.PROBLEM, subject, "It covers only part of the body. Remove l= from the signer.")
     if unsigned := [name for name in ONE_CLICK if name not in names]:
-        text = f"leaves out {_titles(unsigned)}: receivers offer no one-click. See docs/operations.md."
+        text = f"Without {_titles(unsigned)} receivers offer no one-click unsubscribe. See docs/operations.md."
         return Finding(Level.PROBLEM, subject, text)
     advice = []
     if unsigned := [name for name in SIGNED if name in held and name not in names]:
@@ -56,8 +56,9 @@ def _check_signature(tags: Mapping[str, str], *, held: Sequence[str], author: st
     if single := [name for name in sorted(OVERSIGNED) if names.count(name) <= held.count(name)]:
         advice.append(f"Name {_titles(single)} once more than they occur, so that none can be added (oversigning).")
     if advice:
-        return Finding(Level.ADVICE, subject, " ".join(["covers one-click.", *advice]))
-    return Finding(Level.OK, subject, f"covers one-click and {len(set(names)) - len(ONE_CLICK)} more fields.")
+        return Finding(Level.ADVICE, subject, " ".join(["It covers one-click unsubscribe.", *advice]))
+    more = len(set(names)) - len(ONE_CLICK)
+    return Finding(Level.OK, subject, f"It covers one-click unsubscribe and {more} more fields.")
 
 
 def _titles(names: Iterable[str]) -> str:
