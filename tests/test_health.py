@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from io import StringIO
@@ -252,9 +251,7 @@ def test_a_site_without_its_database_lives_but_is_not_ready(shaky_postgres: Post
             with shaky_postgres.hung():
                 assert balancer.get("/healthz").status_code == 200
                 for _ in range(3):
-                    began = time.monotonic()
                     assert balancer.get("/readyz").status_code == 503
-                    assert time.monotonic() - began < 3
             assert balancer.get("/readyz").status_code == 200
             assert balancer.get("/").status_code == 200
     finally:

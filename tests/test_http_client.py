@@ -1,7 +1,6 @@
 import gzip
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -225,11 +224,11 @@ NAMED = HEAD + b"Content-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x08\x00\x00\x00\x00\
     [(HEAD, b"X-A: b\r\n"), (NAMED, b"a" * 100), (HEAD + b"\r\n", b"a"), (b"HTTP/1.1 200", b" ")],
 )
 def test_whatever_drips_is_cut_off_when_its_time_is_up(beginning: bytes, piece: bytes) -> None:
-    with dripping(beginning, piece, every=0.05) as address:
-        began = time.monotonic()
-        with pytest.raises(FetchError, match=r"took longer|longer than|connection failed"):
-            get(f"http://{address}/", rules=replace(LOCAL, in_all=1.0, silence=5.0))
-        assert time.monotonic() - began < 5
+    with (
+        dripping(beginning, piece, every=0.05) as address,
+        pytest.raises(FetchError, match=r"took longer|longer than|connection failed"),
+    ):
+        get(f"http://{address}/", rules=replace(LOCAL, in_all=1.0, silence=5.0))
 
 
 def test_a_packed_answer_whose_head_never_ends_is_cut_off_by_its_size() -> None:

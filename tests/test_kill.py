@@ -165,4 +165,4 @@ def test_a_worker_with_nothing_to_do_stops_at_once(database_url: str, redis_url:
     took = time.monotonic() - began
     processes.close()
     assert worker.exit_code == 0
-    assert took < 15  # 3 s on a quiet machine; 34 s with the wait
+    assert took < 30  # 3 s on a quiet machine; 34 s with the wait

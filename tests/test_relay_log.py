@@ -341,9 +341,9 @@ def test_reading_is_linear_and_keeps_only_what_is_wanted() -> None:
 
     seconds = []
     for messages in (2_000, 8_000):
-        begin = time.perf_counter()
+        begin = time.process_time()
         reading = relay_log.read(log(messages), wanted=lambda fate: fate.message_id == "7@x")
-        seconds.append(time.perf_counter() - begin)
+        seconds.append(time.process_time() - begin)
         assert [fate.message_id for fate in reading.fates] == ["7@x"]
         assert not reading._queue
     assert seconds[1] < 10 * seconds[0]
@@ -362,9 +362,9 @@ def test_reading_is_linear_and_keeps_only_what_is_wanted() -> None:
     ],
 )
 def test_a_line_made_to_hurt_is_read_at_once(line: str) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     list(fates([syslog("cleanup", "9799D: message-id=<1.a@x>"), line] * 20))
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2
 
 
 # --- settling ---------------------------------------------------------------------------------------------------------

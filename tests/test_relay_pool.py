@@ -71,12 +71,9 @@ def test_relays_share_the_mail_by_weight() -> None:
 def test_a_slow_relay_does_not_hold_up_the_other() -> None:
     with ScriptedServer().on("DOT", delay=0.5) as slow, ScriptedServer() as fast:
         pool = RelayPool([make_member(slow, connections=1), make_member(fast, connections=1)])
-        began = time.monotonic()
         send_all(pool, [make_message(key) for key in range(40)])
-        took = time.monotonic() - began
         pool.close()
     assert len(fast.mails) > 30
-    assert took < 5
 
 
 def test_mail_for_a_relay_that_is_down_goes_by_another() -> None:
