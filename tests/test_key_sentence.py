@@ -83,6 +83,67 @@ WORDS = [
             "We prove that every derivation",
             id="the theorem, not its application",
         ),
+        pytest.param(
+            "BellNet: Cheap bells for cows",
+            BACKGROUND + "To address this, we propose BellNet, a framework for cheap bells for cows. "
+            "On four pastures BellNet halves the price of a bell and finds 12% more cows than the best baseline.",
+            "On four pastures",
+            id="a later result with numbers, not the announcement that leans",
+        ),
+        pytest.param(
+            "Bells for cows",
+            BACKGROUND
+            + "We propose a bell that rings only when its cow leaves the others, by comparing two compasses. "
+            "Extensive experiments show that our bell significantly improves finding and is effective.",
+            "We propose a bell",
+            id="how it works, not an improvement without an amount",
+        ),
+        pytest.param(
+            "Do cows follow bells?",
+            "Cows wear bells. We examine whether cows follow the bell of another cow in fog and at night. "
+            "We find that nine of ten cows walk towards a bell in fog, and that none does at night.",
+            "We find that nine of ten",
+            id="the finding, not the question",
+        ),
+        pytest.param(
+            "Weighing galaxies with clocks",
+            "Galaxies are heavy. Two clocks are used to weigh galaxies by comparing the light of their edges. "
+            "We find that the mass of dwarf galaxies falls with their age, faster than any model of dust predicts. "
+            "As a check, such masses are compared with those of earlier surveys.",
+            "We find that the mass",
+            id="what was found, not what was used nor how it was checked",
+        ),
+        pytest.param(
+            "A survey of bells",
+            "Bells ring in every valley. However, nobody has compared them. "
+            "This survey compares 140 bells by metal, weight and sound, and names three questions nobody has asked. "
+            "Such bells differ. A list is available at https://example.org/bells.",
+            "This survey compares",
+            id="a survey",
+        ),
+        pytest.param(
+            "CowBench: Telling cows apart",
+            BACKGROUND
+            + "We introduce CowBench, a benchmark of 4,200 photographs of 300 cows that twelve farmers named. "
+            "We evaluate eight models. Code and data will be made available.",
+            "We introduce CowBench",
+            id="a benchmark",
+        ),
+        pytest.param(
+            "Bells should be free",
+            "Bells cost money. In this position paper, we argue that bells should be lent instead of sold, because a "
+            "cow outlives three owners. These are old questions.",
+            "In this position paper",
+            id="a position",
+        ),
+        pytest.param(
+            "Music for cows: a randomised trial",
+            "Background: Cows in stables give little milk. Methods: We randomised 120 cows to bells or to silence. "
+            "They were milked twice a day. "
+            "Results: Cows with bells gave 11% more milk than cows in silence. Conclusions: Bells may help.",
+            "Cows with bells gave 11%",
+            id="a clinical result, without its heading",
+        ),
         pytest.param("Sheep", "Sheep sleep.", "Sheep sleep.", id="the only one there is"),
     ],
 )
@@ -103,6 +164,9 @@ def test_without_an_abstract_there_is_none() -> None:
         "大规模。",
         "Does it work?",
         "We use storms.",
+        "It fell on seq. 08 by 3 %, see no. 4 of Math. Ann. 30.",
+        "minWord counts to three.",
+        r"\emph{Rain falls} on all.",
     ],
 )
 def test_abbreviations_initials_and_figures_end_no_sentence(sentence: str) -> None:
@@ -113,6 +177,17 @@ def test_abbreviations_initials_and_figures_end_no_sentence(sentence: str) -> No
 def test_a_forgotten_space_still_ends_a_sentence() -> None:
     text = "We use storms.Whispers help. It rains .To stay dry, we run."
     assert [text[start:end] for start, end in spans(text)][:2] == ["We use storms.", "Whispers help."]
+
+
+def test_a_variable_may_end_a_sentence_where_an_initial_does_not() -> None:
+    text = "It holds for any N. We thank J. Smith."
+    assert [text[start:end] for start, end in spans(text)] == ["It holds for any N.", "We thank J. Smith."]
+
+
+def test_an_address_after_the_last_sentence_is_none_of_it() -> None:
+    assert key_sentence("Storms", "We show that storms whisper. https://example.org/storms") == (
+        "We show that storms whisper."
+    )
 
 
 @given(st.lists(st.one_of(st.sampled_from(WORDS), st.text(max_size=12)), max_size=80), st.text(max_size=60))
