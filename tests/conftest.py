@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 from hypothesis import HealthCheck
@@ -23,6 +24,8 @@ from tests.services import RedisServer, ServiceMissing
 # A machine that is busy is no fault of the code: nothing fails for taking long.
 hypothesis_settings.register_profile("paperboy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("paperboy")
+
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the real one takes 0.3 s a password
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -11,6 +11,7 @@ import atexit
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
@@ -21,6 +22,9 @@ from tests.services import PostgresServer, ServiceMissing
 
 _IN_XDIST_WORKER = "PYTEST_XDIST_WORKER" in os.environ  # a worker inherits what the controller has prepared
 _postgres: PostgresServer | None = None
+# Whatever the machine prefers: every process and worker of the suite compiles the program, and pytest its assertions.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 if not _IN_XDIST_WORKER:
     _template = Path(__file__).parent.parent / ".env.example"

@@ -7,7 +7,6 @@ import time_machine
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.utils import timezone
-from pytest_django import Settings
 
 from newsletter.models import SignIn
 from tests.builders import NOON
@@ -15,11 +14,6 @@ from tests.builders import NOON
 pytestmark = pytest.mark.django_db
 
 PASSWORD = "a-long-enough-password"
-
-
-@pytest.fixture(autouse=True)
-def fast_hashes(settings: Settings) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def sign_in(client: Client, *, password: str, network: str) -> bool:
