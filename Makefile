@@ -43,7 +43,7 @@ demo: $(VENV)/.installed-catcher ## Show the whole way of a paper into the inbox
 	@ONESHOT=$(ONESHOT) $(PY) -m newsletter.management.demo
 
 SYSTEM_TESTS := browser or system
-test: $(VENV)/.installed-dev ## Run the whole suite: on SQLite, then with PostgreSQL, Redis and Celery
+test: $(VENV)/.installed-dev ## Run the whole suite: on SQLite, then what touches a database or a server with PostgreSQL, Redis and Celery
 	$(PY) -m pytest --db sqlite -m "not ($(SYSTEM_TESTS))" -n $(JOBS) -q
 	$(PY) -m pytest --db postgres -m "not ($(SYSTEM_TESTS))" -n $(JOBS) -q
 

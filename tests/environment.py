@@ -1,8 +1,8 @@
 """Loaded before the settings (`-p tests.environment`): which database the suite runs on, and a folder of its own.
 
-`--db sqlite` (the default) runs everything that is not marked `services`; `--db postgres` runs everything, on a server
-the suite starts (tests/services.py) or on TEST_DATABASE_URL. The developer's own .env and variables never reach the
-tests.
+`--db sqlite` (the default) runs everything that is not marked `services`; `--db postgres` runs that and all that
+touches a database, on a server the suite starts (tests/services.py) or on TEST_DATABASE_URL. The developer's own .env
+and variables never reach the tests.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--db",
         choices=["sqlite", "postgres"],
         default="sqlite",
-        help="sqlite: all but the service tests; postgres: everything, with servers the suite starts itself",
+        help="sqlite: all but the service tests; postgres: these and all that need a database, on servers of our own",
     )
 
 
@@ -77,14 +77,24 @@ def pytest_unconfigure() -> None:
 
 def pytest_report_header(config: pytest.Config) -> str:
     if config.getoption("db") == "postgres":
-        return "database: PostgreSQL; everything runs"
+        return "database: PostgreSQL; the tests that touch no database are left to --db sqlite"
     return "database: SQLite; the tests marked `services` are left to --db postgres"
 
 
+def touches_database(item: pytest.Item) -> bool:
+    """Whether it would be another test on another database."""
+    fixtures = set(getattr(item, "fixturenames", ()))
+    return item.get_closest_marker("django_db") is not None or not fixtures.isdisjoint({"db", "transactional_db"})
+
+
+def runs_here(item: pytest.Item, *, db: str) -> bool:
+    """Each test runs in one of the halves at least, and in both where the database makes a difference."""
+    needs_servers = item.get_closest_marker("services") is not None
+    return needs_servers or touches_database(item) if db == "postgres" else not needs_servers
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("db") == "postgres":
-        return
-    left_out = [item for item in items if item.get_closest_marker("services")]
-    if left_out:
+    db = config.getoption("db")
+    if left_out := [item for item in items if not runs_here(item, db=db)]:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if not item.get_closest_marker("services")]
+        items[:] = [item for item in items if runs_here(item, db=db)]

@@ -25,6 +25,8 @@ from _pytest.runner import runtestprotocol
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from tests.environment import touches_database
+
 FLOOR = 0.85
 SECONDS = 30  # of one mutant; longer is an endless loop, and noticed
 SELECT = "newsletter.interests.select"
@@ -184,12 +186,7 @@ class Experiment:
         self.told: dict[str, list[bool]] = {name: [] for name in modules}
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        database = {"db", "transactional_db", "default_topics"}
-        items[:] = [
-            item
-            for item in items
-            if not item.get_closest_marker("django_db") and not database & set(getattr(item, "fixturenames", ()))
-        ]
+        items[:] = [item for item in items if not touches_database(item)]
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         for name in self.modules:
