@@ -182,6 +182,26 @@ def test_no_such_user_counts_by_when_it_is_said(phase: Phase | None, verdict: Ve
 
 
 @pytest.mark.parametrize(
+    ("text", "codes", "verdict"),
+    [
+        ("host unknown", [], Verdict.GONE),  # of the domain, so no filter of the reader's says it
+        ("host unknown", ["5.1.1"], Verdict.GONE),
+        ("host unknown", ["5.2.1"], Verdict.GONE),
+        ("host unknown", ["5.2.2"], Verdict.FULL),
+        ("host unknown", ["5.7.1"], Verdict.MAILBOX),
+        ("user unknown", [], Verdict.MAILBOX),
+        ("refused by our policy", [], Verdict.SENDER),  # words that may mean several things: a code decides
+        ("refused by our policy", ["5.2.1"], Verdict.MAILBOX),
+        ("not found", [], Verdict.MAILBOX),
+        ("not found", ["5.7.1"], Verdict.SENDER),
+        ("thank you", [], None),
+    ],
+)
+def test_words_after_the_body_are_weighed_with_the_code(text: str, codes: list[str], verdict: Verdict | None) -> None:
+    assert judge(text, codes=codes, phase=Phase.DOT) is verdict
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "450 <r@example.net>: User unknown",
