@@ -31,7 +31,7 @@ def ask_move(subscriber: Subscriber, *, to: Address, now: datetime, origin: Orig
         count_refusal(reached, now=now)
         return None
     holder = Subscriber.objects.filter(address_key=to.key, state__in=ACTIVE).exclude(pk=subscriber.pk).first()
-    if holder is not None:  # the asker learns nothing; whoever reads that mailbox does
+    if holder is not None:  # only the owner of that mailbox learns of it
         return owe_notice(holder, kind=Notice.Kind.ALREADY, now=now, context={})
     context: dict[str, str | int] = {
         "to": to.email,

@@ -86,7 +86,7 @@ def build_message(
     """A multipart/alternative message, or text only when ``html`` is empty; 7-bit whatever it says.
 
     ``sender`` is the visible From; the envelope sender is ``envelope`` when given, else the same. A Message-ID is
-    made here unless ``headers`` has one; whoever may send again passes its own, the same each time.
+    made here unless ``headers`` has one; a caller that may send again passes its own, the same each time.
     """
     safe = {name: clean_header(value, 998 - len(name) - 2) for name, value in headers.items()}
     if not any(name.casefold() == "message-id" for name in safe):

@@ -45,7 +45,7 @@ def mail_refusal(address: Address, *, about: str, client: str | None, now: datet
 
     Per mailbox never two within an hour, never four within a day; per network, domain and altogether as configured.
     ``client`` is None for a program with a key, which ``may_ask`` has counted: its network says nothing. The mailbox
-    is asked last, so that who is told of a limit that many share learns nothing of the address.
+    is asked last, so that a refusal by a shared limit reveals nothing about the address.
     """
     everybody, one_domain = settings.SIGNUPS_PER_HOUR, settings.SIGNUPS_PER_DOMAIN_AND_HOUR
     return refusal(

@@ -44,7 +44,7 @@ INFRASTRUCTURE_PAUSE = timedelta(seconds=60)
 FAILED = frozenset({OutcomeKind.BOUNCED, OutcomeKind.SOFT, OutcomeKind.REJECTED})
 
 SUPPRESSED = "The address is suppressed."
-# Whoever complained, or was blocked by an operator, gets nothing at all, not even the mail that asks.
+# Readers who complained or were blocked by an operator get nothing at all, not even a confirmation mail.
 SILENT = (Suppression.Reason.COMPLAINT, Suppression.Reason.ADMIN)
 
 

@@ -1,7 +1,7 @@
 """Read papers: filtered lists, one paper by id or arXiv id, similar papers, trending papers, search.
 
 In: a request with its parameters. Out: public facts in a number of queries that does not grow with the papers. A row
-that was merged away answers with the address of the one that lives on; a hidden one is not there.
+that was merged answers with the address of the paper it was merged into; a hidden one is not there.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def papers(request: HttpRequest, params: Query[schemas.PapersParams]) -> HttpRes
     summary="One paper",
 )
 def paper(request: HttpRequest, paper_id: int) -> HttpResponse:
-    """A paper that was merged into another is answered 308 with the address of the one that lives on."""
+    """A paper that was merged is answered 308 with the address of the paper it was merged into."""
     return _one(pk=paper_id) if paper_id <= PK_MAX else _missing()
 
 

@@ -142,7 +142,7 @@ def _queue(identifier: str, *, by: ApiKey, now: datetime) -> HttpResponse:
             link = f"arXiv:{identifier} (API: {by.name})"
             Submission.objects.create(link=link[:300], arxiv_id=identifier, at=now)
     except IntegrityError:
-        pass  # it waits already: one open place in the queue for a paper, whoever asks
+        pass  # it waits already: a paper waits once, however many programs submit it
     return json_response({"state": "waiting", "message": MESSAGES["waiting"], "paper": None}, status=WAITING_STATUS)
 
 

@@ -108,7 +108,7 @@ def _known(identifier: str, *, now: datetime) -> SubmittedLink | None:
 
 
 def declined(identifier: str, *, now: datetime) -> Submission | None:
-    """Return the recent decision of a curator who declined this paper, whoever submitted it."""
+    """Return a curator's recent decision to decline this paper, from any submitter."""
     if Paper.objects.filter(arxiv_id=identifier).exists():
         return None
     handed_in = Submission.objects.filter(arxiv_id=identifier)

@@ -83,7 +83,7 @@ class EditionBroken(Exception):
 
 
 class Composers:
-    """The composers of the editions being sent, one for each language, loaded once each; the oldest gives way."""
+    """A cache of composers, one for each edition and language; the oldest is dropped."""
 
     def __init__(self) -> None:
         self._of: OrderedDict[tuple[int, str], Composer] = OrderedDict()

@@ -1,8 +1,8 @@
 """Deletion of the details of old deliveries, as the privacy page promises.
 
 In: editions closed longer ago than RETENTION_DELIVERY_DAYS. Out: their events deleted and the relay's answers cleared;
-clicks, misses and judged letters as old are gone, and all clicks of whoever took back their consent. What stays is that
-a reader was sent these papers, so that none comes twice. Bounded; may run twice and at once.
+clicks, misses and judged letters as old are gone, and all clicks of readers who withdrew their consent. What stays is
+that a reader was sent these papers, so that none comes twice. Bounded; may run twice and at once.
 """
 
 from __future__ import annotations

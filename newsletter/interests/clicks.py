@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 def note_click(delivery: Delivery, *, item: EditionItem, kind: str, now: datetime) -> None:
     """A link of a digest was followed. Kept once, of readers who agree at this very moment; nothing follows from it.
 
-    What came sooner than a person reads (a scanner of the mail) gives way to what comes later.
+    A click sooner than a person reads (a mail scanner) is replaced by a later one.
     """
     agreeing = Subscriber.objects.filter(state__in=lifecycle.ACTIVE, clicks_agreed_at__isnull=False)
     if not settings.CLICK_TRACKING or not agreeing.filter(pk=delivery.subscriber_id).exists():
@@ -33,5 +33,5 @@ def note_click(delivery: Delivery, *, item: EditionItem, kind: str, now: datetim
             Click.objects.bulk_create([row], ignore_conflicts=True)
             if delivery.sent_at and now >= delivery.sent_at + Click.TOO_SOON:
                 Click.objects.filter(**link, at__lt=delivery.sent_at + Click.TOO_SOON).update(at=now)
-    except DatabaseError:  # whoever wants to read gets there all the same
+    except DatabaseError:  # the reader gets to the paper anyway
         log.exception("A click of delivery %s is not counted", delivery.pk)

@@ -25,10 +25,9 @@ UNLISTED = date.min  # the day of papers of which none is known: after all other
 BEGUN = 5  # papers: a daily list with fewer does not take the front page before its day is over
 SHOWN = Q(merged_into__isnull=True, is_hidden=False)
 WITH_CODE = ~Q(code_url="")
-WORDS = frozenset(["title", "abstract"])  # with which the key sentence has to be chosen again, whoever writes them
-SORT_KEYS = frozenset(
-    ["listed_on", "published_on", "upvotes", "code_url"]
-)  # of which the paper's topics keep a copy, whoever writes
+WORDS = frozenset(["title", "abstract"])  # when one changes, the key sentence is chosen again
+# Copied to the paper's topics whenever one of them is written.
+SORT_KEYS = frozenset(["listed_on", "published_on", "upvotes", "code_url"])
 
 
 def day_of(to: str = "") -> Coalesce:

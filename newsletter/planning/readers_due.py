@@ -96,7 +96,7 @@ def overdue_readers(cadence: str, edition: Edition | None, *, now: datetime) -> 
     """The next chunk of readers whose hour passed longer ago than the grace.
 
     A reader who has the newest ``edition`` waits an hour for the next, and on when it closes for the next within that
-    hour: else whoever once got one early would get every later one as soon as it is frozen, in the middle of the
+    hour: otherwise a reader who once got one early would get every later one as soon as it is frozen, at
     night, and never at their own hour again.
     """
     late = Q(next_due_at__lt=now - grace(cadence))

@@ -131,7 +131,7 @@ class Subscriber(models.Model):
         indexes = [
             models.Index(fields=["address_hash"], name="subscribers_by_hash"),
             models.Index(fields=["cadence", "next_due_at"], condition=Q(state="confirmed"), name="confirmed_by_due"),
-            # Almost empty: whoever waits for a first digest does so for a minute. All others stand in no such index.
+            # Almost empty: a reader waits a minute for a first digest, and all others are not in it.
             models.Index(
                 fields=["welcome_due_at"], condition=Q(welcome_due_at__isnull=False), name="readers_to_welcome"
             ),

@@ -67,7 +67,7 @@ _ORDER = (ReportKind.POLICY, ReportKind.SOFT, ReportKind.HARD)
 
 def listen(receive: Callable[[Event, bytes], None]) -> Callable[..., None]:
     """Call ``receive`` with each event of any provider and its `letter_of`. Keep the receiver: the signal is weak."""
-    from anymail.signals import tracking  # the optional extra; only whoever configures webhooks needs it
+    from anymail.signals import tracking  # the optional extra, needed for webhooks alone
 
     def receiver(event: Any, esp_name: str, **_: object) -> None:
         ours = event_of(event)

@@ -23,7 +23,7 @@ KNOWN = (
     "and JSON lines with message_id and status."
 )
 SENT, REFUSED, BOUNCED, DEFERRED, UNKNOWN = "sent", "refused", "bounced", "deferred", "unknown"
-TAKEN = frozenset({SENT, BOUNCED, DEFERRED})  # the relay had it, whatever became of it there
+TAKEN = frozenset({SENT, BOUNCED, DEFERRED})  # the relay had it; the outcome there may differ
 
 _QUEUED = re.compile(r"([0-9A-Za-z]{5,20}): (.*)")
 _MESSAGE_ID = re.compile(r"message-id=<?([^>\s]*)>?$")
@@ -111,7 +111,7 @@ class Reading:
         yield from self._fates.values()
 
     def note(self, queue: str, status: str, text: str = "", *, message_id: str = "", sender: str = "") -> None:
-        """Something is said of a queue id: which message it is, or what became of it, in either order."""
+        """Take in a line about a queue id: its message or its outcome, in either order."""
         known = self._queue.get(queue, _Queued())
         known = known._replace(message_id=message_id or known.message_id, sender=sender or known.sender)
         if not _outranks(known.status, status):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 KEPT_BYTES = 64_000  # of each: a report says what it has to say long before
-KEPT_LETTERS = 5_000  # waiting: whoever floods the mailbox must not fill the database
+KEPT_LETTERS = 5_000  # waiting; a flooded mailbox must not fill the database
 SHOWN = 20_000  # characters of its text
 BY_OPERATOR = "operator"
 _ADDRESS = re.compile(r"[A-Za-z0-9._%+=/'-]{1,64}@[A-Za-z0-9.-]{1,255}")
@@ -124,7 +124,7 @@ def _text_of(part: Message) -> str:
 
 
 def readers_named(letter: Letter) -> list[str]:
-    """Addresses in the letter that are readers', for whoever judges it: that they stand there proves nothing."""
+    """Return readers' addresses found in the letter, for the operator who judges it. Being there proves nothing."""
     text = bytes(letter.data).decode("utf-8", "replace")
     found: dict[str, None] = dict.fromkeys(match.casefold() for match in _ADDRESS.findall(text)[:200])
     keys = []

@@ -69,7 +69,7 @@ def _is_news(edition: Edition, endpoint: WebhookEndpoint) -> bool:
 
 
 def _event_of(edition: Edition, *, now: datetime) -> WebhookEvent:
-    """The one event of this edition, written by whoever comes first."""
+    """Return the one event of this edition; the first caller writes it."""
     found = WebhookEvent.objects.filter(kind=Kind.EDITION_SENT, edition=edition).first()
     if found is not None:
         return found

@@ -116,7 +116,7 @@ async def _post(client: httpx.AsyncClient, letter: Letter, *, rules: FetchPolicy
         return came_of(None, f"no answer within {seconds:g} seconds")
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         return came_of(None, f"the connection failed: {type(error).__name__} {error}")
-    except Exception as error:  # an answer is a stranger's: whatever it breaks is its own try, not those of the others
+    except Exception as error:  # an answer is a stranger's: it may fail its own delivery, not the others
         log.exception("The answer of a webhook cannot be read")
         return came_of(None, f"the answer cannot be read: {type(error).__name__}")
 

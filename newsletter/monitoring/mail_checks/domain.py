@@ -228,7 +228,7 @@ def check_reverse_name(ip: str, *, lookup: Lookup) -> Finding:
     address = ipaddress.ip_address(ip)
     names = [name.rstrip(".") for name in lookup(address.reverse_pointer, "PTR")]
     if not names:
-        return Finding(Level.PROBLEM, subject, "None. Ask whoever gave you the address for a PTR record.")
+        return Finding(Level.PROBLEM, subject, "None. Ask the provider of the IP address for a PTR record.")
     kind = "A" if address.version == 4 else "AAAA"
     for name in names:
         if address in {ipaddress.ip_address(found) for found in lookup(name, kind)}:
