@@ -1,9 +1,10 @@
 """Verdicts ("more / less like this") and libraries -> how relevant each candidate of an edition is to each reader.
 
-In: verdicts and library entries of a block of readers, texts, topics and meanings of these and of the candidates. Out:
-arrays for `select`; and, once per edition, which papers somebody liked resemble each candidate. An entry counts as a
-like; a verdict on the same paper outranks it. Reads only; may run any number of times. A TextModel is learned once per
-edition, and only if some reader has judged enough papers.
+In: verdicts and library entries of a block of readers, without what these took out of their profiles; texts, topics and
+meanings of these and of the candidates. Out: arrays for `select`; once per edition, which papers somebody liked
+resemble each candidate; and what one reader's profile holds. An entry counts as a like; a verdict on the same paper
+outranks it. Reads only; may run any number of times. A TextModel is learned once per edition, and only if some reader
+has judged enough papers.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from django.db.models.functions import Coalesce, RowNumber
 
 from newsletter.catalogue.topics import embeddings
 from newsletter.interests import profile
-from newsletter.models import LibraryEntry, Paper, PaperTopic, Verdict
+from newsletter.models import LibraryEntry, Paper, PaperTopic, ProfileRemoval, Verdict
 from subscriptions.models import Topic
 
 BACKGROUND = 1000  # newest papers, from which the rarity of words is learnt
@@ -42,7 +43,7 @@ class _Fitted:
 
 
 @dataclass(slots=True)
-class _Opinion:
+class Opinion:
     """What one reader thinks of papers, latest first. An entry whose paper we do not know is minus its key."""
 
     liked: dict[int, float]  # paper -> weight
@@ -50,6 +51,16 @@ class _Opinion:
 
     def __len__(self) -> int:
         return len(self.liked) + len(self.disliked)
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """One reader's profile: the papers it is made of, how far it is trusted (0 to .7), and where it leads."""
+
+    opinion: Opinion
+    trust: float
+    words: Mapping[str, float]  # root of a word -> weight; negative leads away
+    topics: Mapping[int, float]  # topic -> weight against the mean of all topics
 
 
 class ReaderProfiles:
@@ -64,16 +75,63 @@ class ReaderProfiles:
 
     def of(self, readers: Sequence[int]) -> Relevance:
         """Relevance (readers x candidates) and trust (readers), or nothing when nobody here has judged five papers."""
-        opinions = self._opinions(readers)
+        opinions = self._telling_opinions(readers)
         if not self._papers or not opinions:
             return None, None
         fitted = self._learn()
+        papers, judged = self._judged_by(readers, opinions)
+        return profile.personal_relevance(papers, fitted.candidates, judged, usual=fitted.words.usual)
+
+    def portrait(self, reader: int) -> Portrait:
+        """What one reader's profile is made of and where it leads. Without five papers it leads nowhere."""
+        opinions = opinions_of([reader])
+        opinion = opinions.get(reader, Opinion({}, {}))
+        if not self._papers or len(opinion) < profile.JUDGED_MIN:
+            return Portrait(opinion, trust=0.0, words={}, topics={})
+        model = self._learn().words
+        papers, judged = self._judged_by([reader], opinions)
+        only = np.zeros(1, dtype=np.int64)
+        ((_, (words, rest)),) = profile.directions(papers, judged, only, usual=model.usual)
+        names, row = model.word_names, words.tocoo()
+        topics = dict(zip(_topics(), model.topic_weights(rest[0]).tolist(), strict=True))
+        removed = ProfileRemoval.objects.filter(subscriber=reader, kind=ProfileRemoval.Kind.TOPIC)
+        for topic in removed.values_list("topic_id", flat=True):
+            topics.pop(topic)
+        usual = sum(topics.values()) / max(1, len(topics))
+        return Portrait(
+            opinion,
+            trust=float(profile.trust_of(np.array([len(opinion)]))[0]),
+            words={names[column]: float(weight) for column, weight in zip(row.col, row.data, strict=True) if weight},
+            topics={topic: weight - usual for topic, weight in topics.items()},
+        )
+
+    def _judged_by(
+        self, readers: Sequence[int], opinions: Mapping[int, Opinion]
+    ) -> tuple[profile.Vectors, profile.Judged]:
+        """The papers that these readers judged, and who judged which how."""
         liked = [opinions[reader].liked if reader in opinions else {} for reader in readers]
         disliked = [opinions[reader].disliked if reader in opinions else {} for reader in readers]
         papers, row_of = self._vectors_of_judged({paper for papers in (*liked, *disliked) for paper in papers})
         weights = np.array([weight for papers in liked for weight in papers.values()], dtype=np.float32)
-        judged = profile.Judged(*_lists(liked, row_of), *_lists(disliked, row_of), liked_weights=weights)
-        return profile.personal_relevance(papers, fitted.candidates, judged, usual=fitted.words.usual)
+        removed = self._removed(readers)
+        return papers, profile.Judged(
+            *_lists(liked, row_of), *_lists(disliked, row_of), liked_weights=weights, removed=removed
+        )
+
+    def _removed(self, readers: Sequence[int]) -> profile.Removed | None:
+        rows = ProfileRemoval.objects.filter(subscriber__any_of=readers, kind__in=["word", "topic"])
+        taken = list(rows.values_list("subscriber_id", "word", "topic_id"))
+        if not taken:
+            return None
+        column_of = {topic: column for column, topic in enumerate(_topics())}
+        words: dict[int, list[str]] = defaultdict(list)
+        topics: dict[int, list[int]] = defaultdict(list)
+        for reader, word, topic in taken:
+            if topic is None:
+                words[reader].append(word)
+            else:
+                topics[reader].append(column_of[topic])
+        return self._learn().words.removed([(words[reader], topics[reader]) for reader in readers])
 
     def similar_liked(self) -> dict[int, list[int]]:
         """Candidate -> the papers liked by some reader that it is really like, the most alike first."""
@@ -96,20 +154,9 @@ class ReaderProfiles:
                 found[paper] = alike[:SIMILAR_KEPT]
         return found
 
-    def _opinions(self, readers: Sequence[int]) -> dict[int, _Opinion]:
+    def _telling_opinions(self, readers: Sequence[int]) -> dict[int, Opinion]:
         """The opinions of those readers who have judged or brought enough."""
-        found: dict[int, _Opinion] = defaultdict(lambda: _Opinion({}, {}))
-        verdicts = Verdict.objects.filter(subscriber__any_of=readers).order_by("-at", "-pk")
-        for reader, paper, value in verdicts.values_list("subscriber_id", "paper_id", "value").iterator():
-            opinion = found[reader]
-            if len(opinion) < REMEMBERED:
-                (opinion.liked if value > 0 else opinion.disliked)[paper] = 1.0
-        newest: dict[int, datetime] = {}
-        for reader, entry, known, at in _latest_entries(readers):
-            opinion, key = found[reader], known or -entry
-            age = (newest.setdefault(reader, at) - at).total_seconds() / 86_400
-            if key not in opinion.disliked:
-                opinion.liked.setdefault(key, 0.5 ** (age / HALF_LIFE_DAYS))
+        found = opinions_of(readers)
         return {reader: opinion for reader, opinion in found.items() if len(opinion) >= profile.JUDGED_MIN}
 
     def _learn(self) -> _Fitted:
@@ -148,15 +195,39 @@ class ReaderProfiles:
         return unknown if self._judged is None else self._judged.and_more(unknown), self._row_of | rows
 
 
+def opinions_of(readers: Sequence[int]) -> dict[int, Opinion]:
+    """The latest opinions of each of these readers who has any."""
+    found: dict[int, Opinion] = defaultdict(lambda: Opinion({}, {}))
+    verdicts = Verdict.objects.filter(subscriber__any_of=readers).exclude(ProfileRemoval.of_opinion())
+    verdicts = verdicts.order_by("-at", "-pk")
+    for reader, paper, value in verdicts.values_list("subscriber_id", "paper_id", "value").iterator():
+        opinion = found[reader]
+        if len(opinion) < REMEMBERED:
+            (opinion.liked if value > 0 else opinion.disliked)[paper] = 1.0
+    newest: dict[int, datetime] = {}
+    for reader, entry, known, at in _latest_entries(readers):
+        opinion, key = found[reader], known or -entry
+        age = (newest.setdefault(reader, at) - at).total_seconds() / 86_400
+        if key not in opinion.disliked:
+            opinion.liked.setdefault(key, 0.5 ** (age / HALF_LIFE_DAYS))
+    return dict(found)
+
+
 def _latest_entries(readers: Sequence[int]) -> Iterable[tuple[int, int, int | None, datetime]]:
     """Reader, entry, its paper and moment: the latest of each reader's library, newest first."""
     place = Window(RowNumber(), partition_by=F("subscriber_id"), order_by=[F("at").desc(), F("pk").desc()])
     came_since = Paper.objects.filter(arxiv_id=OuterRef("arxiv_id")).values("pk")
     entries = LibraryEntry.objects.filter(subscriber__any_of=readers)
     entries = entries.annotate(known=Coalesce(F("paper_id"), Subquery(came_since)))
-    telling = entries.exclude(known=None, title="", text="")  # of a number alone we know nothing
+    telling = entries.exclude(ProfileRemoval.of_opinion("known"))
+    telling = telling.exclude(known=None, title="", text="")  # of a number alone we know nothing
     latest = telling.annotate(place=place).filter(place__lte=REMEMBERED)
     return latest.order_by("-at", "-pk").values_list("subscriber_id", "pk", "known", "at").iterator()
+
+
+def _topics() -> list[int]:
+    """The topics in the order of their columns."""
+    return list(Topic.objects.order_by("pk").values_list("pk", flat=True))
 
 
 def _lists(papers_of: Sequence[Mapping[int, float]], row_of: Mapping[int, int]) -> tuple[profile.Ints, profile.Ints]:
@@ -171,7 +242,7 @@ def liked_by(readers: Sequence[int], *, among: Collection[int]) -> Iterable[tupl
     if not among:
         return ()
     liked = Verdict.objects.filter(subscriber__any_of=readers, paper__any_of=list(among), value__gt=0)
-    return liked.values_list("subscriber_id", "paper_id").iterator()
+    return liked.exclude(ProfileRemoval.of_opinion()).values_list("subscriber_id", "paper_id").iterator()
 
 
 class _Read:
@@ -186,9 +257,7 @@ class _Read:
         if entries:
             for pk, title, text in LibraryEntry.objects.filter(pk__any_of=entries).values_list("pk", "title", "text"):
                 self.texts[row_of[-pk]] = f"{title}\n{text}"
-        column_of = {
-            topic: column for column, topic in enumerate(Topic.objects.order_by("pk").values_list("pk", flat=True))
-        }
+        column_of = {topic: column for column, topic in enumerate(_topics())}
         self.topics = np.zeros((len(papers), len(column_of)), dtype=np.float32)
         for paper, topic, score in PaperTopic.objects.filter(paper__any_of=papers).values_list(
             "paper_id", "topic_id", "score"

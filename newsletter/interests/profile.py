@@ -10,7 +10,7 @@ mean of what was liked stays close to each of them (`python -m tests.bench.bench
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,15 @@ class Judged:
     disliked_indptr: Ints
     disliked: Ints
     liked_weights: Floats | None = None  # of each row of ``liked``; None: all weigh the same
+    removed: Removed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Readers x words and readers x the other columns, both sparse: 1 where a reader wants none of that to count."""
+
+    words: Any
+    rest: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +90,7 @@ class TextModel:
     ) -> None:
         from sklearn.feature_extraction.text import TfidfVectorizer  # half a second to load; not every run needs it
 
-        self._vectorizer = TfidfVectorizer(analyzer=_words, sublinear_tf=True, dtype=np.float32).fit([*texts, *fields])
+        self._vectorizer = TfidfVectorizer(analyzer=_roots, sublinear_tf=True, dtype=np.float32).fit([*texts, *fields])
         self._fields = self._vectorizer.transform(fields) if fields else None
         self._rarity = np.log(1 / (topics.mean(axis=0) + _RARE)).astype(np.float32)
         self._usual_meaning = None if meanings is None else _mean_of_known(meanings)
@@ -101,6 +110,34 @@ class TextModel:
             parts.append((filled * MEANING_SHARE**0.5).astype(np.float32))
         return Vectors(words, np.hstack(parts))
 
+    @property
+    def word_names(self) -> Sequence[str]:
+        """The word of each column, as `root_of` has it."""
+        names: Sequence[str] = self._vectorizer.get_feature_names_out()
+        return names
+
+    def topic_weights(self, rest: Floats) -> Floats:
+        """How much a paper about nothing but one topic gains by it, per topic."""
+        topics = len(self._rarity)
+        weights: Floats = rest[-topics - self._meaning_width :][:topics] * TOPIC_SHARE**0.5
+        if self._fields is not None:
+            weights = weights + rest[:topics] * PROFILE_SHARE**0.5
+        return weights
+
+    def removed(self, terms: Sequence[tuple[Sequence[str], Sequence[int]]]) -> Removed:
+        """Per reader the words and the columns of topics to leave out. Words of no paper are no matter."""
+        topics, width = len(self._rarity), len(self.usual)
+        starts = [width - self._meaning_width - topics, *([] if self._fields is None else [0])]
+        known = self._vectorizer.vocabulary_
+        roots = ((row, root) for row, (names, _) in enumerate(terms) for name in names for root in set(_roots(name)))
+        words = [(row, known[root]) for row, root in roots if root in known]
+        rest = [(row, start + topic) for row, (_, theirs) in enumerate(terms) for topic in theirs for start in starts]
+        return Removed(_ones(words, (len(terms), len(known))), _ones(rest, (len(terms), width)))
+
+    @property
+    def _meaning_width(self) -> int:
+        return 0 if self._usual_meaning is None else len(self._usual_meaning)
+
 
 def personal_relevance(papers: Vectors, candidates: Vectors, judged: Judged, *, usual: Floats) -> tuple[Floats, Floats]:
     """Relevance (readers x candidates, 0 to 1) and trust (readers, 0 to .7). All vectors come from one ``TextModel``.
@@ -108,25 +145,41 @@ def personal_relevance(papers: Vectors, candidates: Vectors, judged: Judged, *, 
     ``papers`` are the rows that ``judged`` speaks of, ``usual`` is that of their ``TextModel``. Rows of readers
     with fewer than five judged papers are .5 and their trust is 0.
     """
-    liked_of, disliked_of = np.diff(judged.liked_indptr), np.diff(judged.disliked_indptr)
-    count = liked_of + disliked_of
-    explicit, other = EXPLICIT * disliked_of, (1 - EXPLICIT) * BACKGROUND
-    likes = _means(len(papers), judged.liked_indptr, judged.liked, of=np.ones(len(count)), by=judged.liked_weights)
-    against = _means(len(papers), judged.disliked_indptr, judged.disliked, of=RESTRAINT * explicit / (explicit + other))
-    weights = (likes - against).tocsr()
-    held = (RESTRAINT * other / (explicit + other)).astype(np.float32)
+    count = np.diff(judged.liked_indptr) + np.diff(judged.disliked_indptr)
     relevance = np.full((len(count), len(candidates)), 0.5, dtype=np.float32)
     known = np.flatnonzero(count >= JUDGED_MIN)
-    for start in range(0, len(known), _READERS):
-        rows = known[start : start + _READERS]
-        taste = weights[rows]
-        margins = (candidates.words @ (taste @ papers.words).T.toarray()).T
-        margins += (taste @ papers.rest - held[rows, None] * usual) @ candidates.rest.T
+    for rows, (words, rest) in directions(papers, judged, known, usual=usual):
+        margins = (candidates.words @ words.T.toarray()).T
+        margins += rest @ candidates.rest.T
         spread = margins.std(axis=1, keepdims=True)
         steps = (margins - margins.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1)
         relevance[rows] = 1 / (1 + np.exp(-steps))
-    trust = np.where(count >= JUDGED_MIN, np.minimum(TRUST_MAX, count / FULL_TRUST), 0)
-    return relevance, trust.astype(np.float32)
+    return relevance, trust_of(count)
+
+
+def trust_of(judged: Ints) -> Floats:
+    """How far a profile of so many judged papers is trusted, from 0 to `TRUST_MAX`."""
+    return np.where(judged >= JUDGED_MIN, np.minimum(TRUST_MAX, judged / FULL_TRUST), 0).astype(np.float32)
+
+
+def directions(
+    papers: Vectors, judged: Judged, readers: Ints, *, usual: Floats
+) -> Iterator[tuple[Ints, tuple[Any, Floats]]]:
+    """Yield some of those readers and where they are drawn to: readers x words (sparse), readers x other columns."""
+    liked_of, disliked_of = np.diff(judged.liked_indptr), np.diff(judged.disliked_indptr)
+    explicit, other = EXPLICIT * disliked_of, (1 - EXPLICIT) * BACKGROUND
+    likes = _means(len(papers), judged.liked_indptr, judged.liked, of=np.ones(len(liked_of)), by=judged.liked_weights)
+    against = _means(len(papers), judged.disliked_indptr, judged.disliked, of=RESTRAINT * explicit / (explicit + other))
+    weights = (likes - against).tocsr()
+    held = (RESTRAINT * other / (explicit + other)).astype(np.float32)
+    for start in range(0, len(readers), _READERS):
+        rows = readers[start : start + _READERS]
+        taste = weights[rows]
+        words, rest = taste @ papers.words, taste @ papers.rest - held[rows, None] * usual
+        if judged.removed:
+            words = words - words.multiply(judged.removed.words[rows])
+            rest = rest * (1 - judged.removed.rest[rows].toarray())
+        yield rows, (words, rest)
 
 
 def similar_in_words(papers: Vectors, candidates: Vectors) -> Any:
@@ -153,6 +206,15 @@ def _means(papers: int, indptr: Ints, indices: Ints, *, of: NDArray[np.float64],
     return sparse.csr_matrix((weights, indices, indptr), shape=(len(counts), papers))
 
 
+def _ones(at: Sequence[tuple[int, int]], shape: tuple[int, int]) -> Any:
+    from scipy import sparse
+
+    rows, columns = zip(*at, strict=True) if at else ((), ())
+    found = sparse.csr_matrix((np.ones(len(at), np.float32), (rows, columns)), shape)
+    found.data[:] = 1  # of a place named twice
+    return found
+
+
 def _of_length(rows: NDArray[np.floating], share: float) -> Floats:
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     scaled: Floats = (rows / np.where(lengths > 0, lengths, 1) * share**0.5).astype(np.float32)
@@ -165,7 +227,17 @@ def _mean_of_known(meanings: Floats) -> Floats:
     return mean
 
 
-def _words(text: str) -> list[str]:
+def words_in(text: str) -> list[str]:
+    """The words that tell something, in lower case."""
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-    return [singular(word) for word in _WORD.findall(text.casefold()) if word not in ENGLISH_STOP_WORDS]
+    return [word for word in _WORD.findall(text.casefold()) if word not in ENGLISH_STOP_WORDS]
+
+
+def root_of(word: str) -> str:
+    """What words count as the same one: "agent" of "agents"."""
+    return singular(word)
+
+
+def _roots(text: str) -> list[str]:
+    return [root_of(word) for word in words_in(text)]

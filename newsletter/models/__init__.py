@@ -21,6 +21,7 @@ from newsletter.models.embeddings import PaperVector
 from newsletter.models.heartbeats_and_leases import Heartbeat, Lease
 from newsletter.models.library import LibraryEntry, LibraryLink
 from newsletter.models.papers import Merge, Paper, PaperQuerySet, PaperTopic
+from newsletter.models.profile_removals import ProfileRemoval
 from newsletter.models.search_index import SearchEntry, SearchMemory
 from newsletter.models.sending_pauses import DomainHold, PaceBucket, Stream
 from newsletter.models.sightings_and_signals import Sighting, Signal
@@ -59,6 +60,7 @@ __all__ = [
     "PaperQuerySet",
     "PaperTopic",
     "PaperVector",
+    "ProfileRemoval",
     "QueryHit",
     "Reconciliation",
     "SearchEntry",

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from copy import copy
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,8 @@ from newsletter.models import Delivery, Edition, EditionItem, PaperTopic
 from newsletter.planning.followed_picks import NOTHING, FollowedItems
 from newsletter.planning.readers_due import CHUNK, Due
 from subscriptions.models import EVERY_DAY, Subscriber, Topic, TopicPreference
+
+RULES = select.SelectionRules()
 
 
 class EditionPlan:
@@ -54,7 +58,8 @@ class EditionPlan:
             fit[self.column_of_paper[paper], self.topic_column[topic]] = score
             if is_primary:
                 primary[self.column_of_paper[paper]] = self.topic_column[topic]
-        self._followed = FollowedItems([(item[0], item[6]) for item in items], primary=primary.tolist())
+        self.item_ids = [pk for pk, *_rest in items]
+        self.followed = FollowedItems([(item[0], item[6]) for item in items], primary=primary.tolist())
         items = [item for item in items if item[4] != EditionItem.Standing.ALSO]
         scores = sorted((score for _, _, score, *_ in items), reverse=True)
         self.candidates = select.Candidates(
@@ -64,8 +69,8 @@ class EditionPlan:
             primary=primary[: len(items)],
             picks=np.array([item[3] == EditionItem.Lane.PICK for item in items], dtype=bool),
         )
-        self._shelf = select.CandidateSet(self.candidates, select.SelectionRules())
-        self._tastes = ReaderProfiles([paper for _, paper, *_rest in items])
+        self._shelf = select.CandidateSet(self.candidates, RULES)
+        self.profiles = ReaderProfiles([paper for _, paper, *_rest in items])
         # Liked paper -> (how many are more like it, candidate column), as written down when the edition was frozen.
         self._kin: dict[int, list[tuple[int, int]]] = defaultdict(list)
         for column, item in enumerate(items):
@@ -90,8 +95,14 @@ class EditionPlan:
                     earlier[edition][item] = column
         return earlier
 
-    def seen_by(self, readers: Sequence[Due]) -> dict[int, list[int]]:
-        """Reader -> candidate columns they had before, in any edition of any cadence.
+    def under(self, rules: select.SelectionRules) -> EditionPlan:
+        """The same plan by other rules: to tell which rule left a paper out."""
+        other = copy(self)
+        other._shelf = select.CandidateSet(self.candidates, rules)
+        return other
+
+    def seen_by(self, readers: Sequence[Due], *, before: datetime | None = None) -> dict[int, list[int]]:
+        """Reader -> candidate columns they had in any other edition of any cadence; only in digests due ``before``.
 
         Papers of a skipped thin digest count as had; papers of a held one come with the next digest.
         """
@@ -101,6 +112,8 @@ class EditionPlan:
         had = Delivery.objects.remembered()
         if skippers := [reader.pk for reader in readers if reader.thin_policy == Subscriber.ThinPolicy.SKIP]:
             had |= Delivery.objects.filter(skip_reason=Delivery.Skip.THIN, subscriber__any_of=skippers)
+        if before:
+            had = had.filter(due_at__lt=before)
         rows = had.filter(
             subscriber__any_of=[reader.pk for reader in readers], edition__any_of=list(self._earlier)
         ).values_list("subscriber_id", "edition_id", "picks")
@@ -109,16 +122,16 @@ class EditionPlan:
             seen[reader].extend(columns[item] for item, *_ in picks if item in columns)
         return seen
 
-    def choose(self, readers: Sequence[Due]) -> list[select.StoredPicks]:
+    def choose(self, readers: Sequence[Due], *, before: datetime | None = None) -> list[select.StoredPicks]:
         """Each reader's picks as JSON, in the order of the readers: ordered [item id, lane, reason]."""
         pks = [reader.pk for reader in readers]
         preferences = TopicPreference.objects.filter(subscriber__any_of=pks)
         return self.choose_by(
             readers,
             preferences.values_list("subscriber_id", "topic_id", "stance"),
-            seen=self.seen_by(readers),
-            profiles=self._tastes.of(pks),
-            follows=self._followed.follows_of(pks),
+            seen=self.seen_by(readers, before=before),
+            profiles=self.profiles.of(pks),
+            follows=self.followed.follows_of(pks),
             liked=liked_by(pks, among=self._kin),
         )
 
@@ -144,7 +157,7 @@ class EditionPlan:
                 mutes[row_of[reader], self.topic_column[topic]] = True
             else:
                 weights[row_of[reader], self.topic_column[topic]] = 2 if stance == TopicPreference.Stance.MORE else 1
-        own = self._followed.choose(follows, readers=readers, seen=seen, mutes=mutes)
+        own = self.followed.choose(follows, readers=readers, seen=seen, mutes=mutes)
         followed = [own.get(reader.pk, NOTHING) for reader in readers]
         ranked = len(self.candidates.item_ids)
         lists = [
@@ -175,7 +188,7 @@ class EditionPlan:
         )
         chosen = select.choose(self._shelf, block)
         rest = select.picks_as_json(chosen, self.candidates, [slug for _, slug in self.topics])
-        return list(map(self._followed.put_first, followed, rest))
+        return list(map(self.followed.put_first, followed, rest))
 
 
 def picks_for(edition: Edition, *, follows: Collection[str], mutes: Collection[str], limit: int) -> list[list[Any]]:

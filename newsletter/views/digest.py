@@ -36,14 +36,14 @@ VERDICTS = {"more": 1, "less": -1}
 @secret_page
 def digest(request: HttpRequest, token: str) -> HttpResponse:
     """Show the whole digest."""
-    delivery = _delivery(token)
+    delivery = delivery_of(token)
     return render(request, "newsletter/digest.html", _context(delivery, token, _items(delivery)))
 
 
 @secret_page
 def item(request: HttpRequest, token: str, item: int) -> HttpResponse:
     """Show one paper of the digest with its buttons; POST records the reader's verdict."""
-    delivery = _delivery(token)
+    delivery = delivery_of(token)
     entries = [entry for entry in _items(delivery) if entry["item"].pk == item]
     if not entries:
         raise Http404("This paper is not in this digest.")
@@ -92,7 +92,8 @@ def _act(request: HttpRequest, delivery: Delivery, entry: dict[str, Any], *, now
         (relevance_feedback.mute_topic if word == "mute" else relevance_feedback.unmute_topic)(delivery, topic=topic)
 
 
-def _delivery(token: str) -> Delivery:
+def delivery_of(token: str) -> Delivery:
+    """The digest that a token stands for, with its edition and reader; 404 when it is gone."""
     pk = links.row_of_token(SCOPE, token)
     rows = Delivery.objects.select_related("edition", "subscriber").exclude(subscriber__state=Subscriber.State.ERASED)
     delivery = rows.filter(pk=pk).first() if pk else None
