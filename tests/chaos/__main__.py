@@ -90,6 +90,7 @@ def main() -> int:
         "wrongly_suppressed": len(account.wrongly_suppressed),
         "recovery_s": round(recovery, 1),
         "sent_while_restored": after.left_while_restored,
+        "after_try_now_s": round(after.after_try_now, 1),
         "alarms_rang": len(after.rang),
         "alarms_silent": len(after.silent),
         "alarms_stuck": len(after.stuck),

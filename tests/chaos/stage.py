@@ -6,6 +6,7 @@ by. All of it ends with the `with` block, and with us if we are killed.
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 import time
@@ -25,6 +26,7 @@ from tests.services import PostgresServer, RedisServer
 
 WORKERS = 2
 CONNECTIONS = 4  # of each worker to the relay
+PROVIDER = ("provider", "secret")  # who may tell of bounces at the webhook
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Stage:
             "EMAIL_URL": self.relay.url,
             "VAR_DIR": str(self.folder),
             "BOUNCE_MAILBOX_URL": f"maildir://{self.mailbox}",
+            "ANYMAIL": json.dumps({"WEBHOOK_SECRET": ":".join(PROVIDER)}),
             "TICK_SECONDS": "1",
             "DELIVERY_LEASE_SECONDS": "5",
             "DELIVERY_RETRY_SECONDS": "3",
