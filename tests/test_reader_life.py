@@ -1,34 +1,49 @@
 """Whatever happens to a reader in whatever order, a model of a few lines says who may be mailed and with which wishes.
 
-Request, confirm, change, pause, move, bounce, complain, leave, undo, erase, come back, and a restored copy (export and
-import into an empty site), by Hypothesis, on either database.
+Request, confirm, change, pause, move, bounce and complain (by letters to the bounce mailbox), leave, undo, erase, come
+back, export and import into an empty site, dump and restore, by Hypothesis, on either database. PAPERBOY_EXAMPLES=500
+tries that many lives.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import itertools
+import mailbox
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.serializers import deserialize, serialize
 from django.db import transaction
-from hypothesis import settings
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from newsletter.delivery.after_restore import after_restore
+from newsletter.delivery.bounces import act_on_report
+from newsletter.delivery.compose_message import bounce_address
+from newsletter.models import Delivery, DeliveryEvent, Edition
 from subscriptions import address_change, csv_transfer, gdpr, lifecycle, links, schedule, suppression
 from subscriptions.addresses import Address, parse_address
 from subscriptions.lifecycle import Origin
-from subscriptions.models import Allowance, ConsentEvent, Notice, Subscriber, Suppression
+from subscriptions.models import Allowance, ConsentEvent, Notice, Subscriber, Suppression, TopicPreference
 from subscriptions.preferences import Preferences, preferences_of
 from tests.builders import NOON, make_topic
+from tests.environment import examples
+from tests.processes import ROOT
 
 ADDRESSES = [parse_address(text) for text in ("ada@example.net", "bob@example.org")]
 TOPICS = ("vision", "robotics")
 ACTIVE = {"confirmed", "paused"}
 SILENT = {"complaint", "admin"}
+LETTERS = {"bounce": "postfix-unknown-user.eml", "complaint": "complaint.eml"}
+IN_THE_LETTERS = b"b+1f.0123456789abcdef0123@papers.example.org"  # the address that our mail came from
+DUMPED = (Subscriber, TopicPreference, ConsentEvent, Notice, Suppression, Edition, Delivery, DeliveryEvent)
 addresses = st.sampled_from(ADDRESSES)
 any_preferences = st.builds(
     Preferences,
@@ -50,18 +65,33 @@ class Person:
     asked_at: Any = None
     left_at: Any = None
     paused_until: Any = None
-    was_confirmed: bool = False
+    confirmed_at: Any = None
+    moved_at: Any = None
+
+    def has_spoken_since(self, moment: datetime) -> bool:
+        """Whether its owner has confirmed the address since then: an older bounce says nothing of it any more."""
+        return any(at is not None and at > moment for at in (self.confirmed_at, self.moved_at))
+
+
+@dataclass
+class Model:
+    people: dict[str, Person]
+    barred: dict[str, str] = field(default_factory=dict)  # address -> reason
+    barred_at: dict[str, Any] = field(default_factory=dict)
+    mails: dict[int, tuple[str, datetime, int]] = field(default_factory=dict)  # delivery -> address, sent at, reader
 
 
 class ReadersLife(RuleBasedStateMachine):
+    letterbox: mailbox.Maildir
+
     def __init__(self) -> None:
         super().__init__()
         self.transaction = transaction.atomic()
         self.transaction.__enter__()
         self.now = NOON
-        self.people = {address.key: Person() for address in ADDRESSES}
-        self.barred: dict[str, str] = {}  # address -> reason
-        self.barred_at: dict[str, Any] = {}
+        self.model = Model({address.key: Person() for address in ADDRESSES})
+        self.numbers = itertools.count()
+        self.dump: tuple[str, Model, datetime] | None = None
 
     def teardown(self) -> None:
         transaction.set_rollback(True)
@@ -74,23 +104,23 @@ class ReadersLife(RuleBasedStateMachine):
     def row(self, address: Address) -> Subscriber | None:
         return Subscriber.objects.filter(address_key=address.key).first()
 
-    def bar(self, address: Address, reason: str) -> None:
-        if self.barred.get(address.key) not in SILENT or reason in SILENT:
-            self.barred[address.key] = reason
-        self.barred_at[address.key] = self.now
+    def bar(self, key: str, reason: str) -> None:
+        if self.model.barred.get(key) not in SILENT or reason in SILENT:
+            self.model.barred[key] = reason
+        self.model.barred_at[key] = self.now
 
     @rule(minutes=st.integers(1, 60 * 24 * 3))
     def wait(self, minutes: int) -> None:
         self.now += timedelta(minutes=minutes)
         lifecycle.resume_rested(now=self.now)
-        for person in self.people.values():
+        for person in self.model.people.values():
             if person.state == "paused" and person.paused_until <= self.now:
                 person.state, person.paused_until = "confirmed", None
 
     @rule(address=addresses, preferences=any_preferences)
     def request(self, address: Address, preferences: Preferences) -> None:
         Allowance.objects.all().delete()
-        person = self.people[address.key]
+        person = self.model.people[address.key]
         lifecycle.request(address, preferences=preferences, **self.act())
         if person.state in ACTIVE:
             return
@@ -99,26 +129,26 @@ class ReadersLife(RuleBasedStateMachine):
 
     @rule(address=addresses, chosen=st.none() | any_preferences)
     def confirm(self, address: Address, chosen: Preferences | None) -> None:
-        reader, person = self.row(address), self.people[address.key]
+        reader, person = self.row(address), self.model.people[address.key]
         if reader is None or person.asked is None:
             return
         asked = reader.consent_events.filter(kind=ConsentEvent.Kind.REQUESTED).latest("pk")
         was_void = (
             (person.left_at is not None and person.left_at >= person.asked_at)
-            or self.barred_at.get(address.key, person.asked_at - timedelta(1)) >= person.asked_at
-            or self.barred.get(address.key) in SILENT
+            or self.model.barred_at.get(address.key, person.asked_at - timedelta(1)) >= person.asked_at
+            or self.model.barred.get(address.key) in SILENT
         )
         done = lifecycle.confirm(asked, preferences=chosen, **self.act())
         assert done == (person.state in ACTIVE or not was_void)
         if person.state in ACTIVE or was_void:
             return
-        person.state, person.preferences, person.was_confirmed = "confirmed", chosen or person.asked, True
+        person.state, person.preferences, person.confirmed_at = "confirmed", chosen or person.asked, self.now
         person.left_at = person.paused_until = None
-        self.barred.pop(address.key, None)
+        self.model.barred.pop(address.key, None)
 
     @rule(address=addresses, preferences=any_preferences)
     def change(self, address: Address, preferences: Preferences) -> None:
-        reader, person = self.row(address), self.people[address.key]
+        reader, person = self.row(address), self.model.people[address.key]
         if reader is None:
             return
         zone = person.preferences.time_zone
@@ -130,7 +160,7 @@ class ReadersLife(RuleBasedStateMachine):
 
     @rule(address=addresses, days=st.integers(1, 30))
     def pause(self, address: Address, days: int) -> None:
-        reader, person = self.row(address), self.people[address.key]
+        reader, person = self.row(address), self.model.people[address.key]
         if reader is None:
             return
         day = schedule.local_day(self.now, reader.time_zone) + timedelta(days=days)
@@ -141,7 +171,7 @@ class ReadersLife(RuleBasedStateMachine):
 
     @rule(address=addresses)
     def resume(self, address: Address) -> None:
-        reader, person = self.row(address), self.people[address.key]
+        reader, person = self.row(address), self.model.people[address.key]
         if reader is not None:
             lifecycle.resume(reader, **self.act())
             if person.state == "paused":
@@ -149,7 +179,7 @@ class ReadersLife(RuleBasedStateMachine):
 
     @rule(address=addresses)
     def leave(self, address: Address) -> None:
-        reader, person = self.row(address), self.people[address.key]
+        reader, person = self.row(address), self.model.people[address.key]
         if reader is not None:
             lifecycle.unsubscribe(reader, **self.act())
             if person.state in ACTIVE | {"pending"}:
@@ -157,15 +187,15 @@ class ReadersLife(RuleBasedStateMachine):
 
     @rule(address=addresses)
     def undo(self, address: Address) -> None:
-        reader, person = self.row(address), self.people[address.key]
+        reader, person = self.row(address), self.model.people[address.key]
         if reader is None:
             return
         done = lifecycle.undo(reader, **self.act())
         may = (
             person.state == "unsubscribed"
-            and person.was_confirmed
+            and person.confirmed_at is not None
             and self.now - person.left_at <= timedelta(minutes=10)
-            and address.key not in self.barred
+            and address.key not in self.model.barred
         )
         assert done == may
         if may:
@@ -173,16 +203,49 @@ class ReadersLife(RuleBasedStateMachine):
             person.state, person.left_at = ("paused" if is_resting else "confirmed"), None
             person.paused_until = person.paused_until if is_resting else None
 
-    @rule(address=addresses, reason=st.sampled_from(["bounce", "complaint", "admin"]))
-    def report(self, address: Address, reason: str) -> None:
-        """What came back for a mail to this address, whoever has the address now."""
+    @rule(address=addresses)
+    def suppress_by_hand(self, address: Address) -> None:
         self.act()
-        hashed = links.address_hash(address.key)
-        suppression.suppress_address(hashed, reason=reason, source="test", now=self.now)
-        self.bar(address, reason)
-        person = self.people[address.key]
+        suppression.suppress_address(links.address_hash(address.key), reason="admin", source="test", now=self.now)
+        self.end(address.key, "admin")
+
+    def end(self, key: str, reason: str) -> None:
+        self.bar(key, reason)
+        person = self.model.people[key]
         if person.state not in {"nobody", "suppressed"}:
             person.state, person.left_at, person.paused_until = "suppressed", self.now, None
+
+    @rule(address=addresses)
+    def send(self, address: Address) -> None:
+        """A digest of an edition of its own, so that no storm is seen in what comes back."""
+        reader = self.row(address)
+        if reader is None or self.model.people[address.key].state != "confirmed":
+            return
+        self.act()
+        day = date(2020, 1, 1) + timedelta(days=next(self.numbers))
+        edition = Edition.objects.create(
+            cadence="daily", period_on=day, state="done", window_start_at=NOON, cutoff_at=NOON
+        )
+        row = Delivery.objects.create(
+            edition=edition, subscriber=reader, state="sent", local_on=day, due_at=self.now, sent_at=self.now,
+            expires_at=self.now, domain=reader.domain, address_hash=reader.address_hash,
+        )  # fmt: skip
+        self.model.mails[row.pk] = address.key, self.now, reader.pk
+
+    @precondition(lambda self: self.model.mails)
+    @rule(kind=st.sampled_from(sorted(LETTERS)), data=st.data())
+    def come_back(self, kind: str, data: st.DataObject) -> None:
+        """A letter about one of the mails, however old and whoever has its address now."""
+        self.act()
+        pk = data.draw(st.sampled_from(sorted(self.model.mails)))
+        key, sent_at, _reader = self.model.mails[pk]
+        text = (ROOT / "tests" / "data" / "bounces" / LETTERS[kind]).read_bytes()
+        text = text.replace(IN_THE_LETTERS, bounce_address(pk).encode())
+        self.letterbox.add(text.replace(b"\nMessage-ID: <", b"\nMessage-ID: <%d." % next(self.numbers)))
+        assert act_on_report.read_mailbox(now=self.now) == 1
+        assert act_on_report.act_on_events(now=self.now) == 1
+        if kind == "complaint" or not self.model.people[key].has_spoken_since(sent_at):
+            self.end(key, kind)
 
     @rule(address=addresses)
     def erase(self, address: Address) -> None:
@@ -190,13 +253,17 @@ class ReadersLife(RuleBasedStateMachine):
         if reader is not None:
             self.act()
             gdpr.erase(reader, now=self.now, method="test")
-            self.people[address.key] = Person()
-            self.bar(address, "erased")
+            self.model.people[address.key] = Person()
+            self.bar(address.key, "erased")
+            self.forget_mails_of(reader)
+
+    def forget_mails_of(self, reader: Subscriber) -> None:
+        self.model.mails = {pk: mail for pk, mail in self.model.mails.items() if mail[2] != reader.pk}
 
     @rule(source=addresses)
     def move(self, source: Address) -> None:
         (to,) = [address for address in ADDRESSES if address != source]
-        reader, person, there = self.row(source), self.people[source.key], self.people[to.key]
+        reader, person, there = self.row(source), self.model.people[source.key], self.model.people[to.key]
         if reader is None or person.state not in ACTIVE:
             return
         Allowance.objects.all().delete()
@@ -207,12 +274,15 @@ class ReadersLife(RuleBasedStateMachine):
             assert notice.kind == Notice.Kind.ALREADY, "its holder is told"
             return
         done = address_change.move(notice, **self.act())
-        assert done == (self.barred.get(to.key) not in SILENT)
+        assert done == (self.model.barred.get(to.key) not in SILENT)
         if done:
-            self.people[to.key], self.people[source.key] = replace(person, asked=None), Person()
-            self.barred.pop(to.key, None)
+            self.model.people[to.key], self.model.people[source.key] = (
+                replace(person, asked=None, moved_at=self.now),
+                Person(),
+            )
+            self.model.barred.pop(to.key, None)
 
-    @precondition(lambda self: any(person.state in ACTIVE for person in self.people.values()))
+    @precondition(lambda self: any(person.state in ACTIVE for person in self.model.people.values()))
     @rule()
     def carry_to_another_site(self) -> None:
         """Everybody is exported, the site is emptied, and the file is read: pending requests are left behind."""
@@ -221,20 +291,41 @@ class ReadersLife(RuleBasedStateMachine):
         csv.writer(out).writerows(csv_transfer.export_lines(states=states))
         Subscriber.objects.all().delete()
         Suppression.objects.all().delete()
+        self.model.mails = {}
         out.seek(0)
         refused: list[csv_transfer.Refusal] = []
         csv_transfer.import_readers(out, file_name="x.csv", now=self.now, on_refusal=refused.append)
         assert refused == []
-        for key, person in self.people.items():
+        for key, person in self.model.people.items():
             person.asked = None
             if person.state in {"pending", "nobody"}:
-                self.people[key] = Person()
-                self.barred.pop(key, None)  # known to the other site by its key only
+                self.model.people[key] = Person()
+                self.model.barred.pop(key, None)  # known to the other site by its key only
+
+    @rule()
+    def dump_rows(self) -> None:
+        rows = itertools.chain.from_iterable(model._default_manager.order_by("pk") for model in DUMPED)
+        self.dump = serialize("json", rows), deepcopy(self.model), self.now
+
+    @precondition(lambda self: self.dump)
+    @rule()
+    def restore_rows(self) -> None:
+        """What happened since the dump is forgotten, and nobody is owed a mail that may have left meanwhile."""
+        assert self.dump is not None
+        rows, model, dumped_at = self.dump
+        self.act()
+        for table in reversed(DUMPED):
+            table._default_manager.all().delete()
+        for row in deserialize("json", rows):
+            row.save()
+        after_restore(since=dumped_at, now=self.now)
+        self.model = deepcopy(model)
+        assert not Subscriber.objects.filter(next_due_at__lte=self.now).exists()
 
     @invariant()
     def rows_are_as_the_model_says(self) -> None:
         for address in ADDRESSES:
-            person, reader = self.people[address.key], self.row(address)
+            person, reader = self.model.people[address.key], self.row(address)
             assert (reader.state if reader else "nobody") == person.state
             if reader is None:
                 continue
@@ -249,17 +340,18 @@ class ReadersLife(RuleBasedStateMachine):
     @invariant()
     def only_who_agreed_and_is_not_barred_is_mailed(self) -> None:
         mailable = set(Subscriber.objects.mailable().values_list("address_key", flat=True))
-        assert mailable == {
-            key for key, person in self.people.items() if person.state == "confirmed" and key not in self.barred
-        }
+        confirmed = {key for key, person in self.model.people.items() if person.state == "confirmed"}
+        assert mailable == confirmed - self.model.barred.keys()
         in_force = dict(Suppression.objects.in_force().values_list("address_hash", "reason"))
-        assert in_force == {links.address_hash(key): reason for key, reason in self.barred.items()}
+        assert in_force == {links.address_hash(key): reason for key, reason in self.model.barred.items()}
 
 
 @pytest.mark.django_db
-def test_a_readers_life_goes_as_the_model_says() -> None:
+def test_a_readers_life_goes_as_the_model_says(settings: Any, tmp_path: Path) -> None:
+    settings.VAR_DIR, settings.BOUNCE_MAILBOX_URL = tmp_path, f"maildir://{tmp_path}/bounces"
+    ReadersLife.letterbox = mailbox.Maildir(tmp_path / "bounces")
     for slug in TOPICS:
         make_topic(slug)
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        ReadersLife, settings=settings(max_examples=20, stateful_step_count=25)
+        ReadersLife, settings=hypothesis_settings(max_examples=examples(20), stateful_step_count=30)
     )
