@@ -1,8 +1,10 @@
 """At most one digest per cadence and period, exactly one for each in which the reader was due: whatever they change.
 
 Editions of a whole season stand ready; a reader lives through it at made-up moments, in any zone, and the planner runs
-whenever they are due. The model is one line: the days served follow each other, none left out and none twice. What
-the reader's page says of the next digest, whenever they look at it, is what comes. PAPERBOY_EXAMPLES=500 tries as many.
+whenever they are due. The model is one line: the days served follow each other, none left out and none twice. (A day
+that a reader leaps by moving east is no loss while the editions follow each other; one they live twice by moving west
+has one digest.) What the reader's page says of the next digest, whenever they look at it, is what comes.
+PAPERBOY_EXAMPLES=200 tries that many examples of each test.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -112,7 +115,8 @@ class Life:
         row = self.reader.deliveries.exclude(pk__in=known).first()
         if row is None:  # a day that begins so early that its edition is still the one of the day before
             miss = Miss.objects.filter(subscriber=self.reader).latest("pk")
-            assert (miss.why, self.reader.cadence) == (Miss.Why.HAD_IT, "daily") or self.was_sent_now
+            is_second = miss.why == Miss.Why.DAY_TAKEN and self.reader.deliveries.filter(local_on=before).exists()
+            assert (miss.why, self.reader.cadence) == (Miss.Why.HAD_IT, "daily") or is_second or self.was_sent_now
         else:
             assert row.edition.cadence == self.reader.cadence
             assert (row.due_at, row.edition.period_on) == self.told
@@ -133,17 +137,14 @@ def born(**preferences: Any) -> Life:
     return Life(reader, BEGIN)
 
 
-def periods_between(cadence: str, first: date, last: date) -> list[date]:
-    found = [period_of(cadence, first)]
-    while found[-1] < period_of(cadence, last):
-        found.append(next_period(cadence, found[-1]))
-    return found
-
-
 def assert_none_lost_and_none_twice(life: Life, cadence: str) -> None:
     """That no period has two rows and no day two is held by the database and by the test of all rhythms below."""
-    days = {day for its, day in life.served if its == cadence}
-    assert sorted({period_of(cadence, day) for day in days}) == periods_between(cadence, min(days), max(days))
+    rows = Delivery.objects.filter(subscriber=life.reader, edition__cadence=cadence)
+    had = [(period_of(cadence, day), edition) for day, edition in rows.values_list("local_on", "edition__period_on")]
+    for before, after in pairwise(sorted({period_of(cadence, day) for its, day in life.served if its == cadence})):
+        if after != next_period(cadence, before):
+            last = max(edition for period, edition in had if period <= before)
+            assert next_period(cadence, last) == min(edition for period, edition in had if period >= after)
 
 
 hours = st.integers(0, 23)
