@@ -16,6 +16,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.management import get_commands, load_command_class
 
+from newsletter.admin import theme
 from newsletter.models import Delivery
 from tests import drawing
 from tests.processes import ROOT
@@ -177,6 +178,23 @@ def test_the_drawing_of_the_rooms_is_what_the_imports_say() -> None:
     found = drawing.MARKS.search(PAGES["docs/architecture.md"].read_text())
     assert found
     assert found[0] == drawing.drawing(), "run `make drawing`"
+
+
+def test_what_an_operator_is_told_to_press_or_open_at_night_is_there() -> None:
+    """*Buttons* and pages (`admin → …`) of the runbook and the handbook; “buttons” and commands of the alarms."""
+    desk = "".join(path.read_text() for path in (ROOT / "newsletter" / "admin").glob("*.py"))
+    buttons = set(re.findall(r"""(?:label=|"label": )_\("([^"]+)"\)""", desk))
+    pages = {str(title) for group in theme._PAGES.values() for title, *_ in group}
+    told = PAGES["docs/runbook.md"].read_text() + HANDBOOK
+    opened = re.findall(r"[Aa]dmin → ([A-Z].*)", told)
+    assert len(opened) > 20
+    for text in opened:
+        assert text.startswith(tuple(pages)), text
+    alarms = "".join(path.read_text() for path in (ROOT / "newsletter" / "monitoring").glob("*_alarms.py"))
+    pressed = re.findall(r"(?<!\*)\*([A-Z][^*\n]+)\*(?!\*)", PAGES["docs/runbook.md"].read_text())
+    pressed += re.findall(r"“([A-Z][^”]+)”", alarms)
+    assert set(pressed) - buttons - pages == set()
+    assert set(re.findall(r"manage\.py ([a-z_]+)", alarms)) <= own_commands()
 
 
 def test_the_version_stands_in_one_place_and_is_shown() -> None:

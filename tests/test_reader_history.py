@@ -43,10 +43,12 @@ def test_a_skipped_digest_says_why() -> None:
     assert "too late to be news" in history_of(row.subscriber)[0].detail
 
 
-def test_an_operator_asks_by_address() -> None:
-    row = sent()[0]
-    out = StringIO()
-    call_command("reader_history", row.subscriber.email.upper(), stdout=out)
-    assert "Gets daily digests" in out.getvalue()
-    with pytest.raises(CommandError, match="No reader has this address"):
-        call_command("reader_history", "nobody@example.net")
+def test_an_operator_asks_by_address_or_by_the_number_that_an_alarm_names() -> None:
+    reader = sent()[0].subscriber
+    for named in (reader.email.upper(), str(reader.pk)):
+        out = StringIO()
+        call_command("reader_history", named, stdout=out)
+        assert "Gets daily digests" in out.getvalue()
+    for named, what in (("nobody@example.net", "address"), ("9" * 18, "number")):
+        with pytest.raises(CommandError, match=f"No reader has this {what}"):
+            call_command("reader_history", named)

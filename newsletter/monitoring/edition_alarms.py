@@ -91,5 +91,5 @@ def reconciled(*, now: datetime) -> Iterator[Alarm]:
             Part.TICK,
             Name.READERS_FORGOTTEN,
             f"{count_of(forgotten, 'reader')} were due within {last.days} days and have neither a digest nor a reason"
-            f" (such as reader {last.report['readers']['examples'][0]}). manage.py reader_history shows each.",
+            f" (such as reader {last.report['readers']['examples'][0]}). manage.py reader_history NUMBER shows each.",
         )

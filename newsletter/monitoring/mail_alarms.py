@@ -157,7 +157,7 @@ def _of_edition(tally: Tally) -> Iterator[Alarm]:
             Part.DIGEST,
             Name.DIGESTS_FAILED,
             f"{tally.failed} of {tally.planned} digests of {tally.name} failed. Read the relay's answers in Deliveries,"
-            " then press “Retry the failed” on the edition's page.",
+            " then press “Retry failed digests” on the edition's page.",
         )
     if alarm_thresholds.is_many(tally.late, tally.planned):
         yield Alarm(
