@@ -167,6 +167,7 @@ def test_without_an_abstract_there_is_none() -> None:
         "It fell on seq. 08 by 3 %, see no. 4 of Math. Ann. 30.",
         "minWord counts to three.",
         r"\emph{Rain falls} on all.",
+        "It is $a_1 + a_2.$",
     ],
 )
 def test_abbreviations_initials_and_figures_end_no_sentence(sentence: str) -> None:
