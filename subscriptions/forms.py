@@ -22,11 +22,12 @@ from django.utils.translation import gettext_lazy as _
 
 from subscriptions import schedule
 from subscriptions.addresses import Address, parse_address
+from subscriptions.follows import QueryField
 from subscriptions.models import Follow, RefusedRequest, Subscriber, Topic, TopicPreference
-from subscriptions.preferences import Preferences, follow_key
+from subscriptions.preferences import Preferences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from datetime import date
 
 # Change the version with the words below or with the privacy page: the consent record keeps both.
@@ -43,7 +44,6 @@ DAYS = [
 ]
 REGIONS = ("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 LONGEST_PAUSE_DAYS = 366
-MOST_FOLLOWS = 100  # of one reader
 TOO_MANY = "too many"
 _STARTED_SALT = "subscriptions.forms.started"
 
@@ -177,12 +177,34 @@ class TopicsForm(RhythmForm):
         )
 
 
+class ConfirmForm(TopicsForm):
+    """What was asked for, for the mailbox's owner to change: a stranger may have typed it."""
+
+    follows = forms.MultipleChoiceField(required=False)
+
+    def __init__(self, *args: Any, asked: Preferences, **kwargs: Any) -> None:
+        shown = {**asked.columns, "topics": list(asked.stances), "follows": list(asked.follows)}
+        super().__init__(*args, **(kwargs | {"initial": shown}))
+        self.fields["follows"].choices = [(query, query) for query in asked.follows]  # type: ignore[attr-defined]
+
+    @property
+    def follow_rows(self) -> list[tuple[str, bool]]:
+        """Query, and whether it is ticked."""
+        ticked = set(self["follows"].value() or ())
+        return [(query, query in ticked) for query, _label in self.fields["follows"].choices]  # type: ignore[attr-defined]
+
+    def preferences(self, base: Preferences) -> Preferences:
+        follows = {query: base.follows[query] for query in self.cleaned_data["follows"]}
+        return replace(super().preferences(base), follows=follows)
+
+
 class SignupForm(TopicsForm):
     """Signing up. ``keep_empty`` is hidden from people, and no password manager knows its name; ``started`` says when
     a person first saw the form.
     """
 
     email = AddressField(widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+    follow = QueryField(required=False)
     keep_empty = forms.CharField(required=False)
     started = forms.CharField(required=False)
 
@@ -190,6 +212,10 @@ class SignupForm(TopicsForm):
     def address(self) -> Address:
         found: Address = self.cleaned_data["email"]
         return found
+
+    def preferences(self, base: Preferences) -> Preferences:
+        query = self.cleaned_data["follow"]
+        return replace(super().preferences(base), follows={query: Follow.Stance.FOLLOW.value} if query else {})
 
     @property
     def has_seen_form(self) -> bool:
@@ -281,29 +307,6 @@ def errors_of(*shown: forms.Form) -> list[tuple[str, str]]:
         for name, errors in form.errors.items()
         for error in errors
     ]
-
-
-class FollowForm(forms.Form):
-    """One query to follow, or to see nothing of."""
-
-    q = forms.CharField(label=_("What to follow"), max_length=Follow.LONGEST)
-
-    def __init__(self, *args: Any, known: Mapping[str, str], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._known = known
-
-    def clean_q(self) -> str:
-        text = " ".join(self.cleaned_data["q"].split())
-        if text not in self._known and len(self._known) >= MOST_FOLLOWS:
-            raise forms.ValidationError(
-                _("You follow %(most)d queries, and more are not possible. Remove one first.") % {"most": MOST_FOLLOWS},
-                code="most",
-            )
-        try:
-            follow_key(text)
-        except ValueError as error:
-            raise forms.ValidationError(str(error), code="query") from None
-        return text
 
 
 class PauseForm(forms.Form):

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils.module_loading import import_string
 
-from subscriptions import links, rate_limits, schedule
+from subscriptions import follows, links, rate_limits, schedule
 from subscriptions import refused_requests as refusals
 from subscriptions.addresses import parse_address
 from subscriptions.models import (
@@ -89,7 +89,8 @@ def request(address: Address, *, preferences: Preferences, now: datetime, method
     with transaction.atomic():
         reader = _reader_at(address)
         if reader.state in ACTIVE:
-            return owe_notice(reader, kind=Notice.Kind.ALREADY, now=now, context={})
+            wanted = {"follows": dict(preferences.follows)} if preferences.follows else {}
+            return owe_notice(reader, kind=Notice.Kind.ALREADY, now=now, context=wanted)
         asked = record(reader, ConsentEvent.Kind.REQUESTED, now=now, method=method, origin=origin, detail=preferences)
         context: dict[str, str | int] = {"request": asked.pk, "language": preferences.language}
         return owe_notice(reader, kind=Notice.Kind.CONFIRM, now=now, context=context)
@@ -105,9 +106,11 @@ def count_refusal(limit: str, *, now: datetime) -> None:
 def _keep_preferences(
     address: Address, *, preferences: Preferences, now: datetime, method: str, origin: Origin
 ) -> None:
-    """Record the request without a mail: an earlier one is on its way, and its link confirms the newest request."""
-    reader = Subscriber.objects.filter(address_key=address.key).exclude(state__in=ACTIVE).first()
-    if reader is not None:
+    """Record the request without a mail: an earlier one is on its way, and its link leads to the newest request."""
+    reader = Subscriber.objects.filter(address_key=address.key).first()
+    if reader is not None and reader.state in ACTIVE:
+        follows.offer(reader, preferences.follows, now=now)
+    elif reader is not None:
         record(reader, ConsentEvent.Kind.REQUESTED, now=now, method=method, origin=origin, detail=preferences)
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from newsletter import planning, search
 from newsletter.models import Delivery, StandingQuery
 from newsletter.search.standing_queries import follow_key
-from subscriptions import forms, gdpr, links
+from subscriptions import follows, gdpr, links
 from subscriptions.lifecycle import Origin
 from subscriptions.models import Follow, Subscriber
 from subscriptions.preferences import preferences_of
@@ -105,7 +105,7 @@ def test_saving_the_other_preferences_keeps_what_is_followed(client: Client, ali
 def test_there_is_an_end_to_what_one_reader_follows(
     client: Client, alice: Subscriber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forms, "MOST_FOLLOWS", 1)
+    monkeypatch.setattr(follows, "MOST_FOLLOWS", 1)
     post(client, alice, "follow", q="planners")
     assert "You follow 1 queries" in post(client, alice, "follow", q="grippers")
     assert followed(alice) == {"planners": "follow"}

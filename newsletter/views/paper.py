@@ -52,6 +52,7 @@ def paper(request: HttpRequest, pk: int) -> HttpResponse:
         "citation": citation_meta(found),
         "has_card": share_cards.can_draw(found.title),
         "whys": _whys(found),
+        "follow_authors": list(dict.fromkeys([*found.authors[:1], *found.authors[-1:]])),
         "sightings": _first_seen(found),
         "bibtex": bibtex(found),
         "similar": similar_to(found),

@@ -9,19 +9,16 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
-from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext
 from django.views.decorators.csrf import csrf_exempt
 
-from subscriptions import address_change, click_consent, gdpr, lifecycle, links, schedule
+from subscriptions import address_change, click_consent, follows, gdpr, lifecycle, links, schedule
 from subscriptions.addresses import parse_address
 from subscriptions.forms import (
-    FollowForm,
     LinkForm,
     MoveForm,
     PauseForm,
@@ -86,13 +83,16 @@ def _by_old_link(request: HttpRequest, token: str) -> HttpResponse:
 
 def _preferences_page(request: HttpRequest, reader: Subscriber, **over: Any) -> HttpResponse:
     today = schedule.local_day(timezone.now(), reader.time_zone)
+    tried = request.GET.get("q", "")
     kept = lifecycle.kept_preferences(reader, now=timezone.now())
     preferences = kept or preferences_of(reader)
     forms = {
         "form": PreferencesForm(preferences=preferences, counts_clicks=reader.clicks_agreed_at is not None),
         "pause": PauseForm(today=today),
         "moving": MoveForm(),
-        "following": FollowForm(known={}, initial={"q": request.GET.get("q", "")[: Follow.LONGEST]}),
+        "following": follows.FollowForm(
+            known={}, initial={} if "saved" in request.GET else {"q": tried[: Follow.LONGEST]}
+        ),
     }
     forms |= {name: over[name] for name in forms.keys() & over.keys()}
     context = {
@@ -101,7 +101,8 @@ def _preferences_page(request: HttpRequest, reader: Subscriber, **over: Any) -> 
         **forms,
         "errors": errors_of(*forms.values()),
         "follows": reader.follows.all(),
-        "preview": _preview(request.GET.get("q", "")),
+        "offered": follows.offered(reader, now=timezone.now()),
+        "preview": follows.preview(tried),
         "next_digest": next_digest_of(reader),
         "paused_until": local_time(reader.paused_until, reader),
         "is_active": reader.state in lifecycle.ACTIVE,
@@ -129,18 +130,10 @@ def _answer_about_clicks(request: HttpRequest, reader: Subscriber, *, agrees: bo
         click_consent.withdraw(reader, **_act(request))
 
 
-def _preview(query: str) -> Any:
-    """What the query would have brought; nothing when there is none, or it cannot be followed."""
-    try:
-        return import_string(settings.FOLLOW_PREVIEW)(query) if query.strip() else None
-    except ValueError as error:
-        return {"warning": str(error)}
-
-
 def _follow(request: HttpRequest, reader: Subscriber) -> HttpResponse:
     """Follow a query, or see nothing of it, and show what it would have brought."""
     before = preferences_of(reader)
-    form = FollowForm(posted(request), known=before.follows)
+    form = follows.FollowForm(posted(request), known=before.follows)
     if not form.is_valid():
         return _preferences_page(request, reader, following=form)
     query = form.cleaned_data["q"]

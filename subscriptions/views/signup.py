@@ -6,8 +6,6 @@ of an address.
 
 from __future__ import annotations
 
-from typing import Any
-
 from csp.decorators import csp_replace
 from django.conf import settings
 from django.core.exceptions import NON_FIELD_ERRORS
@@ -22,14 +20,22 @@ from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
-from subscriptions import lifecycle, links
+from subscriptions import follows, lifecycle, links
 from subscriptions import refused_requests as refusals
-from subscriptions.forms import TOO_MANY, SignupForm, TopicsForm, consent_words, errors_of
+from subscriptions.forms import TOO_MANY, ConfirmForm, SignupForm, consent_words, errors_of
 from subscriptions.lifecycle import TooMany
-from subscriptions.models import ConsentEvent, RefusedRequest, Subscriber
+from subscriptions.models import ConsentEvent, Follow, RefusedRequest, Subscriber
 from subscriptions.preferences import Preferences
 from subscriptions.tasks import wake_sender
-from subscriptions.views.guards import hide_timing, next_digest_of, origin_of, page, posted, secret_page, see_other
+from subscriptions.views.guards import (
+    hide_timing,
+    next_digest_of,
+    origin_of,
+    page,
+    posted,
+    secret_page,
+    see_other,
+)
 
 
 @csrf_exempt
@@ -38,7 +44,8 @@ from subscriptions.views.guards import hide_timing, next_digest_of, origin_of, p
 def subscribe(request: HttpRequest) -> HttpResponse:
     """The form. The banner of other pages posts here too, with the address alone: the rest has defaults."""
     if request.method != "POST":
-        return _signup_page(request, SignupForm())
+        wanted = {"follow": request.GET.get("follow", "")[: Follow.LONGEST], "topics": request.GET.getlist("topics")}
+        return _signup_page(request, SignupForm(initial=wanted))
     form = SignupForm(posted(request))
     is_accepted = _take_signup(request, form, method="banner")
     if request.accepts("application/json") and not request.accepts("text/html"):
@@ -107,6 +114,7 @@ def embed(request: HttpRequest) -> HttpResponse:
 
 def _signup_page(request: HttpRequest, form: SignupForm) -> HttpResponse:
     context = {"form": form, "errors": errors_of(form), "words": consent_words(), "nav": "subscribe"}
+    context["preview"] = follows.preview(request.GET.get("follow", ""))
     return render(request, "subscriptions/subscribe.html", context, status=_status(form))
 
 
@@ -129,7 +137,7 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
     if reader.state in lifecycle.ACTIVE:
         return _confirmed_page(request, reader)
     asked_for = lifecycle.preferences_asked(asked)
-    form = TopicsForm(posted(request) if request.method == "POST" else None, initial=_ticked(asked_for))
+    form = ConfirmForm(posted(request) if request.method == "POST" else None, asked=asked_for)
     if request.method != "POST" or not form.is_valid():
         context = {"form": form, "errors": errors_of(form), "reader": reader, "keep_zone": asked_for.time_zone != "UTC"}
         return render(request, "subscriptions/confirm.html", context)
@@ -145,11 +153,6 @@ def _request_of(token: str) -> ConsentEvent | None:
     requests = ConsentEvent.objects.select_related("subscriber").filter(kind=ConsentEvent.Kind.REQUESTED)
     asked = requests.filter(pk=pk).first() if pk is not None else None
     return None if asked is None or asked.subscriber.state == Subscriber.State.ERASED else asked
-
-
-def _ticked(preferences: Preferences) -> dict[str, Any]:
-    """Initial values of TopicsForm for these preferences."""
-    return {**preferences.columns, "topics": list(preferences.stances)}
 
 
 def _confirmed_page(request: HttpRequest, reader: Subscriber) -> HttpResponse:
