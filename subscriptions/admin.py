@@ -27,6 +27,7 @@ from subscriptions.links import address_hash
 from subscriptions.models import (
     ApiKey,
     ConsentEvent,
+    Follow,
     Notice,
     RefusedRequest,
     Subscriber,
@@ -62,6 +63,13 @@ class PreferenceInline(ReadOnly, TabularInline):  # type: ignore[misc]
     extra = 0
     hide_title = True
     fields = ("topic", "stance")
+
+
+class FollowInline(ReadOnly, TabularInline):  # type: ignore[misc]
+    model = Follow
+    extra = 0
+    hide_title = True
+    fields = ("text", "stance", "at")
 
 
 class ConsentInline(ReadOnly, TabularInline):  # type: ignore[misc]
@@ -164,7 +172,7 @@ class SubscriberAdmin(ShownFiltersOnly, ReadOnly, ModelAdmin):  # type: ignore[m
     ordering = ("-pk",)
     show_full_result_count = False
     list_per_page = 50
-    inlines = (PreferenceInline, ConsentInline, NoticeInline)
+    inlines = (PreferenceInline, FollowInline, ConsentInline, NoticeInline)
     exclude = ("unsubscribe_token", "unsubscribe_hash", "address_key", "weekdays")
     readonly_fields = ("days",)
     change_form_before_template = "admin/subscriptions/reader_panel.html"

@@ -16,24 +16,22 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError, transaction
 from django.db.models import Prefetch
 
-from subscriptions import lifecycle, links, schedule, suppression
+from subscriptions import follows, lifecycle, links, schedule, suppression
 from subscriptions.addresses import Address, parse_address
+from subscriptions.csv_cells import plain_cell, safe_cell
 from subscriptions.lifecycle import ACTIVE
-from subscriptions.models import ConsentEvent, Subscriber, Suppression, Topic, TopicPreference
-from subscriptions.preferences import Preferences
+from subscriptions.models import ConsentEvent, Follow, Subscriber, Suppression, Topic, TopicPreference
+from subscriptions.preferences import Preferences, follow_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
 CHUNK = 1000
 REQUIRED = ("email", "confirmed_at", "consent_source")
-PREFERENCES = ("topics", *Preferences().columns)
+PREFERENCES = ("topics", "follows", *Preferences().columns)
 HISTORY = ("state", "left_at", "paused_until", "clicks_agreed_at", "suppressed_for")
 STATES = frozenset(Subscriber.State.values) - {Subscriber.State.PENDING, Subscriber.State.ERASED}
 COLUMNS = (*REQUIRED, *PREFERENCES, *HISTORY)
-LONGEST_CELL = 2000
-# What a spreadsheet takes for the start of a formula, or for one after it trimmed the cell (ASVS 5.0, 1.2.10).
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 
 
 class UnreadableFile(Exception):
@@ -129,7 +127,7 @@ def _chunks(lines: Iterable[str]) -> Iterator[list[tuple[int, dict[str, str]]]]:
         for cells in reader:
             if not any(cell.strip() for cell in cells):
                 continue
-            chunk.append((reader.line_num, {name: _plain(cell) for name, cell in zip(header, cells, strict=False)}))
+            chunk.append((reader.line_num, {name: plain_cell(cell) for name, cell in zip(header, cells, strict=False)}))
             if len(chunk) == CHUNK:
                 yield chunk
                 chunk = []
@@ -201,6 +199,7 @@ def _preferences(cells: dict[str, str], *, topics: dict[str, int]) -> Preference
         mail_format=_choice(cells, "mail_format", base.mail_format, Subscriber.MailFormat.values),
         wants_outside=_choice(cells, "wants_outside", str(base.wants_outside), ["True", "False"]) == "True",
         stances=dict(_stance(word) for word in cells.get("topics", "").split()),
+        follows=_follows(cells.get("follows", "")),
     )
     if preferences.cadence not in Subscriber.Cadence.values:
         raise _Refused(f"cadence: not one of {', '.join(Subscriber.Cadence.values)}")
@@ -212,6 +211,13 @@ def _preferences(cells: dict[str, str], *, topics: dict[str, int]) -> Preference
         if stance not in TopicPreference.Stance.values:
             raise _Refused(f"topics: {stance!r} is not one of {', '.join(TopicPreference.Stance.values)}")
     return preferences
+
+
+def _follows(cell: str) -> dict[str, str]:
+    try:
+        return follows.from_cell(cell)
+    except ValueError as error:
+        raise _Refused(f"follows: {error}") from None
 
 
 def _stance(word: str) -> tuple[str, str]:
@@ -295,6 +301,11 @@ def _insert(
         for reader, row in zip(readers, rows, strict=True)
         for slug, stance in row.preferences.stances.items()
     )
+    Follow.objects.bulk_create(
+        one
+        for reader, row in zip(readers, rows, strict=True)
+        for one in follow_rows(reader, row.preferences.follows, now=now)
+    )
     ConsentEvent.objects.bulk_create(
         ConsentEvent(
             subscriber=reader,
@@ -351,7 +362,7 @@ def export_lines(*, states: Iterable[str]) -> Iterator[list[str]]:
     readers = (
         Subscriber.objects.filter(state__in=list(states), email__isnull=False)
         .order_by("pk")
-        .prefetch_related("preferences__topic", Prefetch("consent_events", consents, to_attr="consents"))
+        .prefetch_related("preferences__topic", "follows", Prefetch("consent_events", consents, to_attr="consents"))
     )
     after = 0
     while chunk := list(readers.filter(pk__gt=after)[:CHUNK]):
@@ -374,7 +385,8 @@ def _cells(reader: Any, *, reason: str) -> Iterator[str]:
         f"{one.topic.slug}:{one.stance}" + (f":{one.muted_from}" if one.muted_from else "")
         for one in reader.preferences.all()
     )
-    for name in PREFERENCES[1:]:
+    yield follows.as_cell({one.text: one.stance for one in reader.follows.all()})
+    for name in Preferences().columns:
         yield str(getattr(reader, name))
     yield reader.state
     for name in ("left_at", "paused_until", "clicks_agreed_at"):
@@ -384,16 +396,3 @@ def _cells(reader: Any, *, reason: str) -> Iterator[str]:
 
 def _iso(moment: datetime | None) -> str:
     return moment.isoformat() if moment else ""
-
-
-def safe_cell(text: str) -> str:
-    """With an apostrophe before what a spreadsheet would calculate. Import takes it off again."""
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
-
-
-def _plain(cell: str) -> str:
-    cell = cell[:LONGEST_CELL].strip()
-    if cell.startswith("'") and cell[1:].startswith(FORMULA_STARTS):
-        cell = cell[1:]
-    # What the database cannot store, and what would steer the terminal that refused lines are shown on, goes.
-    return "".join(char if char.isprintable() else " " * char.isspace() for char in cell).strip()

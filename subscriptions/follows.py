@@ -6,6 +6,7 @@ wait on a mail until the reader takes them. What queries mean is known elsewhere
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,26 @@ class FollowForm(forms.Form):
                 code="most",
             )
         return text
+
+
+def as_cell(follows: Mapping[str, str]) -> str:
+    """The follows of one reader in a cell of a CSV file; empty for none."""
+    return json.dumps(follows, ensure_ascii=False) if follows else ""
+
+
+def from_cell(cell: str) -> dict[str, str]:
+    """What `as_cell` wrote. ValueError with what is wrong: no JSON object, a stance or a query nobody can read."""
+    try:
+        found = json.loads(cell) if cell else {}
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError('not a JSON object such as {"author:bengio": "follow", "watermarking": "not"}')
+    for query, stance in found.items():
+        if stance not in Follow.Stance.values:
+            raise ValueError(f"not one of {', '.join(Follow.Stance.values)}: {stance!r}")
+        follow_key(query)
+    return found
 
 
 def preview(query: str) -> Any:

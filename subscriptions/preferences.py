@@ -82,18 +82,24 @@ def _store_stances(reader: Subscriber, preferences: Preferences) -> None:
 
 
 def _store_follows(reader: Subscriber, preferences: Preferences, *, now: datetime) -> None:
-    """Two texts that mean the same are one follow; what cannot be read any more stays where it is there."""
+    """What cannot be read any more stays where it is there."""
+    rows = follow_rows(reader, preferences.follows, now=now)
+    reader.follows.exclude(key__in=[row.key for row in rows]).exclude(text__in=preferences.follows).delete()
+    Follow.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["subscriber", "key"], update_fields=["stance"]
+    )
+
+
+def follow_rows(reader: Subscriber, follows: Mapping[str, str], *, now: datetime) -> list[Follow]:
+    """Rows, not stored, of the queries that can be read; two texts that mean the same are one."""
     rows: dict[str, Follow] = {}
-    for text, stance in preferences.follows.items():
+    for text, stance in follows.items():
         try:
             key = follow_key(text)
         except ValueError:
             continue  # it names a topic that is gone
         rows[key] = Follow(subscriber=reader, text=text, key=key, stance=stance, at=now)
-    reader.follows.exclude(key__in=rows).exclude(text__in=preferences.follows).delete()
-    Follow.objects.bulk_create(
-        rows.values(), update_conflicts=True, unique_fields=["subscriber", "key"], update_fields=["stance"]
-    )
+    return list(rows.values())
 
 
 def follow_key(text: str) -> str:

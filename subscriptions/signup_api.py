@@ -9,6 +9,7 @@ nothing that was sent.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import wraps
 from typing import Annotated, Any, Literal
@@ -26,10 +27,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from subscriptions import lifecycle, links, rate_limits
 from subscriptions.addresses import client_address
+from subscriptions.follows import OFFERED
 from subscriptions.forms import SignupForm
 from subscriptions.lifecycle import Origin, TooMany
-from subscriptions.models import ApiKey
-from subscriptions.preferences import Preferences
+from subscriptions.models import ApiKey, Follow
+from subscriptions.preferences import Preferences, follow_key
 from subscriptions.tasks import wake_sender
 from subscriptions.views.guards import hide_timing, plain
 
@@ -43,6 +45,7 @@ ACCEPTED = "If this address can be subscribed, its owner has been sent an email 
 WHAT_TO_SEND = {
     "email": "email: give one email address, such as ada@example.org, at a domain that we can send to.",
     "topics": "topics: give a list of slugs of our topics, as in the addresses of the pages under /topics/.",
+    "follows": "follows: give a list of at most 10 queries, each as somebody would type it into our search box.",
     "cadence": "cadence: give daily, weekly or monthly.",
     "hour": "hour: give a whole number from 0 to 23.",
     "time_zone": "time_zone: give an IANA name, such as Europe/Berlin.",
@@ -50,7 +53,7 @@ WHAT_TO_SEND = {
     "source_url": "source_url: give the http or https address of your form, at most 300 characters.",
     "ip": "ip: give the reader's IPv4 or IPv6 address.",
     "": "Send a JSON object with email and optionally "
-    "topics, cadence, hour, time_zone, consent_words, source_url and ip; nothing else.",
+    "topics, follows, cadence, hour, time_zone, consent_words, source_url and ip; nothing else.",
 }
 
 
@@ -68,6 +71,9 @@ class Signup(BaseModel):
 
     email: str = Field(max_length=254, json_schema_extra={"format": "email"})
     topics: list[str] = Field(default=[], max_length=100, description="Slugs of topics to follow.")
+    follows: list[Annotated[str, Field(max_length=Follow.LONGEST)]] = Field(
+        default=[], max_length=OFFERED, description="Queries to follow, in the words of the search box."
+    )
     cadence: Literal["daily", "weekly", "monthly"] = "daily"
     hour: int = Field(default=8, ge=0, le=23, strict=True, description="Local hour of the reader.")
     time_zone: str = Field(default="UTC", max_length=64, description="IANA name.")
@@ -155,6 +161,7 @@ def sign_up(request: HttpRequest, signup: Body[Signup]) -> Status[dict[str, str]
     form = SignupForm(signup.form_data)
     if not form.is_valid():
         raise HttpError(422, WHAT_TO_SEND[next(iter(form.errors))])
+    wanted = replace(form.preferences(Preferences()), follows=_follows(signup))
     origin = Origin(
         ip=signup.ip,
         source_url=plain(signup.source_url),
@@ -163,10 +170,15 @@ def sign_up(request: HttpRequest, signup: Body[Signup]) -> Status[dict[str, str]
         api_key=key_of(request).name,
     )
     try:
-        lifecycle.request(
-            form.address, preferences=form.preferences(Preferences()), now=timezone.now(), method="api", origin=origin
-        )
+        lifecycle.request(form.address, preferences=wanted, now=timezone.now(), method="api", origin=origin)
     except TooMany:
         raise HttpError(429, TOO_MANY) from None
     transaction.on_commit(wake_sender, robust=True)
     return Status(202, {"message": ACCEPTED})
+
+
+def _follows(signup: Signup) -> dict[str, str]:
+    try:
+        return {query: Follow.Stance.FOLLOW.value for query in signup.follows if follow_key(query)}
+    except ValueError:
+        raise HttpError(422, WHAT_TO_SEND["follows"]) from None

@@ -34,6 +34,7 @@ URL = "/api/v1/subscribers/"
 WISH = {
     "email": "Ada.L+papers@Example.NET",
     "topics": ["vision", "speech-audio"],
+    "follows": ["planners"],
     "cadence": "weekly",
     "hour": 0,
     "time_zone": "Asia/Kathmandu",

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from subscriptions import csv_transfer, gdpr, suppression
+from subscriptions import csv_cells, csv_transfer, gdpr, suppression
 from subscriptions.models import ConsentEvent, Subscriber, Suppression
+from subscriptions.preferences import follow_key
 from tests.builders import NOON, make_reader, make_topic
 
 pytestmark = pytest.mark.django_db
@@ -158,7 +159,7 @@ def test_an_export_comes_back_as_it_was(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\0"])
 def test_no_cell_of_an_export_is_a_formula(start: str) -> None:
-    assert csv_transfer.safe_cell(f"{start}SUM(A1)") == f"'{start}SUM(A1)"
+    assert csv_cells.safe_cell(f"{start}SUM(A1)") == f"'{start}SUM(A1)"
     make_reader("=cmd@example.net", language=f"{start}x".replace("\0", ""))  # PostgreSQL stores no NUL
     for cells in list(csv_transfer.export_lines(states=["confirmed"]))[1:]:
         assert not any(cell.startswith(start) for cell in cells)
@@ -184,7 +185,8 @@ def everything_carried() -> list[dict[str, Any]]:
         row = {name: value for name, value in vars(reader).items() if name[0] != "_" and name not in skipped}
         stances = reader.preferences.values_list("topic__slug", "stance", "muted_from").order_by("topic__slug")
         barred = Suppression.objects.filter(address_hash=reader.address_hash).values_list("reason", flat=True)
-        rows.append(row | {"stances": list(stances), "barred": list(barred)})
+        follows = reader.follows.values_list("text", "key", "stance")
+        rows.append(row | {"stances": list(stances), "barred": list(barred), "follows": list(follows)})
     return rows
 
 
@@ -198,6 +200,8 @@ def test_export_and_import_are_the_identity_for_every_wish_and_state() -> None:
     reader = make_reader("Confirmed@example.net", **odd)
     reader.preferences.create(topic=make_topic("vision"), stance="mute", muted_from="more")
     reader.preferences.create(topic=make_topic("robotics"), stance="more")
+    for query, stance in (('author:"Nora Quist"', "follow"), ("-image planners", "follow"), ("gripper", "not")):
+        reader.follows.create(text=query, key=follow_key(query), stance=stance, at=NOON)
     make_reader("paused@example.net", state="paused", paused_until=NOON + timedelta(days=9), next_due_at=None, **odd)
     make_reader("left@example.net", state="unsubscribed", **left, **odd)
     make_reader("never@example.net", state="unsubscribed", confirmed_at=None, **left)
@@ -220,6 +224,23 @@ def test_export_and_import_are_the_identity_for_every_wish_and_state() -> None:
     assert list(csv_transfer.export_lines(states=states)) == exported
 
 
+@pytest.mark.parametrize(
+    ("cell", "why"),
+    [
+        ("bengio", "not a JSON object"),
+        ('{"bengio": "love"}', "not one of follow, not"),
+        ('{"-image": "not"}', "leave out"),
+    ],
+)
+def test_follows_that_cannot_be_read_are_refused_with_the_reason(cell: str, why: str) -> None:
+    quoted = cell.replace('"', '""')
+    header = "email,confirmed_at,consent_source,follows"
+    tally, refused = run(f'a@example.net,{PROOF},"{quoted}"', f"b@example.net,{PROOF},", header=header)
+    assert tally.imported == 1
+    (refusal,) = refused
+    assert why in refusal.reason
+
+
 def test_empty_cells_and_lines_of_commas_are_no_refusal_and_the_language_is_the_sites(settings: Any) -> None:
     settings.LANGUAGE_CODE = "de"
     tally, refused = run(f"a@example.net,{PROOF},", ",,,,", "  , ,", header="email,confirmed_at,consent_source,state")
@@ -230,7 +251,7 @@ def test_empty_cells_and_lines_of_commas_are_no_refusal_and_the_language_is_the_
 def test_an_export_reads_readers_in_chunks(django_assert_max_num_queries: Any) -> None:
     for _ in range(20):
         make_reader(follows=("vision",))
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         assert len(list(csv_transfer.export_lines(states=["confirmed"]))) == 21
 
 

@@ -57,6 +57,7 @@ def full_reader() -> Subscriber:
     over |= {"next_on": NOON.date(), "left_at": NOON}
     reader = make_reader("alice@lovelace.example", **over)
     reader.preferences.create(topic=make_topic("vision"), stance="mute", muted_from="more")
+    reader.follows.create(text="planners", key="k", stance="not", at=NOON)
     return reader
 
 
@@ -84,6 +85,7 @@ def test_every_column_of_the_file_is_written_and_read() -> None:
     assert empty == {"suppressed_for"}, "only of those who are"
     assert row["topics"] == "vision:mute:more", "every field of a stance that is not a key"
     assert set(STANCE) == {"id", "subscriber", "topic", "stance", "muted_from"}
+    assert json.loads(row["follows"]) == {"planners": "not"}
 
 
 @pytest.mark.parametrize("field", READER)
@@ -93,6 +95,8 @@ def test_every_field_is_in_the_readers_own_export_or_is_a_key(field: str) -> Non
     assert (column in data["subscriber"]) != (field in SECRET)
     (stance,) = data["topicpreference"]
     assert (stance["topic"], stance["stance"], stance["muted_from"]) == (make_topic("vision").name, "mute", "more")
+    (follow,) = data["follow"]
+    assert (follow["text"], follow["stance"], follow["at"]) == ("planners", "not", NOON)
     json.dumps(data, cls=DjangoJSONEncoder)
 
 
@@ -109,6 +113,7 @@ def test_every_field_is_erased_or_says_why_it_stays(field: str) -> None:
         assert getattr(reader, field) in (None, "", default)
         assert before not in (None, ""), "the reader of this test had it"
     assert not reader.preferences.exists()
+    assert not reader.follows.exists()
 
 
 @pytest.mark.parametrize("wish", sorted(OTHER))

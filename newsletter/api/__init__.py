@@ -17,6 +17,7 @@ from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationEr
 
 from newsletter.api import editions, papers, search, submissions
 from newsletter.api.request_checks import error_response, with_rate_limit
+from subscriptions import follows_api
 from subscriptions import signup_api as readers
 
 if TYPE_CHECKING:
@@ -29,18 +30,23 @@ BROKEN = "Something went wrong on our side. Try again later."
 NO_KEY = "Send a valid key as 'Authorization: Bearer pb_…'. Ask the operator of this site for one."
 TOO_MANY = "Too many requests with this key. Wait, then try again."
 # What to send where a body makes no sense, by the address's name and the field; "" when no field is to blame.
-HINTS = {"signup": readers.WHAT_TO_SEND, "papers": submissions.WHAT_TO_SEND}
+HINTS = {
+    "signup": readers.WHAT_TO_SEND,
+    "papers": submissions.WHAT_TO_SEND,
+    "follows": follows_api.WHAT_TO_SEND,
+}
 
 api = NinjaAPI(
     title="Paperboy",
     version="1",
     description="Read papers, trends with their reasons, topics and editions: no key needed, limited per address. "
     "With a key: sign readers up (each confirms by email) and submit papers. "
+    "With the token of a preferences link: what that reader follows. "
     "Errors are a JSON object with one sentence in `message`.",
     docs_url=None,  # the usual pages are made of scripts; /api/ is ours
     urls_namespace="api",
 )
-for router in (papers.router, search.router, editions.router, readers.router):
+for router in (papers.router, search.router, editions.router, readers.router, follows_api.router):
     api.add_router("", router)
 
 

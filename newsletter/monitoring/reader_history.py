@@ -1,7 +1,7 @@
 """Everything we did for one reader, in order: the answer to "why did I not get it?".
 
-In: a subscriber. Out: lines of consent, notices, deliveries or why there was none, what came back, and what came into
-the library, oldest first.
+In: a subscriber. Out: lines of consent, notices, deliveries or why there was none, what came back, what came into
+the library and what they follow, oldest first.
 Reads only.
 """
 
@@ -25,7 +25,7 @@ class Line:
     """One event in a reader's history."""
 
     at: datetime
-    subject: str  # consent, notice, delivery, event, no digest, library, suppression
+    subject: str  # consent, notice, delivery, event, no digest, library, follow, suppression
     what: str
     detail: str = ""
 
@@ -38,6 +38,7 @@ def history_of(reader: Subscriber) -> list[Line]:
         *_deliveries(reader),
         *_misses(reader),
         *_library(reader),
+        *_follows(reader),
         *_suppressions(reader),
     ]
     return sorted(lines)[-LIMIT:]
@@ -98,6 +99,12 @@ def _library(reader: Subscriber) -> Iterator[Line]:
     for at, source, papers in came[:LIMIT]:
         what = ngettext("%d paper", "%d papers", papers) % papers
         yield Line(at, "library", what, str(LibraryEntry.Source(source).label))
+
+
+def _follows(reader: Subscriber) -> Iterator[Line]:
+    """What they follow now; what they followed before stands in the consent record."""
+    for row in reader.follows.order_by("-pk")[:LIMIT]:
+        yield Line(row.at, "follow", row.text, row.get_stance_display())
 
 
 def _suppressions(reader: Subscriber) -> Iterator[Line]:

@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from rich.progress import Progress
 
-from subscriptions import csv_transfer
+from subscriptions import csv_cells, csv_transfer
 
 log = logging.getLogger("subscriptions.audit")
 
@@ -40,7 +40,7 @@ class Command(BaseCommand):
 
         def tell(refusal: csv_transfer.Refusal) -> None:
             nonlocal shown
-            cells = [str(refusal.line), csv_transfer.safe_cell(refusal.email), refusal.reason]
+            cells = [str(refusal.line), csv_cells.safe_cell(refusal.email), refusal.reason]
             if refused is not None:
                 csv.writer(refused).writerow(cells)
             elif (shown := shown + 1) <= SHOWN:

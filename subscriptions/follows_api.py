@@ -1,0 +1,116 @@
+"""A reader's follows, for a program of theirs: list, add, remove with the token of their preferences link.
+
+In: JSON and `Authorization: Bearer TOKEN`, the last part of the link that was mailed to them; it works for a day. Out:
+the list after the change. Whoever has the link may do the same by hand; no key of an operator opens this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Literal
+
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja import Body, Router, Schema
+from ninja.decorators import decorate_view
+from ninja.errors import HttpError
+from ninja.security import HttpBearer
+from pydantic import BaseModel, ConfigDict
+
+from subscriptions import lifecycle
+from subscriptions.follows import FollowForm
+from subscriptions.models import Subscriber
+from subscriptions.preferences import preferences_of
+from subscriptions.signup_api import Message, guarded
+from subscriptions.views.guards import origin_of, reader_of
+
+NO_LINK = "Send the token of a preferences link as 'Authorization: Bearer …'. It ends the link we mailed."
+WHAT_TO_SEND = {
+    "query": "query: give what somebody would type into our search box, at most 300 characters.",
+    "stance": "stance: give follow, or not to leave papers out.",
+    "": "Send a JSON object with query and, to add one, optionally stance; nothing else.",
+}
+
+
+class LinkAuth(HttpBearer):
+    """The reader whose preferences link it is."""
+
+    def __call__(self, request: HttpRequest) -> Subscriber:
+        scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
+        return self.authenticate(request, token.strip() if scheme.lower() == "bearer" else "")
+
+    def authenticate(self, request: HttpRequest, token: str) -> Subscriber:
+        reader = reader_of(token)
+        if reader is None:
+            raise HttpError(401, NO_LINK)
+        return reader
+
+
+class Query(BaseModel):
+    """A query in the words of the search box."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    query: str
+
+
+class NewFollow(Query):
+    """A query to follow, or to leave out."""
+
+    stance: Literal["follow", "not"] = "follow"
+
+
+class OneFollow(Schema):
+    query: str
+    stance: str
+
+
+class Follows(Schema):
+    follows: list[OneFollow]
+
+
+router = Router(tags=["Readers"], auth=LinkAuth())
+ANSWERS: dict[Any, Any] = {200: Follows, (400, 401, 413, 422, 500): Message}
+
+
+@router.get("reader/follows/", response=ANSWERS, url_name="follows", summary="What a reader follows")
+@decorate_view(guarded)
+def list_follows(request: HttpRequest) -> dict[str, Any]:
+    """Everything the reader of the link follows or leaves out, the oldest first."""
+    return _told(request)
+
+
+@router.post("reader/follows/", response=ANSWERS, url_name="follows", summary="Follow a query, or leave it out")
+@decorate_view(guarded)
+def add_follow(request: HttpRequest, wanted: Body[NewFollow]) -> dict[str, Any]:
+    """Adding twice changes nothing; another stance replaces the one before."""
+    before = preferences_of(_reader(request)).follows
+    form = FollowForm({"q": wanted.query}, known=before)
+    if not form.is_valid():
+        raise HttpError(422, str(form.errors["q"].as_data()[0].messages[0]))
+    return _change(request, {**before, form.cleaned_data["q"]: wanted.stance})
+
+
+@router.delete("reader/follows/", response=ANSWERS, url_name="follows", summary="Follow a query no more")
+@decorate_view(guarded)
+def remove_follow(request: HttpRequest, unwanted: Body[Query]) -> dict[str, Any]:
+    """The query as the list has it; one that is not there changes nothing."""
+    before = preferences_of(_reader(request)).follows
+    return _change(request, {query: stance for query, stance in before.items() if query != unwanted.query})
+
+
+def _change(request: HttpRequest, follows: dict[str, str]) -> dict[str, Any]:
+    reader = _reader(request)
+    wanted = replace(preferences_of(reader), follows=follows)
+    lifecycle.change(reader, preferences=wanted, now=timezone.now(), method="api", origin=origin_of(request))
+    return _told(request)
+
+
+def _told(request: HttpRequest) -> dict[str, Any]:
+    rows = _reader(request).follows.values_list("text", "stance")
+    return {"follows": [{"query": text, "stance": stance} for text, stance in rows]}
+
+
+def _reader(request: HttpRequest) -> Subscriber:
+    reader: Subscriber = request.auth  # type: ignore[attr-defined]  # set by ninja from LinkAuth
+    return reader
