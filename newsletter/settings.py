@@ -250,6 +250,11 @@ _SOURCES = [
     if "\nPOLL_EVERY = " in file.read_text(encoding="utf-8")
 ]
 SOURCES = env.some_of("SOURCES", _SOURCES, default=[] if DEBUG else _SOURCES)
+# Where readers' own libraries are fetched from, when they ask for it.
+ZOTERO_API_URL = env.text("ZOTERO_API_URL", "https://api.zotero.org").rstrip("/")
+ORCID_API_URL = env.text("ORCID_API_URL", "https://pub.orcid.org").rstrip("/")
+for _name, _url in (("ZOTERO_API_URL", ZOTERO_API_URL), ("ORCID_API_URL", ORCID_API_URL)):
+    env.site_url(_name, _url, encrypted=not DEBUG)
 ARXIV_CATEGORIES = env.several(
     "ARXIV_CATEGORIES",
     r"[a-z]+(-[a-z]+)*(\.[a-z-]+)?",

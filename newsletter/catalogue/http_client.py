@@ -14,7 +14,8 @@ import re
 import socket
 import time
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
@@ -27,7 +28,9 @@ from subscriptions.retry_backoff import backoff
 
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=30), timedelta(hours=6)
 _REFUSED = {429, 503}
-_NO_SUCH_THING = {400, 404, 410}  # the question was wrong; the host is well, and the next question may be put to it
+_NO_SUCH_THING = frozenset(
+    {400, 404, 410}
+)  # the question was wrong; the host is well, and the next question may be put to it
 _REDIRECTED = {301, 302, 303, 307, 308}
 _RATE_LIMIT_RESET = re.compile(r"\bt=(\d{1,6})\b")
 _RATE_LIMIT_LEFT = re.compile(r"\br=0\b")
@@ -47,6 +50,7 @@ class FetchPolicy:
     max_bytes: int = 32 * 1024 * 1024
     silence: float = 20.0  # seconds without a byte
     in_all: float = 90.0  # seconds
+    wrong_questions: frozenset[int] = _NO_SUCH_THING  # answers after which the host may be asked something else at once
 
 
 WORLD = FetchPolicy()
@@ -58,6 +62,7 @@ class FetchResponse:
     body: bytes
     etag: str
     modified: str
+    headers: Mapping[str, str] = field(default_factory=dict, compare=False)  # names in any case
 
 
 class FetchError(Exception):
@@ -88,6 +93,7 @@ def fetch(
     spacing: timedelta,
     etag: str = "",
     modified: str = "",
+    headers: Mapping[str, str] | None = None,
     rules: FetchPolicy = WORLD,
 ) -> FetchResponse:
     """Send one request, following redirects among `hosts`. Raises FetchError, or HostBusy when another worker has the
@@ -96,6 +102,7 @@ def fetch(
     A FetchError without `retry_at` is about this one address: others of the host may be asked.
     """
     conditions = {name: value for name, value in (("If-None-Match", etag), ("If-Modified-Since", modified)) if value}
+    conditions |= headers or {}
     started = time.monotonic()
 
     def present() -> datetime:
@@ -108,13 +115,13 @@ def fetch(
         try:
             answer = asyncio.run(_ask(parts, conditions, content_types=content_types, rules=rules, seconds=left))
         except FetchError as error:
-            if error.status in _NO_SUCH_THING and error.wait is None:
+            if error.status in rules.wrong_questions and error.wait is None:
                 turn.pass_on(now=present())
             else:
                 error.retry_at = turn.give_back(now=present(), error=error)
             raise
         if isinstance(answer, FetchResponse):
-            turn.pass_on(now=present())
+            turn.pass_on(now=present() + _asked_backoff(answer))
             return answer
         turn.keep(now=present())
         url = urljoin(url, answer)
@@ -161,7 +168,7 @@ async def _ask(
                     raise FetchError(f"the host answered with {kind or 'something untyped'}", status=200)
                 body = await _read(response, rules=rules)
             etag, modified = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
-            return FetchResponse(response.status_code, body, etag[:200], modified[:64])
+            return FetchResponse(response.status_code, body, etag[:200], modified[:64], response.headers)
     except TimeoutError as error:
         raise FetchError(f"the answer took longer than {rules.in_all:.0f} seconds") from error
     except httpx.HTTPError as error:
@@ -284,6 +291,12 @@ def retry_after(response: httpx.Response) -> timedelta | None:
     if reset and (_RATE_LIMIT_LEFT.search(limit) or response.status_code in _REFUSED):
         return timedelta(seconds=int(reset[1]))
     return None
+
+
+def _asked_backoff(answer: FetchResponse) -> timedelta:
+    """The pause that a host under load asks for with an answer that it gives all the same (Zotero's Backoff header)."""
+    text = answer.headers.get("Backoff", "").strip()
+    return min(timedelta(seconds=int(text[:9])), _LONGEST_WAIT) if text.isdecimal() else timedelta()
 
 
 def user_agent() -> str:

@@ -1,7 +1,8 @@
 """A reader's library: what they brought or saved, and the form that takes a file or a list. Behind the manage link.
 
-In: a manage link at most a day old. Out: pages that change nothing on GET; LibraryEntry rows on POST; the library as
-a file, for a manage link or at an address that programs may keep until the reader revokes it.
+In: a manage link at most a day old; on request, what Zotero or ORCID answer. Out: pages that change nothing on GET;
+LibraryEntry rows on POST; the library as a file, for a manage link or at an address that programs may keep until the
+reader revokes it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 
+from newsletter.interests.fetch_library import Fetched, fetch_orcid, fetch_zotero
 from newsletter.interests.library import Reading, Refusal, read_library
 from newsletter.interests.library.entries import NOTE_LENGTH, storable
 from newsletter.interests.library.write_formats import write_bibtex, write_csl_json, write_ris
@@ -60,6 +62,12 @@ def library(request: HttpRequest, token: str) -> HttpResponse:
             LibraryLink.objects.get_or_create(subscriber=reader, defaults={"at": timezone.now()})
         case "revoke":
             LibraryLink.objects.filter(subscriber=reader).delete()
+        case "zotero":
+            fetched = fetch_zotero(data.get("library", ""), data.get("key", ""), start=_number(data.get("start", "")))
+            return _fetched_page(request, reader, token, fetched, source=LibraryEntry.Source.ZOTERO)
+        case "orcid":
+            fetched = fetch_orcid(data.get("orcid", ""))
+            return _fetched_page(request, reader, token, fetched, source=LibraryEntry.Source.ORCID)
         case _:
             return _bring(request, reader, token)
     return see_other(request.get_full_path())
@@ -93,6 +101,15 @@ def _bring(request: HttpRequest, reader: Subscriber, token: str) -> HttpResponse
     return _page(request, reader, token, reading=reading, added=added)
 
 
+def _fetched_page(
+    request: HttpRequest, reader: Subscriber, token: str, fetched: Fetched, *, source: LibraryEntry.Source
+) -> HttpResponse:
+    added = add_entries(reader, fetched.entries, source=source, now=timezone.now())
+    why = gettext(fetched.why).format(site=fetched.site)
+    is_anything = bool(fetched.entries) or not fetched.why
+    return _page(request, reader, token, added=added if is_anything else None, fetched=fetched, error=why)
+
+
 def brought_file(request: HttpRequest) -> bytes:
     """Return what was uploaded, else what was pasted; nothing when neither can be read."""
     pasted = posted(request).get("references", "")
@@ -109,6 +126,7 @@ def _page(
     *,
     reading: Reading | None = None,
     added: Added | None = None,
+    fetched: Fetched | None = None,
     error: str = "",
 ) -> HttpResponse:
     entries = Paginator(reader.library.select_related("paper").order_by("-at", "-pk"), SHOWN)
@@ -117,6 +135,7 @@ def _page(
         "token": token,
         "page": entries.get_page(request.GET.get("page")),
         "added": added,
+        "fetched": fetched,
         "refused": _told(reading.refused) if reading else [],
         "refused_beyond": max(0, len(reading.refused) - REFUSED_SHOWN) if reading else 0,
         "error": error,
