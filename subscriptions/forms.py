@@ -24,7 +24,7 @@ from subscriptions import schedule
 from subscriptions.addresses import Address, parse_address
 from subscriptions.follows import QueryField
 from subscriptions.models import Follow, RefusedRequest, Subscriber, Topic, TopicPreference
-from subscriptions.preferences import Preferences
+from subscriptions.preferences import Preferences, mark_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -261,6 +261,10 @@ class SignupForm(TopicsForm):
         return TimestampSigner(salt=_STARTED_SALT).sign("seen")
 
 
+_CHANGED_MEANWHILE = _(
+    "Your preferences have changed since you opened this page, perhaps in another tab. Below is what you filled in "
+    "here: press “Save” to keep it, or open the page again to see what is stored."
+)
 _ASK_AGAIN = {
     RefusedRequest.Reason.FAST: _("That was faster than we expect of a person. Please press the button once more."),
     RefusedRequest.Reason.HIDDEN: _(
@@ -275,11 +279,12 @@ _ASK_AGAIN = {
 }
 
 
+def too_many_words() -> str:
+    return str(_ASK_AGAIN[TOO_MANY])
+
+
 class LinkForm(forms.Form):
     email = AddressField(widget=forms.EmailInput(attrs={"autocomplete": "email"}))
-
-    def ask_again(self) -> None:
-        self.add_error(None, forms.ValidationError(_ASK_AGAIN[TOO_MANY], code=TOO_MANY))
 
 
 class MoveForm(forms.Form):
@@ -288,9 +293,6 @@ class MoveForm(forms.Form):
     def __init__(self, *args: Any, present: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.present = present
-
-    def ask_again(self) -> None:
-        self.add_error("new_email", forms.ValidationError(_ASK_AGAIN[TOO_MANY], code=TOO_MANY))
 
     def clean_new_email(self) -> Address:
         address: Address = self.cleaned_data["new_email"]
@@ -345,6 +347,7 @@ class PreferencesForm(RhythmForm):
             self.fields["counts_clicks"].label = click_words()
         else:
             del self.fields["counts_clicks"]
+        self.fields["seen"] = forms.CharField(required=False, widget=forms.HiddenInput)
         for topic in self.known_topics:
             self.fields[f"topic-{topic.slug}"] = forms.ChoiceField(
                 label=topic.local_name, choices=[("", ""), *TopicPreference.Stance.choices], required=False
@@ -358,6 +361,18 @@ class PreferencesForm(RhythmForm):
 
     def clean_language(self) -> str:
         return self.cleaned_data["language"] or self.before.language
+
+    @property
+    def seen_now(self) -> str:
+        return mark_of(replace(self.before, follows={}))  # the form does not hold them
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse to overwrite what was saved since the page was opened, unless it is the same."""
+        super().clean()
+        seen = self.cleaned_data.pop("seen", "")
+        if not self.errors and seen not in {"", self.seen_now} and self.preferences() != self.before:
+            raise forms.ValidationError(_CHANGED_MEANWHILE, code="changed")
+        return self.cleaned_data
 
     @property
     def stance_rows(self) -> Iterator[tuple[Topic, str, list[tuple[str, str, bool]]]]:

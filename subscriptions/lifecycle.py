@@ -30,7 +30,7 @@ from subscriptions.preferences import Preferences, preferences_from, preferences
 from subscriptions.transactional_mails import SILENT, owe_notice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import date
 
     from django.db.models import QuerySet
@@ -157,10 +157,12 @@ def confirm(
     return True
 
 
-def ask_link(address: Address, *, now: datetime, origin: Origin, kept: Preferences | None = None) -> Notice | None:
+def ask_link(
+    address: Address, *, now: datetime, origin: Origin, kept: Mapping[str, Any] | None = None
+) -> Notice | None:
     """Mail the preferences link to this address, if a reader has it.
 
-    ``kept``: what they filled in on the page of an expired link; the new page shows it, unsaved.
+    ``kept``: what they filled in on the page of an expired link ("action", "fields"); the new page shows it, unsaved.
     Raises TooMany when a limit that many share is reached.
     """
     if reached := rate_limits.link_refusal(address, client=origin.ip, now=now):
@@ -168,22 +170,23 @@ def ask_link(address: Address, *, now: datetime, origin: Origin, kept: Preferenc
     reader = Subscriber.objects.filter(address_key=address.key).exclude(state=Subscriber.State.PENDING).first()
     if reader is None:
         return None
-    context = {"kept": asdict(kept)} if kept else {}
+    context = {"kept": dict(kept)} if kept else {}
     if not reached:
         return owe_notice(reader, kind=Notice.Kind.MANAGE, now=now, context=context)
-    if kept and (newest := _links_sent(reader, now=now).first()):  # one is there already: it shows the newest wishes
+    if kept and (newest := _links_sent(reader, now=now).first()):  # one is there already: it shows the newest
         Notice.objects.filter(pk=newest.pk).update(context=context)
     return None
 
 
-def kept_preferences(subscriber: Subscriber, *, now: datetime) -> Preferences | None:
-    """Preferences filled in on the page of an expired link and not saved yet; None when there are none."""
+def kept_fields(subscriber: Subscriber, *, now: datetime) -> Mapping[str, Any]:
+    """What was filled in on the page of an expired link and is not saved yet: see ask_link. Empty: nothing."""
     newest = _links_sent(subscriber, now=now).first()
-    return preferences_from(newest.context["kept"]) if newest and "kept" in newest.context else None
+    return newest.context.get("kept", {}) if newest else {}
 
 
-def drop_kept_preferences(subscriber: Subscriber) -> None:
-    Notice.objects.filter(subscriber=subscriber, kind=Notice.Kind.MANAGE).update(context={})
+def drop_kept_fields(subscriber: Subscriber, *, action: str) -> None:
+    links_sent = Notice.objects.filter(subscriber=subscriber, kind=Notice.Kind.MANAGE)
+    links_sent.filter(context__kept__action=action).update(context={})
 
 
 def _links_sent(subscriber: Subscriber, *, now: datetime) -> QuerySet[Notice]:

@@ -5,7 +5,8 @@ In: a reader's rows, or what a form, a file or a consent record holds. Out: a fr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+import hashlib
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -47,6 +48,11 @@ def preferences_of(subscriber: Subscriber) -> Preferences:
     stances = dict(subscriber.preferences.order_by("topic__slug").values_list("topic__slug", "stance"))
     columns = {name: getattr(subscriber, name) for name in Preferences().columns}
     return Preferences(**columns, stances=stances, follows=dict(subscriber.follows.values_list("text", "stance")))
+
+
+def mark_of(preferences: Preferences) -> str:
+    """A short mark that is another for other preferences."""
+    return hashlib.sha256(repr(sorted(asdict(preferences).items())).encode()).hexdigest()[:16]
 
 
 def preferences_from(stored: Mapping[str, Any]) -> Preferences:

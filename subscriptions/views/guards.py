@@ -8,7 +8,7 @@ happens in a request: rows are committed and the sender is woken.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any
@@ -27,10 +27,9 @@ from django.views.decorators.http import require_http_methods
 
 from subscriptions import lifecycle, links, schedule
 from subscriptions.addresses import Address, client_address
-from subscriptions.forms import FORM_VERSION, LinkForm, errors_of
+from subscriptions.forms import FORM_VERSION, LinkForm, too_many_words
 from subscriptions.lifecycle import Origin, TooMany
 from subscriptions.models import Subscriber
-from subscriptions.preferences import Preferences
 from subscriptions.tasks import wake_sender
 
 View = Callable[..., HttpResponse]
@@ -91,9 +90,14 @@ def _reader_of(link: links.ManageLink | None) -> Subscriber | None:
     return reader if link is not None and reader is not None and link.fits(reader) else None
 
 
-def link_expired(request: HttpRequest, *, may_leave: bool = False) -> HttpResponse:
-    context = {"about": "manage", "may_leave": may_leave}
-    return render(request, "subscriptions/link_expired.html", context, status=410)
+def is_of_the_erased(token: str) -> bool:
+    """Whether a manage link was mailed to somebody whose data has been erased since."""
+    link = links.read_manage_token(token, now=timezone.now(), max_age=timedelta.max)
+    return link is not None and Subscriber.objects.filter(pk=link.subscriber_id, email__isnull=True).exists()
+
+
+def link_expired(request: HttpRequest, **context: Any) -> HttpResponse:
+    return render(request, "subscriptions/link_expired.html", {"about": "manage"} | context, status=410)
 
 
 def origin_of(request: HttpRequest, *, came_from: str = "", words: str = "") -> Origin:
@@ -136,14 +140,16 @@ def next_digest_of(reader: Subscriber) -> dict[str, Any] | None:
     return {"due": local_time(due_at, reader), "is_now": due_at <= timezone.now(), "edition": edition}
 
 
-def mail_link(request: HttpRequest, address: Address, *, kept: Preferences | None = None) -> HttpResponse:
-    """Send the link to the preferences, and say that it is on its way; or that too many ask for one."""
+def mail_link(request: HttpRequest, address: Address, *, kept: Mapping[str, Any] | None = None) -> HttpResponse:
+    """Send the link to the preferences, and say that it is on its way; or that too many ask for one.
+
+    The page never names ``address``: whoever has an old mail or a forwarded digest may be somebody else.
+    """
     try:
         lifecycle.ask_link(address, now=timezone.now(), origin=origin_of(request), kept=kept)
     except TooMany:
-        form = LinkForm({"email": address.email})
-        form.is_valid()
-        form.ask_again()
-        return render(request, "subscriptions/ask_link.html", {"form": form, "errors": errors_of(form)}, status=429)
+        form = LinkForm(initial={"email": posted(request).get("email", "")})
+        context = {"form": form, "errors": [("", too_many_words())]}
+        return render(request, "subscriptions/ask_link.html", context, status=429)
     transaction.on_commit(wake_sender, robust=True)
     return see_other(reverse("subscriptions:sent"), query="about=kept" if kept else "about=link")

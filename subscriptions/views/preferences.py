@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
+from django import forms
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -16,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.csrf import csrf_exempt
 
-from subscriptions import address_change, click_consent, follows, gdpr, lifecycle, links, schedule
+from subscriptions import address_change, click_consent, follows, gdpr, lifecycle, links, schedule, typed_fields
 from subscriptions.addresses import parse_address
 from subscriptions.forms import (
     LinkForm,
@@ -25,12 +26,14 @@ from subscriptions.forms import (
     PreferencesForm,
     click_words,
     errors_of,
+    too_many_words,
 )
 from subscriptions.models import Follow, Notice, Subscriber
-from subscriptions.preferences import preferences_of
+from subscriptions.preferences import Preferences, preferences_of
 from subscriptions.tasks import wake_sender
 from subscriptions.views.guards import (
     hide_timing,
+    is_of_the_erased,
     link_expired,
     local_time,
     mail_link,
@@ -63,43 +66,61 @@ def preferences(request: HttpRequest, token: str) -> HttpResponse:
         return _by_old_link(request, token)
     if request.method != "POST":
         return _preferences_page(request, reader)
-    act = _ACTIONS.get(posted(request).get("action", "save"), _save)
-    return act(request, reader)
+    action = posted(request).get("action", "save")
+    if action in _ONLY_ACTIVE and reader.state not in lifecycle.ACTIVE:
+        return see_other(request.path)  # they left in another tab: the page says so
+    return _ACTIONS.get(action, _save)(request, reader)
 
 
 def _by_old_link(request: HttpRequest, token: str) -> HttpResponse:
     """What an expired link still allows: unsubscribe, and have a new one mailed that keeps what was filled in."""
-    reader = reader_of_old_link(token)
+    if is_of_the_erased(token):
+        return render(request, "subscriptions/erased.html", status=410)
+    reader, data = reader_of_old_link(token), posted(request)
     if reader is None or request.method != "POST":
-        return link_expired(request, may_leave=reader is not None)
-    action = posted(request).get("action", "save")
+        return link_expired(request, may_leave=reader is not None, typed=_typed(data))
+    action = data.get("action", "save")
     if action == "leave":
-        lifecycle.unsubscribe(reader, **_act(request))
+        lifecycle.unsubscribe(reader, reason=plain(data.get("reason", "")), **_act(request))
         return render(request, "subscriptions/left.html", {})
-    form = PreferencesForm(posted(request), preferences=preferences_of(reader))
-    kept = form.preferences() if action == "save" and form.is_valid() else None
+    fields = typed_fields.fields_of(_form(action, reader), data) if action in _FORMS else {}
+    kept = {"action": action, "fields": fields} if fields else None
     return mail_link(request, parse_address(str(reader.email)), kept=kept)
 
 
+def _typed(data: Any) -> list[tuple[str, str]]:
+    """What was filled in on a page whose link tells nobody, in words."""
+    today = timezone.now().date()
+    following = follows.FollowForm(known={})
+    shown = (PreferencesForm(preferences=Preferences()), following, PauseForm(today=today), MoveForm())
+    return [line for form in shown for line in typed_fields.in_words(form, data)]
+
+
+def _form(action: str, reader: Subscriber, data: Any = None) -> forms.Form:
+    """The form of the page that ``action`` sends."""
+    if action == "pause":
+        return PauseForm(data, today=schedule.local_day(timezone.now(), reader.time_zone))
+    if action == "move":
+        return MoveForm(data, present=str(reader.email))
+    if action in {"follow", "leave-out"}:
+        return follows.FollowForm(data, known=preferences_of(reader).follows)
+    counts_clicks = reader.clicks_agreed_at is not None
+    return PreferencesForm(data, preferences=preferences_of(reader), counts_clicks=counts_clicks)
+
+
 def _preferences_page(request: HttpRequest, reader: Subscriber, **over: Any) -> HttpResponse:
-    today = schedule.local_day(timezone.now(), reader.time_zone)
     tried = request.GET.get("q", "")
-    kept = lifecycle.kept_preferences(reader, now=timezone.now())
-    preferences = kept or preferences_of(reader)
-    forms = {
-        "form": PreferencesForm(preferences=preferences, counts_clicks=reader.clicks_agreed_at is not None),
-        "pause": PauseForm(today=today),
-        "moving": MoveForm(),
-        "following": follows.FollowForm(
-            known={}, initial={} if "saved" in request.GET else {"q": tried[: Follow.LONGEST]}
-        ),
-    }
-    forms |= {name: over[name] for name in forms.keys() & over.keys()}
+    shown = {name: _form(action, reader) for action, name in _FORMS.items()}
+    shown["following"].initial = {} if "saved" in request.GET else {"q": tried[: Follow.LONGEST]}
+    kept = lifecycle.kept_fields(reader, now=timezone.now())
+    if kept:
+        shown[_FORMS[kept["action"]]] = _form(kept["action"], reader, typed_fields.as_data(kept["fields"]))
+    shown |= {name: over[name] for name in shown.keys() & over.keys()}
     context = {
         "reader": reader,
         "kept": kept,
-        **forms,
-        "errors": errors_of(*forms.values()),
+        **shown,
+        "errors": errors_of(*shown.values()),
         "follows": reader.follows.all(),
         "offered": follows.offered(reader, now=timezone.now()),
         "preview": follows.preview(tried),
@@ -116,9 +137,13 @@ def _save(request: HttpRequest, reader: Subscriber) -> HttpResponse:
     if not form.is_valid():
         return _preferences_page(request, reader, form=form)
     lifecycle.change(reader, preferences=form.preferences(), **_act(request))
-    lifecycle.drop_kept_preferences(reader)
     _answer_about_clicks(request, reader, agrees=form.cleaned_data.get("counts_clicks"))
-    return see_other(request.path, query="saved=wishes")
+    return _done(request, reader, action="save", saved="wishes")
+
+
+def _done(request: HttpRequest, reader: Subscriber, *, action: str, saved: str) -> HttpResponse:
+    lifecycle.drop_kept_fields(reader, action=action)
+    return see_other(request.path, query=f"saved={saved}")
 
 
 def _answer_about_clicks(request: HttpRequest, reader: Subscriber, *, agrees: bool | None) -> None:
@@ -132,14 +157,15 @@ def _answer_about_clicks(request: HttpRequest, reader: Subscriber, *, agrees: bo
 
 def _follow(request: HttpRequest, reader: Subscriber) -> HttpResponse:
     """Follow a query, or see nothing of it, and show what it would have brought."""
-    before = preferences_of(reader)
-    form = follows.FollowForm(posted(request), known=before.follows)
+    before, action = preferences_of(reader), posted(request)["action"]
+    form = _form(action, reader, posted(request))
     if not form.is_valid():
         return _preferences_page(request, reader, following=form)
     query = form.cleaned_data["q"]
-    stance = Follow.Stance.NOT if posted(request).get("action") == "leave-out" else Follow.Stance.FOLLOW
+    stance = Follow.Stance.NOT if action == "leave-out" else Follow.Stance.FOLLOW
     wanted = replace(before, follows={**before.follows, query: stance.value})
     lifecycle.change(reader, preferences=wanted, **_act(request))
+    lifecycle.drop_kept_fields(reader, action=action)
     return see_other(request.path, query=urlencode({"saved": stance.value, "q": query}) + "#follows")
 
 
@@ -151,12 +177,12 @@ def _unfollow(request: HttpRequest, reader: Subscriber) -> HttpResponse:
 
 
 def _pause(request: HttpRequest, reader: Subscriber) -> HttpResponse:
-    form = PauseForm(posted(request), today=schedule.local_day(timezone.now(), reader.time_zone))
+    form = _form("pause", reader, posted(request))
     if not form.is_valid():
         return _preferences_page(request, reader, pause=form)
     until = schedule.local_midnight(form.cleaned_data["until"], reader.time_zone)
     lifecycle.pause(reader, until=until, **_act(request))
-    return see_other(request.path, query="saved=pause")
+    return _done(request, reader, action="pause", saved="pause")
 
 
 def _resume(request: HttpRequest, reader: Subscriber) -> HttpResponse:
@@ -185,19 +211,22 @@ def _erase(request: HttpRequest, reader: Subscriber) -> HttpResponse:
 
 
 def _ask_move(request: HttpRequest, reader: Subscriber) -> HttpResponse:
-    form = MoveForm(posted(request), present=str(reader.email))
+    form = _form("move", reader, posted(request))
     if not form.is_valid():
         return _preferences_page(request, reader, moving=form)
     to = form.cleaned_data["new_email"]
     try:
         address_change.ask_move(reader, to=to, now=timezone.now(), origin=origin_of(request))
     except lifecycle.TooMany:
-        form.ask_again()
+        form.add_error("new_email", too_many_words())
         return _preferences_page(request, reader, moving=form)
     transaction.on_commit(wake_sender, robust=True)
-    return see_other(request.path, query="saved=move")
+    return _done(request, reader, action="move", saved="move")
 
 
+# What the page calls the form of an action.
+_FORMS = {"save": "form", "follow": "following", "leave-out": "following", "pause": "pause", "move": "moving"}
+_ONLY_ACTIVE = frozenset({"pause", "resume", "move"})
 _ACTIONS = {
     "move": _ask_move,
     "save": _save,
@@ -224,10 +253,10 @@ def move(request: HttpRequest, token: str) -> HttpResponse:
     requests = Notice.objects.select_related("subscriber").filter(kind=Notice.Kind.MOVE)
     notice = requests.filter(pk=pk).first() if pk is not None else None
     if notice is None:
-        return link_expired(request)
+        return link_expired(request, about="move")
     if request.method != "POST":
         return render(request, "subscriptions/move.html", {"address": notice.context["to"]})
     if not address_change.move(notice, now=now, method="move page", origin=origin_of(request)):
-        return link_expired(request)
+        return link_expired(request, about="move")
     transaction.on_commit(wake_sender, robust=True)
     return render(request, "subscriptions/moved.html", {"address": notice.context["to"]})

@@ -6,6 +6,8 @@ of an address.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from csp.decorators import csp_replace
 from django.conf import settings
 from django.core.exceptions import NON_FIELD_ERRORS
@@ -20,12 +22,12 @@ from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
-from subscriptions import follows, lifecycle, links
+from subscriptions import follows, lifecycle, links, typed_fields
 from subscriptions import refused_requests as refusals
-from subscriptions.forms import TOO_MANY, ConfirmForm, SignupForm, consent_words, errors_of
+from subscriptions.forms import TOO_MANY, ConfirmForm, SignupForm, TopicsForm, consent_words, errors_of
 from subscriptions.lifecycle import TooMany
 from subscriptions.models import ConsentEvent, Follow, RefusedRequest, Subscriber
-from subscriptions.preferences import Preferences
+from subscriptions.preferences import Preferences, preferences_of
 from subscriptions.tasks import wake_sender
 from subscriptions.views.guards import (
     hide_timing,
@@ -132,10 +134,10 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
     now = timezone.now()
     asked = _request_of(token)
     if asked is None:
-        return render(request, "subscriptions/link_expired.html", {"about": "confirm"}, status=410)
+        return _void_link(request)
     reader = asked.subscriber
     if reader.state in lifecycle.ACTIVE:
-        return _confirmed_page(request, reader)
+        return _confirmed_page(request, reader, is_other=_chose_otherwise(request, asked))
     asked_for = lifecycle.preferences_asked(asked)
     form = ConfirmForm(posted(request) if request.method == "POST" else None, asked=asked_for)
     if request.method != "POST" or not form.is_valid():
@@ -143,9 +145,36 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, "subscriptions/confirm.html", context)
     preferences = form.preferences(asked_for) if "topics_shown" in form.data else None
     if not lifecycle.confirm(asked, preferences=preferences, now=now, method="confirm page", origin=origin_of(request)):
-        return render(request, "subscriptions/link_expired.html", {"about": "confirm"}, status=410)
+        return _void_link(request)
     reader.refresh_from_db()
     return _confirmed_page(request, reader)
+
+
+def _void_link(request: HttpRequest) -> HttpResponse:
+    """A confirmation link that confirms nothing. What was chosen behind it goes into the form that gets a new one."""
+    data = posted(request)
+    typed = typed_fields.fields_of(TopicsForm(), data)
+    if not typed:
+        return render(request, "subscriptions/link_expired.html", {"about": "confirm"}, status=410)
+    chosen = {name: values if name == "topics" else values[0] for name, values in typed.items()}
+    form = SignupForm(initial=chosen | {"follow": data.get("follows", "")[: Follow.LONGEST]})
+    again = gettext(
+        "This link no longer works, so nothing was confirmed. What you chose is still below: enter your address to get "
+        "a new link."
+    )
+    context = {"form": form, "errors": [("id_email", again)], "words": consent_words(), "keep_zone": True}
+    return render(request, "subscriptions/subscribe.html", context, status=410)
+
+
+def _chose_otherwise(request: HttpRequest, asked: ConsentEvent) -> bool:
+    """Whether a reader who is confirmed presses again behind the same link, in another tab, with other choices."""
+    asked_for = lifecycle.preferences_asked(asked)
+    form = ConfirmForm(posted(request) if request.method == "POST" else None, asked=asked_for)
+    if "topics_shown" not in form.data or not form.is_valid():
+        return False
+    now, chosen = preferences_of(asked.subscriber), form.preferences(asked_for)
+    shown = {name: getattr(chosen, name) for name in ("stances", "follows", *lifecycle.RHYTHM) if name != "weekdays"}
+    return replace(now, **shown) != now
 
 
 def _request_of(token: str) -> ConsentEvent | None:
@@ -155,9 +184,10 @@ def _request_of(token: str) -> ConsentEvent | None:
     return None if asked is None or asked.subscriber.state == Subscriber.State.ERASED else asked
 
 
-def _confirmed_page(request: HttpRequest, reader: Subscriber) -> HttpResponse:
+def _confirmed_page(request: HttpRequest, reader: Subscriber, *, is_other: bool = False) -> HttpResponse:
     context = {
         "reader": reader,
+        "is_other": is_other,
         "next_digest": next_digest_of(reader),
         "is_welcomed": settings.WELCOME_DIGEST and reader.welcome_due_at is not None,
     }

@@ -20,7 +20,7 @@ from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import Origin
 from subscriptions.models import Subscriber
 from subscriptions.preferences import preferences_of
-from subscriptions.views.guards import mail_link, origin_of, plain, posted, secret_page, see_other
+from subscriptions.views.guards import mail_link, next_digest_of, origin_of, plain, posted, secret_page, see_other
 
 FEW_PAPERS = 5
 REST = timedelta(weeks=4)
@@ -38,7 +38,10 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
         has_left = reader is not None and reader.state not in lifecycle.ACTIVE
         return render(request, "subscriptions/unsubscribe.html", {"reader": reader, "has_left": has_left})
     data = posted(request)
+    is_active = reader is not None and reader.state in lifecycle.ACTIVE
     if data.get("action") in _INSTEAD:
+        if reader is not None and not is_active:
+            return _left_page(request, reader, now=now)
         fewer = reader is not None and _INSTEAD[data["action"]](reader, now=now, origin=origin_of(request))
         return render(request, "subscriptions/fewer.html", {"action": data["action"], "fewer": fewer})
     if data.get("action") == "link":
@@ -46,8 +49,13 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
             return mail_link(request, parse_address(reader.email))
         return see_other(reverse("subscriptions:sent"), query="about=link")
     if data.get("action") == "undo":
-        is_back = reader is not None and lifecycle.undo(reader, now=now, method="undo", origin=origin_of(request))
-        return render(request, "subscriptions/back.html" if is_back else "subscriptions/left.html", {})
+        if reader is None or not (
+            is_active or lifecycle.undo(reader, now=now, method="undo", origin=origin_of(request))
+        ):
+            return render(request, "subscriptions/left.html", {})
+        reader.refresh_from_db()
+        context = {"reader": reader, "next_digest": next_digest_of(reader)}
+        return render(request, "subscriptions/back.html", context)
     if reader is not None:
         by_program = data.get("List-Unsubscribe") == "One-Click"
         lifecycle.unsubscribe(
@@ -57,7 +65,14 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
             origin=origin_of(request),
             reason=plain(data.get("reason", "")),
         )
-    return render(request, "subscriptions/left.html", {"undo_minutes": lifecycle.UNDO_WINDOW.seconds // 60})
+        reader.refresh_from_db()
+    return _left_page(request, reader, now=now)
+
+
+def _left_page(request: HttpRequest, reader: Subscriber | None, *, now: datetime) -> HttpResponse:
+    can_undo = reader is None or lifecycle.can_undo(reader, now=now)
+    minutes = lifecycle.UNDO_WINDOW.seconds // 60 if can_undo else None
+    return render(request, "subscriptions/left.html", {"undo_minutes": minutes})
 
 
 def _weekly(reader: Subscriber, *, now: datetime, origin: Origin) -> bool:

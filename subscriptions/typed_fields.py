@@ -1,0 +1,45 @@
+"""What a person typed into a form, right or wrong: kept, put into the form again, or told in words.
+
+In: a form and what was posted. Out: lists of strings by field name, which JSON takes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from django.http import QueryDict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django import forms
+
+_VALUES, _LENGTH = 20, 500  # of one field; no field takes more
+
+
+def fields_of(form: forms.Form, data: Mapping[str, Any]) -> dict[str, list[str]]:
+    """What ``data`` holds for the fields of ``form``; nothing when it could not be read."""
+    if not isinstance(data, QueryDict):
+        return {}
+    typed = {name: [_plain(value) for value in data.getlist(name)[:_VALUES]] for name in form.fields}
+    return {name: values for name, values in typed.items() if any(values)}
+
+
+def as_data(fields: Mapping[str, list[str]]) -> QueryDict:
+    """The same as a form takes it."""
+    return QueryDict(urlencode(fields, doseq=True))
+
+
+def in_words(form: forms.Form, data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The same for a person: labels, and the names of what was chosen."""
+    told = []
+    for name, values in fields_of(form, data).items():
+        names = {str(value): str(label) for value, label in getattr(form.fields[name], "choices", [("on", "✓")])}
+        if not form[name].is_hidden:
+            told.append((str(form[name].label), ", ".join(names.get(value, value) for value in values)))
+    return told
+
+
+def _plain(value: str) -> str:
+    return "".join(char for char in value[:_LENGTH] if char.isprintable())
