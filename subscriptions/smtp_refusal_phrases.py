@@ -64,6 +64,7 @@ _PHRASES = {
         слишком много писем|слишком много сообщений|слишком много соединений|送信数|接続数|过于频繁|频率|连接数
     """,
     Topic.FULL: """
+        inbox exceeds|postkassen er fuld|indbakken er fuld
         exceeds allowed size|over its allotted|above its limit|mailboxfull|receiving mail at a rate|receiving mail too
         has exceeded the limit|over quota|overquota|over the quota|over its quota|quota exceeded|quotaexceeded
         exceeded * quota|exceeds * quota|exceed * quota|out of quota|quota full|quota is full|quota has been|disk quota
@@ -165,6 +166,7 @@ _PHRASES = {
         일시적|휴면|mailbox name not allowed
     """,
     Topic.GONE: """
+        dd requested mail action aborted mailbox not found
         address lookups failed permanently|mail local unknown user|invalid mailbox local mailbox
         adresse destinataire invalide|destinataire invalide invalid recipient|type mx host not found
         type a host not found|type aaaa host not found|annuaire domino|domino verzeichnis|illegal host|illegal domain
@@ -180,6 +182,7 @@ _PHRASES = {
     Topic.NO_USER: """
         invalid final delivery userid|invalid final delivery user|unknown local part|mailbox not known
         unrecognized recipient|user name unknown|not present in directory|can t accept user|mailbox not present
+        schranka neexistuje|adresa neexistuje|アドレスが見つかりません
         no mail box|badrcptto|badrecipientto|no one at this address|validrcptto|missing home directory
         ungueltige adresse|empfaenger unbekannt|unbekannter empfaenger|adressat unbekannt
         envelope recipient has been denied|user unknown|unknown user|address couldn t be found
@@ -283,7 +286,8 @@ def _split(phrases: str) -> tuple[list[str], re.Pattern[str] | None]:
 
 _TABLE = {topic: _split(phrases) for topic, phrases in _PHRASES.items()}
 _HOST = re.compile(r"\bhost [\w-]{1,63}\.[\w.-]{1,255}", re.IGNORECASE)
-_ADDRESS = re.compile(r"(?<![^\s<>;:,])[^\s<>@;:,]{1,320}@[^\s<>@;,]{1,255}")
+# Only what an address is made of: Chinese or Japanese words stand right beside it, an answer behind its colon.
+_ADDRESS = re.compile(r"(?<![!#-'*+./-9=?A-Z^-~-])[!#-'*+./-9=?A-Z^-~-]{1,320}@[A-Za-z0-9.-]{1,255}")
 # Amazon puts the first before any answer; the path of a link to further reading is no answer.
 _NO_WORDS = re.compile(r"unknown address error|(?<=://)[^\s/]{1,255}/\S{1,2000}", re.IGNORECASE)
 # Of the mailbox, what is otherwise said of a sender (whose account is called "your account") or of the message.

@@ -205,6 +205,19 @@ FORMATS = {
         SOFT,
     ),
     "japanese": ("このメールは送信できませんでした。\n\nメールボックスの容量が不足しています", "", SOFT),
+    "danish": ("Beskeden til reader@example.net kunne ikke leveres: postkassen er fuld.", "", SOFT),
+    "czech": ("Zprávu nebylo možné doručit: schránka neexistuje.", "", HARD),
+    "japanese, gone": ("宛先のメールアドレスが見つかりませんでした。", "", HARD),
+    "chinese, beside the address": (
+        "收件人邮件地址(reader@example.net)不存在\nhost mx.example said: 550 User not found",
+        "",
+        HARD,
+    ),
+    "yahoo, after the body": (
+        "after DATA\n554 delivery error: dd Requested mail action aborted, mailbox not found - mta4014.x.example",
+        "",
+        HARD,
+    ),
     "google group": ("The group may not exist, or you are not allowed. https://groups.google.com/support/", "", POLICY),
     "still trying": ("THIS IS A WARNING MESSAGE ONLY.\nYOU DO NOT NEED TO RESEND.\n\nhas been delayed", "", DEFERRED),
     "too big": ("For the following reason:\n\nMail size limit exceeded.", "", POLICY),
@@ -292,6 +305,12 @@ def test_an_answer_is_known_by_its_header(header: str) -> None:
         ("5.0.0", "5.1.0 - Unknown address error 550-'5.2.2 Mailbox Full'", "", SOFT),
         ("4.4.7", "", "Message could not be delivered for 5 days", SOFT),
         ("5.4.7", "Delivery expired (message too old)", "", SOFT),
+        ("5.4.4", "", "Reason: Illegal host/domain name found", HARD),
+        ("5.2.2", "", "Reason: unknown user", SOFT),
+        ("5.0.0", "550 permanent failure for one or more recipients (r@x.example:blocked)", "", POLICY),
+        ("5.0.0", "550 permanent failure for one or more recipients (r@x.example:550 5.1.1 User Unknown)", "", HARD),
+        ("5.7.0", "552 5.7.0 Number of messages in the inbox exceeds its limit", "", SOFT),
+        ("5.1.1", "550", "(reason: 550 5.7.1 IP address blacklisted by recipient)", POLICY),  # cut
         ("5.1.1", "550 5.1.1 Recipient address rejected: unverified address: said: 550 User unknown", "", HARD),
     ],
 )
@@ -306,6 +325,14 @@ def test_the_recipient_we_wrote_to_counts_and_no_other() -> None:
     gone, full = block("550 5.1.1 No such user", status="5.1.1"), "552 5.2.2 Mailbox full"
     assert read(report(gone, block(full, status="5.2.2", to="other@example.net"))).kind is HARD
     assert read(report(gone.replace("reader@", "a@"), block(full, status="5.2.2", to="b@x.example"))).kind is SOFT
+
+
+def test_a_report_that_is_cut_before_the_receivers_answer_kills_nobody() -> None:
+    whole = report(block("550 5.1.1 No such user", status="5.1.1"), text="(Unknown user reader)")
+    cut = whole.partition(b"Reporting-MTA")[0]
+    event = parse.parse(cut)
+    assert event is not None
+    assert (event.kind, read(whole).kind) == (SOFT, HARD)
 
 
 @pytest.mark.parametrize("action", ["failed (bad destination)", "Failure", "expired", "undeliverable"])

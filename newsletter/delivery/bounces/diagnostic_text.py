@@ -59,6 +59,7 @@ _PHASES = (
     ),
     (
         Phase.RCPT,
+        r"收件人邮件地址.{0,330}不存在|"
         r"(?:after|reply to|following|response to|like our|progress was|\[) ?rcpt|does not like recipient|smtp:rcpt|"
         r"because the address couldn't be found|sent(?::| <<<) rcpt to|smtp command rcpt|for rcpt to command|"
         r"\(state 14\)|"

@@ -101,8 +101,9 @@ def _fate(block: dict[str, str], said: _Said) -> _Fate | None:
 
 
 def _kind(status: str, *, diagnostic: str, said: _Said) -> ReportKind:
-    """By the receiver's answer; by what the reporting system writes about it where the answer says little."""
-    if not says_plainly(diagnostic) and not verdict_of_code(status):
+    """By the receiver's answer; by what the reporting system writes about it where the answer says little or is cut."""
+    has_words = re.search(r"[^\W\d_]{2}", diagnostic) is not None
+    if not says_plainly(diagnostic) and not (has_words and verdict_of_code(status)):
         diagnostic = f"{diagnostic}\n{said.words}"
     return status_codes.kind_of_failure(status, diagnostic=diagnostic, phase=said.phase)
 

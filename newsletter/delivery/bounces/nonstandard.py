@@ -37,7 +37,8 @@ _SUBJECT = re.compile(
     r"mail (?:\w+ ){0,2}(?:fail|error|return)|message (?:\w+ ){0,3}(?:fail|return|reject)|could not be delivered|"
     r"couldn'?t be delivered|error sending your|rejected mail|bounced?\b|unzustellbar|nicht zugestellt|zustell|"
     r"non remis|non distribu|no entregad|no se pudo entregar|devuelto|devolvid|nao entregue|não entregue|"
-    r"übermittlung|verzögert|échec|levereras|kan ikke leveres|teslim edil|no se puede entregar|non recapitabile|"
+    r"übermittlung|verzögert|échec|levereras|k[au]n(?:ne)? ikke leveres|teslim edil|no se puede entregar|"
+    r"non recapitabile|"
     r"mancata consegna|niet bezorgd|onbestelbaar|niedostarczon|nedoru|недоставлен|не доставлен|"
     r"配信|配達|送信エラー|エラー|退信|退件|投递|未送达|반송|배달",
     re.IGNORECASE,
@@ -63,6 +64,8 @@ def parse(message: Message, *, raw: bytes) -> Event | None:
     if verdict is None and (mime.report_blocks(message) or not _looks_like_a_bounce(message, words)):
         return None
     kind = status_codes.KINDS[verdict] if verdict else ReportKind.SOFT
+    if kind is ReportKind.HARD and mime.parts_of_type(message, "message/delivery-status"):
+        kind = ReportKind.SOFT  # it is cut before the receiver's answer
     if _STILL_TRYING.search(words):
         kind = ReportKind.DEFERRED
     marks = marks_of(message)
