@@ -675,7 +675,9 @@ def test_a_paper_is_merged_after_a_look_and_taken_back(curator: Client) -> None:
     path = f"/admin/newsletter/paper/{double.pk}"
     assert 'value="Merge' not in curator.get(f"{path}/merge/").content.decode()
     assert "The one that stays" in curator.get(f"{path}/merge/", {"into": "2603.77777"}).content.decode()
-    assert "No such paper" in curator.get(f"{path}/merge/", {"into": "nonsense"}).content.decode()
+    for nothing in ("nonsense", "9" * 5000, "9" * 19, "²", "\0"):
+        assert "No such paper" in curator.get(f"{path}/merge/", {"into": nothing}).content.decode()
+        assert curator.post(f"{path}/merge/", {"into": nothing}).status_code == 302
     curator.post(f"{path}/merge/", {"into": str(kept.pk)})
     assert Paper.objects.get(pk=double.pk).merged_into == kept
     assert "already merged" in curator.post(f"{path}/merge/", {"into": str(kept.pk)}, follow=True).content.decode()

@@ -340,6 +340,14 @@ def test_an_action_with_words_or_of_another_name_is_a_failure(action: str) -> No
     assert read(report(block("550 5.1.1 No such user", status="5.1.1", action=action))).kind is HARD
 
 
+def test_a_recipient_with_an_answer_and_nothing_else_has_failed() -> None:
+    bare = "Final-Recipient: rfc822; reader@example.net\nDiagnostic-Code: smtp; {}"
+    assert read(report(bare.format("550-5.1.1 The email account does not exist."))).kind is HARD
+    assert read(report(bare.format("552 5.2.2 over quota"))).kind is SOFT
+    assert read(report(bare.format("450 4.2.1 busy"))).kind is DEFERRED
+    assert parse.parse(report("Final-Recipient: rfc822; reader@example.net")) is None
+
+
 @pytest.mark.parametrize("action", ["deliverable", "relayed", "expanded"])
 def test_a_report_that_nothing_failed_is_no_event(action: str) -> None:
     assert parse.parse(report(block(status="2.0.0", action=action))) is None

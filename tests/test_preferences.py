@@ -123,6 +123,17 @@ def test_pausing_stops_digests_until_the_local_morning_and_resumes_by_itself(cli
     assert reader.next_due_at == datetime(2026, 3, 31, 23, tzinfo=UTC)  # 08:00 on 1 April
 
 
+def test_a_pause_keeps_its_day_when_the_zone_changes(client: Client) -> None:
+    reader = make_reader(time_zone="Asia/Tokyo")
+    with time_machine.travel(NOON, tick=False):
+        client.post(path_of(reader), {"action": "pause", "until": "2026-03-30"})
+        assert "Paused until 30 March 2026." in client.get(path_of(reader)).content.decode()
+        client.post(path_of(reader), FORM | {"time_zone": "America/Los_Angeles"})
+        assert "Paused until 30 March 2026." in client.get(path_of(reader)).content.decode()
+    reader.refresh_from_db()
+    assert reader.paused_until == datetime(2026, 3, 30, 7, tzinfo=UTC)  # midnight in Los Angeles
+
+
 @pytest.mark.parametrize("until", ["", "2026-03-18", "2020-01-01", "2028-01-01", "soon"])
 def test_a_pause_needs_a_day_within_a_year(client: Client, until: str) -> None:
     reader = make_reader()

@@ -5,6 +5,7 @@ In: a curator's clicks and words. Out: rows, and calls of the steps. Nothing is 
 
 from __future__ import annotations
 
+import re
 from typing import Any, cast
 
 from django import forms
@@ -156,10 +157,10 @@ SPLIT = Act(
 def find_paper(wanted: str) -> Paper | None:
     """Return the paper with this arXiv id or number; None when there is none."""
     wanted = wanted.strip().removeprefix("#")
-    if not wanted:
+    if not wanted or not wanted.isprintable():
         return None
     return Paper.objects.filter(arxiv_id=wanted).first() or (
-        Paper.objects.filter(pk=int(wanted)).first() if wanted.isascii() and wanted.isdigit() else None
+        Paper.objects.filter(pk=int(wanted)).first() if re.fullmatch(r"[0-9]{1,18}", wanted) else None
     )
 
 

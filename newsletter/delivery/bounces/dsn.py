@@ -87,7 +87,7 @@ def _fate(block: dict[str, str], said: _Said) -> _Fate | None:
     kind_of_code, _, diagnostic = block.get("diagnostic-code", "").partition(";")  # "smtp; 550 …"
     # Some forget the type; some say why beside the status only.
     diagnostic = (diagnostic or kind_of_code).strip() or block.get("status", "").partition("(")[2].rstrip(")")
-    action = action or _ACTIONS.get(status[:1], "")
+    action = action or _ACTIONS.get((status or status_codes.codes("", diagnostic=diagnostic))[:1], "")
     if action in _FAILED:
         kind = _kind(status, diagnostic=diagnostic, said=said)
         if kind is ReportKind.HARD and kind_of_code.strip().lower() == _OWN_PROGRAM:
