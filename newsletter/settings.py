@@ -216,6 +216,8 @@ FOLLOW_PREVIEW = "newsletter.views.follow_preview.told"
 # Which digests a reader was planned for already, and which one comes next: functions that ask the rows.
 DIGESTS_HAD = "newsletter.planning.next_digest.digests_had"
 NEXT_DIGEST = "newsletter.planning.next_digest.next_digest"
+# What takes the address of an erased reader out of rows that `subscriptions` does not know.
+FORGET_ADDRESS = "newsletter.delivery.bounces.unrecognised.forget"
 # How long we keep what we know; the privacy page tells readers these very numbers.
 RETENTION_UNCONFIRMED_DAYS = env.whole("RETENTION_UNCONFIRMED_DAYS", 30, at_least=1, at_most=_TEN_YEARS)
 # Network address and browser of a consent.

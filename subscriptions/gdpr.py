@@ -10,10 +10,12 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import CASCADE, SET_NULL, CharField, JSONField, Q, TextField
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from subscriptions import links
@@ -127,8 +129,9 @@ def _relation(model: type[Model]) -> Any:
 
 
 def forget_elsewhere(email: str, address_hash: str) -> None:
-    """Erase an address from other rows: requests to move to it, and what operators did to it by hand."""
+    """Erase an address from other rows: requests to move to it, letters, and what operators did to it by hand."""
     Notice.objects.filter(context__hash=address_hash).delete()
+    import_string(settings.FORGET_ADDRESS)(email)
     LogEntry.objects.filter(object_repr__iexact=email).update(object_repr=_("an erased reader"))
 
 

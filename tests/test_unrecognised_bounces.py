@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import mailbox
 import uuid
 from datetime import timedelta
@@ -19,6 +20,7 @@ from newsletter.delivery.bounces import act_on_report, unrecognised
 from newsletter.delivery.compose_message import bounce_address, message_id
 from newsletter.models import Delivery, DeliveryEvent, DomainHold, Letter
 from newsletter.monitoring.reader_history import history_of
+from subscriptions import gdpr
 from subscriptions.models import Subscriber, Suppression
 from tests.builders import NOON, make_reader
 from tests.test_admin import HOSTILE, member
@@ -240,6 +242,25 @@ def test_a_word_that_cannot_be_followed_changes_nothing(verb: str, address: str,
     letter.refresh_from_db()
     assert letter.judged_at is None
     assert not Suppression.objects.exists()
+
+
+def test_an_erased_reader_is_named_in_no_letter(box: mailbox.Maildir) -> None:
+    row = sent()[0]
+    reader = row.subscriber
+    hidden = base64.b64encode(b"to reader0@example.net").decode()
+    read(
+        box,
+        a_bounce(returned="To: Reader0@Example.net"),
+        a_complaint(f"Message-ID: <{message_id(row.pk)}>\r\nTo: reader0@example.net"),
+        a_bounce(number=3),  # about somebody else
+        f"Subject: reader0@example.net\nContent-Transfer-Encoding: base64\n\n{hidden}\n".encode(),
+    )
+    assert Letter.objects.count() == 4
+    gdpr.erase(reader, now=NOON, method="test")
+    for letter in Letter.objects.all():
+        stored = f"{bytes(letter.data)!r} {letter.sender} {letter.subject} {unrecognised.readable(letter)}".lower()
+        assert "reader0" not in stored
+        assert ("example.net" in stored) is ("r3@mx.example" in stored)
 
 
 def test_judged_letters_are_forgotten_in_time_and_waiting_ones_are_not() -> None:

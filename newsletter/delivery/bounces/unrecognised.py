@@ -100,6 +100,24 @@ def keep(
     return is_new
 
 
+def forget(email: str) -> None:
+    """Take the address of an erased reader, and its domain, out of every letter that names it.
+
+    A letter that names it in an encoded part as well keeps its headings only.
+    """
+    address = re.compile(re.escape(email).encode(), re.IGNORECASE)
+    traces = re.compile(f"{re.escape(email)}|{re.escape(email.rpartition('@')[2])}".encode(), re.IGNORECASE)
+    for letter in Letter.objects.iterator(chunk_size=100):
+        fields = [bytes(letter.data), letter.sender.encode(), letter.subject.encode()]
+        if not any(map(address.search, fields)):
+            continue
+        letter.data, sender, subject = (traces.sub(b"(erased)", field) for field in fields)
+        letter.sender, letter.subject = sender.decode()[:200], subject.decode()[:200]
+        if address.search(" ".join(readable(letter)).encode()):
+            letter.data = b""
+        letter.save(update_fields=["data", "sender", "subject"])
+
+
 def readable(letter: Letter) -> tuple[str, str]:
     """(headers, text) as a person reads them: plain, cut short, not yet escaped. Raw where it cannot be taken apart."""
     data = bytes(letter.data)
