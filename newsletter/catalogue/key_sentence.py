@@ -5,7 +5,7 @@ begins, how much more than the title, where it stands) and the sum of their weig
 with the text.
 
 The weights were fitted (logistic, on pairs: the better sentence should get more) to the grades of every sentence of
-480 abstracts of arXiv's fields; what those marked "set" tell is rare there. What is listed are words of the genre, none
+600 abstracts of arXiv's fields; what those marked "set" tell is rare there. What is listed are words of the genre, none
 of a subject.
 """
 
@@ -161,18 +161,18 @@ _SAYS: dict[str, re.Pattern[str]] = {
 _WEIGHTS: dict[str, float] = {
     "an amount": 0.8,
     "claim": 0.4,
-    "in this paper": 0.6,
+    "in this paper": 0.5,
     "by or on something": 0.5,
     "we": 0.5,
-    "studies": -0.7,
+    "studies": -0.6,
     "leans": -0.3,
     "pronoun": -0.6,  # set
     "points back": -0.2,
-    "our method": 0.6,
+    "our method": 0.5,
     "that": 0.4,
     "that does": 0.4,
-    "coined": 0.2,
-    "also": -0.6,
+    "coined": 0.3,
+    "also": -0.5,
     "link": -2.0,  # set
     "question": -1.5,  # set
     "result with amount": 0.6,
@@ -181,17 +181,17 @@ _WEIGHTS: dict[str, float] = {
     "like the title": 0.9,
     "only the title": -1.5,  # set
     "little beyond the title": -0.4,
-    "words that say something": 0.5,
-    "length": 1.1,
+    "words that say something": 0.6,
+    "length": 1.0,
     "very long": -1.0,  # set
     "nothing": -0.8,
     "repeated": 0.6,
     "place": 0.7,
     "last": -0.8,
     "before any contribution": -1.3,
-    "first contribution": 0.7,
+    "first contribution": 0.8,
     "after the first contribution": 0.4,
-    "later contribution": -0.3,
+    "later contribution": -0.2,
     "proposal": 0.6,
     "after a thin proposal": 0.8,
 }
