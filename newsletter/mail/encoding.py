@@ -6,6 +6,7 @@ tokens by plain replacement, the lines staying within RFC 2045's 76. Pure.
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from email.utils import parseaddr
 
@@ -13,7 +14,7 @@ from newsletter.mail.plain_text import UNSAFE
 
 TOKEN_LENGTH = 24  # URL-safe characters: 24 bytes are 32 base64 characters, with nothing left over
 _LINE = 75  # columns before the soft line break of quoted-printable
-_QP_PLAIN = frozenset(map(chr, range(33, 127))) - {"="}
+_RUNS = re.compile(r"[ -<>-~]+|[^ -<>-~]")  # of what quoted-printable leaves as it is, or a character that it encodes
 _Q_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!*+-/")
 _WORD = 75  # octets in one encoded word (RFC 2047 section 2)
 _ATOM = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~ ")
@@ -48,31 +49,34 @@ def _soft_lines(line: str, *, marks: tuple[str, ...], is_open: bool) -> list[str
     """One line of text as the lines of its encoding; an open one ends softly, for more text to follow."""
     done: list[str] = []
     current = ""
-    units = _units(line, marks=marks)
-    for place, unit in enumerate(units):
-        is_last = not is_open and place == len(units) - 1
-        encoded = unit if unit in marks else _qp_char(unit, is_last=is_last)
-        if len(current) + len(encoded) > _LINE:
-            done.append(current + "=")
-            current = ""
-        if not current and (encoded == "." or (encoded == "F" and units[place : place + 5] == list("From "))):
-            encoded = f"={ord(encoded):02X}"
-        current += encoded
+    for unit in _units(line, marks=marks, is_open=is_open):
+        is_whole = unit in marks or unit[0] == "="
+        while unit:
+            if not current and not is_whole and unit.startswith((".", "From ")):
+                current, unit = f"={ord(unit[0]):02X}", unit[1:]
+            elif len(current) + (len(unit) if is_whole else 1) > _LINE:
+                done.append(current + "=")
+                current = ""
+            else:
+                room = _LINE - len(current)
+                current, unit = current + unit[:room], unit[room:]
     return [*done, current + "=" if is_open else current]
 
 
-def _units(line: str, *, marks: tuple[str, ...]) -> list[str]:
-    """The characters of a line, each mark as one."""
+def _units(line: str, *, marks: tuple[str, ...], is_open: bool) -> list[str]:
+    """What a line is encoded as: runs of plain characters, which may be broken; encoded characters and marks."""
     for mark in marks:
         before, found, after = line.partition(mark)
         if found:
-            return [*_units(before, marks=marks), mark, *_units(after, marks=marks)]
-    return list(line)
+            return [*_units(before, marks=marks, is_open=True), mark, *_units(after, marks=marks, is_open=is_open)]
+    last = ["=20"] if line.endswith(" ") and not is_open else []  # white space at an end would be lost
+    return [
+        unit if " " <= unit[0] <= "~" and unit != "=" else _qp_char(unit)
+        for unit in _RUNS.findall(line.removesuffix(" ") if last else line)
+    ] + last
 
 
-def _qp_char(char: str, *, is_last: bool) -> str:
-    if char in _QP_PLAIN or (char == " " and not is_last):
-        return char
+def _qp_char(char: str) -> str:
     return "".join(f"={byte:02X}" for byte in char.encode())
 
 
