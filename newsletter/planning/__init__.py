@@ -79,7 +79,7 @@ def _plan_cadence(cadence: str, *, now: datetime, done: Planned, is_late: Callab
     edition = Edition.objects.open_at(now).newest(cadence)
     if edition:
         try:
-            _plan_edition(EditionPlan(edition), now=now, done=done, is_late=is_late)
+            _plan_edition(edition, now=now, done=done, is_late=is_late)
         except Stopped:
             log.info("Edition %s was stopped while its readers were planned", edition.pk)
     done.missed += _skip_missed(cadence, edition, now=now, is_late=is_late)
@@ -130,20 +130,22 @@ def plan_now(edition: Edition, *, now: datetime, is_late: Callable[[], object] =
     return done
 
 
-def _plan_edition(plan: EditionPlan, *, now: datetime, done: Planned, is_late: Callable[[], object]) -> None:
+def _plan_edition(edition: Edition, *, now: datetime, done: Planned, is_late: Callable[[], object]) -> None:
     """Plan all readers who are due for an edition; the next chunk is chosen while the last one is written."""
-    patience, jitter = grace(plan.edition.cadence), settings.SEND_JITTER_SECONDS
+    patience, jitter = grace(edition.cadence), settings.SEND_JITTER_SECONDS
+    plan: EditionPlan | None = None  # loaded for the first reader: at most ticks nobody is due
     writer = open_writer()
     writing: Future[Planned] | None = None
     try:
         last: Due | None = None
-        while not is_late() and (readers := due_readers(plan.edition, after=last, now=now)):
+        while not is_late() and (readers := due_readers(edition, after=last, now=now)):
             last = readers[-1]
             slots = [slot_of(reader, patience=patience, jitter=jitter, now=now) for reader in readers]
+            plan = plan or EditionPlan(edition)
             rows = rows_of(plan, readers, slots)
             if writing:
                 done.add(writing.result())
-            writing = writer.submit(partial(_write_chunk, plan.edition, readers, rows, now=now))
+            writing = writer.submit(partial(_write_chunk, edition, readers, rows, now=now))
         if writing:
             done.add(writing.result())
     finally:
