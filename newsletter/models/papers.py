@@ -236,8 +236,10 @@ class Paper(models.Model):
             self.key_sentence = None
             if kwargs.get("update_fields"):
                 kwargs["update_fields"] = {*kwargs["update_fields"], "key_sentence"}
+        is_new = self._state.adding  # and has no topics yet
         super().save(*args, **kwargs)
-        PaperTopic.objects.copy_sort_keys([self.pk])
+        if not is_new:
+            PaperTopic.objects.copy_sort_keys([self.pk])
 
     def get_absolute_url(self) -> str:
         return reverse("newsletter:paper", args=[self.pk])
