@@ -369,15 +369,18 @@ def test_what_only_a_started_program_can_tell_stops_it_too(name: str, path: str)
     assert len(result.stderr.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize("value", ["$OTHER_SECRET", "${OTHER_SECRET}", "$secret_of_the_vault"])
-def test_the_deploy_check_tells_of_a_reference_that_nobody_resolves(value: str) -> None:
-    result = load(("manage.py", "check", "--deploy"), POSTAL_ADDRESS=value, EMAIL_HOST_PASSWORD="")
-    assert "(newsletter.W001) The value of POSTAL_ADDRESS begins with $" in result.stderr
-    assert value not in result.stderr
-
-
-def test_a_price_is_no_reference() -> None:
-    assert "W001" not in load(("manage.py", "check", "--deploy"), POSTAL_ADDRESS="$5 Street").stderr
+def test_the_deploy_check_tells_of_a_reference_that_nobody_resolves_and_of_no_price() -> None:
+    told_of = {
+        "POSTAL_ADDRESS": "$OTHER_SECRET",
+        "SITE_NAME": "${OTHER_SECRET}",
+        "PRIVACY_CONTROLLER": "$secret_of_the_vault",
+    }
+    prices = {"PRIVACY_PROCESSORS": "$5 Street", "EMAIL_HOST_PASSWORD": ""}
+    said = load(("manage.py", "check", "--deploy"), **told_of, **prices).stderr
+    for name, value in told_of.items():
+        assert f"(newsletter.W001) The value of {name} begins with $" in said
+        assert value not in said
+    assert said.count("newsletter.W001") == len(told_of)
 
 
 def test_with_debug_nothing_needs_to_be_set() -> None:
