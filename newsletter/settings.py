@@ -213,6 +213,9 @@ TOPIC_EXAMPLES = "newsletter.views.signup_preview.examples"
 # What reads a query that somebody wants to follow, and what tells what it would have brought in the last 30 days.
 READ_FOLLOW = "newsletter.search.standing_queries.follow_key"
 FOLLOW_PREVIEW = "newsletter.views.follow_preview.told"
+# What reads the papers that somebody brings while signing up, and what puts them into the library once confirmed.
+READ_LIBRARY = "newsletter.interests.signup_library.read_at_signup"
+KEEP_LIBRARY = "newsletter.interests.signup_library.keep_from_signup"
 # Which digests a reader was planned for already, and which one comes next: functions that ask the rows.
 DIGESTS_HAD = "newsletter.planning.next_digest.digests_had"
 NEXT_DIGEST = "newsletter.planning.next_digest.next_digest"

@@ -22,6 +22,7 @@ from django.utils.translation import gettext_lazy as _
 
 from subscriptions import schedule
 from subscriptions.addresses import Address, parse_address
+from subscriptions.brought_papers import BroughtPapersForm
 from subscriptions.follows import QueryField
 from subscriptions.models import Follow, RefusedRequest, Subscriber, Topic, TopicPreference
 from subscriptions.preferences import Preferences, mark_of
@@ -198,7 +199,7 @@ class ConfirmForm(TopicsForm):
         return replace(super().preferences(base), follows=follows)
 
 
-class SignupForm(TopicsForm):
+class SignupForm(BroughtPapersForm, TopicsForm):
     """Signing up. ``keep_empty`` is hidden from people, and no password manager knows its name; ``started`` says when
     a person first saw the form.
     """

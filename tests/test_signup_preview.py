@@ -71,7 +71,8 @@ def test_all_topics_ticked_make_a_cache_key_that_every_cache_takes(client: Clien
 
 
 def test_looking_is_all_one_can_do(client: Client) -> None:
-    assert client.post(URL).status_code == 405
+    assert client.put(URL).status_code == 405
+    assert client.post(URL).status_code == 200  # papers brought are read, and kept nowhere
     assert "max-age=300" in client.get(URL)["Cache-Control"]
 
 

@@ -37,7 +37,7 @@ def add_entries(reader: Subscriber, entries: Sequence[Entry], *, source: Library
     distinct = {entry.identity: entry for entry in entries if entry.identity not in there}
     room = max(0, MOST_ENTRIES - before)
     wanted = list(distinct.values())[:room]
-    paper_of = _known_papers(wanted)
+    paper_of = known_papers(wanted)
     rows = [
         LibraryEntry(
             subscriber=reader,
@@ -59,7 +59,7 @@ def add_entries(reader: Subscriber, entries: Sequence[Entry], *, source: Library
     return Added(new=new, known=len(entries) - new - beyond, beyond=beyond)
 
 
-def _known_papers(entries: Iterable[Entry]) -> dict[str, int]:
+def known_papers(entries: Iterable[Entry]) -> dict[str, int]:
     """Identity -> the paper of ours that it is; of papers merged, the one that stayed."""
     by_arxiv = {entry.arxiv_id: entry.identity for entry in entries if entry.arxiv_id}
     keys = ((title_key(entry.title), entry) for entry in entries if entry.title)

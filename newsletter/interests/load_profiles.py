@@ -133,6 +133,20 @@ class ReaderProfiles:
                 topics[reader].append(column_of[topic])
         return self._learn().words.removed([(words[reader], topics[reader]) for reader in readers])
 
+    def of_somebody(self, *, papers: Sequence[int], texts: Sequence[str]) -> Relevance:
+        """The same for one who is no reader yet and likes these papers of ours and these texts."""
+        count = len(papers) + len(texts)
+        if not self._papers or count < profile.JUDGED_MIN:
+            return None, None
+        fitted, known, more = self._learn(), _Read(papers), len(texts)
+        meanings = None if known.meanings is None else np.pad(known.meanings, ((0, more), (0, 0)))
+        liked = fitted.words.vectors(
+            [*known.texts, *texts], topics=np.pad(known.topics, ((0, more), (0, 0))), meanings=meanings
+        )
+        none = np.zeros(2, dtype=np.int64)
+        judged = profile.Judged(np.array([0, count]), np.arange(count), none, none[:0])
+        return profile.personal_relevance(liked, fitted.candidates, judged, usual=fitted.words.usual)
+
     def similar_liked(self) -> dict[int, list[int]]:
         """Candidate -> the papers liked by some reader that it is really like, the most alike first."""
         latest = Verdict.objects.filter(value__gt=0, paper__in=Paper.objects.published()).values("paper_id")

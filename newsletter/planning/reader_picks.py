@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 
 from newsletter.interests import select
+from newsletter.interests.library import Entry
+from newsletter.interests.library_entries import known_papers
 from newsletter.interests.load_profiles import ReaderProfiles, Relevance, liked_by
 from newsletter.models import Delivery, Edition, EditionItem, PaperTopic
 from newsletter.planning.followed_picks import NOTHING, FollowedItems
@@ -122,6 +124,14 @@ class EditionPlan:
             seen[reader].extend(columns[item] for item, *_ in picks if item in columns)
         return seen
 
+    def profile_of(self, library: Sequence[Entry]) -> Relevance:
+        """What somebody with this library would find relevant."""
+        known = known_papers(library)
+        unknown = [entry for entry in library if entry.identity not in known and (entry.title or entry.abstract)]
+        return self.profiles.of_somebody(
+            papers=sorted(set(known.values())), texts=[f"{entry.title}\n{entry.abstract}" for entry in unknown]
+        )
+
     def choose(self, readers: Sequence[Due], *, before: datetime | None = None) -> list[select.StoredPicks]:
         """Each reader's picks as JSON, in the order of the readers: ordered [item id, lane, reason]."""
         pks = [reader.pk for reader in readers]
@@ -191,11 +201,14 @@ class EditionPlan:
         return list(map(self.followed.put_first, followed, rest))
 
 
-def picks_for(edition: Edition, *, follows: Collection[str], mutes: Collection[str], limit: int) -> list[list[Any]]:
-    """Picks of an imaginary reader with these topic slugs. For previews; writes nothing."""
+def picks_for(
+    edition: Edition, *, follows: Collection[str], mutes: Collection[str], limit: int, library: Sequence[Entry] = ()
+) -> list[list[Any]]:
+    """Picks of an imaginary reader with these topic slugs and this library. For previews; writes nothing."""
     plan = EditionPlan(edition)
     someone = Due(0, edition.cutoff_at, None, edition.cadence, EVERY_DAY, 8, "UTC", limit, True, "send", "", "")
     stances = [(0, pk, "follow") for pk, slug in plan.topics if slug in follows]
     stances += [(0, pk, "mute") for pk, slug in plan.topics if slug in mutes]
-    picks: list[list[Any]] = json.loads(plan.choose_by([someone], stances, seen={})[0].json)
+    profiles = plan.profile_of(library) if library else (None, None)
+    picks: list[list[Any]] = json.loads(plan.choose_by([someone], stances, seen={}, profiles=profiles)[0].json)
     return picks

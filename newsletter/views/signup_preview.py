@@ -1,11 +1,13 @@
 """The sign-up preview: two example papers per topic, and today's digest for the topics ticked.
 
-In: topic slugs from the signup form. Out: titles that are public anyway. Reads only, the same for everybody.
+In: topic slugs from the signup form, and the papers brought there. Out: titles that are public anyway. Reads only; what
+was brought is kept nowhere.
 `subscriptions` shows these without knowing them: by the address of the page and by the setting TOPIC_EXAMPLES.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from hashlib import blake2b
 
@@ -15,15 +17,20 @@ from django.db.models.functions import RowNumber
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.cache import cache_control
-from django.views.decorators.http import require_safe
+from django.utils.cache import patch_cache_control
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
 
 from newsletter import planning
+from newsletter.interests.library import Entry, read_library
+from newsletter.interests.profile import JUDGED_MIN
 from newsletter.models import Edition, PaperTopic
 from newsletter.views.archive import visible_items
+from newsletter.views.library import brought_file
 from subscriptions.models import Subscriber, Topic
 
 EXAMPLES, SHOWN = 2, 5
+BROUGHT_BYTES, BROUGHT = 65_536, 100  # as much of what was brought shapes the preview
 FRESH = timedelta(days=30)
 KEEP_SECONDS = 600
 
@@ -52,10 +59,27 @@ def _read_examples() -> dict[str, list[str]]:
     return titles
 
 
-@require_safe
-@cache_control(public=True, max_age=300)
+@csrf_exempt
+@require_http_methods(["GET", "HEAD", "POST"])
 def signup_preview(request: HttpRequest) -> HttpResponse:
-    """Serve a fragment of HTML: what the latest digest had for these topics. A script puts it beside the form."""
+    """Serve a fragment of HTML: what the latest digest had for these topics. A script puts it beside the form.
+
+    POST brings papers too: pasted, or the beginning of a file.
+    """
+    brought = _brought(request) if request.method == "POST" else []
+    response = _fragment(request, brought)
+    patch_cache_control(
+        response, **({"no_store": True} if request.method == "POST" else {"public": True, "max_age": 300})
+    )
+    return response
+
+
+def _brought(request: HttpRequest) -> list[Entry]:
+    data = brought_file(request)[:BROUGHT_BYTES]
+    return read_library(data, today=timezone.now().date()).entries[:BROUGHT] if data.strip() else []
+
+
+def _fragment(request: HttpRequest, brought: list[Entry]) -> HttpResponse:
     cadence = request.GET.get("cadence", "")
     cadence = cadence if cadence in Subscriber.Cadence.values else Subscriber.Cadence.DAILY
     known = set(Topic.objects.filter(is_active=True).values_list("slug", flat=True))
@@ -63,16 +87,21 @@ def signup_preview(request: HttpRequest) -> HttpResponse:
     edition = _latest(cadence) or _latest(Subscriber.Cadence.DAILY)
     chosen = blake2b(repr((topics, mutes)).encode(), digest_size=16).hexdigest()  # memcached takes 250 characters
     key = f"signup-preview:{edition.pk if edition else 0}:{chosen}"
-    titles = cache.get_or_set(key, lambda: _titles(edition, topics, mutes), KEEP_SECONDS) if edition else []
-    return render(request, "newsletter/signup_preview.html", {"edition": edition, "titles": titles, "topics": topics})
+    titles: list[str] = []
+    if edition and brought:
+        titles = _titles(edition, topics, mutes, brought)
+    elif edition:
+        titles = cache.get_or_set(key, lambda: _titles(edition, topics, mutes), KEEP_SECONDS) or []
+    context = {"edition": edition, "titles": titles, "topics": topics, "brought": len(brought), "needed": JUDGED_MIN}
+    return render(request, "newsletter/signup_preview.html", context)
 
 
 def _latest(cadence: str) -> Edition | None:
     return Edition.objects.issued().filter(cadence=cadence).order_by("-period_on").first()
 
 
-def _titles(edition: Edition, topics: list[str], mutes: list[str]) -> list[str]:
-    picks = planning.picks_for(edition, follows=topics, mutes=mutes, limit=SHOWN)
+def _titles(edition: Edition, topics: list[str], mutes: list[str], brought: Sequence[Entry] = ()) -> list[str]:
+    picks = planning.picks_for(edition, follows=topics, mutes=mutes, limit=SHOWN, library=brought)
     items = visible_items([edition]).filter(pk__in=[pick[0] for pick in picks], paper__withdrawn_at__isnull=True)
     by_item = dict(items.values_list("pk", "paper__title"))
     return [by_item[pick[0]] for pick in picks if pick[0] in by_item]

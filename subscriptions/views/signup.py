@@ -7,6 +7,7 @@ of an address.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from csp.decorators import csp_replace
 from django.conf import settings
@@ -22,7 +23,7 @@ from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
-from subscriptions import follows, lifecycle, links, typed_fields
+from subscriptions import brought_papers, follows, lifecycle, links, typed_fields
 from subscriptions import refused_requests as refusals
 from subscriptions.forms import TOO_MANY, ConfirmForm, SignupForm, TopicsForm, consent_words, errors_of
 from subscriptions.lifecycle import TooMany
@@ -48,7 +49,7 @@ def subscribe(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         wanted = {"follow": request.GET.get("follow", "")[: Follow.LONGEST], "topics": request.GET.getlist("topics")}
         return _signup_page(request, SignupForm(initial=wanted))
-    form = SignupForm(posted(request))
+    form = SignupForm(posted(request), request.FILES)
     is_accepted = _take_signup(request, form, method="banner")
     if request.accepts("application/json") and not request.accepts("text/html"):
         return _told(form, is_accepted=is_accepted)
@@ -65,13 +66,15 @@ def _take_signup(request: HttpRequest, form: SignupForm, *, method: str) -> bool
         form.ask_again(why)
         return False
     try:
-        lifecycle.request(
-            form.address,
-            preferences=form.preferences(Preferences()),
-            now=now,
-            method="page" if form.has_seen_form else method,
-            origin=origin_of(request, came_from=request.headers.get("Referer", ""), words=consent_words()),
-        )
+        with transaction.atomic():
+            lifecycle.request(
+                form.address,
+                preferences=form.preferences(Preferences()),
+                now=now,
+                method="page" if form.has_seen_form else method,
+                origin=origin_of(request, came_from=request.headers.get("Referer", ""), words=consent_words()),
+            )
+            brought_papers.attach(form.library, address=form.address, now=now)
     except TooMany:
         form.ask_again(TOO_MANY)
         return False
@@ -142,9 +145,9 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
     form = ConfirmForm(posted(request) if request.method == "POST" else None, asked=asked_for)
     if request.method != "POST" or not form.is_valid():
         context = {"form": form, "errors": errors_of(form), "reader": reader, "keep_zone": asked_for.time_zone != "UTC"}
-        return render(request, "subscriptions/confirm.html", context)
-    preferences = form.preferences(asked_for) if "topics_shown" in form.data else None
-    if not lifecycle.confirm(asked, preferences=preferences, now=now, method="confirm page", origin=origin_of(request)):
+        brought = brought_papers.told(brought_papers.asked_for(asked))
+        return render(request, "subscriptions/confirm.html", context | brought)
+    if not _confirm(request, asked, form, asked_for, now=now):
         return _void_link(request)
     reader.refresh_from_db()
     return _confirmed_page(request, reader)
@@ -175,6 +178,21 @@ def _chose_otherwise(request: HttpRequest, asked: ConsentEvent) -> bool:
     now, chosen = preferences_of(asked.subscriber), form.preferences(asked_for)
     shown = {name: getattr(chosen, name) for name in ("stances", "follows", *lifecycle.RHYTHM) if name != "weekdays"}
     return replace(now, **shown) != now
+
+
+def _confirm(
+    request: HttpRequest, asked: ConsentEvent, form: ConfirmForm, asked_for: Preferences, *, now: datetime
+) -> bool:
+    """Confirm with what the form says, or, when only its button was pressed, with what was asked for."""
+    has_seen_form = "topics_shown" in form.data
+    preferences = form.preferences(asked_for) if has_seen_form else None
+    with transaction.atomic():
+        library = brought_papers.asked_for(asked) if "library" in form.data or not has_seen_form else {}
+        origin = origin_of(request)
+        is_confirmed = lifecycle.confirm(asked, preferences=preferences, now=now, method="confirm page", origin=origin)
+        if is_confirmed:
+            brought_papers.keep(asked.subscriber, library, now=now)
+    return is_confirmed
 
 
 def _request_of(token: str) -> ConsentEvent | None:

@@ -1,7 +1,7 @@
 // Signing up with fewer page loads; every form works without this.
 "use strict";
 
-// Shows what today's digest would be for the topics ticked: <div data-preview="address" data-preview-of="#form" hidden>.
+// Shows what today's digest would be for the topics ticked and the papers brought: <div data-preview="address" data-preview-of="#form" hidden>.
 for (const place of document.querySelectorAll("[data-preview]")) {
   const form = document.querySelector(place.dataset.previewOf);
   const into = place.querySelector("[data-preview-into]");
@@ -13,10 +13,15 @@ for (const place of document.querySelectorAll("[data-preview]")) {
       if (name === "topics" || name === "cadence") chosen.append(name, value);
       else if (name.startsWith("topic-") && value) chosen.append(value === "mute" ? "mutes" : "topics", name.slice(6));
     }
+    const brought = new FormData();
+    const file = form.elements.file?.files[0];
+    if (file) brought.append("file", file.slice(0, 65536), "brought");
+    else if (form.elements.references?.value.trim()) brought.append("references", form.elements.references.value.slice(0, 65536));
+    const how = brought.keys().next().done ? {} : { method: "POST", body: brought };
     running?.abort();
     running = new AbortController();
     try {
-      const answer = await fetch(`${place.dataset.preview}?${chosen}`, { signal: running.signal });
+      const answer = await fetch(`${place.dataset.preview}?${chosen}`, { ...how, signal: running.signal });
       if (!answer.ok) return;
       into.innerHTML = await answer.text();
       place.hidden = false;
@@ -25,7 +30,7 @@ for (const place of document.querySelectorAll("[data-preview]")) {
     }
   };
   form.addEventListener("change", (event) => {
-    if (!/^(topics$|cadence$|topic-)/.test(event.target.name)) return;
+    if (!/^(topics$|cadence$|topic-|references$|file$)/.test(event.target.name)) return;
     clearTimeout(waiting);
     waiting = setTimeout(show, 250);
   });
