@@ -46,6 +46,9 @@ PAUSE = ("manage", {"action": "pause", "until": "2026-04-02"})
 PAUSE_LONGER = ("manage", {"action": "pause", "until": "2026-05-02"})
 RESUME = ("manage", {"action": "resume"})
 MOVE = ("manage", {"action": "move", "new_email": "ines@new.example"})
+FOLLOW = ("manage", {"action": "follow", "q": "org:deepmind"})
+LEAVE_OUT = ("manage", {"action": "leave-out", "q": "org:deepmind"})
+UNFOLLOW = ("manage", {"action": "unfollow", "follow": "org:deepmind"})
 LEAVE_THERE = ("manage", {"action": "leave"})
 ERASE = ("manage", {"action": "erase", "sure": "yes"})
 LEAVE = ("leave", {"action": "leave"})
@@ -67,6 +70,8 @@ LINES: list[tuple[str, str, list[Any], str, str]] = [
     ("pause twice", "confirmed", [PAUSE, PAUSE], "paused", "Paused until 2 April 2026."),
     ("resume twice", "paused", [RESUME, RESUME], "confirmed", "Your digests have started again."),
     ("move twice", "confirmed", [MOVE, MOVE], "confirmed", "We have sent an email to the new address."),
+    ("follow twice", "confirmed", [FOLLOW, FOLLOW], "confirmed", "Saved: you follow this"),
+    ("unfollow twice", "confirmed", [FOLLOW, UNFOLLOW, UNFOLLOW], "confirmed", "Removed."),
     ("leave twice", "confirmed", [LEAVE, LEAVE], "unsubscribed", "You can undo this for 10 minutes."),
     ("leave twice on the page", "confirmed", [LEAVE_THERE, LEAVE_THERE], "unsubscribed", NOT_SUBSCRIBED),
     ("undo twice", "confirmed", [LEAVE, UNDO, UNDO], "confirmed", "Welcome back"),
@@ -81,6 +86,8 @@ LINES: list[tuple[str, str, list[Any], str, str]] = [
     ("confirm with other topics", "pending", [CONFIRM, CONFIRM_OTHER], "confirmed", "was not taken"),
     ("two pauses", "confirmed", [PAUSE, PAUSE_LONGER], "paused", "Paused until 2 May 2026."),
     ("pause, then resume", "confirmed", [PAUSE, RESUME], "confirmed", "Your digests have started again."),
+    ("follow, then leave out", "confirmed", [FOLLOW, LEAVE_OUT], "confirmed", "Saved: this is left out"),
+    ("leave, then follow", "confirmed", [LEAVE_THERE, FOLLOW], "unsubscribed", NOT_SUBSCRIBED),
     ("leave, then save", "confirmed", [LEAVE_THERE, SAVE_IT], "unsubscribed", NOT_SUBSCRIBED),
     ("leave, then pause", "confirmed", [LEAVE_THERE, PAUSE], "unsubscribed", NOT_SUBSCRIBED),
     ("leave, then resume", "paused", [LEAVE_THERE, RESUME], "unsubscribed", NOT_SUBSCRIBED),
@@ -90,7 +97,10 @@ LINES: list[tuple[str, str, list[Any], str, str]] = [
     ("rest, then leave", "confirmed", [REST, LEAVE], "unsubscribed", "You can undo this"),
     ("leave by the mail, save on the page", "confirmed", [LEAVE, SAVE_IT], "unsubscribed", NOT_SUBSCRIBED),
     *((f"erase, then {one[1]['action']}", "confirmed", [ERASE, one], "erased", GONE) for one in (SAVE_IT, PAUSE, MOVE)),
-    *((f"erase, then {one[1]['action']}", "paused", [ERASE, one], "erased", GONE) for one in (RESUME, LEAVE_THERE)),
+    *(
+        (f"erase, then {one[1]['action']}", "paused", [ERASE, one], "erased", GONE)
+        for one in (RESUME, LEAVE_THERE, FOLLOW)
+    ),
     # links out of order
     ("confirm after leaving", "pending", [CONFIRM, LEAVE, CONFIRM], "unsubscribed", "enter your address to get"),
     ("confirm after erasure", "pending", [CONFIRM, ERASE, CONFIRM], "erased", "enter your address to get"),
@@ -152,6 +162,34 @@ def test_a_hurried_reader_ends_in_one_state_and_is_told_so(
     if len(steps) == 2 and steps[0] == steps[1]:
         kinds = list(ConsentEvent.objects.filter(kind__in=once).values_list("kind", flat=True))
         assert len(kinds) == len(set(kinds))
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "status", "says"),
+    [
+        ([], 200, "Your address has been changed"),
+        ([LEAVE_THERE], 410, "the change is no longer possible"),
+        ([LEAVE_THERE, UNDO], 200, "Your address has been changed"),
+        ([ERASE], 410, "the change is no longer possible"),
+        ([timedelta(hours=links.CONFIRM_HOURS + 1)], 410, "Ask for it again on your preferences page"),
+    ],
+)
+def test_the_link_that_moves_a_reader_pressed_twice_late_or_too_late(
+    meanwhile: list[Any], status: int, says: str, client: Client
+) -> None:
+    with time_machine.travel(NOON, tick=False) as clock:
+        held = begin("confirmed")
+        client.post(held["manage"], MOVE[1])
+        path = f"/move/{links.move_token(Notice.objects.get(kind='move').pk, now=timezone.now())}/"
+        for step in meanwhile:
+            clock.shift(step if isinstance(step, timedelta) else timedelta(seconds=1))
+            if not isinstance(step, timedelta):
+                client.post(held[step[0]], step[1])
+        answers = [client.post(path) for _ in range(2)]
+    for answer in answers:
+        assert answer.status_code == status
+        assert says in text_of(answer)
+    assert Notice.objects.filter(kind="moved").count() == (status == 200)
 
 
 # --- two tabs with the preferences ------------------------------------------------------------------------------------
