@@ -84,7 +84,7 @@ def list_follows(request: HttpRequest) -> dict[str, Any]:
 @decorate_view(guarded)
 def add_follow(request: HttpRequest, wanted: Body[NewFollow]) -> dict[str, Any]:
     """Adding twice changes nothing; another stance replaces the one before."""
-    before = preferences_of(_reader(request)).follows
+    before = preferences_of(reader_asking(request)).follows
     form = FollowForm({"q": wanted.query}, known=before)
     if not form.is_valid():
         raise HttpError(422, str(form.errors["q"].as_data()[0].messages[0]))
@@ -95,22 +95,23 @@ def add_follow(request: HttpRequest, wanted: Body[NewFollow]) -> dict[str, Any]:
 @decorate_view(guarded)
 def remove_follow(request: HttpRequest, unwanted: Body[Query]) -> dict[str, Any]:
     """The query as the list has it; one that is not there changes nothing."""
-    before = preferences_of(_reader(request)).follows
+    before = preferences_of(reader_asking(request)).follows
     return _change(request, {query: stance for query, stance in before.items() if query != unwanted.query})
 
 
 def _change(request: HttpRequest, follows: dict[str, str]) -> dict[str, Any]:
-    reader = _reader(request)
+    reader = reader_asking(request)
     wanted = replace(preferences_of(reader), follows=follows)
     lifecycle.change(reader, preferences=wanted, now=timezone.now(), method="api", origin=origin_of(request))
     return _told(request)
 
 
 def _told(request: HttpRequest) -> dict[str, Any]:
-    rows = _reader(request).follows.values_list("text", "stance")
+    rows = reader_asking(request).follows.values_list("text", "stance")
     return {"follows": [{"query": text, "stance": stance} for text, stance in rows]}
 
 
-def _reader(request: HttpRequest) -> Subscriber:
+def reader_asking(request: HttpRequest) -> Subscriber:
+    """Return the reader whose token came with the request."""
     reader: Subscriber = request.auth  # type: ignore[attr-defined]  # set by ninja from LinkAuth
     return reader

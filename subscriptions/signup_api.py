@@ -129,19 +129,25 @@ def key_of(request: HttpRequest) -> ApiKey:
     return key
 
 
-def guarded(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Refuse large bodies; forbid caching of the answer."""
+def with_body_limit(most: int) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
+    """Refuse bodies of more than ``most`` bytes; forbid caching of the answer."""
 
-    @wraps(view)
-    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if int(request.META.get("CONTENT_LENGTH") or 0) > BODY_BYTES_MAX:
-            response: HttpResponse = JsonResponse({"message": f"Send at most {BODY_BYTES_MAX} bytes."}, status=413)
-        else:
-            response = view(request, *args, **kwargs)
-        response["Cache-Control"] = "no-store"
-        return response
+    def limited(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        @wraps(view)
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if int(request.META.get("CONTENT_LENGTH") or 0) > most:
+                response: HttpResponse = JsonResponse({"message": f"Send at most {most} bytes."}, status=413)
+            else:
+                response = view(request, *args, **kwargs)
+            response["Cache-Control"] = "no-store"
+            return response
 
-    return checked
+        return checked
+
+    return limited
+
+
+guarded = with_body_limit(BODY_BYTES_MAX)
 
 
 router = Router(tags=["Readers"])

@@ -15,7 +15,7 @@ from django.urls import URLPattern, path, resolve
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
 
-from newsletter.api import editions, papers, search, submissions
+from newsletter.api import editions, library, papers, search, submissions
 from newsletter.api.request_checks import error_response, with_rate_limit
 from subscriptions import follows_api
 from subscriptions import signup_api as readers
@@ -34,6 +34,7 @@ HINTS = {
     "signup": readers.WHAT_TO_SEND,
     "papers": submissions.WHAT_TO_SEND,
     "follows": follows_api.WHAT_TO_SEND,
+    "library": library.WHAT_TO_SEND,
 }
 
 api = NinjaAPI(
@@ -41,12 +42,12 @@ api = NinjaAPI(
     version="1",
     description="Read papers, trends with their reasons, topics and editions: no key needed, limited per address. "
     "With a key: sign readers up (each confirms by email) and submit papers. "
-    "With the token of a preferences link: what that reader follows. "
+    "With the token of a preferences link: what that reader follows, and their library. "
     "Errors are a JSON object with one sentence in `message`.",
     docs_url=None,  # the usual pages are made of scripts; /api/ is ours
     urls_namespace="api",
 )
-for router in (papers.router, search.router, editions.router, readers.router, follows_api.router):
+for router in (papers.router, search.router, editions.router, readers.router, follows_api.router, library.router):
     api.add_router("", router)
 
 
