@@ -82,6 +82,38 @@ def test_ris_and_csl_say_what_a_paper_is() -> None:
     assert item["issued"] == {"date-parts": [[2017, 6, 12]]}
 
 
+# What Zotero's importers take: https://github.com/zotero/translators (RIS.js) and the CSL-JSON schema 1.0.2.
+RIS_LINE = re.compile(r"(TY|ID|TI|AU|PY|DA|DO|UR|N1|ER)  - [^\r\n]*")
+CSL_STRINGS = {"id", "type", "title", "publisher", "number", "DOI", "URL", "note"}
+
+
+def test_every_ris_record_has_the_shape_that_importers_take() -> None:
+    text = write_ris([*MANY, Written(number=1, title="")])
+    records = text.removesuffix("\r\n\r\n").split("\r\n\r\n")
+    assert len(records) == len(MANY) + 1
+    for record in records:
+        lines = record.split("\r\n")
+        assert all(map(RIS_LINE.fullmatch, lines)), lines
+        tags = [line[:2] for line in lines]
+        assert (tags[0], tags[-1], tags.count("TY"), tags.count("ER")) == ("TY", "ER", 1, 1)
+        assert lines[0] in {"TY  - UNPB", "TY  - GEN"}  # preprint, document
+        assert all(
+            re.fullmatch(r"PY  - \d{4}|DA  - \d{4}/\d\d/\d\d", line) for line in lines if line[:2] in {"PY", "DA"}
+        )
+
+
+def test_every_csl_item_has_the_shape_of_the_schema() -> None:
+    items = json.loads(write_csl_json(MANY))
+    assert len({item["id"] for item in items}) == len(MANY)
+    for item in items:
+        assert item["type"] == "article"
+        assert item.keys() <= CSL_STRINGS | {"author", "issued"}
+        assert all(isinstance(item[name], str) for name in CSL_STRINGS & item.keys())
+        assert all(name.keys() in ({"literal"}, {"family", "given"}) for name in item.get("author", []))
+        for parts in item.get("issued", {}).get("date-parts", []):
+            assert [type(part) for part in parts] == [int, int, int]
+
+
 @pytest.mark.parametrize("suffix", WRITERS)
 def test_what_is_written_is_read_again(suffix: str) -> None:
     wanted = [
