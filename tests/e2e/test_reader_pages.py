@@ -172,6 +172,7 @@ def test_signing_up_by_keyboard_alone(chromium: Browser, live_server: LiveServer
         page.goto(f"{live_server.url}/subscribe/")
         page.locator("#id_email").focus()
         page.keyboard.type("bob@example.net")
+        page.keyboard.press("Tab")  # what to follow stays empty
         page.keyboard.press("Tab")
         page.keyboard.press("Space")
         page.locator("#id_hour").focus()
@@ -196,6 +197,10 @@ def test_the_preview_follows_the_ticks(chromium: Browser, live_server: LiveServe
         page.locator("[name=topics][value=vision]").check()
         preview.get_by_text("Hearing well").wait_for(state="detached")
         assert preview.get_by_text("Seeing well").is_visible()
+        page.get_by_text("Bring papers you like").click()
+        page.locator("#id_references").fill("1706.03762")
+        page.locator("#id_references").blur()
+        preview.get_by_text("1 paper was read. With 5 or more").wait_for()
 
 
 def test_the_banner_answers_in_place(chromium: Browser, live_server: LiveServer) -> None:
