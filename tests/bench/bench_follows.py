@@ -2,7 +2,8 @@
 
 Made-up papers, standing queries of authors, words, phrases and exclusions made from other such papers, and follows of
 them; then the seconds of one core in which the new papers have found their queries, rows to rows, on SQLite and on
-PostgreSQL. The scale of the design is --follows 1000000 --queries 100000 --papers 2000.
+PostgreSQL. The scale of the design is --follows 1000000 --queries 100000 --papers 2000. With --plan N instead: how fast
+the digests of N readers are planned while nobody follows anything and while every third does, and in how many queries.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("--follows", type=int, default=100_000)
     parser.add_argument("--queries", type=int, default=10_000)
     parser.add_argument("--papers", type=int, default=2_000)
+    parser.add_argument("--plan", type=int, metavar="READERS")
     parser.add_argument("--only", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.only:
@@ -37,7 +39,8 @@ def main() -> None:
         return
     from tests.services import PostgresServer
 
-    in_a_process_of_its_own("SQLite")
+    if not given.plan:
+        in_a_process_of_its_own("SQLite")
     server = PostgresServer()
     server.start()
     try:
@@ -64,6 +67,9 @@ def measure(given: argparse.Namespace) -> None:
 
     settings.DEBUG = False  # or every query would be kept in memory
     call_command("migrate", verbosity=0)
+    if given.plan:
+        measure_planning(given.plan)
+        return
     fill(given)
     from newsletter.models import Paper, QueryHit, SearchEntry
     from newsletter.search.query_hits import note_hits
@@ -80,6 +86,85 @@ def measure(given: argparse.Namespace) -> None:
         f"{given.only}: {given.follows:,} follows of {given.queries:,} queries, {given.papers:,} of "
         f"{Paper.objects.count():,} papers are new: {seconds:.1f} s ({cpu:.1f} s of ours), {found:,} hits, "
         f"{reached:,} papers with some"
+    )
+
+
+def measure_planning(readers: int) -> None:
+    """Plan without follows, then with three follows of every third reader."""
+    from newsletter.editions import lifecycle
+    from newsletter.models import Delivery, Edition, EditionItem
+    from tests.bench import world
+
+    world.make_readers(readers)
+    edition = world.make_edition()
+    without = tell_planning("without follows", readers)
+    follow_for_every_third_reader()
+    Delivery.objects.all().delete()
+    Edition.objects.update(state=Edition.State.APPROVED)
+    edition.refresh_from_db()
+    cpu = time.process_time()
+    lifecycle.freeze(edition, now=edition.frozen_at)
+    cpu = time.process_time() - cpu
+    also = EditionItem.objects.filter(standing=EditionItem.Standing.ALSO).count()
+    print(f"frozen again in {cpu:.1f} s of our CPU, with {also} papers for followers")
+    print(f"ratio of rates {without / tell_planning('with follows', readers):.2f}")
+    print(f"{Delivery.objects.filter(picks__0__1='follow').count():,} digests begin with a follow")
+
+
+def tell_planning(label: str, readers: int) -> float:
+    """Print the better of two runs; returns its seconds, of our own CPU: other programs do not count."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+    from django.utils import timezone
+
+    from newsletter import planning
+    from tests.bench import world
+
+    runs = []
+    for _ in range(2):
+        world.due_again()
+        with CaptureQueriesContext(connection) as asked:
+            began, cpu = time.monotonic(), time.process_time()
+            planning.plan_due(now=timezone.now())
+            runs.append((time.process_time() - cpu, time.monotonic() - began))
+    cpu, wall = min(runs)
+    queries = len(asked) * 1_000 / readers
+    print(
+        f"{label}: {readers / wall:,.0f} readers/s, {readers / cpu:,.0f} a CPU second, {queries:.1f} queries a thousand"
+    )
+    return cpu
+
+
+def follow_for_every_third_reader(*, papers: int = 300, queries: int = 1_000) -> None:
+    """Papers of nobody's ranking, standing queries that found three each, and three follows a reader."""
+    from django.utils import timezone
+
+    from newsletter.models import Paper, QueryHit, StandingQuery
+    from subscriptions.models import Follow, Subscriber
+
+    now = timezone.now()
+    at = now - timedelta(hours=5)
+    made = Paper.objects.bulk_create(
+        Paper(title=f"New {n}", title_key=f"new {n}", abstract="On walks. " * 60, authors=["N. Q."], first_seen_at=at)
+        for n in range(papers)
+    )
+    rows = StandingQuery.objects.bulk_create(
+        StandingQuery(key=f"{n:032}", text=f'author:"Reader {n}"', parsed={}, rarest_term=f"author:{n}", created_at=now)
+        for n in range(queries)
+    )
+    QueryHit.objects.bulk_create(
+        QueryHit(query=row, paper=made[(n * 7 + place * 31) % papers], at=now)
+        for n, row in enumerate(rows)
+        for place in range(3)
+    )
+    third = Subscriber.objects.order_by("pk").values_list("pk", flat=True)[::3]
+    Follow.objects.bulk_create(
+        [
+            Follow(subscriber_id=reader, key=row.key, text=row.text, at=now)
+            for n, reader in enumerate(third)
+            for row in (rows[(n * 3 + place) % queries] for place in range(3))
+        ],
+        batch_size=5_000,
     )
 
 
