@@ -7,6 +7,7 @@ twice adds nothing new.
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -16,6 +17,7 @@ from django.db.models import Exists, Max, OuterRef
 from newsletter.models import Edition, EditionItem, Paper, PaperTopic, QueryHit
 from subscriptions.models import Follow
 
+log = logging.getLogger(__name__)
 ALSO_MOST = 2_000  # papers of one edition for followers alone, the newest first
 _CHUNK = 1_000
 
@@ -40,6 +42,8 @@ def add_followed(edition: Edition, *, since: datetime) -> None:
 def _add_also(edition: Edition, papers: Sequence[int]) -> None:
     wanted = _found_by(papers, stances=[Follow.Stance.FOLLOW])
     also = [paper for paper in papers if paper in wanted][:ALSO_MOST]
+    if len(wanted) > ALSO_MOST:
+        log.warning("Edition %s takes %d of %d papers that are followed, the newest", edition, ALSO_MOST, len(wanted))
     found = _found_by(also, stances=Follow.Stance.values)
     scores = dict(Paper.objects.filter(pk__any_of=also).values_list("pk", f"score_{edition.cadence}"))
     topics = PaperTopic.objects.filter(paper__any_of=also, is_primary=True)
