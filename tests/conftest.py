@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from django.apps import apps
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from pytest_django import DjangoDbBlocker
 
 from subscriptions.models import forget_local_texts
 from tests.inbox import Inbox
@@ -28,19 +28,63 @@ hypothesis_settings.load_profile("paperboy")
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the real one takes 0.3 s a password
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test that commits empties the tables when it ends: each of its kind starts by filling in the default topics."""
-    for item in items:
-        marker = item.get_closest_marker("django_db")
-        names: list[str] = getattr(item, "fixturenames", [])
-        if "transactional_db" in names or (marker and marker.kwargs.get("transaction")):
-            names.insert(0, "default_topics")  # before fixtures that already work with them
-
-
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
     cache.clear()
     forget_local_texts()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The database of the tests, to which each one that commits returns; SQLite's as it is now also in a file."""
+    file = tmp_path_factory.mktemp("migrated") / "paperboy.sqlite3"
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("VACUUM INTO %s", [str(file)])
+        connection.ops.sql_flush = _ReturnToMigrated(cursor)  # what Django does after a test that commits
+    return file
+
+
+_UNCHECKED = """SELECT set_config('session_replication_role', 'replica', true)
+    WHERE current_setting('is_superuser') = 'on'"""  # until the end of the transaction
+
+
+class _ReturnToMigrated:
+    """The statements that empty all tables and fill in again what the migrations bring: topics, groups, permissions.
+
+    Of tables with few rows DELETE is sooner done than TRUNCATE, which makes each of them and of its indexes anew; and
+    where we may switch off the checks of foreign keys, many rows take no longer.
+    """
+
+    def __init__(self, cursor: CursorWrapper) -> None:
+        self._is_postgres = connection.vendor == "postgresql"
+        self._kept: list[str] = []
+        if self._is_postgres:
+            cursor.execute("CREATE SCHEMA migrated")
+        for table in connection.introspection.django_table_names(only_existing=True, include_views=False):
+            cursor.execute(f'SELECT EXISTS (SELECT 1 FROM "{table}")')
+            if cursor.fetchone()[0]:
+                kind = "TABLE" if self._is_postgres else "TEMPORARY TABLE"
+                cursor.execute(f'CREATE {kind} {self._copy_of(table)} AS SELECT * FROM "{table}"')
+                self._kept.append(table)
+
+    def __call__(self, _style: object, tables: Iterable[str], **_options: bool) -> list[str]:
+        return [
+            *([_UNCHECKED] if self._is_postgres else []),
+            *(f'DELETE FROM "{table}"' for table in tables),
+            *(f'INSERT INTO "{table}" SELECT * FROM {self._copy_of(table)}' for table in self._kept),
+        ]
+
+    def _copy_of(self, table: str) -> str:
+        return f'migrated."{table}"' if self._is_postgres else f'temp."migrated_{table}"'
+
+
+@pytest.fixture(scope="session")
+def migrated_file(django_db_setup: Path) -> Path:
+    """A SQLite database as the migrations leave it, for programs that a test starts; none with PostgreSQL."""
+    return django_db_setup
 
 
 @pytest.fixture(scope="session")
@@ -97,12 +141,3 @@ def processes(database_url: str, redis_url: str, inbox: Inbox, tmp_path: Path) -
     started = Processes(env=env, folder=tmp_path)
     yield started
     started.close()
-
-
-@pytest.fixture
-def default_topics(transactional_db: None) -> None:
-    """The topics that the migrations bring; a test that commits finds them flushed by the one before it."""
-    topics = importlib.import_module("newsletter.migrations.0002_default_topics")
-    topics.add_default_topics(apps, None)
-    translations = importlib.import_module("subscriptions.migrations.0010_german_topics")
-    translations.add_german(apps, None)

@@ -1,12 +1,13 @@
 """All of Paperboy as it runs for real: the site, what works behind it, a database, a relay that takes every mail.
 
-In: an environment and an empty database. Out: processes, the sample papers, a curator's account, and the rows as they
+In: an environment and a migrated database. Out: processes, the sample papers, a curator's account, and the rows as they
 stand. Two of them: everything small (SQLite, `manage.py work`) and everything big (PostgreSQL, Redis, Celery).
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -45,12 +46,12 @@ class House:
             "EMAIL_URL": inbox.url,
             "TICK_SECONDS": "1",
             "SEND_JITTER_SECONDS": "0",
+            "SIGNUP_SECONDS_MIN": "0",
             "VAR_DIR": str(folder),
         }
         self.processes = Processes(env=self.env, folder=folder)
 
     def open(self) -> None:
-        self.manage("migrate", "--verbosity", "0")
         self.manage("load_sample")
         account = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD}
         self.manage("createsuperuser", "--noinput", f"--username={CURATOR}", "--email=curator@example.org", env=account)
@@ -104,8 +105,9 @@ class House:
 class SmallHouse(House):
     """SQLite and one process for everything."""
 
-    def __init__(self, *, inbox: Inbox, folder: Path) -> None:
+    def __init__(self, *, migrated_file: Path, inbox: Inbox, folder: Path) -> None:
         self._file = folder / "paperboy.sqlite3"
+        shutil.copy(migrated_file, self._file)
         super().__init__(database_url=f"sqlite:///{self._file}", redis_url="", inbox=inbox, folder=folder)
 
     def work_behind(self) -> None:

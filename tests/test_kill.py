@@ -54,9 +54,7 @@ def relay(chance: random.Random) -> Iterator[Relay]:
 
 
 @pytest.fixture
-def celery(
-    default_topics: None, database_url: str, redis_url: str, relay: Relay, tmp_path: Path
-) -> Iterator[Processes]:
+def celery(database_url: str, redis_url: str, relay: Relay, tmp_path: Path) -> Iterator[Processes]:
     """Beat and a worker for all but digests, with one edition owed to 200 readers."""
     world.make_edition()
     world.make_readers(READERS)
@@ -131,12 +129,11 @@ def test_a_worker_told_to_stop_ends_soon_and_leaves_nothing_in_doubt(celery: Pro
     "owed", ["next_due_at=now", "next_due_at=now + timedelta(days=1), welcome_due_at=now"], ids=["regular", "first"]
 )
 def test_the_one_process_on_sqlite_killed_three_times_loses_nobody_and_mails_nobody_twice(
-    relay: Relay, inbox: Inbox, tmp_path: Path, chance: random.Random, owed: str
+    migrated_file: Path, relay: Relay, inbox: Inbox, tmp_path: Path, chance: random.Random, owed: str
 ) -> None:
-    house = SmallHouse(inbox=inbox, folder=tmp_path)
+    house = SmallHouse(migrated_file=migrated_file, inbox=inbox, folder=tmp_path)
     house.env |= SWIFT | {"EMAIL_URL": relay.url}
     house.processes.env |= house.env
-    house.manage("migrate", "--verbosity", "0")
     house.manage("shell", "--no-imports", "-c", EDITION_AND_READERS.format(owed=owed))
     edition = house.rows("SELECT id FROM newsletter_edition")[0][0]
     try:

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +12,8 @@ SCRIPT = """
 import django
 django.setup()
 from datetime import timedelta
-from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
-call_command("migrate", verbosity=0)
 from newsletter import planning
 from newsletter.delivery.bounces import act_on_report
 from newsletter.delivery.compose_message import message_id
@@ -37,11 +36,14 @@ print(json.dumps([answers, DeliveryEvent.objects.count(), Subscriber.objects.get
 """
 
 
-def test_a_providers_complaint_suppresses_its_reader_once_and_only_with_the_secret(tmp_path: Path) -> None:
+def test_a_providers_complaint_suppresses_its_reader_once_and_only_with_the_secret(
+    migrated_file: Path, tmp_path: Path
+) -> None:
+    database = shutil.copy(migrated_file, tmp_path / "webhook.sqlite3")
     auth = "Basic " + base64.b64encode(b"hook:secret").decode()
     env = os.environ | {
         "DJANGO_SETTINGS_MODULE": "newsletter.settings",
-        "DATABASE_URL": f"sqlite:///{tmp_path / 'webhook.sqlite3'}",
+        "DATABASE_URL": f"sqlite:///{database}",
         "VAR_DIR": str(tmp_path),
         "EMAIL_BACKEND": "anymail.backends.postmark.EmailBackend",
         "ANYMAIL": json.dumps({"POSTMARK_SERVER_TOKEN": "t", "WEBHOOK_SECRET": "hook:secret"}),

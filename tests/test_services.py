@@ -13,10 +13,13 @@ import psutil
 import psycopg
 import pytest
 import redis
+from django.contrib.auth.models import Group
 from pytest_socket import SocketConnectBlockedError
 
+from newsletter.models import Paper
 from subscriptions.models import Topic
 from tests import services
+from tests.builders import make_paper
 from tests.inbox import Inbox
 from tests.processes import Processes
 from tests.services import PostgresServer, RedisServer, ServiceMissing
@@ -169,6 +172,10 @@ def test_nothing_but_loopback_can_be_reached() -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("run", [1, 2])
-def test_tests_that_commit_find_the_default_topics_again(run: int) -> None:
+def test_tests_that_commit_find_what_the_migrations_brought_and_nothing_else(run: int) -> None:
     assert Topic.objects.count() == 18
+    assert set(Group.objects.values_list("name", flat=True)) == {"Curators", "Operators"}
+    assert not Paper.objects.exists()
+    make_paper()
     Topic.objects.all().delete()
+    Group.objects.all().delete()

@@ -18,15 +18,15 @@ SITE = "https://papers.example.org"
 
 
 @pytest.fixture
-def small_house(inbox: Inbox, tmp_path: Path) -> Iterator[House]:
-    house = SmallHouse(inbox=inbox, folder=tmp_path)
+def small_house(migrated_file: Path, inbox: Inbox, tmp_path: Path) -> Iterator[House]:
+    house = SmallHouse(migrated_file=migrated_file, inbox=inbox, folder=tmp_path)
     house.open()
     yield house
     house.close()
 
 
 @pytest.fixture
-def big_house(default_topics: None, database_url: str, redis_url: str, inbox: Inbox, tmp_path: Path) -> Iterator[House]:
+def big_house(database_url: str, redis_url: str, inbox: Inbox, tmp_path: Path) -> Iterator[House]:
     house = BigHouse(database_url=database_url, redis_url=redis_url, inbox=inbox, folder=tmp_path)
     house.open()
     yield house
