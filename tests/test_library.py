@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -307,6 +309,33 @@ ENCODINGS = ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1
 def test_encodings_of_other_machines_are_read(encoding: str) -> None:
     found = read("@misc{a,\r\n title={Über Möbiusbänder},\r\n eprint={1706.03762}\r\n}".encode(encoding))
     assert [(entry.title, entry.arxiv_id) for entry in found.entries] == [("Über Möbiusbänder", "1706.03762")]
+
+
+HANDLED: dict[str, Callable[[str], str]] = {
+    "lines of windows": lambda text: text.replace("\n", "\r\n"),
+    "lines of an old mac": lambda text: text.replace("\n", "\r"),
+    "blank lines before": lambda text: "\n\n  \n" + text,
+    "the end sign of dos": lambda text: text + "\n\x1a",
+    "blanks at the ends of lines": lambda text: text.replace("\n", "  \n"),
+    "blanks that do not break": lambda text: text.replace("\n", "\xa0\n"),
+}
+
+
+@pytest.mark.parametrize("change", HANDLED)
+def test_what_other_programs_do_to_a_file_changes_nothing(change: str) -> None:
+    for name, (text, _wanted) in FILES.items():
+        as_it_was = [(entry.title, entry.arxiv_id, entry.doi) for entry in read(text).entries]
+        handled = read(HANDLED[change](text)).entries
+        assert [(entry.title, entry.arxiv_id, entry.doi) for entry in handled] == as_it_was, name
+
+
+def test_a_file_cut_off_anywhere_loses_the_entry_that_was_cut() -> None:
+    for name, (text, _wanted) in FILES.items():
+        entries = read(text).entries
+        for cut in range(0, len(text), 97):
+            line_of_cut = text.count("\n", 0, cut) + 1
+            whole = {e.identity for e, behind in itertools.pairwise(entries) if behind.line < line_of_cut}
+            assert whole <= {entry.identity for entry in read(text[:cut]).entries}, (name, cut)
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,8 @@ def decoded(data: bytes) -> str:
             text = data.decode()
         except UnicodeDecodeError:
             text = _decoded_by_line(data) if data.count(b"\n") < _MOST_LINES else data.decode("cp1252", "replace")
-    return text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    text = text.lstrip("\ufeff").rstrip("\x1a\r\n")  # DOS ended files with a sign
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " ")
 
 
 def _decoded_by_line(data: bytes) -> str:

@@ -22,7 +22,7 @@ _NO_KEY = re.compile(
     r"(@[ \t]*(?!string|preamble|comment)[a-z]+[ \t]*[{(])(?=\s*(?:author|title|year|doi|url|editor)\s*=)",
     re.IGNORECASE,
 )
-_NO_COMMA = re.compile(r'([}"])([ \t]*\n[ \t]*[A-Za-z-]+[ \t]*=[ \t]*[{"])')
+_NO_COMMA = re.compile(r'([}"])([ \t]*\n\s*[A-Za-z-]+[ \t]*=[ \t]*[{"])')
 _PART = re.compile(r'\s*(?:(?P<word>[^\s#{}"]+)|(?P<open>["{]))')
 _FIELD = re.compile(r'[,{]\s*([A-Za-z_-]+)\s*=\s*(\{(?:[^{}]|\{[^{}]*\})*\}|"[^"{}]*"|\w+)')
 _LINE_OF_FIELD = re.compile(r"^\s*([A-Za-z_-]+)\s*=\s*(.+?)\s*,?\s*$", re.MULTILINE)

@@ -58,8 +58,9 @@ def _read_parts(text: str, line_of_error: int, today: date) -> Reading:
         except RecursionError:
             break
         else:
-            if not is_broken or {"title", "DOI", "doi"} & item.keys():
-                _read_item(item, line, reading, today)
+            for one in _items(item)[0]:
+                if isinstance(one, dict) and (not is_broken or {"title", "DOI", "doi", *_WRAPPERS} & one.keys()):
+                    _read_item(one, line, reading, today)
         following = text.find("{", end)
         line += text.count("\n", place, following)
         place = following

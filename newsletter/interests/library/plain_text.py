@@ -33,10 +33,13 @@ _LISTED_TITLE = re.compile(r"^Title: *(.+(?:\n  .+)*)", re.MULTILINE)
 
 def read(text: str, today: date) -> Reading:
     reading = Reading()
+    if len(text) > _LONGEST_TEXT:
+        raise TooManyReferencesError
+    text = "\n".join(map(str.rstrip, text.split("\n")))
     if _LISTED.search(text):
         return _read_listing(text, today)
     lines = _references(text)
-    if len(text) > _LONGEST_TEXT or len(lines) > _LINES_EACH * MOST_REFERENCES:
+    if len(lines) > _LINES_EACH * MOST_REFERENCES:
         raise TooManyReferencesError
     found = [(number, line, entries_of(line, number, today)) for number, line in lines]
     alone = sum(1 for _, line, entries in found if entries and len(line.split()) <= _WORDS_BESIDE)

@@ -32,7 +32,7 @@ def is_spreadsheet(text: str) -> bool:
 
 
 def _heading(text: str) -> set[str]:
-    first = text.lstrip("\n").partition("\n")[0][:5000]
+    first = text.lstrip(" \n").partition("\n")[0][:5000]
     return {cell.strip().casefold() for cell in next(csv.reader([first], delimiter=_delimiter(first)), [])}
 
 
@@ -42,16 +42,17 @@ def _delimiter(first: str) -> str:
 
 def read(text: str, today: date) -> Reading:
     reading = Reading()
-    text = text.lstrip("\n")
+    blank = text[: len(text) - len(text.lstrip(" \n"))].count("\n")
+    text = text.lstrip(" \n")
     csv.field_size_limit(_LONGEST_FIELD)
     rows = csv.DictReader(io.StringIO(text), delimiter=_delimiter(text.partition("\n")[0]))
-    line = 2
+    line = blank + 2
     try:
         for row in rows:
             fields = {key.strip().casefold(): value for key, value in row.items() if key and isinstance(value, str)}
             if any(value.strip() for value in fields.values()):
                 _add(fields, line, reading, today)
-            line = rows.line_num + 1
+            line = blank + rows.line_num + 1
     except csv.Error:
         why = gettext_noop("The table is broken here. What stands before it was read.")
         reading.take(Refusal(line, why))

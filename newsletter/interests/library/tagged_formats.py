@@ -87,7 +87,7 @@ def _dialect(text: str) -> tuple[re.Pattern[str], str] | None:
         begins = re.compile(rf"^(?=[ \t]*%?{first}\b|%{first}[ \t])", re.MULTILINE)
         for start in begins.finditer(text):
             match = pattern.match(text, start.start(), text.find("\n", start.start()) % (len(text) + 1))
-            if match and match[1] == first and (first != "PT" or match[2] in {"J", "B", "S", "P"}):
+            if match and match[1] == first and (first != "PT" or match[2].strip() in {"J", "B", "S", "P", "C"}):
                 return pattern, first
     return None
 
