@@ -97,7 +97,7 @@ def _hints(request: HttpRequest) -> dict[str, str] | None:
 
 
 def _missing(request: HttpRequest, rest: str) -> HttpResponse:
-    """Only a slash may be missing; the usual redirect does not come here, for this view takes every address."""
+    """Redirect when only a slash is missing, else answer 404: this view takes every address."""
     address = f"{request.path}/"
     if request.method == "GET" and not rest.endswith("/") and resolve(address).url_name:
         query = request.META.get("QUERY_STRING", "")

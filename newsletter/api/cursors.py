@@ -25,13 +25,13 @@ _BIGGEST = 2**63 - 1
 
 
 class CursorError(ValueError):
-    """Not a cursor of this list."""
+    """The text is not a cursor of this list."""
 
 
 def page_of(
     rows: QuerySet[Row], *, name: str, order: Mapping[str, type], cursor: str, limit: int
 ) -> tuple[list[Row], str]:
-    """One page by ``order`` (columns and what they hold), and the cursor after it: empty on the last page."""
+    """Return one page by ``order`` (columns and their types) and the cursor after it, empty on the last page."""
     columns = list(order)
     if cursor:
         rows = rows.filter(_after(columns, _read(cursor, name=name, kinds=list(order.values()))))
@@ -42,7 +42,7 @@ def page_of(
 
 
 def _after(columns: Sequence[str], values: Sequence[Any]) -> Q:
-    """Below in the order: (a, b) < (x, y), in a form that an index on (a, b) serves."""
+    """Return the condition (a, b) < (x, y) in a form that an index on (a, b) serves."""
     column, value = columns[0], values[0]
     if len(columns) == 1:
         return Q(**{f"{column}__lt": value})
@@ -66,7 +66,7 @@ def _read(cursor: str, *, name: str, kinds: Sequence[type]) -> list[Any]:
 
 
 def _checked(value: Any, kind: type) -> Any:
-    """What the column can be compared with: anybody may have written the cursor."""
+    """Return the value, converted for its column. Raises CursorError: anybody may have written the cursor."""
     try:
         if kind is date and isinstance(value, str):
             return date.fromisoformat(value)

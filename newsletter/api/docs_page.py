@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @public_page
 def api_page(request: HttpRequest) -> HttpResponse:
-    """A form of it comes back here first: what was left empty is no parameter, and must not go on to the API as one."""
+    """Show the page. Its forms come back here with ``try``, to drop empty fields before they go to the API."""
     if tried := request.GET.get("try"):
         address = next((one["path"] for _tag, group in _groups() for one in group if one["id"] == tried), None)
         if address is None:
@@ -47,7 +47,7 @@ def _document() -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def _groups() -> list[tuple[str, list[dict[str, Any]]]]:
-    """Operations by their tag, in the order of the document."""
+    """Return operations by tag, in the order of the document."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for path, methods in _document()["paths"].items():
         for method, spec in methods.items():
@@ -103,7 +103,7 @@ def _parameter(spec: dict[str, Any]) -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def _shapes() -> list[tuple[str, str, list[tuple[str, dict[str, str], str]]]]:
-    """(name, what it is, its fields), without what only describes parameters."""
+    """Return (name, description, fields) of each schema, without those of parameters."""
     found = _document()["components"]["schemas"]
     named = {kind["name"] for _tag, operations in _groups() for one in operations for kind in _kinds_of(one)}
     todo, done = sorted(named), set[str]()
@@ -142,7 +142,7 @@ def _plainly(markdown: str) -> str:
 
 
 def _kind(schema: dict[str, Any]) -> dict[str, str]:
-    """What a field holds, in words, and the name of the shape to look up for it ("" for plain values)."""
+    """Return what a field holds, in words, and the name of its schema ("" for plain values)."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return {"words": name, "name": name}

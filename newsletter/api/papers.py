@@ -97,7 +97,7 @@ def trending(request: HttpRequest, params: Query[schemas.TrendingParams]) -> Htt
 
 
 def page_response(request: HttpRequest, found_rows: dict[str, Any], *, cursor: str) -> HttpResponse:
-    """A page of a list, with the address of the next one in the body and as a Link (RFC 8288)."""
+    """Return a page of a list, with the address of the next in the body and as a Link (RFC 8288)."""
     query = {**request.GET.dict(), "cursor": cursor}
     following = f"{settings.SITE_URL}{request.path}?{urlencode(query)}" if cursor else None
     response = json_response(found_rows | {"next": following})
@@ -116,7 +116,7 @@ def _topic(slug: str) -> Topic | None:
 
 
 def _is_short(params: schemas.PapersParams) -> bool:
-    """Whether it is about few enough days to sort what came in them by votes."""
+    """Whether the request covers few enough days to sort their papers by votes."""
     last = params.until or timezone.now().date()
     return params.listed_on is not None or (params.since is not None and last - params.since <= SPAN)
 
@@ -141,7 +141,7 @@ def _in_catalogue(topic: Topic | None, params: schemas.PapersParams) -> Listing:
 
 
 def _in_topic(topic: Topic, params: schemas.PapersParams) -> Listing:
-    """By the sort keys beside the topic: one walk along one index, however many papers it has."""
+    """Filter by the sort keys copied to the topic: one walk along one index."""
     rows = PaperTopic.objects.filter(
         topic=topic, is_assigned=True, paper__merged_into__isnull=True, paper__is_hidden=False, **_days(params)
     )

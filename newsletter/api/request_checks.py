@@ -45,7 +45,7 @@ reads = Buckets()
 
 
 def error_response(message: str, *, status: int) -> HttpResponse:
-    """An error, in the one shape that errors have here."""
+    """Return an error in the one shape that all errors of the API have."""
     return json_response({"message": message}, status=status)
 
 
@@ -94,7 +94,7 @@ def _read(request: HttpRequest, answer: Callable[[], HttpResponse]) -> HttpRespo
 
 
 def _plainly(response: HttpResponse) -> HttpResponse:
-    """Refusals of a method are written by the framework as plain text: they too get the shape of an error."""
+    """Give refusals of a method, which the framework writes as plain text, the shape of an error."""
     if response.status_code == 405:
         methods = {name.strip() for name in response["Allow"].split(",")}
         response = error_response(WRONG_METHOD, status=405)
@@ -103,7 +103,7 @@ def _plainly(response: HttpResponse) -> HttpResponse:
 
 
 def _grant(request: HttpRequest, *, limit: int) -> Grant:
-    """Counted by one IPv4 address; of IPv6 by the /64, which one household has, and by the networks around it."""
+    """Count a request by its IPv4 address, or by its IPv6 /64 (one household) and the networks around it."""
     client = client_address(
         request.META.get("REMOTE_ADDR", ""),
         request.headers.get("X-Forwarded-For", ""),

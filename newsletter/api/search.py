@@ -59,7 +59,7 @@ def similar_papers(request: HttpRequest, paper_id: int) -> HttpResponse:
 
 
 def _scored(found: Iterable[tuple[int, float]]) -> list[dict[str, Any]]:
-    """In their order; what is hidden or merged away by now is left out."""
+    """Return the papers in their order, without those hidden or merged since."""
     scores = dict(found)
     by_pk = Paper.objects.published().with_topics().in_bulk(list(scores))
     return [

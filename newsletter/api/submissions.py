@@ -88,7 +88,7 @@ def submit_paper(request: HttpRequest, submission: Body[schemas.Submission]) -> 
 
 
 def _observation(sent: schemas.Submission, *, by: ApiKey, now: datetime) -> Observation:
-    """What was sent, cleaned as every source's words are. Raises HttpError that says what to send instead."""
+    """Return the submission, cleaned like the text of every source. Raises HttpError that says what to send instead."""
     parsed = parsed_arxiv_id(sent.arxiv_id) if sent.arxiv_id else None
     if sent.arxiv_id and (parsed is None or not could_exist(parsed[0], on=(now + timedelta(days=1)).date())):
         raise HttpError(422, WHAT_TO_SEND["arxiv_id"])

@@ -1,4 +1,4 @@
-"""Joins an edition's compiled parts into one reader's message.
+"""Join an edition's compiled parts into one reader's message.
 
 In: what `compile.compile_edition` made of a frozen edition, and one reader. Out: the bytes of an RFC 5322 message,
 CRLF and 7-bit, ready for the wire. Pure: the same values give the same bytes, as often as one likes.
@@ -29,7 +29,7 @@ _DATE = re.compile(r"[A-Za-z0-9,:+ -]{16,40}")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who sends: the same for every digest of an edition."""
+    """The sender of all digests of an edition."""
 
     site_url: str
     site_name: str
@@ -47,7 +47,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One reader and what was chosen for them."""
+    """One reader and the picks of their digest."""
 
     delivery_id: int
     email: str  # ASCII, an internationalised domain already as A-labels
@@ -67,7 +67,7 @@ class Composer:
     """Makes messages of one edition. Build one per edition and process."""
 
     def __init__(self, compiled: dict[str, Any], identity: Identity) -> None:
-        # By whether it is a first digest. Editions frozen by an older version have no words of welcome for all parts.
+        # Keyed by whether it is a first digest. Editions frozen by an older version have no welcome in some parts.
         self._subjects, self._welcomes = (
             {int(key): item.get(name, item["subject"]).encode("ascii") for key, item in compiled["items"].items()}
             for name in ("subject", "welcome_subject")
@@ -86,7 +86,7 @@ class Composer:
         self._end = b"--%b--\r\n" % boundary
         pieces = [piece for plane in (*self._text, *self._html) for piece in plane.all_pieces()]
         headers = [self._standing, *self._subjects.values(), *self._welcomes.values(), *self._more]
-        # Encoding sees to it; asked once for all messages, because a lone dot would end one of them too early.
+        # The encoding prevents it; checked once for all messages, because a lone dot would end one too early.
         has_dots = any(b"\n." in piece for piece in (*headers, *pieces)) or any(piece[:1] == b"." for piece in pieces)
         self.is_dotless = not has_dots
 
@@ -132,7 +132,7 @@ class Composer:
 
 
 class _Papers:
-    """Every paper in full and in short, by item and reason."""
+    """Pieces of every paper, in full and in short, by item and reason."""
 
     def __init__(self) -> None:
         self.full: dict[tuple[int, str], bytes] = {}
@@ -152,7 +152,7 @@ class _Papers:
 
 
 class _Plane:
-    """One part of the message in one encoding: every piece of it, ready to join."""
+    """All pieces of one part of the message in one encoding, ready to join."""
 
     def __init__(self, compiled: dict[str, Any], *, part: str, coding: int) -> None:
         def pieces(pairs: dict[str, list[str]]) -> dict[str, bytes]:
@@ -170,7 +170,7 @@ class _Plane:
         for name in ("foot", "end"):
             self._frame.setdefault(f"{name}_welcome", self._frame[name])
         self._topics = pieces(compiled[part]["topics"])
-        self._follows = pieces(compiled[part].get("follows", {}))  # an edition of before has none
+        self._follows = pieces(compiled[part].get("follows", {}))  # none in editions of an older version
         self._previews: dict[int, bytes] = {}
         plain, counted = _Papers(), _Papers()
         for key, item in compiled["items"].items():
@@ -182,7 +182,7 @@ class _Plane:
                 counted.add(int(key), pieces(item[part]["counted"]), whys)
         self._papers = (plain, counted if counted.full else plain)  # by whether the reader agreed to counted links
         self._months: list[str] = compiled["months"]
-        self._day: str = compiled.get("day", "%(day)d %(month)s %(year)d")  # an edition of before has none
+        self._day: str = compiled.get("day", "%(day)d %(month)s %(year)d")  # none in editions of an older version
         self._dates: dict[date, bytes] = {}
 
     def all_pieces(self) -> Iterator[bytes]:
@@ -242,12 +242,12 @@ class _Plane:
         return self._dates[day]
 
     def filled(self, pieces: list[bytes], recipient: Recipient) -> bytes:
-        """The pieces joined, with the reader's token in their links."""
+        """Join the pieces, with the reader's token in their links."""
         return b"".join(pieces).replace(self._delivery_mark, self._token(recipient.delivery_token))
 
 
 def _planes(compiled: dict[str, Any], *, part: str) -> list[_Plane]:
-    """Both encodings of a part, or the one that is shorter whatever is chosen: most editions are in one script."""
+    """Return both encodings of a part, or only the one that is never longer: most editions are in one script."""
     quoted, based = (_Plane(compiled, part=part, coding=coding) for coding in range(len(CODINGS)))
     if quoted.is_never_longer(based):
         return [quoted]
@@ -255,7 +255,7 @@ def _planes(compiled: dict[str, Any], *, part: str) -> list[_Plane]:
 
 
 def _shorter(planes: list[_Plane], recipient: Recipient, *, full: int) -> bytes:
-    """The part in whichever encoding makes it smaller."""
+    """Return the part in the encoding that makes it smaller."""
     if len(planes) == 1:
         return planes[0].filled(planes[0].pieces(recipient, full=full), recipient)
     pieces, plane = min(

@@ -1,4 +1,4 @@
-"""Renders and encodes every part of an edition's digests once, when the edition is frozen.
+"""Render and encode every part of an edition's digests once, when the edition is frozen.
 
 In: an edition with its items. Out: a JSON-able dict of parts that `assemble.Composer` joins per reader.
 Harmless to run twice: it only reads rows, and the same rows give the same messages.
@@ -122,12 +122,12 @@ class _Press:
         return encoding.encode(text, marks=self.marks)
 
     def pieces(self, rendered: str) -> dict[str, str]:
-        """The text before the first slot as "start", and after each slot under the slot's name."""
+        """Return the text before the first slot as "start", and after each slot under the slot's name."""
         start, *rest = self.cut.split(rendered)
         return {"start": start} | dict(zip(rest[::2], rest[1::2], strict=True))
 
     def frame(self, topics: Mapping[str, str]) -> dict[str, Any]:
-        """Everything around the papers, for both parts."""
+        """Return everything around the papers, for both parts."""
         context = self._frame_context()
         html = self.inliner.inline(render_to_string(f"{TEMPLATES}/frame.html", context))
         shape = self.pieces(_ended(_tightened(html.replace(' data-css-inline="keep"', ""))))
@@ -171,7 +171,7 @@ class _Press:
             "cadence": edition.get_cadence_display(),
             "site": settings.SITE_NAME,
         }
-        # A first digest may be of another rhythm than its reader's, whichever edition was the newest.
+        # A first digest may be of another cadence than its reader's: it is of the newest edition.
         because_welcome = _("You get this email because you have just subscribed to %s.") % settings.SITE_NAME
         welcome = _(
             "Here is your first digest: what researchers are reading now, chosen by the topics you ticked. "
@@ -220,7 +220,7 @@ class _Press:
         return self.pieces(_ended(rendered))
 
     def item(self, item: EditionItem, *, topics: Mapping[str, str]) -> dict[str, Any]:
-        """One paper's subject, its pieces for both parts, in full and in short, and its why-lines."""
+        """Return one paper's subject, its pieces for both parts, in full and in short, and its why-lines."""
         addresses = links_of(item.paper)
         sheet = _Sheet.of(item, addresses=addresses, delivery_mark=self.delivery_mark)
         parts: dict[str, Any] = {}
@@ -234,7 +234,7 @@ class _Press:
                 "pieces": {name: self.encode(text) for name, text in pieces.items()},
                 "whys": {reason: self.why(why, part=part) for reason, why in whys.items()},
             }
-        if settings.CLICK_TRACKING:  # once more, for the readers who agreed: the same paper by way of our door
+        if settings.CLICK_TRACKING:  # the same paper with counted links, for readers who agreed to them
             doors = {kind: click_url(self.delivery_mark, item.pk, kind) for kind in addresses}
             sheet = _Sheet.of(item, addresses=doors, delivery_mark=self.delivery_mark)
             for part in ("html", "text"):
@@ -247,7 +247,7 @@ class _Press:
         return self.encode(_unbroken(why) if part == "html" else mail_text.wrap(why, indent=INDENT) + "\n")
 
     def _pieces_of_paper(self, sheet: _Sheet, *, part: str) -> dict[str, str]:
-        """What stands before and after the reason, in full and in short."""
+        """Return the pieces before and after the reason, in full and in short."""
         suffix = "html" if part == "html" else "txt"
         full = self._sheet(f"paper.{suffix}", sheet.context())
         short = self._sheet(f"paper_short.{suffix}", sheet.context())
@@ -262,7 +262,7 @@ class _Press:
 
 @dataclass(frozen=True, slots=True)
 class _Sheet:
-    """What the mail says of one paper, as plain text."""
+    """The texts about one paper in a mail."""
 
     title: str
     authors: str
@@ -326,7 +326,7 @@ class _Sheet:
 
 
 def authors_line(names: list[str]) -> str:
-    """The first few names and how many more there are."""
+    """Return the first few names and how many more there are."""
     if len(names) <= AUTHORS_SHOWN + 1:
         return ", ".join(names)
     rest = len(names) - AUTHORS_SHOWN
@@ -338,15 +338,15 @@ def _subject(text: str) -> str:
 
 
 def _tightened(html: str) -> str:
-    """Without the line ends between tags, which cost bytes in every mail and show nowhere."""
+    """Return the HTML without line ends between tags, which cost bytes in every mail."""
     return re.sub(r">\n+<", "><", html)
 
 
 def _ended(text: str) -> str:
-    """With exactly one line end, whatever the template's tags left."""
+    """Return the text with exactly one line end."""
     return text.rstrip() + "\n"
 
 
 def _unbroken(why: str) -> str:
-    """As HTML, with no line break before a unit or a separating dot."""
+    """Return the text as HTML, with no line break before a unit or a separating dot."""
     return re.sub(r" (·|h\b|days\b)", "&nbsp;\\1", conditional_escape(why))

@@ -1,4 +1,4 @@
-"""Where the links of a digest lead: to our own pages behind a reader's token, or to a paper and what belongs to it.
+"""Links of a digest: to our own pages behind a reader's token, or to a paper and its PDF, code and project.
 
 In: a paper, the token of a delivery. Out: addresses. Nothing is stored: what a link of a mail stands for is looked up
 in the rows when it is followed.
@@ -31,12 +31,12 @@ def verdict_url(delivery_token: str, item_id: int) -> str:
 
 
 def click_url(delivery_token: str, item_id: int, kind: str) -> str:
-    """By way of our door, which counts the paper as opened: in the mails of readers who agreed to that only."""
+    """Return the link that counts the paper as opened; only for readers who agreed to that."""
     return f"{settings.SITE_URL}/c/{delivery_token}/{item_id}/{kind}"
 
 
 def links_of(paper: Paper) -> dict[LinkKind, str]:
-    """Every address of a paper that a mail may link to, its own page first."""
+    """Return every address of a paper that a mail may link to, its own page first."""
     others = {LinkKind.FILE: paper.pdf_url, LinkKind.CODE: paper.code_url, LinkKind.HOME: paper.project_url}
     return {LinkKind.PAPER: paper_url(paper)} | {
         kind: safe for kind, link in others.items() if (safe := safe_link(link))
@@ -44,7 +44,7 @@ def links_of(paper: Paper) -> dict[LinkKind, str]:
 
 
 def paper_url(paper: Paper) -> str:
-    """Where the title leads: the paper's own page when its host is one we link to, else arXiv's, else ours."""
+    """Return where the title leads: the paper's own page if we link to its host, else arXiv's, else ours."""
     if link := safe_link(paper.url):
         return link
     if paper.arxiv_id:
@@ -53,7 +53,7 @@ def paper_url(paper: Paper) -> str:
 
 
 def safe_link(url: str) -> str:
-    """The address when a mail may link to it: https, and our host or one of PAPER_LINK_HOSTS. Else empty."""
+    """Return the address if a mail may link to it (https, our host or one of PAPER_LINK_HOSTS), else an empty text."""
     try:
         parts = urlsplit(url.strip())
         host, port = (parts.hostname or "").lower(), parts.port

@@ -16,17 +16,17 @@ _ELLIPSIS = "…"
 
 
 def one_line(text: str) -> str:
-    """The text on one line, without a character that could end a header, reorder a line or hide."""
+    """Return the text on one line, without characters that could end a header, reorder a line or hide."""
     return _SPACES.sub(" ", UNSAFE.sub(" ", text)).strip()
 
 
 def paragraphs(text: str) -> list[str]:
-    """Paragraphs parted by blank lines, each on one line."""
+    """Return the paragraphs, separated by blank lines, each on one line."""
     return [line for part in re.split(r"\r?\n[ \t]*\r?\n", text) if (line := one_line(part))]
 
 
 def columns(text: str) -> int:
-    """Width in a fixed-width window: wide characters take two columns, combining and joining ones none."""
+    """Return the width in columns: wide characters take two, combining and joining ones none."""
     return sum(map(_column, text))
 
 
@@ -39,7 +39,7 @@ def _column(char: str) -> int:
 
 
 def shorten(text: str, *, width: int) -> str:
-    """At most ``width`` columns: cut between words where there are any, never inside a grapheme, then an ellipsis."""
+    """Shorten to ``width`` columns with an ellipsis: between words where possible, never inside a grapheme."""
     text = one_line(text)
     if columns(text) <= width:
         return text
@@ -60,7 +60,7 @@ def shorten(text: str, *, width: int) -> str:
 
 
 def wrap(text: str, *, width: int = 72, indent: str = "") -> str:
-    """The text in lines of at most ``width`` columns; a word longer than that stays whole unless its script is wide."""
+    """Wrap to lines of ``width`` columns; a longer word stays whole unless its script is wide."""
     lines: list[str] = []
     line, filled, empty = indent, columns(indent), True
     for word in one_line(text).split():
@@ -83,7 +83,7 @@ class _Piece:
 
 
 def _pieces(word: str, *, width: int) -> list[_Piece]:
-    """A word as it may be broken: whole, or between its characters when it is wide script longer than a line."""
+    """Split a word where it may be broken: between characters if it is of a wide script and longer than a line."""
     if columns(word) <= width or not any(_column(char) == 2 for char in word):
         return [_Piece(word, glued=False)]
     graphemes: list[list[str]] = []

@@ -1,4 +1,4 @@
-"""Why a paper is in a digest, one line a reason. The same lines in the mail and on the digest's page.
+"""Reasons why a paper is in a digest, a line each; the same in the mail and on the digest's page.
 
 In: an item with what was recorded of it, and the names of topics. Out: lines in the active language. Reads the paper's
 topics and writes nothing.
@@ -27,7 +27,7 @@ _ONE_PHRASE = re.compile(r'["“„«](?P<words>[^"“”„«»]+)["”“»]')
 
 
 def reasons(item: EditionItem, *, topics: Mapping[str, str]) -> dict[str, str]:
-    """The why-line of every reason the item may be chosen for, from the components recorded when it was drafted."""
+    """Return the line of each reason the item may be chosen for, from the components recorded at the draft."""
     scored = [row.topic.slug for row in item.paper.paper_topics.all()]
     primary = topics.get(item.parts.get("topic") or next(iter(scored), ""), "")
     trending = _trend(item.parts, primary)
@@ -56,7 +56,7 @@ def reasons(item: EditionItem, *, topics: Mapping[str, str]) -> dict[str, str]:
 
 
 def _trend(parts: Mapping[str, Any], topic: str) -> str:
-    """Why it trends, by what it gained beyond its cohort; a gain that others had as well is no reason to show it."""
+    """Return why it trends. A gain in votes that the cohort had too is left out."""
     telling = {name: value for name, value in parts.items() if name != "cohort_median"}
     if parts.get("upvotes_gain", 0) <= (parts.get("cohort_median") or 0):
         telling.pop("upvotes_gain", None)
@@ -73,7 +73,7 @@ def follow_line(query: str) -> str:
 
 
 def line_of(reason: str, lines: Mapping[str, str]) -> str:
-    """The line of a recorded reason, of the item's ``lines``."""
+    """Return the line of a recorded reason, from the item's ``lines``."""
     if reason.startswith(FOLLOW):
         return follow_line(reason.removeprefix(FOLLOW))
     return lines.get(reason, lines["trending"])

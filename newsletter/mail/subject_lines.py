@@ -1,4 +1,4 @@
-"""What an edition is called: the day, week or month it covers, in the language that is active.
+"""Subject lines and titles of editions: the day, week or month covered, in the active language.
 
 In: an edition. Out: lines for mails, pages and feeds. Reads rows only to number an edition.
 """
@@ -39,7 +39,7 @@ def period(edition: Edition) -> str:
 
 
 def headline(edition: Edition) -> str:
-    """The same as a title: a day with its name, the week in papers, the month in papers."""
+    """Return the title: a day with its weekday, "the week in papers", "the month in papers"."""
     if edition.cadence == Cadence.WEEKLY:
         return _("The week in papers, %s") % period(edition)
     if edition.cadence == Cadence.MONTHLY:
@@ -48,7 +48,7 @@ def headline(edition: Edition) -> str:
 
 
 def subject(edition: Edition, title: str) -> str:
-    """What a mail of it is about, by its first paper."""
+    """Return the subject of its mails, named by the first paper."""
     if edition.cadence == Cadence.WEEKLY:
         return _("The week in papers: %s") % title
     if edition.cadence == Cadence.MONTHLY:
@@ -57,12 +57,12 @@ def subject(edition: Edition, title: str) -> str:
 
 
 def preheader(edition: Edition, gist: str) -> str:
-    """What mail programs show behind the subject: a daily mail needs no date, a week or a month is named."""
+    """Return the preview text behind the subject: names the week or month; a daily mail needs no date."""
     return gist if edition.cadence == Cadence.DAILY else f"{period(edition)} · {gist}"
 
 
 def issue(edition: Edition) -> str:
-    """The edition's number among those of its cadence: one that was cancelled on its way keeps the number it had."""
+    """Return the edition's number in its cadence; an edition cancelled while being sent keeps its number."""
     frozen = Edition.objects.filter(cadence=edition.cadence, frozen_at__isnull=False)
     before = frozen.filter(period_on__lt=edition.period_on).count()
     names = {

@@ -31,7 +31,7 @@ SORT_KEYS = frozenset(["listed_on", "published_on", "upvotes", "code_url"])
 
 
 def day_of(to: str = "") -> Coalesce:
-    """The day a paper is from: that of its first version, else of its daily list. ``to`` leads to the paper."""
+    """Return the day of a paper: of its first version, else of its daily list. ``to`` leads to the paper."""
     return Coalesce(f"{to}published_on", f"{to}listed_on")
 
 
@@ -43,7 +43,7 @@ def topic_url(slug: str) -> str:
 
 class PaperQuerySet(models.QuerySet["Paper"]):
     def published(self) -> PaperQuerySet:
-        """What the public may see: not merged into another row and not hidden. Every page and feed uses this gate."""
+        """Return public papers, neither merged nor hidden. Every page and feed uses this gate."""
         return self.filter(SHOWN)
 
     def listed_on(self, day: date) -> PaperQuerySet:
@@ -53,7 +53,7 @@ class PaperQuerySet(models.QuerySet["Paper"]):
         return self.published().filter(listed_on__range=(first, last))
 
     def assigned_to(self, topic: Topic, **narrowed: Any) -> PaperQuerySet:
-        """The papers of a topic, to be sorted and narrowed by the sort keys beside the topic."""
+        """Return the papers of a topic, to be sorted and narrowed by the sort keys copied to the topic."""
         beside = {f"paper_topics__{key}": value for key, value in narrowed.items()}
         return self.filter(paper_topics__topic=topic, paper_topics__is_assigned=True, **beside)
 
@@ -64,7 +64,7 @@ class PaperQuerySet(models.QuerySet["Paper"]):
         return self.filter(WITH_CODE)
 
     def with_topics(self) -> PaperQuerySet:
-        """Brings what ``shown_topics`` reads, for all papers in one further query."""
+        """Prefetch what ``shown_topics`` reads, in one further query."""
         assigned = PaperTopic.objects.filter(is_assigned=True).select_related("topic").defer("topic__keywords")
         return self.prefetch_related(models.Prefetch("paper_topics", queryset=assigned))
 
@@ -79,7 +79,7 @@ class PaperQuerySet(models.QuerySet["Paper"]):
         return changed
 
     def bulk_create(self, objs: Iterable[Paper], *args: Any, **kwargs: Any) -> list[Paper]:
-        """Insert them, or with ``update_fields`` write those of papers that are there."""
+        """Insert papers, or with ``update_fields`` update existing ones, and renew the sort keys of their topics."""
         papers = super().bulk_create(list(objs), *args, **kwargs)
         if not SORT_KEYS.isdisjoint(kwargs.get("update_fields") or ()):
             PaperTopic.objects.copy_sort_keys([paper.pk for paper in papers])
@@ -90,25 +90,25 @@ class PaperQuerySet(models.QuerySet["Paper"]):
         return newest
 
     def front_day(self, today: date) -> date | None:
-        """The day of the front page: the newest list; while today's has just begun to fill, the complete one before."""
+        """Return the day of the front page: the newest list, or the one before while today's has just begun to fill."""
         newest = self.newest_day()
         if newest is None or newest < today or self.listed_on(newest)[:BEGUN].count() == BEGUN:
             return newest
         return self.day_before(newest) or newest
 
     def day_before(self, day: date) -> date | None:
-        """The nearest earlier day that has papers."""
+        """Return the nearest earlier day that has papers."""
         before: date | None = self.published().filter(listed_on__lt=day).aggregate(day=models.Max("listed_on"))["day"]
         return before
 
     def day_after(self, day: date) -> date | None:
-        """The nearest later day that has papers."""
+        """Return the nearest later day that has papers."""
         after: date | None = self.published().filter(listed_on__gt=day).aggregate(day=models.Min("listed_on"))["day"]
         return after
 
 
 def slice_of_union(lists: Iterable[PaperQuerySet], start: int, stop: int) -> list[Paper]:
-    """A part of these lists set one after the other: the keys out of indexes first, then those rows with their topics.
+    """Return a part of these lists set one after the other: first the keys from indexes, then the rows with topics.
 
     A list is counted only when the part begins behind it.
     """
@@ -246,7 +246,7 @@ class Paper(models.Model):
 
     @property
     def shown_topics(self) -> list[PaperTopic]:
-        """The topics a page names, primary first. Lists of papers go through ``with_topics()`` before."""
+        """Return the topics a page names, primary first. Call ``with_topics()`` on lists of papers before."""
         return [each for each in self.paper_topics.all() if each.is_assigned and each.topic.is_active]
 
     @property
@@ -259,7 +259,7 @@ class Paper(models.Model):
 
     @property
     def home_url(self) -> str:
-        """Where to read the paper: the source's page, else arXiv's, else ours."""
+        """Return where to read the paper: the source's page, else arXiv's, else ours."""
         if self.source_link:
             return self.source_link
         if self.arxiv_id:
@@ -280,7 +280,7 @@ class Paper(models.Model):
 
     @property
     def code_link(self) -> str:
-        """The code's address when it is one a page may link to: never a ``javascript:`` or ``data:`` one."""
+        """Return the code's address if it is http(s), else an empty text: never ``javascript:`` or ``data:``."""
         return self.code_url if self.code_url.startswith(WEB) else ""
 
     @property

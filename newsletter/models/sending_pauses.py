@@ -59,7 +59,7 @@ class DomainHoldQuerySet(models.QuerySet["DomainHold"]):
 
 
 class DomainHold(models.Model):
-    """Mail to one recipient domain waits: many of its addresses failed at once, and a person is asked what to think."""
+    """A hold on mail to one recipient domain: many of its addresses failed at once, and an operator has to decide."""
 
     domain = models.CharField(max_length=255, unique=True)
     since = models.DateTimeField()

@@ -26,7 +26,7 @@ class SignInQuerySet(models.QuerySet["SignIn"]):
         return self.filter(name=name, network=network, succeeded__gt=0, hour__gt=now - SignIn.KEPT).exists()
 
     def guessed(self, *, now: datetime, at_least: int = 20) -> list[tuple[str, int]]:
-        """Accounts whose password somebody is guessing: name and failed tries within the last two hours, worst first.
+        """Return accounts whose password is being guessed: name and failed tries within two hours, worst first.
 
         The name is empty where accounts are tried that do not exist.
         """
@@ -38,7 +38,7 @@ class SignInQuerySet(models.QuerySet["SignIn"]):
 
 
 class SignIn(models.Model):
-    """Tries to sign in at the desk within one hour, to one account from one network. Never a password."""
+    """Tries to sign in to the admin within one hour, to one account from one network. Never holds a password."""
 
     KEPT = timedelta(days=30)
 

@@ -27,16 +27,16 @@ class Vote(models.Model):
 
 class SubmissionQuerySet(models.QuerySet["Submission"]):
     def open(self) -> SubmissionQuerySet:
-        """Handed in, and nothing has come of it yet: waiting for a curator, or accepted and not fetched."""
+        """Return open submissions: waiting for a curator, or accepted and not fetched yet."""
         return self.filter(state__in=Submission.OPEN)
 
     def wanted(self) -> SubmissionQuerySet:
-        """Accepted by a curator and still to be fetched from arXiv."""
+        """Return submissions accepted by a curator and still to be fetched from arXiv."""
         return self.filter(state=Submission.State.ACCEPTED, paper__isnull=True)
 
 
 class Submission(models.Model):
-    """A paper that a reader handed in, and what a curator made of it. Its author is forgotten when erased."""
+    """A paper that a reader submitted, and the curator's decision. Erasing the reader clears the author."""
 
     class State(models.TextChoices):
         WAITING = "waiting", _("waiting")

@@ -19,7 +19,7 @@ def every_event() -> list[str]:
 
 
 class WebhookEndpoint(models.Model):
-    """An address of somebody's program. Its secrets are kept encrypted: signing needs them, a backup must not tell."""
+    """The address of a program. Its secrets are stored encrypted: signing needs them, a backup must not reveal them."""
 
     url = models.CharField(
         max_length=500, help_text=_("An https URL that answers a POST with a 2xx status within a few seconds.")
@@ -68,7 +68,7 @@ class WebhookEvent(models.Model):
 
 class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
     def due(self, now: datetime) -> WebhookDeliveryQuerySet:
-        """What may be tried at ``now``. A claim moves ``next_at`` on: one whose worker died is due again."""
+        """Return deliveries to be tried at ``now``. A claim moves ``next_at``: those of a dead worker are due again."""
         return self.filter(next_at__lte=now, endpoint__is_active=True)
 
 

@@ -23,10 +23,10 @@ Result = TypeVar("Result")
 
 class BackgroundWriter(Protocol):
     def submit(self, step: Callable[[], Result]) -> Future[Result]:
-        """Do it after what was submitted before."""
+        """Run the step after those submitted before."""
 
     def call(self, step: Callable[[], Result]) -> Result:
-        """Do it and wait."""
+        """Run the step and wait for it."""
 
     def close(self) -> None:
         """Finish what was submitted and close the connection."""
@@ -44,7 +44,7 @@ class InlineWriter:
         return retry_while_away(step)
 
     def close(self) -> None:
-        """Nothing to end: the connection is the caller's."""
+        """Do nothing: the connection is the caller's."""
 
 
 class ThreadedWriter:

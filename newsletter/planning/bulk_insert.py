@@ -56,16 +56,16 @@ def store(rows: Sequence[Row]) -> Sequence[Row]:
     except IntegrityError as error:
         if "unique" in str(error).lower():
             raise Raced from error
-        raise  # a row that cannot be: a mistake of ours, not a race
+        raise  # a row that violates another constraint: a bug of ours, not a race
     return fresh
 
 
 def _copy(rows: Sequence[Row]) -> None:
-    """COPY writes as many rows a second as the disk takes; Django's INSERT spends most of its time on parameters."""
+    """Write the rows by COPY, as fast as the disk is; an INSERT by Django spends most of its time on parameters."""
     columns = ", ".join([*Row._fields, *_CONSTANT])
     statement = f"COPY {Delivery._meta.db_table} ({columns}) FROM STDIN"
     constants = tuple(_CONSTANT.values())
-    # Django leaves what COPY raises as psycopg's own: nobody would take a database that is away for one.
+    # Django does not translate errors of COPY, so a database that is away would not be recognised.
     with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:
             copy.write_row((*row, *constants))

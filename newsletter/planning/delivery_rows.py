@@ -18,12 +18,12 @@ from newsletter.planning.reader_picks import EditionPlan
 from newsletter.planning.readers_due import Due, Slot
 from subscriptions.models import Subscriber
 
-THIN_DIGEST = 3  # fewer papers than this is what "skip", "hold" and "widen" are about
+THIN_DIGEST = 3  # papers; a digest with fewer is thin, and the reader's policy (skip, hold, widen) applies
 
 
 @dataclass
 class Planned:
-    """What one run of planning did."""
+    """Counts of one run of planning."""
 
     queued: int = 0
     skipped: int = 0
@@ -40,7 +40,7 @@ class Planned:
 
 
 def rows_of(plan: EditionPlan, readers: Sequence[Due], slots: Sequence[Slot]) -> list[Row]:
-    """A row for each of the readers, in their order."""
+    """Return a row for each of the readers, in their order."""
     rows = []
     fewest = max(1, settings.DIGEST_MIN_PAPERS)
     for reader, slot, picks in zip(readers, slots, plan.choose(readers), strict=True):

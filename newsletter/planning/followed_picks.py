@@ -23,14 +23,14 @@ LANE = "follow"
 
 @dataclass(slots=True)
 class Followed:
-    """What the follows of one reader ask of an edition."""
+    """What the follows of one reader find in an edition."""
 
     first: dict[int, str] = field(default_factory=dict)  # column -> the query's text
     barred: set[int] = field(default_factory=set)
 
     @property
     def taken(self) -> set[int]:
-        """Columns that the rest of the digest leaves out."""
+        """Return the columns that the rest of the digest leaves out."""
         return self.barred.union(self.first)
 
 
@@ -51,7 +51,7 @@ class FollowedItems:
                 self._text[key] = text
 
     def follows_of(self, readers: Sequence[int]) -> Iterable[tuple[int, str, str]]:
-        """(reader, key, stance) of everything they follow, the oldest first."""
+        """Return (reader, key, stance) of everything they follow, oldest first."""
         if not self._columns:
             return ()
         follows = Follow.objects.filter(subscriber__any_of=readers).order_by("pk")
@@ -93,7 +93,7 @@ class FollowedItems:
         return found
 
     def put_first(self, followed: Followed, rest: StoredPicks) -> StoredPicks:
-        """The whole digest: the followed papers, then the rest."""
+        """Return the whole digest: the followed papers, then the rest."""
         if not followed.first:
             return rest
         first = [[self._items[column], LANE, FOLLOW + text] for column, text in followed.first.items()]

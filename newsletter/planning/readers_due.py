@@ -30,7 +30,7 @@ LONGER_GRACE = {Subscriber.Cadence.WEEKLY: timedelta(hours=24), Subscriber.Caden
 
 
 class Due(NamedTuple):
-    """What planning needs to know of one reader."""
+    """One reader who is due, with the fields that planning needs."""
 
     pk: int
     next_due_at: datetime
@@ -48,7 +48,7 @@ class Due(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """When one reader's digest is for."""
+    """The local day of one reader's digest, and when it is due."""
 
     local_on: date
     due_at: datetime
@@ -74,7 +74,7 @@ def hold(edition: Edition) -> None:
 
 
 def grace(cadence: str) -> timedelta:
-    """How late a digest of this cadence may be before it is skipped."""
+    """Return how late a digest of this cadence may be before it is skipped."""
     return max(
         timedelta(hours=settings.DELIVERY_GRACE_HOURS), LONGER_GRACE.get(Subscriber.Cadence(cadence), timedelta(0))
     )
@@ -126,7 +126,7 @@ def slot_of(reader: Due, *, patience: timedelta, jitter: int, now: datetime) -> 
 
 
 def day_of(reader: Due) -> date:
-    """The reader's local day that the next digest is for."""
+    """Return the reader's local day that the next digest is for."""
     return reader.next_on or local_day(reader.next_due_at, reader.time_zone)
 
 
@@ -144,14 +144,14 @@ def advance(readers: Sequence[Due], *, now: datetime) -> None:
 
 
 def due_after(reader: Due | Subscriber, moment: datetime) -> datetime:
-    """The reader's first hour after ``moment`` that is on a later day than the digest they wait for."""
+    """Return the reader's first due time after ``moment`` on a later day than the digest they wait for."""
     if reader.next_on:  # of a day that may not have begun in the zone they moved to
         moment = max(moment, schedule.local_midnight(reader.next_on + timedelta(days=1), reader.time_zone) - JUST)
     return _next_due(reader.cadence, reader.weekdays, reader.hour, reader.time_zone, moment)
 
 
 def _jitter(reader: int, seconds: int) -> timedelta:
-    """The time by which a reader's digest is delayed: the same every day, spread evenly over readers."""
+    """Return the delay of a reader's digest: the same every day, spread evenly over readers."""
     if not seconds:
         return timedelta(0)
     spread = int.from_bytes(hashlib.blake2b(reader.to_bytes(8), digest_size=4).digest())
@@ -165,5 +165,5 @@ def _next_due(cadence: str, weekdays: int, hour: int, time_zone: str, after: dat
 
 @lru_cache(maxsize=4096)
 def local_day(instant: datetime, time_zone: str) -> date:
-    """The reader's day at that moment; whole chunks share a few moments and zones."""
+    """Return the reader's local day at that moment; cached, as whole chunks share a few moments and zones."""
     return schedule.local_day(instant, time_zone)

@@ -36,7 +36,7 @@ def plan_welcomes(*, now: datetime, is_late: Callable[[], object]) -> Planned:
     if not waiting.exists():
         return done
     if not settings.WELCOME_DIGEST:
-        waiting.update(welcome_due_at=None)  # switched on again, nobody is welcomed late
+        waiting.update(welcome_due_at=None)  # so that nobody is welcomed late when welcomes are switched on again
         return done
     plan_of = cache(EditionPlan)
     try:
@@ -65,7 +65,7 @@ def _give_up(*, now: datetime) -> None:
 
 @transaction.atomic
 def _plan_chunk(cadence: str, *, after: int, plan_of: PlanOf, now: datetime) -> tuple[Planned, int | None]:
-    """The next readers of one cadence: what was planned, and behind whom to go on (None: there is nobody left)."""
+    """Plan the next readers of one cadence. Returns the counts, and the last reader (None: nobody is left)."""
     editions = sorted(_newest_editions(now), key=lambda edition: edition.cadence != cadence)
     waiting = Subscriber.objects.mailable().filter(welcome_due_at__isnull=False, cadence=cadence, pk__gt=after)
     readers = read(waiting.order_by("pk").select_for_update(skip_locked=True, of=("self",))) if editions else []
@@ -97,7 +97,7 @@ def _newest_editions(now: datetime) -> list[Edition]:
 
 
 def _rows(readers: Sequence[Due], editions: Sequence[Edition], *, plan_of: PlanOf, now: datetime) -> list[Row]:
-    """For each reader the first of the editions that they have not had and that has enough papers for them."""
+    """Return a row for each reader: the first edition they have not had that has enough papers for them."""
     had = _had([reader.pk for reader in readers], editions)
     found: dict[int, Row] = {}
     for edition in editions:
@@ -116,7 +116,7 @@ def _rows(readers: Sequence[Due], editions: Sequence[Edition], *, plan_of: PlanO
 
 
 def _had(pks: Sequence[int], editions: Sequence[Edition]) -> set[tuple[int, int]]:
-    """Pairs of a reader and an edition that was planned for them before, be it that they have come back since."""
+    """Return pairs of a reader and an edition planned for them before, also for readers who left and came back."""
     rows = Delivery.objects.filter(subscriber__any_of=pks, edition__in=editions)
     return set(rows.values_list("subscriber_id", "edition_id"))
 

@@ -58,7 +58,7 @@ def _young(now: datetime) -> PaperQuerySet:
 
 
 def _births(young: PaperQuerySet) -> Iterator[tuple[int, float]]:
-    """Since when each paper could be voted for: the day of its list, else when we saw it first."""
+    """Return since when each paper could be voted for: the day of its list, else when we first saw it."""
     for paper, listed_on, first_seen_at in young.values_list("pk", "listed_on", "first_seen_at").iterator():
         born = datetime.combine(listed_on, time(0), tzinfo=UTC) if listed_on else first_seen_at
         yield paper, born.timestamp()
@@ -89,7 +89,7 @@ def _snapshots(papers: list[int], numbers: dict[tuple[str, str], int], now: date
 
 
 def _forget(scored: list[int], now: datetime) -> None:
-    """Back to zero with papers that no longer trend: grown old, merged, or their source fell silent."""
+    """Set scores back to zero for papers that no longer trend: old, merged, or of a silent source."""
     had = Paper.objects.filter(Q(score_daily__gt=0) | Q(score_weekly__gt=0) | Q(score_monthly__gt=0))
     stale = sorted(set(had.values_list("pk", flat=True)) - set(scored))
     for start in range(0, len(stale), CHUNK):
@@ -97,7 +97,7 @@ def _forget(scored: list[int], now: datetime) -> None:
 
 
 def _write(scored: list[int], scores: dict[str, dict[int, trend_formula.TrendScore]], now: datetime) -> None:
-    """One prepared statement for all rows: `bulk_update` builds a CASE per row and column, at ten times the cost."""
+    """Write all rows by one prepared statement: `bulk_update` builds a CASE a row and column, ten times as slow."""
     if not scored:
         return
     fields = [cast("Field[Any, Any]", Paper._meta.get_field(name)) for name in ("score_parts", "scored_at")]

@@ -1,4 +1,4 @@
-"""What readers vote for becomes a signal like any other.
+"""Votes of readers, counted as a signal like any other.
 
 In: a reader who confirmed, a paper; the clock. Out: votes, and Signal rows "votes" of the source "readers". A vote is
 one row per reader and paper, so all of this may run twice and at once.
@@ -32,14 +32,14 @@ VOTES_A_DAY = 200  # of one reader: nobody reads more
 GROWN_UP = timedelta(hours=24)  # since the reader confirmed
 SAME_HOUR = 3  # votes for one paper of readers who confirmed within the same hour …
 SAME_HOUR_SHARE = 0.05  # … or this share of all of them: a list that was imported has thousands in one hour
-VOTERS = (*ACTIVE, Subscriber.State.UNSUBSCRIBED)  # who left has meant it all the same; the suppressed count nothing
+VOTERS = (*ACTIVE, Subscriber.State.UNSUBSCRIBED)  # those who left still count, the suppressed do not
 AT_ONCE = 2000  # papers written in one run
 _CROWDED_HOURS = 100
 _HOUR = "%Y-%m-%d %H"
 
 
 def vote(reader: Subscriber, *, paper: Paper, now: datetime) -> bool:
-    """The reader's vote for a paper, given once however often. False: not this reader, not this paper, or too many."""
+    """Record the reader's vote for a paper, once. False: not this reader, not this paper, or too many votes."""
     paper = paper.merged_into or paper
     if paper.is_hidden:
         return False
@@ -55,13 +55,13 @@ def vote(reader: Subscriber, *, paper: Paper, now: datetime) -> bool:
 
 
 def take_back_vote(reader: Subscriber, *, paper: Paper) -> None:
-    """No vote of theirs is left on the paper, nor on rows that were merged into it."""
+    """Delete the reader's votes on the paper and on rows merged into it."""
     paper = paper.merged_into or paper
     Vote.objects.filter(Q(paper=paper) | Q(paper__merged_into=paper), subscriber=reader).delete()
 
 
 def voted_by(reader: Subscriber, papers: Collection[int]) -> set[int]:
-    """Those of the papers that the reader voted for."""
+    """Return those of the papers that the reader voted for."""
     return set(Vote.objects.filter(subscriber=reader, paper__in=papers).values_list("paper_id", flat=True))
 
 
@@ -101,7 +101,7 @@ def count_votes(*, now: datetime, limit: int = AT_ONCE) -> int:
 
 
 def _counted(*, now: datetime) -> dict[int, int]:
-    """Paper -> votes that count at ``now``, of young papers."""
+    """Return the votes that count at ``now`` by paper, for young papers."""
     votes = (
         Vote.objects.filter(
             _young(now, of="paper__"),
@@ -123,7 +123,7 @@ def _counted(*, now: datetime) -> dict[int, int]:
 
 
 def _caps(crowded: Iterable[str]) -> dict[str, int]:
-    """Hour -> how many votes for one paper may come from readers who confirmed in it."""
+    """Return by hour how many votes for one paper may come from readers who confirmed within it."""
     hours = sorted(crowded)[-_CROWDED_HOURS:]
     if not hours:
         return {}
