@@ -29,43 +29,42 @@ def make_set(
     )
 
 
-# Columns: 0 vision, 1 speech, 2 no topic, 3 speech with vision, 4 speech. By trend: 0, 3, 1, 4, 2 (4 and 1 are equal).
-FIVE = make_set(
-    [1.0, 0.5, 0.0, 0.7, 0.5],
-    [[0, 1], [0.5, 0], [0, 0], [0.6, 0.8], [0.0001, 0]],
-    [VISION, SPEECH, NONE, SPEECH, SPEECH],
-    [3],
-)
+@pytest.fixture
+def five() -> select.CandidateSet:
+    """Columns: 0 vision, 1 speech, 2 no topic, 3 speech with vision, 4 speech. By trend: 0, 3, 1, 4, 2 (4 equals 1)."""
+    trend = [1.0, 0.5, 0.0, 0.7, 0.5]
+    topics = [[0, 1], [0.5, 0], [0, 0], [0.6, 0.8], [0.0001, 0]]
+    return make_set(trend, topics, [VISION, SPEECH, NONE, SPEECH, SPEECH], [3])
 
 
-def test_candidates_stand_by_primary_topic_and_then_by_trend() -> None:
-    assert FIVE.order.tolist() == [2, 3, 1, 4, 0]
-    assert FIVE.place.tolist() == [4, 2, 0, 1, 3]
-    assert FIVE.rank.tolist() == [4, 1, 2, 3, 0]
-    assert FIVE.primary.tolist() == [NONE, SPEECH, SPEECH, SPEECH, VISION]
-    assert FIVE.by_trend.tolist() == [4, 1, 2, 3, 0]
-    assert FIVE.runs == [(NONE, 0, 1), (SPEECH, 1, 4), (VISION, 4, 5)]
-    assert FIVE.ends.tolist() == [1, 4, 5]
+def test_candidates_stand_by_primary_topic_and_then_by_trend(five: select.CandidateSet) -> None:
+    assert five.order.tolist() == [2, 3, 1, 4, 0]
+    assert five.place.tolist() == [4, 2, 0, 1, 3]
+    assert five.rank.tolist() == [4, 1, 2, 3, 0]
+    assert five.primary.tolist() == [NONE, SPEECH, SPEECH, SPEECH, VISION]
+    assert five.by_trend.tolist() == [4, 1, 2, 3, 0]
+    assert five.runs == [(NONE, 0, 1), (SPEECH, 1, 4), (VISION, 4, 5)]
+    assert five.ends.tolist() == [1, 4, 5]
 
 
-def test_picks_are_apart_from_the_best_of_the_others() -> None:
-    assert FIVE.is_pick.tolist() == [False, True, False, False, False]
-    assert FIVE.picks.tolist() == [1]
-    assert FIVE.outside.tolist() == [4, 2]
+def test_picks_are_apart_from_the_best_of_the_others(five: select.CandidateSet) -> None:
+    assert five.is_pick.tolist() == [False, True, False, False, False]
+    assert five.picks.tolist() == [1]
+    assert five.outside.tolist() == [4, 2]
 
 
-def test_fits_are_whole_numbers_and_no_assigned_topic_is_rounded_away() -> None:
-    assert FIVE.fit.dtype == np.float32
-    speech, vision, listed = FIVE.fit.tolist()
+def test_fits_are_whole_numbers_and_no_assigned_topic_is_rounded_away(five: select.CandidateSet) -> None:
+    assert five.fit.dtype == np.float32
+    speech, vision, listed = five.fit.tolist()
     assert speech == [0, round(0.6 * 0.85 * FULL), round(0.5 * 0.75 * FULL), 1, 0]
     assert vision == [0, round(0.8 * 0.85 * FULL), 0, 0, 4095]
     assert listed == [1, 1 + round(0.7 * 4094), 2048, 2048, 4095]
-    assert FIVE.assigned.tolist() == [[0, 0], [1, 1], [1, 0], [1, 0], [0, 1]]
+    assert five.assigned.tolist() == [[0, 0], [1, 1], [1, 0], [1, 0], [0, 1]]
 
 
-def test_likeness_is_the_angle_between_topics_in_256_steps() -> None:
-    assert FIVE.likeness.dtype == np.uint8
-    assert FIVE.likeness.tolist() == [
+def test_likeness_is_the_angle_between_topics_in_256_steps(five: select.CandidateSet) -> None:
+    assert five.likeness.dtype == np.uint8
+    assert five.likeness.tolist() == [
         [0, 0, 0, 0, 0],
         [0, 255, 153, 153, 204],
         [0, 153, 255, 255, 0],
