@@ -19,13 +19,16 @@ from newsletter.catalogue import merging
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources import sample_papers
 from newsletter.catalogue.sources.observed_paper import Observation
-from newsletter.models import Heartbeat, Paper, SearchEntry, SearchMemory
+from newsletter.catalogue.topics import encoder as text_encoder
+from newsletter.models import Heartbeat, Paper, PaperVector, SearchEntry, SearchMemory
+from newsletter.models.embeddings import text_of
 from newsletter.search import nearest_neighbours
 from newsletter.search.index_lookup import AllOf, AnyOf, Limits, Word, holding, newest
 from newsletter.search.latent_semantics import Memory, Read, learn
 from newsletter.search.query import Problem, QueryError
 from newsletter.search.query_errors import sentence_of
 from newsletter.search.search_papers import MOST, SHOWN
+from newsletter.search.similar_papers import similar_to
 from newsletter.search.update_index import LEARN_EVERY, learn_if_due
 from tests.bench.bench_search import judged_titles, ndcg
 from tests.builders import NOON, assign, make_paper, make_topic
@@ -141,6 +144,34 @@ def test_a_paper_that_came_after_the_last_learning_is_near_by_meaning_too() -> N
     assert SearchMemory.objects.get().newest_paper < fresh.pk
     here = nearest_neighbours.current()
     assert fresh.pk in here.nearest_places(here.memory.place({"robot": 1.0}), most=25)
+
+
+def embed(*papers: Paper) -> None:
+    encoder = text_encoder.encoder()
+    assert encoder is not None
+    for paper, vector in zip(papers, encoder.encode([text_of(paper) for paper in papers]), strict=True):
+        PaperVector.objects.create(paper=paper, model=text_encoder.MODEL, values=vector.astype("<f2").tobytes())
+
+
+def test_with_the_extra_papers_are_found_by_what_they_mean(settings: Any) -> None:
+    cats = make_paper(title="Nocturnal predation by felines", abstract="Domestic felines catch small mammals.")
+    bounds = make_paper(title="Convex relaxations", abstract="We bound integer programs by semidefinite relaxations.")
+    kernels = make_paper(
+        title="Sparse attention kernels", abstract="Long sequences are processed on graphics hardware."
+    )
+    keep_up()
+    asked = "kittens hunting mice after sunset"
+    assert titles(asked) == []
+    settings.SEMANTIC = "auto"
+    embed(cats, bounds, kernels)
+    assert titles(asked) == [cats.title]
+    late = make_paper(title="Foxes and owls as hunters", abstract="Wild animals chase rodents in the evening.")
+    keep_up()
+    assert titles(asked) == [cats.title], "a paper without a vector is ranked by its words alone"
+    embed(late)
+    nearest_neighbours.current()._looked_at = 0.0  # a minute later
+    assert set(titles(asked)) == {cats.title, late.title}
+    assert [pk for pk, _ in similar_to(cats, limit=1)] == [late.pk]
 
 
 # --- fields -----------------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ _LEAST = 0.12  # below, two papers have no more in common than any two
 
 
 def similar_to(paper: Paper, *, limit: int) -> list[tuple[int, float]]:
-    """Return ids and likenesses of papers, the most alike first, at most MOST."""
+    """Return ids and likenesses of at most ``limit`` papers, the most alike first; cached for a while."""
     key = f"similar:{paper.pk}"
     found: list[tuple[int, float]] | None = cache.get(key)
     if found is None:
