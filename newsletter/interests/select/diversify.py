@@ -108,11 +108,11 @@ def _diversify(
 
 def widen(candidate_set: CandidateSet, block: Block, rows: Ints, main: Ints, lanes: Ints, counts: Ints) -> None:
     """Fill the lists of those rows from the trending list, mutes, memory and topic caps as before. In place."""
-    have = (main[rows] >= 0).sum(axis=1)
-    rows = rows[have < block.limits[rows]]
+    filled = (main >= 0).sum(axis=1)
+    rows = rows[filled[rows] < block.limits[rows]]
     if not len(rows):
         return
-    have = (main[rows] >= 0).sum(axis=1)
+    have = filled[rows]
     local = np.full(len(main), -1)
     local[rows] = np.arange(len(rows))
     kept = local[block.seen_rows] >= 0
