@@ -89,6 +89,13 @@ def test_a_body_that_makes_no_sense_is_answered_with_what_to_send(
     assert sentence in answer.json()["message"]
 
 
+def test_the_page_of_the_api_offers_no_form_for_what_a_browser_cannot_open(client: Client) -> None:
+    page = client.get("/api/").content.decode()
+    assert "reader/library/" in page
+    assert f'href="{ADDRESS}"' not in page
+    assert 'name="before"' not in page
+
+
 def test_without_the_link_nothing_is_told_and_large_bodies_are_refused() -> None:
     for token in ("", "pb_key", "1.0~x"):
         assert ask(token).status_code == 401

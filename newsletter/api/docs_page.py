@@ -58,6 +58,7 @@ def _groups() -> list[tuple[str, list[dict[str, Any]]]]:
 def _operation(path: str, method: str, spec: dict[str, Any]) -> dict[str, Any]:
     wishes = list(map(_parameter, spec.get("parameters", [])))
     body = spec.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+    opens_in_browser = method == "get" and "{" not in path and not spec.get("security")
     return {
         "id": spec["operationId"],
         "method": method.upper(),
@@ -65,8 +66,8 @@ def _operation(path: str, method: str, spec: dict[str, Any]) -> dict[str, Any]:
         "summary": spec["summary"],
         "description": _plainly(spec.get("description", "")),
         "wishes": wishes,
-        "is_form": method == "get" and bool(wishes) and "{" not in path,
-        "is_link": method == "get" and "{" not in path,
+        "is_form": opens_in_browser and bool(wishes),
+        "is_link": opens_in_browser,
         "takes_key": bool(spec.get("security")),
         "body": _kind(body) if body else None,
         "answers": _answers(spec["responses"]),

@@ -82,10 +82,11 @@ guarded = decorate_view(with_body_limit(BYTES_MAX))
 
 @router.get("reader/library/", response={200: Library} | ERRORS, url_name="library", summary="A reader's library")
 @guarded
-def list_library(request: HttpRequest, before: Annotated[int, Query(ge=1, le=2**62)] = 2**62) -> dict[str, Any]:
+def list_library(request: HttpRequest, before: Annotated[int | None, Query(ge=1, le=2**62)] = None) -> dict[str, Any]:
     """Two hundred entries, the newest first; `next` leads to those before them."""
     mine = LibraryEntry.objects.filter(subscriber=reader_asking(request))
-    rows = list(mine.filter(pk__lt=before).select_related("paper").order_by("-pk")[: PAGE + 1])
+    older = mine.filter(pk__lt=before) if before else mine
+    rows = list(older.select_related("paper").order_by("-pk")[: PAGE + 1])
     more = rows[PAGE - 1].pk if len(rows) > PAGE else None
     return {"total": mine.count(), "entries": list(map(_told, rows[:PAGE])), "next": more}
 
