@@ -26,7 +26,7 @@ from newsletter.delivery import webhooks
 from newsletter.delivery.bounces import act_on_report, mailbox
 from newsletter.delivery.choose_transport import open_transport
 from newsletter.delivery.send_loop import GREETING
-from newsletter.editions import curator_mails
+from newsletter.editions import curator_mails, share_card_cache
 from newsletter.editions import lifecycle as edition_lifecycle
 from newsletter.models import Delivery, Heartbeat, SignIn, disk_full_error
 from newsletter.monitoring import clock_skew
@@ -81,6 +81,8 @@ def ingest() -> None:
     search.keep_up(now=now, deadline=now + READING, should_stop=_leaving.is_set)
     search.keep_queries(now=now, deadline=timezone.now() + READING / 2, should_stop=_leaving.is_set)
     embeddings.embed_due(now=now, deadline=now + READING, should_stop=_leaving.is_set)
+    now = timezone.now()
+    share_card_cache.draw_ahead(now=now, deadline=now + READING / 2, should_stop=_leaving.is_set)
     beat("papers", now=timezone.now())
 
 

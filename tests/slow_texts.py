@@ -94,10 +94,10 @@ def readers() -> dict[str, Callable[[str], object]]:
     from newsletter.catalogue.sources import clean_text as text
     from newsletter.catalogue.sources.latex.commands import to_text
     from newsletter.catalogue.sources.observed_paper import SourceError
+    from newsletter.editions import share_cards
     from newsletter.mail import plain_text as mail_text
     from newsletter.search import query, tokens
     from newsletter.search.spelling import Speller
-    from newsletter.views import share_cards
     from subscriptions import addresses
 
     now = datetime(2026, 3, 18, tzinfo=UTC)

@@ -21,10 +21,10 @@ from newsletter import search, tasks
 from newsletter.catalogue import submissions
 from newsletter.catalogue.http_client import FetchError, FetchPolicy, address_of, retry_after
 from newsletter.delivery import webhooks
+from newsletter.editions import share_cards
 from newsletter.models import Edition, Heartbeat, Paper, Submission, Vote, WebhookDelivery
 from newsletter.ranking import votes
 from newsletter.search import update_index
-from newsletter.views import share_cards
 from subscriptions import gdpr, links
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.receiver import Answer, Receiver, receiving

@@ -12,9 +12,9 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
+from newsletter.editions import share_card_cache as kept_cards
+from newsletter.editions import share_cards
 from newsletter.management.mail_catcher import MailCatcher
-from newsletter.views import share_card_cache as kept_cards
-from newsletter.views import share_cards
 from tests.builders import make_paper, make_reader
 from tests.test_settings import settings_of
 
@@ -83,6 +83,21 @@ def test_a_share_card_is_drawn_once_and_kept_for_all_processes(
     monkeypatch.setattr(share_cards, "draw", lambda *_said: pytest.fail("drawn a second time"))
     again = client.get(f"/paper/{paper.pk}/share.png")
     assert first.content == again.content == next((tmp_path / "share-cards").iterdir()).read_bytes()
+
+
+def test_cards_of_new_papers_are_drawn_before_anybody_asks(
+    client: Client, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.VAR_DIR = tmp_path
+    now = timezone.now()
+    paper = make_paper(title="News of today", first_seen_at=now)
+    make_paper(title="News of last week", first_seen_at=now - timedelta(days=8))
+    assert kept_cards.draw_ahead(now=now, deadline=now) == 0, "the time is up"
+    assert kept_cards.draw_ahead(now=now, deadline=now + timedelta(minutes=1)) == 1
+    assert kept_cards.draw_ahead(now=now, deadline=now + timedelta(minutes=1)) == 0, "it is kept"
+    monkeypatch.setattr(share_cards, "draw", lambda *_said: pytest.fail("drawn in a request"))
+    answer = client.get(f"/paper/{paper.pk}/share.png", headers={"Accept-Language": "de"})
+    assert answer["Content-Type"] == "image/png"
 
 
 def test_share_cards_are_drawn_where_nothing_can_be_kept_and_the_oldest_go(settings: Settings, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from newsletter.views import share_cards
+from newsletter.editions import share_cards
 from tests.builders import assign, make_paper, make_topic
 from tests.test_listing import HOSTILE, parsed
 

@@ -23,10 +23,10 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import condition
 
+from newsletter.editions import share_card_cache
 from newsletter.mail import plain_text as mail_text
 from newsletter.mail import subject_lines
 from newsletter.models import Edition, EditionItem, PaperTopic
-from newsletter.views import share_card_cache
 from newsletter.views.page_context import (
     choices,
     frame,

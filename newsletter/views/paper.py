@@ -20,11 +20,11 @@ from django.views.decorators.http import condition
 
 from newsletter.catalogue.sources import registry
 from newsletter.catalogue.sources.paper_identifiers import meant_arxiv_id
+from newsletter.editions import share_card_cache as kept_cards
+from newsletter.editions import share_cards
 from newsletter.models import EditionItem, Paper, Sighting
 from newsletter.ranking.explain_trend import gains_line
 from newsletter.search import similar_papers
-from newsletter.views import share_card_cache as kept_cards
-from newsletter.views import share_cards
 from newsletter.views.page_context import frame, public_page, sites_own_picture
 from newsletter.views.structured_data import bibtex, citation_meta, scholarly_article
 
@@ -75,7 +75,7 @@ def by_arxiv_id(request: HttpRequest, name: str) -> HttpResponse:
 def _card_etag(request: HttpRequest, pk: int) -> str | None:
     """Return a hash of what the picture shows."""
     paper = _shown(pk)
-    return f'"{kept_cards.name_of(paper.title, _primary(paper))}"' if paper else None
+    return f'"{kept_cards.name_of(*kept_cards.words_of_paper(paper))}"' if paper else None
 
 
 @cache_control(public=True, max_age=7 * 86400)
@@ -83,7 +83,7 @@ def _card_etag(request: HttpRequest, pk: int) -> str | None:
 def share(request: HttpRequest, pk: int) -> HttpResponse:
     """Serve the picture of a paper; the site's own where its title cannot be drawn or the paper is gone."""
     paper = _shown(pk)
-    drawn = kept_cards.card(paper.title, _primary(paper)) if paper else None
+    drawn = kept_cards.card(*kept_cards.words_of_paper(paper)) if paper else None
     if drawn is None:
         return sites_own_picture()
     return HttpResponse(drawn, content_type="image/png")
@@ -91,10 +91,6 @@ def share(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _shown(pk: int) -> Paper | None:
     return Paper.objects.published().with_topics().filter(pk=pk).first()
-
-
-def _primary(paper: Paper) -> str:
-    return next((each.topic.local_name for each in paper.shown_topics), "")
 
 
 def _whys(paper: Paper) -> list[str]:

@@ -25,7 +25,7 @@ from newsletter.catalogue import choose_key_sentences
 from newsletter.catalogue.topics import embeddings
 from newsletter.celery import TimeIsUp
 from newsletter.delivery import webhooks
-from newsletter.editions import curator_mails
+from newsletter.editions import curator_mails, share_card_cache
 from newsletter.models import disk_full_error
 from newsletter.monitoring import reconcile
 from subscriptions import transactional_mails
@@ -118,6 +118,8 @@ class Gatherer(threading.Thread):
             self._do(partial(tasks.gather_due, deadline=timezone.now() + SLICE))
             now = timezone.now()
             self._do(partial(embeddings.embed_due, now=now, deadline=now + SLICE))
+            now = timezone.now()
+            self._do(partial(share_card_cache.draw_ahead, now=now, deadline=now + SLICE))
             self._do(partial(tasks.beat, "papers", now=timezone.now()))
         finally:
             connection.close()

@@ -1,8 +1,9 @@
 """Share cards drawn once and kept: a picture costs a tenth of a second of CPU, and anybody may ask for any of them.
 
-In: what a card says. Out: the PNG, from a file in VAR_DIR whose name is a hash of everything it is drawn from. One is
-drawn at a time in each process, so that pictures never take more than one thread. Files may go at any moment; where
-they cannot be written, cards are drawn anew.
+In: what a card says. Out: the PNG, from a file in VAR_DIR whose name is a hash of everything it is drawn from. Those of
+new papers are drawn ahead by the ingest task; a request that comes before, or for an old paper, draws one at a time in
+each process, so that pictures never take more than one thread. Files may go at any moment; where they cannot be
+written, cards are drawn anew.
 """
 
 from __future__ import annotations
@@ -11,16 +12,23 @@ import os
 import secrets
 import threading
 from contextlib import suppress
+from datetime import timedelta
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.utils import timezone, translation
 
-from newsletter.views import share_cards
+from newsletter.editions import share_cards
+from newsletter.models import Paper
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
     from pathlib import Path
 
+AHEAD = timedelta(days=2)  # papers first seen since then have their card before anybody asks
+AHEAD_MOST = 300
 LOOK = 1  # a change of how cards are drawn is a new number here
 KEPT = 5000  # files of some 15 kB; the oldest go
 _drawing = threading.Lock()
@@ -39,6 +47,26 @@ def card(title: str, topic: str) -> bytes | None:
             with suppress(OSError):
                 _keep(path, drawn)
         return drawn
+
+
+def words_of_paper(paper: Paper) -> tuple[str, str]:
+    """Return title and topic in the site's language; social networks cache one picture for everyone."""
+    with translation.override(settings.LANGUAGE_CODE):
+        return paper.title, next((each.topic.local_name for each in paper.shown_topics), "")
+
+
+def draw_ahead(*, now: datetime, deadline: datetime, should_stop: Callable[[], bool] = lambda: False) -> int:
+    """Draw the cards that new papers lack, the most trending first, until the deadline; return how many."""
+    drawn = 0
+    new = Paper.objects.published().with_topics().filter(first_seen_at__gt=now - AHEAD)
+    for paper in new.order_by("-score_daily", "-pk")[:AHEAD_MOST]:
+        if should_stop() or timezone.now() >= deadline:
+            break
+        words = words_of_paper(paper)
+        if not (_folder() / f"{name_of(*words)}.png").exists() and share_cards.can_draw(paper.title):
+            card(*words)
+            drawn += 1
+    return drawn
 
 
 def name_of(*said: str) -> str:
