@@ -99,14 +99,19 @@ def touches_database(item: pytest.Item) -> bool:
     return item.get_closest_marker("django_db") is not None or not fixtures.isdisjoint({"db", "transactional_db"})
 
 
+def needs_servers(item: pytest.Item) -> bool:
+    return item.get_closest_marker("services") is not None
+
+
 def runs_here(item: pytest.Item, *, db: str) -> bool:
     """Each test runs in one of the halves at least, and in both where the database makes a difference."""
-    needs_servers = item.get_closest_marker("services") is not None
-    return needs_servers or touches_database(item) if db == "postgres" else not needs_servers
+    return needs_servers(item) or touches_database(item) if db == "postgres" else not needs_servers(item)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what the other half runs; begin with what takes long, so that at the end no worker waits for it."""
     db = config.getoption("db")
     if left_out := [item for item in items if not runs_here(item, db=db)]:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if runs_here(item, db=db)]
+    items[:] = sorted((item for item in items if runs_here(item, db=db)), key=needs_servers, reverse=True)

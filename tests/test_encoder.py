@@ -9,6 +9,8 @@ from newsletter.catalogue.topics import encoder as text_encoder
 from newsletter.catalogue.topics.encoder import Encoder
 from newsletter.models.embeddings import WIDTH
 
+pytestmark = pytest.mark.xdist_group("model")
+
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
