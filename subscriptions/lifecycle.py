@@ -8,7 +8,7 @@ consequences: doing it twice, or by two at once, changes and records it once.
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -225,6 +225,20 @@ def change(subscriber: Subscriber, *, preferences: Preferences, now: datetime, m
             Subscriber.objects.filter(pk=reader.pk).update(**columns)
         record(reader, ConsentEvent.Kind.CHANGED, now=now, method=method, origin=origin, detail=preferences)
     return True
+
+
+def gentler_than(cadence: str) -> list[str]:
+    """The cadences with fewer digests than this one, the most frequent first."""
+    return Subscriber.Cadence.values[Subscriber.Cadence.values.index(cadence) + 1 :]
+
+
+def slow_down(subscriber: Subscriber, *, to: str, now: datetime, method: str, origin: Origin) -> bool:
+    """Change to a cadence with fewer digests. False, and nothing changes, when it has not fewer."""
+    reader = Subscriber.objects.get(pk=subscriber.pk)
+    if to not in gentler_than(reader.cadence):
+        return False
+    wanted = replace(preferences_of(reader), cadence=to)
+    return change(reader, preferences=wanted, now=now, method=method, origin=origin)
 
 
 def pause(subscriber: Subscriber, *, until: datetime, now: datetime, method: str, origin: Origin) -> bool:

@@ -58,7 +58,7 @@ class ItemForm(forms.ModelForm):  # type: ignore[type-arg]
             "note": _("Note under"),
         }
         self.fields["standing"].choices = [  # type: ignore[attr-defined]
-            choice for choice in EditionItem.Standing.choices if choice[0] != EditionItem.Standing.ALSO
+            choice for choice in EditionItem.Standing.choices if choice[0] not in EditionItem.FOR_SOME
         ]
         for name, field in self.fields.items():
             field.show_hidden_initial = True
@@ -88,7 +88,7 @@ class ItemInline(TabularInline):  # type: ignore[misc]
     can_delete = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EditionItem]:
-        rows: QuerySet[EditionItem] = super().get_queryset(request).exclude(standing=EditionItem.Standing.ALSO)
+        rows: QuerySet[EditionItem] = super().get_queryset(request).exclude(standing__in=EditionItem.FOR_SOME)
         assigned = PaperTopic.objects.filter(is_assigned=True).select_related("topic")
         return rows.select_related("paper").prefetch_related(Prefetch("paper__paper_topics", queryset=assigned))
 

@@ -63,7 +63,7 @@ def edition(request: HttpRequest, edition_id: int) -> HttpResponse:
 _SHOWN = Count(
     Coalesce("items__paper__merged_into", "items__paper"),
     distinct=True,  # two papers merged into one are one, as on the edition's page
-    filter=~Q(items__standing__in=[EditionItem.Standing.EXCLUDED, EditionItem.Standing.ALSO])
+    filter=~Q(items__standing__in=EditionItem.UNLISTED)
     & (
         Q(items__paper__merged_into__isnull=True, items__paper__is_hidden=False)
         | Q(items__paper__merged_into__is_hidden=False)

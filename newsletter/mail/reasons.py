@@ -7,8 +7,10 @@ topics and writes nothing.
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from django.utils.formats import date_format
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext as _
 
@@ -51,6 +53,12 @@ def reasons(item: EditionItem, *, topics: Mapping[str, str]) -> dict[str, str]:
         lines[f"like:{liked}"] = _("%(trending)s · like “%(title)s”, which you liked") % {
             "trending": trending,
             "title": mail_text.shorten(title, width=LIKED_TITLE_WIDTH),
+        }
+    if missed := item.parts.get("missed"):
+        day = date_format(datetime.fromisoformat(missed), _("j F"))
+        lines = {
+            reason: _("From %(day)s, when you were away · %(line)s") % {"day": day, "line": line}
+            for reason, line in lines.items()
         }
     return lines
 

@@ -116,8 +116,8 @@ class Edition(models.Model):
 
 class EditionItemQuerySet(models.QuerySet["EditionItem"]):
     def listed(self) -> EditionItemQuerySet:
-        """The edition's own papers: neither excluded by a curator, nor there only for readers who follow them."""
-        return self.exclude(standing__in=[EditionItem.Standing.EXCLUDED, EditionItem.Standing.ALSO])
+        """The edition's own papers: neither excluded by a curator, nor there only for some readers."""
+        return self.exclude(standing__in=EditionItem.UNLISTED)
 
     def issued(self) -> EditionItemQuerySet:
         """Places in editions that went out, newest first: what the public may know."""
@@ -137,6 +137,10 @@ class EditionItem(models.Model):
         PINNED = "pinned", _("pinned")
         EXCLUDED = "excluded", _("excluded")
         ALSO = "also", _("also new")
+        MISSED = "missed", _("missed in a pause")
+
+    FOR_SOME = (Standing.ALSO, Standing.MISSED)  # only for readers who follow it, or who were away
+    UNLISTED = (Standing.EXCLUDED, *FOR_SOME)
 
     edition = models.ForeignKey(Edition, on_delete=models.CASCADE, related_name="items")
     paper = models.ForeignKey(Paper, on_delete=models.PROTECT, related_name="edition_items")

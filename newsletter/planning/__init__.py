@@ -120,7 +120,7 @@ def plan_now(edition: Edition, *, now: datetime, is_late: Callable[[], object] =
                 readers = read(waiting.select_for_update(of=("self",)))
                 if not readers:
                     break
-                stored = write_rows(edition, rows_of(plan, readers, [slot] * len(readers)), now=now)
+                stored = write_rows(plan, rows_of(plan, readers, [slot] * len(readers)), now=now)
         except Raced:
             continue  # the planner has some of them; ask again who is left
         except Stopped:
@@ -145,22 +145,22 @@ def _plan_edition(edition: Edition, *, now: datetime, done: Planned, is_late: Ca
             rows = rows_of(plan, readers, slots)
             if writing:
                 done.add(writing.result())
-            writing = writer.submit(partial(_write_chunk, edition, readers, rows, now=now))
+            writing = writer.submit(partial(_write_chunk, plan, readers, rows, now=now))
         if writing:
             done.add(writing.result())
     finally:
         writer.close()
 
 
-def _write_chunk(edition: Edition, readers: Sequence[Due], rows: Sequence[Row], *, now: datetime) -> Planned:
+def _write_chunk(plan: EditionPlan, readers: Sequence[Due], rows: Sequence[Row], *, now: datetime) -> Planned:
     """Write the rows and advance the readers in one transaction; after a race the next tick tries again."""
     try:
         with transaction.atomic():
-            hold(edition)
+            hold(plan.edition)
             advance(readers, now=now)
-            return write_rows(edition, rows, now=now)
+            return write_rows(plan, rows, now=now)
     except Raced:
-        log.info("Another planner got some of %d readers of edition %s first", len(readers), edition.pk)
+        log.info("Another planner got some of %d readers of edition %s first", len(readers), plan.edition.pk)
         return Planned()
 
 

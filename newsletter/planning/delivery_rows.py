@@ -6,9 +6,10 @@ with another planner: Raced is raised, the caller's transaction ends, and the ne
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from django.conf import settings
 
@@ -16,7 +17,7 @@ from newsletter.models import Delivery, Edition, Miss
 from newsletter.planning.bulk_insert import Row, store
 from newsletter.planning.reader_picks import EditionPlan
 from newsletter.planning.readers_due import Due, Slot
-from subscriptions.models import Subscriber
+from subscriptions.models import CatchUp, Subscriber
 
 THIN_DIGEST = 3  # papers; a digest with fewer is thin, and the reader's policy (skip, hold, widen) applies
 
@@ -63,16 +64,27 @@ def rows_of(plan: EditionPlan, readers: Sequence[Due], slots: Sequence[Slot]) ->
     return rows
 
 
-def write_rows(edition: Edition, rows: Sequence[Row], *, now: datetime) -> Planned:
+def write_rows(plan: EditionPlan, rows: Sequence[Row], *, now: datetime) -> Planned:
     """Write the rows of readers without a digest of that local day, and mark the edition as being sent."""
     stored = store(rows)
     if len(stored) < len(rows):
         written = {row.subscriber_id for row in stored}
         left_out = {row.subscriber_id: row.due_at for row in rows if row.subscriber_id not in written}
         note_misses(left_out, why=Miss.Why.DAY_TAKEN, now=now)
-    Edition.objects.filter(pk=edition.pk).begin()
+    Edition.objects.filter(pk=plan.edition.pk).begin()
+    _note_catch_ups(plan, stored)
     skipped = sum(1 for row in stored if row.skip_reason)
     return Planned(queued=len(stored) - skipped, skipped=skipped)
+
+
+def _note_catch_ups(plan: EditionPlan, rows: Sequence[Row]) -> None:
+    """Record with which digest each reader who was away catches up."""
+    served: dict[date, list[int]] = defaultdict(list)
+    for row in rows if plan.catch_ups else ():
+        if row.subscriber_id in plan.catch_ups and not row.skip_reason:
+            served[row.local_on].append(plan.catch_ups[row.subscriber_id].pk)
+    for day, requests in served.items():
+        CatchUp.objects.filter(pk__any_of=requests).update(local_on=day)
 
 
 def note_misses(due_at: Mapping[int, datetime], *, why: Miss.Why, now: datetime) -> None:

@@ -12,11 +12,14 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from newsletter.interests import select
+from newsletter.interests.catch_ups import PAPERS as CATCH_UP_PAPERS
+from newsletter.interests.catch_ups import Request, requests_of
 from newsletter.interests.library import Entry
 from newsletter.interests.library_entries import known_papers
 from newsletter.interests.load_profiles import ReaderProfiles, Relevance, liked_by
@@ -31,19 +34,25 @@ RULES = select.SelectionRules()
 class EditionPlan:
     """One edition's candidates, loaded once and used for every chunk of readers."""
 
-    def __init__(self, edition: Edition) -> None:
+    def __init__(self, edition: Edition, *, catch_ups: Mapping[int, Request] | None = None) -> None:
+        """``catch_ups``: of the readers to plan for, who are catching up; nobody else may be planned for then."""
         self.edition = edition
+        self._is_for_returned = catch_ups is not None
+        self.catch_ups = (
+            requests_of(edition, now=edition.frozen_at or edition.cutoff_at) if catch_ups is None else catch_ups
+        )
         self.topics = list(Topic.objects.order_by("pk").values_list("pk", "slug"))
         self.topic_column = {pk: column for column, (pk, _) in enumerate(self.topics)}
         items = list(
             edition.items.exclude(standing=EditionItem.Standing.EXCLUDED)
+            .exclude(standing__in=[] if self._is_for_returned else [EditionItem.Standing.MISSED])
             .exclude(paper__is_hidden=True)  # by a curator, or withdrawn by its authors, since the freeze
             .exclude(paper__withdrawn_at__gt=edition.frozen_at or edition.cutoff_at)
             .order_by("position", "pk")
             .values_list("pk", "paper_id", "score", "lane", "standing", "parts", "found_by")
         )
         # The curator's order counts: the best score goes to the first place, pinned papers first of all.
-        items.sort(key=lambda item: item[4] != EditionItem.Standing.PINNED)
+        items.sort(key=lambda item: (item[4] != EditionItem.Standing.PINNED, self._is_for_returned and -item[2]))
         # Papers merged since the freeze: two that became one are one candidate, the better placed.
         merged = edition.items.filter(paper__merged_into__isnull=False)
         self._became = dict(merged.values_list("paper_id", "paper__merged_into_id"))
@@ -63,6 +72,11 @@ class EditionPlan:
         self.item_ids = [pk for pk, *_rest in items]
         self.followed = FollowedItems([(item[0], item[6]) for item in items], primary=primary.tolist())
         items = [item for item in items if item[4] != EditionItem.Standing.ALSO]
+        self._missed = [
+            (column, datetime.fromisoformat(item[5]["missed"]))
+            for column, item in enumerate(items)
+            if item[4] == EditionItem.Standing.MISSED
+        ]
         scores = sorted((score for _, _, score, *_ in items), reverse=True)
         self.candidates = select.Candidates(
             item_ids=np.array([pk for pk, *_ in items], dtype=np.int64),
@@ -97,6 +111,16 @@ class EditionPlan:
                     earlier[edition][item] = column
         return earlier
 
+    @cached_property
+    def _for_returned(self) -> EditionPlan:
+        return EditionPlan(self.edition, catch_ups=self.catch_ups)
+
+    def as_for(self, reader: Due) -> tuple[EditionPlan, Due]:
+        """The plan and the digest's length for this reader: those who catch up choose among more papers."""
+        if self._is_for_returned or reader.pk not in self.catch_ups:
+            return self, reader
+        return self._for_returned, reader._replace(max_papers=max(reader.max_papers, CATCH_UP_PAPERS))
+
     def under(self, rules: select.SelectionRules) -> EditionPlan:
         """The same plan by other rules: to tell which rule left a paper out."""
         other = copy(self)
@@ -109,6 +133,9 @@ class EditionPlan:
         Papers of a skipped thin digest count as had; papers of a held one come with the next digest.
         """
         seen: dict[int, list[int]] = defaultdict(list)
+        for one in readers if self._missed else ():
+            pause = self.catch_ups[one.pk]
+            seen[one.pk] = [column for column, moment in self._missed if not pause.covers(moment)]
         if not self._earlier:
             return seen
         had = Delivery.objects.remembered()
@@ -134,6 +161,8 @@ class EditionPlan:
 
     def choose(self, readers: Sequence[Due], *, before: datetime | None = None) -> list[select.StoredPicks]:
         """Each reader's picks as JSON, in the order of the readers: ordered [item id, lane, reason]."""
+        if not self._is_for_returned and not self.catch_ups.keys().isdisjoint(reader.pk for reader in readers):
+            return self._choose_with_returned(readers, before=before)
         pks = [reader.pk for reader in readers]
         preferences = TopicPreference.objects.filter(subscriber__any_of=pks)
         return self.choose_by(
@@ -144,6 +173,16 @@ class EditionPlan:
             follows=self.followed.follows_of(pks),
             liked=liked_by(pks, among=self._kin),
         )
+
+    def _choose_with_returned(self, readers: Sequence[Due], *, before: datetime | None) -> list[select.StoredPicks]:
+        chosen: dict[int, select.StoredPicks] = {}
+        back = [reader for reader in readers if reader.pk in self.catch_ups]
+        others = [reader for reader in readers if reader.pk not in self.catch_ups]
+        longer = [self.as_for(reader)[1] for reader in back]
+        for plan, theirs in ((self, others), (self._for_returned, longer)):
+            picks = plan.choose(theirs, before=before) if theirs else []
+            chosen |= {reader.pk: stored for reader, stored in zip(theirs, picks, strict=True)}
+        return [chosen[reader.pk] for reader in readers]
 
     def choose_by(
         self,

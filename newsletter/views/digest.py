@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -26,8 +27,10 @@ from newsletter.mail.reasons import line_of, reasons
 from newsletter.models import Click, Delivery, EditionItem, Verdict
 from newsletter.ranking import votes
 from subscriptions import links
+from subscriptions.catch_up import ask as ask_to_catch_up
+from subscriptions.catch_up import offered as catch_up_offered
 from subscriptions.models import Follow, Subscriber, Topic, TopicPreference
-from subscriptions.views.guards import plain, posted, secret_page
+from subscriptions.views.guards import plain, posted, secret_page, see_other
 
 VERDICTS = {"more": 1, "less": -1}
 
@@ -37,7 +40,19 @@ VERDICTS = {"more": 1, "less": -1}
 def digest(request: HttpRequest, token: str) -> HttpResponse:
     """Show the whole digest."""
     delivery = delivery_of(token)
-    return render(request, "newsletter/digest.html", _context(delivery, token, _items(delivery)))
+    context = _context(delivery, token, _items(delivery)) | {"said": request.GET.get("said", "")}
+    context["absence"] = catch_up_offered(delivery.subscriber, now=timezone.now())
+    return render(request, "newsletter/digest.html", context)
+
+
+@secret_page
+def catch_up(request: HttpRequest, token: str) -> HttpResponse:
+    """POST asks for the best of the reader's last pause with their next digest."""
+    if request.method == "POST":
+        ask_to_catch_up(delivery_of(token).subscriber, now=timezone.now())
+    return see_other(
+        reverse("newsletter:digest", args=[token]), query="said=catch-up" if request.method == "POST" else ""
+    )
 
 
 @secret_page

@@ -139,11 +139,12 @@ def left_out(request: HttpRequest, token: str) -> HttpResponse:
     """The papers of an edition that one digest left out, each with the reason; and the reason for any other paper."""
     delivery = delivery_of(token)
     edition = delivery.edition
-    plan, reader = EditionPlan(edition), due_of(delivery.subscriber)
+    plan, reader = EditionPlan(edition).as_for(due_of(delivery.subscriber))
     reasons = reasons_left_out(plan, reader, before=delivery.due_at)
     sent = [item for item, *_ in delivery.picks]
     listed = {item for item, reason in reasons.items() if reason.why != Why.UNRANKED}.difference(sent)
     items = EditionItem.objects.select_related("paper").filter(pk__in=listed)
+    items = items.exclude(standing=EditionItem.Standing.MISSED)
     now = chosen(plan, reader, before=delivery.due_at)
     asked = plain(request.GET.get("paper", "")).strip()
     context = {

@@ -4,6 +4,7 @@ In: forms and lifecycle. Out: rows that the pipeline reads.
 """
 
 from subscriptions.models.api_keys import ApiKey, ApiKeyQuerySet, may_sign_up
+from subscriptions.models.catch_ups import CatchUp
 from subscriptions.models.consent import ConsentEvent
 from subscriptions.models.notices import Notice
 from subscriptions.models.rate_limits import Allowance, RefusedRequest
@@ -25,6 +26,7 @@ __all__ = [
     "Allowance",
     "ApiKey",
     "ApiKeyQuerySet",
+    "CatchUp",
     "ConsentEvent",
     "Follow",
     "Notice",

@@ -17,7 +17,17 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.csrf import csrf_exempt
 
-from subscriptions import address_change, click_consent, follows, gdpr, lifecycle, links, schedule, typed_fields
+from subscriptions import (
+    address_change,
+    catch_up,
+    click_consent,
+    follows,
+    gdpr,
+    lifecycle,
+    links,
+    schedule,
+    typed_fields,
+)
 from subscriptions.addresses import parse_address
 from subscriptions.forms import (
     LinkForm,
@@ -128,6 +138,8 @@ def _preferences_page(request: HttpRequest, reader: Subscriber, **over: Any) -> 
         "paused_until": local_time(reader.paused_until, reader),
         "is_active": reader.state in lifecycle.ACTIVE,
         "saved": request.GET.get("saved", ""),
+        "absence": catch_up.offered(reader, now=timezone.now()),
+        "gentler": lifecycle.gentler_than(reader.cadence),
     }
     return render(request, "subscriptions/preferences.html", context | over)
 
@@ -190,6 +202,16 @@ def _resume(request: HttpRequest, reader: Subscriber) -> HttpResponse:
     return see_other(request.path, query="saved=resume")
 
 
+def _catch_up(request: HttpRequest, reader: Subscriber) -> HttpResponse:
+    catch_up.ask(reader, now=timezone.now())
+    return see_other(request.path, query="saved=catch-up")
+
+
+def _gentler(request: HttpRequest, reader: Subscriber) -> HttpResponse:
+    lifecycle.slow_down(reader, to=posted(request).get("action", ""), **_act(request))
+    return see_other(request.path, query="saved=wishes")
+
+
 def _leave(request: HttpRequest, reader: Subscriber) -> HttpResponse:
     lifecycle.unsubscribe(reader, reason=plain(posted(request).get("reason", "")), **_act(request))
     return see_other(request.path, query="saved=left")
@@ -235,6 +257,9 @@ _ACTIONS = {
     "unfollow": _unfollow,
     "pause": _pause,
     "resume": _resume,
+    "catch-up": _catch_up,
+    "weekly": _gentler,
+    "monthly": _gentler,
     "leave": _leave,
     "export": _export,
     "erase": _erase,

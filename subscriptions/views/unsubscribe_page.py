@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -76,12 +75,16 @@ def _left_page(request: HttpRequest, reader: Subscriber | None, *, now: datetime
 
 
 def _weekly(reader: Subscriber, *, now: datetime, origin: Origin) -> bool:
-    monthly, weekly = Subscriber.Cadence.MONTHLY, Subscriber.Cadence.WEEKLY
-    return _wish(reader, now=now, origin=origin, cadence=monthly if reader.cadence == monthly else weekly)
+    return lifecycle.slow_down(reader, to=Subscriber.Cadence.WEEKLY, now=now, method="fewer instead", origin=origin)
+
+
+def _monthly(reader: Subscriber, *, now: datetime, origin: Origin) -> bool:
+    return lifecycle.slow_down(reader, to=Subscriber.Cadence.MONTHLY, now=now, method="fewer instead", origin=origin)
 
 
 def _five_papers(reader: Subscriber, *, now: datetime, origin: Origin) -> bool:
-    return _wish(reader, now=now, origin=origin, max_papers=min(reader.max_papers, FEW_PAPERS))
+    wanted = replace(preferences_of(reader), max_papers=min(reader.max_papers, FEW_PAPERS))
+    return lifecycle.change(reader, preferences=wanted, now=now, method="fewer instead", origin=origin)
 
 
 def _four_weeks_off(reader: Subscriber, *, now: datetime, origin: Origin) -> bool:
@@ -90,10 +93,5 @@ def _four_weeks_off(reader: Subscriber, *, now: datetime, origin: Origin) -> boo
     return lifecycle.pause(reader, until=until, now=now, method="fewer instead", origin=origin)
 
 
-def _wish(reader: Subscriber, *, now: datetime, origin: Origin, **preferences: Any) -> bool:
-    wanted = replace(preferences_of(reader), **preferences)
-    return lifecycle.change(reader, preferences=wanted, now=now, method="fewer instead", origin=origin)
-
-
 # What the unsubscribe page offers beside its button. Each only ever means less mail: a digest may be in other hands.
-_INSTEAD = {"weekly": _weekly, "fewer": _five_papers, "rest": _four_weeks_off}
+_INSTEAD = {"weekly": _weekly, "monthly": _monthly, "fewer": _five_papers, "rest": _four_weeks_off}
