@@ -102,6 +102,7 @@ pages: list[URLPattern] = [
     path("r/<str:token>/library.<str:suffix>", library.library_file, name="library_file"),
     path("r/<str:token>/profile/", why.profile, name="profile"),
     path("d/<str:token>", digest.digest, name="digest"),
+    path("d/<str:token>/news", digest.news, name="news"),
     path("d/<str:token>/catch-up", digest.catch_up, name="catch_up"),
     path("d/<str:token>/left-out", why.left_out, name="left_out"),
     path("d/<str:token>/<int:item>", digest.item, name="digest_item"),

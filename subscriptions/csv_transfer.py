@@ -198,6 +198,7 @@ def _preferences(cells: dict[str, str], *, topics: dict[str, int]) -> Preference
         thin_policy=_choice(cells, "thin_policy", base.thin_policy, Subscriber.ThinPolicy.values),
         mail_format=_choice(cells, "mail_format", base.mail_format, Subscriber.MailFormat.values),
         wants_outside=_choice(cells, "wants_outside", str(base.wants_outside), ["True", "False"]) == "True",
+        wants_news=_choice(cells, "wants_news", str(base.wants_news), ["True", "False"]) == "True",
         stances=dict(_stance(word) for word in cells.get("topics", "").split()),
         follows=_follows(cells.get("follows", "")),
     )

@@ -333,6 +333,9 @@ class PreferencesForm(RhythmForm):
     max_papers = forms.IntegerField(label=_("Papers in one digest, at most"), min_value=1, max_value=50)
     thin_policy = forms.ChoiceField(label=_("If few papers match"), choices=Subscriber.ThinPolicy.choices)
     wants_outside = forms.BooleanField(label=_("Include one paper from outside my topics"), required=False)
+    wants_news = forms.BooleanField(
+        label=_("Tell me when a paper I liked or saved is withdrawn, or its code comes out"), required=False
+    )
     mail_format = forms.ChoiceField(label=_("Format"), choices=Subscriber.MailFormat.choices)
     language = forms.ChoiceField(label=_("Email language"), choices=settings.LANGUAGES, required=False)
     counts_clicks = forms.BooleanField(required=False)  # a consent of its own, shown where CLICK_TRACKING is on

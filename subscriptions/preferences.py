@@ -33,6 +33,7 @@ class Preferences:
     max_papers: int = 10
     thin_policy: str = Subscriber.ThinPolicy.SEND
     wants_outside: bool = True
+    wants_news: bool = True
     mail_format: str = Subscriber.MailFormat.HTML
     language: str = field(default_factory=site_language)
     stances: Mapping[str, str] = field(default_factory=dict)

@@ -36,7 +36,8 @@ _SOURCES = {"title": "title_source", "abstract": "abstract_source"}
 _COUNTERS = {"upvotes": "upvotes", "stars": "github_stars"}
 _UPDATED = (
     *("arxiv_id", "title_key", "title_head", "title_tail", *_TEXT_FIELDS, *_LINK_FIELDS, *_SOURCES.values()),
-    *("listed_on", "first_seen_at", "reworded_at", "key_sentence", "withdrawn_at", "said_by", *_COUNTERS.values()),
+    *("listed_on", "first_seen_at", "reworded_at", "key_sentence", "withdrawn_at", "coded_at", "said_by"),
+    *_COUNTERS.values(),
 )
 _ROMAN = frozenset(["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x"])
 
@@ -204,6 +205,8 @@ def _merge(entry: _Entry, seen: Observation, *, now: datetime) -> None:
     paper.first_seen_at = min(paper.first_seen_at, at)
     if seen.withdrawn and paper.withdrawn_at is None:
         paper.withdrawn_at = at
+    if paper.pk and paper.code_url and not before["code_url"] and paper.coded_at is None:
+        paper.coded_at = at
     if any(getattr(paper, name) != before[name] for name in ("title", "abstract")):
         paper.key_sentence = None
         if paper.pk:

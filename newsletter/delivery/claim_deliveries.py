@@ -53,6 +53,7 @@ class Claimed(NamedTuple):
     time_zone: str
     clicks_agreed_at: datetime | None
     language: str
+    news: list[list[Any]]
     topics: tuple[str, ...] = ()
 
     @property
@@ -122,6 +123,7 @@ def _load(pks: Sequence[int], *, token: str) -> list[Claimed]:
             "subscriber__time_zone",
             "subscriber__clicks_agreed_at",
             "subscriber__language",
+            "news",
         )
     ]
     return sorted(rows, key=lambda row: place[row.pk])

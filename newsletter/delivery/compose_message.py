@@ -103,6 +103,7 @@ class Composers:
             wants_html=row.mail_format == Subscriber.MailFormat.HTML,
             date_header=format_datetime(now),
             topics=row.topics,
+            news=tuple(f"{paper}:{kind}" for paper, kind in row.news),
             confirmed_on=row.confirmed_on,
             is_welcome=row.is_welcome,
             counts_clicks=settings.CLICK_TRACKING and row.clicks_agreed_at is not None,

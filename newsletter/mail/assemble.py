@@ -58,6 +58,7 @@ class Recipient:
     wants_html: bool
     date_header: str
     topics: tuple[str, ...] = ()  # slugs of followed topics, named in the footer
+    news: tuple[str, ...] = ()  # "paper:kind" of papers they liked or saved
     confirmed_on: date | None = None  # named in the footer as the day of consent
     is_welcome: bool = False  # the first digest, right after confirming
     counts_clicks: bool = False  # agreed to links that count which papers are opened
@@ -171,6 +172,7 @@ class _Plane:
             self._frame.setdefault(f"{name}_welcome", self._frame[name])
         self._topics = pieces(compiled[part]["topics"])
         self._follows = pieces(compiled[part].get("follows", {}))  # none in editions of an older version
+        self._news = pieces(compiled[part].get("news", {}))
         self._previews: dict[int, bytes] = {}
         plain, counted = _Papers(), _Papers()
         for key, item in compiled["items"].items():
@@ -189,7 +191,7 @@ class _Plane:
         """Everything that may become part of a message, but the day of consent, which begins with a digit."""
         yield self._opening
         yield from self._numbers
-        for pieces in (self._frame, self._topics, self._follows, self._previews):
+        for pieces in (self._frame, self._topics, self._follows, self._news, self._previews):
             yield from pieces.values()
         for papers in self._papers:
             yield from papers.full.values()
@@ -198,7 +200,8 @@ class _Plane:
     def is_never_longer(self, other: _Plane) -> bool:
         """Whether every piece is at most as long as the same piece of the other plane."""
         mine, theirs = (
-            (*plane._frame.values(), *plane._follows.values(), *plane._previews.values()) for plane in (self, other)
+            (*plane._frame.values(), *plane._follows.values(), *plane._news.values(), *plane._previews.values())
+            for plane in (self, other)
         )
         sizes = zip(mine, theirs, strict=True)
         pairs = zip(self._papers, other._papers, strict=True)
@@ -225,6 +228,8 @@ class _Plane:
                 joined.append(chosen.joined(item, why, is_full=place < full))
             else:
                 joined.append(papers.get((item, reason)) or papers[item, "trending"])
+        if news := [self._news[key] for key in recipient.news if key in self._news]:
+            joined += [self._news["open"], *news, self._news["close"]]
         joined.append(frame["foot_welcome" if recipient.is_welcome else "foot"])
         if topics := [self._topics[slug] for slug in recipient.topics if slug in self._topics]:
             joined += [frame["topics_open"], frame["topics_join"].join(topics), frame["topics_close"]]

@@ -25,8 +25,9 @@ from newsletter.catalogue.key_sentence import key_sentence
 from newsletter.mail import assemble, encoding, subject_lines
 from newsletter.mail import plain_text as mail_text
 from newsletter.mail.digest_links import LinkKind, click_url, digest_url, links_of, verdict_url
+from newsletter.mail.news_lines import news_line
 from newsletter.mail.reasons import follow_line, reasons
-from newsletter.models import Edition, EditionItem
+from newsletter.models import Edition, EditionItem, Paper
 from subscriptions import links
 from subscriptions.models import Subscriber, Topic
 
@@ -97,6 +98,8 @@ def _compile(edition: Edition, *, language: str, now: datetime) -> dict[str, Any
             except Exception as error:
                 raise CompileError(f"Item {item.pk} ({item.paper.title[:80]}) cannot be rendered: {error}") from error
         for part in ("html", "text"):
+            if edition.news:
+                compiled[part]["news"] = press.news(part=part)
             compiled[part]["follows"] = {text: press.why(follow_line(text), part=part) for text in sorted(followed)}
     # "=_" can stand in neither encoding, so no line of a part is ever taken for the boundary (RFC 2045 section 6.7).
     compiled["boundary"] = f"=_digest_{edition.pk}_{edition.cadence}"
@@ -212,6 +215,16 @@ class _Press:
             "postal_text": mail_text.wrap(settings.POSTAL_ADDRESS),
             "rule": "-" * 72,
         }
+
+    def news(self, *, part: str) -> dict[str, list[str]]:
+        """The lines of the edition's news by "paper:kind", and what stands around them."""
+        papers = Paper.objects.in_bulk([paper for paper, *_rest in self.edition.news])
+        found: dict[str, str] = {}
+        for paper, kind, _at in self.edition.news:
+            context = news_line(papers[paper], kind=kind) | {"off_url": f"{digest_url(self.delivery_mark)}#news"}
+            shape = self._sheet(f"news.{'html' if part == 'html' else 'txt'}", context)
+            found |= {"open": shape["start"], "close": shape["why"], f"{paper}:{kind}": shape["papers"]}
+        return {name: self.encode(text) for name, text in found.items()}
 
     def _sheet(self, template: str, context: dict[str, Any]) -> dict[str, str]:
         rendered = render_to_string(f"{TEMPLATES}/{template}", context | {"slots": self.slots})

@@ -75,6 +75,11 @@ class Delivery(models.Model):
         max_length=64, null=True, editable=False, help_text=_("Keyed hash of the address it was sent to.")
     )
     picks = models.JSONField(default=list, help_text=_("The digest: [edition item, lane, reason], in order."))
+    news = models.JSONField(
+        default=list,
+        db_default=[],
+        help_text=_("News of papers that the reader liked or saved: [paper, kind]."),
+    )
     claim = models.CharField(max_length=32, blank=True, help_text=_("The claim that holds or settled this row."))
     attempts = models.PositiveSmallIntegerField(default=0)
     sent_at = models.DateTimeField(null=True, blank=True)

@@ -74,6 +74,12 @@ class Edition(models.Model):
     paused_at = models.DateTimeField(null=True, blank=True)
     pause_reason = models.CharField(max_length=200, blank=True)
     resumed_at = models.DateTimeField(null=True, blank=True)
+    news = models.JSONField(
+        default=list,
+        db_default=[],
+        editable=False,
+        help_text=_("News of papers that readers liked or saved, when frozen: [paper, kind, moment]."),
+    )
     forgotten_at = models.DateTimeField(
         null=True, blank=True, help_text=_("When the details of its deliveries were deleted.")
     )

@@ -164,6 +164,9 @@ class Paper(models.Model):
         help_text=_("When its title or abstract last changed. Empty: never."),
     )
     withdrawn_at = models.DateTimeField(null=True, blank=True)
+    coded_at = models.DateTimeField(
+        null=True, editable=False, help_text=_("When its code first appeared, of a paper that came without.")
+    )
     is_hidden = models.BooleanField(default=False, help_text=_("Kept out of listings and editions by a curator."))
     merged_into = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="merged")
     topics: models.ManyToManyField[Topic, PaperTopic] = models.ManyToManyField(Topic, through="PaperTopic")
@@ -220,6 +223,9 @@ class Paper(models.Model):
                 name="papers_with_a_score",
             ),
             models.Index(fields=["-first_seen_at", "id"], name="papers_by_arrival"),
+            # News of papers that readers saved. Almost empty.
+            models.Index(fields=["withdrawn_at"], condition=Q(withdrawn_at__isnull=False), name="papers_withdrawn"),
+            models.Index(fields=["coded_at"], condition=Q(coded_at__isnull=False), name="papers_with_late_code"),
             models.Index(fields=["-id"], condition=Q(key_sentence__isnull=True), name="papers_without_key_sentence"),
             models.Index(day_of().desc(), F("id").desc(), condition=SHOWN, name="papers_by_day"),
             # Not db_index: it would add a second index for LIKE to each, which nobody asks.

@@ -33,6 +33,7 @@ class Row(NamedTuple):
     domain: str
     address_hash: str
     picks: str  # JSON
+    news: str = "[]"  # JSON
     is_welcome: bool = False
 
 
@@ -52,7 +53,8 @@ def store(rows: Sequence[Row]) -> Sequence[Row]:
         if connection.vendor == "postgresql":
             _copy(fresh)
         else:
-            Delivery.objects.bulk_create(Delivery(**row._asdict() | {"picks": json.loads(row.picks)}) for row in fresh)
+            columns = [row._asdict() | {"picks": json.loads(row.picks), "news": json.loads(row.news)} for row in fresh]
+            Delivery.objects.bulk_create(Delivery(**each) for each in columns)
     except IntegrityError as error:
         if "unique" in str(error).lower():
             raise Raced from error

@@ -6,6 +6,7 @@ with another planner: Raced is raised, the caller's transaction ends, and the ne
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from datetime import date, datetime
 
 from django.conf import settings
 
+from newsletter.interests.news import news_of
 from newsletter.models import Delivery, Edition, Miss
 from newsletter.planning.bulk_insert import Row, store
 from newsletter.planning.reader_picks import EditionPlan
@@ -44,6 +46,8 @@ def rows_of(plan: EditionPlan, readers: Sequence[Due], slots: Sequence[Slot]) ->
     """Return a row for each of the readers, in their order."""
     rows = []
     fewest = max(1, settings.DIGEST_MIN_PAPERS)
+    due_at = min((slot.due_at for slot in slots), default=plan.edition.cutoff_at)
+    news = news_of(plan.edition, [reader.pk for reader in readers], due_at=due_at)
     for reader, slot, picks in zip(readers, slots, plan.choose(readers), strict=True):
         reason = _skip_reason(reader, picks.papers, fewest=fewest)
         rows.append(
@@ -59,6 +63,7 @@ def rows_of(plan: EditionPlan, readers: Sequence[Due], slots: Sequence[Slot]) ->
                 reader.domain,
                 reader.address_hash,
                 picks.json,
+                "[]" if reason else json.dumps(news.get(reader.pk, [])),
             )
         )
     return rows

@@ -7,6 +7,7 @@ or erasure.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,14 +24,16 @@ from newsletter.interests import clicks, library_entries, relevance_feedback
 from newsletter.mail import subject_lines
 from newsletter.mail.assemble import FOLLOW
 from newsletter.mail.digest_links import links_of, paper_url
+from newsletter.mail.news_lines import news_line
 from newsletter.mail.reasons import line_of, reasons
-from newsletter.models import Click, Delivery, EditionItem, Verdict
+from newsletter.models import Click, Delivery, EditionItem, Paper, Verdict
 from newsletter.ranking import votes
-from subscriptions import links
+from subscriptions import lifecycle, links
 from subscriptions.catch_up import ask as ask_to_catch_up
 from subscriptions.catch_up import offered as catch_up_offered
 from subscriptions.models import Follow, Subscriber, Topic, TopicPreference
-from subscriptions.views.guards import plain, posted, secret_page, see_other
+from subscriptions.preferences import preferences_of
+from subscriptions.views.guards import origin_of, plain, posted, secret_page, see_other
 
 VERDICTS = {"more": 1, "less": -1}
 
@@ -41,8 +44,22 @@ def digest(request: HttpRequest, token: str) -> HttpResponse:
     """Show the whole digest."""
     delivery = delivery_of(token)
     context = _context(delivery, token, _items(delivery)) | {"said": request.GET.get("said", "")}
+    papers = Paper.objects.in_bulk([paper for paper, _kind in delivery.news])
+    context["news"] = [news_line(papers[paper], kind=kind) for paper, kind in delivery.news if paper in papers]
     context["absence"] = catch_up_offered(delivery.subscriber, now=timezone.now())
     return render(request, "newsletter/digest.html", context)
+
+
+@secret_page
+def news(request: HttpRequest, token: str) -> HttpResponse:
+    """POST turns the news of liked and saved papers off, or on again."""
+    reader = delivery_of(token).subscriber
+    if request.method == "POST":
+        wanted = replace(preferences_of(reader), wants_news=posted(request).get("word") == "on")
+        lifecycle.change(
+            reader, preferences=wanted, now=timezone.now(), method="digest page", origin=origin_of(request)
+        )
+    return see_other(reverse("newsletter:digest", args=[token]) + "#news")
 
 
 @secret_page

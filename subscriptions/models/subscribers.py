@@ -78,6 +78,7 @@ class Subscriber(models.Model):
     max_papers = models.PositiveSmallIntegerField(default=10)
     thin_policy = models.CharField(max_length=5, choices=ThinPolicy, default=ThinPolicy.SEND)
     wants_outside = models.BooleanField(default=True, help_text=_("One paper outside the followed topics."))
+    wants_news = models.BooleanField(default=True, db_default=True, help_text=_("News of papers they liked or saved."))
     mail_format = models.CharField(max_length=4, choices=MailFormat, default=MailFormat.HTML)
     language = models.CharField(max_length=8, default=site_language)
     clicks_agreed_at = models.DateTimeField(
