@@ -418,6 +418,7 @@ HOSTILE = {
     "ats": "@" * 300_000,
     "tags": "TY  - JOUR\n" * 50_000,
     "one line": "TI  - " + "arXiv " * 200_000,
+    "twenty megabytes of entries": ("@misc{a, title={A title}, abstract={" + "word " * 150 + "}}\n") * 25_000,
     "json never closed": '[{"title":"a' * 300_000,
     "percent signs": ("%" * 1000 + "\n") * 19_000,
     "comments of html": "<!--" * 5_000_000,

@@ -14,7 +14,15 @@ from bibtexparser.library import Library
 from bibtexparser.splitter import Splitter
 
 from newsletter.catalogue.sources.clean_text import clean_title
-from newsletter.interests.library.entries import Reading, Reference, Refusal, add, gettext_noop
+from newsletter.interests.library.entries import (
+    MOST_REFERENCES,
+    Reading,
+    Reference,
+    Refusal,
+    TooManyReferencesError,
+    add,
+    gettext_noop,
+)
 
 _BLOCK = re.compile(r"^[ \t]*@[ \t]*[a-z]+[ \t]*[{(]", re.IGNORECASE | re.MULTILINE)
 _COMMENTED_OUT = re.compile(r"^([ \t]*%[% \t]*)@", re.MULTILINE)
@@ -43,6 +51,8 @@ def is_bibtex(text: str) -> bool:
 
 def read(text: str, today: date) -> Reading:
     reading = Reading()
+    if sum(1 for _ in _BLOCK.finditer(text)) > MOST_REFERENCES:
+        raise TooManyReferencesError  # before half a minute of reading
     library = Splitter(_mended(text)).split()
     macros = _Macros(library)
     for block in library.blocks:

@@ -21,6 +21,7 @@ def _beginning(name: str) -> bytes:
 
 class Command(BaseCommand):
     help = "Read a library file (BibTeX, RIS, PubMed, EndNote, CSL-JSON, CSV, a list of ids) and say what it holds."
+    requires_system_checks = ()  # they load every page of the site, which takes longer than reading most files
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", help="the file; - reads standard input")
