@@ -20,7 +20,7 @@ from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from subscriptions import gdpr, lifecycle, schedule, suppression
+from subscriptions import gdpr, lifecycle, preferences_link, schedule, suppression
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import Origin
 from subscriptions.links import address_hash
@@ -229,7 +229,8 @@ class SubscriberAdmin(ShownFiltersOnly, ReadOnly, ModelAdmin):  # type: ignore[m
         def mail(reader: Subscriber) -> bool:
             if reader.email is None:
                 return False
-            return lifecycle.ask_link(parse_address(reader.email), now=timezone.now(), origin=Origin()) is not None
+            address = parse_address(reader.email)
+            return preferences_link.ask_link(address, now=timezone.now(), origin=Origin()) is not None
 
         self._each(request, queryset, mail)
         transaction.on_commit(wake_sender, robust=True)

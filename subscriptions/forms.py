@@ -34,15 +34,8 @@ if TYPE_CHECKING:
 # Change the version with the words below or with the privacy page: the consent record keeps both.
 FORM_VERSION = "2026-11-30"
 HOURS = [(hour, f"{hour:02}:00") for hour in range(24)]
-DAYS = [
-    (0, _("Monday")),
-    (1, _("Tuesday")),
-    (2, _("Wednesday")),
-    (3, _("Thursday")),
-    (4, _("Friday")),
-    (5, _("Saturday")),
-    (6, _("Sunday")),
-]
+_DAY_NAMES = [_("Monday"), _("Tuesday"), _("Wednesday"), _("Thursday"), _("Friday"), _("Saturday"), _("Sunday")]
+DAYS = list(enumerate(_DAY_NAMES))
 REGIONS = ("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 LONGEST_PAUSE_DAYS = 366
 TOO_MANY = "too many"

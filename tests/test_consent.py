@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from newsletter.models import Delivery, DeliveryEvent, Edition, Verdict
-from subscriptions import address_change, gdpr, lifecycle, links, suppression
+from subscriptions import address_change, gdpr, lifecycle, links, preferences_link, suppression
 from subscriptions.addresses import parse_address
 from subscriptions.forms import FORM_VERSION
 from subscriptions.lifecycle import Origin
@@ -148,7 +148,7 @@ def make_life(client: Client) -> Subscriber:
     reader = Subscriber.objects.get()
     asked = reader.consent_events.get()
     lifecycle.confirm(asked, preferences=None, now=timezone.now(), method="test", origin=ELSEWHERE)
-    lifecycle.ask_link(parse_address(ADDRESS), now=timezone.now(), origin=ELSEWHERE)
+    preferences_link.ask_link(parse_address(ADDRESS), now=timezone.now(), origin=ELSEWHERE)
     edition = Edition.objects.create(
         cadence="daily", period_on=NOON.date(), window_start_at=NOON - timedelta(days=1), cutoff_at=NOON
     )

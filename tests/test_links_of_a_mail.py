@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from newsletter import delivery, planning
 from newsletter.models import Delivery, Edition
-from subscriptions import lifecycle
+from subscriptions import lifecycle, preferences_link
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import Origin
 from subscriptions.models import Notice
@@ -58,7 +58,7 @@ def notices(mailbox: list[EmailMultiAlternatives]) -> list[EmailMessage]:
     for email in ("new@example.org", reader.email):
         address = parse_address(email)
         assert lifecycle.request(address, preferences=Preferences(), now=now, method="page", origin=origin)
-    assert lifecycle.ask_link(parse_address(reader.email), now=now, origin=origin)
+    assert preferences_link.ask_link(parse_address(reader.email), now=now, origin=origin)
     assert send_due_notices(now=now) == 3
     assert set(Notice.objects.values_list("state", flat=True)) == {"sent"}
     return [

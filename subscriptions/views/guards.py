@@ -25,7 +25,7 @@ from django.utils.module_loading import import_string
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from subscriptions import lifecycle, links, schedule
+from subscriptions import links, preferences_link, schedule
 from subscriptions.addresses import Address, client_address
 from subscriptions.forms import FORM_VERSION, LinkForm, too_many_words
 from subscriptions.lifecycle import Origin, TooMany
@@ -146,7 +146,7 @@ def mail_link(request: HttpRequest, address: Address, *, kept: Mapping[str, Any]
     The page never names ``address``: whoever has an old mail or a forwarded digest may be somebody else.
     """
     try:
-        lifecycle.ask_link(address, now=timezone.now(), origin=origin_of(request), kept=kept)
+        preferences_link.ask_link(address, now=timezone.now(), origin=origin_of(request), kept=kept)
     except TooMany:
         form = LinkForm(initial={"email": posted(request).get("email", "")})
         context = {"form": form, "errors": [("", too_many_words())]}

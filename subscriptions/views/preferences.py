@@ -25,6 +25,7 @@ from subscriptions import (
     gdpr,
     lifecycle,
     links,
+    preferences_link,
     schedule,
     typed_fields,
 )
@@ -122,7 +123,7 @@ def _preferences_page(request: HttpRequest, reader: Subscriber, **over: Any) -> 
     tried = request.GET.get("q", "")
     shown = {name: _form(action, reader) for action, name in _FORMS.items()}
     shown["following"].initial = {} if "saved" in request.GET else {"q": tried[: Follow.LONGEST]}
-    kept = lifecycle.kept_fields(reader, now=timezone.now())
+    kept = preferences_link.kept_fields(reader, now=timezone.now())
     if kept:
         shown[_FORMS[kept["action"]]] = _form(kept["action"], reader, typed_fields.as_data(kept["fields"]))
     shown |= {name: over[name] for name in shown.keys() & over.keys()}
@@ -154,7 +155,7 @@ def _save(request: HttpRequest, reader: Subscriber) -> HttpResponse:
 
 
 def _done(request: HttpRequest, reader: Subscriber, *, action: str, saved: str) -> HttpResponse:
-    lifecycle.drop_kept_fields(reader, action=action)
+    preferences_link.drop_kept_fields(reader, action=action)
     return see_other(request.path, query=f"saved={saved}")
 
 
@@ -177,7 +178,7 @@ def _follow(request: HttpRequest, reader: Subscriber) -> HttpResponse:
     stance = Follow.Stance.NOT if action == "leave-out" else Follow.Stance.FOLLOW
     wanted = replace(before, follows={**before.follows, query: stance.value})
     lifecycle.change(reader, preferences=wanted, **_act(request))
-    lifecycle.drop_kept_fields(reader, action=action)
+    preferences_link.drop_kept_fields(reader, action=action)
     return see_other(request.path, query=urlencode({"saved": stance.value, "q": query}) + "#follows")
 
 
