@@ -32,6 +32,7 @@ from newsletter.models import (
     SignIn,
     SourceHost,
     SourceRun,
+    StandingQuery,
     Stream,
     Submission,
     WebhookEndpoint,
@@ -102,6 +103,7 @@ def desk() -> dict[str, Any]:
             received_at=NOON, fingerprint="1", subject=HOSTILE, why="unread", data=HOSTILE.encode()
         ),
         "newsletter.domainhold": DomainHold.objects.create(domain="uni.test", since=NOON, reason="12 of 40 failed"),
+        "newsletter.standingquery": StandingQuery.objects.create(text=HOSTILE, key="k", parsed={}, created_at=NOON),
         "newsletter.signin": SignIn.objects.create(name="root", network="10.0.0.0/24", hour=NOON, failed=3),
         "auth.user": User.objects.create_user("somebody"),
         "auth.group": Group.objects.get(name="Curators"),
