@@ -65,8 +65,8 @@ def _take_signup(request: HttpRequest, form: SignupForm, *, method: str) -> bool
         refusals.count(why, now=now)
         form.ask_again(why)
         return False
-    try:
-        with transaction.atomic():
+    with transaction.atomic():
+        try:
             lifecycle.request(
                 form.address,
                 preferences=form.preferences(Preferences()),
@@ -74,10 +74,10 @@ def _take_signup(request: HttpRequest, form: SignupForm, *, method: str) -> bool
                 method="page" if form.has_seen_form else method,
                 origin=origin_of(request, came_from=request.headers.get("Referer", ""), words=consent_words()),
             )
-            brought_papers.attach(form.library, address=form.address, now=now)
-    except TooMany:
-        form.ask_again(TOO_MANY)
-        return False
+        except TooMany:  # caught in here, so that the refusal stays counted
+            form.ask_again(TOO_MANY)
+            return False
+        brought_papers.attach(form.library, address=form.address, now=now)
     transaction.on_commit(wake_sender, robust=True)
     return True
 
