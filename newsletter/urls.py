@@ -21,7 +21,7 @@ from newsletter.views import (
     search,
     signup_preview,
     votes_and_submissions,
-    why,
+    why_these_papers,
 )
 from newsletter.views import listing_pages as listing
 from newsletter.views import paper_feeds as feeds
@@ -100,11 +100,11 @@ pages: list[URLPattern] = [
     path("r/<str:token>/papers/", votes_and_submissions.papers, name="reader_papers"),
     path("r/<str:token>/library/", library.library, name="library"),
     path("r/<str:token>/library.<str:suffix>", library.library_file, name="library_file"),
-    path("r/<str:token>/profile/", why.profile, name="profile"),
+    path("r/<str:token>/profile/", why_these_papers.profile, name="profile"),
     path("d/<str:token>", digest.digest, name="digest"),
     path("d/<str:token>/news", digest.news, name="news"),
     path("d/<str:token>/catch-up", digest.catch_up, name="catch_up"),
-    path("d/<str:token>/left-out", why.left_out, name="left_out"),
+    path("d/<str:token>/left-out", why_these_papers.left_out, name="left_out"),
     path("d/<str:token>/<int:item>", digest.item, name="digest_item"),
     path("c/<str:token>/<int:item>/<str:kind>", digest.click, name="click"),
 ]

@@ -20,7 +20,7 @@ from newsletter.interests.load_profiles import ReaderProfiles
 from newsletter.interests.profile_in_words import in_words, removals_named, remove
 from newsletter.models import Delivery, Edition, EditionItem, LibraryEntry, Paper, ProfileRemoval, Verdict
 from newsletter.planning import EditionPlan
-from newsletter.planning.left_out import Reason, Why, chosen, due_of, reasons_left_out
+from newsletter.planning.why_not_chosen import Reason, Why, chosen, due_of, reasons_left_out
 from newsletter.search.standing_queries import follow_key
 from subscriptions import gdpr, links
 from subscriptions.lifecycle import Origin

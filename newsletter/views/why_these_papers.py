@@ -25,7 +25,7 @@ from newsletter.interests.profile import JUDGED_MIN
 from newsletter.interests.profile_in_words import in_words, papers_of, put_back, removals_named, remove
 from newsletter.models import Delivery, EditionItem, Paper, ProfileRemoval
 from newsletter.planning import EditionPlan
-from newsletter.planning.left_out import (
+from newsletter.planning.why_not_chosen import (
     Change,
     Reason,
     Why,
