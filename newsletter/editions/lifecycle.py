@@ -316,10 +316,10 @@ def resume(edition: Edition, *, now: datetime) -> None:
 @transaction.atomic
 def cancel(edition: Edition, *, now: datetime) -> int:
     """Cancel an edition for good and skip what is not being sent yet. Returns how many deliveries were skipped."""
-    open_states = [Edition.State.DONE, Edition.State.CANCELLED, Edition.State.SKIPPED]
+    ended = [Edition.State.DONE, Edition.State.CANCELLED, Edition.State.SKIPPED]
     if (
         not Edition.objects.filter(pk=edition.pk)
-        .exclude(state__in=open_states)
+        .exclude(state__in=ended)
         .update(state=Edition.State.CANCELLED, done_at=now, send_now_at=None)
     ):
         raise EditionStateError("This edition is already finished; there is nothing left to cancel.")
