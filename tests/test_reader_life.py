@@ -22,7 +22,14 @@ from django.core.serializers import deserialize, serialize
 from django.db import transaction
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from newsletter.delivery.after_restore import after_restore
 from newsletter.delivery.bounces import act_on_report
@@ -108,6 +115,14 @@ class ReadersLife(RuleBasedStateMachine):
         if self.model.barred.get(key) not in SILENT or reason in SILENT:
             self.model.barred[key] = reason
         self.model.barred_at[key] = self.now
+
+    @initialize(address=addresses, preferences=any_preferences, does_read=st.booleans())
+    def begin(self, address: Address, preferences: Preferences, does_read: bool) -> None:
+        """Most of what can happen happens to readers: every other life begins as one's and with a digest."""
+        if does_read:
+            self.request(address, preferences)
+            self.confirm(address, None)
+            self.send(address)
 
     @rule(minutes=st.integers(1, 60 * 24 * 3))
     def wait(self, minutes: int) -> None:
@@ -224,8 +239,9 @@ class ReadersLife(RuleBasedStateMachine):
         self.act()
         day = date(2020, 1, 1) + timedelta(days=next(self.numbers))
         edition = Edition.objects.create(
-            cadence="daily", period_on=day, state="done", window_start_at=NOON, cutoff_at=NOON
-        )
+            cadence="daily", period_on=day, state="done",
+            window_start_at=NOON, cutoff_at=NOON, frozen_at=NOON, closes_at=NOON,
+        )  # fmt: skip
         row = Delivery.objects.create(
             edition=edition, subscriber=reader, state="sent", local_on=day, due_at=self.now, sent_at=self.now,
             expires_at=self.now, domain=reader.domain, address_hash=reader.address_hash,
@@ -289,8 +305,8 @@ class ReadersLife(RuleBasedStateMachine):
         states = ["confirmed", "paused", "unsubscribed", "suppressed"]
         out = io.StringIO(newline="")
         csv.writer(out).writerows(csv_transfer.export_lines(states=states))
-        Subscriber.objects.all().delete()
-        Suppression.objects.all().delete()
+        for table in reversed(DUMPED):
+            table._default_manager.all().delete()
         self.model.mails = {}
         out.seek(0)
         refused: list[csv_transfer.Refusal] = []
