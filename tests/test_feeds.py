@@ -17,7 +17,7 @@ from django.utils import timezone
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources.observed_paper import Observation
 from newsletter.models import Edition, EditionItem, Paper
-from newsletter.views.paper_feeds import PAPERS_PER_FEED
+from newsletter.views.paper_feeds import PAPERS_PER_FEED, PAPERS_PER_SITEMAP
 from tests.builders import NOON, make_paper, make_topic
 from tests.test_listing import HOSTILE, hrefs, parsed, place, text_of, titles
 
@@ -272,6 +272,10 @@ def test_feeds_carry_any_text_as_text(client: Client, path: str, hostile: str) -
     assert client.get(f"{path}json").json()["items"][0]["title"] == hostile
 
 
+def sitemap_with(paper: Paper) -> str:
+    return f"/sitemap-papers-{-(-paper.pk // PAPERS_PER_SITEMAP)}.xml"
+
+
 def test_hidden_papers_are_in_no_feed_and_no_sitemap(client: Client) -> None:
     topic = make_topic("vision")
     shown = place(make_paper(), topic)
@@ -280,7 +284,7 @@ def test_hidden_papers_are_in_no_feed_and_no_sitemap(client: Client) -> None:
 
     for path in FEEDS:
         assert len(client.get(f"{path}json").json()["items"]) == 1, path
-    assert locations(client.get("/sitemap-papers-1.xml")) == [f"{SITE}/paper/{shown.pk}/"]
+    assert locations(client.get(sitemap_with(shown))) == [f"{SITE}/paper/{shown.pk}/"]
     assert client.get(f"/sitemap-papers-{'9' * 40}.xml").status_code == 404
 
 
@@ -325,7 +329,7 @@ def test_new_words_move_the_entry(client: Client) -> None:
     (item,) = client.get("/feeds/today.json").json()["items"]
     assert item["date_modified"] == (NOON + timedelta(days=2)).isoformat()
     assert item["date_published"] == NOON.isoformat()
-    assert "<lastmod>2026-03-20T12:00:00Z</lastmod>" in client.get("/sitemap-papers-1.xml").content.decode()
+    assert "<lastmod>2026-03-20T12:00:00Z</lastmod>" in client.get(sitemap_with(Paper.objects.get())).content.decode()
 
 
 @pytest.mark.parametrize("text", ["loses <half of it", "emits `<swi>` & `</swi>`", "<img src=x> <a href=y>click</a>"])
