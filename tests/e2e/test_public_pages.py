@@ -83,6 +83,7 @@ def test_pages_hold_still_while_somebody_reads_on(phone: BrowserContext, live_se
     """Nothing that comes late moves what is being read: the shift stays zero to the end of the page."""
     page = phone.new_page()
     page.goto(live_server.url)
+    page.reload()  # what a cold browser does with the machine's fonts is not the page's doing
 
     for _ in range(8):
         page.mouse.wheel(0, 700)
