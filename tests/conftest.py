@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
+from django.utils import translation
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
@@ -29,9 +30,10 @@ settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  #
 
 
 @pytest.fixture(autouse=True)
-def _empty_cache() -> None:
+def _nothing_of_the_test_before() -> None:
     cache.clear()
     forget_local_texts()
+    translation.deactivate()  # Django's test client leaves the language of its last request to the thread
 
 
 @pytest.fixture(scope="session")
