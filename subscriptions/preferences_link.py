@@ -46,8 +46,8 @@ def ask_link(
 
 def kept_fields(subscriber: Subscriber, *, now: datetime) -> Mapping[str, Any]:
     """Return what was filled in on the page of an expired link and is not saved yet; empty for nothing."""
-    newest = _links_sent(subscriber, now=now).first()
-    return newest.context.get("kept", {}) if newest else {}
+    newest = _links_sent(subscriber, now=now).filter(context__has_key="kept").first()
+    return newest.context["kept"] if newest else {}
 
 
 def drop_kept_fields(subscriber: Subscriber, *, action: str) -> None:

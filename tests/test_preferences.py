@@ -377,6 +377,67 @@ def test_what_was_filled_in_behind_an_old_link_waits_behind_the_fresh_one(
     assert reader.notices.count() == 1
 
 
+def hidden_fields_of(page: str) -> dict[str, list[str]]:
+    fields: dict[str, list[str]] = {}
+    for name, value in re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', page):
+        fields.setdefault(name, []).append(html.unescape(value))
+    return fields
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown", "name"),
+    [
+        (FORM | {"hour": "17", "topic-vision": "mute"}, "17:00", "topic-vision"),
+        ({"action": "move", "new_email": "b@lab.example.org"}, "b@lab.example.org", "new_email"),
+        ({"action": "pause", "until": "30. Februar"}, "30. Februar", "until"),
+        ({"action": "follow", "q": 'author:"A <b> Čech" & co'}, "author:", "q"),
+    ],
+)
+def test_a_limit_behind_an_old_link_loses_nothing_that_was_typed(
+    client: Client, old_link: tuple[Subscriber, str], settings: Any, typed: dict[str, Any], shown: str, name: str
+) -> None:
+    reader, path = old_link
+    settings.SIGNUPS_PER_NETWORK_AND_HOUR = 1
+    with time_machine.travel(NOON, tick=False) as clock:
+        client.post("/preferences/", {"email": "somebody@example.net"})
+        answer = client.post(path, typed)
+        page = html.unescape(answer.content.decode())
+        assert (answer.status_code, reader.notices.count()) == (429, 0)
+        assert "try again in an hour" in page
+        assert shown in page
+        assert "alice@example.net" not in page
+        fields = hidden_fields_of(answer.content.decode())
+        assert fields[name] == [typed[name]]
+        assert f'name="action" value="{typed["action"]}"' in page
+        clock.shift(timedelta(hours=1))
+        client.post(path, {"action": typed["action"], **fields})
+        kept = reader.notices.get().context["kept"]
+        assert kept == {"action": typed["action"], "fields": fields}
+
+
+def test_another_link_an_hour_later_still_brings_what_was_filled_in(
+    client: Client, old_link: tuple[Subscriber, str]
+) -> None:
+    reader, path = old_link
+    with time_machine.travel(NOON, tick=False) as clock:
+        client.post(path, FORM | {"hour": "17"})
+        clock.shift(timedelta(hours=2))
+        client.post("/preferences/", {"email": "alice@example.net"})
+        assert reader.notices.count() == 2
+        assert '<option value="17" selected>' in client.get(path_of(reader)).content.decode()
+
+
+def test_a_limit_on_the_unsubscribe_page_asks_for_the_link_again_and_unsubscribes_nobody(
+    client: Client, settings: Any
+) -> None:
+    reader = make_reader("alice@example.net")
+    settings.SIGNUPS_PER_NETWORK_AND_HOUR = 1
+    client.post("/preferences/", {"email": "somebody@example.net"})
+    answer = client.post(f"/u/{reader.unsubscribe_token}", {"action": "link"})
+    assert answer.status_code == 429
+    assert '<form method="post" action="/preferences/"' in answer.content.decode()
+
+
 @pytest.mark.parametrize(("reason", "is_sent"), [("bounce", True), ("complaint", False), ("admin", False)])
 def test_a_suppressed_reader_reaches_their_data_where_we_may_write(
     client: Client, reason: str, is_sent: bool, settings: Any

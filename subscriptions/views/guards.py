@@ -96,8 +96,8 @@ def is_of_the_erased(token: str) -> bool:
     return link is not None and Subscriber.objects.filter(pk=link.subscriber_id, email__isnull=True).exists()
 
 
-def link_expired(request: HttpRequest, **context: Any) -> HttpResponse:
-    return render(request, "subscriptions/link_expired.html", {"about": "manage"} | context, status=410)
+def link_expired(request: HttpRequest, *, status: int = 410, **context: Any) -> HttpResponse:
+    return render(request, "subscriptions/link_expired.html", {"about": "manage"} | context, status=status)
 
 
 def origin_of(request: HttpRequest, *, came_from: str = "", words: str = "") -> Origin:
@@ -140,16 +140,21 @@ def next_digest_of(reader: Subscriber) -> dict[str, Any] | None:
     return {"due": local_time(due_at, reader), "is_now": due_at <= timezone.now(), "edition": edition}
 
 
-def mail_link(request: HttpRequest, address: Address, *, kept: Mapping[str, Any] | None = None) -> HttpResponse:
-    """Send the link to the preferences, and say that it is on its way; or that too many ask for one.
-
-    The page never names ``address``: whoever has an old mail or a forwarded digest may be somebody else.
-    """
+def mail_link(request: HttpRequest, address: Address) -> HttpResponse:
+    """Send the link to the preferences, and say that it is on its way; or that too many ask for one."""
     try:
-        preferences_link.ask_link(address, now=timezone.now(), origin=origin_of(request), kept=kept)
+        return send_link(request, address)
     except TooMany:
         form = LinkForm(initial={"email": posted(request).get("email", "")})
         context = {"form": form, "errors": [("", too_many_words())]}
         return render(request, "subscriptions/ask_link.html", context, status=429)
+
+
+def send_link(request: HttpRequest, address: Address, *, kept: Mapping[str, Any] | None = None) -> HttpResponse:
+    """Send the link to the preferences, and say that it is on its way. Raises TooMany when too many ask for one.
+
+    The page never names ``address``: whoever has an old mail or a forwarded digest may be somebody else.
+    """
+    preferences_link.ask_link(address, now=timezone.now(), origin=origin_of(request), kept=kept)
     transaction.on_commit(wake_sender, robust=True)
     return see_other(reverse("subscriptions:sent"), query="about=kept" if kept else "about=link")

@@ -57,6 +57,7 @@ from subscriptions.views.guards import (
     reader_of_old_link,
     secret_page,
     see_other,
+    send_link,
 )
 
 
@@ -96,7 +97,12 @@ def _by_old_link(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, "subscriptions/left.html", {})
     fields = typed_fields.fields_of(_form(action, reader), data) if action in _FORMS else {}
     kept = {"action": action, "fields": fields} if fields else None
-    return mail_link(request, parse_address(str(reader.email)), kept=kept)
+    try:
+        return send_link(request, parse_address(str(reader.email)), kept=kept)
+    except lifecycle.TooMany:
+        typed = typed_fields.in_words(_form(action, reader), data) if kept else []
+        errors = [("", too_many_words())]
+        return link_expired(request, status=429, may_leave=True, errors=errors, kept=kept, typed=typed)
 
 
 def _typed(data: Any) -> list[tuple[str, str]]:
