@@ -30,7 +30,7 @@ from newsletter.editions import curator_mails, share_card_cache
 from newsletter.editions import lifecycle as edition_lifecycle
 from newsletter.models import Delivery, Heartbeat, SignIn, disk_full_error
 from newsletter.monitoring import clock_skew
-from newsletter.monitoring import reconcile as look
+from newsletter.monitoring import find_missing_digests as look
 from newsletter.ranking import update_trend_scores, votes
 from subscriptions import lifecycle, retention
 from subscriptions.tasks import send_notices

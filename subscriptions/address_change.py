@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, transaction
 
-from subscriptions import gdpr, links, rate_limits
+from subscriptions import gdpr, rate_limits, token_links
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import ACTIVE, FORGIVABLE, Origin, count_refusal, record
 from subscriptions.models import ConsentEvent, Notice, Subscriber, Suppression
@@ -35,7 +35,7 @@ def ask_move(subscriber: Subscriber, *, to: Address, now: datetime, origin: Orig
         return owe_notice(holder, kind=Notice.Kind.ALREADY, now=now, context={})
     context: dict[str, str | int] = {
         "to": to.email,
-        "hash": links.address_hash(to.key),
+        "hash": token_links.address_hash(to.key),
         "from_hash": subscriber.address_hash,
     }
     return owe_notice(subscriber, kind=Notice.Kind.MOVE, now=now, context=context)

@@ -23,7 +23,6 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from subscriptions import gdpr, lifecycle, preferences_link, schedule, suppression
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import Origin
-from subscriptions.links import address_hash
 from subscriptions.models import (
     ApiKey,
     ConsentEvent,
@@ -37,6 +36,7 @@ from subscriptions.models import (
     TopicTranslation,
 )
 from subscriptions.tasks import wake_sender
+from subscriptions.token_links import address_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -6,4 +6,4 @@ class SubscriptionsConfig(AppConfig):
     verbose_name = "Readers"
 
     def ready(self) -> None:
-        from subscriptions import orm_lookups as any_of  # noqa: F401  (registers any_of)
+        from subscriptions import in_long_list_lookup as any_of  # noqa: F401  (registers any_of)

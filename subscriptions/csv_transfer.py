@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError, transaction
 from django.db.models import Prefetch
 
-from subscriptions import follows, lifecycle, links, schedule, suppression
+from subscriptions import follows, lifecycle, schedule, suppression, token_links
 from subscriptions.addresses import Address, parse_address
 from subscriptions.csv_cells import plain_cell, safe_cell
 from subscriptions.lifecycle import ACTIVE
@@ -158,7 +158,7 @@ def _parse(cells: dict[str, str], *, line: int, topics: dict[str, int], now: dat
     return _Row(
         line=line,
         address=address,
-        address_hash=links.address_hash(address.key),
+        address_hash=token_links.address_hash(address.key),
         confirmed_at=confirmed_at,
         source=cells.get("consent_source", "")[:300],
         preferences=_preferences(cells, topics=topics),
@@ -327,7 +327,7 @@ def _insert(
 
 
 def _reader(row: _Row, *, now: datetime, welcome_due_at: datetime | None) -> Subscriber:
-    token, token_hash = links.new_unsubscribe_token()
+    token, token_hash = token_links.new_unsubscribe_token()
     reader = Subscriber(
         email=row.address.email,
         address_key=row.address.key,

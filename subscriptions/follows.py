@@ -15,7 +15,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
-from subscriptions import links
+from subscriptions import token_links
 from subscriptions.models import Follow, Notice, Subscriber
 from subscriptions.preferences import follow_key
 
@@ -112,5 +112,5 @@ def offered(reader: Subscriber, *, now: datetime) -> list[str]:
 
 
 def _told_already(reader: Subscriber, *, now: datetime) -> QuerySet[Notice]:
-    since = now - timedelta(hours=links.MANAGE_HOURS)
+    since = now - timedelta(hours=token_links.MANAGE_HOURS)
     return reader.notices.filter(kind=Notice.Kind.ALREADY, created_at__gt=since).order_by("-created_at", "-pk")

@@ -18,7 +18,7 @@ from django.db.models import CASCADE, SET_NULL, CharField, JSONField, Q, TextFie
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
-from subscriptions import links
+from subscriptions import token_links
 from subscriptions.lifecycle import NOTHING_DUE, Origin, move, record
 from subscriptions.models import ConsentEvent, Notice, Subscriber, Suppression
 from subscriptions.preferences import Preferences, preferences_of
@@ -99,7 +99,7 @@ def give_way(subscriber: Subscriber, *, now: datetime, method: str) -> bool:
                 _clear_traces(rows, traces)
                 if _relation(rows.model).remote_field.on_delete is SET_NULL:
                     rows.update(**{_relation(rows.model).name: None})
-        _token, unknown_hash = links.new_unsubscribe_token()
+        _token, unknown_hash = token_links.new_unsubscribe_token()
         unset = {**Preferences().columns, "address_hash": "", "domain": "", "unsubscribe_token": ""}
         unset |= {"email": None, "address_key": None, "unsubscribe_hash": unknown_hash}
         move(

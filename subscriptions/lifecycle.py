@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils.module_loading import import_string
 
-from subscriptions import follows, links, rate_limits, schedule
+from subscriptions import follows, rate_limits, schedule, token_links
 from subscriptions import refused_requests as refusals
 from subscriptions.addresses import parse_address
 from subscriptions.models import (
@@ -295,12 +295,12 @@ def each(readers: Iterable[Subscriber], step: Callable[[Subscriber], bool]) -> i
 
 def _reader_at(address: Address) -> Subscriber:
     """The row of this address, locked, or a new pending one. Two at once get the same."""
-    token, token_hash = links.new_unsubscribe_token()
+    token, token_hash = token_links.new_unsubscribe_token()
     return Subscriber.objects.select_for_update().get_or_create(
         address_key=address.key,
         defaults={
             "email": address.email,
-            "address_hash": links.address_hash(address.key),
+            "address_hash": token_links.address_hash(address.key),
             "domain": address.domain,
             "unsubscribe_token": token,
             "unsubscribe_hash": token_hash,

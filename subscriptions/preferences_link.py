@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from subscriptions import links, rate_limits
+from subscriptions import rate_limits, token_links
 from subscriptions.lifecycle import count_refusal
 from subscriptions.models import Notice, Subscriber
 from subscriptions.transactional_mails import owe_notice
@@ -57,5 +57,5 @@ def drop_kept_fields(subscriber: Subscriber, *, action: str) -> None:
 
 
 def _links_sent(subscriber: Subscriber, *, now: datetime) -> QuerySet[Notice]:
-    since = now - timedelta(hours=links.MANAGE_HOURS)
+    since = now - timedelta(hours=token_links.MANAGE_HOURS)
     return subscriber.notices.filter(kind=Notice.Kind.MANAGE, created_at__gt=since).order_by("-created_at", "-pk")

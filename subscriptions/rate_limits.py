@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import connection, transaction
 
-from subscriptions import links
+from subscriptions import token_links
 from subscriptions.addresses import networks_of
 from subscriptions.models import Allowance
 
@@ -142,7 +142,7 @@ _TAKE = """
 
 
 def _name(limit: Limit, whom: str) -> str:
-    return f"{limit.name}:{links.address_hash(whom)}"
+    return f"{limit.name}:{token_links.address_hash(whom)}"
 
 
 def empty_buckets(*, now: datetime) -> dict[str, int]:

@@ -25,7 +25,7 @@ from ninja.security import HttpBearer
 from ninja.throttling import BaseThrottle
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from subscriptions import lifecycle, links, rate_limits
+from subscriptions import lifecycle, rate_limits, token_links
 from subscriptions.addresses import client_address
 from subscriptions.follows import OFFERED
 from subscriptions.forms import SignupForm
@@ -104,7 +104,7 @@ class KeyAuth(HttpBearer):
         return self.authenticate(request, token.strip()) if scheme.lower() == "bearer" else None
 
     def authenticate(self, request: HttpRequest, token: str) -> ApiKey | None:
-        key = ApiKey.objects.valid().filter(key_hash=links.api_key_hash(token)).first()
+        key = ApiKey.objects.valid().filter(key_hash=token_links.api_key_hash(token)).first()
         if key is not None:
             now = timezone.now()
             is_stale = Q(last_used_at=None) | Q(last_used_at__lte=now - USE_NOTED_EVERY)

@@ -21,8 +21,8 @@ from django.utils import timezone, translation
 from django.utils.crypto import salted_hmac
 from django.utils.module_loading import import_string
 
-from subscriptions import links
 from subscriptions import refused_requests as refusals
+from subscriptions import token_links
 from subscriptions.mail import Progress, build_message, follow, open_connection
 from subscriptions.models import Notice, RefusedRequest, Subscriber, Suppression
 from subscriptions.retry_backoff import backoff
@@ -238,9 +238,9 @@ def build_notice(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
         "site_name": settings.SITE_NAME,
         "site_url": settings.SITE_URL,
         "postal_address": settings.POSTAL_ADDRESS,
-        "privacy_url": links.privacy_url(),
-        "confirm_hours": links.CONFIRM_HOURS,
-        "manage_hours": links.MANAGE_HOURS,
+        "privacy_url": token_links.privacy_url(),
+        "confirm_hours": token_links.CONFIRM_HOURS,
+        "manage_hours": token_links.MANAGE_HOURS,
         **_links_of(notice, now=now),
     }
     with translation.override(notice.context.get("language") or reader.language):
@@ -254,7 +254,7 @@ def build_notice(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
                 "Message-ID": f"<n{notice.pk}.{_fingerprint(notice)}@{settings.MAIL_DOMAIN}>",
                 "Reply-To": settings.REPLY_TO_EMAIL,
                 "Auto-Submitted": "auto-generated",
-                "List-Help": f"<{links.privacy_url()}>",
+                "List-Help": f"<{token_links.privacy_url()}>",
             },
         )
     letter.metadata = {"notice": str(notice.pk)}  # type: ignore[attr-defined]  # anymail gives it back with events
@@ -264,14 +264,14 @@ def build_notice(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
 def _links_of(notice: Notice, *, now: datetime) -> dict[str, str]:
     """The links of this kind of notice and no others: each link grants access."""
     if notice.kind == Notice.Kind.CONFIRM:
-        return {"confirm_url": links.confirm_url(notice.context["request"], now=now)}
+        return {"confirm_url": token_links.confirm_url(notice.context["request"], now=now)}
     if notice.kind == Notice.Kind.MOVE:
-        return {"move_url": links.move_url(notice.pk, now=now)}
+        return {"move_url": token_links.move_url(notice.pk, now=now)}
     if notice.kind == Notice.Kind.MOVED:
         return {"contact": settings.REPLY_TO_EMAIL}
     return {
-        "manage_url": links.manage_url(notice.subscriber, now=now),
-        "unsubscribe_url": links.unsubscribe_url(notice.subscriber.unsubscribe_token),
+        "manage_url": token_links.manage_url(notice.subscriber, now=now),
+        "unsubscribe_url": token_links.unsubscribe_url(notice.subscriber.unsubscribe_token),
     }
 
 

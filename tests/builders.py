@@ -9,7 +9,7 @@ from typing import Any
 
 from newsletter.editions import lifecycle
 from newsletter.models import Edition, EditionItem, Paper, PaperTopic
-from subscriptions import links
+from subscriptions import token_links
 from subscriptions.models import Subscriber, Topic
 
 NOON = datetime(2026, 3, 18, 12, 0, tzinfo=UTC)  # a Wednesday
@@ -43,11 +43,11 @@ def make_paper(**over: Any) -> Paper:
 def make_reader(email: str = "", *, follows: tuple[str, ...] = (), **over: Any) -> Subscriber:
     """A confirmed reader (as lifecycle leaves one), due at NOON, following the topics of the slugs given."""
     email = email or f"reader{next(_numbers)}@example.net"
-    token, token_hash = links.new_unsubscribe_token()
+    token, token_hash = token_links.new_unsubscribe_token()
     fields: dict[str, Any] = {
         "email": email,
         "address_key": email.casefold(),
-        "address_hash": links.address_hash(email.casefold()),
+        "address_hash": token_links.address_hash(email.casefold()),
         "domain": email.rpartition("@")[2],
         "state": Subscriber.State.CONFIRMED,
         "confirmed_at": NOON,

@@ -10,7 +10,7 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from subscriptions import gdpr, lifecycle, links
+from subscriptions import gdpr, lifecycle, token_links
 from subscriptions.models import ConsentEvent, Notice, Subscriber, Suppression
 from subscriptions.transactional_mails import send_due_notices
 from tests.builders import NOON, make_reader
@@ -21,7 +21,7 @@ NEW = "alice.new@example.org"
 
 
 def preferences_of(reader: Subscriber) -> str:
-    return f"/preferences/{links.manage_token(reader, now=timezone.now())}/"
+    return f"/preferences/{token_links.manage_token(reader, now=timezone.now())}/"
 
 
 def ask(client: Client, reader: Subscriber, to: str = NEW) -> Any:
@@ -46,7 +46,7 @@ def test_the_reader_moves_with_wishes_and_history_and_the_old_address_is_told(cl
     assert "Your address has been changed" in client.post(path).content.decode()
     reader.refresh_from_db()
     assert (reader.email, reader.address_key, reader.domain) == (NEW, NEW, "example.org")
-    assert reader.address_hash == links.address_hash(NEW)
+    assert reader.address_hash == token_links.address_hash(NEW)
     assert (reader.cadence, reader.preferences.count(), reader.state) == ("weekly", 1, "confirmed")
     mail.outbox.clear()
     send_due_notices(now=timezone.now())
@@ -139,7 +139,7 @@ def test_who_left_or_moved_elsewhere_is_not_moved_by_an_old_link(client: Client)
 
 def test_an_address_that_complained_is_not_written_to(client: Client) -> None:
     Suppression.objects.create(
-        address_hash=links.address_hash(NEW), reason="complaint", first_at=NOON, last_at=NOON, source="arf"
+        address_hash=token_links.address_hash(NEW), reason="complaint", first_at=NOON, last_at=NOON, source="arf"
     )
     ask(client, make_reader())
     send_due_notices(now=timezone.now())
@@ -165,9 +165,9 @@ def test_a_move_link_opens_nothing_else_and_nothing_else_opens_a_move(client: Cl
     reader = make_reader()
     notice = lifecycle.owe_notice(reader, kind=Notice.Kind.MANAGE, now=NOON, context={})
     now = timezone.now()
-    assert client.post(f"/move/{links.confirm_token(notice.pk, now=now)}/").status_code == 410
-    assert client.post(f"/move/{links.move_token(notice.pk, now=now)}/").status_code == 410  # not a move
-    assert client.get(f"/preferences/{links.move_token(reader.pk, now=now)}/").status_code == 410
+    assert client.post(f"/move/{token_links.confirm_token(notice.pk, now=now)}/").status_code == 410
+    assert client.post(f"/move/{token_links.move_token(notice.pk, now=now)}/").status_code == 410  # not a move
+    assert client.get(f"/preferences/{token_links.move_token(reader.pk, now=now)}/").status_code == 410
 
 
 def test_erasure_forgets_the_new_address_too(client: Client) -> None:
@@ -206,7 +206,7 @@ def test_fewer_never_means_more(client: Client) -> None:
 
 
 def test_fewer_mails_for_a_token_nobody_has_answers_the_same(client: Client) -> None:
-    unknown, _hash = links.new_unsubscribe_token()
+    unknown, _hash = token_links.new_unsubscribe_token()
     reader = make_reader()
     for action in ("weekly", "fewer", "rest"):
         known, other = (client.post(f"/u/{token}", {"action": action}) for token in (reader.unsubscribe_token, unknown))

@@ -27,7 +27,7 @@ from newsletter.models import (
     Stream,
     disk_full_error,
 )
-from newsletter.monitoring import current_alarms, machine_alarms, reconcile
+from newsletter.monitoring import current_alarms, find_missing_digests, machine_alarms
 from newsletter.monitoring.alarm_names import Name
 from subscriptions.models import Allowance, ConsentEvent, Notice, Subscriber
 from tests.builders import NOON, make_edition, make_paper, make_reader
@@ -335,22 +335,24 @@ def deliver_to_reader(edition: Edition, reader: Subscriber, day: Any) -> None:
 
 
 def test_the_reconciler_finds_who_was_due_and_has_neither_mail_nor_reason(week: list[Subscriber]) -> None:
-    found = reconcile.report(days=7, now=NOON + 10 * HOUR)
+    found = find_missing_digests.report(days=7, now=NOON + 10 * HOUR)
     assert found["readers"] == {"checked": 4, "of": 4, "forgotten": 1, "examples": [week[3].pk]}
     Miss.objects.create(subscriber=week[3], due_at=NOON - 8 * DAY, why="nothing", at=NOON + HOUR)
-    assert reconcile.report(days=7, now=NOON + 10 * HOUR)["readers"]["forgotten"] == 0, "an outage is a reason"
+    assert find_missing_digests.report(days=7, now=NOON + 10 * HOUR)["readers"]["forgotten"] == 0, (
+        "an outage is a reason"
+    )
 
 
 def test_who_changed_their_hours_since_is_not_judged_by_the_new_ones(week: list[Subscriber]) -> None:
     ConsentEvent.objects.create(subscriber=week[3], kind="changed", at=NOON - DAY, method="page")
-    assert reconcile.report(days=7, now=NOON + 10 * HOUR)["readers"]["forgotten"] == 0
+    assert find_missing_digests.report(days=7, now=NOON + 10 * HOUR)["readers"]["forgotten"] == 0
 
 
 def test_the_report_counts_by_edition_provider_and_reason(week: list[Subscriber]) -> None:
     today = Edition.objects.get(period_on=NOON.date())
     deliver_to(today, 2, state="skipped", skip_reason="empty", domain="a-reader.example")
     deliver_to(today, 1, state="failed", domain="gmail.com")
-    (one,) = [row for row in reconcile.report(days=1, now=NOON)["editions"] if row["edition"] == today.pk]
+    (one,) = [row for row in find_missing_digests.report(days=1, now=NOON)["editions"] if row["edition"] == today.pk]
     assert (one["planned"], one["sent"], one["skipped"], one["failed"]) == (6, 3, 2, 1)
     assert one["skipped_by_reason"] == {"empty": 2}
     assert one["by_provider"] == {"Google": {"sent": 3, "failed": 1}, "others": {"skipped": 2}}
@@ -367,17 +369,17 @@ def test_editions_that_never_were_ring_until_a_later_look_finds_none(week: list[
     )
     evening = NOON + 10 * HOUR
     tasks.beat("tick", now=evening)
-    assert reconcile.reconcile_due(now=evening, deadline=evening + DAY * 3650)
+    assert find_missing_digests.reconcile_due(now=evening, deadline=evening + DAY * 3650)
     assert "daily 2026-03-15" in ringing(evening)["editions_missing"]
     later = evening + 6 * DAY
-    reconcile.reconcile_due(now=later, deadline=later + DAY * 3650)
+    find_missing_digests.reconcile_due(now=later, deadline=later + DAY * 3650)
     assert "daily 2026-03-15" not in ringing(later).get("editions_missing", "")
 
 
 def test_readers_who_were_forgotten_ring(week: list[Subscriber]) -> None:
     evening = NOON + 10 * HOUR
     tasks.beat("tick", now=evening)
-    reconcile.reconcile_due(now=evening, deadline=evening + DAY * 3650)
+    find_missing_digests.reconcile_due(now=evening, deadline=evening + DAY * 3650)
     assert f"reader {week[3].pk}" in ringing(evening)["readers_forgotten"]
 
 
@@ -385,14 +387,14 @@ def test_it_looks_each_hour_and_each_day_and_never_more_often() -> None:
     end = NOON + DAY * 3650
     looks = []
     for minutes in range(0, 26 * 60, 10):
-        if found := reconcile.reconcile_due(now=NOON + minutes * MINUTE, deadline=end):
+        if found := find_missing_digests.reconcile_due(now=NOON + minutes * MINUTE, deadline=end):
             looks.append((minutes // 60, found.days))
     assert looks == [(0, 7), *((hour, 1) for hour in range(1, 24)), (24, 7), (25, 1)]
     assert Reconciliation.objects.count() == len(looks)
 
 
 def test_a_look_ends_at_its_deadline_and_says_how_far_it_came(week: list[Subscriber]) -> None:
-    found = reconcile.report(days=7, now=NOON + 10 * HOUR, deadline=NOON)
+    found = find_missing_digests.report(days=7, now=NOON + 10 * HOUR, deadline=NOON)
     assert found["readers"] == {"checked": 0, "of": 4, "forgotten": 0, "examples": []}
 
 

@@ -17,7 +17,7 @@ from newsletter import planning
 from newsletter.delivery.compose_message import SCOPE
 from newsletter.mail.assemble import Composer
 from newsletter.models import Compiled, Delivery, Edition, EditionItem, Paper
-from subscriptions import catch_up, gdpr, lifecycle, links
+from subscriptions import catch_up, gdpr, lifecycle, token_links
 from subscriptions.lifecycle import Origin
 from subscriptions.models import CatchUp, Subscriber
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
@@ -146,9 +146,9 @@ def test_the_mail_says_when_each_was_and_an_edition_without_requests_is_as_ever(
         make_recipient(edition, picks=delivery.picks)))["plain"]  # fmt: skip
     assert "From 15 March, when you were away" in " ".join(text.split())
     Delivery.objects.update(due_at=timezone.now())
-    page = client.get(f"/d/{links.row_token(SCOPE, delivery.pk)}").content.decode()
+    page = client.get(f"/d/{token_links.row_token(SCOPE, delivery.pk)}").content.decode()
     assert "From 15 March, when you were away" in page
-    left_out = client.get(f"/d/{links.row_token(SCOPE, delivery.pk)}/left-out").content.decode()
+    left_out = client.get(f"/d/{token_links.row_token(SCOPE, delivery.pk)}/left-out").content.decode()
     assert "have changed since" not in left_out
     public = client.get(f"/edition/daily/{edition.period_on}/").content.decode()
     assert "New" in public
@@ -184,40 +184,42 @@ def test_it_is_offered_for_two_weeks_after_a_pause_and_on_every_page_of_a_digest
     with time_machine.travel(start, tick=False) as clock:
 
         def page(path: str) -> str:
-            token = links.manage_token(reader, now=timezone.now())
-            return client.get(path.format(token=token, digest=links.row_token(SCOPE, delivery.pk))).content.decode()
+            token = token_links.manage_token(reader, now=timezone.now())
+            return client.get(
+                path.format(token=token, digest=token_links.row_token(SCOPE, delivery.pk))
+            ).content.decode()
 
         def is_offered() -> set[bool]:
             return {"Catch up with my next digest" in page(path) for path in ("/preferences/{token}/", "/d/{digest}")}
 
         assert is_offered() == {False}
-        token = links.manage_token(reader, now=timezone.now())
+        token = token_links.manage_token(reader, now=timezone.now())
         client.post(f"/preferences/{token}/", {"action": "pause", "until": str((start + 9 * DAY).date())})
         clock.shift(2 * DAY)
         assert is_offered() == {False}, "still away"
-        token = links.manage_token(reader, now=timezone.now())
+        token = token_links.manage_token(reader, now=timezone.now())
         client.post(f"/preferences/{token}/", {"action": "pause", "until": str((start + 20 * DAY).date())})
         clock.shift(2 * DAY)
-        client.post(f"/preferences/{links.manage_token(reader, now=timezone.now())}/", {"action": "resume"})
+        client.post(f"/preferences/{token_links.manage_token(reader, now=timezone.now())}/", {"action": "resume"})
         assert is_offered() == {True}
         clock.shift(13 * DAY)
         assert is_offered() == {True}
         clock.shift(2 * DAY)
         assert is_offered() == {False}
         clock.shift(-3 * DAY)
-        answer = client.post(f"/d/{links.row_token(SCOPE, delivery.pk)}/catch-up", follow=True).content.decode()
+        answer = client.post(f"/d/{token_links.row_token(SCOPE, delivery.pk)}/catch-up", follow=True).content.decode()
         assert "You catch up with your next digest." in answer
         assert is_offered() == {False}
         row = reader.catch_ups.get()
         assert (row.since, row.until) == (start, start + 4 * DAY), "from its first step, however it was moved"
-        assert client.get(f"/d/{links.row_token(SCOPE, delivery.pk)}/catch-up").status_code == 303
+        assert client.get(f"/d/{token_links.row_token(SCOPE, delivery.pk)}/catch-up").status_code == 303
 
 
 def test_requests_from_the_preferences_are_kept_exported_and_erased(client: Client) -> None:
     reader = make_follower()
     away(reader, days=7)
     with time_machine.travel(NOON, tick=False):
-        path = f"/preferences/{links.manage_token(reader, now=NOON)}/"
+        path = f"/preferences/{token_links.manage_token(reader, now=NOON)}/"
         answer = client.post(path, {"action": "catch-up"}, follow=True).content.decode()
     assert "You catch up with your next digest." in answer
     data = gdpr.export(reader, now=NOON, method="test", origin=Origin())
@@ -244,7 +246,7 @@ def test_a_pause_undone_within_leaving_counts_as_one() -> None:
 @pytest.mark.parametrize(("cadence", "offers"), [("daily", 2), ("weekly", 1), ("monthly", 0)])
 def test_where_one_leaves_or_pauses_a_gentler_rhythm_is_one_tap_away(client: Client, cadence: str, offers: int) -> None:
     reader = make_reader(cadence=cadence)
-    path = f"/preferences/{links.manage_token(reader, now=timezone.now())}/"
+    path = f"/preferences/{token_links.manage_token(reader, now=timezone.now())}/"
     page = client.get(path).content.decode()
     assert page.count('value="weekly">One a week') + page.count('value="monthly">One a month') == 2 * offers
     leave = client.get(f"/u/{reader.unsubscribe_token}").content.decode()

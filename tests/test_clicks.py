@@ -20,7 +20,7 @@ from newsletter.interests import clicks
 from newsletter.mail import compile as mail_compile
 from newsletter.mail.assemble import Composer
 from newsletter.models import Click, Delivery, Edition, EditionItem, Verdict
-from subscriptions import click_consent, gdpr, lifecycle, links
+from subscriptions import click_consent, gdpr, lifecycle, token_links
 from subscriptions.lifecycle import Origin
 from subscriptions.models import ConsentEvent, Subscriber
 from tests import mail_samples
@@ -57,7 +57,7 @@ def sent(*readers: Subscriber, count: int = 2) -> list[Delivery]:
 
 
 def door(row: Delivery, *, place: int = 0, kind: str = "p") -> str:
-    return f"/c/{links.row_token(SCOPE, row.pk)}/{row.picks[place][0]}/{kind}"
+    return f"/c/{token_links.row_token(SCOPE, row.pk)}/{row.picks[place][0]}/{kind}"
 
 
 def opened(client: Client, url: str, *, after: timedelta = timedelta(hours=1)) -> str:
@@ -160,10 +160,10 @@ def test_made_up_links_lead_nowhere(client: Client) -> None:
     agreeing()
     (row,) = sent()
     elsewhere = make_edition(papers=papers(1), period_on=NOON.date() - timedelta(days=1)).items.get()
-    token, item = links.row_token(SCOPE, row.pk), row.picks[0][0]
+    token, item = token_links.row_token(SCOPE, row.pk), row.picks[0][0]
     for path in (
         *(f"/c/{token}/{item}/x", f"/c/{token}/{elsewhere.pk}/p", f"/c/{token}/99999999/p", f"/c/{'A' * 24}/{item}/p"),
-        *(f"/c/{links.row_token('other', row.pk)}/{item}/p", f"/c/{row.subscriber.unsubscribe_token}/{item}/p"),
+        *(f"/c/{token_links.row_token('other', row.pk)}/{item}/p", f"/c/{row.subscriber.unsubscribe_token}/{item}/p"),
     ):
         assert client.get(path).status_code == 404, path
     assert client.get(f"{door(row)}?url=https://evil.example/")["Location"].startswith("https://arxiv.org/")
@@ -246,7 +246,7 @@ def test_the_desk_shows_sums_and_only_of_enough_readers(client: Client, admin_cl
 
 
 def path_of(reader: Subscriber) -> str:
-    return f"/preferences/{links.manage_token(reader, now=timezone.now())}/"
+    return f"/preferences/{token_links.manage_token(reader, now=timezone.now())}/"
 
 
 def test_without_tracking_the_preferences_know_nothing_of_it(client: Client) -> None:

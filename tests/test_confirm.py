@@ -10,7 +10,7 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from subscriptions import lifecycle, links, suppression
+from subscriptions import lifecycle, suppression, token_links
 from subscriptions.lifecycle import Origin
 from subscriptions.models import ConsentEvent, Notice, Subscriber, Suppression
 from subscriptions.transactional_mails import send_due_notices
@@ -88,7 +88,7 @@ def test_junk_is_refused_without_an_error(client: Client, path: str) -> None:
 def test_a_link_of_another_scope_does_not_confirm(client: Client) -> None:
     reader = make_reader(state="pending", confirmed_at=None, next_due_at=None)
     reader.consent_events.create(pk=reader.pk, kind="requested", at=timezone.now(), method="page")
-    for token in (links.manage_token(reader, now=timezone.now()), reader.unsubscribe_token):
+    for token in (token_links.manage_token(reader, now=timezone.now()), reader.unsubscribe_token):
         assert client.post(f"/confirm/{token}/").status_code == 410
     reader.refresh_from_db()
     assert reader.state == "pending"

@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from newsletter.models import Delivery, DeliveryEvent, Edition, Verdict
-from subscriptions import address_change, gdpr, lifecycle, links, preferences_link, suppression
+from subscriptions import address_change, gdpr, lifecycle, preferences_link, suppression, token_links
 from subscriptions.addresses import parse_address
 from subscriptions.forms import FORM_VERSION
 from subscriptions.lifecycle import Origin
@@ -240,4 +240,4 @@ def test_the_unsubscribe_link_of_the_erased_is_nobodys() -> None:
     reader = make_reader()
     old = reader.unsubscribe_token
     gdpr.erase(reader, now=NOON, method="test")
-    assert not Subscriber.objects.filter(unsubscribe_hash=links.unsubscribe_hash(old)).exists()
+    assert not Subscriber.objects.filter(unsubscribe_hash=token_links.unsubscribe_hash(old)).exists()

@@ -17,7 +17,7 @@ from newsletter.delivery.compose_message import Composers
 from newsletter.editions import lifecycle
 from newsletter.mail import compile as mail_compile
 from newsletter.models import Compiled, Edition
-from subscriptions import links
+from subscriptions import token_links
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.fakes import MemoryTransport
 from tests.mail_lint import bodies, lint
@@ -107,7 +107,7 @@ def test_on_a_german_site_it_is_the_other_way_round(settings: Any) -> None:
 
 def test_the_language_of_mails_is_the_readers_to_choose(client: Client) -> None:
     reader = make_reader(language="de")
-    path = f"/preferences/{links.manage_token(reader, now=timezone.now())}/"
+    path = f"/preferences/{token_links.manage_token(reader, now=timezone.now())}/"
     assert '<option value="de" selected>Deutsch</option>' in client.get(path).content.decode()
     client.post(path, FORM)  # a form without the field, as one opened before it came
     reader.refresh_from_db()

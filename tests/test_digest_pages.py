@@ -7,7 +7,7 @@ from django.utils import timezone
 from newsletter import planning
 from newsletter.delivery.compose_message import SCOPE
 from newsletter.models import Delivery, Edition, Verdict
-from subscriptions import gdpr, links
+from subscriptions import gdpr, token_links
 from subscriptions.models import TopicPreference
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 
@@ -25,7 +25,7 @@ def row() -> Delivery:
 
 
 def address(row: Delivery, *, item: bool = False) -> str:
-    token = links.row_token(SCOPE, row.pk)
+    token = token_links.row_token(SCOPE, row.pk)
     return f"/d/{token}/{row.picks[0][0]}" if item else f"/d/{token}"
 
 
@@ -105,7 +105,7 @@ def test_a_made_up_token_opens_nothing(client: Client, token: str) -> None:
 
 
 def test_a_token_of_another_scope_opens_nothing(client: Client, row: Delivery) -> None:
-    assert client.get(f"/d/{links.row_token('other', row.pk)}").status_code == 404
+    assert client.get(f"/d/{token_links.row_token('other', row.pk)}").status_code == 404
     assert client.get(f"/d/{row.subscriber.unsubscribe_token}").status_code == 404
 
 

@@ -24,7 +24,7 @@ from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase,
 from newsletter.editions import lifecycle
 from newsletter.models import Delivery, Edition, Heartbeat, HighWater, Letter, Miss, SignIn, SourceRun, WebhookEndpoint
 from newsletter.models import disk_full_error as disk
-from newsletter.monitoring import current_alarms, reconcile
+from newsletter.monitoring import current_alarms, find_missing_digests
 from newsletter.monitoring.alarm_names import Name
 from subscriptions import lifecycle as readers
 from subscriptions import rate_limits, transactional_mails
@@ -322,11 +322,11 @@ def editions_missing(settings: Any) -> Iterator[datetime]:
     make_reader(confirmed_at=NOON - 60 * DAY)
     edition = make_edition(papers=[make_paper()], period_on=(NOON - 3 * DAY).date())
     Edition.objects.filter(pk=edition.pk).update(created_at=NOON - 4 * DAY)
-    reconcile.reconcile_due(now=NOON, deadline=NEVER)
+    find_missing_digests.reconcile_due(now=NOON, deadline=NEVER)
     yield NOON
     for days in range(1, 9):
         lifecycle.draft_due(now=NOON + days * DAY)
-    reconcile.reconcile_due(now=NOON + 8 * DAY, deadline=NEVER)
+    find_missing_digests.reconcile_due(now=NOON + 8 * DAY, deadline=NEVER)
     yield NOON + 8 * DAY
 
 
@@ -335,10 +335,10 @@ def readers_forgotten(settings: Any) -> Iterator[datetime]:
     """Somebody moved a reader's next hour by hand: yesterday's digest is nowhere."""
     make_edition(papers=[make_paper()], period_on=(NOON - 9 * DAY).date())
     reader = make_reader(hour=5, weekdays=127, confirmed_at=NOON - 60 * DAY, next_due_at=NOON + 17 * HOUR)
-    reconcile.reconcile_due(now=NOON, deadline=NEVER)
+    find_missing_digests.reconcile_due(now=NOON, deadline=NEVER)
     yield NOON
     Miss.objects.create(subscriber=reader, due_at=NOON - 9 * DAY, why="nothing", at=NOON + DAY)
-    reconcile.reconcile_due(now=NOON + DAY, deadline=NEVER)
+    find_missing_digests.reconcile_due(now=NOON + DAY, deadline=NEVER)
     yield NOON + DAY
 
 

@@ -14,7 +14,7 @@ from newsletter.delivery.compose_message import bounce_address, message_id
 from newsletter.delivery.transports import Outcome, OutcomeKind, Phase
 from newsletter.editions import lifecycle
 from newsletter.models import Delivery, DeliveryEvent, Edition
-from subscriptions import address_change, gdpr, links
+from subscriptions import address_change, gdpr, token_links
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import Origin
 from subscriptions.models import Notice, Subscriber, Suppression
@@ -259,7 +259,7 @@ def test_a_late_bounce_from_the_address_a_reader_left_bars_nobody_at_the_new_one
     act_on_report.act_on_events(now=NOON + timedelta(hours=2))
     assert state_of(row) == State.CONFIRMED
     assert Suppression.objects.get().address_hash == row.address_hash
-    assert row.address_hash != links.address_hash(new.key)
+    assert row.address_hash != token_links.address_hash(new.key)
 
 
 @pytest.mark.parametrize("kind", [ReportKind.HARD, ReportKind.COMPLAINED])
@@ -293,7 +293,7 @@ def test_a_digest_planned_for_one_address_and_sent_to_the_next_belongs_to_the_ne
     delivery.deliver(transport=transport, deadline=later + timedelta(minutes=1), clock=lambda: later)
     row = Delivery.objects.get()
     assert row.state == Delivery.State.SENT
-    assert (row.address_hash, row.domain) == (links.address_hash("new@example.org"), "example.org")
+    assert (row.address_hash, row.domain) == (token_links.address_hash("new@example.org"), "example.org")
 
 
 def test_an_erased_reader_leaves_no_address_in_their_deliveries() -> None:
@@ -386,7 +386,7 @@ def test_a_returned_token_says_nothing_while_two_addresses_may_be_meant() -> Non
     other = Delivery.objects.get(pk=row.pk)
     other.pk, other.local_on = None, row.local_on + timedelta(days=1)
     other.edition = make_edition(period_on=other.local_on)
-    other.address_hash = links.address_hash("elsewhere@example.org")
+    other.address_hash = token_links.address_hash("elsewhere@example.org")
     other.save()
     mark = row.subscriber.unsubscribe_token
     event = Event(kind=ReportKind.COMPLAINED, source="arf", event_id="a", unsubscribe_hint=mark)

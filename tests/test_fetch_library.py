@@ -15,7 +15,7 @@ from pytest_django import Settings
 from newsletter.interests import fetch_library
 from newsletter.interests.fetch_library import fetch_orcid, fetch_zotero
 from newsletter.models import SourceHost
-from subscriptions import links
+from subscriptions import token_links
 from tests.builders import make_reader
 from tests.replay import Replay, Reply, replaying
 
@@ -184,7 +184,7 @@ def test_each_refusal_of_orcid_has_its_sentence(web: Replay, orcid: str, reply: 
 
 def test_the_page_adds_what_was_fetched_and_keeps_no_key(web: Replay, client: Client) -> None:
     reader = make_reader()
-    address = f"/r/{links.manage_token(reader, now=timezone.now())}/library/"
+    address = f"/r/{token_links.manage_token(reader, now=timezone.now())}/library/"
     web.on("/users/475425/items", page(item(1)))
     answer = client.post(address, {"action": "zotero", "library": "475425", "key": KEY}).content.decode()
     assert "1 paper was added." in answer

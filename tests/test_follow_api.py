@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from newsletter import search
 from newsletter.monitoring.reader_history import history_of
-from subscriptions import follows_api, links, signup_api
+from subscriptions import follows_api, signup_api, token_links
 from subscriptions.models import ConsentEvent, Follow, Subscriber
 from subscriptions.preferences import follow_key
 from tests.builders import NOON, make_paper, make_reader
@@ -33,7 +33,7 @@ def ask(token: str, method: str = "get", **body: Any) -> Any:
 
 
 def token_of(reader: Subscriber) -> str:
-    return links.manage_token(reader, now=timezone.now())
+    return token_links.manage_token(reader, now=timezone.now())
 
 
 def test_a_program_lists_adds_and_removes_what_its_reader_follows() -> None:
@@ -73,7 +73,7 @@ def test_what_cannot_be_followed_is_answered_with_what_to_do(body: dict[str, Any
 
 def test_a_link_that_is_too_old_and_an_operators_key_open_nothing() -> None:
     alice = make_reader()
-    old = links.manage_token(alice, now=timezone.now() - timedelta(hours=25))
+    old = token_links.manage_token(alice, now=timezone.now() - timedelta(hours=25))
     for token in (old, "", new_key()):
         answer = ask(token)
         assert (answer.status_code, answer.json()) == (401, {"message": follows_api.NO_LINK})

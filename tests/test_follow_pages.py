@@ -13,7 +13,7 @@ from django.utils import timezone
 from newsletter import planning, search
 from newsletter.models import Delivery, StandingQuery
 from newsletter.search.standing_queries import follow_key
-from subscriptions import follows, gdpr, links
+from subscriptions import follows, gdpr, token_links
 from subscriptions.lifecycle import Origin
 from subscriptions.models import Follow, Subscriber
 from subscriptions.preferences import preferences_of
@@ -29,7 +29,7 @@ def alice() -> Subscriber:
 
 
 def page_of(reader: Subscriber) -> str:
-    return f"/preferences/{links.manage_token(reader, now=timezone.now())}/"
+    return f"/preferences/{token_links.manage_token(reader, now=timezone.now())}/"
 
 
 def post(client: Client, reader: Subscriber, action: str, **data: str) -> str:
@@ -131,7 +131,7 @@ def test_each_follow_reason_of_a_digest_has_one_button_that_ends_it_and_undoes_t
     make_edition(papers=[make_paper(title="Another")], state="frozen")
     planning.plan_due(now=NOON)
     row = Delivery.objects.get()
-    address = f"/d/{links.row_token('delivery', row.pk)}"
+    address = f"/d/{token_links.row_token('delivery', row.pk)}"
     page = client.get(address).content.decode()
     assert "You follow Nora Quist" in page
     assert page.count("Stop following") == 1

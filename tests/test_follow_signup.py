@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from newsletter import search
-from subscriptions import links
+from subscriptions import token_links
 from subscriptions.models import ConsentEvent, Follow, Notice, Subscriber
 from tests.builders import NOON, assign, make_paper, make_reader
 
@@ -26,11 +26,11 @@ def sign_up(client: Client, email: str, **data: str) -> None:
 
 def confirm_page(reader: Subscriber) -> str:
     asked = reader.consent_events.get(kind=ConsentEvent.Kind.REQUESTED)
-    return links.confirm_url(asked.pk, now=timezone.now()).removeprefix("http://localhost:8000")
+    return token_links.confirm_url(asked.pk, now=timezone.now()).removeprefix("http://localhost:8000")
 
 
 def page_of(reader: Subscriber) -> str:
-    return f"/preferences/{links.manage_token(reader, now=timezone.now())}/"
+    return f"/preferences/{token_links.manage_token(reader, now=timezone.now())}/"
 
 
 def text_of(client: Client, address: str) -> str:

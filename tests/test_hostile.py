@@ -25,7 +25,7 @@ from newsletter.editions import share_cards
 from newsletter.models import Edition, Heartbeat, Paper, Submission, Vote, WebhookDelivery
 from newsletter.ranking import votes
 from newsletter.search import update_index
-from subscriptions import gdpr, links
+from subscriptions import gdpr, token_links
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.receiver import Answer, Receiver, receiving
 from tests.test_races import at_once, succeeded
@@ -166,7 +166,7 @@ def test_a_new_program_does_not_hear_of_an_old_edition_that_a_first_digest_opene
 
 def test_the_page_of_who_handed_in_much_asks_the_database_no_more_often(client: Client) -> None:
     reader = make_reader()
-    address = f"/r/{links.manage_token(reader, now=timezone.now())}/papers/"
+    address = f"/r/{token_links.manage_token(reader, now=timezone.now())}/papers/"
 
     def queries_with(number: int) -> int:
         while Submission.objects.count() < number:

@@ -16,7 +16,7 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from subscriptions import lifecycle, links
+from subscriptions import lifecycle, token_links
 from subscriptions.lifecycle import Origin
 from subscriptions.models import ConsentEvent, Notice, Subscriber
 from subscriptions.preferences import Preferences
@@ -116,9 +116,11 @@ LINES: list[tuple[str, str, list[Any], str, str]] = [
     ("save after signing up again", "confirmed", [LEAVE, SIGN_UP, SAVE_IT], "unsubscribed", NOT_SUBSCRIBED),
 ]
 PATHS = {
-    "manage": lambda reader: f"/preferences/{links.manage_token(reader, now=timezone.now())}/",
+    "manage": lambda reader: f"/preferences/{token_links.manage_token(reader, now=timezone.now())}/",
     "leave": lambda reader: f"/u/{reader.unsubscribe_token}",
-    "confirm": lambda reader: f"/confirm/{links.confirm_token(reader.consent_events.first().pk, now=timezone.now())}/",
+    "confirm": lambda reader: (
+        f"/confirm/{token_links.confirm_token(reader.consent_events.first().pk, now=timezone.now())}/"
+    ),
 }
 
 
@@ -171,7 +173,7 @@ def test_a_hurried_reader_ends_in_one_state_and_is_told_so(
         ([LEAVE_THERE], 410, "the change is no longer possible"),
         ([LEAVE_THERE, UNDO], 200, "Your address has been changed"),
         ([ERASE], 410, "the change is no longer possible"),
-        ([timedelta(hours=links.CONFIRM_HOURS + 1)], 410, "Ask for it again on your preferences page"),
+        ([timedelta(hours=token_links.CONFIRM_HOURS + 1)], 410, "Ask for it again on your preferences page"),
     ],
 )
 def test_the_link_that_moves_a_reader_pressed_twice_late_or_too_late(
@@ -180,7 +182,7 @@ def test_the_link_that_moves_a_reader_pressed_twice_late_or_too_late(
     with time_machine.travel(NOON, tick=False) as clock:
         held = begin("confirmed")
         client.post(held["manage"], MOVE[1])
-        path = f"/move/{links.move_token(Notice.objects.get(kind='move').pk, now=timezone.now())}/"
+        path = f"/move/{token_links.move_token(Notice.objects.get(kind='move').pk, now=timezone.now())}/"
         for step in meanwhile:
             clock.shift(step if isinstance(step, timedelta) else timedelta(seconds=1))
             if not isinstance(step, timedelta):
@@ -305,7 +307,7 @@ def test_a_link_that_tells_nobody_shows_what_was_typed_and_how_to_get_another(
     assert "What you filled in" not in text_of(client.get(broken))
 
 
-@pytest.mark.parametrize("hours", [links.CONFIRM_HOURS + 1, None])
+@pytest.mark.parametrize("hours", [token_links.CONFIRM_HOURS + 1, None])
 def test_what_was_chosen_behind_a_confirmation_link_that_is_void_gets_a_new_one(
     hours: int | None, client: Client
 ) -> None:
@@ -324,7 +326,7 @@ def test_what_was_chosen_behind_a_confirmation_link_that_is_void_gets_a_new_one(
         assert re.search(r'value="vision"[^>]*checked', page)
         client.post("/subscribe/", {**ASKED, "email": EMAIL})
         asked = ConsentEvent.objects.latest("pk")
-        confirm = f"/confirm/{links.confirm_token(asked.pk, now=timezone.now())}/"
+        confirm = f"/confirm/{token_links.confirm_token(asked.pk, now=timezone.now())}/"
         assert '<option value="weekly" selected>' in text_of(client.get(confirm))
         assert client.get(path).status_code == 410
         assert "This link no longer works" in text_of(client.get(path))

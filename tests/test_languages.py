@@ -17,7 +17,7 @@ from django.utils.translation.template import templatize
 
 from newsletter.catalogue.sources import registry
 from newsletter.models import Edition
-from subscriptions import links
+from subscriptions import token_links
 from subscriptions.models import Notice, Subscriber, Topic, TopicPreference, TopicTranslation
 from subscriptions.transactional_mails import build_notice, owe_notice
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic
@@ -143,7 +143,7 @@ def test_who_signs_up_in_german_is_written_to_in_german(client: Client) -> None:
     assert message.subject == "Bitte bestätigen: Arbeiten von Paperboy"
     assert "Sie werden dann nicht angemeldet" in message.body
     assert 'lang="de"' in message.alternatives[0][0]
-    path = links.confirm_token(notice.context["request"], now=timezone.now())
+    path = token_links.confirm_token(notice.context["request"], now=timezone.now())
     client.post(f"/confirm/{path}/")
     assert Subscriber.objects.get().language == "de"
 

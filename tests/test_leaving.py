@@ -9,7 +9,7 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from subscriptions import gdpr, lifecycle, links
+from subscriptions import gdpr, lifecycle, token_links
 from subscriptions.models import ConsentEvent, Notice, Subscriber
 from subscriptions.transactional_mails import send_due_notices
 from tests.builders import NOON, make_reader
@@ -118,7 +118,7 @@ def test_the_confirmed_and_the_paused_can_leave(client: Client, over: dict[str, 
 
 
 def test_a_well_formed_token_nobody_has_gets_the_answers_of_a_real_one(client: Client) -> None:
-    unknown, _hash = links.new_unsubscribe_token()
+    unknown, _hash = token_links.new_unsubscribe_token()
     reader = make_reader()
     for send in (client.get, lambda path: client.post(path, ONE_CLICK)):
         known, other = send(path_of(reader)), send(f"/u/{unknown}")
@@ -212,7 +212,7 @@ def test_a_forwarded_digest_gives_no_preferences_only_a_mail_to_the_reader(clien
 
 
 def test_asking_for_the_link_with_a_token_nobody_has_looks_the_same(client: Client) -> None:
-    unknown, _hash = links.new_unsubscribe_token()
+    unknown, _hash = token_links.new_unsubscribe_token()
     reader = make_reader()
     known, other = (client.post(path, {"action": "link"}) for path in (path_of(reader), f"/u/{unknown}"))
     assert (known.status_code, known["Location"]) == (other.status_code, other["Location"])

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from newsletter.api import library as library_api
 from newsletter.models import LibraryEntry
-from subscriptions import follows_api, links
+from subscriptions import follows_api, token_links
 from subscriptions.models import Subscriber
 from tests.builders import make_paper, make_reader
 
@@ -27,7 +27,7 @@ def ask(token: str, method: str = "get", query: str = "", **body: Any) -> Any:
 
 
 def token_of(reader: Subscriber) -> str:
-    return links.manage_token(reader, now=timezone.now())
+    return token_links.manage_token(reader, now=timezone.now())
 
 
 def test_a_program_lists_adds_and_removes_the_papers_of_its_reader() -> None:

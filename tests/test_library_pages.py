@@ -23,7 +23,7 @@ from newsletter.interests.library_entries import add_entries
 from newsletter.interests.load_profiles import ReaderProfiles
 from newsletter.models import Delivery, Edition, LibraryEntry, LibraryLink, Paper, Verdict
 from newsletter.monitoring.reader_history import history_of
-from subscriptions import gdpr, links
+from subscriptions import gdpr, token_links
 from subscriptions.lifecycle import Origin
 from subscriptions.log_redaction import redact
 from subscriptions.models import Subscriber
@@ -35,7 +35,7 @@ WHALES = "".join(f"@misc{{w{n}, title={{Songs of whales, part {n}}}, abstract={{
 
 
 def page_of(reader: Subscriber) -> str:
-    return f"/r/{links.manage_token(reader, now=timezone.now())}/library/"
+    return f"/r/{token_links.manage_token(reader, now=timezone.now())}/library/"
 
 
 def bring(reader: Subscriber, text: str, **over: object) -> None:
@@ -227,7 +227,7 @@ def test_save_in_a_digest_is_a_button_that_posts_and_can_be_undone(client: Clien
     bring(reader, "2401.00001")
     LibraryEntry.objects.update(paper=None)
     row = delivery_of(paper)
-    address = f"/d/{links.row_token(COMPOSE_SCOPE, row.pk)}/{row.picks[0][0]}"
+    address = f"/d/{token_links.row_token(COMPOSE_SCOPE, row.pk)}/{row.picks[0][0]}"
     page = client.get(address).content.decode()
     assert 'id="save"' in page
     client.get(f"{address}?word=save")

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.test import Client
 from gunicorn.config import Config
 
-from subscriptions import links
+from subscriptions import token_links
 from subscriptions.access_log import DiscreetLogger
 from subscriptions.log_redaction import DiscreetFormatter, redact
 from tests.builders import NOON, make_reader
@@ -78,7 +78,7 @@ def test_the_configured_log_uses_it() -> None:
 @pytest.mark.django_db
 def test_a_refused_link_is_logged_without_its_secret(caplog: pytest.LogCaptureFixture, client: Client) -> None:
     reader = make_reader()
-    token = links.manage_token(reader, now=NOON)  # long out of date
+    token = token_links.manage_token(reader, now=NOON)  # long out of date
     client.get(f"/preferences/{token}/")
     assert caplog.records
     written = "\n".join(DiscreetFormatter().format(record) for record in caplog.records)

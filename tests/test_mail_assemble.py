@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.mail import encoding
+from newsletter.mail import mime_encoding
 from newsletter.mail import plain_text as mail_text
 
 MARK, TOKEN = "0123456789abcdef01234567", "-_AZaz09-_AZaz09-_AZaz0_"
@@ -36,7 +36,7 @@ def wire_is_sound(encoded: str) -> bool:
 
 @given(TEXT, TEXT)
 def test_quoted_printable_pieces_join_to_the_text(first: str, second: str) -> None:
-    joined = encoding.quoted_printable(first) + encoding.quoted_printable(second)
+    joined = mime_encoding.quoted_printable(first) + mime_encoding.quoted_printable(second)
     assert wire_is_sound(joined)
     assert not re.search(r"[ \t]\r\n|^From ", joined, re.MULTILINE)
     assert quopri.decodestring(joined.encode()).decode() == (first + second).replace("\n", "\r\n")
@@ -44,7 +44,7 @@ def test_quoted_printable_pieces_join_to_the_text(first: str, second: str) -> No
 
 @given(TEXT, TEXT)
 def test_base64_pieces_join_to_the_text_but_for_a_few_spaces(first: str, second: str) -> None:
-    joined = encoding.base64_text(first) + encoding.base64_text(second)
+    joined = mime_encoding.base64_text(first) + mime_encoding.base64_text(second)
     assert wire_is_sound(joined)
     decoded = base64.b64decode("".join(joined.split()), validate=True).decode()
     assert decoded.replace(" ", "") == (first + second).replace("\n", "\r\n").replace(" ", "")
@@ -54,13 +54,13 @@ def test_base64_pieces_join_to_the_text_but_for_a_few_spaces(first: str, second:
 @given(TEXT, TEXT, TEXT)
 def test_a_token_takes_its_marks_place_in_both_encodings(before: str, between: str, after: str) -> None:
     text = f"{before} https://example.org/{MARK}/1{between} x/{MARK}{after}"
-    quoted, based = encoding.encode(text, marks=(MARK,))
+    quoted, based = mime_encoding.encode(text, marks=(MARK,))
     quoted = quoted.replace(MARK, TOKEN)
     assert wire_is_sound(quoted)
     wanted = text.replace(MARK, TOKEN).replace("\n", "\r\n")
     assert quopri.decodestring(quoted.encode()).decode() == wanted
-    assert based.count(encoding.base64_mark(MARK)) >= 2
-    based = based.replace(encoding.base64_mark(MARK), encoding.base64_mark(TOKEN))
+    assert based.count(mime_encoding.base64_mark(MARK)) >= 2
+    based = based.replace(mime_encoding.base64_mark(MARK), mime_encoding.base64_mark(TOKEN))
     assert wire_is_sound(based)
     decoded = base64.b64decode("".join(based.split()), validate=True).decode()
     assert decoded.replace(" ", "") == wanted.replace(" ", "")
@@ -69,12 +69,12 @@ def test_a_token_takes_its_marks_place_in_both_encodings(before: str, between: s
 
 def test_a_token_without_a_space_before_it_is_refused_at_compile_time() -> None:
     with pytest.raises(ValueError, match="needs a space"):
-        encoding.base64_text(f"a{MARK}", marks=(MARK,))
+        mime_encoding.base64_text(f"a{MARK}", marks=(MARK,))
 
 
 @given(LINE)
 def test_a_subject_comes_back_as_it_was(title: str) -> None:
-    header = "Subject: " + encoding.header_text(title, column=9)
+    header = "Subject: " + mime_encoding.header_text(title, column=9)
     for line in header.split("\r\n"):
         assert len(line) <= 76
         assert line.isascii()
@@ -97,13 +97,13 @@ def decoded_word(word: str) -> str:
 )
 def test_no_control_or_bidi_character_passes_into_a_header(code: int) -> None:
     with pytest.raises(ValueError, match="control character"):
-        encoding.header_text(f"a{chr(code)}b", column=9)
+        mime_encoding.header_text(f"a{chr(code)}b", column=9)
     assert mail_text.one_line(f"a{chr(code)}b") == "a b"
 
 
 @given(LINE.filter(bool))
 def test_a_display_name_comes_back_as_it_was(name: str) -> None:
-    phrase = encoding.header_phrase(name, column=6).replace("\r\n", "")
+    phrase = mime_encoding.header_phrase(name, column=6).replace("\r\n", "")
     shown, address = parseaddr(f"{phrase} <a@example.org>")
     assert address == "a@example.org"
     # Not policy.default, which puts a space between two encoded words of a phrase (against RFC 2047 section 6.2).
@@ -112,9 +112,9 @@ def test_a_display_name_comes_back_as_it_was(name: str) -> None:
 
 
 def test_a_mailbox_keeps_its_address_bare() -> None:
-    assert encoding.mailbox("Paperboy <d@example.org>", column=6) == "Paperboy <d@example.org>"
-    assert encoding.mailbox("d@example.org", column=6) == "d@example.org"
-    assert encoding.mailbox('"Papers, daily" <d@example.org>', column=6) == '"Papers, daily" <d@example.org>'
-    assert parseaddr(encoding.mailbox("论文 <d@example.org>", column=6))[1] == "d@example.org"
+    assert mime_encoding.mailbox("Paperboy <d@example.org>", column=6) == "Paperboy <d@example.org>"
+    assert mime_encoding.mailbox("d@example.org", column=6) == "d@example.org"
+    assert mime_encoding.mailbox('"Papers, daily" <d@example.org>', column=6) == '"Papers, daily" <d@example.org>'
+    assert parseaddr(mime_encoding.mailbox("论文 <d@example.org>", column=6))[1] == "d@example.org"
     with pytest.raises(ValueError, match="not a mail address"):
-        encoding.mailbox("Paperboy <dé@example.org>", column=6)
+        mime_encoding.mailbox("Paperboy <dé@example.org>", column=6)

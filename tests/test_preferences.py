@@ -12,7 +12,7 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from subscriptions import gdpr, lifecycle, links, suppression
+from subscriptions import gdpr, lifecycle, suppression, token_links
 from subscriptions import refused_requests as refusals
 from subscriptions.lifecycle import Origin
 from subscriptions.models import ConsentEvent, Notice, Subscriber
@@ -36,7 +36,7 @@ FORM = {
 
 
 def path_of(reader: Subscriber) -> str:
-    return f"/preferences/{links.manage_token(reader, now=timezone.now())}/"
+    return f"/preferences/{token_links.manage_token(reader, now=timezone.now())}/"
 
 
 def test_every_wish_is_saved_and_shown(client: Client) -> None:
@@ -209,10 +209,10 @@ def test_looking_at_the_page_changes_nothing(client: Client) -> None:
 def test_no_other_link_opens_the_page(client: Client, action: str) -> None:
     reader, other = make_reader(), make_reader()
     asked = reader.consent_events.create(kind="requested", at=timezone.now(), method="page")
-    manage = links.manage_token(reader, now=timezone.now())
+    manage = token_links.manage_token(reader, now=timezone.now())
     tokens = [
         reader.unsubscribe_token,
-        links.confirm_token(asked.pk, now=timezone.now()),
+        token_links.confirm_token(asked.pk, now=timezone.now()),
         manage.replace(f"{reader.pk}.", f"{other.pk}.", 1),
     ]
     before = list(Subscriber.objects.order_by("pk").values())

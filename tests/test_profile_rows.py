@@ -23,7 +23,7 @@ from newsletter.models import Delivery, Edition, EditionItem, Paper, PaperTopic,
 from newsletter.models.embeddings import WIDTH
 from newsletter.planning import EditionPlan
 from newsletter.planning.readers_due import Due
-from subscriptions import links
+from subscriptions import token_links
 from subscriptions.models import Subscriber
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic
 from tests.mail_lint import bodies
@@ -274,4 +274,4 @@ def trains_of(row: Delivery) -> list[EditionItem]:
 
 
 def address_of(row: Delivery) -> str:
-    return f"/d/{links.row_token(SCOPE, row.pk)}"
+    return f"/d/{token_links.row_token(SCOPE, row.pk)}"

@@ -14,12 +14,12 @@ from django.utils import timezone
 
 from newsletter import planning
 from newsletter.delivery import claim_deliveries, rescue_expired
-from newsletter.delivery.record_and_mark_sending import settle_and_mark
 from newsletter.delivery.transports import Outcome, OutcomeKind, Phase, Turn
+from newsletter.delivery.update_delivery_states import settle_and_mark
 from newsletter.editions import lifecycle as edition_lifecycle
 from newsletter.models import Claim, Compiled, Delivery, Edition
 from newsletter.planning import readers_due as due_readers
-from subscriptions import address_change, lifecycle, links
+from subscriptions import address_change, lifecycle, token_links
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import Origin
 from subscriptions.models import ConsentEvent, Notice, Subscriber
@@ -278,7 +278,7 @@ def test_of_two_readers_who_move_to_one_address_one_gets_it() -> None:
     address = parse_address("new@example.net")
     notices = []
     for reader in (make_reader(), make_reader()):
-        asked = {"to": address.email, "hash": links.address_hash(address.key), "from_hash": reader.address_hash}
+        asked = {"to": address.email, "hash": token_links.address_hash(address.key), "from_hash": reader.address_hash}
         notices.append(owe_notice(reader, kind=Notice.Kind.MOVE, now=now, context=asked))
 
     def move(notice: Notice) -> bool:

@@ -35,7 +35,7 @@ from newsletter.delivery.after_restore import after_restore
 from newsletter.delivery.bounces import act_on_report
 from newsletter.delivery.compose_message import bounce_address
 from newsletter.models import Delivery, DeliveryEvent, Edition
-from subscriptions import address_change, csv_transfer, gdpr, lifecycle, links, schedule, suppression
+from subscriptions import address_change, csv_transfer, gdpr, lifecycle, schedule, suppression, token_links
 from subscriptions.addresses import Address, parse_address
 from subscriptions.lifecycle import Origin
 from subscriptions.models import Allowance, ConsentEvent, Notice, Subscriber, Suppression, TopicPreference
@@ -221,7 +221,7 @@ class ReadersLife(RuleBasedStateMachine):
     @rule(address=addresses)
     def suppress_by_hand(self, address: Address) -> None:
         self.act()
-        suppression.suppress_address(links.address_hash(address.key), reason="admin", source="test", now=self.now)
+        suppression.suppress_address(token_links.address_hash(address.key), reason="admin", source="test", now=self.now)
         self.end(address.key, "admin")
 
     def end(self, key: str, reason: str) -> None:
@@ -359,7 +359,7 @@ class ReadersLife(RuleBasedStateMachine):
         confirmed = {key for key, person in self.model.people.items() if person.state == "confirmed"}
         assert mailable == confirmed - self.model.barred.keys()
         in_force = dict(Suppression.objects.in_force().values_list("address_hash", "reason"))
-        assert in_force == {links.address_hash(key): reason for key, reason in self.model.barred.items()}
+        assert in_force == {token_links.address_hash(key): reason for key, reason in self.model.barred.items()}
 
 
 @pytest.mark.django_db

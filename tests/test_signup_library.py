@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from newsletter.interests import signup_library
 from newsletter.models import Edition, LibraryEntry
-from subscriptions import links
+from subscriptions import token_links
 from subscriptions.forms import SignupForm
 from subscriptions.models import ConsentEvent
 from tests.builders import assign, make_edition, make_paper, make_reader
@@ -35,7 +35,7 @@ def sign_up(client: Client, email: str = "ada@example.org", **brought: object) -
 
 def confirm_address() -> str:
     asked = ConsentEvent.objects.filter(kind="requested").latest("pk")
-    return f"/confirm/{links.confirm_token(asked.pk, now=timezone.now())}/"
+    return f"/confirm/{token_links.confirm_token(asked.pk, now=timezone.now())}/"
 
 
 def test_what_was_pasted_waits_for_the_confirmation_and_then_is_the_library(client: Client) -> None:

@@ -17,7 +17,7 @@ from newsletter.delivery.bounces import act_on_report
 from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase
 from newsletter.editions import lifecycle
 from newsletter.models import Delivery, DeliveryEvent, Edition
-from subscriptions import links
+from subscriptions import token_links
 from subscriptions.models import ConsentEvent, Subscriber, Suppression
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.fakes import MemoryTransport
@@ -156,7 +156,7 @@ def mailed_to(state: str, *, moved: bool) -> Delivery:
     )
     if moved:
         new = {"email": "new@example.org", "address_key": "new@example.org", "domain": "example.org"}
-        Subscriber.objects.update(**new, address_hash=links.address_hash("new@example.org"))
+        Subscriber.objects.update(**new, address_hash=token_links.address_hash("new@example.org"))
         at = LATER + timedelta(hours=1)
         reader.consent_events.create(
             kind=ConsentEvent.Kind.CHANGED, at=at, method="mail", detail={"address": "changed"}
@@ -184,7 +184,7 @@ def test_a_report_acts_on_the_address_the_mail_went_to(kind: str, state: str, mo
     report(row, kind)
     at_the_address, after_moving, bars = TABLE[kind]
     assert Subscriber.objects.get().state == (after_moving if moved else at_the_address).get(state, state)
-    barred = {links.address_hash("old@example.net")} if bars and state != "erased" else set()
+    barred = {token_links.address_hash("old@example.net")} if bars and state != "erased" else set()
     assert set(Suppression.objects.values_list("address_hash", flat=True)) == barred
 
 

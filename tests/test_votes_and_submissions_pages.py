@@ -15,7 +15,7 @@ from newsletter import planning
 from newsletter.catalogue import submissions
 from newsletter.delivery.compose_message import SCOPE
 from newsletter.models import Delivery, Edition, Paper, Submission, Verdict, Vote
-from subscriptions import gdpr, links
+from subscriptions import gdpr, token_links
 from subscriptions.log_redaction import redact
 from subscriptions.models import Subscriber
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
@@ -29,7 +29,7 @@ def _arxiv_is_asked(settings: Settings) -> None:
 
 
 def page_of(reader: Subscriber) -> str:
-    return f"/r/{links.manage_token(reader, now=timezone.now())}/papers/"
+    return f"/r/{token_links.manage_token(reader, now=timezone.now())}/papers/"
 
 
 def text(client: Client, address: str, *, status: int = 200) -> str:
@@ -90,7 +90,7 @@ def test_looking_changes_nothing_and_leaks_nothing(client: Client) -> None:
 
 def test_an_old_link_offers_a_new_one(client: Client) -> None:
     reader = make_reader()
-    old = f"/r/{links.manage_token(reader, now=timezone.now() - timedelta(hours=25))}/papers/"
+    old = f"/r/{token_links.manage_token(reader, now=timezone.now() - timedelta(hours=25))}/papers/"
     assert "/preferences/" in text(client, old, status=410)
     paper = make_paper()
     assert client.post(old, {"action": "vote", "paper": paper.pk}).status_code == 410
@@ -99,7 +99,7 @@ def test_an_old_link_offers_a_new_one(client: Client) -> None:
 
 def test_no_other_link_opens_it(client: Client) -> None:
     reader = make_reader()
-    for token in ("x", links.confirm_token(1, now=timezone.now()), reader.unsubscribe_token):
+    for token in ("x", token_links.confirm_token(1, now=timezone.now()), reader.unsubscribe_token):
         text(client, f"/r/{token}/papers/", status=410)
     address = page_of(reader)
     gdpr.erase(reader, now=timezone.now(), method="test")
@@ -160,7 +160,7 @@ def test_the_page_costs_the_same_however_many_papers_it_shows(client: Client) ->
 
 def test_the_preferences_page_leads_here_and_only_active_readers(client: Client) -> None:
     reader = make_reader()
-    token = links.manage_token(reader, now=timezone.now())
+    token = token_links.manage_token(reader, now=timezone.now())
     assert f'href="/r/{token}/papers/"' in text(client, f"/preferences/{token}/")
     Subscriber.objects.filter(pk=reader.pk).update(state="unsubscribed")
     assert "/papers/" not in text(client, f"/preferences/{token}/")
@@ -262,7 +262,7 @@ def row() -> Delivery:
 
 
 def address(row: Delivery) -> str:
-    return f"/d/{links.row_token(SCOPE, row.pk)}/{row.picks[0][0]}"
+    return f"/d/{token_links.row_token(SCOPE, row.pk)}/{row.picks[0][0]}"
 
 
 def test_a_digest_takes_a_vote_beside_the_verdict_and_gives_it_back(client: Client, row: Delivery) -> None:

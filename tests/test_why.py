@@ -22,7 +22,7 @@ from newsletter.models import Delivery, Edition, EditionItem, LibraryEntry, Pape
 from newsletter.planning import EditionPlan
 from newsletter.planning.why_not_chosen import Reason, Why, chosen, due_of, reasons_left_out
 from newsletter.search.standing_queries import follow_key
-from subscriptions import gdpr, links
+from subscriptions import gdpr, token_links
 from subscriptions.lifecycle import Origin
 from subscriptions.models import Follow, Subscriber, TopicPreference
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic
@@ -49,11 +49,11 @@ def reader_of_whales(**over: Any) -> Subscriber:
 
 
 def page_of(reader: Subscriber) -> str:
-    return f"/r/{links.manage_token(reader, now=timezone.now())}/profile/"
+    return f"/r/{token_links.manage_token(reader, now=timezone.now())}/profile/"
 
 
 def left_out_url(delivery: Delivery) -> str:
-    return f"/d/{links.row_token(SCOPE, delivery.pk)}/left-out"
+    return f"/d/{token_links.row_token(SCOPE, delivery.pk)}/left-out"
 
 
 def edition_of(*papers: Paper) -> Edition:
@@ -409,9 +409,9 @@ def test_the_pages_are_found_from_digest_and_preferences_and_speak_german(client
     reader = reader_of_whales()
     delivery = plan_for(reader, assign(about("whales", 9), "speech"))
     Delivery.objects.update(due_at=timezone.now())
-    assert left_out_url(delivery) in client.get(f"/d/{links.row_token(SCOPE, delivery.pk)}").content.decode()
+    assert left_out_url(delivery) in client.get(f"/d/{token_links.row_token(SCOPE, delivery.pk)}").content.decode()
     assert left_out_url(delivery) in client.get(page_of(reader)).content.decode()
-    token = links.manage_token(reader, now=timezone.now())
+    token = token_links.manage_token(reader, now=timezone.now())
     assert f"/r/{token}/profile/" in client.get(f"/preferences/{token}/").content.decode()
     page = client.get(page_of(reader), headers={"accept-language": "de"}).content.decode()
     assert "Warum diese Arbeiten" in page

@@ -15,7 +15,7 @@ from newsletter.catalogue.sources import arxiv_query, hf_daily
 from newsletter.delivery.compose_message import SCOPE
 from newsletter.editions import lifecycle
 from newsletter.models import Delivery, Edition, EditionItem, Paper, Sighting, SourceRun
-from subscriptions import links
+from subscriptions import token_links
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.test_arxiv import query_entry, query_feed
 from tests.test_hf_daily import answer, changed
@@ -83,7 +83,7 @@ def test_it_is_marked_in_the_digest_that_was_sent_and_on_the_lists(client: Clien
     make_reader(follows=("vision",))
     planning.plan_due(now=NOON)
     Delivery.objects.update(due_at=timezone.now())
-    pages = [f"/d/{links.row_token(SCOPE, Delivery.objects.get().pk)}", f"/date/{paper.listed_on}/"]
+    pages = [f"/d/{token_links.row_token(SCOPE, Delivery.objects.get().pk)}", f"/date/{paper.listed_on}/"]
     for page in pages:
         assert "Withdrawn by its authors." not in client.get(page).content.decode()
     withdraw(paper)

@@ -18,7 +18,7 @@ from newsletter.delivery.transports import Message
 from newsletter.mail.assemble import Composer, Identity, Recipient
 from newsletter.models import Compiled
 from newsletter.models.writer_thread import retry_while_away
-from subscriptions import links
+from subscriptions import token_links
 from subscriptions.models import Subscriber
 
 KEPT = 8  # editions, each in one language
@@ -98,7 +98,7 @@ class Composers:
             email=row.email,
             message_id=message_id(row.pk),
             unsubscribe_token=row.unsubscribe_token,
-            delivery_token=links.row_token(SCOPE, row.pk),
+            delivery_token=token_links.row_token(SCOPE, row.pk),
             picks=row.picks,
             wants_html=row.mail_format == Subscriber.MailFormat.HTML,
             date_header=format_datetime(now),
@@ -136,11 +136,11 @@ class Composers:
 
 
 def _proof(scope: str, pk: int) -> str:
-    return links.row_proof(scope, pk).hex()
+    return token_links.row_proof(scope, pk).hex()
 
 
 def _is_genuine(scope: str, pk: int, proof: str) -> bool:
     try:
-        return links.is_row_proof(bytes.fromhex(proof), scope=scope, pk=pk)
+        return token_links.is_row_proof(bytes.fromhex(proof), scope=scope, pk=pk)
     except ValueError:
         return False

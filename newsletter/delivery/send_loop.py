@@ -23,8 +23,8 @@ from django.utils import timezone
 from newsletter.delivery.circuit_breaker import Breaker, Trouble, pause_edition, trip
 from newsletter.delivery.claim_deliveries import Claimed, claim_due, give_back, keep_alive, let_go, owed_since
 from newsletter.delivery.compose_message import Composers, EditionBroken
-from newsletter.delivery.record_and_mark_sending import settle_and_mark
 from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase, Transport, Turn
+from newsletter.delivery.update_delivery_states import settle_and_mark
 from newsletter.models.writer_thread import BackgroundWriter, open_writer
 
 log = logging.getLogger(__name__)

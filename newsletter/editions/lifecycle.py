@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from newsletter.interests import catch_ups, follows, news
+from newsletter.interests import catch_ups, follows, news_of_saved_papers
 from newsletter.interests.load_profiles import ReaderProfiles
 from newsletter.mail import compile as mail_compile
 from newsletter.models import Compiled, Delivery, Edition, EditionItem, Paper, PaperTopic, Sighting
@@ -287,7 +287,7 @@ def freeze(edition: Edition, *, now: datetime) -> bool:
     _record_similar(locked)
     follows.add_followed(locked, since=locked.cutoff_at - timedelta(days=CANDIDATE_DAYS[locked.cadence]))
     catch_ups.add_missed(locked, now=now)
-    news.add_news(locked, now=now)
+    news_of_saved_papers.add_news(locked, now=now)
     compiled = mail_compile.compile_edition(locked, now=now, languages=mail_compile.languages_in_use())
     Compiled.objects.update_or_create(edition=locked, defaults={"fragments": compiled, "compiled_at": now})
     Edition.objects.filter(pk=locked.pk).update(

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from newsletter.mail import encoding
+from newsletter.mail import mime_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ SUBJECT_LINE = 67  # a longer line is folded before "+ 9 more"
 FOLLOW = "follow:"  # what the reason of a followed paper begins with; the query's text is the rest
 CODINGS = ("quoted-printable", "base64")  # the order of every pair in the compiled fragments
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,255}")
-_TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{encoding.TOKEN_LENGTH}}}")
+_TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{mime_encoding.TOKEN_LENGTH}}}")
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]+@[A-Za-z0-9.-]+>")
 _DATE = re.compile(r"[A-Za-z0-9,:+ -]{16,40}")
 
@@ -211,7 +211,7 @@ class _Plane:
         )
 
     def _token(self, token: str) -> bytes:
-        return (encoding.base64_mark(token) if self._is_base64 else token).encode("ascii")
+        return (mime_encoding.base64_mark(token) if self._is_base64 else token).encode("ascii")
 
     def pieces(self, recipient: Recipient, *, full: int) -> list[bytes]:
         """The part's pieces in order, the first ``full`` papers with all there is, the rest with title and links."""
@@ -242,7 +242,7 @@ class _Plane:
     def _date(self, day: date) -> bytes:
         if day not in self._dates:
             words = self._day % {"day": day.day, "month": self._months[day.month - 1], "year": day.year}
-            pair = encoding.encode(words)
+            pair = mime_encoding.encode(words)
             self._dates[day] = pair[self._is_base64].encode("ascii")
         return self._dates[day]
 
@@ -275,10 +275,10 @@ def _standing_headers(identity: Identity, *, campaign: str) -> bytes:
     No Precedence: RFC 3834 section 3.1.8 advises against it, and Auto-Submitted with List-Id says the same.
     """
     site = identity.site_url
-    phrase = encoding.header_phrase(identity.site_name, column=len("List-Id: "))
+    phrase = mime_encoding.header_phrase(identity.site_name, column=len("List-Id: "))
     lines = [
-        f"From: {encoding.mailbox(identity.sender, column=len('From: '))}",
-        f"Reply-To: {encoding.mailbox(identity.reply_to, column=len('Reply-To: '))}",
+        f"From: {mime_encoding.mailbox(identity.sender, column=len('From: '))}",
+        f"Reply-To: {mime_encoding.mailbox(identity.reply_to, column=len('Reply-To: '))}",
         "MIME-Version: 1.0",
         "Auto-Submitted: auto-generated",
         f"List-Id: {phrase} <{identity.list_id}>",

@@ -22,13 +22,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from newsletter.catalogue.key_sentence import key_sentence
-from newsletter.mail import assemble, encoding, subject_lines
+from newsletter.mail import assemble, mime_encoding, subject_lines
 from newsletter.mail import plain_text as mail_text
 from newsletter.mail.digest_links import LinkKind, click_url, digest_url, links_of, verdict_url
 from newsletter.mail.news_lines import news_line
 from newsletter.mail.reasons import follow_line, reasons
 from newsletter.models import Edition, EditionItem, Paper
-from subscriptions import links
+from subscriptions import token_links
 from subscriptions.models import Subscriber, Topic
 
 if TYPE_CHECKING:
@@ -82,10 +82,10 @@ def _compile(edition: Edition, *, language: str, now: datetime) -> dict[str, Any
             "compiled_at": now.isoformat(),
             "campaign": f"{edition.pk}:digest:{edition.cadence}",
             "marks": {"unsubscribe": press.unsubscribe_mark, "delivery": press.delivery_mark},
-            "unsubscribe_url": links.unsubscribe_url(press.unsubscribe_mark),
+            "unsubscribe_url": token_links.unsubscribe_url(press.unsubscribe_mark),
             "day": _("%(day)d %(month)s %(year)d"),
             "months": [str(MONTHS[number]) for number in range(1, 13)],
-            "more": ["", *(encoding.header_tail(_("+ %d more") % rest) for rest in range(1, assemble.MAX_PAPERS))],
+            "more": ["", *(mime_encoding.header_tail(_("+ %d more") % rest) for rest in range(1, assemble.MAX_PAPERS))],
             "items": {},
         }
         compiled |= press.frame(topics)
@@ -122,7 +122,7 @@ class _Press:
         self.inliner = css_inline.CSSInliner(extra_css=self.css, load_remote_stylesheets=False, minify_css=True)
 
     def encode(self, text: str) -> list[str]:
-        return encoding.encode(text, marks=self.marks)
+        return mime_encoding.encode(text, marks=self.marks)
 
     def pieces(self, rendered: str) -> dict[str, str]:
         """Return the text before the first slot as "start", and after each slot under the slot's name."""
@@ -197,8 +197,8 @@ class _Press:
             "headline": subject_lines.headline(edition),
             "issue": subject_lines.issue(edition),
             "web_url": digest_url(self.delivery_mark),
-            "unsubscribe_url": links.unsubscribe_url(self.unsubscribe_mark),
-            "preferences_url": links.unsubscribe_url(self.unsubscribe_mark) + "#preferences",
+            "unsubscribe_url": token_links.unsubscribe_url(self.unsubscribe_mark),
+            "preferences_url": token_links.unsubscribe_url(self.unsubscribe_mark) + "#preferences",
             "note": note,
             "note_text": "\n\n".join(mail_text.wrap(paragraph) for paragraph in note),
             "welcome": welcome,
@@ -347,7 +347,7 @@ def authors_line(names: list[str]) -> str:
 
 
 def _subject(text: str) -> str:
-    return encoding.header_text(mail_text.shorten(text, width=SUBJECT_WIDTH), column=len("Subject: "))
+    return mime_encoding.header_text(mail_text.shorten(text, width=SUBJECT_WIDTH), column=len("Subject: "))
 
 
 def _tightened(html: str) -> str:

@@ -15,13 +15,13 @@ from newsletter.models.deliveries import (
     Miss,
     Verdict,
 )
-from newsletter.models.delivery_audits import HighWater, Reconciliation
 from newsletter.models.editions import Compiled, CuratorMail, Edition, EditionItem, EditionItemQuerySet, EditionQuerySet
 from newsletter.models.embeddings import PaperVector
 from newsletter.models.heartbeats_and_leases import Heartbeat, Lease
 from newsletter.models.library import LibraryEntry, LibraryLink
 from newsletter.models.papers import Merge, Paper, PaperQuerySet, PaperTopic
 from newsletter.models.profile_removals import ProfileRemoval
+from newsletter.models.restore_mark_and_digest_checks import HighWater, Reconciliation
 from newsletter.models.search_index import SearchEntry, SearchMemory
 from newsletter.models.sending_pauses import DomainHold, PaceBucket, Stream
 from newsletter.models.sightings_and_signals import Sighting, Signal

@@ -14,7 +14,7 @@ from datetime import date, datetime
 
 from django.conf import settings
 
-from newsletter.interests.news import news_of
+from newsletter.interests.news_of_saved_papers import news_of
 from newsletter.models import Delivery, Edition, Miss
 from newsletter.planning.bulk_insert import Row, store
 from newsletter.planning.reader_picks import EditionPlan

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from newsletter.catalogue.sources import registry
-from newsletter.ranking.comparison_groups import AGE_EDGES, Cohorts
+from newsletter.ranking.same_age_groups import AGE_EDGES, Cohorts
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

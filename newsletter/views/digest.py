@@ -28,7 +28,7 @@ from newsletter.mail.news_lines import news_line
 from newsletter.mail.reasons import line_of, reasons
 from newsletter.models import Click, Delivery, EditionItem, Paper, Verdict
 from newsletter.ranking import votes
-from subscriptions import lifecycle, links
+from subscriptions import lifecycle, token_links
 from subscriptions.catch_up import ask as ask_to_catch_up
 from subscriptions.catch_up import offered as catch_up_offered
 from subscriptions.models import Follow, Subscriber, Topic, TopicPreference
@@ -91,7 +91,7 @@ def click(request: HttpRequest, token: str, item: int, kind: str) -> HttpRespons
 
     The address names rows only, so it leads nowhere but where the digest itself would.
     """
-    row = get_object_or_404(Delivery, pk=links.row_of_token(SCOPE, token))
+    row = get_object_or_404(Delivery, pk=token_links.row_of_token(SCOPE, token))
     entry = EditionItem.objects.select_related("paper").filter(pk=item).first()
     if entry is None or kind not in Click.Kind or item not in {pk for pk, *_rest in row.picks}:
         raise Http404("This paper is not in this digest.")
@@ -126,7 +126,7 @@ def _act(request: HttpRequest, delivery: Delivery, entry: dict[str, Any], *, now
 
 def delivery_of(token: str) -> Delivery:
     """The digest that a token stands for, with its edition and reader; 404 when it is gone."""
-    pk = links.row_of_token(SCOPE, token)
+    pk = token_links.row_of_token(SCOPE, token)
     rows = Delivery.objects.select_related("edition", "subscriber").exclude(subscriber__state=Subscriber.State.ERASED)
     delivery = rows.filter(pk=pk).first() if pk else None
     kept = timedelta(days=settings.RETENTION_DELIVERY_DAYS)
@@ -186,6 +186,6 @@ def _context(delivery: Delivery, token: str, entries: list[dict[str, Any]]) -> d
         "token": token,
         "muted": muted,
         "may_vote": submissions.may_take_part(delivery.subscriber),
-        "unsubscribe_url": links.unsubscribe_url(delivery.subscriber.unsubscribe_token),
+        "unsubscribe_url": token_links.unsubscribe_url(delivery.subscriber.unsubscribe_token),
         "site_name": settings.SITE_NAME,
     }

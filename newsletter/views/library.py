@@ -25,7 +25,7 @@ from newsletter.interests.library.write_formats import write_bibtex, write_csl_j
 from newsletter.interests.library_entries import Added, add_entries, written_library
 from newsletter.interests.profile import JUDGED_MIN
 from newsletter.models import LibraryEntry, LibraryLink
-from subscriptions import links
+from subscriptions import token_links
 from subscriptions.models import Subscriber
 from subscriptions.views.guards import link_expired, posted, reader_of, secret_page, see_other
 
@@ -76,7 +76,9 @@ def library(request: HttpRequest, token: str) -> HttpResponse:
 @secret_page
 def library_file(request: HttpRequest, token: str, suffix: str) -> HttpResponse:
     """Serve the whole library as BibTeX, RIS or CSL-JSON."""
-    link = LibraryLink.objects.select_related("subscriber").filter(pk=links.row_of_token(SCOPE, token) or 0).first()
+    link = (
+        LibraryLink.objects.select_related("subscriber").filter(pk=token_links.row_of_token(SCOPE, token) or 0).first()
+    )
     reader = link.subscriber if link else reader_of(token)
     if reader is None or suffix not in FORMATS:
         return link_expired(request)
@@ -148,7 +150,7 @@ def _page(
 
 def _address(reader: Subscriber) -> str:
     link = LibraryLink.objects.filter(subscriber=reader).first()
-    token = links.row_token(SCOPE, link.pk) if link else ""
+    token = token_links.row_token(SCOPE, link.pk) if link else ""
     return settings.SITE_URL + reverse("newsletter:library_file", args=[token, "bib"]) if link else ""
 
 

@@ -38,7 +38,7 @@ from newsletter.planning.why_not_chosen import (
     reasons_left_out,
 )
 from newsletter.views.digest import delivery_of
-from subscriptions import links
+from subscriptions import token_links
 from subscriptions.models import Subscriber, TopicPreference
 from subscriptions.views.guards import link_expired, plain, posted, reader_of, secret_page, see_other
 
@@ -125,7 +125,7 @@ def _profile_page(
 
 
 def _left_out_url(last: Delivery | None) -> str:
-    return reverse("newsletter:left_out", args=[links.row_token(SCOPE, last.pk)]) if last else ""
+    return reverse("newsletter:left_out", args=[token_links.row_token(SCOPE, last.pk)]) if last else ""
 
 
 def _titled(change: Change) -> dict[str, list[str]]:

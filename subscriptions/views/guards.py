@@ -25,7 +25,7 @@ from django.utils.module_loading import import_string
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from subscriptions import links, preferences_link, schedule
+from subscriptions import preferences_link, schedule, token_links
 from subscriptions.addresses import Address, client_address
 from subscriptions.forms import FORM_VERSION, LinkForm, too_many_words
 from subscriptions.lifecycle import Origin, TooMany
@@ -77,22 +77,22 @@ def posted(request: HttpRequest) -> QueryDict | dict[str, str]:
 
 def reader_of(token: str) -> Subscriber | None:
     """The reader a manage link was mailed to; None when it is too old, or the address is not theirs any more."""
-    return _reader_of(links.read_manage_token(token, now=timezone.now()))
+    return _reader_of(token_links.read_manage_token(token, now=timezone.now()))
 
 
 def reader_of_old_link(token: str) -> Subscriber | None:
     """The reader a manage link was mailed to, however long ago; None when the address is not theirs any more."""
-    return _reader_of(links.read_manage_token(token, now=timezone.now(), max_age=timedelta.max))
+    return _reader_of(token_links.read_manage_token(token, now=timezone.now(), max_age=timedelta.max))
 
 
-def _reader_of(link: links.ManageLink | None) -> Subscriber | None:
+def _reader_of(link: token_links.ManageLink | None) -> Subscriber | None:
     reader = Subscriber.objects.filter(pk=link.subscriber_id, email__isnull=False).first() if link else None
     return reader if link is not None and reader is not None and link.fits(reader) else None
 
 
 def is_of_the_erased(token: str) -> bool:
     """Whether a manage link was mailed to somebody whose data has been erased since."""
-    link = links.read_manage_token(token, now=timezone.now(), max_age=timedelta.max)
+    link = token_links.read_manage_token(token, now=timezone.now(), max_age=timedelta.max)
     return link is not None and Subscriber.objects.filter(pk=link.subscriber_id, email__isnull=True).exists()
 
 

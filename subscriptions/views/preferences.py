@@ -24,10 +24,10 @@ from subscriptions import (
     follows,
     gdpr,
     lifecycle,
-    links,
+    posted_form_values,
     preferences_link,
     schedule,
-    typed_fields,
+    token_links,
 )
 from subscriptions.addresses import parse_address
 from subscriptions.forms import (
@@ -95,12 +95,12 @@ def _by_old_link(request: HttpRequest, token: str) -> HttpResponse:
     if action == "leave":
         lifecycle.unsubscribe(reader, reason=plain(data.get("reason", "")), **_act(request))
         return render(request, "subscriptions/left.html", {})
-    fields = typed_fields.fields_of(_form(action, reader), data) if action in _FORMS else {}
+    fields = posted_form_values.fields_of(_form(action, reader), data) if action in _FORMS else {}
     kept = {"action": action, "fields": fields} if fields else None
     try:
         return send_link(request, parse_address(str(reader.email)), kept=kept)
     except lifecycle.TooMany:
-        typed = typed_fields.in_words(_form(action, reader), data) if kept else []
+        typed = posted_form_values.in_words(_form(action, reader), data) if kept else []
         errors = [("", too_many_words())]
         return link_expired(request, status=429, may_leave=True, errors=errors, kept=kept, typed=typed)
 
@@ -110,7 +110,7 @@ def _typed(data: Any) -> list[tuple[str, str]]:
     today = timezone.now().date()
     following = follows.FollowForm(known={})
     shown = (PreferencesForm(preferences=Preferences()), following, PauseForm(today=today), MoveForm())
-    return [line for form in shown for line in typed_fields.in_words(form, data)]
+    return [line for form in shown for line in posted_form_values.in_words(form, data)]
 
 
 def _form(action: str, reader: Subscriber, data: Any = None) -> forms.Form:
@@ -131,7 +131,7 @@ def _preferences_page(request: HttpRequest, reader: Subscriber, **over: Any) -> 
     shown["following"].initial = {} if "saved" in request.GET else {"q": tried[: Follow.LONGEST]}
     kept = preferences_link.kept_fields(reader, now=timezone.now())
     if kept:
-        shown[_FORMS[kept["action"]]] = _form(kept["action"], reader, typed_fields.as_data(kept["fields"]))
+        shown[_FORMS[kept["action"]]] = _form(kept["action"], reader, posted_form_values.as_data(kept["fields"]))
     shown |= {name: over[name] for name in shown.keys() & over.keys()}
     context = {
         "reader": reader,
@@ -281,7 +281,7 @@ def _act(request: HttpRequest) -> dict[str, Any]:
 def move(request: HttpRequest, token: str) -> HttpResponse:
     """Page of the link in the mail to a reader's new address."""
     now = timezone.now()
-    pk = links.read_move_token(token, now=now)
+    pk = token_links.read_move_token(token, now=now)
     requests = Notice.objects.select_related("subscriber").filter(kind=Notice.Kind.MOVE)
     notice = requests.filter(pk=pk).first() if pk is not None else None
     if notice is None:

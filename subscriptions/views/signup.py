@@ -23,7 +23,7 @@ from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
-from subscriptions import brought_papers, follows, lifecycle, links, typed_fields
+from subscriptions import brought_papers, follows, lifecycle, posted_form_values, token_links
 from subscriptions import refused_requests as refusals
 from subscriptions.forms import TOO_MANY, ConfirmForm, SignupForm, TopicsForm, consent_words, errors_of
 from subscriptions.lifecycle import TooMany
@@ -113,7 +113,7 @@ def embed(request: HttpRequest) -> HttpResponse:
     """The form in a frame on somebody else's site. It answers inside the frame."""
     form = SignupForm(posted(request) if request.method == "POST" else None)
     is_accepted = request.method == "POST" and _take_signup(request, form, method="embed")
-    context = {"form": form, "is_accepted": is_accepted, "words": consent_words(), "hours": links.CONFIRM_HOURS}
+    context = {"form": form, "is_accepted": is_accepted, "words": consent_words(), "hours": token_links.CONFIRM_HOURS}
     return render(request, "subscriptions/embed.html", context | {"errors": errors_of(form)}, status=_status(form))
 
 
@@ -127,7 +127,7 @@ def _signup_page(request: HttpRequest, form: SignupForm) -> HttpResponse:
 def sent(request: HttpRequest) -> HttpResponse:
     """ "Check your inbox": the same page for every sign-up and every request for a link, known address or not."""
     about = request.GET.get("about", "")
-    hours = links.MANAGE_HOURS if about in {"link", "kept"} else links.CONFIRM_HOURS
+    hours = token_links.MANAGE_HOURS if about in {"link", "kept"} else token_links.CONFIRM_HOURS
     context = {"about": about, "hours": hours, "contact": settings.REPLY_TO_EMAIL}
     return render(request, "subscriptions/sent.html", context)
 
@@ -156,7 +156,7 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
 def _void_link(request: HttpRequest) -> HttpResponse:
     """A confirmation link that confirms nothing. What was chosen behind it goes into the form that gets a new one."""
     data = posted(request)
-    typed = typed_fields.fields_of(TopicsForm(), data)
+    typed = posted_form_values.fields_of(TopicsForm(), data)
     if not typed:
         return render(request, "subscriptions/link_expired.html", {"about": "confirm"}, status=410)
     chosen = {name: values if name == "topics" else values[0] for name, values in typed.items()}
@@ -196,7 +196,7 @@ def _confirm(
 
 
 def _request_of(token: str) -> ConsentEvent | None:
-    pk = links.read_confirm_token(token, now=timezone.now())
+    pk = token_links.read_confirm_token(token, now=timezone.now())
     requests = ConsentEvent.objects.select_related("subscriber").filter(kind=ConsentEvent.Kind.REQUESTED)
     asked = requests.filter(pk=pk).first() if pk is not None else None
     return None if asked is None or asked.subscriber.state == Subscriber.State.ERASED else asked

@@ -14,7 +14,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 
-from subscriptions import lifecycle, links, schedule
+from subscriptions import lifecycle, schedule, token_links
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import Origin
 from subscriptions.models import Subscriber
@@ -32,7 +32,7 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     An unknown token is answered like a known one: it may be of a reader who was erased.
     """
     now = timezone.now()
-    reader = Subscriber.objects.filter(unsubscribe_hash=links.unsubscribe_hash(token)).first()
+    reader = Subscriber.objects.filter(unsubscribe_hash=token_links.unsubscribe_hash(token)).first()
     if request.method != "POST":
         has_left = reader is not None and reader.state not in lifecycle.ACTIVE
         return render(request, "subscriptions/unsubscribe.html", {"reader": reader, "has_left": has_left})

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from newsletter.editions import lifecycle
 from newsletter.models import Delivery, Edition, EditionItem, Paper, PaperTopic
-from subscriptions import links
+from subscriptions import token_links
 from subscriptions.models import Subscriber, Topic, TopicPreference
 
 PAPERS = 60
@@ -89,7 +89,7 @@ def make_readers(count: int) -> None:
         columns = ", ".join([*reader_columns, *extra])
         with cursor.copy(f"COPY {Subscriber._meta.db_table} ({columns}) FROM STDIN") as copy:
             for number in range(count):
-                token, token_hash = links.new_unsubscribe_token()
+                token, token_hash = token_links.new_unsubscribe_token()
                 domain = f"mail{number % DOMAINS}.example"
                 email = f"reader{number}@{domain}"
                 copy.write_row(

@@ -17,7 +17,7 @@ from newsletter.interests.library import read_library
 from newsletter.interests.library_entries import add_entries
 from newsletter.models import Edition, LibraryEntry, LibraryLink, Paper, Vote
 from newsletter.ranking import votes
-from subscriptions import lifecycle, links
+from subscriptions import lifecycle, token_links
 from subscriptions.models import ConsentEvent, Notice, Subscriber
 from subscriptions.transactional_mails import owe_notice, send_due_notices
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic
@@ -70,23 +70,23 @@ def path_of(kind: str) -> str:
     if kind == "confirm":
         pending = make_reader(state="pending", confirmed_at=None, next_due_at=None)
         asked = pending.consent_events.create(kind=ConsentEvent.Kind.REQUESTED, at=now, method="banner")
-        return f"/confirm/{links.confirm_token(asked.pk, now=now)}/"
+        return f"/confirm/{token_links.confirm_token(asked.pk, now=now)}/"
     if kind == "move":
         notice = owe_notice(reader, kind=Notice.Kind.MOVE, now=now, context={"to": "new@example.org"})
-        return f"/move/{links.move_token(notice.pk, now=now)}/"
+        return f"/move/{token_links.move_token(notice.pk, now=now)}/"
     if kind in {"preferences", "paused"}:
         if kind == "paused":
             Subscriber.objects.filter(pk=reader.pk).update(state="paused", paused_until=now, next_due_at=None)
-        return f"/preferences/{links.manage_token(reader, now=now)}/"
+        return f"/preferences/{token_links.manage_token(reader, now=now)}/"
     if kind in {"votes", "voted"}:
         if kind == "voted":
             for paper in Paper.objects.all():
                 votes.vote(reader, paper=paper, now=now)
         submissions.submit(reader, link="2403.01234", now=now)
-        return f"/r/{links.manage_token(reader, now=now)}/papers/"
+        return f"/r/{token_links.manage_token(reader, now=now)}/papers/"
     if kind == "library":
         bring_library(reader)
-        return f"/r/{links.manage_token(reader, now=now)}/library/"
+        return f"/r/{token_links.manage_token(reader, now=now)}/library/"
     if kind in {"leave", "left"}:
         if kind == "left":
             Subscriber.objects.filter(pk=reader.pk).update(state="unsubscribed", left_at=NOON, next_due_at=None)
@@ -112,7 +112,7 @@ def bring_library(reader: Subscriber) -> None:
 def confirm_path(email: str) -> str:
     """The link that the newest request of this address was answered with."""
     asked = ConsentEvent.objects.filter(subscriber__email=email, kind=ConsentEvent.Kind.REQUESTED).latest("at")
-    return f"/confirm/{links.confirm_token(asked.pk, now=timezone.now())}/"
+    return f"/confirm/{token_links.confirm_token(asked.pk, now=timezone.now())}/"
 
 
 @pytest.mark.parametrize("kind", KINDS)

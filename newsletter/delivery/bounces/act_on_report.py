@@ -19,7 +19,7 @@ from newsletter.delivery.bounces import match_delivery as tying
 from newsletter.delivery.bounces.bounce_storms import Guard
 from newsletter.delivery.bounces.when_to_suppress import is_dead
 from newsletter.models import Delivery, DeliveryEvent, Letter
-from subscriptions import lifecycle, links, suppression
+from subscriptions import lifecycle, suppression, token_links
 from subscriptions.models import Subscriber, Suppression
 
 log = logging.getLogger(__name__)
@@ -193,7 +193,7 @@ def _settle_doubt(event: DeliveryEvent, *, now: datetime) -> None:
 
 def _leaver(event: Event) -> Subscriber | None:
     """Return the reader who asked to unsubscribe by mail, by the token in the subject."""
-    return Subscriber.objects.filter(unsubscribe_hash=links.unsubscribe_hash(event.unsubscribe_token)).first()
+    return Subscriber.objects.filter(unsubscribe_hash=token_links.unsubscribe_hash(event.unsubscribe_token)).first()
 
 
 def _leave(reader: Subscriber, *, now: datetime) -> bool:

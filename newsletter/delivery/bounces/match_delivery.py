@@ -12,7 +12,7 @@ from typing import NamedTuple
 from newsletter.delivery.bounces import Event
 from newsletter.delivery.compose_message import delivery_of_bounce_address, delivery_of_message_id
 from newsletter.models import Delivery, DeliveryEvent
-from subscriptions import links
+from subscriptions import token_links
 from subscriptions.models import ConsentEvent, Notice, Subscriber
 
 PROVIDER = "provider"  # its webhook holds a secret of ours
@@ -48,7 +48,7 @@ def _delivery_of_token(event: Event, *, now: datetime) -> int | None:
     if not event.unsubscribe_hint:
         return None
     had = Delivery.objects.filter(
-        subscriber__unsubscribe_hash=links.unsubscribe_hash(event.unsubscribe_hint),
+        subscriber__unsubscribe_hash=token_links.unsubscribe_hash(event.unsubscribe_hint),
         state__in=[Delivery.State.SENT, Delivery.State.UNKNOWN],
     )
     named = delivery_of_message_id(event.message_id)

@@ -21,7 +21,7 @@ from django.db.models import Count, Min
 
 from newsletter.delivery.bounces import match_delivery
 from newsletter.models import Delivery, DeliveryEvent, Letter
-from subscriptions import lifecycle, links, suppression
+from subscriptions import lifecycle, suppression, token_links
 from subscriptions.addresses import parse_address
 from subscriptions.models import Subscriber, Suppression
 
@@ -192,7 +192,7 @@ def _mailed(letter: Letter, address: str) -> tuple[str, Delivery | None]:
     """The hash of the address a person named, or of the one the letter is about, and the last digest sent there."""
     if address.strip():
         try:
-            hashed: str | None = links.address_hash(parse_address(address).key)
+            hashed: str | None = token_links.address_hash(parse_address(address).key)
         except ValueError as error:
             raise JudgementError(f"This is no mail address: {error}") from error
     else:

@@ -27,7 +27,7 @@ from newsletter.celery import TimeIsUp
 from newsletter.delivery import webhooks
 from newsletter.editions import curator_mails, share_card_cache
 from newsletter.models import disk_full_error
-from newsletter.monitoring import reconcile
+from newsletter.monitoring import find_missing_digests
 from subscriptions import transactional_mails
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def work(stop: threading.Event, *, once: bool = False) -> None:
             next_tick = now + tick
             steps += [partial(step, now=now) for step in (tasks.score_if_due, tasks.keep_house, tasks.plan_due)]
             steps.append(partial(curator_mails.send_due, now=now, deadline=now + SLICE))
-            steps.append(partial(reconcile.reconcile_due, now=now, deadline=now + SLICE))
+            steps.append(partial(find_missing_digests.reconcile_due, now=now, deadline=now + SLICE))
             steps.append(partial(choose_key_sentences.keep_up, deadline=now + SLICE / 2))
             steps += [partial(search.keep_up, now=now, deadline=now + SLICE / 2)]
             steps += [partial(search.keep_queries, now=now, deadline=now + SLICE)]

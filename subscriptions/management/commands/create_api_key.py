@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from subscriptions import links
+from subscriptions import token_links
 from subscriptions.models import ApiKey
 
 log = logging.getLogger("subscriptions.audit")
@@ -33,7 +33,7 @@ class Command(BaseCommand):
         if not name.isprintable() or not 1 <= len(name) <= 80:
             raise CommandError("Give a name of 1 to 80 printable characters.")
         scopes = sorted(set(options["scope"] or [ApiKey.Scope.SUBSCRIBERS.value]))
-        key, key_hash = links.new_api_key()
+        key, key_hash = token_links.new_api_key()
         try:
             with transaction.atomic():
                 ApiKey.objects.create(name=name, key_hash=key_hash, scopes=scopes, created_at=timezone.now())

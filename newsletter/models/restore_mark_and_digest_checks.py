@@ -26,7 +26,7 @@ class HighWater(models.Model):
 
 
 class Reconciliation(models.Model):
-    """One look at the whole: who was due, what they got, what is missing. Written by monitoring.reconcile alone."""
+    """One look at the whole: who was due, what they got, what is missing. Written by find_missing_digests alone."""
 
     at = models.DateTimeField(db_index=True)
     days = models.PositiveSmallIntegerField(help_text=_("How many days it looked back."))

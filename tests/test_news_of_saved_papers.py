@@ -17,7 +17,7 @@ from newsletter.catalogue.sources.observed_paper import Observation
 from newsletter.delivery.claim_deliveries import claim_due
 from newsletter.delivery.compose_message import SCOPE, Composers
 from newsletter.models import Compiled, Delivery, Edition, LibraryEntry, Paper, Verdict
-from subscriptions import gdpr, links
+from subscriptions import gdpr, token_links
 from subscriptions.lifecycle import Origin
 from subscriptions.models import Subscriber
 from tests.builders import NOON, make_edition, make_paper, make_reader
@@ -102,7 +102,7 @@ def test_the_mail_has_the_lines_between_papers_and_foot_and_nobody_elses_mail_ch
     assert "Whales &amp; &lt;bread&gt;</a>" in html
     assert html.index("News of papers you saved") < html.index("Its code is out:") < html.index("You get this email")
     assert 'href="https://github.com/a/b"' in html
-    assert f"/d/{links.row_token(SCOPE, reader.deliveries.get().pk)}#news" in html
+    assert f"/d/{token_links.row_token(SCOPE, reader.deliveries.get().pk)}#news" in html
     assert "Its code is out: Trains\n    https://github.com/a/b" in text
     assert "News of papers" not in theirs["html"] + theirs["plain"]
     without = Compiled.objects.get(edition=edition).fragments
@@ -118,7 +118,7 @@ def test_one_tap_on_the_digests_page_turns_it_off_and_on(client: Client) -> None
     save(reader, gone)
     make_day()
     Delivery.objects.update(due_at=timezone.now())
-    url = f"/d/{links.row_token(SCOPE, reader.deliveries.get().pk)}"
+    url = f"/d/{token_links.row_token(SCOPE, reader.deliveries.get().pk)}"
     page = client.get(url).content.decode()
     assert "Withdrawn by its authors:" in page
     assert client.get(f"{url}/news").status_code == 303

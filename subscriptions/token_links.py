@@ -165,5 +165,8 @@ def _unsign(scope: str, token: str, *, now: datetime, max_age: timedelta) -> str
 
 
 def _signer(scope: str) -> Signer:
-    """One salt per scope: a token of one never passes for another. SECRET_KEY_FALLBACKS count."""
+    """One salt per scope: a token of one never passes for another. SECRET_KEY_FALLBACKS count.
+
+    Links in readers' mailboxes are signed with these salts: renaming this module must not change them.
+    """
     return Signer(salt=f"subscriptions.links.{scope}", sep="~")
