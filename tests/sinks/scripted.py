@@ -85,7 +85,6 @@ class ScriptedServer:
 
     async def _start(self) -> None:
         context = self.tls if self.implicit_tls else None
-        self._tasks: set[asyncio.Task[None]] = getattr(self, "_tasks", set())
         self._server = await asyncio.start_server(
             self._serve, "127.0.0.1", self.port, ssl=context, limit=1 << 20, reuse_address=True
         )
@@ -95,22 +94,22 @@ class ScriptedServer:
         self._server.close()
 
     async def _stop(self) -> None:
+        """End all conversations, also those of connections that were accepted this very moment."""
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.sleep(0)  # each begins before it ends, and so closes what it opened
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         self._server.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # for the transports to close
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         self.connections += 1
         try:
             await _Talk(self, reader, writer).run()
         except (_HangUp, ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
-            self._tasks.discard(task)
             writer.close()
 
     def rule_for(self, phase: str, line: str, *, accepted: int) -> Rule | None:
