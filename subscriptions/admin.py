@@ -27,6 +27,7 @@ from subscriptions.models import (
     ApiKey,
     ConsentEvent,
     Follow,
+    Interest,
     Notice,
     RefusedRequest,
     Subscriber,
@@ -69,7 +70,14 @@ class FollowInline(ReadOnly, TabularInline):  # type: ignore[misc]
     model = Follow
     extra = 0
     hide_title = True
-    fields = ("text", "stance", "at")
+    fields = ("text", "stance", "interest", "at")
+
+
+class InterestInline(ReadOnly, TabularInline):  # type: ignore[misc]
+    model = Interest
+    extra = 0
+    hide_title = True
+    fields = ("name", "is_on", "share", "unit")
 
 
 class ConsentInline(ReadOnly, TabularInline):  # type: ignore[misc]
@@ -172,7 +180,7 @@ class SubscriberAdmin(ShownFiltersOnly, ReadOnly, ModelAdmin):  # type: ignore[m
     ordering = ("-pk",)
     show_full_result_count = False
     list_per_page = 50
-    inlines = (PreferenceInline, FollowInline, ConsentInline, NoticeInline)
+    inlines = (PreferenceInline, InterestInline, FollowInline, ConsentInline, NoticeInline)
     exclude = ("unsubscribe_token", "unsubscribe_hash", "address_key", "weekdays")
     readonly_fields = ("days",)
     change_form_before_template = "admin/subscriptions/reader_panel.html"

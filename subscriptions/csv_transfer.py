@@ -16,19 +16,27 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError, transaction
 from django.db.models import Prefetch
 
-from subscriptions import follows, lifecycle, schedule, suppression, token_links
+from subscriptions import follows, lifecycle, suppression, token_links
 from subscriptions.addresses import Address, parse_address
 from subscriptions.csv_cells import plain_cell, safe_cell
+from subscriptions.csv_preferences import (
+    Refused,
+    interests_cell,
+    muted_from,
+    preferences_in,
+    told_interests,
+    topics_cell,
+)
 from subscriptions.lifecycle import ACTIVE
-from subscriptions.models import ConsentEvent, Follow, Subscriber, Suppression, Topic, TopicPreference
-from subscriptions.preferences import Preferences, follow_rows
+from subscriptions.models import ConsentEvent, Follow, InterestTopic, Subscriber, Suppression, Topic, TopicPreference
+from subscriptions.preferences import Preferences, follow_rows, store_interests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
 CHUNK = 1000
 REQUIRED = ("email", "confirmed_at", "consent_source")
-PREFERENCES = ("topics", "follows", *Preferences().columns)
+PREFERENCES = ("topics", "follows", "interests", *Preferences().columns)
 HISTORY = ("state", "left_at", "paused_until", "clicks_agreed_at", "suppressed_for")
 STATES = frozenset(Subscriber.State.values) - {Subscriber.State.PENDING, Subscriber.State.ERASED}
 COLUMNS = (*REQUIRED, *PREFERENCES, *HISTORY)
@@ -61,15 +69,12 @@ class _Row:
     source: str
     preferences: Preferences
     muted_from: dict[str, str]
+    interests: list[dict[str, Any]]  # as told
     state: str
     left_at: datetime | None
     paused_until: datetime | None
     clicks_agreed_at: datetime | None
     suppressed_for: str
-
-
-class _Refused(Exception):
-    """A line that is not imported; the message says why."""
 
 
 def import_readers(
@@ -97,10 +102,10 @@ def import_readers(
                 row = _parse(cells, line=line, topics=topics, now=now)
                 mark = int(row.address_hash[:16], 16)  # 8 bytes instead of an address: a million lines fit in memory
                 if mark in seen:
-                    raise _Refused("twice in this file")
+                    raise Refused("twice in this file")
                 seen.add(mark)
                 rows.append(row)
-            except _Refused as refused:
+            except Refused as refused:
                 _refuse(tally, on_refusal, line=line, email=cells.get("email", ""), reason=str(refused))
         welcome_due_at = now if are_welcomed else None
         refused_rows = _store(
@@ -141,19 +146,19 @@ def _parse(cells: dict[str, str], *, line: int, topics: dict[str, int], now: dat
     try:
         address = parse_address(cells.get("email", ""))
     except ValueError as error:
-        raise _Refused(f"address: {error}") from None
+        raise Refused(f"address: {error}") from None
     state = cells.get("state") or Subscriber.State.CONFIRMED
     if state not in STATES:
-        raise _Refused("state: not a reader there, nor somebody who left")
+        raise Refused("state: not a reader there, nor somebody who left")
     is_reader = state in ACTIVE
     if is_reader and not cells.get("consent_source"):
-        raise _Refused("consent_source is empty: where did they agree?")
+        raise Refused("consent_source is empty: where did they agree?")
     confirmed_at = _moment(cells, "confirmed_at", now=now) if is_reader or cells.get("confirmed_at") else None
     reason = cells.get("suppressed_for", "") or (Suppression.Reason.ADMIN if state == "suppressed" else "")
     if reason and reason not in Suppression.Reason.values:
-        raise _Refused(f"suppressed_for: not one of {', '.join(Suppression.Reason.values)}")
+        raise Refused(f"suppressed_for: not one of {', '.join(Suppression.Reason.values)}")
     if state == Subscriber.State.PAUSED and not cells.get("paused_until"):
-        raise _Refused("paused_until is empty: until when?")
+        raise Refused("paused_until is empty: until when?")
     left_at = _moment(cells, "left_at", now=now) if cells.get("left_at") else now
     return _Row(
         line=line,
@@ -161,8 +166,9 @@ def _parse(cells: dict[str, str], *, line: int, topics: dict[str, int], now: dat
         address_hash=token_links.address_hash(address.key),
         confirmed_at=confirmed_at,
         source=cells.get("consent_source", "")[:300],
-        preferences=_preferences(cells, topics=topics),
-        muted_from=dict(_muted_from(word) for word in cells.get("topics", "").split()),
+        preferences=preferences_in(cells, topics=topics),
+        muted_from=muted_from(cells.get("topics", "")),
+        interests=told_interests(cells.get("interests", "")),
         state=state,
         left_at=None if is_reader else left_at,
         paused_until=_moment(cells, "paused_until", now=None) if cells.get("paused_until") else None,
@@ -176,79 +182,14 @@ def _moment(cells: dict[str, str], name: str, *, now: datetime | None) -> dateti
     try:
         moment = datetime.fromisoformat(cells.get(name, ""))
     except ValueError:
-        raise _Refused(f"{name} is not a date and time such as 2026-03-18T09:30:00+01:00") from None
+        raise Refused(f"{name} is not a date and time such as 2026-03-18T09:30:00+01:00") from None
     if moment.tzinfo is None:
-        raise _Refused(f"{name} has no time zone")
+        raise Refused(f"{name} has no time zone")
     if moment.year < 1970:
-        raise _Refused(f"{name} lies before 1970")
+        raise Refused(f"{name} lies before 1970")
     if now is not None and moment > now:
-        raise _Refused(f"{name} lies in the future")
+        raise Refused(f"{name} lies in the future")
     return moment
-
-
-def _preferences(cells: dict[str, str], *, topics: dict[str, int]) -> Preferences:
-    base = Preferences()
-    preferences = Preferences(
-        cadence=cells.get("cadence") or base.cadence,
-        time_zone=cells.get("time_zone") or base.time_zone,
-        language=(cells.get("language") or base.language)[:8],
-        hour=_number(cells, "hour", base.hour, (0, 23)),
-        weekdays=_number(cells, "weekdays", base.weekdays, (1, 127)),
-        max_papers=_number(cells, "max_papers", base.max_papers, (1, 50)),
-        thin_policy=_choice(cells, "thin_policy", base.thin_policy, Subscriber.ThinPolicy.values),
-        mail_format=_choice(cells, "mail_format", base.mail_format, Subscriber.MailFormat.values),
-        wants_outside=_choice(cells, "wants_outside", str(base.wants_outside), ["True", "False"]) == "True",
-        wants_news=_choice(cells, "wants_news", str(base.wants_news), ["True", "False"]) == "True",
-        stances=dict(_stance(word) for word in cells.get("topics", "").split()),
-        follows=_follows(cells.get("follows", "")),
-    )
-    if preferences.cadence not in Subscriber.Cadence.values:
-        raise _Refused(f"cadence: not one of {', '.join(Subscriber.Cadence.values)}")
-    if not schedule.is_zone(preferences.time_zone):
-        raise _Refused("time_zone is not an IANA name such as Europe/Berlin")
-    for slug, stance in preferences.stances.items():
-        if slug not in topics:
-            raise _Refused(f"topics: no topic {slug!r}")
-        if stance not in TopicPreference.Stance.values:
-            raise _Refused(f"topics: {stance!r} is not one of {', '.join(TopicPreference.Stance.values)}")
-    return preferences
-
-
-def _follows(cell: str) -> dict[str, str]:
-    try:
-        return follows.from_cell(cell)
-    except ValueError as error:
-        raise _Refused(f"follows: {error}") from None
-
-
-def _stance(word: str) -> tuple[str, str]:
-    slug, stance, *_rest = [*word.split(":"), ""]
-    return slug, stance or TopicPreference.Stance.FOLLOW
-
-
-def _muted_from(word: str) -> tuple[str, str]:
-    """The stance to restore when a one-tap mute is undone: the third part of ``slug:mute:follow``."""
-    slug, _stance, before, *_rest = [*word.split(":"), "", ""]
-    if before and before not in TopicPreference.Stance.values:
-        raise _Refused(f"topics: {before!r} is not one of {', '.join(TopicPreference.Stance.values)}")
-    return slug, before
-
-
-def _choice(cells: dict[str, str], name: str, default: str, choices: Sequence[str]) -> str:
-    chosen = cells.get(name) or default
-    if chosen not in choices:
-        raise _Refused(f"{name}: not one of {', '.join(choices)}")
-    return chosen
-
-
-def _number(cells: dict[str, str], name: str, default: int, bounds: tuple[int, int]) -> int:
-    text = cells.get(name, "")
-    if not text:
-        return default
-    low, high = bounds
-    if not (text.isascii() and text.isdigit() and len(text) <= 3 and low <= int(text) <= high):
-        raise _Refused(f"{name} is not a number from {low} to {high}")
-    return int(text)
 
 
 def _store(
@@ -307,6 +248,10 @@ def _insert(
         for reader, row in zip(readers, rows, strict=True)
         for one in follow_rows(reader, row.preferences.follows, now=now)
     )
+    for reader, row in zip(readers, rows, strict=True):
+        if row.preferences.interests:
+            store_interests(reader, row.preferences.interests, now=now)
+            _restore_muted(reader, row.interests)
     ConsentEvent.objects.bulk_create(
         ConsentEvent(
             subscriber=reader,
@@ -324,6 +269,13 @@ def _insert(
             suppression.bar_address(
                 row.address_hash, reason=row.suppressed_for, source="import", now=row.left_at or now
             )
+
+
+def _restore_muted(reader: Subscriber, interests: Iterable[dict[str, Any]]) -> None:
+    for one in interests:
+        for slug, before in muted_from(one.get("topics", "")).items():
+            rows = InterestTopic.objects.filter(interest__subscriber=reader, interest__name=one["name"])
+            rows.filter(topic__slug=slug).update(muted_from=before)
 
 
 def _reader(row: _Row, *, now: datetime, welcome_due_at: datetime | None) -> Subscriber:
@@ -363,7 +315,13 @@ def export_lines(*, states: Iterable[str]) -> Iterator[list[str]]:
     readers = (
         Subscriber.objects.filter(state__in=list(states), email__isnull=False)
         .order_by("pk")
-        .prefetch_related("preferences__topic", "follows", Prefetch("consent_events", consents, to_attr="consents"))
+        .prefetch_related(
+            "preferences__topic",
+            "follows",
+            "interests__topics__topic",
+            "interests__follows",
+            Prefetch("consent_events", consents, to_attr="consents"),
+        )
     )
     after = 0
     while chunk := list(readers.filter(pk__gt=after)[:CHUNK]):
@@ -382,11 +340,9 @@ def _cells(reader: Any, *, reason: str) -> Iterator[str]:
     yield reader.email
     yield _iso(reader.confirmed_at)
     yield (last.source_url or last.method) if last else ""
-    yield " ".join(
-        f"{one.topic.slug}:{one.stance}" + (f":{one.muted_from}" if one.muted_from else "")
-        for one in reader.preferences.all()
-    )
-    yield follows.as_cell({one.text: one.stance for one in reader.follows.all()})
+    yield topics_cell(reader.preferences.all())
+    yield follows.as_cell({one.text: one.stance for one in reader.follows.all() if one.interest_id is None})
+    yield interests_cell(reader)
     for name in Preferences().columns:
         yield str(getattr(reader, name))
     yield reader.state

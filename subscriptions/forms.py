@@ -361,7 +361,7 @@ class PreferencesForm(RhythmForm):
 
     @property
     def seen_now(self) -> str:
-        return mark_of(replace(self.before, follows={}))  # the form does not hold them
+        return mark_of(replace(self.before, follows={}, interests=()))  # the form does not hold them
 
     def clean(self) -> dict[str, Any]:
         """Refuse to overwrite what was saved since the page was opened, unless it is the same."""

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from subscriptions import csv_cells, csv_transfer, gdpr, suppression
-from subscriptions.models import ConsentEvent, Subscriber, Suppression
+from subscriptions.models import ConsentEvent, InterestTopic, Subscriber, Suppression
 from subscriptions.preferences import follow_key
 from tests.builders import NOON, make_reader, make_topic
 
@@ -185,8 +186,12 @@ def everything_carried() -> list[dict[str, Any]]:
         row = {name: value for name, value in vars(reader).items() if name[0] != "_" and name not in skipped}
         stances = reader.preferences.values_list("topic__slug", "stance", "muted_from").order_by("topic__slug")
         barred = Suppression.objects.filter(address_hash=reader.address_hash).values_list("reason", flat=True)
-        follows = reader.follows.values_list("text", "key", "stance")
+        follows = reader.follows.values_list("text", "key", "stance", "interest__name")
+        interests = reader.interests.values_list("name", "is_first", "is_on", "share", "unit", "position")
+        named = InterestTopic.objects.filter(interest__subscriber=reader).order_by("interest__name", "topic__slug")
         rows.append(row | {"stances": list(stances), "barred": list(barred), "follows": list(follows)})
+        rows[-1]["interests"] = list(interests)
+        rows[-1]["named"] = list(named.values_list("interest__name", "topic__slug", "stance", "muted_from"))
     return rows
 
 
@@ -202,6 +207,11 @@ def test_export_and_import_are_the_identity_for_every_wish_and_state() -> None:
     reader.preferences.create(topic=make_topic("robotics"), stance="more")
     for query, stance in (('author:"Nora Quist"', "follow"), ("-image planners", "follow"), ("gripper", "not")):
         reader.follows.create(text=query, key=follow_key(query), stance=stance, at=NOON)
+    reader.interests.create(name="Thèse, 2e partie", is_first=True, share=60)
+    named = reader.interests.create(name='"Lehre": =1+1', position=1, is_on=False, share=3, unit="papers")
+    named.topics.create(topic=make_topic("vision"), stance="mute", muted_from="follow")
+    named.topics.create(topic=make_topic("speech-audio"), stance="more")
+    reader.follows.create(text="lectures", key=follow_key("lectures"), at=NOON, interest=named)
     make_reader("paused@example.net", state="paused", paused_until=NOON + timedelta(days=9), next_due_at=None, **odd)
     make_reader("left@example.net", state="unsubscribed", **left, **odd)
     make_reader("never@example.net", state="unsubscribed", confirmed_at=None, **left)
@@ -241,6 +251,42 @@ def test_follows_that_cannot_be_read_are_refused_with_the_reason(cell: str, why:
     assert why in refusal.reason
 
 
+FIRST = '{"name": "thesis", "is_first": true}'
+
+
+@pytest.mark.parametrize(
+    ("cell", "why"),
+    [
+        ("thesis", "not a JSON list"),
+        ('["thesis", "teaching"]', "not a JSON list"),
+        (f"[{FIRST}]", "Name two at least"),
+        ('[{"name": "thesis"}, {"name": "teaching"}]', "one of them the first"),
+        (f'[{FIRST}, {{"name": "Thesis"}}]', "same name"),
+        (f'[{FIRST}, {{"name": " "}}]', "Give a name"),
+        (f'[{FIRST}, {{"name": 7}}]', "Give a name"),
+        (f'[{FIRST}, {{"name": "a\\u202eb"}}]', "Give a name"),
+        (f'[{FIRST}, {{"name": "teaching", "share": 0}}]', "Give a share"),
+        (f'[{FIRST}, {{"name": "teaching", "share": true}}]', "Give a share"),
+        (f'[{FIRST}, {{"name": "teaching", "unit": "pages"}}]', "Give a share"),
+        ('[{"name": "a", "is_first": true, "share": 60}, {"name": "b", "share": 60}]', "more than 100"),
+        ('[{"name": "a", "is_first": true, "is_on": false}, {"name": "b", "is_on": false}]', "switched on"),
+        (f'[{FIRST}, {{"name": "teaching", "topics": "alchemy"}}]', "no topic 'alchemy'"),
+        (f'[{FIRST}, {{"name": "teaching", "topics": ["vision"]}}]', "topics is not text"),
+        (f'[{FIRST}, {{"name": "teaching", "follows": {{"a": "love"}}}}]', "not one of follow, not"),
+        (json.dumps([{"name": f"n{number}", "is_first": not number} for number in range(9)]), "are the most"),
+    ],
+)
+def test_interests_that_cannot_be_read_are_refused_with_the_reason(cell: str, why: str) -> None:
+    quoted = cell.replace('"', '""')
+    header = "email,confirmed_at,consent_source,interests"
+    good = f'[{FIRST}, {{"name": "teaching"}}]'.replace('"', '""')
+    tally, refused = run(f'a@example.net,{PROOF},"{quoted}"', f'b@example.net,{PROOF},"{good}"', header=header)
+    assert tally.imported == 1
+    (refusal,) = refused
+    assert why in refusal.reason
+    assert list(Subscriber.objects.get().interests.values_list("name", flat=True)) == ["thesis", "teaching"]
+
+
 def test_empty_cells_and_lines_of_commas_are_no_refusal_and_the_language_is_the_sites(settings: Any) -> None:
     settings.LANGUAGE_CODE = "de"
     tally, refused = run(f"a@example.net,{PROOF},", ",,,,", "  , ,", header="email,confirmed_at,consent_source,state")
@@ -251,7 +297,7 @@ def test_empty_cells_and_lines_of_commas_are_no_refusal_and_the_language_is_the_
 def test_an_export_reads_readers_in_chunks(django_assert_max_num_queries: Any) -> None:
     for _ in range(20):
         make_reader(follows=("vision",))
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(8):
         assert len(list(csv_transfer.export_lines(states=["confirmed"]))) == 21
 
 

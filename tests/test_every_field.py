@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,8 +13,8 @@ from django.core.serializers.json import DjangoJSONEncoder
 from newsletter.monitoring.reader_history import history_of
 from subscriptions import csv_transfer, gdpr, lifecycle
 from subscriptions.lifecycle import Origin
-from subscriptions.models import Subscriber, TopicPreference
-from subscriptions.preferences import Preferences, preferences_of
+from subscriptions.models import Follow, Interest, InterestTopic, Subscriber, TopicPreference
+from subscriptions.preferences import ELSEWHERE, NamedInterest, Preferences, preferences_of
 from tests.builders import NOON, make_reader, make_topic
 
 pytestmark = pytest.mark.django_db
@@ -48,23 +48,40 @@ OTHER: dict[str, Any] = {
     "cadence": "weekly", "weekdays": 1, "hour": 3, "time_zone": "Asia/Tokyo", "max_papers": 3, "thin_policy": "hold",
     "wants_outside": False, "wants_news": False, "mail_format": "text", "language": "de", "stances": {"vision": "more"},
     "follows": {"planners": "not"},
+    "interests": (
+        NamedInterest("thesis", is_first=True, share=60),
+        NamedInterest("teaching", is_on=False, share=4, unit="papers", stances={"vision": "more"},
+                      follows={"lectures": "follow"}),
+    ),
 }  # fmt: skip
+NAMED = [field.name for field in Interest._meta.concrete_fields]
+NOT_TOLD = {"id", "subscriber", "position"}  # keys, and the order of the list
+
+
+def told(wish: Any) -> Any:
+    """A wish as the consent record holds it."""
+    return [asdict(one) for one in wish] if isinstance(wish, tuple) else wish
 
 
 def full_reader() -> Subscriber:
-    over: dict[str, Any] = {name: value for name, value in OTHER.items() if name not in {"stances", "follows"}}
+    over: dict[str, Any] = {name: value for name, value in OTHER.items() if name not in ELSEWHERE}
     over |= {"clicks_agreed_at": NOON, "welcome_due_at": NOON, "paused_until": NOON + timedelta(days=3)}
     over |= {"next_on": NOON.date(), "left_at": NOON}
     reader = make_reader("alice@lovelace.example", **over)
     reader.preferences.create(topic=make_topic("vision"), stance="mute", muted_from="more")
     reader.follows.create(text="planners", key="k", stance="not", at=NOON)
+    reader.interests.create(name="thesis", is_first=True, share=60)
+    named = reader.interests.create(name="teaching", position=1, is_on=False, share=4, unit="papers")
+    named.topics.create(topic=make_topic("vision"), stance="mute", muted_from="more")
+    reader.follows.create(text="lectures", key="l", stance="follow", at=NOON, interest=named)
     return reader
 
 
 def test_every_wish_is_a_column_of_the_reader_and_in_this_list() -> None:
     names = {one.name for one in fields(Preferences)}
     assert names == set(OTHER)
-    assert names - {"stances", "follows"} <= set(READER)
+    assert names - ELSEWHERE <= set(READER)
+    assert {one.name for one in fields(NamedInterest)} == {*NAMED, "stances", "follows"} - NOT_TOLD
 
 
 @pytest.mark.parametrize("field", READER)
@@ -86,6 +103,12 @@ def test_every_column_of_the_file_is_written_and_read() -> None:
     assert row["topics"] == "vision:mute:more", "every field of a stance that is not a key"
     assert set(STANCE) == {"id", "subscriber", "topic", "stance", "muted_from"}
     assert json.loads(row["follows"]) == {"planners": "not"}
+    told = json.loads(row["interests"])
+    assert [one["name"] for one in told] == ["thesis", "teaching"]
+    assert set(told[1]) == {*NAMED, "topics", "follows"} - NOT_TOLD
+    assert told[1]["topics"] == "vision:mute:more"
+    assert {one.name for one in InterestTopic._meta.concrete_fields} == {"interest"} | set(STANCE) - {"subscriber"}
+    assert told[1]["follows"] == {"lectures": "follow"}
 
 
 @pytest.mark.parametrize("field", READER)
@@ -95,8 +118,12 @@ def test_every_field_is_in_the_readers_own_export_or_is_a_key(field: str) -> Non
     assert (column in data["subscriber"]) != (field in SECRET)
     (stance,) = data["topicpreference"]
     assert (stance["topic"], stance["stance"], stance["muted_from"]) == (make_topic("vision").name, "mute", "more")
-    (follow,) = data["follow"]
+    follow, other = data["follow"]
     assert (follow["text"], follow["stance"], follow["at"]) == ("planners", "not", NOON)
+    assert (other["text"], other["interest"]) == ("lectures", "teaching")
+    _first, named = data["interest"]
+    assert (named["name"], named["share"], named["unit"], named["is_on"]) == ("teaching", 4, "papers", False)
+    assert named["topics"] == [{"topic": make_topic("vision").name, "stance": "mute", "muted_from": "more"}]
     json.dumps(data, cls=DjangoJSONEncoder)
 
 
@@ -114,6 +141,9 @@ def test_every_field_is_erased_or_says_why_it_stays(field: str) -> None:
         assert before not in (None, ""), "the reader of this test had it"
     assert not reader.preferences.exists()
     assert not reader.follows.exists()
+    assert not Interest.objects.exists()
+    assert not InterestTopic.objects.exists()
+    assert not Follow.objects.exists()
 
 
 @pytest.mark.parametrize("wish", sorted(OTHER))
@@ -122,6 +152,8 @@ def test_every_wish_that_changes_is_on_record_and_in_the_history(wish: str) -> N
     reader = make_reader()
     preferences = replace(preferences_of(reader), **{wish: OTHER[wish]})
     assert lifecycle.change(reader, preferences=preferences, now=NOON, method="test", origin=Origin())
-    assert reader.consent_events.get().detail["wishes"][wish] == OTHER[wish]
+    assert reader.consent_events.get().detail["wishes"][wish] == told(OTHER[wish])
+    reader.refresh_from_db()
+    assert getattr(preferences_of(reader), wish) == OTHER[wish]
     (line,) = [line for line in history_of(reader) if line.subject == "consent"]
     assert line.what == "changed preferences"

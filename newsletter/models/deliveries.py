@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from newsletter.models.editions import Edition, EditionItem
 from newsletter.models.papers import Paper
-from subscriptions.models import Subscriber
+from subscriptions.models import Interest, Subscriber
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -208,11 +208,23 @@ class Verdict(models.Model):
     paper = models.ForeignKey(Paper, on_delete=models.CASCADE, related_name="verdicts")
     value = models.SmallIntegerField(help_text=_("+1 more like this, -1 less."))
     at = models.DateTimeField()
+    interest = models.ForeignKey(
+        Interest,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        help_text=_("Empty: the reader's only or first."),
+    )
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["subscriber", "paper"], name="one_verdict_per_reader_and_paper"),
             models.CheckConstraint(name="verdict_is_up_or_down", condition=Q(value__in=[-1, 1])),
+        ]
+        indexes = [
+            models.Index(fields=["interest"], condition=Q(interest__isnull=False), name="verdicts_by_interest"),
         ]
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from newsletter.models.papers import Paper
-from subscriptions.models import Subscriber
+from subscriptions.models import Interest, Subscriber
 
 
 class LibraryEntry(models.Model):
@@ -31,6 +31,15 @@ class LibraryEntry(models.Model):
     source = models.CharField(max_length=8, choices=Source)
     note = models.TextField(blank=True, help_text=_("What the reader wrote about it."))
     at = models.DateTimeField()
+    interest = models.ForeignKey(
+        Interest,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        help_text=_("Empty: the reader's only or first."),
+    )
 
     class Meta:
         verbose_name_plural = "library entries"
@@ -41,7 +50,10 @@ class LibraryEntry(models.Model):
                 name="library_source_is_known", condition=Q(source__in=["uploaded", "saved", "zotero", "orcid"])
             ),
         ]
-        indexes = [models.Index(fields=["subscriber", "-at", "-id"], name="library_of_a_reader")]
+        indexes = [
+            models.Index(fields=["subscriber", "-at", "-id"], name="library_of_a_reader"),
+            models.Index(fields=["interest"], condition=Q(interest__isnull=False), name="library_by_interest"),
+        ]
 
     def __str__(self) -> str:
         return self.shown_title

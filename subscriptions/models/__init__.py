@@ -6,6 +6,7 @@ In: forms and lifecycle. Out: rows that the pipeline reads.
 from subscriptions.models.api_keys import ApiKey, ApiKeyQuerySet, may_sign_up
 from subscriptions.models.catch_ups import CatchUp
 from subscriptions.models.consent import ConsentEvent
+from subscriptions.models.interests import Interest, InterestTopic
 from subscriptions.models.notices import Notice
 from subscriptions.models.rate_limits import Allowance, RefusedRequest
 from subscriptions.models.subscribers import (
@@ -29,6 +30,8 @@ __all__ = [
     "CatchUp",
     "ConsentEvent",
     "Follow",
+    "Interest",
+    "InterestTopic",
     "Notice",
     "RefusedRequest",
     "Subscriber",

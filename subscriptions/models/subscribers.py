@@ -181,6 +181,15 @@ class Follow(models.Model):
     key = models.CharField(max_length=32, help_text=_("The key of the query's normalised form."))
     stance = models.CharField(max_length=6, choices=Stance, default=Stance.FOLLOW)
     at = models.DateTimeField()
+    interest = models.ForeignKey(
+        "subscriptions.Interest",
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="follows",
+        db_index=False,
+        help_text=_("Empty: the reader's only or first."),
+    )
 
     class Meta:
         ordering = ["pk"]
@@ -188,7 +197,10 @@ class Follow(models.Model):
             models.UniqueConstraint(fields=["subscriber", "key"], name="one_follow_per_reader_and_query"),
             models.CheckConstraint(name="follow_stance_is_known", condition=Q(stance__in=["follow", "not"])),
         ]
-        indexes = [models.Index(fields=["key"], name="follows_by_query")]
+        indexes = [
+            models.Index(fields=["key"], name="follows_by_query"),
+            models.Index(fields=["interest"], condition=Q(interest__isnull=False), name="follows_by_interest"),
+        ]
 
     def __str__(self) -> str:
         return self.text
