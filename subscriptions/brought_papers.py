@@ -1,7 +1,8 @@
 """Papers that somebody brings while signing up: read at once, kept with the request, in the library once confirmed.
 
-In: a pasted list or a file. Out: plain values in the consent record, later rows elsewhere. What papers are is known to
-the functions that READ_LIBRARY and KEEP_LIBRARY name.
+In: a pasted list or a file. Out: plain values in the consent record, or, for an address that is subscribed already, on
+the mail that says so; later rows elsewhere. What papers are is known to the functions that READ_LIBRARY and
+KEEP_LIBRARY name.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from subscriptions.models import ConsentEvent, Subscriber
+from subscriptions.follows import told_already
+from subscriptions.lifecycle import ACTIVE
+from subscriptions.models import ConsentEvent, Notice, Subscriber
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from subscriptions.addresses import Address
 
 SHOWN = 5
+OFFERED = 500  # papers on one mail
 
 
 class BroughtPapersForm(forms.Form):
@@ -43,11 +47,41 @@ class BroughtPapersForm(forms.Form):
 
 
 def attach(library: Mapping[str, Any], *, address: Address, now: datetime) -> None:
-    """Keep what was brought with the request of this very moment, if one was recorded."""
-    asked = ConsentEvent.objects.filter(subscriber__address_key=address.key, kind=ConsentEvent.Kind.REQUESTED, at=now)
-    if library and (newest := asked.order_by("pk").last()):
+    """Keep what was brought with the request of this very moment; for a reader, with the mail they were sent."""
+    reader = Subscriber.objects.filter(address_key=address.key).first() if library else None
+    if reader is None:
+        return
+    if reader.state in ACTIVE:
+        _offer(reader, library, now=now)
+    elif newest := reader.consent_events.filter(kind=ConsentEvent.Kind.REQUESTED, at=now).order_by("pk").last():
         newest.detail["library"] = library
         newest.save(update_fields=["detail"])
+
+
+def _offer(reader: Subscriber, library: Mapping[str, Any], *, now: datetime) -> None:
+    """Add papers to the mail that told the reader that they are subscribed: its link leads to the offer."""
+    newest = told_already(reader, now=now).first()
+    if newest is not None:
+        known = newest.context.get("library", {}).get("entries", [])
+        entries = [*known, *(entry for entry in library["entries"] if entry not in known)]
+        kept = {"entries": entries[:OFFERED], "refused": library["refused"]}
+        Notice.objects.filter(pk=newest.pk).update(context=newest.context | {"library": kept})
+
+
+def offered(reader: Subscriber, *, now: datetime) -> dict[str, Any]:
+    """Papers that somebody brought with this reader's address, the newest; empty for none.
+
+    A stranger may have typed the address: they wait on the mail that was sent, until the reader takes them.
+    """
+    contexts = told_already(reader, now=now).filter(context__has_key="library").values_list("context", flat=True)
+    return next((dict(context["library"]) for context in contexts[:1]), {})
+
+
+def drop_offer(reader: Subscriber) -> None:
+    """Forget the papers that wait on mails to this reader."""
+    for notice in reader.notices.filter(kind=Notice.Kind.ALREADY, context__has_key="library"):
+        del notice.context["library"]
+        notice.save(update_fields=["context"])
 
 
 def asked_for(asked: ConsentEvent) -> dict[str, Any]:

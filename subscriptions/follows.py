@@ -94,7 +94,7 @@ def preview(query: str) -> Any:
 
 def offer(reader: Subscriber, follows: Mapping[str, str], *, now: datetime) -> None:
     """Add queries to the mail that told the reader that they are subscribed: its link leads to the offer."""
-    newest = _told_already(reader, now=now).first()
+    newest = told_already(reader, now=now).first()
     if newest is not None and follows:
         kept = list((newest.context.get("follows", {}) | dict(follows)).items())[-OFFERED:]
         Notice.objects.filter(pk=newest.pk).update(context=newest.context | {"follows": dict(kept)})
@@ -105,12 +105,13 @@ def offered(reader: Subscriber, *, now: datetime) -> list[str]:
 
     A stranger may have typed the address: they wait on the mail that was sent, until the reader takes them.
     """
-    asked = _told_already(reader, now=now).values_list("context", flat=True)
+    asked = told_already(reader, now=now).values_list("context", flat=True)
     known = set(reader.follows.values_list("text", flat=True))
     every = dict.fromkeys(query for context in asked for query in context.get("follows", {}))
     return [query for query in every if query not in known]
 
 
-def _told_already(reader: Subscriber, *, now: datetime) -> QuerySet[Notice]:
+def told_already(reader: Subscriber, *, now: datetime) -> QuerySet[Notice]:
+    """The mails by which a reader can still learn that somebody signed up with their address, newest first."""
     since = now - timedelta(hours=token_links.MANAGE_HOURS)
     return reader.notices.filter(kind=Notice.Kind.ALREADY, created_at__gt=since).order_by("-created_at", "-pk")

@@ -241,6 +241,7 @@ def build_notice(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
         "privacy_url": token_links.privacy_url(),
         "confirm_hours": token_links.CONFIRM_HOURS,
         "manage_hours": token_links.MANAGE_HOURS,
+        "has_offers": bool(notice.context.keys() & {"follows", "library"}),
         **_links_of(notice, now=now),
     }
     with translation.override(notice.context.get("language") or reader.language):

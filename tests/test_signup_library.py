@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -14,7 +15,8 @@ from newsletter.interests import signup_library
 from newsletter.models import Edition, LibraryEntry
 from subscriptions import token_links
 from subscriptions.forms import SignupForm
-from subscriptions.models import ConsentEvent
+from subscriptions.models import ConsentEvent, Notice, Subscriber
+from subscriptions.transactional_mails import build_notice
 from tests.builders import assign, make_edition, make_paper, make_reader
 
 pytestmark = pytest.mark.django_db
@@ -69,11 +71,41 @@ def test_who_unticks_the_papers_gets_none_and_nothing_is_kept(client: Client) ->
     assert not any("library" in event.detail for event in ConsentEvent.objects.all())
 
 
-def test_a_stranger_brings_nothing_to_a_reader(client: Client) -> None:
+def preferences_of(reader: Subscriber) -> str:
+    return f"/preferences/{token_links.manage_token(reader, now=timezone.now())}/"
+
+
+def test_what_is_brought_with_a_readers_address_waits_until_they_take_it(client: Client) -> None:
     reader = make_reader()
     sign_up(client, email=str(reader.email), references=WHALES)
+    sign_up(client, email=str(reader.email), references=f"{WHALES}@misc{{x, title={{Songs of the wren}}}}")
     assert not LibraryEntry.objects.exists()
-    assert not ConsentEvent.objects.filter(detail__icontains="whales").exists()
+    notice = Notice.objects.get(kind=Notice.Kind.ALREADY)
+    assert "waits on your preferences page" in str(build_notice(notice, now=timezone.now()).body)
+    page = client.get(preferences_of(reader)).content.decode()
+    assert "Put 7 papers into my library" in page, "both, each paper once"
+    assert "Songs of whales, part 0" in page
+    client.post(preferences_of(reader), {"action": "take-papers"})
+    assert reader.library.count() == 7
+    assert "into my library" not in client.get(preferences_of(reader)).content.decode()
+    assert not Notice.objects.filter(context__icontains="whales").exists(), "kept once"
+
+
+def test_a_reader_discards_what_a_stranger_brought_and_others_see_nothing_of_it(client: Client) -> None:
+    reader, other = make_reader(), make_reader()
+    sign_up(client, email=str(reader.email), references=WHALES)
+    assert "into my library" not in client.get(preferences_of(other)).content.decode()
+    client.post(preferences_of(reader), {"action": "drop-papers"})
+    client.post(preferences_of(reader), {"action": "take-papers"})
+    assert not LibraryEntry.objects.exists()
+    assert not Notice.objects.filter(context__icontains="whales").exists()
+
+
+def test_papers_stop_waiting_when_the_link_they_lie_behind_is_over(client: Client) -> None:
+    reader = make_reader()
+    sign_up(client, email=str(reader.email), references=WHALES)
+    Notice.objects.update(created_at=timezone.now() - timedelta(hours=token_links.MANAGE_HOURS + 1))
+    assert "into my library" not in client.get(preferences_of(reader)).content.decode()
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from subscriptions import (
     address_change,
+    brought_papers,
     catch_up,
     click_consent,
     follows,
@@ -140,6 +141,7 @@ def _preferences_page(request: HttpRequest, reader: Subscriber, **over: Any) -> 
         "errors": errors_of(*shown.values()),
         "follows": reader.follows.all(),
         "offered": follows.offered(reader, now=timezone.now()),
+        **brought_papers.told(brought_papers.offered(reader, now=timezone.now())),
         "preview": follows.preview(tried),
         "next_digest": next_digest_of(reader),
         "paused_until": local_time(reader.paused_until, reader),
@@ -193,6 +195,19 @@ def _unfollow(request: HttpRequest, reader: Subscriber) -> HttpResponse:
     wanted = replace(before, follows={query: stance for query, stance in before.follows.items() if query != text})
     lifecycle.change(reader, preferences=wanted, **_act(request))
     return see_other(request.path, query="saved=unfollow#follows")
+
+
+def _take_papers(request: HttpRequest, reader: Subscriber) -> HttpResponse:
+    """Put the papers that were brought with the reader's address into their library."""
+    with transaction.atomic():
+        brought_papers.keep(reader, brought_papers.offered(reader, now=timezone.now()), now=timezone.now())
+        brought_papers.drop_offer(reader)
+    return see_other(request.path, query="saved=papers")
+
+
+def _drop_papers(request: HttpRequest, reader: Subscriber) -> HttpResponse:
+    brought_papers.drop_offer(reader)
+    return see_other(request.path, query="saved=no-papers")
 
 
 def _pause(request: HttpRequest, reader: Subscriber) -> HttpResponse:
@@ -262,6 +277,8 @@ _ACTIONS = {
     "follow": _follow,
     "leave-out": _follow,
     "unfollow": _unfollow,
+    "take-papers": _take_papers,
+    "drop-papers": _drop_papers,
     "pause": _pause,
     "resume": _resume,
     "catch-up": _catch_up,
