@@ -22,6 +22,7 @@ from newsletter.delivery import restore_detection as high_water
 from newsletter.delivery import sending_rate
 from newsletter.models import Claim, Delivery, DomainHold, Edition, Stream
 from subscriptions import schedule
+from subscriptions.in_long_list_lookup import Keys
 from subscriptions.models import Subscriber, Suppression, TopicPreference
 
 STREAM = "digest"
@@ -81,7 +82,7 @@ def claim_due(*, token: str, limit: int, now: datetime) -> list[Claimed] | None:
         if not pks:
             return None
         keep_alive(token=token, now=now)
-        Delivery.objects.filter(pk__any_of=pks, state__in=OWED).update(
+        Delivery.objects.filter(pk__any_of=Keys(pks), state__in=OWED).update(
             state=State.CLAIMED, claim=token, not_before=None
         )
         skip_unmailable(pks, now=now)
@@ -101,7 +102,7 @@ def may_confirm(*, now: datetime) -> bool:
 
 def _load(pks: Sequence[int], *, token: str) -> list[Claimed]:
     """Those of the rows that are ours, in the order given: the one that is owed longest first."""
-    ours = Delivery.objects.filter(pk__any_of=pks, state=State.CLAIMED, claim=token)
+    ours = Delivery.objects.filter(pk__any_of=Keys(pks), state=State.CLAIMED, claim=token)
     place = {pk: number for number, pk in enumerate(pks)}
     rows = [
         Claimed(*row)  # type: ignore[arg-type]  # a held row's reader has an address: erased ones are skipped before
@@ -149,7 +150,7 @@ def _without_held_domains(rows: list[Claimed], *, token: str, now: datetime) -> 
 def _with_topics(rows: Sequence[Claimed]) -> list[Claimed]:
     topics: dict[int, list[str]] = defaultdict(list)
     for subscriber, slug in (
-        TopicPreference.objects.filter(subscriber__any_of={row.subscriber for row in rows})
+        TopicPreference.objects.filter(subscriber__any_of=Keys({row.subscriber for row in rows}))
         .exclude(stance=TopicPreference.Stance.MUTE)
         .order_by("topic__position", "topic_id")
         .values_list("subscriber_id", "topic__slug")
@@ -160,7 +161,7 @@ def _with_topics(rows: Sequence[Claimed]) -> list[Claimed]:
 
 def skip_unmailable(pks: Sequence[int], *, now: datetime) -> None:
     """Settle as skipped the held rows whose reader may not be mailed any more or whose news is stale."""
-    held = Delivery.objects.filter(pk__any_of=pks, state=State.CLAIMED)
+    held = Delivery.objects.filter(pk__any_of=Keys(pks), state=State.CLAIMED)
     reader = Subscriber.objects.filter(pk=OuterRef("subscriber_id"))
     suppressed = Suppression.objects.in_force().filter(address_hash=OuterRef("subscriber__address_hash"))
     for rows, reason in (
@@ -185,7 +186,7 @@ def mark_sending(pks: Collection[int], *, token: str, now: datetime) -> set[int]
     """
     if not pks:
         return set()
-    mine = Delivery.objects.filter(pk__any_of=pks, claim=token)
+    mine = Delivery.objects.filter(pk__any_of=Keys(pks), claim=token)
     going = mine.filter(
         Exists(Edition.objects.sendable().filter(pk=OuterRef("edition_id"))),
         Exists(Subscriber.objects.mailable().filter(pk=OuterRef("subscriber_id"))),
@@ -196,7 +197,7 @@ def mark_sending(pks: Collection[int], *, token: str, now: datetime) -> set[int]
     marked = set(going.filter(state=State.SENDING).values_list("pk", flat=True))
     held = [pk for pk in pks if pk not in marked]
     # Marked before by a commit whose answer was lost, and perhaps given up by the reaper since: no body of theirs left.
-    mine.filter(pk__any_of=held, state__in=[State.SENDING, State.UNKNOWN]).update(state=State.CLAIMED)
+    mine.filter(pk__any_of=Keys(held), state__in=[State.SENDING, State.UNKNOWN]).update(state=State.CLAIMED)
     skip_unmailable(held, now=now)
     give_back(held, token=token, not_before=owed_since(now=now))
     return marked
@@ -204,7 +205,7 @@ def mark_sending(pks: Collection[int], *, token: str, now: datetime) -> set[int]
 
 def give_back(pks: Collection[int], *, token: str, not_before: datetime | Least) -> int:
     """Return claimed rows to the queue, untouched. Nothing of them was on the wire and no attempt is spent."""
-    return Delivery.objects.filter(pk__any_of=pks, state=State.CLAIMED, claim=token).update(
+    return Delivery.objects.filter(pk__any_of=Keys(pks), state=State.CLAIMED, claim=token).update(
         state=owed_state(), claim="", not_before=not_before
     )
 

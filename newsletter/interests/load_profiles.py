@@ -21,6 +21,7 @@ from django.db.models.functions import Coalesce, RowNumber
 from newsletter.catalogue.topics import embeddings
 from newsletter.interests import profile
 from newsletter.models import LibraryEntry, Paper, PaperTopic, ProfileRemoval, Verdict
+from subscriptions.in_long_list_lookup import Keys
 from subscriptions.models import Topic
 
 BACKGROUND = 1000  # newest papers, from which the rarity of words is learnt
@@ -119,7 +120,7 @@ class ReaderProfiles:
         )
 
     def _removed(self, readers: Sequence[int]) -> profile.Removed | None:
-        rows = ProfileRemoval.objects.filter(subscriber__any_of=readers, kind__in=["word", "topic"])
+        rows = ProfileRemoval.objects.filter(subscriber__any_of=Keys(readers), kind__in=["word", "topic"])
         taken = list(rows.values_list("subscriber_id", "word", "topic_id"))
         if not taken:
             return None
@@ -212,7 +213,7 @@ class ReaderProfiles:
 def opinions_of(readers: Sequence[int]) -> dict[int, Opinion]:
     """The latest opinions of each of these readers who has any."""
     found: dict[int, Opinion] = defaultdict(lambda: Opinion({}, {}))
-    verdicts = Verdict.objects.filter(subscriber__any_of=readers).exclude(ProfileRemoval.of_opinion())
+    verdicts = Verdict.objects.filter(subscriber__any_of=Keys(readers)).exclude(ProfileRemoval.of_opinion())
     verdicts = verdicts.order_by("-at", "-pk")
     for reader, paper, value in verdicts.values_list("subscriber_id", "paper_id", "value").iterator():
         opinion = found[reader]
@@ -231,7 +232,9 @@ def _latest_entries(readers: Sequence[int]) -> Iterable[tuple[int, int, int | No
     """Reader, entry, its paper and moment: the latest of each reader's library, newest first."""
     place = Window(RowNumber(), partition_by=F("subscriber_id"), order_by=[F("at").desc(), F("pk").desc()])
     came_since = Paper.objects.filter(arxiv_id=OuterRef("arxiv_id")).values("pk")
-    entries = LibraryEntry.objects.filter(subscriber__any_of=readers)
+    entries = LibraryEntry.objects.filter(subscriber__any_of=Keys(readers))
+    if not entries.exists():  # of most chunks; the query below costs as much as choosing for 200 readers
+        return ()
     entries = entries.annotate(known=Coalesce(F("paper_id"), Subquery(came_since)))
     telling = entries.exclude(ProfileRemoval.of_opinion("known"))
     telling = telling.exclude(known=None, title="", text="")  # of a number alone we know nothing
@@ -255,7 +258,7 @@ def liked_by(readers: Sequence[int], *, among: Collection[int]) -> Iterable[tupl
     """Yield (reader, paper) wherever a reader marked a paper “more like this”."""
     if not among:
         return ()
-    liked = Verdict.objects.filter(subscriber__any_of=readers, paper__any_of=list(among), value__gt=0)
+    liked = Verdict.objects.filter(subscriber__any_of=Keys(readers), paper__any_of=list(among), value__gt=0)
     return liked.exclude(ProfileRemoval.of_opinion()).values_list("subscriber_id", "paper_id").iterator()
 
 

@@ -15,6 +15,7 @@ from django.db import IntegrityError, connection
 
 from newsletter.models import Delivery
 from newsletter.planning.readers_due import Raced
+from subscriptions.in_long_list_lookup import Keys
 
 _CONSTANT = {"claim": "", "attempts": 0, "size": 0, "reply": ""}
 
@@ -45,7 +46,7 @@ def store(rows: Sequence[Row]) -> Sequence[Row]:
     days = {(row.subscriber_id, row.local_on) for row in rows}
     taken = set(
         Delivery.objects.filter(
-            subscriber__any_of=[row.subscriber_id for row in rows], local_on__in={day for _, day in days}
+            subscriber__any_of=Keys(row.subscriber_id for row in rows), local_on__in={day for _, day in days}
         ).values_list("subscriber_id", "local_on")
     )
     fresh = [row for row in rows if (row.subscriber_id, row.local_on) not in taken] if taken else rows

@@ -63,7 +63,7 @@ def rows_of(plan: EditionPlan, readers: Sequence[Due], slots: Sequence[Slot]) ->
                 reader.domain,
                 reader.address_hash,
                 picks.json,
-                "[]" if reason else json.dumps(news.get(reader.pk, [])),
+                json.dumps(news[reader.pk]) if reader.pk in news and not reason else "[]",
             )
         )
     return rows

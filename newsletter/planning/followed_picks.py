@@ -16,6 +16,7 @@ from newsletter.interests.select import StoredPicks
 from newsletter.interests.select.inputs_and_outputs import Bools
 from newsletter.mail.assemble import FOLLOW
 from newsletter.planning.readers_due import Due
+from subscriptions.in_long_list_lookup import Keys
 from subscriptions.models import Follow
 
 LANE = "follow"
@@ -54,7 +55,7 @@ class FollowedItems:
         """Return (reader, key, stance) of everything they follow, oldest first."""
         if not self._columns:
             return ()
-        follows = Follow.objects.filter(subscriber__any_of=readers).order_by("pk")
+        follows = Follow.objects.filter(subscriber__any_of=Keys(readers)).order_by("pk")
         return follows.values_list("subscriber_id", "key", "stance").iterator(chunk_size=10_000)
 
     def choose(

@@ -26,6 +26,7 @@ from newsletter.interests.load_profiles import ReaderProfiles, Relevance, liked_
 from newsletter.models import Delivery, Edition, EditionItem, PaperTopic
 from newsletter.planning.followed_picks import NOTHING, FollowedItems
 from newsletter.planning.readers_due import CHUNK, Due
+from subscriptions.in_long_list_lookup import Keys
 from subscriptions.models import EVERY_DAY, Subscriber, Topic, TopicPreference
 
 RULES = select.SelectionRules()
@@ -140,11 +141,11 @@ class EditionPlan:
             return seen
         had = Delivery.objects.remembered()
         if skippers := [reader.pk for reader in readers if reader.thin_policy == Subscriber.ThinPolicy.SKIP]:
-            had |= Delivery.objects.filter(skip_reason=Delivery.Skip.THIN, subscriber__any_of=skippers)
+            had |= Delivery.objects.filter(skip_reason=Delivery.Skip.THIN, subscriber__any_of=Keys(skippers))
         if before:
             had = had.filter(due_at__lt=before)
         rows = had.filter(
-            subscriber__any_of=[reader.pk for reader in readers], edition__any_of=list(self._earlier)
+            subscriber__any_of=Keys(reader.pk for reader in readers), edition__any_of=list(self._earlier)
         ).values_list("subscriber_id", "edition_id", "picks")
         for reader, edition, picks in rows.iterator(chunk_size=CHUNK):
             columns = self._earlier[edition]
@@ -164,7 +165,7 @@ class EditionPlan:
         if not self._is_for_returned and not self.catch_ups.keys().isdisjoint(reader.pk for reader in readers):
             return self._choose_with_returned(readers, before=before)
         pks = [reader.pk for reader in readers]
-        preferences = TopicPreference.objects.filter(subscriber__any_of=pks)
+        preferences = TopicPreference.objects.filter(subscriber__any_of=Keys(pks))
         return self.choose_by(
             readers,
             preferences.values_list("subscriber_id", "topic_id", "stance"),
@@ -207,12 +208,14 @@ class EditionPlan:
             else:
                 weights[row_of[reader], self.topic_column[topic]] = 2 if stance == TopicPreference.Stance.MORE else 1
         own = self.followed.choose(follows, readers=readers, seen=seen, mutes=mutes)
-        followed = [own.get(reader.pk, NOTHING) for reader in readers]
-        ranked = len(self.candidates.item_ids)
-        lists = [
-            [column for column in (*seen.get(reader.pk, ()), *first.taken) if column < ranked]
-            for reader, first in zip(readers, followed, strict=True)
-        ]
+        followed = [own.get(reader.pk, NOTHING) for reader in readers] if own else []
+        lists: list[Sequence[int]] = [seen.get(reader.pk, ()) for reader in readers]
+        limits = np.array([reader.max_papers for reader in readers], dtype=np.int16)
+        if own:
+            lists = [(*columns, *first.taken) for columns, first in zip(lists, followed, strict=True)]
+            limits -= np.array([len(first.first) for first in followed], dtype=np.int16)
+        if (ranked := len(self.candidates.item_ids)) < len(self.item_ids):
+            lists = [[column for column in columns if column < ranked] for columns in lists]
         relevance, blend = profiles
         kin = sorted(
             (place, row_of[reader], column, paper)
@@ -223,10 +226,7 @@ class EditionPlan:
         block = select.Readers(
             weights=weights,
             mutes=mutes,
-            limits=np.array(
-                [reader.max_papers - len(first.first) for reader, first in zip(readers, followed, strict=True)],
-                dtype=np.int16,
-            ),
+            limits=limits,
             outside=np.array([reader.wants_outside for reader in readers], dtype=bool),
             relevance=relevance,
             blend=blend,
@@ -237,7 +237,7 @@ class EditionPlan:
         )
         chosen = select.choose(self._shelf, block)
         rest = select.picks_as_json(chosen, self.candidates, [slug for _, slug in self.topics])
-        return list(map(self.followed.put_first, followed, rest))
+        return list(map(self.followed.put_first, followed, rest)) if own else rest
 
 
 def picks_for(

@@ -20,6 +20,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from newsletter.editions.lifecycle import closing_of
 from newsletter.models import Delivery, Edition
 from subscriptions import schedule
+from subscriptions.in_long_list_lookup import Keys
 from subscriptions.models import EVERY_DAY, Subscriber
 
 CHUNK = 2000
@@ -137,7 +138,7 @@ def advance(readers: Sequence[Due], *, now: datetime) -> None:
         following = due_after(reader, max(reader.next_due_at, now))
         by_move[reader.next_due_at, following].append(reader.pk)
     for (present, following), pks in by_move.items():
-        there = Subscriber.objects.filter(pk__any_of=pks, next_due_at=present)
+        there = Subscriber.objects.filter(pk__any_of=Keys(pks), next_due_at=present)
         moved = there.update(next_due_at=following, next_on=None)
         if moved != len(pks):
             raise Raced
