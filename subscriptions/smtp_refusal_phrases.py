@@ -132,7 +132,9 @@ _PHRASES = {
         different address or alias|unsigned dsn|invalid ip|rule imposed|from domain is invalid|valid from
         invalid domain see|not accept mail from|not accept messages from|not accept email from|迷惑メール
         拒否されました|垃圾邮件|垃圾郵件|被拒绝|黑名单|스팸|possible forgery|harmful|черном списке|черный список|ваш ip
-        送信元が
+        送信元が|callout|callback verification|only accepts|accepts only|allow list|allowlist|allowlisted|whitelist
+        whitelisted|fraudulent|geographic|sperrliste|blockliste|liste noire|liste negra|lista negra|lista nera
+        czarna lista|czarnej liscie|zwarte lijst|kara liste|ブラックリスト|블랙리스트
     """,
     Topic.MAILBOX: """
         server is not accepting connections|restricted sms|recipient preferences|user rules|account is protected by
@@ -163,7 +165,7 @@ _PHRASES = {
         deshabilitado|suspendida|suspendido|temporalmente|desativada|desativado|suspensa|temporariamente|disabilitato
         disabilitata|sospeso|sospesa|temporaneamente|uitgeschakeld|tijdelijk|zablokowane|nieaktywne|tymczasowo|отключен
         заморожен|временно|неактивен|停止|一時的|応答がありません|配信できませんでした時間|暂时|暂停|冻结|停用|超时
-        일시적|휴면|mailbox name not allowed
+        일시적|휴면|mailbox name not allowed|suspendu|suspendue|desactivada|desactivado|being migrated|being moved
     """,
     Topic.GONE: """
         dd requested mail action aborted mailbox not found
@@ -177,7 +179,7 @@ _PHRASES = {
         host unknown|unknown host|unknown domain|domain unknown|domain doesn t exist|domain * does not exist
         domain not found|domain is not found|nonexistent domain|non existent domain|invalid domain|no such host
         not accept mail|doesn t accept mail|not accepting network messages|null mx|nullmx|doesn t receive email
-        does not receive email|never accept mail|accept no mail|system does not accept|no smtp service
+        does not receive email|never accept mail|accept no mail|system does not accept|no smtp service|域名不存在
     """,
     Topic.NO_USER: """
         invalid final delivery userid|invalid final delivery user|unknown local part|mailbox not known
@@ -230,7 +232,11 @@ _PHRASES = {
         アドレス帳に存在しません|宛先不明|あて先不明|宛先が不明|該当するユーザ|ユーザー不明|无此用户|無此用戶
         没有此用户|收件人无效|无效的收件人|地址无效|用户未找到|帳號不存在|없는 사용자|수신자가 없
         email name is not found|收件人不存在|用户不存在|邮箱不存在|账号不存在|帐号不存在|地址不存在
-        존재하지 않는 사용자|사람을 찾을 수 없
+        존재하지 않는 사용자|사람을 찾을 수 없|no such alias|unknown alias|address has been removed|account terminated
+        account has been terminated|mailbox closed|mailbox has been closed|mailbox retired|user has left|has left us
+        account is gone|address is dead|do not know this|cannot find your recipient|unbekannte mailbox
+        teilnehmer unbekannt|konto existiert|compte inexistant|cuenta no existe|buzon no existe|conta nao existe
+        such user does not|не обслуживается|ящика нет|ユーザーはいません|存在しないユーザ|ไม่มีผู้ใช้
     """,
     Topic.GONE_PERHAPS: """
         mailbox unavailable|mailbox not available|recipient rejected|not found|not exist|doesn t exist|undeliverable
@@ -238,10 +244,11 @@ _PHRASES = {
         account unavailable|account is not available|rejected address|dd this user|recipient no longer
         address could not be found|bad address|no user|no account|no longer active|directory listing|cannot be found
         can t be found|existiert nicht|nicht bekannt|nicht vorhanden|n existe pas|n existe plus|no existe|nao existe
+        inexistant|inexistante
         inexistente|non esiste|bestaat niet|nie istnieje|nie znaleziono|neexistuje|nenalezen|finns inte|findes ikke
         finnes ikke|ei ole olemassa|tuntematon|mevcut degil|nem letezik|ismeretlen|nu exista|δεν υπαρχει|не существует
         не найден|не існує|存在しません|存在しない|見つかりません|不存在|找不到|查无此|존재하지 않|찾을 수 없|غير موجود
-        غير معروف|לא קיים|לא נמצא|ไม่พบ|không tồn tại
+        غير معروف|לא קיים|לא נמצא|ไม่พบ|không tồn tại|kullanici yok
     """,
     Topic.SENDER_PERHAPS: """
         policy|policies|content|rejected|reject|refused|denied|prohibited|forbidden|not allowed|not permitted
@@ -302,11 +309,23 @@ _OF_THE_MAILBOX = (
     ),
     (re.compile(r"(?<= )mail(?:box|file|folder| file) size (?:limit )?exceed(?:s|ed)(?= )"), "mailbox full"),
 )
+_ANSWER = re.compile(r"(?<![\w.])5(?:\d\d|\.\d{1,3}\.\d{1,3})[ :-]([^\n]*)")
+_ONLY_REFUSED = re.compile(
+    r"(?:recipient )?address rejected|recipient rejected|requested (?:mail )?action (?:not taken|aborted)",
+    re.IGNORECASE,
+)
+_A_WORD = re.compile(r"[\u3040-\u9fff\u0e00-\u0e7f\uac00-\ud7af]|(?<!\S)[^\W\d_]{3,40}(?=[.,;:!]?(?:\s|$))")
 _CODES = re.compile(r"(?<![\w.])#?(?:[245]\d\d[ -])?[245]\.\d{1,3}\.\d{1,3}\b|(?<![\w.])[245]\d\d-")
 
 
 def _host_of_link(match: re.Match[str]) -> str:
     return match.group().partition("/")[0] if "/" in match.group() else " "
+
+
+def is_answered_in_words(text: str) -> bool:
+    """Whether a reason stands behind a server's code: more than an address, a link, a queue id or a single word."""
+    answers = _ANSWER.findall(_ONLY_REFUSED.sub("", text[:WORDS_LIMIT]))
+    return any(len(_A_WORD.findall(answer)) > 1 for answer in answers)
 
 
 def topics_of(text: str) -> list[Topic]:

@@ -10,7 +10,7 @@ import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from subscriptions.smtp_refusal_phrases import Topic, is_gone_under, topics_of
+from subscriptions.smtp_refusal_phrases import Topic, is_answered_in_words, is_gone_under, topics_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -152,6 +152,8 @@ def _blamed(text: str, codes: Iterable[str], *, phase: Phase | None) -> Verdict 
         return Verdict.GONE if phase is Phase.RCPT else Verdict.MAILBOX
     if by_code is None and Topic.SENDER_PERHAPS in topics:
         return Verdict.SENDER
+    if by_code is Verdict.GONE and Topic.GONE_PERHAPS not in topics and is_answered_in_words(text):
+        return Verdict.MAILBOX  # in words not known here, perhaps of another matter: several such answers are needed
     return by_code
 
 

@@ -335,6 +335,20 @@ def test_a_report_that_is_cut_before_the_receivers_answer_kills_nobody() -> None
     assert (event.kind, read(whole).kind) == (SOFT, HARD)
 
 
+@pytest.mark.parametrize(
+    ("diagnostic", "kind"),
+    [
+        ("550 5.1.1 Skrzynka pełna", SOFT),
+        ("550 5.1.1 邮箱已满", SOFT),
+        ("550 Boîte aux lettres inexistante", HARD),
+        ("=?utf-8?B?NTUwIDUuMS4xINC/0L7Rh9GC0L7QstGL0Lkg0Y/RidC40Log0L/QtdGA0LXQv9C+0LvQvdC10L0=?=", SOFT),
+    ],
+)
+def test_an_answer_in_the_receivers_language_is_read(diagnostic: str, kind: ReportKind) -> None:
+    said = "mx.example.net said: 550 (in reply to RCPT TO command)"
+    assert read(report(block(diagnostic, status="5.1.1" if "5.1.1" in diagnostic else "5.0.0"), text=said)).kind is kind
+
+
 @pytest.mark.parametrize("action", ["failed (bad destination)", "Failure", "expired", "undeliverable"])
 def test_an_action_with_words_or_of_another_name_is_a_failure(action: str) -> None:
     assert read(report(block("550 5.1.1 No such user", status="5.1.1", action=action))).kind is HARD

@@ -258,6 +258,46 @@ def test_one_systems_code_and_words_together_say_more_than_either(code: str, wor
     assert judge(words, codes=[code]) is verdict
 
 
+SAID_UNDER_5_1_1 = [
+    *["Account has not been verified yet", "user has no permission to receive external mail", "compte suspendu"],
+    *["mail from cloud hosts not accepted here", "Account over its monthly receiving limit", "mailbox being migrated"],
+    *["Ihre IP-Adresse steht auf einer Sperrliste", "Votre adresse IP est sur liste noire", "Cuenta desactivada"],
+    *["Recipient only accepts mail from members", "Rejected by the allow list of the recipient", "Fraudulent mail"],
+    *["recipients rejected by geographic policy", "you need to be whitelisted", "skrzynka w trakcie przenosin"],
+    *[
+        "käyttäjä ei vastaanota tätä",
+        "このメールは受け取れません",
+        "قوانين المستلم تمنع ذلك",
+        "Recipient address rejected: not this week",
+    ],
+    *["Callout verification failed: 550 5.1.1 <b+1f@papers.example.org>: User unknown"],
+]
+
+
+@pytest.mark.parametrize("words", SAID_UNDER_5_1_1)
+def test_words_of_another_matter_under_5_1_1_lose_no_reader_at_once(words: str) -> None:
+    answer = f"5.1.1 <reader@example.net>: {words}"
+    assert classify(Phase.RCPT, code=550, enhanced="5.1.1", text=answer) is not OutcomeKind.BOUNCED
+    assert judge(f"550 {answer}", codes=["5.1.1"]) in {Verdict.MAILBOX, Verdict.SENDER, Verdict.FULL}
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        *["", "<reader@example.net>", "<reader@example.net>: Recipient address rejected: example.net", "Rejected."],
+        *[
+            "https://help.example.net/some/long/path ad1si1997204pbd.83 - gsmtp",
+            "... No such alias",
+            "unbekannte Mailbox",
+        ],
+        *["address has been removed", "ユーザーはいません", "такого ящика нет", "kullan\u0131c\u0131 yok"],
+    ],
+)
+def test_5_1_1_alone_or_with_words_of_the_address_is_gone(rest: str) -> None:
+    assert classify(Phase.RCPT, code=550, enhanced="5.1.1", text=f"5.1.1 {rest}") is OutcomeKind.BOUNCED
+    assert judge(f"550 5.1.1 {rest}") is Verdict.GONE
+
+
 @pytest.mark.parametrize(
     ("words", "verdict"),
     [

@@ -69,7 +69,7 @@ def parse(message: Message, *, raw: bytes) -> Event | None:
 def _blocks(message: Message, text: str) -> list[dict[str, str]]:
     parts = mime.parts_of_type(message, "message/delivery-status", "message/global-delivery-status")
     fields = [block for part in parts for block in mime.inner_fields(part)]
-    told = [{name.lower(): mime.header(block, name) for name in block} for block in fields]
+    told = [{name.lower(): mime.decoded_header(block, name) for name in block} for block in fields]
     return (told or own_words.fields_in(text) or own_words.notified_in(text))[:_BLOCKS_LIMIT]
 
 
