@@ -327,12 +327,34 @@ def test_the_recipient_we_wrote_to_counts_and_no_other() -> None:
     assert read(report(gone.replace("reader@", "a@"), block(full, status="5.2.2", to="b@x.example"))).kind is SOFT
 
 
-def test_a_report_that_is_cut_before_the_receivers_answer_kills_nobody() -> None:
-    whole = report(block("550 5.1.1 No such user", status="5.1.1"), text="(Unknown user reader)")
-    cut = whole.partition(b"Reporting-MTA")[0]
-    event = parse.parse(cut)
-    assert event is not None
-    assert (event.kind, read(whole).kind) == (SOFT, HARD)
+FULL_LATER = "550 5.1.1 <reader@example.net> user unknown at this hour: the mailbox is full"
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        report(block("550 5.1.1 No such user here, try again later", status="5.1.1"), text="(Unknown user reader)"),
+        report(
+            block(FULL_LATER, status="5.1.1"), text=EXIM.format(at="RCPT TO:<reader@example.net>", answer=FULL_LATER)
+        ),
+        text_bounce(EXIM.format(at="RCPT TO:<reader@example.net>", answer=FULL_LATER), marker=COPY),
+        text_bounce(
+            QMAIL.format(answer=f"Remote host said: {FULL_LATER} (#5.1.1)"), marker="--- Below this line is a copy."
+        ),
+    ],
+    ids=["no status yet", "report", "exim", "qmail"],
+)
+def test_a_letter_that_is_cut_in_the_receivers_answer_suppresses_nobody(whole: bytes) -> None:
+    begin = whole.index(b"Unknown user" if b"Unknown user" in whole else b"550")
+    end = max(whole.rfind(b"again later"), whole.rfind(b" full"))
+    kinds = {event.kind for cut in range(begin, end) if (event := parse.parse(whole[:cut])) is not None}
+    assert kinds == {SOFT}
+
+
+def test_a_letter_that_is_cut_in_the_copy_of_our_mail_says_all_it_has_to_say() -> None:
+    whole = report(block("550 5.1.1 No such user", status="5.1.1"))
+    for cut in range(whole.index(b"message/rfc822"), len(whole), 20):
+        assert parse.parse(whole[:cut]).kind is HARD  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

@@ -64,8 +64,6 @@ def parse(message: Message, *, raw: bytes) -> Event | None:
     if verdict is None and (mime.report_blocks(message) or not _looks_like_a_bounce(message, words)):
         return None
     kind = status_codes.KINDS[verdict] if verdict else ReportKind.SOFT
-    if kind is ReportKind.HARD and mime.parts_of_type(message, "message/delivery-status"):
-        kind = ReportKind.SOFT  # it is cut before the receiver's answer
     if _STILL_TRYING.search(words):
         kind = ReportKind.DEFERRED
     marks = marks_of(message)

@@ -8,9 +8,12 @@ from __future__ import annotations
 import email
 import email.policy
 import re
+from dataclasses import replace
+from email.errors import CloseBoundaryNotFoundDefect
 from typing import TYPE_CHECKING
 
 from newsletter.delivery.bounces import Event, ReportKind, arf, dsn, mime
+from newsletter.delivery.bounces import diagnostic_text as own_words
 from newsletter.delivery.bounces import nonstandard as heuristics
 
 if TYPE_CHECKING:
@@ -32,6 +35,8 @@ _ANSWER_SUBJECT = re.compile(
 _REQUEST = re.compile(
     r"(?<![A-Za-z0-9])unsubscribe(?:%(?:25)?20|[\s+_:=])+[\"'<(]?([A-Za-z0-9_-]{16,64})(?![A-Za-z0-9_-])", re.IGNORECASE
 )
+# The receiver's answer in a delivery status, and the beginning of whatever follows it.
+_WHOLE_ANSWER = re.compile(rb"^diagnostic-code:[^\n]*\n(?:[ \t][^\n]*\n)*[^ \t]", re.IGNORECASE | re.MULTILINE)
 
 
 def parse(data: bytes) -> Event | None:
@@ -46,7 +51,7 @@ def _read(data: bytes) -> Event | None:
     message = email.message_from_bytes(data, policy=email.policy.compat32)
     found = arf.parse(message, raw=data) or dsn.parse(message, raw=data)
     if found is not None or _is_report(message):
-        return found
+        return _of_a_whole(found, message, data)
     if (token := _wish_to_leave(message)) is not None:
         return Event(
             kind=ReportKind.UNSUBSCRIBED,
@@ -57,7 +62,24 @@ def _read(data: bytes) -> Event | None:
         )
     if _is_automatic_answer(message):
         return None
-    return heuristics.parse(message, raw=data)
+    return _of_a_whole(heuristics.parse(message, raw=data), message, data)
+
+
+def _of_a_whole(found: Event | None, message: Message, data: bytes) -> Event | None:
+    """An answer may be cut where it goes on "… unknown, try again later": by itself it suppresses nobody."""
+    if found is not None and found.kind is ReportKind.HARD and _is_cut(message, data):
+        return replace(found, kind=ReportKind.SOFT)
+    return found
+
+
+def _is_cut(message: Message, data: bytes) -> bool:
+    """Whether a letter ends in the middle of what the system says, before the copy of our mail begins."""
+    if message.is_multipart():
+        defects = (defect for part in message.walk() for defect in part.defects)
+        is_open = any(isinstance(defect, CloseBoundaryNotFoundDefect) for defect in defects)
+        return is_open and not mime.parts_of_type(message, *mime.RETURNED) and not _WHOLE_ANSWER.search(data)
+    said = own_words.text_of_system(message)[-20:].encode("utf-8", "replace")
+    return bool(said) and data.endswith(said) and not data.endswith(b"\n")
 
 
 def is_automatic_answer(data: bytes) -> bool:
