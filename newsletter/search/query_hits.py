@@ -46,16 +46,15 @@ def store_hits(found: Iterable[tuple[int, int]], *, now: datetime) -> int:
     pairs = list(found)
     table = QueryHit._meta.db_table
     is_array = connection.vendor == "postgresql"
-    rows = "json_each(%s) one JOIN json_each(%s) other ON one.key = other.key"
-    rows = "unnest(%s::bigint[], %s::bigint[]) AS hit (query, paper)" if is_array else rows
-    columns_read = "hit.query, hit.paper" if is_array else "one.value, other.value"
+    rows = "unnest(%s::bigint[], %s::bigint[]) AS hit (query, paper)" if is_array else "json_each(%s)"
+    columns = "query, paper" if is_array else "json_extract(value, '$[0]'), json_extract(value, '$[1]')"
     statement = (
-        f"INSERT INTO {table} (query_id, paper_id, at) SELECT {columns_read}, %s FROM {rows} "  # noqa: S608
+        f"INSERT INTO {table} (query_id, paper_id, at) SELECT {columns}, %s FROM {rows} "  # noqa: S608
         "WHERE true ON CONFLICT DO NOTHING"
     )
     with connection.cursor() as cursor:
         for start in range(0, len(pairs), _CHUNK):
-            columns = [list(column) for column in zip(*pairs[start : start + _CHUNK], strict=True)]
-            values = columns if is_array else [json.dumps(column) for column in columns]
+            chunk = pairs[start : start + _CHUNK]
+            values = [list(column) for column in zip(*chunk, strict=True)] if is_array else [json.dumps(chunk)]
             cursor.execute(statement, [connection.ops.adapt_datetimefield_value(now), *values])
     return len(pairs)
