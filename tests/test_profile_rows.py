@@ -275,3 +275,16 @@ def trains_of(row: Delivery) -> list[EditionItem]:
 
 def address_of(row: Delivery) -> str:
     return f"/d/{token_links.row_token(SCOPE, row.pk)}"
+
+
+def test_what_was_learnt_serves_every_page_until_a_paper_or_a_topic_changes(library: None) -> None:
+    paper = about("whales", 1)
+    first = ReaderProfiles([paper.pk])._learn()
+    assert ReaderProfiles([paper.pk])._learn() is first
+    assert ReaderProfiles([about("bread", 1).pk, paper.pk])._learn() is not first, "other candidates"
+    Paper.objects.filter(pk=paper.pk).update(abstract="We look at wrens.")
+    changed = ReaderProfiles([paper.pk])._learn()
+    assert "wren" in changed.words.word_names
+    assert "wren" not in first.words.word_names
+    assign(paper, "speech")
+    assert ReaderProfiles([paper.pk])._learn() is not changed

@@ -3,8 +3,8 @@
 In: verdicts and library entries of a block of readers, without what these took out of their profiles; texts, topics and
 meanings of these and of the candidates. Out: arrays for `select`; once per edition, which papers somebody liked
 resemble each candidate; and what one reader's profile holds. An entry counts as a like; a verdict on the same paper
-outranks it. Reads only; may run any number of times. A TextModel is learned once per edition, and only if some reader
-has judged enough papers.
+outranks it. Reads only; may run any number of times. A TextModel is learned once per edition and process, and only if
+some reader has judged enough papers.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
 
 import numpy as np
 from django.db.models import F, Max, OuterRef, Subquery, Window
@@ -32,6 +33,7 @@ LIKED_LATELY = (
 )
 TELLING = 100  # with fewer papers a rare word cannot be told from a common one, and nothing is called alike
 SIMILAR_KEPT = 8  # of them are told apart for each candidate
+LEARNED_KEPT = 2  # editions whose model a process keeps, some MB each: half a second of work for every page
 
 
 Relevance = tuple[profile.Floats, profile.Floats] | tuple[None, None]
@@ -179,16 +181,9 @@ class ReaderProfiles:
             newest = Paper.objects.published().order_by("-first_seen_at").values_list("pk", flat=True)[:BACKGROUND]
             offered = _Read(self._papers)
             background = _Read(list(dict.fromkeys([*self._papers, *newest])))
-            fields = [
-                " ".join([name, description, *keywords])
-                for name, description, keywords in Topic.objects.order_by("pk").values_list(
-                    "name", "description", "keywords"
-                )
-            ]
-            words = profile.TextModel(
-                background.texts, topics=background.topics, fields=fields, meanings=background.meanings
-            )
-            self._fitted = _Fitted(words, offered.vectors(words))
+            about = Topic.objects.order_by("pk").values_list("name", "description", "keywords")
+            fields = [" ".join([name, description, *keywords]) for name, description, keywords in about]
+            self._fitted = _fit(offered, background, fields)
         return self._fitted
 
     def _vectors_of_judged(self, met: set[int]) -> tuple[profile.Vectors, dict[int, int]]:
@@ -288,3 +283,24 @@ class _Read:
 
     def vectors(self, words: profile.TextModel) -> profile.Vectors:
         return words.vectors(self.texts, topics=self.topics, meanings=self.meanings)
+
+    def content(self) -> bytes:
+        """Return the same bytes for the same papers with the same content."""
+        meanings = b"" if self.meanings is None else self.meanings.tobytes()
+        return b"\0".join([*(text.encode() for text in self.texts), self.topics.tobytes(), meanings])
+
+
+def _fit(offered: _Read, background: _Read, fields: Sequence[str]) -> _Fitted:
+    """Learn from the background, or take what this process learned from the very same content lately."""
+    mark = blake2b(repr((offered.texts, fields)).encode() + background.content()).digest()
+    if (known := _learned.get(mark)) is None:
+        words = profile.TextModel(
+            background.texts, topics=background.topics, fields=fields, meanings=background.meanings
+        )
+        _learned[mark] = known = _Fitted(words, offered.vectors(words))
+        for oldest in list(_learned)[:-LEARNED_KEPT]:
+            _learned.pop(oldest, None)
+    return known
+
+
+_learned: dict[bytes, _Fitted] = {}

@@ -90,22 +90,25 @@ class TextModel:
     ) -> None:
         from sklearn.feature_extraction.text import TfidfVectorizer  # half a second to load; not every run needs it
 
-        self._vectorizer = TfidfVectorizer(analyzer=_roots, sublinear_tf=True, dtype=np.float32).fit([*texts, *fields])
-        self._fields = self._vectorizer.transform(fields) if fields else None
+        self._vectorizer = TfidfVectorizer(analyzer=_roots, sublinear_tf=True, dtype=np.float32)
+        words = self._vectorizer.fit_transform([*texts, *fields])
+        self._fields = words[len(texts) :] if fields else None
         self._rarity = np.log(1 / (topics.mean(axis=0) + _RARE)).astype(np.float32)
         self._usual_meaning = None if meanings is None else _mean_of_known(meanings)
-        background = self.vectors(texts, topics=topics, meanings=meanings)
+        background = self._with_rest(words[: len(texts)], topics=topics, meanings=meanings)
         self.usual: Floats = background.rest.mean(axis=0)
         # What is common to all papers in words and profile is rare enough by itself: it need not be held against any.
         self.usual[: len(fields)] = 0
 
     def vectors(self, texts: Sequence[str], *, topics: Floats, meanings: Floats | None = None) -> Vectors:
-        words = self._vectorizer.transform(texts)
+        return self._with_rest(self._vectorizer.transform(texts), topics=topics, meanings=meanings)
+
+    def _with_rest(self, words: Any, *, topics: Floats, meanings: Floats | None) -> Vectors:
         parts = [_of_length(topics * self._rarity, TOPIC_SHARE)]
         if self._fields is not None:
             parts.insert(0, _of_length(np.sqrt((words @ self._fields.T).toarray()), PROFILE_SHARE))
         if self._usual_meaning is not None:
-            known = np.zeros((len(texts), len(self._usual_meaning)), np.float32) if meanings is None else meanings
+            known = np.zeros((len(topics), len(self._usual_meaning)), np.float32) if meanings is None else meanings
             filled = np.where(known.any(axis=1, keepdims=True), known, self._usual_meaning)
             parts.append((filled * MEANING_SHARE**0.5).astype(np.float32))
         return Vectors(words, np.hstack(parts))
