@@ -1,4 +1,4 @@
-"""Rate limits of mails that strangers can cause. Kept in the database, so they hold without Redis.
+"""Rate limits of mails and of work that strangers can cause. Kept in the database, so they hold without Redis.
 
 In: what is asked and by whom. Out: yes (and it is counted) or no (and nothing changes). A limit is a bucket of
 ``burst`` that refills by one each ``refill``: in any stretch of ``refill`` x k at most ``burst`` + k - 1 are granted.
@@ -29,6 +29,8 @@ MILLISECOND = timedelta(milliseconds=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 LINK_NETWORK = "link-network"
+PREVIEW_NETWORK = "preview-network"
+PREVIEWS = 10  # of papers brought, for each sign-up that a network may ask for
 NETWORK, DOMAIN, EVERYBODY, API_KEY = "network", "domain", "everybody", "api-key"  # limits that many share
 CLOCKS_APART = timedelta(minutes=1)  # between our own machines; what is further ahead is an error
 
@@ -67,6 +69,16 @@ def link_refusal(address: Address, *, client: str, now: datetime) -> str:
     Addresses we do not know are counted alike: a refusal tells nothing.
     """
     return refusal([*_of_networks(client, name=LINK_NETWORK), *_of_mailbox(address, about="link")], now=now)
+
+
+def may_preview(client: str, *, now: datetime) -> bool:
+    """Whether one more preview of papers that were brought may be worked out for this network; counts it then."""
+    each = settings.SIGNUPS_PER_NETWORK_AND_HOUR * PREVIEWS
+    wanted = [
+        (Limit(PREVIEW_NETWORK, max(PREVIEWS, each * share // 5), HOUR / (each * share)), network)
+        for network, share in networks_of(client)
+    ]
+    return take_all(wanted, now=now)
 
 
 def may_keep(address: Address, *, now: datetime) -> bool:

@@ -1,8 +1,10 @@
 """What somebody who thinks of subscribing would read."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.test import Client
 
 from newsletter.models import Edition, Paper
@@ -80,3 +82,20 @@ def test_a_second_look_costs_little(client: Client, edition: Edition, django_ass
     client.get(URL, {"topics": ["vision"]})
     with django_assert_max_num_queries(3):
         client.get(URL, {"topics": ["vision"]})
+
+
+def test_one_network_gets_so_many_previews_of_papers_and_then_a_sentence(edition: Edition, settings: Any) -> None:
+    settings.SIGNUPS_PER_NETWORK_AND_HOUR = 6  # 60 previews an hour, twelve of them at once
+    papers = {"references": "1706.03762"}
+    with time_machine.travel(NOON, tick=False) as clock:
+        someone, other = Client(REMOTE_ADDR="192.0.2.1"), Client(REMOTE_ADDR="198.51.100.1")
+        assert {someone.post(URL, papers).status_code for _ in range(12)} == {200}
+        refused = someone.post(URL, papers)
+        assert refused.status_code == 429
+        assert "Your network has asked for many previews" in refused.content.decode()
+        assert "no-store" in refused["Cache-Control"]
+        assert Client(REMOTE_ADDR="192.0.2.99").post(URL, papers).status_code == 429, "of the same network"
+        assert other.post(URL, papers).status_code == 200
+        assert someone.get(URL).status_code == 200, "topics alone cost nothing"
+        clock.shift(timedelta(minutes=1))
+        assert someone.post(URL, papers).status_code == 200

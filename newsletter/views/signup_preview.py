@@ -28,6 +28,8 @@ from newsletter.models import Edition, PaperTopic
 from newsletter.views.archive import visible_items
 from newsletter.views.library import brought_file
 from subscriptions.models import Subscriber, Topic
+from subscriptions.rate_limits import may_preview
+from subscriptions.views.guards import origin_of
 
 EXAMPLES, SHOWN = 2, 5
 BROUGHT_BYTES, BROUGHT = 65_536, 100  # as much of what was brought shapes the preview
@@ -64,13 +66,17 @@ def _read_examples() -> dict[str, list[str]]:
 def signup_preview(request: HttpRequest) -> HttpResponse:
     """Serve a fragment of HTML: what the latest digest had for these topics. A script puts it beside the form.
 
-    POST brings papers too: pasted, or the beginning of a file.
+    POST brings papers too: pasted, or the beginning of a file. Too many of these from one network get 429.
     """
-    brought = _brought(request) if request.method == "POST" else []
-    response = _fragment(request, brought)
-    patch_cache_control(
-        response, **({"no_store": True} if request.method == "POST" else {"public": True, "max_age": 300})
-    )
+    if request.method != "POST":
+        response = _fragment(request, [])
+        patch_cache_control(response, public=True, max_age=300)
+        return response
+    if may_preview(origin_of(request).ip, now=timezone.now()):
+        response = _fragment(request, _brought(request))
+    else:
+        response = render(request, "newsletter/signup_preview.html", {"has_too_many": True}, status=429)
+    patch_cache_control(response, no_store=True)
     return response
 
 

@@ -22,7 +22,7 @@ for (const place of document.querySelectorAll("[data-preview]")) {
     running = new AbortController();
     try {
       const answer = await fetch(`${place.dataset.preview}?${chosen}`, { ...how, signal: running.signal });
-      if (!answer.ok) return;
+      if (!answer.ok && answer.status !== 429) return;
       into.innerHTML = await answer.text();
       place.hidden = false;
     } catch (error) {
