@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -272,6 +274,7 @@ OTHERS = {
     "JSON, a reply": (['{{"message_id": "{id}", "status": "250 2.0.0 Ok"}}'], "sent"),
     "JSON, a reply code": (['{{"Message-ID": "{id}", "status": 451}}'], "deferred"),
     "JSON, a refusal": (['{{"messageId": "{id}", "status": "5.7.1"}}'], "refused"),
+    "JSON, in capitals": (['{{"Message-Id": "{id}", "Status": "BOUNCED"}}'], "bounced"),
     "JSON, no code": (['{{"message_id": "{id}", "status": "2 of 3 sent"}}'], "unknown"),
     "JSON without a status": (['{{"message_id": "{id}"}}'], "unknown"),
 }
@@ -514,6 +517,22 @@ def test_the_reported_logs_come_to_what_was_asked_for(case: dict[str, str], tmp_
     else:
         settle(tmp_path, log, absent_failed=True)
         assert Delivery.objects.get().state in case["absent_failed"].replace("never failed", "")
+
+
+@pytest.mark.parametrize(("suffix", "pack"), [("gz", gzip.compress), ("xz", lzma.compress), ("bz2", bz2.compress)])
+def test_a_packed_log_is_read_and_a_damaged_one_is_said_plainly(
+    tmp_path: Path, suffix: str, pack: Callable[[bytes], bytes]
+) -> None:
+    log, out = tmp_path / f"mail.log.1.{suffix}", StringIO()
+    packed = pack(POSTFIX.format(first="1.a@x", second="2.b@x").encode() * 500)
+    log.write_bytes(packed)
+    call_command("read_relay_log", log, stdout=out)
+    assert "deferred 2.b@x timed out" in out.getvalue()
+    middle = len(packed) // 2
+    for damaged in (packed[:middle], packed[:middle] + bytes(20) + packed[middle + 20 :], b"Nov 22 08:00:01 relay"):
+        log.write_bytes(damaged)
+        with pytest.raises(CommandError, match="cannot be read"):
+            call_command("read_relay_log", log, stdout=StringIO())
 
 
 @pytest.mark.django_db

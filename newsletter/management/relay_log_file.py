@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
+import zlib
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 from zoneinfo import ZoneInfo
 
 from django.core.management.base import CommandError
 
 from newsletter.delivery.bounces.syslog_lines import LONGEST
+
+_OPENERS: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}  # as logrotate packs
 
 
 def add_log_arguments(parser: ArgumentParser) -> None:
@@ -33,12 +38,11 @@ def zone_of(name: str) -> ZoneInfo:
 
 @contextmanager
 def open_log(path: Path) -> Iterator[Iterator[str]]:
-    """The file's lines, one at a time, also of a `.gz`. CommandError when it cannot be read."""
+    """The file's lines, one at a time, also of a `.gz`, `.xz` or `.bz2`. CommandError when it cannot be read."""
     try:
-        opener = gzip.open if path.suffix == ".gz" else open
-        with opener(path, "rt", encoding="utf-8", errors="replace") as file:
+        with _OPENERS.get(path.suffix, open)(path, "rt", encoding="utf-8", errors="replace") as file:
             yield _lines(file)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise CommandError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
 
 

@@ -70,7 +70,7 @@ _WORDS = {
 }
 _BY_DIGIT = {"2": SENT, "4": DEFERRED, "5": REFUSED}  # a reply code as the status
 _REPLY = re.compile(r"([245])(?:\d\d|\.\d{1,3}\.\d{1,3})(?![\w.])")
-_ID_NAMES = frozenset({"message_id", "messageid", "msgid"})
+_ID_NAMES = ("message_id", "messageid", "msgid")
 _SEPARATORS = re.compile(r"[ -]+")  # "hard bounce" and "hard-bounce" are one word
 
 
@@ -291,12 +291,12 @@ def _opensmtpd(reading: Reading, body: str) -> bool:
 
 
 def _json(reading: Reading, fields: dict[str, Any]) -> bool:
-    names = (name for name in fields if _SEPARATORS.sub("_", name.lower()) in _ID_NAMES)
-    message_id = fields.get(next(names, ""))
+    named = {_SEPARATORS.sub("_", name.lower()): value for name, value in fields.items()}
+    message_id = next((named[name] for name in _ID_NAMES if name in named), None)
     if not isinstance(message_id, str):
         return False
-    word = str(fields.get("status", "")).strip().lower()
+    word = str(named.get("status", "")).strip().lower()
     reply = _REPLY.match(word)
     status = _BY_DIGIT[reply[1]] if reply else _WORDS.get(_SEPARATORS.sub("_", word), UNKNOWN)
-    reading.settle(Fate(message_id.strip("<> "), status, str(fields.get("text", ""))[:TEXT_LIMIT]))
+    reading.settle(Fate(message_id.strip("<> "), status, str(named.get("text", ""))[:TEXT_LIMIT]))
     return True
