@@ -109,6 +109,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "newsletter.views.page_context.site",
             ],
+            "libraries": {"formulas": "newsletter.views.formulas"},
         },
     }
 ]

@@ -92,6 +92,7 @@ def readers() -> dict[str, Callable[[str], object]]:
     from newsletter.catalogue.key_sentence import key_sentence
     from newsletter.catalogue.sources import arxiv_query, hf_daily, hf_saved_listing, paper_identifiers, public_urls
     from newsletter.catalogue.sources import clean_text as text
+    from newsletter.catalogue.sources.formulas import Formula, mathml, parts_of
     from newsletter.catalogue.sources.latex.commands import to_text
     from newsletter.catalogue.sources.observed_paper import SourceError
     from newsletter.editions import share_cards
@@ -130,6 +131,8 @@ def readers() -> dict[str, Callable[[str], object]]:
         "name": text.clean_name,
         "invisible": text.strip_invisible,
         "latex": to_text,
+        "formulas": lambda raw: parts_of(raw, text.clean_line(raw)),
+        "set formula": lambda raw: [mathml(Formula(raw[:length], "x")) for length in (60, 100, 200, 400)],
         "proxies": public_urls.without_proxies,
         "code": public_urls.code_url,
         "project": public_urls.project_url,

@@ -116,5 +116,5 @@ def _label(source: str) -> str:
 
 def similar_to(paper: Paper) -> Sequence[Paper]:
     best = [pk for pk, _likeness in similar_papers.similar_to(paper, limit=SIMILAR_SHOWN)]
-    found = Paper.objects.published().only("title", "listed_on", "withdrawn_at").in_bulk(best)
+    found = Paper.objects.published().only("title", "title_source", "listed_on", "withdrawn_at").in_bulk(best)
     return [found[pk] for pk in best if pk in found]

@@ -41,8 +41,12 @@ def source_text(raw: str) -> str:
 
 def clean_line(raw: str) -> str:
     """One line of readable text: entities and LaTeX converted, invisible characters gone, white space collapsed."""
-    text = _ENTITY.sub(lambda entity: html.unescape(f"&{entity[1]};"), raw[:_RAW_LENGTH])
-    return " ".join(to_text(strip_invisible(text)).split())
+    return " ".join(to_text(strip_invisible(unescape(raw[:_RAW_LENGTH]))).split())
+
+
+def unescape(raw: str) -> str:
+    """`raw` with the entities of HTML as what they mean, also where they were escaped several times."""
+    return _ENTITY.sub(lambda entity: html.unescape(f"&{entity[1]};"), raw)
 
 
 def strip_invisible(raw: str) -> str:

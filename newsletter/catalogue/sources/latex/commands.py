@@ -22,8 +22,11 @@ _TAG = re.compile(r"<(sub|sup)>([^<>]{1,40})</\1>", re.IGNORECASE)
 
 def to_text(source: str) -> str:
     """The text a reader of the typeset page would see, in plain characters; white space is not collapsed."""
-    text = _TAG.sub(lambda tag: script("^" if tag[1].lower() == "sup" else "_", tag[2])[0], source)
-    reader = Reader(text, {})
+    return read_text(Reader(source, {}))
+
+
+def read_text(reader: Reader) -> str:
+    reader.source = _TAG.sub(lambda tag: script("^" if tag[1].lower() == "sup" else "_", tag[2])[0], reader.source)
     readable = join(reader.sequence(maths=False))
     return _EMPTY_BRACKETS.sub("", readable) if reader.shared.get("dropped") else readable
 
