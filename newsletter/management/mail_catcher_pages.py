@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 PAGE_SIZE = 100
 VIEWS = ("html", "text", "headers", "source")
 STYLE = Path(__file__).with_name("mail_pages.css")
+FONTS = Path(__file__).parents[1] / "static" / "newsletter"
 # The one-click button posts to the address in the mail's List-Unsubscribe header, hence http: and https: for forms.
 _PAGE_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; frame-src 'self';"
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; frame-src 'self';"
     " form-action 'self' http: https:; base-uri 'none'; frame-ancestors 'none'"
 )
 _MAIL_POLICY = (
@@ -90,7 +91,9 @@ class _Handler(BaseHTTPRequestHandler):
         if address.path == "/":
             self._list(query)
         elif address.path == "/mail.css":
-            self._answer(HTTPStatus.OK, STYLE.read_text(), "text/css")
+            self._answer(HTTPStatus.OK, (FONTS / "fonts.css").read_text() + STYLE.read_text(), "text/css")
+        elif re.fullmatch(r"/fonts/[a-z-]+\.woff2", address.path) and (file := FONTS / address.path[1:]).exists():
+            self._answer(HTTPStatus.OK, file.read_bytes(), "font/woff2", cache="max-age=86400")
         elif found := re.fullmatch(r"/(\d{1,9})/(html|raw|)", address.path):
             self._message(int(found[1]), found[2], query)
         else:
@@ -144,7 +147,13 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(HTTPStatus.NOT_FOUND, render_to_string("catcher/missing.html"))
 
     def _answer(
-        self, status: HTTPStatus, body: str | bytes, content_type: str = "text/html", *, policy: str = _PAGE_POLICY
+        self,
+        status: HTTPStatus,
+        body: str | bytes,
+        content_type: str = "text/html",
+        *,
+        policy: str = _PAGE_POLICY,
+        cache: str = "no-store",
     ) -> None:
         content = body.encode() if isinstance(body, str) else body
         self.send_response(status)
@@ -153,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Security-Policy", policy)
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Referrer-Policy", "no-referrer")
-        self.send_header("Cache-Control", "no-store")
+        self.send_header("Cache-Control", cache)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)
