@@ -14,24 +14,30 @@ from typing import Any
 
 import psycopg.errors
 import pytest
+import time_machine
 from django.contrib.auth.models import User
 from django.db import OperationalError
+from django.test import Client
 
 from newsletter import delivery, planning, tasks
-from newsletter.delivery import after_restore, claim_deliveries, restore_detection, sending_rate, webhooks
+from newsletter.delivery import after_restore, claim_deliveries, restore_detection, webhooks
 from newsletter.delivery.bounces import bounce_storms, unrecognised
 from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase, outcome_of_reply
 from newsletter.editions import lifecycle
-from newsletter.models import Delivery, Edition, Heartbeat, HighWater, Letter, Miss, SignIn, SourceRun, WebhookEndpoint
+from newsletter.models import Delivery, Edition, Heartbeat, HighWater, Letter, Miss, Sighting, WebhookEndpoint
 from newsletter.models import disk_full_error as disk
 from newsletter.monitoring import current_alarms, find_missing_digests
 from newsletter.monitoring.alarm_names import Name
 from subscriptions import lifecycle as readers
-from subscriptions import rate_limits, transactional_mails
+from subscriptions import transactional_mails
 from subscriptions.addresses import parse_address
+from subscriptions.models import Subscriber
 from subscriptions.preferences import Preferences
+from tests import test_hf_daily, test_polling, test_webhooks
 from tests.builders import NOON, make_edition, make_paper, make_reader
 from tests.fakes import MemoryTransport
+from tests.receiver import Answer, receiving
+from tests.replay import replaying
 
 pytestmark = pytest.mark.django_db
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -89,6 +95,11 @@ def breaks_off(message: Message) -> Outcome:
 
 def says(code: int, text: str) -> Callable[[Message], Outcome]:
     return lambda message: outcome_of_reply(message.key, Phase.RCPT, code=code, text=text)
+
+
+def at_domain(domain: str, answer: Callable[[Message], Outcome]) -> Callable[[Message], Outcome]:
+    """That answer of one domain; all others take the message."""
+    return lambda message: (answer if message.recipient.endswith(f"@{domain}") else takes)(message)
 
 
 def deliver(answer: Callable[[Message], Outcome] = takes, *, at: datetime = NOON) -> None:
@@ -166,13 +177,15 @@ def mailbox_unread(settings: Any) -> Iterator[datetime]:
 
 @story
 def hf_daily_silent(settings: Any) -> Iterator[datetime]:
+    """A source that answers, cuts its answer short, and answers again."""
     settings.SOURCES = ["hf_daily"]
-    asked = {"source": "hf_daily", "url": "https://source.example/"}
-    SourceRun.objects.create(**asked, state="ok", new=1, started_at=NOON - 9 * HOUR)
-    SourceRun.objects.create(**asked, state="failed", started_at=NOON, detail="cut short")
-    yield NOON
-    SourceRun.objects.create(**asked, state="ok", new=1, started_at=NOON + HOUR)
-    yield NOON + HOUR
+    papers = test_hf_daily.answer(test_hf_daily.PAPER)
+    with replaying() as web:
+        source = test_polling.daily(web, papers, b"[{", papers)
+        for hours in (-9, 0, 1):
+            test_polling.gather(source, now=NOON + hours * HOUR)
+            if hours >= 0:
+                yield NOON + hours * HOUR
 
 
 # Strangers and notices
@@ -198,17 +211,19 @@ def confirm_paused(settings: Any) -> Iterator[datetime]:
 @story
 def limits_biting(settings: Any) -> Iterator[datetime]:
     settings.SIGNUPS_PER_HOUR = 20
-    everybody = rate_limits.Limit(rate_limits.EVERYBODY, burst=20, refill=HOUR / 20)
-    while rate_limits.take(everybody, whom="", now=NOON):
-        pass
+    for number in range(20):
+        address, origin = parse_address(f"ada@lab{number}.example"), readers.Origin(ip=f"10.{number}.0.1")
+        readers.request(address, preferences=Preferences(), method="test", origin=origin, now=NOON)
     yield NOON
     yield NOON + HOUR
 
 
 @story
 def password_guessed(settings: Any) -> Iterator[datetime]:
-    for _ in range(20):
-        SignIn.objects.note(name="carol", network="203.0.113.0/24", succeeded=False, now=NOON)
+    with time_machine.travel(NOON, tick=False):
+        for number in range(20):
+            guess = {"username": "carol", "password": f"guess {number}"}
+            Client().post("/admin/login/", guess, REMOTE_ADDR=f"10.{number}.0.1")
     yield NOON
     yield NOON + 2 * HOUR
 
@@ -235,16 +250,33 @@ def edition_paused(settings: Any) -> Iterator[datetime]:
 
 @story
 def domain_held(settings: Any) -> Iterator[datetime]:
+    """One provider takes nothing for an hour, three runs long; all others do."""
+    planned()
+    for number in range(3):
+        make_reader(f"ada{number}@gmail.example")
+    planning.plan_due(now=NOON)
     at = NOON
-    for _ in range(3):
-        at = sending_rate.hold("gmail.example", has_taken=False, now=at)
-    yield at - timedelta(seconds=1)
+    while "domain_held" not in names(at):
+        deliver(at_domain("gmail.example", says(451, "4.7.1 too many messages, slow down")), at=at)
+        at += MINUTE
+        assert at < NOON + 6 * HOUR
+    yield at
+    while Delivery.objects.filter(domain="gmail.example").exclude(state="sent").exists():
+        at += 5 * MINUTE
+        deliver(at=at)
+        assert at < NOON + 12 * HOUR
     yield at
 
 
 @story
 def domain_paused(settings: Any) -> Iterator[datetime]:
-    bounce_storms.hold("uni.example", edition=planned(), reason="12 of 40 addresses failed", now=NOON)
+    """A university's server has lost its directory: it knows none of its people."""
+    planned()
+    for number in range(20):
+        make_reader(f"ada{number}@uni.example")
+    planning.plan_due(now=NOON)
+    deliver(at_domain("uni.example", says(550, "5.1.1 no such user")))
+    assert not Subscriber.objects.filter(state="suppressed").exists()
     yield NOON
     bounce_storms.resume("uni.example", now=NOON)
     yield NOON
@@ -290,22 +322,27 @@ def claims_expired(settings: Any) -> Iterator[datetime]:
 # Editions
 
 
-def until_approved(cutoff_at: datetime) -> Iterator[datetime]:
+def until_approved(wait: timedelta) -> Iterator[datetime]:
+    """Nobody looks at the draft until so long before its cut-off."""
     make_reader()
-    draft = make_edition(papers=[make_paper()], cutoff_at=cutoff_at)
-    yield NOON
-    lifecycle.approve(draft, by=None, now=NOON)
-    yield NOON
+    paper = make_paper(score_daily=1.0, first_seen_at=NOON - 20 * HOUR)
+    Sighting.objects.create(paper=paper, source="hf_daily", key="one", seen_at=paper.first_seen_at)
+    lifecycle.draft_due(now=NOON - 10 * HOUR)
+    draft = Edition.objects.get(cadence="daily")
+    at = draft.cutoff_at - wait
+    yield at
+    lifecycle.approve(draft, by=None, now=at)
+    yield at
 
 
 @story
 def approval_due(settings: Any) -> Iterator[datetime]:
-    yield from until_approved(NOON + HOUR)
+    yield from until_approved(HOUR)
 
 
 @story
 def approval_missed(settings: Any) -> Iterator[datetime]:
-    yield from until_approved(NOON - HOUR)
+    yield from until_approved(-HOUR)
 
 
 @story
@@ -380,7 +417,14 @@ def digests_unknown(settings: Any) -> Iterator[datetime]:
 
 @story
 def letters_waiting(settings: Any) -> Iterator[datetime]:
-    unrecognised.keep(b"Subject: hello\r\n\r\nWho are you?\r\n", why="unread", now=NOON)
+    """A report of a failure that names no mail of ours comes into the mailbox, and an operator reads it."""
+    folder = settings.VAR_DIR / "mailbox"
+    settings.BOUNCE_MAILBOX_URL = f"maildir://{folder}"
+    for name in ("new", "cur", "tmp"):
+        (folder / name).mkdir(parents=True)
+    report = b"From: MAILER-DAEMON@uni.example\nSubject: Undelivered mail\n\n550 5.1.1 no such user\n"
+    (folder / "new" / "1.one.host").write_bytes(report)
+    tasks.listen()
     yield NOON
     operator = User.objects.create_user("olga")
     unrecognised.judge(Letter.objects.get(), judgement="nothing", address="", by=operator, now=NOON)
@@ -396,10 +440,19 @@ def endpoint(**over: Any) -> WebhookEndpoint:
 
 @story
 def webhook_failing(settings: Any) -> Iterator[datetime]:
-    endpoint(failing_since=NOON - 2 * DAY)
-    yield NOON
-    WebhookEndpoint.objects.update(failing_since=None)  # as an answer of 2xx does
-    yield NOON
+    """A program's server answers 500 for two days."""
+    settings.WEBHOOK_PRIVATE_TARGETS = True
+    with receiving() as program:
+        test_webhooks.endpoint_at(program.url)
+        test_webhooks.done_edition()
+        program.will(Answer(500))
+        test_webhooks.tell()
+        for days in (1, 2):
+            test_webhooks.deliver(at=NOON + days * DAY)
+        yield NOON + 2 * DAY
+        program.will(Answer(200))
+        test_webhooks.deliver(at=NOON + 3 * DAY)
+        yield NOON + 3 * DAY
 
 
 @story
