@@ -1,6 +1,6 @@
 """The preferences of one reader in the cells of a CSV line, read and written.
 
-In: cells by the names of their columns. Out: preferences, or Refused with what is wrong. Next: csv_transfer.
+In: cells by the names of their columns. Out: preferences, or Refused with what is wrong. Next: list_import, csv_export.
 """
 
 from __future__ import annotations

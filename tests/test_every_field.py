@@ -11,7 +11,7 @@ import pytest
 from django.core.serializers.json import DjangoJSONEncoder
 
 from newsletter.monitoring.reader_history import history_of
-from subscriptions import csv_transfer, gdpr, lifecycle
+from subscriptions import csv_export, gdpr, lifecycle
 from subscriptions.lifecycle import Origin
 from subscriptions.models import Follow, Interest, InterestTopic, Subscriber, TopicPreference
 from subscriptions.preferences import ELSEWHERE, NamedInterest, Preferences, preferences_of
@@ -86,7 +86,7 @@ def test_every_wish_is_a_column_of_the_reader_and_in_this_list() -> None:
 
 @pytest.mark.parametrize("field", READER)
 def test_every_field_is_in_the_file_for_another_site_or_says_why_not(field: str) -> None:
-    assert (field in csv_transfer.COLUMNS) != (field in NOT_IN_CSV)
+    assert (field in csv_export.COLUMNS) != (field in NOT_IN_CSV)
 
 
 def test_no_reason_is_of_a_field_that_is_gone() -> None:
@@ -96,7 +96,7 @@ def test_no_reason_is_of_a_field_that_is_gone() -> None:
 def test_every_column_of_the_file_is_written_and_read() -> None:
     reader = full_reader()
     reader.consent_events.create(kind="confirmed", at=NOON, method="page")
-    header, cells = csv_transfer.export_lines(states=["confirmed"])
+    header, cells = csv_export.export_lines(states=["confirmed"])
     row = dict(zip(header, cells, strict=True))
     empty = {name for name, cell in row.items() if not cell}
     assert empty == {"suppressed_for"}, "only of those who are"

@@ -7,8 +7,6 @@ tries that many lives.
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import mailbox
 from copy import deepcopy
@@ -35,13 +33,14 @@ from newsletter.delivery.after_restore import after_restore
 from newsletter.delivery.bounces import act_on_report
 from newsletter.delivery.compose_message import bounce_address
 from newsletter.models import Delivery, DeliveryEvent, Edition
-from subscriptions import address_change, csv_transfer, gdpr, lifecycle, schedule, suppression, token_links
+from subscriptions import address_change, csv_export, gdpr, lifecycle, schedule, suppression, token_links
 from subscriptions.addresses import Address, parse_address
 from subscriptions.lifecycle import Origin
 from subscriptions.models import Allowance, ConsentEvent, Notice, Subscriber, Suppression, TopicPreference
 from subscriptions.preferences import Preferences, preferences_of
 from tests.builders import NOON, make_topic
 from tests.environment import examples
+from tests.lists import csv_of, import_list
 from tests.processes import ROOT
 
 ADDRESSES = [parse_address(text) for text in ("ada@example.net", "bob@example.org")]
@@ -303,14 +302,11 @@ class ReadersLife(RuleBasedStateMachine):
     def carry_to_another_site(self) -> None:
         """Everybody is exported, the site is emptied, and the file is read: pending requests are left behind."""
         states = ["confirmed", "paused", "unsubscribed", "suppressed"]
-        out = io.StringIO(newline="")
-        csv.writer(out).writerows(csv_transfer.export_lines(states=states))
+        exported = csv_of(csv_export.export_lines(states=states))
         for table in reversed(DUMPED):
             table._default_manager.all().delete()
         self.model.mails = {}
-        out.seek(0)
-        refused: list[csv_transfer.Refusal] = []
-        csv_transfer.import_readers(out, file_name="x.csv", now=self.now, on_refusal=refused.append)
+        _row, refused = import_list(exported, name="x.csv", now=self.now)
         assert refused == []
         for key, person in self.model.people.items():
             person.asked = None

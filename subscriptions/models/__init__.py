@@ -7,6 +7,7 @@ from subscriptions.models.api_keys import ApiKey, ApiKeyQuerySet, may_sign_up
 from subscriptions.models.catch_ups import CatchUp
 from subscriptions.models.consent import ConsentEvent
 from subscriptions.models.interests import Interest, InterestTopic
+from subscriptions.models.list_imports import ListImport
 from subscriptions.models.notices import Notice
 from subscriptions.models.rate_limits import Allowance, RefusedRequest
 from subscriptions.models.subscribers import (
@@ -32,6 +33,7 @@ __all__ = [
     "Follow",
     "Interest",
     "InterestTopic",
+    "ListImport",
     "Notice",
     "RefusedRequest",
     "Subscriber",

@@ -12,7 +12,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils.translation import ngettext
 
-from subscriptions import csv_transfer
+from subscriptions import csv_export
 from subscriptions.models import Subscriber
 
 log = logging.getLogger("subscriptions.audit")
@@ -38,7 +38,7 @@ class Command(BaseCommand):
         with open(opened, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             count = -1
-            for count, cells in enumerate(csv_transfer.export_lines(states=states)):  # noqa: B007  (the header is number 0)
+            for count, cells in enumerate(csv_export.export_lines(states=states)):  # noqa: B007  (the header is number 0)
                 writer.writerow(cells)
         log.info("%s: %d readers exported, by %s", path.name, count, getpass.getuser())
         self.stdout.write(ngettext("%d reader exported", "%d readers exported", count) % count)

@@ -1,0 +1,242 @@
+"""A file, from its bytes to its tally: planned, tried without writing, or imported batch by batch.
+
+In: a file that can be opened again, and answers. Out: counts of its lines, each refused one with its reason. An import
+that was broken off goes on after its last batch: rows and tally are written in one transaction.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from django.db import transaction
+from django.utils import timezone
+
+from subscriptions.list_import import store
+from subscriptions.list_import.encodings import open_text
+from subscriptions.list_import.entries import READERS, Entry, Refusal, entries_of
+from subscriptions.list_import.plan import Answers, Plan, make_plan
+from subscriptions.list_import.table import find_layout, rows
+from subscriptions.models import ListImport, Topic, TopicTranslation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+
+    from subscriptions.list_import.table import Row
+
+BATCH = 2000
+REMEMBERED = ("columns", "zone", "dates", "words", "tags")  # of a file, for the next one with the same headings
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file: what it is called, and how it is opened from its start."""
+
+    name: str
+    open: Callable[[], BinaryIO]
+
+    def lines(self) -> Iterator[str]:
+        with self.open() as file, open_text(file) as text:
+            yield from text
+
+    def digest(self) -> str:
+        with self.open() as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+
+
+@dataclass
+class Tally:
+    """What became of the lines. Their sum is ``read``."""
+
+    read: int = 0
+    new: int = 0
+    known: int = 0
+    suppressed: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def refused(self) -> int:
+        return self.reasons.total()
+
+    def count(self, outcomes: Iterable[str], refusals: Iterable[Refusal]) -> None:
+        for outcome, number in Counter(outcomes).items():
+            setattr(self, outcome, getattr(self, outcome) + number)
+            self.read += number
+        for refusal in refusals:
+            self.reasons[refusal.reason.partition(":")[0]] += 1
+            self.read += 1
+
+
+def content_of(file: BinaryIO) -> bytes:
+    """The file as it is kept in a row."""
+    out = io.BytesIO()
+    with gzip.GzipFile(fileobj=out, mode="wb", mtime=0) as packed:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            packed.write(block)
+    return out.getvalue()
+
+
+def source_of(row: ListImport) -> Source:
+    """The file that is kept in a row."""
+    packed = bytes(row.content or b"")
+    return Source(row.file_name, lambda: gzip.GzipFile(fileobj=io.BytesIO(packed)))  # type: ignore[arg-type,return-value]
+
+
+def plan_file(source: Source, answers: Answers) -> Plan:
+    """How the file is read. What was said about an earlier file with the same headings counts until it is said anew."""
+    known, hints = topic_words()
+    return make_plan(
+        source.lines, file_name=source.name, known_topics=known, hints=hints, answers=recall(source, answers)
+    )
+
+
+def recall(source: Source, answers: Answers) -> Answers:
+    """The answers, and those of an earlier file where there are none."""
+    earlier = ListImport.objects.filter(headings=headings_of(source), state=ListImport.State.DONE).exclude(headings="")
+    before = earlier.values_list("answers", flat=True).first() or {}
+    given = asdict(answers)
+    for name in REMEMBERED:
+        old = before.get(name) or type(given[name])()
+        given[name] = {**old, **given[name]} if isinstance(old, dict) else given[name] or old
+    return Answers(**given)
+
+
+def headings_of(source: Source) -> str:
+    """Stands for the headings of the file; empty when it has none."""
+    layout = find_layout(source.lines())
+    return hashlib.sha256("\n".join(layout.names).encode()).hexdigest() if layout.has_header else ""
+
+
+def topic_words() -> tuple[dict[str, str], dict[str, str]]:
+    """Slugs and names of topics in any language, and their keywords, in lower case -> slug."""
+    known: dict[str, str] = {}
+    hints: dict[str, str] = {}
+    for slug, name, keywords in Topic.objects.values_list("slug", "name", "keywords"):
+        known |= {slug.casefold(): slug, name.casefold(): slug}
+        hints |= {str(word).casefold(): slug for word in keywords}
+    for name, slug in TopicTranslation.objects.values_list("name", "topic__slug"):
+        known.setdefault(name.casefold(), slug)
+    return known, hints
+
+
+def preview(
+    source: Source, plan: Plan, *, now: datetime, on_refusal: Callable[[Refusal], None] = lambda refusal: None
+) -> Tally:
+    """What an import would do, line by line. Writes nothing."""
+    tally = Tally()
+    seen: dict[int, bool] = {}  # 8 bytes of an address's hash -> whether it is of a reader
+    for batch in _batches(rows(source.lines(), plan.layout)):
+        entries, refusals = _read(batch, plan, now=now)
+        chosen, outcomes = _one_each(entries)
+        for entry, outcome in zip(chosen, store.foresee(chosen), strict=True):
+            mark, is_reader = int(entry.address_hash[:16], 16), entry.standing in READERS
+            was_reader = seen.get(mark)
+            if was_reader is not None and outcome == store.NEW:
+                outcome = store.KNOWN if was_reader else store.SUPPRESSED
+            seen[mark] = is_reader and was_reader is not False
+            outcomes.append(outcome)
+        tally.count(outcomes, refusals)
+        for refusal in refusals:
+            on_refusal(refusal)
+    return tally
+
+
+def begin(source: Source, plan: Plan, *, by: str, now: datetime, are_welcomed: bool) -> ListImport:
+    """A row for the import of this file; that of an earlier one which was broken off, when there is one."""
+    digest = source.digest()
+    broken_off = ListImport.objects.filter(digest=digest, state=ListImport.State.RUNNING).first()
+    return broken_off or ListImport.objects.create(
+        file_name=source.name[:200],
+        digest=digest,
+        headings=headings_of(source),
+        program=plan.program,
+        answers=asdict(plan.answers),
+        are_welcomed=are_welcomed,
+        state=ListImport.State.RUNNING,
+        by=by[:150],
+        at=now,
+    )
+
+
+def go_on(
+    row: ListImport,
+    source: Source,
+    plan: Plan,
+    *,
+    now: datetime,
+    deadline: datetime | None = None,
+    on_refusal: Callable[[Refusal], None] = lambda refusal: None,
+    on_batch: Callable[[int], None] = lambda lines: None,
+) -> bool:
+    """Import the lines that are left, until the deadline; true when none is. Two at once share no batch."""
+    slugs = dict(Topic.objects.values_list("slug", "pk"))
+    proof = {"file": row.file_name, "list": row.pk}
+    shared = store.Batch(slugs, proof, now, are_welcomed=row.are_welcomed)
+    for batch in _batches(one for one in rows(source.lines(), plan.layout) if one.line > row.line):
+        if deadline is not None and timezone.now() >= deadline:
+            return False
+        entries, refusals = _read(batch, plan, now=now, slugs=slugs)
+        with transaction.atomic():
+            held = ListImport.objects.select_for_update().defer("content").get(pk=row.pk)
+            if held.line != row.line or held.state != ListImport.State.RUNNING:
+                return False  # somebody else goes on with it
+            chosen, outcomes = _one_each(entries)
+            _note(row, batch, [*outcomes, *store.store(chosen, shared)], refusals)
+        for refusal in refusals:
+            on_refusal(refusal)
+        on_batch(len(batch))
+    return bool(
+        ListImport.objects.filter(pk=row.pk, line=row.line).update(
+            state=ListImport.State.DONE, finished_at=now, content=None
+        )
+    )
+
+
+def _note(row: ListImport, batch: list[Row], outcomes: list[str], refusals: list[Refusal]) -> None:
+    tally = Tally(row.read, row.new, row.known, row.suppressed, Counter(row.reasons))
+    tally.count(outcomes, refusals)
+    row.line = batch[-1].line
+    row.read, row.new, row.known, row.suppressed = tally.read, tally.new, tally.known, tally.suppressed
+    row.refused, row.reasons = tally.refused, dict(tally.reasons)
+    row.refusals = [*row.refusals, *([one.line, one.reason] for one in refusals)][: ListImport.MOST_REFUSALS]
+    row.save(update_fields=["line", *row.tally, "reasons", "refusals"])
+
+
+def _read(
+    batch: list[Row], plan: Plan, *, now: datetime, slugs: dict[str, int] | None = None
+) -> tuple[list[Entry], list[Refusal]]:
+    known = slugs if slugs is not None else dict.fromkeys(plan.topics.values(), 0)
+    entries: list[Entry] = []
+    refusals: list[Refusal] = []
+    for one in entries_of(batch, plan, slugs=known, now=now):
+        if isinstance(one, Entry):
+            entries.append(one)
+        else:
+            refusals.append(one)
+    return entries, refusals
+
+
+def _one_each(entries: list[Entry]) -> tuple[list[Entry], list[str]]:
+    """One entry for each address, of somebody who left rather than of a reader; and what the others count as."""
+    chosen: dict[str, Entry] = {}
+    for entry in entries:
+        held = chosen.get(entry.address_hash)
+        if held is None or (held.standing in READERS and entry.standing not in READERS):
+            chosen[entry.address_hash] = entry
+    return list(chosen.values()), [store.KNOWN] * (len(entries) - len(chosen))
+
+
+def _batches(found: Iterable[Row]) -> Iterator[list[Row]]:
+    batch: list[Any] = []
+    for one in found:
+        batch.append(one)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

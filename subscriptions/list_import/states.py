@@ -1,0 +1,79 @@
+"""Words by which programs say whether somebody is subscribed, left, bounced or complained.
+
+In: a cell, and what kind of column it is in. Out: what the person is to us; None for a word that nobody knows. Pure.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Standing(StrEnum):
+    """What a line says about its address, the gravest last."""
+
+    READER = "reader"
+    PAUSED = "paused"
+    UNCONFIRMED = "unconfirmed"
+    LEFT = "left"
+    BOUNCED = "bounced"
+    BARRED = "barred"
+    COMPLAINED = "complained"
+    ERASED = "erased"
+
+
+_GRAVITY = {standing: place for place, standing in enumerate(Standing)}
+
+_WORDS = {
+    Standing.READER: (
+        "active, subscribed, subscriber, confirmed, enabled, opted in, opt in, optin, regular, premium, gifted, "
+        "trialed, churning, churned, past due, unpaid, paid, free, comped, complimentary, member, owner, manager, "
+        "moderator, normal, each email, all email, digest, abridged, summary, delivered, verified, valid, ok, aktiv, "
+        "abonniert, angemeldet, bestätigt, mitglied"
+    ),
+    Standing.PAUSED: "paused, pausiert, vacation, on hold",
+    Standing.UNCONFIRMED: (
+        "pending, unconfirmed, unactivated, not confirmed, inactive, invited, awaiting confirmation, waiting, new, "
+        "unverified, validating, needs attention, non subscribed, nonsubscribed, transactional, upcoming, "
+        "unbestätigt, inaktiv, ausstehend, never subscribed, not subscribed"
+    ),
+    Standing.LEFT: (
+        "unsubscribed, unsubscribe, cancelled, canceled, opted out, opt out, optout, disabled, removed, left, "
+        "deleted, archived, no email, nomail, no mail, former, abgemeldet, ausgetragen, gekündigt, gelöscht"
+    ),
+    Standing.BOUNCED: (
+        "bounced, bounce, hard bounced, hard bounce, soft bounced, bouncing, cleaned, undeliverable, unreachable, "
+        "invalid, undelivered, rejected, dead, disabled by bounce, unzustellbar, ungültig"
+    ),
+    Standing.COMPLAINED: (
+        "complained, complaint, spam, junk, marked as spam, spam complaint, abuse, reported, spam reported, complainer"
+    ),
+    Standing.BARRED: (
+        "blocklisted, blacklisted, blocked, banned, suppressed, barred, spammy, malicious, block list, gesperrt, "
+        "blockiert, do not contact, do not email"
+    ),
+    Standing.ERASED: "erased, forgotten, anonymized, anonymised, gdpr deleted",
+}
+WORDS = {word.strip(): standing for standing, words in _WORDS.items() for word in words.split(",")}
+_YES = frozenset("yes y true t 1 x on ja j wahr oui si".split())  # noqa: SIM905
+_NO = frozenset("no n false f 0 off nein falsch non".split())  # noqa: SIM905
+
+
+def standing_of(cell: str) -> Standing | None:
+    """What a word of a state column means; None for an unknown one."""
+    return WORDS.get(plain_word(cell))
+
+
+def yes_or_no(cell: str) -> bool | None:
+    """What a flag says; None when it is neither yes nor no."""
+    word = cell.strip().casefold()
+    return True if word in _YES else False if word in _NO else None
+
+
+def gravest(standings: list[Standing]) -> Standing:
+    """The one that counts when several columns speak about one person; a reader when none does."""
+    return max(standings, key=_GRAVITY.__getitem__, default=Standing.READER)
+
+
+def plain_word(cell: str) -> str:
+    """The word without case, underscores and hyphens."""
+    return " ".join(cell.casefold().replace("_", " ").replace("-", " ").split())
