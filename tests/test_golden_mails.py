@@ -130,6 +130,26 @@ def test_so_is_that_of_a_reader_whose_first_papers_are_followed() -> None:
     check(Composer(compiled, IDENTITY).compose(make_recipient(edition, picks=picks)), golden="followed")
 
 
+@pytest.mark.parametrize(("golden", "language"), [("interests", "en"), ("interests-german", "de")])
+def test_so_is_that_of_a_reader_who_keeps_two_interests_apart(golden: str, language: str) -> None:
+    edition = make_edition(PAPERS[:4], pk=12, first_item=101)
+    item = edition.items.get(pk=102)
+    item.found_by = [["key", 'author:"Nikhila Ravi"']]
+    item.save(update_fields=["found_by"])
+    compiled = json.loads(json.dumps(mail_compile.compile_edition(edition, now=NOON, languages=["de"])))
+    picks = [
+        [102, "follow", 'follow:author:"Nikhila Ravi"', 7],
+        [101, "for_you", "topic:speech-audio", 7],
+        [103, "for_you", "topic:language-models", 8],
+        [104, "outside", "outside", 0],
+    ]
+    names = {7: "Thèse <b>", 8: ".net & teaching"}
+    composer = Composer(compiled["languages"].get(language, compiled), IDENTITY)
+    check(composer.compose(make_recipient(edition, picks=picks, interests=names)), golden=golden)
+    del compiled["html"]["headline"], compiled["text"]["headline"]  # as an older version compiled it
+    assert Composer(compiled, IDENTITY).compose(make_recipient(edition, picks=picks, interests=names))
+
+
 def test_the_subject_reads_as_the_first_title_and_the_count() -> None:
     edition = make_edition(CASES["emoji"])
     raw = Composer(mail_compile.compile_edition(edition, now=NOON), IDENTITY).compose(make_recipient(edition))

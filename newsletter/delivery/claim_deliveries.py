@@ -23,7 +23,7 @@ from newsletter.delivery import sending_rate
 from newsletter.models import Claim, Delivery, DomainHold, Edition, Stream
 from subscriptions import schedule
 from subscriptions.in_long_list_lookup import Keys
-from subscriptions.models import Subscriber, Suppression, TopicPreference
+from subscriptions.models import Interest, InterestTopic, Subscriber, Suppression, TopicPreference
 
 STREAM = "digest"
 CONFIRM_STREAM = "confirm"  # confirmations and notices, sent by subscriptions
@@ -56,6 +56,7 @@ class Claimed(NamedTuple):
     language: str
     news: list[list[Any]]
     topics: tuple[str, ...] = ()
+    interests: dict[int, str] | None = None  # names of those that the reader keeps apart
 
     @property
     def confirmed_on(self) -> date | None:
@@ -156,7 +157,36 @@ def _with_topics(rows: Sequence[Claimed]) -> list[Claimed]:
         .values_list("subscriber_id", "topic__slug")
     ):
         topics[subscriber].append(slug)
-    return [row._replace(topics=tuple(topics[row.subscriber])) for row in rows]
+    found = [row._replace(topics=tuple(topics[row.subscriber])) for row in rows]
+    return _with_interests(found) if any(map(_is_in_sections, found)) else found
+
+
+def _is_in_sections(row: Claimed) -> bool:
+    """Whether the picks name the interest that each came by. Broken ones, which fail when composed, do not."""
+    first = row.picks[0] if isinstance(row.picks, list) and row.picks else None
+    return isinstance(first, list) and len(first) > 3
+
+
+def _with_interests(rows: Sequence[Claimed]) -> list[Claimed]:
+    """The same with the names of the interests, and their topics too, of readers whose digest is in sections."""
+    readers = {row.subscriber for row in rows if _is_in_sections(row)}
+    names: dict[int, dict[int, str]] = {reader: {} for reader in readers}
+    for reader, pk, name in Interest.objects.filter(subscriber__any_of=readers).values_list(
+        "subscriber_id", "pk", "name"
+    ):
+        names[reader][pk] = name
+    topics: dict[int, list[str]] = defaultdict(list)
+    followed = InterestTopic.objects.filter(interest__subscriber__any_of=readers, interest__is_on=True)
+    followed = followed.exclude(stance=TopicPreference.Stance.MUTE).order_by("topic__position", "topic_id")
+    for reader, slug in followed.values_list("interest__subscriber_id", "topic__slug"):
+        topics[reader].append(slug)
+    return [
+        row._replace(
+            interests=names.get(row.subscriber),
+            topics=tuple(dict.fromkeys([*row.topics, *topics.get(row.subscriber, ())])),
+        )
+        for row in rows
+    ]
 
 
 def skip_unmailable(pks: Sequence[int], *, now: datetime) -> None:

@@ -106,6 +106,7 @@ class Composers:
             news=tuple(f"{paper}:{kind}" for paper, kind in row.news),
             confirmed_on=row.confirmed_on,
             is_welcome=row.is_welcome,
+            interests=row.interests,
             counts_clicks=settings.CLICK_TRACKING and row.clicks_agreed_at is not None,
         )
         data = composer.compose(recipient)

@@ -14,7 +14,7 @@ from newsletter.catalogue.sources.paper_identifiers import title_key
 from newsletter.interests.library import Entry
 from newsletter.interests.library.write_formats import Written
 from newsletter.models import LibraryEntry, Paper
-from subscriptions.models import Subscriber
+from subscriptions.models import Interest, Subscriber
 
 MOST_ENTRIES = 10_000  # of one reader
 _TELLING_TITLE = 20  # characters of a title from which it names one paper
@@ -29,8 +29,15 @@ class Added:
     beyond: int
 
 
-def add_entries(reader: Subscriber, entries: Sequence[Entry], *, source: LibraryEntry.Source, now: datetime) -> Added:
-    """Put the references into the reader's library."""
+def add_entries(
+    reader: Subscriber,
+    entries: Sequence[Entry],
+    *,
+    source: LibraryEntry.Source,
+    now: datetime,
+    interest: Interest | None = None,
+) -> Added:
+    """Put the references into the reader's library, for one of the interests that they keep apart."""
     mine = LibraryEntry.objects.filter(subscriber=reader)
     before = mine.count()
     there = set(mine.values_list("identity", flat=True))
@@ -49,6 +56,7 @@ def add_entries(reader: Subscriber, entries: Sequence[Entry], *, source: Library
             text=entry.abstract,
             source=source,
             note=entry.note,
+            interest=interest,
             at=now,
         )
         for entry in wanted
@@ -74,8 +82,8 @@ def known_papers(entries: Iterable[Entry]) -> dict[str, int]:
     return found
 
 
-def save_paper(reader: Subscriber, *, paper: Paper, now: datetime) -> None:
-    """Put a paper of ours into the library. An entry of a file that named it becomes this paper's."""
+def save_paper(reader: Subscriber, *, paper: Paper, now: datetime, interest: Interest | None = None) -> None:
+    """Put a paper of ours into the library, for an interest. An entry of a file that named it becomes this paper's."""
     paper = paper.merged_into or paper
     mine = LibraryEntry.objects.filter(subscriber=reader)
     entry = Entry(paper.title, paper.arxiv_id, None, line=0)
@@ -88,6 +96,7 @@ def save_paper(reader: Subscriber, *, paper: Paper, now: datetime) -> None:
         title=paper.title,
         arxiv_id=paper.arxiv_id or "",
         source=LibraryEntry.Source.SAVED,
+        interest=interest,
         at=now,
     )
     LibraryEntry.objects.bulk_create([row], ignore_conflicts=True)

@@ -10,13 +10,14 @@ some reader has judged enough papers.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
+from typing import Any, TypeVar
 
 import numpy as np
-from django.db.models import F, Max, OuterRef, Subquery, Window
+from django.db.models import F, Max, OuterRef, QuerySet, Subquery, Window
 from django.db.models.functions import Coalesce, RowNumber
 
 from newsletter.catalogue.topics import embeddings
@@ -36,6 +37,7 @@ SIMILAR_KEPT = 8  # of them are told apart for each candidate
 LEARNED_KEPT = 2  # editions whose model a process keeps, some MB each: half a second of work for every page
 
 
+Owner = TypeVar("Owner", bound=Hashable)
 Relevance = tuple[profile.Floats, profile.Floats] | tuple[None, None]
 
 
@@ -78,7 +80,11 @@ class ReaderProfiles:
 
     def of(self, readers: Sequence[int]) -> Relevance:
         """Relevance (readers x candidates) and trust (readers), or nothing when nobody here has judged five papers."""
-        opinions = self._telling_opinions(readers)
+        return self.of_opinions(readers, opinions_of(readers))
+
+    def of_opinions(self, readers: Sequence[int], opinions: Mapping[int, Opinion]) -> Relevance:
+        """The same by these opinions of theirs."""
+        opinions = {reader: known for reader, known in opinions.items() if len(known) >= profile.JUDGED_MIN}
         if not self._papers or not opinions:
             return None, None
         fitted = self._learn()
@@ -171,11 +177,6 @@ class ReaderProfiles:
                 found[paper] = alike[:SIMILAR_KEPT]
         return found
 
-    def _telling_opinions(self, readers: Sequence[int]) -> dict[int, Opinion]:
-        """The opinions of those readers who have judged or brought enough."""
-        found = opinions_of(readers)
-        return {reader: opinion for reader, opinion in found.items() if len(opinion) >= profile.JUDGED_MIN}
-
     def _learn(self) -> _Fitted:
         if self._fitted is None:
             newest = Paper.objects.published().order_by("-first_seen_at").values_list("pk", flat=True)[:BACKGROUND]
@@ -207,25 +208,47 @@ class ReaderProfiles:
 
 def opinions_of(readers: Sequence[int]) -> dict[int, Opinion]:
     """The latest opinions of each of these readers who has any."""
-    found: dict[int, Opinion] = defaultdict(lambda: Opinion({}, {}))
-    verdicts = Verdict.objects.filter(subscriber__any_of=Keys(readers)).exclude(ProfileRemoval.of_opinion())
-    verdicts = verdicts.order_by("-at", "-pk")
-    for reader, paper, value in verdicts.values_list("subscriber_id", "paper_id", "value").iterator():
-        opinion = found[reader]
+    verdicts = _verdicts(readers).values_list("subscriber_id", "paper_id", "value")
+    return _gathered(verdicts.iterator(), _latest_entries(readers, of=["subscriber_id"]))
+
+
+def opinions_by_interest(readers: Sequence[int]) -> dict[tuple[int, int | None], Opinion]:
+    """The same by reader and interest; None is a reader's only or first interest."""
+    owner = ["subscriber_id", "interest_id"]
+    verdicts = _verdicts(readers).values_list(*owner, "paper_id", "value").iterator()
+    entries = _latest_entries(readers, of=owner)
+    return _gathered(
+        (((reader, interest), paper, value) for reader, interest, paper, value in verdicts),
+        (((reader, interest), pk, known, at) for reader, interest, pk, known, at in entries),
+    )
+
+
+def _gathered(
+    verdicts: Iterable[tuple[Owner, int, int]], entries: Iterable[tuple[Owner, int, int | None, datetime]]
+) -> dict[Owner, Opinion]:
+    found: dict[Owner, Opinion] = defaultdict(lambda: Opinion({}, {}))
+    for owner, paper, value in verdicts:
+        opinion = found[owner]
         if len(opinion) < REMEMBERED:
             (opinion.liked if value > 0 else opinion.disliked)[paper] = 1.0
-    newest: dict[int, datetime] = {}
-    for reader, entry, known, at in _latest_entries(readers):
-        opinion, key = found[reader], known or -entry
-        age = (newest.setdefault(reader, at) - at).total_seconds() / 86_400
+    newest: dict[Owner, datetime] = {}
+    for owner, entry, known, at in entries:
+        opinion, key = found[owner], known or -entry
+        age = (newest.setdefault(owner, at) - at).total_seconds() / 86_400
         if key not in opinion.disliked:
             opinion.liked.setdefault(key, 0.5 ** (age / HALF_LIFE_DAYS))
     return dict(found)
 
 
-def _latest_entries(readers: Sequence[int]) -> Iterable[tuple[int, int, int | None, datetime]]:
-    """Reader, entry, its paper and moment: the latest of each reader's library, newest first."""
-    place = Window(RowNumber(), partition_by=F("subscriber_id"), order_by=[F("at").desc(), F("pk").desc()])
+def _verdicts(readers: Sequence[int]) -> QuerySet[Verdict]:
+    """What these readers said, the latest first."""
+    verdicts = Verdict.objects.filter(subscriber__any_of=Keys(readers)).exclude(ProfileRemoval.of_opinion())
+    return verdicts.order_by("-at", "-pk")
+
+
+def _latest_entries(readers: Sequence[int], *, of: Sequence[str]) -> Iterable[Any]:
+    """The owner ``of`` an entry, the entry, its paper and moment: the latest of each owner's library, newest first."""
+    place = Window(RowNumber(), partition_by=list(map(F, of)), order_by=[F("at").desc(), F("pk").desc()])
     came_since = Paper.objects.filter(arxiv_id=OuterRef("arxiv_id")).values("pk")
     entries = LibraryEntry.objects.filter(subscriber__any_of=Keys(readers))
     if not entries.exists():  # of most chunks; the query below costs as much as choosing for 200 readers
@@ -234,7 +257,7 @@ def _latest_entries(readers: Sequence[int]) -> Iterable[tuple[int, int, int | No
     telling = entries.exclude(ProfileRemoval.of_opinion("known"))
     telling = telling.exclude(known=None, title="", text="")  # of a number alone we know nothing
     latest = telling.annotate(place=place).filter(place__lte=REMEMBERED)
-    return latest.order_by("-at", "-pk").values_list("subscriber_id", "pk", "known", "at").iterator()
+    return latest.order_by("-at", "-pk").values_list(*of, "pk", "known", "at").iterator()
 
 
 def _topics() -> list[int]:

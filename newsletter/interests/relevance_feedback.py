@@ -1,23 +1,32 @@
 """Readers' verdicts on papers ("more like this", "less like this"), and what they mute or follow no more from a digest.
 
-In: a delivery and what its reader pressed. Out: rows of verdicts, topic preferences and follows; pressing twice changes
-nothing.
+In: a delivery, what its reader pressed, and the interest that the paper came by where they keep several apart (None:
+their only or first). Out: rows of verdicts, topics and follows of that interest; pressing twice changes nothing.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from newsletter.models import Delivery, Paper, Verdict
-from subscriptions.models import Follow, Topic, TopicPreference
+from subscriptions.models import Follow, Interest, InterestTopic, Topic, TopicPreference
 
 
-def give_verdict(delivery: Delivery, *, paper: Paper, value: int, now: datetime) -> None:
+def interest_of(delivery: Delivery, *, item: int) -> Interest | None:
+    """The interest that an item of this digest came by; None for the first, and where it is gone."""
+    key = next((interest[0] for pk, _lane, _reason, *interest in delivery.picks if pk == item and interest), 0)
+    return Interest.objects.filter(subscriber=delivery.subscriber_id, pk=key, is_first=False).first() if key else None
+
+
+def give_verdict(
+    delivery: Delivery, *, paper: Paper, value: int, now: datetime, interest: Interest | None = None
+) -> None:
     """Store “more like this” (+1) or “less like this” (-1). A later verdict replaces the earlier one."""
     Verdict.objects.update_or_create(
-        subscriber_id=delivery.subscriber_id, paper=paper, defaults={"value": value, "at": now}
+        subscriber_id=delivery.subscriber_id, paper=paper, defaults={"value": value, "at": now, "interest": interest}
     )
 
 
@@ -25,23 +34,33 @@ def take_back_verdict(delivery: Delivery, *, paper: Paper) -> None:
     Verdict.objects.filter(subscriber_id=delivery.subscriber_id, paper=paper).delete()
 
 
-def mute_topic(delivery: Delivery, *, topic: Topic) -> None:
+def mute_topic(delivery: Delivery, *, topic: Topic, interest: Interest | None = None) -> None:
     """No paper of this topic from the next digest on."""
-    preference, is_new = TopicPreference.objects.get_or_create(
-        subscriber_id=delivery.subscriber_id, topic=topic, defaults={"stance": TopicPreference.Stance.MUTE}
-    )
-    if not is_new and preference.stance != TopicPreference.Stance.MUTE:
-        preference.muted_from, preference.stance = preference.stance, TopicPreference.Stance.MUTE
-        preference.save(update_fields=["stance", "muted_from"])
+    mute = TopicPreference.Stance.MUTE
+    rows = _stances(delivery, interest).filter(topic=topic)
+    if rows.exclude(stance=mute).update(muted_from=F("stance"), stance=mute):
+        return
+    owner = {"interest": interest} if interest else {"subscriber_id": delivery.subscriber_id}
+    rows.get_or_create(**owner, topic=topic, defaults={"stance": mute})
 
 
-def unmute_topic(delivery: Delivery, *, topic: Topic) -> None:
+def unmute_topic(delivery: Delivery, *, topic: Topic, interest: Interest | None = None) -> None:
     """As it was before the mute: followed again when it was followed."""
-    muted = TopicPreference.objects.filter(
-        subscriber_id=delivery.subscriber_id, topic=topic, stance=TopicPreference.Stance.MUTE
-    )
+    muted = _stances(delivery, interest).filter(topic=topic, stance=TopicPreference.Stance.MUTE)
     muted.exclude(muted_from="").update(stance=F("muted_from"), muted_from="")
     muted.filter(muted_from="").delete()
+
+
+def muted_topics(delivery: Delivery, *, interest: Interest | None = None) -> set[str]:
+    """Slugs."""
+    muted = _stances(delivery, interest).filter(stance=TopicPreference.Stance.MUTE)
+    return set(muted.values_list("topic__slug", flat=True))
+
+
+def _stances(delivery: Delivery, interest: Interest | None) -> QuerySet[Any]:
+    if interest is not None:
+        return InterestTopic.objects.filter(interest=interest)
+    return TopicPreference.objects.filter(subscriber=delivery.subscriber_id)
 
 
 def stop_following(delivery: Delivery, *, key: str) -> None:
@@ -49,6 +68,7 @@ def stop_following(delivery: Delivery, *, key: str) -> None:
     Follow.objects.filter(subscriber_id=delivery.subscriber_id, key=key).delete()
 
 
-def follow_again(delivery: Delivery, *, key: str, text: str, now: datetime) -> None:
+def follow_again(delivery: Delivery, *, key: str, text: str, now: datetime, interest: Interest | None = None) -> None:
     """As it was before `stop_following`."""
-    Follow.objects.get_or_create(subscriber_id=delivery.subscriber_id, key=key, defaults={"text": text, "at": now})
+    fields = {"text": text, "at": now, "interest": interest}
+    Follow.objects.get_or_create(subscriber_id=delivery.subscriber_id, key=key, defaults=fields)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from newsletter.mail import mime_encoding
@@ -54,7 +55,9 @@ class Recipient:
     message_id: str  # with or without angle brackets; the same on every retry
     unsubscribe_token: str  # 24 characters
     delivery_token: str  # 24 characters
-    picks: Sequence[Sequence[Any]]  # [edition item id, lane, reason], in order
+    picks: Sequence[
+        Sequence[Any]
+    ]  # [edition item id, lane, reason], in order; and the interest where several are apart
     wants_html: bool
     date_header: str
     topics: tuple[str, ...] = ()  # slugs of followed topics, named in the footer
@@ -62,6 +65,7 @@ class Recipient:
     confirmed_on: date | None = None  # named in the footer as the day of consent
     is_welcome: bool = False  # the first digest, right after confirming
     counts_clicks: bool = False  # agreed to links that count which papers are opened
+    interests: Mapping[int, str] | None = None  # names of those that the reader keeps apart
 
 
 class Composer:
@@ -159,6 +163,7 @@ class _Plane:
         def pieces(pairs: dict[str, list[str]]) -> dict[str, bytes]:
             return {name: pair[coding].encode("ascii") for name, pair in pairs.items()}
 
+        self._is_html = part == "html"
         self._is_base64 = CODINGS[coding] == "base64"
         self._unsubscribe_mark = self._token(compiled["marks"]["unsubscribe"])
         self._delivery_mark = self._token(compiled["marks"]["delivery"])
@@ -173,6 +178,7 @@ class _Plane:
         self._topics = pieces(compiled[part]["topics"])
         self._follows = pieces(compiled[part].get("follows", {}))  # none in editions of an older version
         self._news = pieces(compiled[part].get("news", {}))
+        self._headline = pieces(compiled[part].get("headline", {}))
         self._previews: dict[int, bytes] = {}
         plain, counted = _Papers(), _Papers()
         for key, item in compiled["items"].items():
@@ -191,7 +197,7 @@ class _Plane:
         """Everything that may become part of a message, but the day of consent, which begins with a digit."""
         yield self._opening
         yield from self._numbers
-        for pieces in (self._frame, self._topics, self._follows, self._news, self._previews):
+        for pieces in (self._frame, self._topics, self._follows, self._news, self._headline, self._previews):
             yield from pieces.values()
         for papers in self._papers:
             yield from papers.full.values()
@@ -200,7 +206,11 @@ class _Plane:
     def is_never_longer(self, other: _Plane) -> bool:
         """Whether every piece is at most as long as the same piece of the other plane."""
         mine, theirs = (
-            (*plane._frame.values(), *plane._follows.values(), *plane._news.values(), *plane._previews.values())
+            [
+                piece
+                for part in (plane._frame, plane._follows, plane._news, plane._headline, plane._previews)
+                for piece in part.values()
+            ]
             for plane in (self, other)
         )
         sizes = zip(mine, theirs, strict=True)
@@ -220,9 +230,12 @@ class _Plane:
         joined = [self._opening, frame["head"], self._previews[recipient.picks[0][0]], opening]
         chosen = self._papers[recipient.counts_clicks]
         papers = chosen.full
-        for place, (item, _lane, reason) in enumerate(recipient.picks):
+        headings = self._headings(recipient) if recipient.interests else {}
+        for place, (item, _lane, reason, *_interest) in enumerate(recipient.picks):
             if place == full:
                 papers = chosen.short
+            if place in headings:
+                joined += headings[place]
             joined.append(self._numbers[place])
             if why := self._follows.get(reason.removeprefix(FOLLOW)) if reason.startswith(FOLLOW) else None:
                 joined.append(chosen.joined(item, why, is_full=place < full))
@@ -238,6 +251,22 @@ class _Plane:
         end = frame["end_welcome" if recipient.is_welcome else "end"]
         joined.append(end.replace(self._unsubscribe_mark, self._token(recipient.unsubscribe_token)))
         return joined
+
+    def _headings(self, recipient: Recipient) -> dict[int, list[bytes]]:
+        """Place of a paper -> the heading above it; none in editions of an older version."""
+        if not self._headline:
+            return {}
+        found, before = {}, None
+        for place, (_item, _lane, _reason, *interest) in enumerate(recipient.picks):
+            if interest != before:
+                name = (recipient.interests or {}).get(*interest) if interest else None
+                found[place] = [self._headline["beyond"]] if name is None else self._named(name)
+            before = interest
+        return found
+
+    def _named(self, name: str) -> list[bytes]:
+        pair = mime_encoding.encode(escape(name) if self._is_html else name)
+        return [self._headline["open"], pair[self._is_base64].encode("ascii"), self._headline["close"]]
 
     def _date(self, day: date) -> bytes:
         if day not in self._dates:

@@ -100,6 +100,7 @@ def _compile(edition: Edition, *, language: str, now: datetime) -> dict[str, Any
         for part in ("html", "text"):
             if edition.news:
                 compiled[part]["news"] = press.news(part=part)
+            compiled[part]["headline"] = press.headline(part=part)
             compiled[part]["follows"] = {text: press.why(follow_line(text), part=part) for text in sorted(followed)}
     # "=_" can stand in neither encoding, so no line of a part is ever taken for the boundary (RFC 2045 section 6.7).
     compiled["boundary"] = f"=_digest_{edition.pk}_{edition.cadence}"
@@ -225,6 +226,16 @@ class _Press:
             shape = self._sheet(f"news.{'html' if part == 'html' else 'txt'}", context)
             found |= {"open": shape["start"], "close": shape["why"], f"{paper}:{kind}": shape["papers"]}
         return {name: self.encode(text) for name, text in found.items()}
+
+    def headline(self, *, part: str) -> dict[str, list[str]]:
+        """What stands around the name of an interest, and the heading of papers that came by none."""
+        shape = self._sheet(f"headline.{'html' if part == 'html' else 'txt'}", {})
+        beyond = _("Beyond your interests")
+        whole = shape["start"] + (conditional_escape(beyond) if part == "html" else beyond) + shape["papers"]
+        return {
+            name: self.encode(text)
+            for name, text in {"open": shape["start"], "close": shape["papers"], "beyond": whole}.items()
+        }
 
     def _sheet(self, template: str, context: dict[str, Any]) -> dict[str, str]:
         rendered = render_to_string(f"{TEMPLATES}/{template}", context | {"slots": self.slots})

@@ -74,6 +74,7 @@ class Delivery(models.Model):
     address_hash = models.CharField(  # noqa: DJ001
         max_length=64, null=True, editable=False, help_text=_("Keyed hash of the address it was sent to.")
     )
+    # Of a reader who keeps interests apart each has a fourth value: the key of the interest it came by, or 0.
     picks = models.JSONField(default=list, help_text=_("The digest: [edition item, lane, reason], in order."))
     news = models.JSONField(
         default=list,
@@ -126,9 +127,14 @@ class Delivery(models.Model):
         picks = dict(rows.values_list("pk", "picks"))
         items = EditionItem.objects.filter(pk__any_of=[item for chosen in picks.values() for item, *_ in chosen])
         titles = dict(items.values_list("pk", "paper__title"))
+        names = dict(Interest.objects.filter(subscriber__in=rows.values("subscriber")).values_list("pk", "name"))
         told: dict[int, dict[str, Any]] = {
             pk: {
-                "picks": [{"title": titles.get(item, ""), "lane": lane, "reason": why} for item, lane, why in chosen],
+                "picks": [
+                    {"title": titles.get(item, ""), "lane": lane, "reason": why}
+                    | ({"interest": names[interest[0]]} if interest and interest[0] in names else {})
+                    for item, lane, why, *interest in chosen
+                ],
                 "events": [],
             }
             for pk, chosen in picks.items()

@@ -58,6 +58,11 @@ class FollowedItems:
         follows = Follow.objects.filter(subscriber__any_of=Keys(readers)).order_by("pk")
         return follows.values_list("subscriber_id", "key", "stance").iterator(chunk_size=10_000)
 
+    def key_of(self, reason: str) -> str:
+        """The key of the query that a recorded reason names."""
+        text = reason.removeprefix(FOLLOW)
+        return next(key for key, known in self._text.items() if known == text)
+
     def choose(
         self,
         follows: Iterable[tuple[int, str, str]],

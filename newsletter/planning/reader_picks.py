@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -26,8 +26,9 @@ from newsletter.interests.load_profiles import ReaderProfiles, Relevance, liked_
 from newsletter.models import Delivery, Edition, EditionItem, PaperTopic
 from newsletter.planning.followed_picks import NOTHING, FollowedItems
 from newsletter.planning.readers_due import CHUNK, Due
+from newsletter.planning.several_interests import choose_apart, interests_of
 from subscriptions.in_long_list_lookup import Keys
-from subscriptions.models import EVERY_DAY, Subscriber, Topic, TopicPreference
+from subscriptions.models import EVERY_DAY, Interest, Subscriber, Topic, TopicPreference
 
 RULES = select.SelectionRules()
 
@@ -94,6 +95,7 @@ class EditionPlan:
             for place, (liked, _title) in enumerate(item[5].get("akin", ())):
                 self._kin[liked].append((place, column))
         self._earlier = self._earlier_items()
+        self._are_any_apart = Interest.objects.exists()
 
     def _earlier_items(self) -> dict[int, dict[int, int]]:
         """Edition -> item -> our candidate column, for every earlier edition that shares a paper with this one.
@@ -112,6 +114,11 @@ class EditionPlan:
                     earlier[edition][item] = column
         return earlier
 
+    @property
+    def liked_papers(self) -> Collection[int]:
+        """Papers liked by somebody that a candidate is like."""
+        return self._kin.keys()
+
     @cached_property
     def _for_returned(self) -> EditionPlan:
         return EditionPlan(self.edition, catch_ups=self.catch_ups)
@@ -122,7 +129,7 @@ class EditionPlan:
             return self, reader
         return self._for_returned, reader._replace(max_papers=max(reader.max_papers, CATCH_UP_PAPERS))
 
-    def under(self, rules: select.SelectionRules) -> EditionPlan:
+    def under(self, rules: select.SelectionRules) -> Self:
         """The same plan by other rules: to tell which rule left a paper out."""
         other = copy(self)
         other._shelf = select.CandidateSet(self.candidates, rules)
@@ -161,19 +168,15 @@ class EditionPlan:
         )
 
     def choose(self, readers: Sequence[Due], *, before: datetime | None = None) -> list[select.StoredPicks]:
-        """Each reader's picks as JSON, in the order of the readers: ordered [item id, lane, reason]."""
+        """Each reader's picks as JSON, in the order of the readers: ordered [item id, lane, reason].
+
+        Those of readers who keep interests apart say in the fourth place by which of them they came.
+        """
         if not self._is_for_returned and not self.catch_ups.keys().isdisjoint(reader.pk for reader in readers):
             return self._choose_with_returned(readers, before=before)
-        pks = [reader.pk for reader in readers]
-        preferences = TopicPreference.objects.filter(subscriber__any_of=Keys(pks))
-        return self.choose_by(
-            readers,
-            preferences.values_list("subscriber_id", "topic_id", "stance"),
-            seen=self.seen_by(readers, before=before),
-            profiles=self.profiles.of(pks),
-            follows=self.followed.follows_of(pks),
-            liked=liked_by(pks, among=self._kin),
-        )
+        if self._are_any_apart and (apart := interests_of(readers)):
+            return self._choose_with_apart(readers, apart, before=before)
+        return self._choose(readers, before=before)
 
     def _choose_with_returned(self, readers: Sequence[Due], *, before: datetime | None) -> list[select.StoredPicks]:
         chosen: dict[int, select.StoredPicks] = {}
@@ -184,6 +187,27 @@ class EditionPlan:
             picks = plan.choose(theirs, before=before) if theirs else []
             chosen |= {reader.pk: stored for reader, stored in zip(theirs, picks, strict=True)}
         return [chosen[reader.pk] for reader in readers]
+
+    def _choose_with_apart(
+        self, readers: Sequence[Due], apart: Mapping[int, Sequence[Interest]], *, before: datetime | None
+    ) -> list[select.StoredPicks]:
+        several = [reader for reader in readers if reader.pk in apart]
+        others = [reader for reader in readers if reader.pk not in apart]
+        picks = [*choose_apart(self, several, apart, rules=RULES, before=before), *self._choose(others, before=before)]
+        chosen = {reader.pk: stored for reader, stored in zip([*several, *others], picks, strict=True)}
+        return [chosen[reader.pk] for reader in readers]
+
+    def _choose(self, readers: Sequence[Due], *, before: datetime | None) -> list[select.StoredPicks]:
+        pks = [reader.pk for reader in readers]
+        preferences = TopicPreference.objects.filter(subscriber__any_of=Keys(pks))
+        return self.choose_by(
+            readers,
+            preferences.values_list("subscriber_id", "topic_id", "stance"),
+            seen=self.seen_by(readers, before=before),
+            profiles=self.profiles.of(pks),
+            follows=self.followed.follows_of(pks),
+            liked=liked_by(pks, among=self.liked_papers),
+        )
 
     def choose_by(
         self,

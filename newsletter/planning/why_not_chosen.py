@@ -22,6 +22,7 @@ from newsletter.mail.assemble import MAX_PAPERS
 from newsletter.models import Delivery, Edition, EditionItem, Paper
 from newsletter.planning.reader_picks import RULES, EditionPlan
 from newsletter.planning.readers_due import Due
+from newsletter.planning.several_interests import interests_of, said_together
 from subscriptions.models import Follow, Subscriber, TopicPreference
 
 _Stance = tuple[int, str]  # topic, stance
@@ -126,10 +127,10 @@ class _Counterfactual:
         self._reader = reader
         self._seen = plan.seen_by([reader], before=before).get(reader.pk, [])
         self._profile = plan.profiles.of([reader.pk])
-        rows = TopicPreference.objects.filter(subscriber=reader.pk).values_list("topic_id", "stance")
+        apart = interests_of([reader]).get(reader.pk)
+        rows, queries = said_together(reader, apart) if apart else self._said(plan)
         mutes = [row for row in rows if row[1] == TopicPreference.Stance.MUTE]
         topics = [row for row in rows if row not in mutes]
-        queries = [(key, stance) for _, key, stance in plan.followed.follows_of([reader.pk])]
         asked = [row for row in queries if row[1] == Follow.Stance.FOLLOW]
         every = max(1, len(plan.item_ids))
         lax = replace(RULES, mmr=1.0, extras_share=0.0, per_topic=every, depth=every, single_depth=every)
@@ -141,12 +142,18 @@ class _Counterfactual:
         self._by_preferences = anything([*topics, *mutes], queries)
         usual = partial(self._choose, stances=[*topics, *mutes], queries=queries)
         deep = replace(RULES, per_topic=every, depth=every, single_depth=every)
-        self.present = usual(plan)
+        self._together = usual(plan)
+        self.present = frozenset(chosen(plan, reader, before=before)) if apart else self._together
         self._without_extras = usual(plan.under(replace(RULES, extras_share=0.0)))
         self._without_diversity = usual(plan.under(replace(RULES, mmr=1.0)))
         self._without_caps = usual(plan.under(deep))
         self._longer = range(reader.max_papers + 1, MAX_PAPERS + 1)
         self._by_length = self._choose_each(plan, [*topics, *mutes], queries, limits=self._longer)
+
+    def _said(self, plan: EditionPlan) -> tuple[list[_Stance], list[_Query]]:
+        reader = self._reader.pk
+        stances = TopicPreference.objects.filter(subscriber=reader).values_list("topic_id", "stance")
+        return list(stances), [(key, stance) for _, key, stance in plan.followed.follows_of([reader])]
 
     def reason(self, item: int, *, column: int) -> Reason:
         if column in self._seen:
@@ -160,6 +167,8 @@ class _Counterfactual:
         ):
             if item not in others:
                 return Reason(why)
+        if item in self._together:
+            return Reason(Why.LOW)  # the places of its interest went to others
         for why, others in (
             (Why.EXTRAS, self._without_extras),
             (Why.ALIKE, self._without_diversity),

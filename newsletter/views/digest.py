@@ -16,6 +16,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from newsletter.catalogue import submissions
@@ -31,7 +32,7 @@ from newsletter.ranking import votes
 from subscriptions import lifecycle, token_links
 from subscriptions.catch_up import ask as ask_to_catch_up
 from subscriptions.catch_up import offered as catch_up_offered
-from subscriptions.models import Follow, Subscriber, Topic, TopicPreference
+from subscriptions.models import Follow, Subscriber, Topic
 from subscriptions.preferences import preferences_of
 from subscriptions.views.guards import origin_of, plain, posted, secret_page, see_other
 
@@ -102,13 +103,14 @@ def click(request: HttpRequest, token: str, item: int, kind: str) -> HttpRespons
 
 def _act(request: HttpRequest, delivery: Delivery, entry: dict[str, Any], *, now: datetime) -> None:
     data, paper = posted(request), entry["paper"]
+    interest = relevance_feedback.interest_of(delivery, item=entry["item"].pk)
     word = data.get("word", "")
     if word in VERDICTS:
-        relevance_feedback.give_verdict(delivery, paper=paper, value=VERDICTS[word], now=now)
+        relevance_feedback.give_verdict(delivery, paper=paper, value=VERDICTS[word], now=now, interest=interest)
     elif word == "take-back":
         relevance_feedback.take_back_verdict(delivery, paper=paper)
     elif word == "save":
-        library_entries.save_paper(delivery.subscriber, paper=paper, now=now)
+        library_entries.save_paper(delivery.subscriber, paper=paper, now=now, interest=interest)
     elif word == "unsave":
         library_entries.remove_paper(delivery.subscriber, paper=paper)
     elif word == "vote":
@@ -118,10 +120,13 @@ def _act(request: HttpRequest, delivery: Delivery, entry: dict[str, Any], *, now
     elif word == "unfollow" and entry["query"]:
         relevance_feedback.stop_following(delivery, key=entry["query_key"])
     elif word == "follow-again" and entry["query"]:
-        relevance_feedback.follow_again(delivery, key=entry["query_key"], text=entry["query"], now=now)
+        relevance_feedback.follow_again(
+            delivery, key=entry["query_key"], text=entry["query"], now=now, interest=interest
+        )
     elif word in {"mute", "unmute"}:
         topic = get_object_or_404(Topic, slug=plain(data.get("topic", "")))
-        (relevance_feedback.mute_topic if word == "mute" else relevance_feedback.unmute_topic)(delivery, topic=topic)
+        change = relevance_feedback.mute_topic if word == "mute" else relevance_feedback.unmute_topic
+        change(delivery, topic=topic, interest=interest)
 
 
 def delivery_of(token: str) -> Delivery:
@@ -149,6 +154,13 @@ def _items(delivery: Delivery) -> list[dict[str, Any]]:
     voted = votes.voted_by(delivery.subscriber, paper_of.values())
     saved = library_entries.saved_by(delivery.subscriber, paper_of.values())
     followed = set(delivery.subscriber.follows.filter(stance=Follow.Stance.FOLLOW).values_list("key", flat=True))
+    keys = {pk: interest[0] for pk, _lane, _reason, *interest in delivery.picks if interest}
+    apart = {row.pk: row for row in delivery.subscriber.interests.all()} if keys else {}
+    beyond = gettext("Beyond your interests") if keys else ""
+    muted = {
+        row: relevance_feedback.muted_topics(delivery, interest=apart[row].own_rows if row else None)
+        for row in {0, *apart}
+    }
     return [
         {
             **_query(by_pk[pk], reason, followed),
@@ -159,8 +171,10 @@ def _items(delivery: Delivery) -> list[dict[str, Any]]:
             "word": words.get(by_pk[pk].paper_id, 0),
             "has_vote": paper_of[pk] in voted,
             "is_saved": paper_of[pk] in saved,
+            "section": apart[keys[pk]].name if keys.get(pk) in apart else beyond,
+            "muted": muted[keys[pk] if keys.get(pk) in apart else 0],
         }
-        for pk, lane, reason in delivery.picks
+        for pk, lane, reason, *_interest in delivery.picks
         if pk in by_pk
     ]
 
@@ -173,18 +187,12 @@ def _query(item: EditionItem, reason: str, followed: set[str]) -> dict[str, Any]
 
 
 def _context(delivery: Delivery, token: str, entries: list[dict[str, Any]]) -> dict[str, Any]:
-    muted = set(
-        TopicPreference.objects.filter(
-            subscriber=delivery.subscriber_id, stance=TopicPreference.Stance.MUTE
-        ).values_list("topic__slug", flat=True)
-    )
     return {
         "delivery": delivery,
         "edition": delivery.edition,
         "title": subject_lines.headline(delivery.edition),
         "entries": entries,
         "token": token,
-        "muted": muted,
         "may_vote": submissions.may_take_part(delivery.subscriber),
         "unsubscribe_url": token_links.unsubscribe_url(delivery.subscriber.unsubscribe_token),
         "site_name": settings.SITE_NAME,
