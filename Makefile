@@ -43,11 +43,10 @@ demo: $(VENV)/.installed-catcher ## Show the whole way of a paper into the inbox
 	@ONESHOT=$(ONESHOT) $(PY) -m newsletter.management.demo
 
 SYSTEM_TESTS := browser or system
-TOGETHER := --dist loadgroup  # tests that load the model share a worker, and so its vectors
 # What talks to servers waits for them about as long as it computes: twice as many at once on PostgreSQL.
 test: $(VENV)/.installed-dev ## Run the whole suite: on SQLite, then what touches a database or a server with PostgreSQL, Redis and Celery
-	$(PY) -m pytest --db sqlite -m "not ($(SYSTEM_TESTS))" -n $(JOBS) $(TOGETHER) -q
-	$(PY) -m pytest --db postgres -m "not ($(SYSTEM_TESTS))" -n $$((2 * $(JOBS))) $(TOGETHER) -q
+	$(PY) -m pytest --db sqlite -m "not ($(SYSTEM_TESTS))" -n $(JOBS) -q
+	$(PY) -m pytest --db postgres -m "not ($(SYSTEM_TESTS))" -n $$((2 * $(JOBS))) -q
 
 test-system: $(VENV)/.installed-dev ## Run what needs more than Python: Chromium, postfix, OpenDKIM, PgBouncer and nginx (.ci/run installs them)
 	$(PY) -m pytest --db sqlite -m "$(SYSTEM_TESTS)" -n $(JOBS) -q

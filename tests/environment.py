@@ -103,6 +103,10 @@ def needs_servers(item: pytest.Item) -> bool:
     return item.get_closest_marker("services") is not None
 
 
+def loads_model(item: pytest.Item) -> bool:
+    return item.get_closest_marker("model") is not None
+
+
 def runs_here(item: pytest.Item, *, db: str) -> bool:
     """Each test runs in one of the halves at least, and in both where the database makes a difference."""
     return needs_servers(item) or touches_database(item) if db == "postgres" else not needs_servers(item)
@@ -110,8 +114,12 @@ def runs_here(item: pytest.Item, *, db: str) -> bool:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what the other half runs; begin with what takes long, so that at the end no worker waits for it."""
+    """Leave out what the other half runs; begin with what takes long, so that at the end no worker waits for it.
+
+    Tests of the embedding model stand side by side: a worker gets neighbours, and so one of them loads it for all.
+    """
     db = config.getoption("db")
     if left_out := [item for item in items if not runs_here(item, db=db)]:
         config.hook.pytest_deselected(items=left_out)
-    items[:] = sorted((item for item in items if runs_here(item, db=db)), key=needs_servers, reverse=True)
+    here = [item for item in items if runs_here(item, db=db)]
+    items[:] = sorted(here, key=lambda item: (loads_model(item), needs_servers(item)), reverse=True)

@@ -15,7 +15,7 @@ from newsletter.models import Heartbeat, Lease, Paper, PaperTopic, PaperVector
 from newsletter.models.embeddings import WIDTH, text_of
 from tests.builders import NOON, make_paper, make_topic
 
-pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("model")]  # the vectors of all examples take seconds
+pytestmark = [pytest.mark.django_db, pytest.mark.model]  # the vectors of all examples take seconds
 
 
 @pytest.fixture(autouse=True)

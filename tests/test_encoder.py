@@ -9,7 +9,7 @@ from newsletter.catalogue.topics import encoder as text_encoder
 from newsletter.catalogue.topics.encoder import Encoder
 from newsletter.models.embeddings import WIDTH
 
-pytestmark = pytest.mark.xdist_group("model")
+pytestmark = pytest.mark.model
 
 
 @pytest.fixture(scope="module")

@@ -227,7 +227,7 @@ def test_a_thousand_papers_take_seconds(classifier: Classifier) -> None:
     assert time.process_time() - began < 5
 
 
-@pytest.mark.xdist_group("model")
+@pytest.mark.model
 def test_meaning_finds_what_no_keyword_says() -> None:
     encoder = text_encoder.encoder()
     assert encoder is not None
