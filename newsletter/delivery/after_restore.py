@@ -33,7 +33,7 @@ LONGEST_RUN = timedelta(minutes=10)  # what was begun when the mark outside was 
 
 @dataclass
 class Settled:
-    """What was done."""
+    """How many rows of each kind a recovery settled."""
 
     readers: int = 0
     editions: int = 0
@@ -81,7 +81,7 @@ def after_restore(*, since: datetime, now: datetime, was_sent_now: bool = False)
 
 
 def _alive_until(known: restore_detection.Mark | None, *, now: datetime) -> datetime:
-    """When the last mail may have left: while the mark outside is ahead of the database, nothing has since."""
+    """Return when the last mail may have left: none has since while the mark outside is ahead of the database."""
     number = HighWater.objects.values_list("number", flat=True).first()
     if known is None or number is None or known.number <= number:
         return now
@@ -105,7 +105,7 @@ def _doubt_chunk(*, until: datetime, now: datetime) -> int:
 def _sent_periods(
     cadence: str, *, known: restore_detection.Mark | None, since: datetime, now: datetime
 ) -> Iterator[date]:
-    """Periods of which mails may have left since the dump, oldest first: frozen by then, or by their cut-off."""
+    """Yield the periods of which mails may have left since the dump, oldest first: frozen by then, or past cut-off."""
     last = lifecycle.latest_period(cadence, now)
     period_on = lifecycle.period_of(cadence, since.date())
     while lifecycle.cutoff_of(cadence, period_on) > since:
@@ -144,7 +144,7 @@ def _close(cadence: str, period_on: date, *, hurried: bool, now: datetime) -> in
 
 
 def _move_on(cadence: str, *, until: datetime) -> int:
-    """Readers whose hour or welcome had come had their mail, which is put on record; the next one comes as usual."""
+    """Record that readers whose hour or welcome had come had their mail, and move them on; returns how many."""
     moved = 0
     editions = dict(Edition.objects.filter(cadence=cadence).values_list("period_on", "pk"))
     passed = Subscriber.objects.filter(cadence=cadence, state=Subscriber.State.CONFIRMED, next_due_at__lte=until)
@@ -161,7 +161,7 @@ def _move_on(cadence: str, *, until: datetime) -> int:
 
 
 def _rows_had(reader: readers_due.Due, editions: Mapping[date, int], *, until: datetime) -> Iterator[Row]:
-    """What the reader had since the dump, a row a digest: a change of their hour or zone must not bring it again."""
+    """Rows for the digests that the reader had since the dump: a new hour or zone must not bring one again."""
     state, why = Delivery.State.SKIPPED.value, Delivery.Skip.RESTORED.value
     had: set[int] = set()
     while reader.next_due_at <= until:

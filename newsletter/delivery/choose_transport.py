@@ -20,7 +20,7 @@ from newsletter.delivery.transports.smtp_handshake import Relay, Security
 
 
 def open_transport() -> Transport:
-    """`smtp`: the fast lane. `backend`: any Django EMAIL_BACKEND, so every provider that anymail knows."""
+    """Make the transport of DIGEST_TRANSPORT: `smtp`, our own, or `backend`, any Django EMAIL_BACKEND."""
     if settings.DIGEST_TRANSPORT == "backend":
         return BackendTransport(connections=settings.SMTP_CONNECTIONS)
     common = Common(
@@ -40,14 +40,14 @@ def open_transport() -> Transport:
 
 
 def signer() -> Signer | None:
-    """Signs each digest when DKIM_KEY_FILE is set; None leaves it to the relay."""
+    """The signer of every digest, from DKIM_KEY_FILE; None when it is not set: then the relay signs."""
     if not settings.DKIM_KEY_FILE:
         return None
     return _signer(settings.DKIM_KEY_FILE, settings.DKIM_DOMAIN, settings.DKIM_SELECTOR)
 
 
 def signed(data: bytes) -> bytes:
-    """A confirmation or notice as it leaves by SMTP: signed as digests are. A provider signs by itself."""
+    """Sign a confirmation or notice that leaves by SMTP, as digests are signed. A provider signs by itself."""
     found = signer()
     return found.sign(data, at=timezone.now()) if found else data
 
@@ -61,7 +61,7 @@ def _signer(key_file: str, domain: str, selector: str) -> Signer:
 
 
 def _relay_of_all_mail(common: Common) -> Relay:
-    """Where EMAIL_URL points, as Django's own backend reads it."""
+    """The relay that EMAIL_URL names, read as Django's own backend reads it."""
     security = Security.NONE
     if getattr(settings, "EMAIL_USE_SSL", False):
         security = Security.TLS

@@ -37,7 +37,7 @@ Write = Callable[[], object]
 
 
 class Row(Protocol):
-    """What the breaker asks of a claimed delivery."""
+    """The fields of a claimed delivery that the breaker needs."""
 
     @property
     def edition(self) -> int: ...
@@ -48,7 +48,7 @@ class Row(Protocol):
 
 
 class Breaker:
-    """Counts what one worker's run meets."""
+    """Counts the failures of one worker's run and decides when to stop sending."""
 
     def __init__(self) -> None:
         self._tried: Counter[int] = Counter()
@@ -64,7 +64,7 @@ class Breaker:
         self.tripped = False
 
     def note(self, outcomes: Sequence[Outcome], *, rows: Sequence[Row | None], now: datetime) -> Write | None:
-        """Take in outcomes and the row of each. Returns what has to be written, if anything."""
+        """Count outcomes, each with its row. Returns a function that writes what follows, None when nothing does."""
         writes: list[Write] = []
         for outcome, row in zip(outcomes, rows, strict=True):
             kind = outcome.kind
@@ -91,7 +91,7 @@ class Breaker:
         return partial(_do, writes) if writes else None
 
     def _judge(self, outcomes: Sequence[Outcome], *, writes: list[Write], now: datetime) -> None:
-        """Whether what came in a row is the relay's doing."""
+        """Trip the breaker when the failures in a row are the relay's fault."""
         if self.tripped:
             return
         if self._deferred > self._noted:
@@ -118,7 +118,7 @@ class Breaker:
         self.held[domain] = sending_rate.hold(domain, has_taken=self._taken.pop(domain, 0) > 0, now=now)
 
     def _is_limited(self) -> bool:
-        """Bodies may be refused on every connection at once before the lane has slowed down."""
+        """Whether limits were named often enough. All connections may lose a body before the transport slows down."""
         return (
             self._limited >= LIMITED_AT_LEAST
             or self._limited_bodies >= max(LIMITED_AT_LEAST, 2 * settings.SMTP_CONNECTIONS)
@@ -130,7 +130,7 @@ class Breaker:
         return refused >= STORM_AT_LEAST and refused >= STORM_SHARE * self._tried[edition]
 
     def _note_deferrals(self, count: int, *, reply: str | None, now: datetime) -> None:
-        """Over all runs, for a short list never brings so many together in one."""
+        """Count deferred deliveries over all runs: one run of a short list never has enough of them."""
         with transaction.atomic():
             stream = _locked()
             stream.deferrals += count
@@ -141,7 +141,7 @@ class Breaker:
 
 
 def _is_evidence(outcome: Outcome, row: Row) -> bool:
-    """Greylisting puts off the first try of everybody; a second try, or the sender at MAIL, says more."""
+    """Whether a deferral is about us: greylisting defers every first try, so only later tries and MAIL count."""
     return row.attempts > 0 or outcome.phase is Phase.MAIL
 
 
@@ -155,7 +155,7 @@ def _do(writes: Sequence[Write]) -> None:
 
 
 def recover() -> None:
-    """A message was sent: the stream is well."""
+    """Close the breaker: a message was sent, so the stream works."""
     Stream.objects.filter(Q(failures__gt=0) | Q(deferrals__gt=0) | Q(down_since__isnull=False), name=STREAM).update(
         failures=0, deferrals=0, probe_at=None, trouble="", down_since=None, last_reply=""
     )

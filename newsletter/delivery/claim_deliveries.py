@@ -60,12 +60,12 @@ class Claimed(NamedTuple):
 
     @property
     def confirmed_on(self) -> date | None:
-        """The reader's own day."""
+        """The day on which the reader confirmed, by their own calendar."""
         return schedule.local_day(self.confirmed_at, self.time_zone) if self.confirmed_at else None
 
 
 def is_open(*, now: datetime, stream: str = STREAM) -> bool:
-    """False while an operator or the circuit breaker holds the stream."""
+    """Whether digests may leave: False while an operator or the circuit breaker holds the stream."""
     return not Stream.objects.filter(Q(paused_at__isnull=False) | Q(probe_at__gt=now), name=stream).exists()
 
 
@@ -102,7 +102,7 @@ def may_confirm(*, now: datetime) -> bool:
 
 
 def _load(pks: Sequence[int], *, token: str) -> list[Claimed]:
-    """Those of the rows that are ours, in the order given: the one that is owed longest first."""
+    """Load the rows that we hold, in the order given: the one owed longest first."""
     ours = Delivery.objects.filter(pk__any_of=Keys(pks), state=State.CLAIMED, claim=token)
     place = {pk: number for number, pk in enumerate(pks)}
     rows = [
@@ -241,7 +241,7 @@ def give_back(pks: Collection[int], *, token: str, not_before: datetime | Least)
 
 
 def owed_since(*, now: datetime) -> Least:
-    """When a row that need not wait became owed: taking it and giving it back must not make it look younger."""
+    """SQL for the moment a row became owed; claiming it and giving it back does not change that moment."""
     return Least(F("due_at"), Value(now))
 
 

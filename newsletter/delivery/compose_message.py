@@ -27,7 +27,7 @@ _LANGUAGES = frozenset(dict(settings.LANGUAGES))
 
 
 def message_id(pk: int) -> str:
-    """The same on every try of a delivery, different for every delivery."""
+    """The Message-ID of a delivery: the same on every try, different for every delivery."""
     return f"{pk}.{_proof('message-id', pk)}@{settings.MAIL_DOMAIN}"
 
 
@@ -61,7 +61,7 @@ def delivery_of_message_id(value: str) -> int | None:
 
 
 def identity() -> Identity:
-    """Who we are in every digest, from the settings."""
+    """The sender's identity for every digest, from the settings."""
     return Identity(
         site_url=settings.SITE_URL,
         site_name=settings.SITE_NAME,
@@ -91,7 +91,7 @@ class Composers:
         self._signer = signer()
 
     def message(self, row: Claimed, *, now: datetime) -> Message:
-        """The finished message of a row. EditionBroken; any other error: this one cannot be composed."""
+        """Compose the message of a row. Raises EditionBroken when no row of the edition can be composed."""
         composer = self._composer(row.edition, row.language)
         recipient = Recipient(
             delivery_id=row.pk,
@@ -121,7 +121,7 @@ class Composers:
         )
 
     def _composer(self, edition: int, language: str) -> Composer:
-        """In the reader's language when somebody read it as the edition was frozen, else in the site's."""
+        """The composer in the reader's language if the edition was compiled in it, else in the site's."""
         key = edition, language if language in _LANGUAGES else settings.LANGUAGE_CODE
         if key not in self._of:
             compiled = retry_while_away(

@@ -20,7 +20,7 @@ CLOSED = (Edition.State.DONE, Edition.State.SKIPPED)
 
 
 def rescue_expired(*, now: datetime) -> tuple[int, int]:
-    """(rows given back to the queue, rows now unknown) of all workers whose lease ran out."""
+    """Settle the rows of workers whose lease ran out. Returns (rows queued again, rows now unknown)."""
     given_back = unknown = 0
     with transaction.atomic():
         for dead in Claim.objects.filter(lease_until__lte=now).select_for_update(skip_locked=True):
@@ -47,7 +47,7 @@ def _doubt(pk: int, *, now: datetime) -> DeliveryEvent:
 
 
 def skip_expired(*, now: datetime, seconds: float = PATIENCE_SECONDS) -> int:
-    """Owed rows whose news is stale are skipped as late, for so long at most; the next tick goes on."""
+    """Skip owed rows whose edition is out of date, for a limited time; the next tick goes on with the rest."""
     skipped, until = 0, time.monotonic() + seconds
     while chunk := _skip_chunk(now=now):
         skipped += chunk

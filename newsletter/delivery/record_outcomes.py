@@ -180,6 +180,6 @@ def event_of(outcome: Outcome, *, kind: str, now: datetime) -> DeliveryEvent:
 
 
 def reply_line(outcome: Outcome) -> str:
-    """The relay's answer in one line; a relay's own id for the message is in here."""
+    """The relay's answer in one line, with the relay's own id of the message."""
     text = outcome.text.removeprefix(outcome.enhanced).lstrip()
     return f"{outcome.code or ''} {outcome.enhanced} {text}".strip()[:300]

@@ -31,7 +31,7 @@ WORLD_HAS_IT = (Edition.State.FROZEN, Edition.State.SENDING, Edition.State.DONE,
 
 @dataclass(frozen=True)
 class Mark:
-    """What is kept outside: how far the record went, and what the world may have had by then."""
+    """The mark kept outside the database: how far the record went, and which editions had been frozen by then."""
 
     number: int
     at: str
@@ -40,7 +40,7 @@ class Mark:
 
 
 def advance(*, now: datetime) -> bool:
-    """Move the mark one step on. False: the database was restored, and nothing may be sent until `catch_up`."""
+    """Advance the mark by one. False: the database was restored, and nothing may be sent until `catch_up`."""
     if is_behind(now=now):
         return False
     row = _row(now=now)
@@ -51,7 +51,7 @@ def advance(*, now: datetime) -> bool:
 
 
 def is_behind(*, now: datetime) -> bool:
-    """Whether outside is known more than the database knows, or this is an old database on a machine that is new."""
+    """Whether the mark outside is ahead of the database, or an old database runs on a machine without a mark."""
     if not HighWater.objects.exists():
         return False  # the first start
     known = outside()  # first, for the database is never behind what was outside a moment ago
@@ -67,7 +67,7 @@ def outside() -> Mark | None:
 
 
 def catch_up(*, now: datetime) -> None:
-    """The operator has said what was sent: the database's mark passes the one outside, and mail may leave again."""
+    """Let mail leave again after an operator said what was sent: the database's mark passes the one outside."""
     row, known = _row(now=now), outside()
     number = max(row.number, known.number if known else 0) + 1
     HighWater.objects.update(number=number, at=now)
@@ -137,7 +137,7 @@ def _read(installation: str) -> Iterator[Mark]:
 
 
 def _write(installation: str, mark: Mark) -> None:
-    """Mail does not wait for a place that cannot be written: the next tick tries again."""
+    """Write the mark outside. A place that cannot be written stops no mail: the next tick tries again."""
     text = json.dumps(asdict(mark))
     path = _file(installation)
     try:

@@ -18,7 +18,7 @@ CHUNK = 20_000
 
 
 def forget_details(*, now: datetime, limit: int = CHUNK) -> int:
-    """Up to ``limit`` rows of each kind, of the edition that has waited longest. Returns how many."""
+    """Delete up to ``limit`` details of each kind, of the edition that has waited longest. Returns how many."""
     before = now - timedelta(days=settings.RETENTION_DELIVERY_DAYS)
     clicks = Click.objects.filter(Q(at__lte=before) | Q(subscriber__clicks_agreed_at__isnull=True))
     misses = Miss.objects.filter(at__lte=before)

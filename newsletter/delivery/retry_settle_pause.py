@@ -23,7 +23,7 @@ SECOND_CHANCE = timedelta(hours=6)
 
 
 def counts(edition: Edition) -> dict[str, int]:
-    """Deliveries of an edition by state; together they are all that were planned."""
+    """Number of deliveries of an edition by state; the sum is all that were planned."""
     rows = Delivery.objects.filter(edition=edition).order_by()
     return dict(rows.values("state").annotate(number=Count("pk")).values_list("state", "number"))
 

@@ -37,7 +37,7 @@ AFTER_GREETING = timedelta(seconds=20)  # … and is then given mail
 
 @dataclass
 class Run:
-    """What one run did."""
+    """Counts of what one run sent and settled."""
 
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     claimed: int = 0
@@ -150,14 +150,14 @@ class _Worker:
             self._writer.call(lambda: give_back(back, token=self.run.token, not_before=owed))
 
     def stop_late(self) -> None:
-        """The time is up. A relay that has not greeted by now counts as one that cannot be reached."""
+        """Stop because the time is up. A relay that has not greeted by now counts as unreachable."""
         if not self._stopping and self._transport.is_opening():
             now, reply = self._clock(), "The relay answers the connection and does not greet."
             self._writer.call(lambda: trip(Trouble.UNREACHABLE, reply=reply, now=now))
         self.stop()
 
     def _claim(self) -> None:
-        """Have the next chunk claimed before the last is used up."""
+        """Claim the next chunk before the last one is used up."""
         if self._claiming and self._claiming.done():
             rows = self._claiming.result()
             self._claiming = None
@@ -201,7 +201,7 @@ class _Worker:
         return message
 
     def _set_aside(self, row: Claimed, *, reason: str) -> None:
-        """Pause an edition nothing can be composed of, and give back every row of it that we hold."""
+        """Pause an edition whose messages cannot be composed, and give back every row of it that we hold."""
         now, token = self._clock(), self.run.token
         back = [row.pk, *(other.pk for other in self._stock if other.edition == row.edition)]
         self._stock = deque(other for other in self._stock if other.edition != row.edition)
@@ -253,7 +253,7 @@ class _Worker:
                 self._put_back_held()
 
     def _put_back_held(self) -> None:
-        """Rows of domains that named a limit need not be tried one by one."""
+        """Give back the rows of domains that named a limit, rather than try them one by one."""
         now = self._clock()
         for domain, until in self.breaker.held.items():
             back = [row.pk for row in self._stock if row.domain == domain] if until > now else []

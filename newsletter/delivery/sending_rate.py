@@ -56,7 +56,7 @@ def daily_cap(today: date) -> int | None:
 
 
 def allow(rows: Sequence[Mail], *, now: datetime) -> tuple[list[Mail], dict[datetime, list[int]]]:
-    """(rows that may go now, in order; moment -> rows to put back until then)."""
+    """Take tokens for rows. Returns (rows that may go now, in order; moment -> rows to put back until then)."""
     cap = daily_cap(now.date())
     later: dict[datetime, list[int]] = defaultdict(list)
     held = {bucket.scope: bucket.held_until for bucket in PaceBucket.objects.filter(held_until__gt=now)}
@@ -107,7 +107,7 @@ def release_holds() -> int:
 
 
 def _give_back(unused: Mapping[str, int]) -> None:
-    """What a domain granted and the pace of everything did not: or it would be gone from the day's cap, unsent."""
+    """Return to a domain's bucket what it granted and the total rate did not, so that unsent mail uses no daily cap."""
     for domain, number in unused.items():
         PaceBucket.objects.filter(scope=domain).update(
             tokens=F("tokens") + number, sent_today=Greatest(F("sent_today") - number, 0)
@@ -145,7 +145,7 @@ def _take(scope: str, wanted: int, *, cap: int | None, now: datetime) -> tuple[i
 def _spread(
     rows: Sequence[_Mail], *, rate: float, left_today: int, now: datetime, later: dict[datetime, list[int]]
 ) -> None:
-    """Over the time their bucket needs to refill; those beyond the day's cap to the next UTC day."""
+    """Spread rows over the time their bucket needs to refill; those beyond the daily cap go to the next UTC day."""
     tomorrow = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     for place, row in enumerate(rows, start=1):
         is_today = rate and place <= left_today

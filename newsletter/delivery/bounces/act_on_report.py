@@ -54,7 +54,7 @@ def take_in(event: Event, *, now: datetime) -> bool:
 
 
 def _store(event: Event, tied: tying.Tie, *, now: datetime) -> bool:
-    """False: it was stored before."""
+    """Store the event of a delivery. False: it was stored before."""
     row = DeliveryEvent(
         delivery_id=tied.delivery,
         kind=KINDS[event.kind],

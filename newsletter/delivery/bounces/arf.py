@@ -41,7 +41,7 @@ def parse(message: Message, *, raw: bytes) -> Event | None:
 
 
 def _word_in_text(message: Message) -> str:
-    """The kind of a complaint that does not quite follow RFC 5965; "" when it is none."""
+    """Kind of a complaint that departs from RFC 5965, by its words; "" when it is none."""
     texts = [mime.text_of(part) for part in mime.parts_of_type(message, "text/plain")]
     if message.get_param("report-type") == "feedback-report" and not mime.report_blocks(message):
         return next((found[1].lower() for text in texts if (found := _TYPE_IN_TEXT.search(text))), "")

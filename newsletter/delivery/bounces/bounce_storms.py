@@ -47,7 +47,7 @@ class Failure:
 
 
 class Guard:
-    """Looks at whole editions once each, while a batch of events is acted upon."""
+    """Judges each edition once while a batch of events is acted upon."""
 
     def __init__(self, *, now: datetime) -> None:
         self._now = now
@@ -90,7 +90,7 @@ class _Look:
 
     @cached_property
     def failures(self) -> list[Failure]:
-        """Each delivery once; what came before a person resumed the edition, or its domain, is settled."""
+        """The failed deliveries, each once, since a person last resumed the edition or the domain."""
         events = DeliveryEvent.objects.filter(delivery__edition=self.edition, kind__in=self._kinds)
         events = events.exclude(tied_by=DeliveryEvent.MESSAGE_ID)
         if self.edition.resumed_at:
@@ -142,7 +142,7 @@ class _Look:
         return Delivery.objects.filter(edition=self.edition).exclude(state=Delivery.State.SKIPPED)
 
     def _readers(self) -> QuerySet[Subscriber]:
-        """Those who are still to be planned count too: at the first hour of the day hardly anybody has a row."""
+        """All readers of the edition, planned or not: in the first hour of a day hardly anybody has a row."""
         return Subscriber.objects.filter(state=Subscriber.State.CONFIRMED, cadence=self.edition.cadence)
 
 

@@ -74,14 +74,14 @@ def _blocks(message: Message, text: str) -> list[dict[str, str]]:
 
 
 def _ours(fates: list[_Fate], message: Message) -> list[_Fate]:
-    """Those of the recipient that our returned mail was for; all of them when it names none."""
+    """The blocks of the recipient of our returned mail; all of them when it names none."""
     to = [str(value) for value in mime.returned_headers(message).get_all("To", [])]
     wanted = {address.lower() for _, address in getaddresses(to)} - {""}
     return [fate for fate in fates if fate.recipients & wanted] or fates
 
 
 def _fate(block: dict[str, str], said: _Said) -> _Fate | None:
-    """One recipient's block; None for the block about the message, and for actions that say nothing."""
+    """Read one recipient's block; None for the block about the message, and for actions that tell nothing."""
     action = next(iter(re.findall(r"[a-z]+", block.get("action", "").lower())), "")
     status = status_codes.enhanced_code(block.get("status", ""))
     kind_of_code, _, diagnostic = block.get("diagnostic-code", "").partition(";")  # "smtp; 550 …"
@@ -101,7 +101,7 @@ def _fate(block: dict[str, str], said: _Said) -> _Fate | None:
 
 
 def _kind(status: str, *, diagnostic: str, said: _Said) -> ReportKind:
-    """By the receiver's answer; by what the reporting system writes about it where the answer says little or is cut."""
+    """Classify by the receiver's answer, or by the reporting system's words where the answer is cut or says little."""
     has_words = re.search(r"[^\W\d_]{2}", diagnostic) is not None
     if not says_plainly(diagnostic) and not (has_words and verdict_of_code(status)):
         diagnostic = f"{diagnostic}\n{said.words}"

@@ -28,7 +28,7 @@ _ADDRESS = re.compile(r"<?(?<![^\s<>;])[^\s<>@;]{1,320}@[^\s<>@;]{1,255}>?")
 
 
 def kind_of_failure(status: str, *, diagnostic: str = "", phase: Phase | None = None) -> ReportKind:
-    """What a failed delivery says of the address. Both may be empty."""
+    """Classify a failed delivery by its status code and text; both may be empty."""
     verdict = judge(diagnostic, codes=[status], phase=phase)
     return KINDS[verdict] if verdict else ReportKind.SOFT
 
@@ -47,6 +47,6 @@ def codes(status: str, *, diagnostic: str) -> str:
 
 
 def single_line(text: str) -> str:
-    """Printable, short, and without anybody's address."""
+    """The text on one printable, short line without addresses."""
     line = " ".join("".join(char if char.isprintable() else " " for char in text[:2000]).split())
     return _ADDRESS.sub("<address>", line)[:TEXT_LIMIT]

@@ -44,7 +44,7 @@ class Letter:
 
 
 class Mailbox(Protocol):
-    """Entered to open it. Leaving by an error undoes removals where the protocol can."""
+    """A mailbox as a context manager. Leaving by an error undoes removals where the protocol can."""
 
     def __enter__(self) -> Self: ...
 
@@ -71,9 +71,10 @@ class _Address:
 
 
 def open_mailbox(url: str, *, aside: Path, ca_file: str = "", timeout: float = TIMEOUT) -> Mailbox:
-    """`imaps`, `imap+tls` or `imap`; `pop3s` or `pop3`; `maildir:///path`. Plain ones only on this very machine.
+    """Make the mailbox of a URL: `imaps`, `imap+tls`, `imap`, `pop3s`, `pop3` or `maildir:///path`.
 
-    ``aside`` is a folder for letters that a POP3 mailbox cannot keep for a person. MailboxError: what is wrong.
+    Those without TLS are for this machine only. ``aside`` is a folder for letters that a POP3 mailbox cannot keep
+    for a person. Raises MailboxError, which says what is wrong.
     """
     try:
         parts = urlsplit(url.strip())
@@ -193,13 +194,13 @@ class _Imap:
         self._uid("STORE", letter.uid, "+FLAGS.SILENT", rf"(\Seen \Flagged{keyword})")
 
     def _may_keep_keywords(self) -> bool:
-        """A server that names no permanent flags keeps all of them (RFC 3501 §7.1)."""
+        """Whether the server stores keywords; one that names no permanent flags does (RFC 3501 §7.1)."""
         told = self._server.response("PERMANENTFLAGS")[1]
         flags = b" ".join(part for part in told if isinstance(part, bytes))
         return not flags or b"\\*" in flags or ASIDE_KEYWORD.encode() in flags
 
     def _expunge(self) -> None:
-        """Only what we removed, where the server can (RFC 4315): a person's own deletions are theirs."""
+        """Expunge only what we removed, where the server can (RFC 4315): a person's deletions stay undoable."""
         if "UIDPLUS" in self._server.capabilities:
             self._uid("EXPUNGE", ",".join(self._removed))
         else:

@@ -22,14 +22,14 @@ SAME_ADDRESS = timedelta(days=30)  # a token tells the reader, not the mail: for
 
 
 class Tie(NamedTuple):
-    """``by``: see DeliveryEvent.tied_by."""
+    """A delivery, and ``by`` which mark it was found (see DeliveryEvent.tied_by)."""
 
     delivery: int
     by: str
 
 
 def tie(event: Event, *, now: datetime) -> Tie | None:
-    """The first mark that is genuine, the strongest first; a Message-ID is the weakest."""
+    """Match a report by its strongest genuine mark; a Message-ID is the weakest. None: nothing of ours."""
     from_provider = event.source == "webhook"
     candidates = (
         (event.delivery, PROVIDER),
@@ -61,7 +61,7 @@ def _delivery_of_token(event: Event, *, now: datetime) -> int | None:
 
 
 def address_of(delivery: Delivery) -> str | None:
-    """Keyed hash of the address it was sent to; None when nobody can say.
+    """Keyed hash of the address a delivery was sent to; None when it cannot be known.
 
     A row from before this was kept was sent to the reader's address of today, unless they have moved since: then the
     notice to the old address still knows it, for a month.

@@ -21,13 +21,13 @@ HEADERS_LIMIT = 65_536
 
 
 def header(message: Message, name: str) -> str:
-    """The first such field as one line, or ""."""
+    """The first header field of that name as one line, or ""."""
     value = message.get(name)
     return "" if value is None else " ".join(str(value).split())
 
 
 def decoded_header(message: Message, name: str) -> str:
-    """The same with encoded words (RFC 2047) read, and what came as bare UTF-8; as it stands where it is broken."""
+    """The first header field with encoded words (RFC 2047) and bare UTF-8 decoded; a broken one as it stands."""
     found = (str(value) for field, value in message.raw_items() if field.lower() == name.lower())
     value = next(found, "").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     with contextlib.suppress(LookupError, ValueError, HeaderParseError):
@@ -92,6 +92,6 @@ def moment(message: Message, name: str = "Date") -> datetime | None:
 
 
 def fingerprint(source: str, message: Message, raw: bytes) -> str:
-    """The same for the same report, however often it is fetched or delivered."""
+    """An identifier of a report that stays the same however often it is fetched or delivered."""
     own_id = header(message, "Message-ID")
     return f"{source}:{hashlib.sha256(own_id.encode('utf-8', 'replace') if own_id else raw).hexdigest()[:40]}"

@@ -89,7 +89,7 @@ def is_from_a_system(message: Message) -> bool:
 
 
 def _is_of_a_list(message: Message) -> bool:
-    """A complaint of fml, a list server: it writes as its own administrator."""
+    """Whether a letter is a refusal by fml, a list server, which writes as its own administrator."""
     return "X-MLServer" in message and bool(_LIST_SUBJECT.search(_subject(message)))
 
 
@@ -110,6 +110,6 @@ def _looks_like_a_bounce(message: Message, words: str) -> bool:
 
 
 def _answer_in(words: str) -> str:
-    """From the first reply code on, where there is one."""
+    """The text from its first reply code on, or all of it when there is none."""
     reply = _REPLY.search(words)
     return words[reply.start() :] if reply else words

@@ -72,7 +72,7 @@ def _outer(message: Message) -> Iterator[str]:
 
 
 def _returned(message: Message) -> Iterator[str]:
-    """Our own mail as the letter returns it: its headers, and texts that may hold them."""
+    """Our mail as the letter returns it: (its headers, texts that may hold them)."""
     headers = mime.returned_headers(message)
     yield "\n".join(f"{name}: {value}" for name, value in headers.items())
     for part in mime.parts_of_type(message, "text/plain", "text/html"):
@@ -88,7 +88,7 @@ def _first_bounce_address(places: list[str]) -> str:
 
 
 def _message_id(message: Message, returned: list[str]) -> str:
-    """Ours by its looks, else the first: a text may quote the report's own too."""
+    """The first Message-ID that looks like ours, else the first: a text may quote the report's own too."""
     answered = " ".join(mime.header(message, name) for name in ("In-Reply-To", "References"))
     found = [value for place in returned for value in _MESSAGE_ID.findall(place)]
     ours = [value for value in found if _OUR_MESSAGE_ID.fullmatch(value)] or _OUR_MESSAGE_ID.findall(answered)

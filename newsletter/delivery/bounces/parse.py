@@ -91,18 +91,18 @@ def is_automatic_answer(data: bytes) -> bool:
 
 
 def _is_report(message: Message) -> bool:
-    """A report that was understood and says nothing to us must not be guessed at."""
+    """Whether a letter is a standard report: one that tells us nothing must not be guessed at."""
     return any("Action" in block or "Feedback-Type" in block for block in mime.report_blocks(message))
 
 
 def _wish_to_leave(message: Message) -> str | None:
-    """The token of `mailto:…?subject=unsubscribe <token>`, which no scanner follows and only its reader has."""
+    """The token of an unsubscribe mail (`mailto:…?subject=unsubscribe <token>`), which only its reader has."""
     match = _REQUEST.search(mime.decoded_header(message, "Subject"))
     return match.group(1) if match else None
 
 
 def _is_automatic_answer(message: Message) -> bool:
-    """Out of office and the like. Bounces call themselves that too, but come from a mail system."""
+    """Whether a letter is an out-of-office note or the like; bounces say so too, but come from a mail system."""
     subject = mime.decoded_header(message, "Subject")
     if "X-Failed-Recipients" in message or heuristics.is_sender_a_system(message):
         return _ANSWER_SUBJECT.match(subject) is not None  # its bounces may quote any subject of ours behind their own

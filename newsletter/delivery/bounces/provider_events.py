@@ -79,7 +79,7 @@ def listen(receive: Callable[[Event, bytes], None]) -> Callable[..., None]:
 
 
 def event_of(event: Any) -> Event | None:
-    """``event``: an AnymailTrackingEvent."""
+    """Translate an AnymailTrackingEvent into an Event; None for one that we do not act on."""
     response = _response(event)
     kind = _kind(event)
     if kind is None or ("notice" in (event.metadata or {}) and kind not in _OF_A_PERSON):
@@ -97,7 +97,7 @@ def event_of(event: Any) -> Event | None:
 
 
 def letter_of(event: Any, *, provider: str) -> bytes:
-    """The event as a letter that a person can read: what is asked of them is the same."""
+    """The event written as a letter, for an operator who has to judge it."""
     told = json.dumps(event.esp_event, indent=1, ensure_ascii=False, default=str)
     subject = f"{event.event_type} {event.reject_reason or ''}"
     return (
@@ -139,7 +139,7 @@ def _response(event: Any) -> str:
 
 
 def _own_words(event: Any) -> str:
-    """In lower case: the summary that anymail made, and the words in the provider's payload, two levels deep."""
+    """Lower-case text of an event: anymail's summary and the words of the payload, two levels deep."""
     words = [str(event.description or "")]
     waiting = [(event.esp_event, 0)]
     while waiting:
@@ -155,7 +155,7 @@ def _own_words(event: Any) -> str:
 
 
 def _event_id(event: Any) -> str:
-    """The provider's id; without one, what makes the event itself: the same when it is delivered again."""
+    """The provider's id of an event, or one made from its content: the same when it is delivered again."""
     if event.event_id:
         return f"webhook:{event.event_id}"[:200]
     marks = "|".join(str(part) for part in (event.event_type, event.timestamp, event.message_id, event.recipient))

@@ -85,7 +85,7 @@ class Fate:
 
 
 class _Queued(NamedTuple):
-    """What is known of one queue id."""
+    """The message and status that a log has told so far of one queue id."""
 
     message_id: str = ""
     sender: str = ""
@@ -107,7 +107,7 @@ class Reading:
 
     @property
     def fates(self) -> Iterator[Fate]:
-        """One per message, in the order of their arrival."""
+        """The outcome of each message, in the order of their arrival."""
         yield from self._fates.values()
 
     def note(self, queue: str, status: str, text: str = "", *, message_id: str = "", sender: str = "") -> None:
@@ -121,7 +121,7 @@ class Reading:
             self.settle(Fate(known.message_id, known.status, known.text, "" if known.message_id else known.sender))
 
     def begin(self, queue: str, **named: str) -> None:
-        """A queue id is used for a new message; whatever had it before is over."""
+        """Start a new message under a queue id; the message that had it before is finished."""
         self._queue.pop(queue, None)
         self.note(queue, UNKNOWN, **named)
 
@@ -129,7 +129,7 @@ class Reading:
         return queue in self._queue
 
     def told(self, queue: str, status: str, text: str) -> None:
-        """The status of one recipient. Of several the best one counts, as in a delivery report."""
+        """Note the status of one recipient; of several the best one counts, as in a delivery report."""
         if queue in self._queue and not self._queue[queue].is_delivered:
             self._queue[queue] = self._queue[queue]._replace(is_delivered=status == SENT)
             self.note(queue, status, text)
@@ -166,7 +166,7 @@ def read(
 
 
 def fates(texts: Iterable[str]) -> Iterator[Fate]:
-    """One per message the log mentions, in the order of their arrival."""
+    """The outcome of each message that the log mentions, in the order of their arrival."""
     yield from read(texts).fates
 
 
@@ -228,7 +228,7 @@ def _taken(reading: Reading, queue: str) -> None:
 
 
 def _settled(reading: Reading, queue: str, status: str, text: str) -> None:
-    """For servers that write no line at the end: a final status is the end, for our messages have one recipient."""
+    """Settle a message at its final status, for servers that log no end: our messages have one recipient."""
     reading.note(queue, status, text)
     if status != DEFERRED:
         reading.end(queue)
@@ -252,7 +252,7 @@ def _exim(reading: Reading, body: str) -> bool:
 
 
 def _sendmail(reading: Reading, body: str) -> bool:
-    """The line with the Message-ID is written before a milter may still refuse: a status alone proves the taking."""
+    """Read a line of Sendmail. A status alone proves acceptance: a milter may refuse after the Message-ID."""
     match = _QUEUED.match(body)
     if not match:
         return True
@@ -273,7 +273,7 @@ def _sendmail(reading: Reading, body: str) -> bool:
 
 
 def _opensmtpd(reading: Reading, body: str) -> bool:
-    """It writes down the envelope's sender and no Message-ID; ours names the delivery.
+    """Read a line of OpenSMTPD, which logs no Message-ID but the envelope sender; ours names the delivery.
 
     Since 6.0 the line that proves the taking stands before the one that names the sender.
     """

@@ -44,7 +44,7 @@ class Line(NamedTuple):
 
 
 def lines_of(texts: Iterable[str], *, now: datetime | None = None, zone: tzinfo = UTC) -> Iterator[Line]:
-    """``now`` tells the year of a time that names none; ``zone`` is that of times without one."""
+    """Yield the lines of a log. ``now`` gives the year of times without one, ``zone`` their time zone."""
     whole: list[str] = []  # of one JSON object written over many lines
     for text in texts:
         text = text.rstrip("\r\n").lstrip("\ufeff")

@@ -53,7 +53,7 @@ class JudgementError(Exception):
 
 
 class Waiting(NamedTuple):
-    """How many letters wait for a person, and since when the oldest does."""
+    """Number of letters that wait for a person, and since when the oldest does."""
 
     number: int
     oldest: datetime | None
@@ -189,7 +189,7 @@ def judge(letter: Letter, *, judgement: str, address: str, by: User, now: dateti
 
 
 def _mailed(letter: Letter, address: str) -> tuple[str, Delivery | None]:
-    """The hash of the address a person named, or of the one the letter is about, and the last digest sent there."""
+    """Hash of the address that a person named, or the letter is about, and the last digest sent to it."""
     if address.strip():
         try:
             hashed: str | None = token_links.address_hash(parse_address(address).key)

@@ -53,32 +53,32 @@ class Transport(Protocol):
     """Used by one thread of one process: made after any fork. Connections are opened when there is mail for them."""
 
     def capacity(self) -> int:
-        """How many more messages it wants queued now; 0 once drained."""
+        """Number of further messages it wants queued now; 0 once drained."""
 
     def enqueue(self, messages: Sequence[Message]) -> None:
-        """Take these into the queue. Their envelopes may be sent at once, a body never."""
+        """Queue these messages. Their envelopes may be sent at once, a body never."""
 
     def poll(self, timeout: float) -> Turn:
         """Move bytes for at most ``timeout`` seconds; returns as soon as there is a result."""
 
     def release(self, keys: Iterable[int]) -> None:
-        """The rows are marked `sending`: these bodies may go out. Keys settled meanwhile are ignored."""
+        """Let these bodies go out: their rows are marked `sending`. Keys settled meanwhile are ignored."""
 
     def withhold(self, keys: Iterable[int]) -> None:
-        """These bodies must not go out (the reader left): forgotten, no outcome follows. Not after `release`."""
+        """Drop these bodies (the reader left); no outcome follows. Not to be called after `release`."""
 
     def is_opening(self) -> bool:
-        """Messages wait, no connection stands, and one is being opened: a relay may take minutes to greet."""
+        """Whether messages wait for a first connection that is being opened: a relay may take minutes to greet."""
 
     def drain(self) -> list[int]:
-        """Stop: gives back the keys not released, for which no outcome follows; the released ones end by `poll`."""
+        """Stop. Returns the keys not released, for which no outcome follows; the released ones end by `poll`."""
 
     def close(self) -> None:
         """Close the connections, with QUIT where possible. Drain and poll first: no outcome follows any more."""
 
 
 def outcome_of_reply(key: int, phase: Phase, *, code: int = 0, text: str = "") -> Outcome:
-    """The outcome of a reply as it came: the enhanced code is read from its text, which is cut and redacted."""
+    """Make the outcome of a raw reply: the enhanced code is read from its text, which is cut and redacted."""
     enhanced = enhanced_code_of(text)
     limited = code >= 400 and is_limit(phase, code=code, text=text)
     kind = OutcomeKind.LIMITED if limited else classify(phase, code=code, enhanced=enhanced, text=text)

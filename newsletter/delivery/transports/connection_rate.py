@@ -14,7 +14,7 @@ EASE = 0.99  # of the gap, with each message taken
 
 
 class Brake:
-    """Off, it costs one comparison a message."""
+    """Slows one transport down after a limit; while there is none it costs one comparison a message."""
 
     __slots__ = ("_accepted", "_gap", "_limits", "_paused_until", "_since", "ready_at")
 

@@ -102,7 +102,7 @@ class BackendTransport:
             worker.join(5)
 
     def _offer(self, turn: Turn) -> None:
-        """One ready or released message per connection, no more."""
+        """Give each free connection one message."""
         while self._queue and len(self._ready) + len(self._released) < self._connections:
             message = self._queue.popleft()
             self._ready[message.key] = message
@@ -180,7 +180,7 @@ class _Desk:
 
 
 def rebuild(message: Message, *, is_provider: bool = False) -> EmailMultiAlternatives:
-    """The same mail as Django's own object. A provider sets its own envelope sender and gets our key as metadata."""
+    """The mail as a Django message. A provider sets its own envelope sender and gets our key as metadata."""
     parsed = email.message_from_bytes(message.data, policy=email.policy.default)
     letter = mail.build_message(
         subject=str(parsed["Subject"] or ""),
@@ -216,7 +216,7 @@ def _opening_fault(error: Exception) -> tuple[Phase, int]:
 
 
 def _accepted(key: int, letter: EmailMultiAlternatives, *, phase: Phase) -> Outcome:
-    """No error was raised. Providers say more: their own id, or a refusal that anymail was told to ignore."""
+    """Outcome of a send without an error: a provider's id, or a refusal that anymail was told to ignore."""
     if phase is not Phase.API:
         return Outcome(key, OutcomeKind.SENT, Phase.DOT, 250, text="accepted")
     status = getattr(letter, "anymail_status", None)

@@ -100,7 +100,7 @@ class RelayPool:
             member.lane.close()
 
     def _choose(self, among: list[Member]) -> Member:
-        """Smooth weighted round robin: in any stretch each member gets its share, evenly spread."""
+        """Choose a relay by smooth weighted round robin: in any stretch each gets its share, evenly spread."""
         for member in among:
             member.credit += max(1, member.weight)
         chosen = max(among, key=lambda member: member.credit)
@@ -165,7 +165,7 @@ class RelayPool:
 
 
 def _is_about_the_relay(outcome: Outcome) -> bool:
-    """No conversation, or too much for this relay; at RCPT a limit is the recipient's, after the body it is settled."""
+    """Whether the relay is at fault: unreachable, or a limit before RCPT (there it is the recipient's)."""
     if outcome.kind is OutcomeKind.LIMITED:
         return outcome.phase in {Phase.MAIL, Phase.DATA}
     return outcome.kind is OutcomeKind.INFRASTRUCTURE

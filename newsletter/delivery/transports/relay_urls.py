@@ -67,7 +67,7 @@ def relay_from_url(url: str, *, common: Common) -> tuple[Relay, int]:
 
 
 def open_relays(relays: Sequence[tuple[Relay, int]], *, common: Common) -> Transport:
-    """One lane, or a pool of lanes that share the connections by weight; each has one at least, as the spare has."""
+    """Open one transport for these relays; several share the connections by weight, each with one at least."""
     total = sum(weight for _, weight in relays) or 1
     members = []
     for relay, weight in relays:

@@ -36,7 +36,7 @@ class Line:
         self.is_full = False  # the server has named a limit: it takes no more here
 
     def read(self, turn: Turn) -> str:
-        """Take in what the server said. Returns why the connection has ended, or "" while it lives."""
+        """Read what the server sent. Returns why the connection has ended, or "" while it is open."""
         dialogue = self.dialogue
         try:
             while True:

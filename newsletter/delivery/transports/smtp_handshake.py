@@ -133,7 +133,7 @@ def _tls_context(relay: Relay) -> ssl.SSLContext:
 
 
 def _taken_over(smtp: smtplib.SMTP) -> Session:
-    """The bare socket, no longer smtplib's: from here on the lane reads and writes it."""
+    """Take the bare socket from smtplib; from here on the transport reads and writes it."""
     sock, file = smtp.sock, smtp.file
     if sock is None:
         raise smtplib.SMTPServerDisconnected("Connection unexpectedly closed")
@@ -176,7 +176,7 @@ class Opener:
                 return arrived
 
     def close(self) -> None:
-        """Sessions that open after this are closed at once."""
+        """Close: sessions that open after this are closed at once."""
         with self._lock:
             if self._is_closed:
                 return

@@ -104,7 +104,7 @@ class Dialogue:
 
     @property
     def awaited(self) -> Phase:
-        """The reply that is awaited: each has its own timeout (RFC 5321 §4.5.3.2)."""
+        """The phase whose reply is awaited; each has its own timeout (RFC 5321 §4.5.3.2)."""
         if self.sending is not None:
             return Phase.DOT if self._exposed > self._dot_at else Phase.BODY
         return Phase.DATA if self._expected and self._expected[0] is _Step.DATA else Phase.MAIL
@@ -148,7 +148,7 @@ class Dialogue:
             self.is_over = True
 
     def output(self) -> bytes | memoryview:
-        """What to write next; empty when there is nothing."""
+        """The bytes to write next; empty when there are none."""
         if not self._out:
             return b""
         if len(self._out) > 1:
@@ -156,7 +156,7 @@ class Dialogue:
         return self._out[0]
 
     def expose(self, count: int) -> None:
-        """The next ``count`` bytes are about to be given away in a manner that may not tell how many left."""
+        """Treat the next ``count`` bytes as possibly sent: the write about to happen may not tell how many left."""
         self._exposed = max(self._exposed, self._written + count)
 
     def wrote(self, count: int) -> None:

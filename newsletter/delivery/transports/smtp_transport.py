@@ -125,11 +125,11 @@ class SmtpTransport:
         return bool(self._queue and self._opener.opening and not self._lines)
 
     def is_stuck(self) -> bool:
-        """Messages wait, and at the moment the relay takes none: it has not greeted, or it has named a limit."""
+        """Whether messages wait for a relay that takes none now: it has not greeted, or it has named a limit."""
         return self.is_opening() or bool(self._queue and self._brake.is_on)
 
     def take_back(self) -> list[Message]:
-        """The messages that wait for a connection, for another lane; no outcome follows for them."""
+        """Hand back the messages that wait for a connection, for another relay; no outcome follows here."""
         messages = list(self._queue)
         self.withhold([message.key for message in messages])
         return messages
@@ -149,13 +149,13 @@ class SmtpTransport:
         self._opener.close()
 
     def fileno(self) -> int:
-        """Readable when poll() has something to do, so that one thread can watch several lanes."""
+        """A descriptor that is readable when poll() has work, so that one thread can watch several transports."""
         return self._selector.fileno()
 
     # Opening and closing
 
     def _open_more(self) -> None:
-        """As many connections as the waiting messages need, up to the limit."""
+        """Open as many connections as the waiting messages need, up to the limit."""
         if not self._queue or self.is_drained or time.monotonic() < max(self._open_after, self._brake.ready_at):
             return
         opening = self._opener.opening
@@ -176,7 +176,7 @@ class SmtpTransport:
             self._flush(line, turn)
 
     def _not_opened(self, error: SessionError, turn: Turn) -> None:
-        """One connection fewer stops nothing; none at all sends everything back untouched."""
+        """Handle a connection that did not open; when none is left, give every message back untouched."""
         self._failed_openings += 1 if self._pause_openings() else 0
         if self._lines or self._opener.opening:
             return
@@ -220,7 +220,7 @@ class SmtpTransport:
             self._put_back(seated, outcome, is_fresh=not dialogue.accepted, turn=turn)
 
     def _put_back(self, message: Message, outcome: Outcome, *, is_fresh: bool, turn: Turn) -> None:
-        """Nothing of the body has left: to another connection, freely from one that had taken mail, else once.
+        """Queue a message whose body has not left for another connection: always from one that took mail, else once.
 
         A limit that a fresh connection names is the relay's, or at RCPT that of the place the mail goes to.
         """
@@ -319,7 +319,7 @@ class SmtpTransport:
             self._flush(line, turn)
 
     def _hear(self, line: Line, turn: Turn) -> str:
-        """Take in what the server said. Returns why the connection has ended, or "" while it lives."""
+        """Read what the server sent. Returns why the connection has ended, or "" while it is open."""
         dialogue = line.dialogue
         settled, accepted, told = dialogue.settled, dialogue.accepted, len(turn.outcomes)
         ended = line.read(turn)
@@ -335,7 +335,7 @@ class SmtpTransport:
         return ended
 
     def _mind_limits(self, line: Line, outcomes: Sequence[Outcome], turn: Turn) -> None:
-        """Whole messages were refused, and are settled: a limit among them holds what comes behind."""
+        """Slow down when one of the refused, settled messages named a limit."""
         for outcome in outcomes:
             if outcome.kind is OutcomeKind.LIMITED and outcome.phase is Phase.DOT:
                 line.is_full = True

@@ -38,7 +38,7 @@ def seal(secret: str) -> str:
 
 
 def signing_secrets(endpoint: WebhookEndpoint, *, now: datetime) -> tuple[str, ...]:
-    """The present secret, and the one before while its owner is changing over."""
+    """The secrets to sign with: the current one, and the previous one while its owner changes over."""
     sealed = [endpoint.secret]
     if endpoint.former_secret and endpoint.former_until and now < endpoint.former_until:
         sealed.append(endpoint.former_secret)
@@ -49,7 +49,7 @@ def signing_secrets(endpoint: WebhookEndpoint, *, now: datetime) -> tuple[str, .
 
 
 def give_secret(endpoint: WebhookEndpoint, *, now: datetime) -> str:
-    """A new secret, told this once. The one before goes on signing beside it for a day. The row is not saved."""
+    """Give the endpoint, unsaved, a new secret and return it. The previous one signs beside it for a day."""
     secret = new_secret()
     if endpoint.secret:
         endpoint.former_secret, endpoint.former_until = endpoint.secret, now + OVERLAP

@@ -30,7 +30,7 @@ TOLD = ("id", "arxiv_id", "title", "authors", "page_url", "source_url", "pdf_url
 
 
 def announce_due(*, now: datetime) -> int:
-    """Owe each endpoint the editions that were done since it is there; returns how many messages that were."""
+    """Queue for each endpoint the editions finished since it was added; returns the number of messages."""
     endpoints = [one for one in WebhookEndpoint.objects.filter(is_active=True) if Kind.EDITION_SENT in one.events]
     if not endpoints:
         return 0
@@ -48,7 +48,7 @@ def announce_due(*, now: datetime) -> int:
 
 
 def send_test(endpoint: WebhookEndpoint, *, now: datetime) -> WebhookDelivery:
-    """A message that says it is a test, in the same way as all others."""
+    """Queue a test message for an endpoint; it is signed and sent as all others are."""
     data = {"message": "This is a test: nothing happened.", "endpoint": endpoint.pk}
     with transaction.atomic():
         event = WebhookEvent.objects.create(
@@ -63,7 +63,7 @@ def forget_old(*, now: datetime) -> int:
 
 
 def _is_news(edition: Edition, endpoint: WebhookEndpoint) -> bool:
-    """Done since the endpoint is there, for the first time: a first digest opens an old edition once more."""
+    """Whether an edition first finished after the endpoint was added: a welcome digest reopens an old edition."""
     done = [moment for moment in (edition.done_at, edition.closes_at) if moment]
     return edition.done_at is not None and min(done) >= endpoint.created_at
 

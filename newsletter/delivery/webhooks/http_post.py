@@ -51,7 +51,7 @@ class WebhookResponse:
 
 
 class AddressError(ValueError):
-    """No address that may be posted to; the message says why, for a person."""
+    """The address may not be posted to; the message tells a person why."""
 
 
 def post_all(letters: Sequence[Letter], *, rules: FetchPolicy, seconds: float = SECONDS) -> list[WebhookResponse]:
@@ -122,7 +122,7 @@ async def _post(client: httpx.AsyncClient, letter: Letter, *, rules: FetchPolicy
 
 
 async def _beginning(response: httpx.Response) -> str:
-    """What a person may want to see of the answer. A slow or endless one is left: its status has been said."""
+    """The start of an answer, for a person to read; a slow or endless one is cut off: its status is known."""
     read = b""
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -141,5 +141,5 @@ def _pinned(parts: SplitResult, address: str) -> str:
 
 
 def plainly(text: str) -> str:
-    """One line that a log and a database can hold."""
+    """The text as one line that a log and a database can hold."""
     return "".join(char if char.isprintable() else " " for char in text).strip()[:EXCERPT]

@@ -59,7 +59,7 @@ def send_again(deliveries: QuerySet[WebhookDelivery], *, now: datetime) -> int:
 
 
 def switch_off(endpoint: int, *, reason: str, now: datetime) -> None:
-    """Nothing further is sent there until somebody switches it on again; what is owed has failed."""
+    """Switch an endpoint off until somebody switches it on again; what it is owed counts as failed."""
     WebhookEndpoint.objects.filter(pk=endpoint, is_active=True).update(is_active=False, off_reason=reason[:200])
     WebhookDelivery.objects.filter(endpoint=endpoint, next_at__isnull=False).update(
         state=State.FAILED, next_at=None, settled_at=now
@@ -71,7 +71,7 @@ def rules() -> FetchPolicy:
 
 
 def _claim(*, now: datetime) -> list[WebhookDelivery]:
-    """The longest due of each of a few endpoints: one that is slow holds up neither itself nor the others."""
+    """Claim the longest due message of each of a few endpoints, so that a slow endpoint holds up no other."""
     due = WebhookDelivery.objects.due(now)
     longest = due.filter(endpoint=OuterRef("endpoint")).order_by("next_at", "pk").values("pk")[:1]
     found = due.filter(pk=Subquery(longest)).select_related("endpoint", "event").order_by("next_at", "pk")[:AT_ONCE]
@@ -134,7 +134,7 @@ def _wait(attempts: int, *, asked: timedelta | None) -> timedelta:
 
 
 def _judge(endpoint: WebhookEndpoint, answer: http_post.WebhookResponse, *, now: datetime) -> None:
-    """What an answer says of the endpoint: alive again, failing since now, or gone."""
+    """Update the endpoint by its answer: working again, failing from now on, or gone."""
     if answer.is_taken:
         WebhookEndpoint.objects.filter(pk=endpoint.pk, failing_since__isnull=False).update(failing_since=None)
         return

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def signed_headers(body: bytes, *, uid: str, at: datetime, secrets: Sequence[str]) -> dict[str, str]:
-    """One signature for each secret, so that a receiver may change over whenever it likes."""
+    """The signature headers of a message, with one signature for each secret, so that a receiver can change over."""
     moment = str(int(at.timestamp()))
     content = f"{uid}.{moment}.".encode() + body
     return {
