@@ -197,6 +197,14 @@ def test_what_an_operator_is_told_to_press_or_open_at_night_is_there() -> None:
     assert set(re.findall(r"manage\.py ([a-z_]+)", alarms)) <= own_commands()
 
 
+def test_every_test_that_is_named_as_evidence_exists() -> None:
+    named = re.findall(r"`(test_\w+)`", PAGES["docs/evidence.md"].read_text())
+    modules = (path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
+    there = {test for module in modules for test in re.findall(r"^ *def (test_\w+)\(", module, re.MULTILINE)}
+    assert len(named) > 50
+    assert set(named) <= there
+
+
 def test_the_version_stands_in_one_place_and_is_shown() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert version == settings.VERSION
