@@ -139,6 +139,26 @@ def make_event(**over: Any) -> AnymailTrackingEvent:
         ({"reject_reason": "blocked"}, ReportKind.POLICY),
         ({"event_type": "rejected", "reject_reason": "spam"}, ReportKind.COMPLAINED),
         ({"event_type": "rejected", "reject_reason": "unsubscribed"}, ReportKind.UNSUBSCRIBED),
+        ({"event_type": "rejected", "reject_reason": "other"}, ReportKind.POLICY),  # no receiver was asked
+        ({"event_type": "rejected", "reject_reason": "bounced"}, ReportKind.SOFT),
+        ({"event_type": "rejected", "reject_reason": "invalid"}, ReportKind.HARD),
+        (
+            {
+                "event_type": "rejected",
+                "reject_reason": "other",
+                "esp_event": {"event": "dropped", "reason": "Spam Reporting Address"},
+            },
+            ReportKind.COMPLAINED,
+        ),
+        (
+            {
+                "event_type": "rejected",
+                "reject_reason": "other",
+                "esp_event": {"event": "dropped", "reason": "Spam Content (if spam checker app enabled)"},
+            },
+            ReportKind.POLICY,
+        ),
+        ({"reject_reason": "other", "esp_event": {"event": "blocked", "error": "spam content"}}, ReportKind.POLICY),
         ({"reject_reason": "other"}, ReportKind.SOFT),
         ({"reject_reason": "other", "description": "rejected as spam"}, ReportKind.POLICY),
         ({}, ReportKind.SOFT),

@@ -39,12 +39,12 @@ _REASONS = {
 _OWN_WORDS: tuple[tuple[re.Pattern[str], ReportKind | None], ...] = (
     (re.compile(r"auto[-_ ]?(?:respon|repl)|out[-_ ]?of[-_ ]?(?:the[-_ ]?)?office|vacation"), None),
     # Mailgun's lists of people who complained or left; its "permanent" says only that it gave up.
-    (re.compile(r"a user who marked your messages as spam"), ReportKind.COMPLAINED),
+    (re.compile(r"a user who marked your messages as spam|spam[- ]report"), ReportKind.COMPLAINED),
     (re.compile(r"not delivering to unsubscribed"), ReportKind.UNSUBSCRIBED),
     (
         re.compile(
             r"content[-_ ]?(?:reject|block)|sender[-_ ]?block|attachment[-_ ]?reject|message[-_ ]?too[-_ ]?large|"
-            r"err_spam|spam[-_ ]?block|blacklist|template|policy|dmarc|virus"
+            r"err_spam|spam[-_ ]?(?:block|content)|blacklist|template|policy|dmarc|virus"
         ),
         ReportKind.POLICY,
     ),
@@ -57,7 +57,8 @@ _OWN_WORDS: tuple[tuple[re.Pattern[str], ReportKind | None], ...] = (
     ),
     (re.compile(r"hard|permanent|invalid[-_ ]?(?:email|recipient|address)|bad[-_ ]?email"), ReportKind.HARD),
 )
-# The fields of providers' payloads that hold it: never the recipient, our mail or the receiver's answer.
+# The fields of providers' payloads that hold it: never the recipient, our mail or the receiver's answer. "reason" is
+# the provider's own where it refused before any receiver was asked.
 _WORD_FIELDS = frozenset({"event", "type", "bouncetype", "bouncesubtype", "bounce_type", "bounce_category", "error"})
 _WORD_FIELDS |= {"delivery_status", "status", "message", "name"}
 _WORD_LIMIT = 200
@@ -112,7 +113,8 @@ def _kind(event: Any) -> ReportKind | None:
     if event_type not in {"bounced", "rejected"}:
         return _KINDS.get(event_type)
     words = _own_words(event)
-    own: ReportKind | None = ReportKind.SOFT
+    # What the provider itself refuses says nothing of the address, unless its reason does.
+    own: ReportKind | None = ReportKind.SOFT if "bounced" in {event_type, reason} else ReportKind.POLICY
     told = [kind for pattern, kind in _OWN_WORDS if pattern.search(words)]
     if told:
         own = told[0]
@@ -120,7 +122,7 @@ def _kind(event: Any) -> ReportKind | None:
             return None
     if reason in _REASONS and (not told or reason == "blocked"):
         own = _REASONS[reason]
-    if reason == "spam" and own is not ReportKind.POLICY:
+    if reason == "spam" and not (told and own is ReportKind.POLICY):
         # Refused by the provider's own list of complaints; a receiver that calls a message spam refuses the message.
         return ReportKind.COMPLAINED if event_type == "rejected" else ReportKind.POLICY
     if own in {ReportKind.UNSUBSCRIBED, ReportKind.COMPLAINED}:
@@ -141,11 +143,12 @@ def _response(event: Any) -> str:
 def _own_words(event: Any) -> str:
     """Lower-case text of an event: anymail's summary and the words of the payload, two levels deep."""
     words = [str(event.description or "")]
+    fields = _WORD_FIELDS | {"reason"} if str(event.event_type) == "rejected" else _WORD_FIELDS
     waiting = [(event.esp_event, 0)]
     while waiting:
         payload, depth = waiting.pop()
         for name, value in payload.items() if isinstance(payload, Mapping) else ():
-            if isinstance(value, str) and name.lower() in _WORD_FIELDS:
+            if isinstance(value, str) and name.lower() in fields:
                 words.append(value[:_WORD_LIMIT])
             elif name == "hard_bounce" and isinstance(value, bool):  # Mailjet
                 words.append("hard" if value else "soft")
