@@ -23,12 +23,12 @@ class Address:
 
     @property
     def mailbox(self) -> str:
-        """The key that limits count by: ``J.Doe+news@x.org`` and ``jdoe@x.org`` are the same mailbox."""
+        """Key that rate limits count by: ``J.Doe+news@x.org`` and ``jdoe@x.org`` are the same mailbox."""
         local, _at, domain = self.key.rpartition("@")
         return f"{local.partition('+')[0].replace('.', '') or local}@{domain}"
 
     def is_below(self, domains: Iterable[str]) -> bool:
-        """Whether it is at one of these domains or at one below them."""
+        """Whether the domain is one of these or below one of them."""
         return any(f".{self.domain}".endswith(f".{domain.strip().casefold()}") for domain in domains if domain.strip())
 
 

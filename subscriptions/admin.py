@@ -167,7 +167,7 @@ class TopicAdmin(ModelAdmin):  # type: ignore[misc]
     inlines = (TopicTranslationInline,)
 
     def has_delete_permission(self, request: HttpRequest, obj: Topic | None = None) -> bool:
-        """A topic is switched off, not deleted: readers' wishes hang on it."""
+        """Never: a topic is switched off, not deleted, because readers' preferences refer to it."""
         return False
 
 
@@ -189,7 +189,7 @@ class SubscriberAdmin(ShownFiltersOnly, ReadOnly, ModelAdmin):  # type: ignore[m
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Subscriber], search_term: str
     ) -> tuple[QuerySet[Subscriber], bool]:
-        """By the exact address only: it uses the index, and nobody browses other people's addresses by parts."""
+        """Search by the exact address only: it uses the index, and nobody can browse addresses by parts."""
         if not search_term.strip():
             return queryset, False
         try:
@@ -199,7 +199,7 @@ class SubscriberAdmin(ShownFiltersOnly, ReadOnly, ModelAdmin):  # type: ignore[m
 
     @admin.display(description=_("days"))
     def days(self, reader: Subscriber) -> str:
-        """On which days of the week a daily digest is due."""
+        """Days of the week on which a daily digest is due."""
         return ", ".join(str(name) for bit, name in WEEKDAYS_ABBR.items() if reader.weekdays >> bit & 1)
 
     @admin.display(description=_("local hour"))

@@ -60,7 +60,7 @@ def click_words() -> str:
 
 
 def zone_options(selected: str) -> SafeString:
-    """The options of a time zone list. Five hundred options are put together once, not per request."""
+    """Options of a time zone list, five hundred, put together once and not per request."""
     known, html = _zone_options()
     mark = f'value="{escape(selected)}"'
     if selected in known:
@@ -172,7 +172,7 @@ class TopicsForm(RhythmForm):
 
 
 class ConfirmForm(TopicsForm):
-    """What was asked for, for the mailbox's owner to change: a stranger may have typed it."""
+    """The preferences asked for, which the mailbox's owner may change: a stranger may have typed them."""
 
     follows = forms.MultipleChoiceField(required=False)
 
@@ -242,7 +242,7 @@ class SignupForm(BroughtPapersForm, TopicsForm):
 
     @property
     def start(self) -> str:
-        """When the form was first shown: pressing again at once does not count as too fast."""
+        """Moment at which the form was first shown, so that pressing again at once is not too fast."""
         started = str(self.data.get("started", ""))
         try:
             TimestampSigner(salt=_STARTED_SALT).unsign(started)

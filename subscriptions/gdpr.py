@@ -76,7 +76,7 @@ def erase(subscriber: Subscriber, *, now: datetime, method: str) -> bool:
 
 
 def give_way(subscriber: Subscriber, *, now: datetime, method: str) -> bool:
-    """Erase this row alone: another reader takes over its address. False when it was erased before.
+    """Erase this row alone, for another reader who takes over its address. False when it was erased before.
 
     What stays: numbers without a name, and the keyed hash on the suppression list.
 

@@ -53,7 +53,7 @@ FORGIVABLE = (Suppression.Reason.BOUNCE, Suppression.Reason.ERASED)
 
 
 class TooMany(Exception):
-    """A limit shared by many is reached. The person may be told so: it reveals nothing about the address."""
+    """A limit shared by many was reached. Saying so reveals nothing about the address."""
 
 
 @dataclass(frozen=True)
@@ -294,7 +294,7 @@ def each(readers: Iterable[Subscriber], step: Callable[[Subscriber], bool]) -> i
 
 
 def _reader_at(address: Address) -> Subscriber:
-    """The row of this address, locked, or a new pending one. Two at once get the same."""
+    """Lock and return the row of this address, or make a pending one. Two requests at once get the same."""
     token, token_hash = token_links.new_unsubscribe_token()
     return Subscriber.objects.select_for_update().get_or_create(
         address_key=address.key,
@@ -323,7 +323,7 @@ def next_due_of(reader: Subscriber, *, after: datetime) -> datetime:
 
 
 def next_digest_from(reader: Subscriber, first: date, *, now: datetime) -> dict[str, Any]:
-    """The columns of the reader's next digest: that of the first day from ``first`` on they were not planned for."""
+    """Columns of the reader's next digest, for the first day from ``first`` on that was not planned yet."""
     slot = schedule.next_slot(
         cadence=reader.cadence,
         weekdays=reader.weekdays,

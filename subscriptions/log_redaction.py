@@ -20,7 +20,7 @@ def redact(line: str) -> str:
 
 
 class DiscreetFormatter(logging.Formatter):
-    """Redact the whole text, tracebacks included: Django's own warnings name the requested path."""
+    """Redacts the whole text, tracebacks included: Django's own warnings name the requested path."""
 
     def format(self, record: logging.LogRecord) -> str:
         return redact(super().format(record))

@@ -106,7 +106,7 @@ def build_message(
 
 
 class _SevenBitMessage(EmailMultiAlternatives):
-    """Django sends non-ASCII text as 8bit and never asks whether the next relay takes it: DKIM breaks there."""
+    """A message sent as 7-bit: Django would send 8bit, which a relay may convert, and so break its DKIM signature."""
 
     def message(self, *args: Any, **options: Any) -> Any:
         message = super().message(*args, **options)
@@ -135,7 +135,7 @@ def _sign_on_the_wire(message: Any, *, by: Callable[[bytes], bytes]) -> None:
 
 
 def _encode_shorter(part: MIMEBase) -> None:
-    """Plain when it is plain, else whichever of quoted-printable and base64 is shorter."""
+    """Encode as 7bit when possible, else in the shorter of quoted-printable and base64."""
     body = cast("bytes", part.get_payload(decode=True)).decode()
     encodings: tuple[int | None, ...] = (charset.QP, charset.BASE64)
     if body.isascii() and all(len(line) <= _LINE for line in body.splitlines()):

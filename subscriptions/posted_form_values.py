@@ -19,7 +19,7 @@ _VALUES, _LENGTH = 20, 500  # of one field; no field takes more
 
 
 def fields_of(form: forms.Form, data: Mapping[str, Any]) -> dict[str, list[str]]:
-    """What ``data`` holds for the fields of ``form``; nothing when it could not be read."""
+    """Values in ``data`` for the fields of ``form``; none when the data could not be read."""
     if not isinstance(data, QueryDict):
         return {}
     typed = {name: [_plain(value) for value in data.getlist(name)[:_VALUES]] for name in form.fields}
@@ -27,12 +27,12 @@ def fields_of(form: forms.Form, data: Mapping[str, Any]) -> dict[str, list[str]]
 
 
 def as_data(fields: Mapping[str, list[str]]) -> QueryDict:
-    """The same as a form takes it."""
+    """Turn stored values back into form data."""
     return QueryDict(urlencode(fields, doseq=True))
 
 
 def in_words(form: forms.Form, data: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The same for a person: labels, and the names of what was chosen."""
+    """Describe the values to a person: (label, names of what was chosen)."""
     told = []
     for name, values in fields_of(form, data).items():
         names = {str(value): str(label) for value, label in getattr(form.fields[name], "choices", [("on", "✓")])}

@@ -95,7 +95,7 @@ def _interests_of(subscriber: Subscriber) -> tuple[NamedInterest, ...]:
 
 
 def mark_of(preferences: Preferences) -> str:
-    """A short mark that is another for other preferences."""
+    """Short digest of preferences that changes when they do."""
     return hashlib.sha256(repr(sorted(asdict(preferences).items())).encode()).hexdigest()[:16]
 
 
@@ -176,7 +176,7 @@ def _rows_by_wanted_name(there: Sequence[Interest], interests: Sequence[NamedInt
 def follow_rows(
     reader: Subscriber, follows: Mapping[str, str], *, interest: Interest | None = None, now: datetime
 ) -> list[Follow]:
-    """Rows, not stored, of the queries that can be read; two texts that mean the same are one."""
+    """Unsaved rows of the queries that can be read; two texts that mean the same give one."""
     rows: dict[str, Follow] = {}
     for text, stance in follows.items():
         try:

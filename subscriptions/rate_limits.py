@@ -117,7 +117,7 @@ def take_all(wanted: Sequence[tuple[Limit, str]], *, now: datetime) -> bool:
 
 
 def refusal(wanted: Sequence[tuple[Limit, str]], *, now: datetime) -> str:
-    """The name of the first limit that is reached, and nothing is counted; empty when a token of each was taken."""
+    """Take a token of each limit. Returns "", or the name of the first limit reached: then none is taken."""
     with transaction.atomic():
         reached = next((limit.name for limit, whom in wanted if not take(limit, whom=whom, now=now)), "")
         if reached:
@@ -158,7 +158,7 @@ def _name(limit: Limit, whom: str) -> str:
 
 
 def empty_buckets(*, now: datetime) -> dict[str, int]:
-    """Which limits that many people share refuse right now: name of the limit to the number of its empty buckets.
+    """Map each shared limit that refuses right now to the number of its empty buckets.
 
     Names: network (the narrowest of a client's), domain, everybody, api-key. Empty when none refuses anybody.
     """
@@ -179,7 +179,7 @@ def empty_buckets(*, now: datetime) -> dict[str, int]:
 
 
 def forget_full_buckets(*, now: datetime) -> int:
-    """A bucket that is full again says nothing: its row can go."""
+    """Delete the rows of full buckets: a missing row means the same."""
     return Allowance.objects.filter(full_at_ms__lte=_milliseconds(now)).delete()[0]
 
 

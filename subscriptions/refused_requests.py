@@ -22,6 +22,6 @@ def count(reason: str, *, now: datetime) -> None:
 
 
 def refused_since(day: date) -> dict[str, int]:
-    """Reason to the number of requests refused for it on ``day`` (UTC) and later."""
+    """Map each reason to the number of requests refused for it on ``day`` (UTC) and later."""
     rows = RefusedRequest.objects.filter(on__gte=day).values_list("reason").annotate(total=Sum("requests"))
     return dict(rows)

@@ -112,7 +112,7 @@ def _days_from(first: date) -> Iterator[date]:
 
 
 def _rest_of_period(day: date, *, cadence: str) -> Iterator[date]:
-    """The day and those behind it in its week or month; of a daily reader the day alone."""
+    """The day and those after it in its week or month; for a daily reader the day alone."""
     return (later for later in _days_from(day) if period_of(cadence, later) == period_of(cadence, day))
 
 
@@ -127,7 +127,7 @@ def _is_digest_day(day: date, *, cadence: str, weekdays: int) -> bool:
 
 
 def _instant(day: date, *, hour: int, zone: tzinfo) -> datetime:
-    """``hour`` o'clock of ``day`` in UTC; when the clocks jump over it, the moment of the jump."""
+    """UTC instant of ``hour`` o'clock on ``day``; when the clocks jump over it, the moment of the jump."""
     wall = datetime(day.year, day.month, day.day, hour, tzinfo=zone)  # fold=0: the first of two
     due = wall.astimezone(UTC)
     if due.astimezone(zone).replace(tzinfo=None) == wall.replace(tzinfo=None):

@@ -36,7 +36,7 @@ _ALIKE = 0.85
 
 
 class Environment:
-    """One method a kind of value. `names` holds every variable asked for, so that misspelt ones can be told."""
+    """Reads variables, one method a kind of value. `names` holds those asked for, to find misspelt ones."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self.values = values
@@ -50,7 +50,7 @@ class Environment:
         return ImproperlyConfigured(f"{name} must be {wanted}. See .env.example.")
 
     def address_refusal(self, name: str, wanted: str) -> ImproperlyConfigured:
-        """The password of an address stands before its @."""
+        """A refusal that repeats no address with an @: its password stands before that."""
         return (self.secret_refusal if "@" in self.values.get(name, "") else self.refusal)(name, wanted)
 
     def text(self, name: str, default: str = "") -> str:

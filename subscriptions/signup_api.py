@@ -93,7 +93,7 @@ class Message(Schema):
 
 
 class KeyAuth(HttpBearer):
-    """The valid key that the request shows, for what it may do. Its parent would log a malformed header."""
+    """Authenticates by API key and scope. The parent class would log a malformed header."""
 
     def __init__(self, scope: str) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ class KeyAuth(HttpBearer):
 
 
 class KeyThrottle(BaseThrottle):
-    """Every request with a key counts, good or bad and for whatever address, so that "too many" tells nothing."""
+    """Counts every request with a key, for any address, so that "too many" reveals nothing about one."""
 
     def allow_request(self, request: HttpRequest) -> bool:
         return rate_limits.may_ask(key_of(request).pk, now=timezone.now())

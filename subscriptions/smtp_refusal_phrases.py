@@ -273,7 +273,7 @@ _NO_ACCENT = str.maketrans({"ß": "ss", "\u0131": "i", "ł": "l", "ø": "o", "æ
 
 
 def _folded(text: str) -> str:
-    """Lower case, without accents, its words between single spaces."""
+    """Fold text to lower case without accents, words between single spaces."""
     plain = "".join(
         c for c in unicodedata.normalize("NFKD", text.lower().translate(_NO_ACCENT)) if not unicodedata.combining(c)
     )

@@ -53,12 +53,12 @@ def address_hash(address_key: str, *, key: str = "") -> str:
 
 
 def unsubscribe_url(token: str) -> str:
-    """At most 60 characters for a usual host, so that List-Unsubscribe is never folded."""
+    """URL of the unsubscribe page: at most 60 characters for a usual host, so that List-Unsubscribe is never folded."""
     return f"{settings.SITE_URL}/u/{token}"
 
 
 def row_token(scope: str, pk: int) -> str:
-    """24 URL-safe characters that stand for one row in one scope: its number and 80 bits of proof, nothing stored."""
+    """Token of one row in one scope: 24 URL-safe characters, its number and 80 bits of proof; nothing is stored."""
     return base64.urlsafe_b64encode(pk.to_bytes(8) + row_proof(scope, pk)).decode()
 
 
@@ -96,12 +96,12 @@ class ManageLink:
     fingerprint: str
 
     def fits(self, subscriber: Subscriber) -> bool:
-        """False once the address was changed or erased since: the mailbox may not be the reader's any more."""
+        """Whether the reader still has the address: the mailbox may belong to somebody else by now."""
         return hmac.compare_digest(subscriber.address_hash[:_FINGERPRINT], self.fingerprint)
 
 
 def confirm_token(request_id: int, *, now: datetime) -> str:
-    """Stands for one request to subscribe (a ConsentEvent), so that the proof says which request was confirmed."""
+    """Token of one request to subscribe (a ConsentEvent), so that the record says which one was confirmed."""
     return _sign("confirm", str(request_id), now=now)
 
 
@@ -155,7 +155,7 @@ def _sign(scope: str, value: str, *, now: datetime) -> str:
 
 
 def _unsign(scope: str, token: str, *, now: datetime, max_age: timedelta) -> str | None:
-    """What was signed for this scope; None when it was not, or too long ago, or is dated in the future."""
+    """Return what was signed for this scope; None when it was not, is too old, or is dated in the future."""
     try:
         value, _dot, seconds = _signer(scope).unsign(token).rpartition(".")
     except BadSignature:

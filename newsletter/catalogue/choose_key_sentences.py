@@ -18,7 +18,7 @@ _BATCH = 200
 
 
 def keep_up(*, deadline: datetime, should_stop: Callable[[], bool] = lambda: False) -> int:
-    """Choose for the newest first until ``deadline``; returns for how many papers."""
+    """Choose key sentences, newest papers first, until ``deadline``; returns the number of papers."""
     due = Paper.objects.filter(key_sentence__isnull=True).order_by("-pk").only("title", "abstract")
     chosen = 0
     while timezone.now() < deadline and not should_stop() and (papers := list(due[:_BATCH])):

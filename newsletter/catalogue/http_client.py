@@ -42,7 +42,7 @@ _INSIDE = [ipaddress.ip_network(text) for text in ("192.0.0.0/24", "64:ff9b:1::/
 
 @dataclass(frozen=True, slots=True)
 class FetchPolicy:
-    """What a request may do. The defaults are for the world; tests on loopback loosen them."""
+    """Limits on a request. The defaults are for the internet; tests on loopback loosen them."""
 
     scheme: str = "https"
     public_only: bool = True
@@ -81,7 +81,7 @@ class FetchError(Exception):
 
 
 class HostBusy(FetchError):
-    """It is not our turn at this host. Nothing was sent."""
+    """Another worker has the turn at this host. Nothing was sent."""
 
 
 def fetch(
@@ -136,7 +136,7 @@ async def _ask(
     rules: FetchPolicy,
     seconds: float,
 ) -> FetchResponse | str:
-    """One request: the answer, or where we are sent instead. After ``seconds`` it is cut off, wherever it stands."""
+    """Send one request: returns the answer, or the address of a redirect. Cut off after ``seconds``."""
     address = address_of(parts, rules=rules)
     pinned = parts._replace(netloc=f"[{address}]" if ":" in address else address)
     if parts.port:
@@ -176,7 +176,7 @@ async def _ask(
 
 
 async def _read(response: httpx.Response, *, rules: FetchPolicy) -> bytes:
-    """The body, unpacked here, so that neither what comes nor what it unpacks to has more than ``max_bytes``."""
+    """Read and unpack the body; neither the packed nor the unpacked bytes may exceed ``max_bytes``."""
     packed = response.headers.get("Content-Encoding", "").strip().lower()
     if "," in packed:  # 64 kB packed twice are 60 GB
         raise FetchError("the answer is packed more than once", status=200)
@@ -214,7 +214,7 @@ class _Turn:
         self._free(now + self.spacing, strikes=0)
 
     def keep(self, *, now: datetime) -> None:
-        """A redirect is still the same turn."""
+        """Keep the turn for a redirect."""
         self._free(now, strikes=self.strikes)
 
     def give_back(self, *, now: datetime, error: FetchError) -> datetime:

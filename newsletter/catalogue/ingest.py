@@ -66,7 +66,7 @@ def ingest(observations: Iterable[Observation], *, now: datetime) -> IngestResul
 
 @dataclass(slots=True, eq=False)
 class _Entry:
-    """A paper while a batch is merged into it."""
+    """A paper, and what is known of it while a batch is merged."""
 
     paper: Paper
     sources: set[str] = field(default_factory=set)
@@ -114,7 +114,7 @@ class _Catalogue:
                 names[name].append(entry)
 
     def find(self, seen: Observation) -> _Entry | None:
-        """By identifier, else by the same title, else by almost the same title and the same authors or abstract."""
+        """Find the paper by identifier, by title, or by almost the same title with the same authors or abstract."""
         if seen.arxiv_id and seen.arxiv_id in self._by_id:
             return self._by_id[seen.arxiv_id]
         key = title_key(seen.title)
@@ -224,7 +224,7 @@ def _sayer(seen: Observation) -> str:
 
 
 def _doubt_programs(paper: Paper, seen: Observation, said_by: dict[str, str]) -> None:
-    """A source knows a paper that so far only programs have named: under another title, it is not the one they meant.
+    """Clear what programs said of a paper when a source that knows it gives another title: they meant another one.
 
     Identifiers can be guessed before arXiv gives them out, so what such a program said goes, above all its links.
     """
@@ -316,7 +316,7 @@ def _other_identifier(paper: Paper, seen: Observation) -> bool:
 
 
 def _nearly(one: str, other: str) -> bool:
-    """Almost the same words, and exactly the same numbers: part 1 and part 2 are two papers."""
+    """Whether two titles have almost the same words and the same numbers: part 1 and part 2 are two papers."""
     if _numbers(one) != _numbers(other):
         return False
     matcher = SequenceMatcher(None, one, other, autojunk=False)

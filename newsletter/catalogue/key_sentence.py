@@ -231,7 +231,7 @@ def _is_shortened(text: str, match: re.Match[str]) -> bool:
 
 
 def _without_headings(abstract: str, found: list[tuple[int, int]]) -> list[tuple[int, int, float]]:
-    """Sentences without "Results:" before them, and the points of the section they stand in (set)."""
+    """Remove headings such as "Results:" from sentences; returns them with the points of their section."""
     section, parts = 0.0, []
     for start, end in found:
         if (heading := _HEADING.match(abstract, start, end)) and heading.end() < end:
@@ -242,7 +242,7 @@ def _without_headings(abstract: str, found: list[tuple[int, int]]) -> list[tuple
 
 
 def _stems(text: str) -> set[str]:
-    """Words that say something, cut so that "decoupling" and "decouples" are one."""
+    """Stems of the words that carry meaning: "decoupling" and "decouples" have the same."""
     return {
         word[:6]
         for word in map(str.casefold, _WORD.findall(_COMMAND.sub(" ", text)))
@@ -251,12 +251,12 @@ def _stems(text: str) -> set[str]:
 
 
 def _first(sentences: list[str], *patterns: re.Pattern[str]) -> int:
-    """The place of the first sentence in which one of them is found; -1 without one."""
+    """Index of the first sentence that matches; -1 when none does."""
     return next((place for place, text in enumerate(sentences) if any(each.search(text) for each in patterns)), -1)
 
 
 def _names(title: str, proposal: str) -> set[str]:
-    """What the paper calls its thing, by its title and by the sentence that introduces it."""
+    """Names of the paper's method or data, from its title and from the sentence that introduces it."""
     found = _TITLE_NAME.match(title), _GIVEN_NAME.search(proposal)
     return {name.strip() for match in found if match for name in match.groups() if name}
 

@@ -35,7 +35,7 @@ class MergeError(Exception):
 
 @transaction.atomic
 def merge(paper: Paper, *, into: Paper, by: User | None, now: datetime) -> Merge:
-    """``paper`` becomes another name of ``into``, or of what that one was merged into."""
+    """Merge ``paper`` into ``into``, or into what that one was merged into."""
     wait_for_other_writers()
     paper, into = _locked(paper.pk), _locked(into.pk)
     if into.merged_into_id:
@@ -77,7 +77,7 @@ def merge(paper: Paper, *, into: Paper, by: User | None, now: datetime) -> Merge
 
 @transaction.atomic
 def split(paper: Paper) -> None:
-    """Take a merge back: the two are two again, each with what it had. What came since stays where it came."""
+    """Undo a merge: each paper gets back what it had. What came since stays with the paper it came to."""
     wait_for_other_writers()
     merged = Merge.objects.select_for_update().filter(paper=paper).select_related("into").first()
     if merged is None:
@@ -114,7 +114,7 @@ def _locked(pk: int) -> Paper:
 
 
 def _foreign(theirs: Any, ours: Any, names: Iterable[str]) -> list[int]:
-    """Keys of their rows that we have none like: two series of one counter would look like a leap at every turn."""
+    """Keys of their rows that differ from ours in these fields: two series of one counter would look like leaps."""
     have = set(ours.values_list(*names))
     return [pk for pk, *name in theirs.values_list("pk", *names) if tuple(name) not in have]
 
@@ -139,7 +139,7 @@ def _fill(into: Paper, paper: Paper) -> tuple[list[str], dict[str, str | None]]:
 
 
 def _show_counters(paper: Paper) -> None:
-    """The counts shown on a paper are those its signals end at; a paper never measured keeps what it has."""
+    """Set a paper's counts to the latest of its signals; a paper without signals keeps its counts."""
     latest: dict[str, int] = {}
     rows = paper.signals.filter(metric__in=COUNTERS).order_by("-at")
     for metric, name in COUNTERS.items():

@@ -167,7 +167,7 @@ def _fetch(
     rules: http_client.FetchPolicy,
     sleep: Callable[[float], None],
 ) -> http_client.FetchResponse:
-    """Fetch; wait once when the turn comes soon."""
+    """Fetch an address; waits once when our turn at the host comes soon."""
     waited = timedelta(0)
     while True:
         try:
@@ -200,7 +200,7 @@ def _take_in(run: SourceRun, source: Source, observations: Sequence[Observation]
 
 
 def _ingest(observations: Sequence[Observation], *, now: datetime) -> IngestResult:
-    """All at once; where that fails, one by one, so that a paper that cannot be stored keeps out no other."""
+    """Ingest all at once, or one by one where that fails, so that one bad paper keeps out no other."""
     try:
         return ingest(observations, now=now)
     except (*_UNREADABLE, DataError, IntegrityError):
@@ -218,7 +218,7 @@ def _ingest(observations: Sequence[Observation], *, now: datetime) -> IngestResu
 
 
 def _mark_if_stale(run: SourceRun, source: Source, *, now: datetime) -> None:
-    """Old news under a new date: what is newest has been the newest for longer than this source allows."""
+    """Mark the run as stale when the newest paper has been the newest for longer than this source allows."""
     if not run.newest:
         return
     first = SourceRun.objects.filter(source=run.source, newest=run.newest).aggregate(at=Min("started_at"))["at"]
@@ -262,7 +262,7 @@ def wanted_ids(now: datetime) -> list[str]:
 
 
 def linkless_ids(now: datetime) -> list[str]:
-    """Papers that came on a daily list lately, without the stars that a list has for each paper with code."""
+    """arXiv ids of recent daily papers without stars: a list gives stars to each paper whose code it knows."""
     since = now - _CODE_COMES_WITHIN
     listed = Sighting.objects.filter(source=hf_daily.SOURCE, paper=OuterRef("pk"), seen_at__gt=since)
     starred = Signal.objects.filter(source=hf_daily.SOURCE, metric="stars", at__gt=since)

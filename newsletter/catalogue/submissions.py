@@ -74,7 +74,7 @@ def accepts_submissions() -> bool:
 
 
 def submit(reader: Subscriber, *, link: str, now: datetime) -> SubmittedLink:
-    """A reader's link to a paper on arXiv joins the curator's queue, unless there is a reason why not."""
+    """Queue a reader's link to an arXiv paper for the curators; the result says what came of it."""
     identifier = _identifier(link)
     if identifier is None:
         return SubmittedLink(SubmissionResult.UNREADABLE)
@@ -133,7 +133,7 @@ def _take(reader: Subscriber, identifier: str, link: str, *, now: datetime) -> S
 
 
 def accept(submissions: Collection[int], *, by: User | None, now: datetime) -> int:
-    """A curator lets papers in; returns how many. The next poll of arXiv fetches them, which is rung for at once."""
+    """Accept submissions; returns how many. Makes the poll of arXiv that fetches them due at once."""
     accepted = Submission.objects.filter(pk__in=submissions, state=State.WAITING).update(
         state=State.ACCEPTED, decided_by=by, decided_at=now
     )
@@ -143,7 +143,7 @@ def accept(submissions: Collection[int], *, by: User | None, now: datetime) -> i
 
 
 def decline(submissions: Collection[int], *, reason: str, by: User | None, now: datetime) -> int:
-    """A curator says no and why; returns how many. The reader reads the reason, so there must be one."""
+    """Decline submissions with a reason, which the reader sees; returns how many."""
     if not reason.strip():
         raise ValueError("A reader is told why.")
     return Submission.objects.filter(pk__in=submissions, state=State.WAITING).update(

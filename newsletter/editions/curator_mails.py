@@ -101,7 +101,7 @@ def _send(mail: CuratorMail, *, now: datetime) -> None:
 
 
 def _settle_error(mail: CuratorMail, error: Exception, *, step: str, now: datetime) -> None:
-    """As with notices: in doubt when it may have left, failed when it was refused for good, else tried again."""
+    """Settle a mail that raised an error: unknown when it may have left, failed when refused for good, else retried."""
     text = type(error).__name__
     kind = OutcomeKind.RETRY if step == "connect" else transactional_mails.kind_of(error, phase=Phase(step))
     if kind is OutcomeKind.UNKNOWN:

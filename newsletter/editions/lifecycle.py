@@ -45,7 +45,7 @@ class EditionStateError(Exception):
 
 
 def period_of(cadence: str, day: date) -> date:
-    """The day itself, the Monday of its week, or the first of its month."""
+    """First day of the period: the day itself, the Monday of its week, or the first of its month."""
     return schedule.period_of(cadence, day)
 
 
@@ -151,7 +151,7 @@ def held_back(edition: Edition) -> list[Paper]:
 
 
 def _gained(cadence: str) -> Q:
-    """Something within the window of its score. No rule for a day: what rose on Saturday is still news on Monday."""
+    """Filter for papers that gained within their score's window; none for a day: Saturday's rise is Monday's news."""
     if cadence == Cadence.DAILY:
         return Q()
     untold = Q(**{f"score_parts__{cadence}__isnull": True})
@@ -212,7 +212,7 @@ def add_pick(edition: Edition, *, paper: Paper, note: str = "") -> EditionItem:
 
 
 def approve(edition: Edition, *, by: AbstractBaseUser | None, now: datetime) -> None:
-    """A curator says yes (``by`` None: the operator's setting does). Only a draft with papers can be approved."""
+    """Approve a draft that has papers (``by`` None: the operator's setting approves). Else raises EditionStateError."""
     if not listed_items(edition).exists():
         raise EditionStateError("This edition has no papers. Import papers or add picks before you approve it.")
     changed = Edition.objects.filter(pk=edition.pk, state=Edition.State.DRAFT).update(
@@ -233,7 +233,7 @@ def approve_due(*, now: datetime) -> int:
 
 
 def skip_stale(*, now: datetime) -> int:
-    """Drafts and approvals that were overtaken by the next period are skipped: old news is not sent."""
+    """Skip drafts and approved editions that the next period has overtaken: old news is not sent."""
     skipped = 0
     open_states = [Edition.State.DRAFT, Edition.State.APPROVED]
     for edition in Edition.objects.filter(state__in=open_states):
@@ -245,12 +245,12 @@ def skip_stale(*, now: datetime) -> int:
 
 
 def closing_of(edition: Edition) -> datetime:
-    """When the edition after this one closes: from then on no reader is planned for this one."""
+    """Return when the edition closes: from the cut-off of the next one on no reader is planned for it."""
     return cutoff_of(edition.cadence, next_period(edition.cadence, edition.period_on))
 
 
 def listed_items(edition: Edition) -> QuerySet[EditionItem]:
-    """What readers may get, in order; excluded items stay visible to the curator only."""
+    """Items that readers may get, in order; excluded ones are for the curator only."""
     return edition.items.listed().order_by("position", "pk")
 
 
@@ -262,7 +262,7 @@ def freeze_due(*, now: datetime) -> list[Edition]:
 
 
 def _each(step: Callable[[Row], Result], rows: Iterable[Row]) -> list[Result]:
-    """The step done for each; what one raises is raised after the others: a bad edition holds up no other cadence."""
+    """Do the step for each edition; an error is raised after the others are done, so it holds up no other cadence."""
     done, errors = [], []
     for row in rows:
         try:
@@ -301,14 +301,14 @@ def freeze(edition: Edition, *, now: datetime) -> bool:
 
 
 def pause(edition: Edition, *, reason: str, now: datetime) -> None:
-    """Nothing further of this edition is claimed; what is on the wire finishes. Harmless when paused or over."""
+    """Pause an edition: nothing more is claimed, messages being sent finish. No effect when paused or over."""
     open_ = Edition.objects.exclude(state__in=[Edition.State.DONE, Edition.State.CANCELLED, Edition.State.SKIPPED])
     open_.filter(pk=edition.pk, paused_at__isnull=True).update(paused_at=now, pause_reason=reason[:200])
     edition.refresh_from_db()
 
 
 def resume(edition: Edition, *, now: datetime) -> None:
-    """Go on; refusals and bounces from before are taken for looked at."""
+    """Resume an edition; earlier refusals and bounces count as looked at."""
     Edition.objects.filter(pk=edition.pk).update(paused_at=None, pause_reason="", resumed_at=now)
     edition.refresh_from_db()
 
@@ -372,7 +372,7 @@ def _leave_out_withdrawn(edition: Edition) -> None:
 
 
 def _record_similar(edition: Edition) -> None:
-    """Write down which papers that somebody liked each one is like, for a reason to name (components are recorded)."""
+    """Record on each item which liked papers it is like, so that a reason can name one."""
     items = list(listed_items(edition))
     kin = ReaderProfiles([item.paper_id for item in items]).similar_liked()
     named = {pk for alike in kin.values() for pk in alike}

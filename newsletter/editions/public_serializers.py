@@ -35,7 +35,7 @@ def of_topic(topic: Topic) -> dict[str, Any]:
 
 
 def of_paper(paper: Paper) -> dict[str, Any]:
-    """Empty text and null where no source said anything."""
+    """Public facts of a paper; empty text and null where no source said anything."""
     thumbnail = paper.thumbnail_url
     return {
         "id": paper.pk,
@@ -66,7 +66,7 @@ def of_paper(paper: Paper) -> dict[str, Any]:
 
 
 def of_trend(parts: Mapping[str, Any] | None, *, score: float) -> dict[str, Any] | None:
-    """The recorded components of a score, and the sentence that our pages make of them. None: nothing was gained."""
+    """Recorded components of a score and the sentence made of them; None when nothing was gained."""
     if not parts or not score:
         return None
     return {
@@ -115,7 +115,7 @@ def of_items(items: Iterable[EditionItem]) -> list[dict[str, Any]]:
 
 
 def items_of(edition: Edition) -> Iterable[EditionItem]:
-    """What went out in an edition, with all that ``of_items`` reads, in a number of queries that does not grow."""
+    """Items that went out in an edition, with all that ``of_items`` reads, in a fixed number of queries."""
     return (
         edition.items.listed()
         .select_related("paper", "paper__merged_into")

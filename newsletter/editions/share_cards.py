@@ -30,7 +30,7 @@ _MISSING = "\uffff"  # is no character, so every font draws its box for it
 
 
 def can_draw(text: str) -> bool:
-    """Whether the font has every letter; marks that combine need a shaper, which not every machine has."""
+    """Whether the font has every letter. Combining marks are refused: not every machine has a shaper."""
     shown = _readable(text)
     return bool(shown) and all(_has(letter) for letter in set(shown))
 
@@ -93,7 +93,7 @@ def _fitted(pen: ImageDraw, title: str) -> tuple[list[str], int]:
 
 
 def _wrapped(pen: ImageDraw, text: str, size: int) -> list[str]:
-    """Broken between words, and within a word only where it is wider than a whole line."""
+    """Break text into lines between words, within a word only where it is wider than a whole line."""
     lines = [""]
     for word in text.split(" "):
         longer = f"{lines[-1]} {word}".lstrip()
@@ -112,7 +112,7 @@ def _wrapped(pen: ImageDraw, text: str, size: int) -> list[str]:
 
 
 def _letters_of_a_line(pen: ImageDraw, word: str, size: int) -> int:
-    """At least one. By halves, not letter by letter: a title of one endless word would take seconds."""
+    """Number of letters that fit on a line, at least one; found by halves, since an endless word would take seconds."""
     return 1 + bisect_left(range(2, len(word)), True, key=lambda end: not _fits(pen, word[:end], size))
 
 

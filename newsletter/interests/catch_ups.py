@@ -22,7 +22,7 @@ MOST = 600  # papers that one edition holds of all pauses
 
 
 class Request(NamedTuple):
-    """A request that waits, and the pause it is about."""
+    """A waiting request and the pause it is about."""
 
     pk: int
     since: datetime
@@ -33,7 +33,7 @@ class Request(NamedTuple):
 
 
 def requests_of(edition: Edition, *, now: datetime) -> dict[int, Request]:
-    """Reader -> the request that the edition serves: asked by ``now``, and no digest that left has served it.
+    """Map each reader to the request that the edition serves: made by ``now`` and served by no sent digest yet.
 
     One that this edition's digest serves already counts, so that it is chosen the same again.
     """
@@ -72,7 +72,7 @@ def add_missed(edition: Edition, *, now: datetime) -> None:
 
 
 def _best(cadence: str, *, since: datetime, until: datetime) -> Iterable[EditionItem]:
-    """The places of the best papers of each topic in the editions of that time, each paper once."""
+    """Items with the best papers of each topic in the editions of that time, each paper once."""
     had: set[int] = set()
     by_topic: Counter[str] = Counter()
     editions = Edition.objects.filter(

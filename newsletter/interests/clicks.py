@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def note_click(delivery: Delivery, *, item: EditionItem, kind: str, now: datetime) -> None:
-    """A link of a digest was followed. Kept once, of readers who agree at this very moment; nothing follows from it.
+    """Record that a reader who agrees to it now followed a link of a digest, each link once.
 
     A click sooner than a person reads (a mail scanner) is replaced by a later one.
     """

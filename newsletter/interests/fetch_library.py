@@ -84,7 +84,7 @@ class Fetched:
 
 
 class _Stopped(Exception):
-    """The import ends here, with this sentence."""
+    """Ends an import; the message is the sentence for the reader."""
 
 
 def fetch_zotero(library: str, key: str = "", *, start: int = 0) -> Fetched:
@@ -136,7 +136,7 @@ def _csl_entries(answer: FetchResponse) -> Reading:
 
 
 def _goes_on(answer: FetchResponse, start: int) -> bool:
-    """Whether a page follows: by the Link header, or by Total-Results when there is none."""
+    """Whether another page follows, by the Link header, else by Total-Results."""
     if link := answer.headers.get("Link", ""):
         return 'rel="next"' in link
     total = answer.headers.get("Total-Results", "")
@@ -180,7 +180,7 @@ def _has_right_checksum(orcid: str) -> bool:
 
 
 def _work(group: Any) -> Reference:
-    """One work, told by several sources: the title of the first, and the identifiers of all."""
+    """Merge what several sources say of one work: the title of the first, the identifiers of all."""
     summaries = _list_at(group, "work-summary")
     named: dict[str, list[str]] = {"doi": [], "arxiv": []}
     for summary in summaries:

@@ -67,7 +67,7 @@ def _add_also(edition: Edition, papers: Sequence[int]) -> None:
 
 
 def _found_by(papers: Sequence[int], *, stances: Iterable[str]) -> dict[int, Found]:
-    """Paper -> the queries that found it and that somebody follows, or wants to see nothing of."""
+    """Map each paper to the queries that found it and that somebody follows or excludes."""
     found: dict[int, Found] = defaultdict(list)
     somebody = Follow.objects.filter(key=OuterRef("query__key"), stance__in=stances)
     hits = QueryHit.objects.filter(Exists(somebody), paper__any_of=papers).order_by("query_id")

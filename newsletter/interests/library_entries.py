@@ -22,7 +22,7 @@ _TELLING_TITLE = 20  # characters of a title from which it names one paper
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What became of references: new entries, those that were there before, and those beyond `MOST_ENTRIES`."""
+    """Counts of references: added, there before, and left out beyond `MOST_ENTRIES`."""
 
     new: int
     known: int
@@ -68,7 +68,7 @@ def add_entries(
 
 
 def known_papers(entries: Iterable[Entry]) -> dict[str, int]:
-    """Identity -> the paper of ours that it is; of papers merged, the one that stayed."""
+    """Map identities to our papers; a merged paper stands for the one that it was merged into."""
     by_arxiv = {entry.arxiv_id: entry.identity for entry in entries if entry.arxiv_id}
     keys = ((title_key(entry.title), entry) for entry in entries if entry.title)
     by_title = {key: entry.identity for key, entry in keys if len(key) >= _TELLING_TITLE and not entry.arxiv_id}
@@ -107,13 +107,13 @@ def remove_paper(reader: Subscriber, *, paper: Paper) -> None:
 
 
 def saved_by(reader: Subscriber, papers: Iterable[int]) -> set[int]:
-    """Which of these papers are in the reader's library."""
+    """Keys of those of the papers that are in the reader's library."""
     rows = LibraryEntry.objects.filter(subscriber=reader, paper__in=papers)
     return {paper for paper in rows.values_list("paper_id", flat=True) if paper}
 
 
 def written_library(reader: Subscriber) -> list[Written]:
-    """The library as files say it, oldest first: our own facts of a paper before those that were brought."""
+    """The library as references to write, oldest first; our facts of a paper count before those brought."""
     rows = LibraryEntry.objects.filter(subscriber=reader).select_related("paper").defer("text", "paper__abstract")
     return [
         Written(

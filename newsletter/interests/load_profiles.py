@@ -49,7 +49,7 @@ class _Fitted:
 
 @dataclass(slots=True)
 class Opinion:
-    """What one reader thinks of papers, latest first. An entry whose paper we do not know is minus its key."""
+    """Papers that one reader liked and disliked, latest first; minus a key is an entry without a paper of ours."""
 
     liked: dict[int, float]  # paper -> weight
     disliked: dict[int, float]
@@ -72,7 +72,7 @@ class ReaderProfiles:
     """What readers think of one edition's candidates. Keep it for all blocks of readers of that edition."""
 
     def __init__(self, papers: Sequence[int]) -> None:
-        """``papers`` are the candidates, in the order in which matching knows them."""
+        """Take the candidates in the order in which `select` has them."""
         self._papers = list(papers)
         self._fitted: _Fitted | None = None
         self._judged: profile.Vectors | None = None  # of every paper that a reader of this edition has judged
@@ -83,7 +83,7 @@ class ReaderProfiles:
         return self.of_opinions(readers, opinions_of(readers))
 
     def of_opinions(self, readers: Sequence[int], opinions: Mapping[int, Opinion]) -> Relevance:
-        """The same by these opinions of theirs."""
+        """Relevance and trust as `of` gives them, from these opinions."""
         opinions = {reader: known for reader, known in opinions.items() if len(known) >= profile.JUDGED_MIN}
         if not self._papers or not opinions:
             return None, None
@@ -92,7 +92,7 @@ class ReaderProfiles:
         return profile.personal_relevance(papers, fitted.candidates, judged, usual=fitted.words.usual)
 
     def portrait(self, reader: int) -> Portrait:
-        """What one reader's profile is made of and where it leads. Without five papers it leads nowhere."""
+        """The portrait of one reader: their papers and the weights learnt from five or more of them."""
         opinions = opinions_of([reader])
         opinion = opinions.get(reader, Opinion({}, {}))
         if not self._papers or len(opinion) < profile.JUDGED_MIN:
@@ -117,7 +117,7 @@ class ReaderProfiles:
     def _judged_by(
         self, readers: Sequence[int], opinions: Mapping[int, Opinion]
     ) -> tuple[profile.Vectors, profile.Judged]:
-        """The papers that these readers judged, and who judged which how."""
+        """Vectors of the papers that these readers judged, and each reader's judgements."""
         liked = [opinions[reader].liked if reader in opinions else {} for reader in readers]
         disliked = [opinions[reader].disliked if reader in opinions else {} for reader in readers]
         papers, row_of = self._vectors_of_judged({paper for papers in (*liked, *disliked) for paper in papers})
@@ -143,7 +143,7 @@ class ReaderProfiles:
         return self._learn().words.removed([(words[reader], topics[reader]) for reader in readers])
 
     def of_somebody(self, *, papers: Sequence[int], texts: Sequence[str]) -> Relevance:
-        """The same for one who is no reader yet and likes these papers of ours and these texts."""
+        """Relevance for somebody who is no reader yet and likes these papers of ours and these texts."""
         count = len(papers) + len(texts)
         if not self._papers or count < profile.JUDGED_MIN:
             return None, None
@@ -157,7 +157,7 @@ class ReaderProfiles:
         return profile.personal_relevance(liked, fitted.candidates, judged, usual=fitted.words.usual)
 
     def similar_liked(self) -> dict[int, list[int]]:
-        """Candidate -> the papers liked by some reader that it is really like, the most alike first."""
+        """Map each candidate to the liked papers that it is really like, most alike first."""
         latest = Verdict.objects.filter(value__gt=0, paper__in=Paper.objects.published()).values("paper_id")
         liked = list(
             latest.annotate(last=Max("at"))
@@ -188,7 +188,7 @@ class ReaderProfiles:
         return self._fitted
 
     def _vectors_of_judged(self, met: set[int]) -> tuple[profile.Vectors, dict[int, int]]:
-        """Vectors of these papers and entries, and the row of each.
+        """Return vectors of these papers and entries, and the row of each.
 
         Those of papers are kept: readers judge what they were sent, so blocks share most of them. Those of entries are
         not, as every reader has others.
@@ -207,7 +207,7 @@ class ReaderProfiles:
 
 
 def opinions_of(readers: Sequence[int]) -> dict[int, Opinion]:
-    """The latest opinions of each of these readers who has any."""
+    """Map each reader who has any opinions to the latest of them."""
     verdicts = _verdicts(readers).values_list("subscriber_id", "paper_id", "value")
     return _gathered(verdicts.iterator(), _latest_entries(readers, of=["subscriber_id"]))
 
@@ -241,7 +241,7 @@ def _gathered(
 
 
 def _verdicts(readers: Sequence[int]) -> QuerySet[Verdict]:
-    """What these readers said, the latest first."""
+    """Verdicts of these readers, latest first."""
     verdicts = Verdict.objects.filter(subscriber__any_of=Keys(readers)).exclude(ProfileRemoval.of_opinion())
     return verdicts.order_by("-at", "-pk")
 

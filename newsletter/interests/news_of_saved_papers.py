@@ -26,7 +26,7 @@ Told = list[list[int | str]]  # [paper, kind], as a delivery stores it
 
 
 def add_news(edition: Edition, *, now: datetime) -> None:
-    """Write down on the edition what happened lately to papers that somebody liked or saved before that."""
+    """Record on the edition what happened lately to papers that somebody had liked or saved before."""
     found = []
     for kind, moment in MOMENTS.items():
         happened = Paper.objects.filter(**{f"{moment}__gt": now - LATELY, f"{moment}__lte": now})
@@ -41,7 +41,7 @@ def add_news(edition: Edition, *, now: datetime) -> None:
 
 
 def news_of(edition: Edition, readers: Sequence[int], *, due_at: datetime) -> dict[int, Told]:
-    """Reader -> what their digest of this edition tells. No query when the edition has no news."""
+    """Map each reader to the news in their digest of this edition. No query when the edition has none."""
     if not edition.news:
         return {}
     moments = {(paper, kind): datetime.fromisoformat(at) for paper, kind, at in edition.news}
@@ -68,7 +68,7 @@ def news_of(edition: Edition, readers: Sequence[int], *, due_at: datetime) -> di
 
 
 def _told(readers: Iterable[int], *, since: datetime) -> dict[int, list[tuple[datetime, Told]]]:
-    """Reader -> when and what they were told lately, or may have been."""
+    """Map each reader to when and what they were told lately, or may have been."""
     found: dict[int, list[tuple[datetime, Told]]] = defaultdict(list)
     rows = Delivery.objects.remembered().filter(subscriber__any_of=list(readers), due_at__gt=since).exclude(news=[])
     for reader, at, news in rows.values_list("subscriber_id", "due_at", "news"):

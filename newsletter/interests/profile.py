@@ -161,7 +161,7 @@ def personal_relevance(papers: Vectors, candidates: Vectors, judged: Judged, *, 
 
 
 def trust_of(judged: Ints) -> Floats:
-    """How far a profile of so many judged papers is trusted, from 0 to `TRUST_MAX`."""
+    """Trust in a profile of so many judged papers, from 0 to `TRUST_MAX`."""
     return np.where(judged >= JUDGED_MIN, np.minimum(TRUST_MAX, judged / FULL_TRUST), 0).astype(np.float32)
 
 
@@ -231,14 +231,14 @@ def _mean_of_known(meanings: Floats) -> Floats:
 
 
 def words_in(text: str) -> list[str]:
-    """The words that tell something, in lower case."""
+    """Lower-case words of a text that carry meaning."""
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
     return [word for word in _WORD.findall(text.casefold()) if word not in ENGLISH_STOP_WORDS]
 
 
 def root_of(word: str) -> str:
-    """What words count as the same one: "agent" of "agents"."""
+    """Root under which forms of a word count as one: "agent" for "agents"."""
     return singular(word)
 
 

@@ -51,7 +51,7 @@ class Weighing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class InWords:
-    """What a profile says, the strongest first."""
+    """The words and topics of a profile, strongest first."""
 
     words: list[Term]
     words_against: list[Term]
@@ -75,7 +75,7 @@ def in_words(portrait: Portrait) -> InWords:
 
 
 def _both_ways(weights: Mapping[str, float]) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
-    """Names and strengths of what is liked and of what is not, strongest first; ties by name."""
+    """Split terms into liked and disliked ones, strongest first; ties by name."""
     most = max((abs(weight) for weight in weights.values()), default=0)
     scaled = [(name, weight / most) for name, weight in weights.items() if most]
     strongest = sorted(scaled, key=lambda term: (-abs(term[1]), term[0]))
@@ -86,7 +86,7 @@ def _both_ways(weights: Mapping[str, float]) -> tuple[list[tuple[str, float]], l
 
 
 def _as_written(roots: set[str], portrait: Portrait) -> dict[str, str]:
-    """Each word as the judged papers write it most: their roots alone may be none that anybody knows ("bia")."""
+    """Map each root to the form that the judged papers use most: a root may be no word ("bia")."""
     forms: dict[str, Counter[str]] = defaultdict(Counter)
     judged = [*portrait.opinion.liked, *portrait.opinion.disliked]
     texts = [
@@ -101,7 +101,7 @@ def _as_written(roots: set[str], portrait: Portrait) -> dict[str, str]:
 
 
 def papers_of(reader: Subscriber, portrait: Portrait) -> list[Weighing]:
-    """The papers that weigh in, liked ones first, the latest of each first."""
+    """Papers that count in the profile, liked ones first, latest first."""
     weights = [(key, 1, weight) for key, weight in list(portrait.opinion.liked.items())[:PAPERS_SHOWN]]
     weights += [(key, -1, weight) for key, weight in list(portrait.opinion.disliked.items())[:PAPERS_SHOWN]]
     papers = Paper.objects.in_bulk([key for key, *_ in weights if key > 0])
@@ -135,7 +135,7 @@ def removals_named(reader: Subscriber, names: Iterable[str], *, now: datetime) -
 
 
 def remove(removals: Sequence[ProfileRemoval]) -> None:
-    """Take these out of their reader's profile. What a removed paper said again since is taken out once more."""
+    """Store removals from a reader's profile; a paper that was judged again since is removed again."""
     for row in removals:
         ProfileRemoval.objects.update_or_create(
             subscriber=row.subscriber,
@@ -148,5 +148,5 @@ def remove(removals: Sequence[ProfileRemoval]) -> None:
 
 
 def put_back(reader: Subscriber, removal: int) -> None:
-    """Let it count again."""
+    """Delete a removal, so that what it names counts again."""
     reader.profile_removals.filter(pk=removal).delete()

@@ -35,7 +35,7 @@ def take_back_verdict(delivery: Delivery, *, paper: Paper) -> None:
 
 
 def mute_topic(delivery: Delivery, *, topic: Topic, interest: Interest | None = None) -> None:
-    """No paper of this topic from the next digest on."""
+    """Mute a topic from the next digest on."""
     mute = TopicPreference.Stance.MUTE
     rows = _stances(delivery, interest).filter(topic=topic)
     if rows.exclude(stance=mute).update(muted_from=F("stance"), stance=mute):
@@ -45,14 +45,14 @@ def mute_topic(delivery: Delivery, *, topic: Topic, interest: Interest | None = 
 
 
 def unmute_topic(delivery: Delivery, *, topic: Topic, interest: Interest | None = None) -> None:
-    """As it was before the mute: followed again when it was followed."""
+    """Undo a mute: the topic is followed again when it was followed before."""
     muted = _stances(delivery, interest).filter(topic=topic, stance=TopicPreference.Stance.MUTE)
     muted.exclude(muted_from="").update(stance=F("muted_from"), muted_from="")
     muted.filter(muted_from="").delete()
 
 
 def muted_topics(delivery: Delivery, *, interest: Interest | None = None) -> set[str]:
-    """Slugs."""
+    """Slugs of the topics that the reader muted."""
     muted = _stances(delivery, interest).filter(stance=TopicPreference.Stance.MUTE)
     return set(muted.values_list("topic__slug", flat=True))
 
@@ -64,11 +64,11 @@ def _stances(delivery: Delivery, interest: Interest | None) -> QuerySet[Any]:
 
 
 def stop_following(delivery: Delivery, *, key: str) -> None:
-    """Nothing more comes for this query from the next digest on."""
+    """Stop following a query from the next digest on."""
     Follow.objects.filter(subscriber_id=delivery.subscriber_id, key=key).delete()
 
 
 def follow_again(delivery: Delivery, *, key: str, text: str, now: datetime, interest: Interest | None = None) -> None:
-    """As it was before `stop_following`."""
+    """Undo `stop_following`."""
     fields = {"text": text, "at": now, "interest": interest}
     Follow.objects.get_or_create(subscriber_id=delivery.subscriber_id, key=key, defaults=fields)

@@ -26,7 +26,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 
 
 class ApiKey(models.Model):
-    """A program of the operator's and what it may write. The key itself is known to that program alone."""
+    """A program of the operator's and what it may write; the key is stored as a hash."""
 
     class Scope(models.TextChoices):
         SUBSCRIBERS = "subscribers:write", _("sign readers up")

@@ -118,7 +118,7 @@ def origin_of(request: HttpRequest, *, came_from: str = "", words: str = "") -> 
 
 
 def plain(text: str, *, at_most: int = 300) -> str:
-    """``text`` without characters that PostgreSQL cannot store or a log cannot show."""
+    """Remove from ``text`` the characters that PostgreSQL cannot store or a log cannot show."""
     return "".join(char for char in text if char.isprintable())[:at_most]
 
 

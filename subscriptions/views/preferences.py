@@ -168,7 +168,7 @@ def _done(request: HttpRequest, reader: Subscriber, *, action: str, saved: str) 
 
 
 def _answer_about_clicks(request: HttpRequest, reader: Subscriber, *, agrees: bool | None) -> None:
-    """None: nobody was asked."""
+    """Record that the reader agrees to counted clicks or withdraws it; None: the form did not ask."""
     if agrees:
         origin = origin_of(request, words=click_words())
         click_consent.agree(reader, **_act(request) | {"origin": origin})

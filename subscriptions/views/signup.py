@@ -45,7 +45,7 @@ from subscriptions.views.guards import (
 @page
 @hide_timing
 def subscribe(request: HttpRequest) -> HttpResponse:
-    """The form. The banner of other pages posts here too, with the address alone: the rest has defaults."""
+    """Sign-up form. The banner of other pages posts here too, with the address alone: the rest has defaults."""
     if request.method != "POST":
         wanted = {"follow": request.GET.get("follow", "")[: Follow.LONGEST], "topics": request.GET.getlist("topics")}
         return _signup_page(request, SignupForm(initial=wanted))
@@ -154,7 +154,7 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _void_link(request: HttpRequest) -> HttpResponse:
-    """A confirmation link that confirms nothing. What was chosen behind it goes into the form that gets a new one."""
+    """Answer to a link that confirms nothing; what was chosen behind it is kept in the form for a new link."""
     data = posted(request)
     typed = posted_form_values.fields_of(TopicsForm(), data)
     if not typed:

@@ -33,7 +33,7 @@ _WITHDRAWN = re.compile(
 
 
 def addresses(request: Request) -> list[str]:
-    """One address a hundred papers that arXiv is to be asked about. One impossible identifier would spoil them all."""
+    """Addresses that ask for the wanted papers, a hundred each; impossible identifiers are left out."""
     tomorrow = request.now.date() + timedelta(days=1)  # arXiv's month has begun somewhere
     wanted = [one for one in request.wanted_ids if could_exist(one, on=tomorrow)]
     return [

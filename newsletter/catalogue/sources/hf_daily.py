@@ -36,7 +36,7 @@ _COUNT_LIMIT = 2_000_000_000
 
 
 def addresses(request: Request) -> list[str]:
-    """Today first; of each day one page, and one more than were full when they were asked last."""
+    """Addresses to ask, today first: one page a day, and one more than were full when they were asked last."""
     today = request.now.astimezone(UTC).date()
     found = []
     for ago in range(_DAYS):

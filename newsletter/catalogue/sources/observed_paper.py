@@ -58,7 +58,7 @@ class Request:
 
 
 class Origin(Protocol):
-    """What every module in this package that brings papers declares about itself, asked over the network or not."""
+    """The declaration of every module here that brings papers, whether or not over the network."""
 
     SOURCE: str  # the name of its file and its name in rows: never changed
     LABEL: str  # what readers see it called; words are translated where they are shown
@@ -69,7 +69,7 @@ class Origin(Protocol):
 
 
 class Source(Origin, Protocol):
-    """What a module offers whose source is asked over the network. See docs/adding-a-source.md."""
+    """The declaration of a source that is asked over the network. See docs/adding-a-source.md."""
 
     HOSTS: frozenset[str]  # all it may be redirected to
     CONTENT_TYPES: frozenset[str]
@@ -82,7 +82,7 @@ class Source(Origin, Protocol):
     def parse(self, data: bytes, *, seen_at: datetime) -> list[Observation]: ...
 
     def why_empty(self, now: datetime) -> str:
-        """What an answer without papers means, for a person."""
+        """Explain to a person what an answer without papers means."""
 
     def is_stale(self, *, first_seen_at: datetime, now: datetime) -> bool:
         """Whether it is wrong that what is newest was the newest at `first_seen_at` already."""

@@ -85,7 +85,7 @@ def _unproxied(match: re.Match[str]) -> str:
 
 
 def _trim(address: str) -> str:
-    """Without the punctuation of the sentence around it; a closing bracket stays when it was opened inside."""
+    """Remove the punctuation of the surrounding sentence; a closing bracket stays when it was opened inside."""
     while address:
         last = address[-1]
         if last in ".,;:!?'\"*" or (last == ")" and address.count(")") > address.count("(")) or last in "]}>":

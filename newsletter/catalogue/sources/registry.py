@@ -24,6 +24,6 @@ def origins() -> dict[str, Origin]:
 
 @cache
 def polled() -> dict[str, Source]:
-    """Those that are asked over the network; the ones that bring papers come first."""
+    """Sources that are asked over the network; those that bring papers come first."""
     found = [cast("Source", origin) for origin in origins().values() if hasattr(origin, "POLL_EVERY")]
     return {source.SOURCE: source for source in sorted(found, key=lambda source: source.QUIET_AFTER is None)}

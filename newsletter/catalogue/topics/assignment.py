@@ -74,7 +74,7 @@ def default_classifier(encoder: Encoder | None = None) -> Classifier:
 
 
 def corrections() -> list[tuple[int, Example]]:
-    """(paper, what a curator says of it), the newest first. What a curator left standing was right too."""
+    """Curators' decisions as (paper, example), newest first. What a curator left standing counts as right too."""
     curated = PaperTopic.objects.filter(origin=PaperTopic.Origin.CURATOR, curated_at__isnull=False)
     newest = curated.values("paper").annotate(at=Max("curated_at")).order_by("-at", "-paper")[:_HEARD]
     papers = Paper.objects.in_bulk([row["paper"] for row in newest])

@@ -215,7 +215,7 @@ class Classifier:
 
     @cached_property
     def _taught(self) -> tuple[Floats, Floats, Floats]:
-        """(examples x topics: what each says; how much it may be missed; how common each topic is)."""
+        """Training data: (examples x topics, how much each example may be missed, how common each topic is)."""
         import numpy as np
 
         slugs = [topic.slug for topic in self._topics]
@@ -241,7 +241,7 @@ class Classifier:
         ]
 
     def _matches(self, text: Sequence[str]) -> Iterable[tuple[int, tuple[str, ...]]]:
-        """(topic, keyword) wherever one occurs. Within a topic the longest wins and none overlap."""
+        """Yield (topic, keyword) wherever one occurs; within a topic the longest wins and none overlap."""
         free_from = [0] * len(self._topics)
         for start in range(len(text)):
             for length in range(min(self._longest, len(text) - start), 0, -1):
@@ -262,7 +262,7 @@ class Classifier:
 
 
 def _chances(sums: Sequence[float]) -> list[float]:
-    """What keywords alone say of each topic."""
+    """Score of each topic by its keywords alone."""
     best = max(sums, default=0.0)
     return [1 / (1 + exp(-(_BIAS + _STRENGTH * total + _SHARE * total / best))) if total > 0 else 0.0 for total in sums]
 

@@ -44,7 +44,7 @@ def current_encoder() -> Encoder | None:
 
 
 def is_on() -> bool:
-    """Loads nothing."""
+    """Whether papers get embeddings here; answers without loading the model."""
     return settings.SEMANTIC != "off" and text_encoder.is_installed()
 
 
@@ -81,12 +81,12 @@ def embed_due(*, now: datetime, deadline: datetime, should_stop: Callable[[], bo
 
 
 def vectors_of(paper_ids: Iterable[int]) -> tuple[list[int], Floats]:
-    """(ids that have a vector, in the order given; their vectors, a float32 row of length one each)."""
+    """Return (ids that have a vector, in the order given; their vectors, one float32 row of length one each)."""
     return PaperVector.objects.filter(model=text_encoder.MODEL).matrix(paper_ids)
 
 
 def _due(*, now: datetime) -> list[int]:
-    """Papers to read: of the newest first, and once an hour of all there are."""
+    """Ids of papers without a vector: of the newest papers, and once an hour of all there are."""
     newest = Paper.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     if found := list(_without_vector(Paper.objects.filter(pk__gt=newest - _NEWEST))[:_A_LOOK]):
         return found
@@ -105,7 +105,7 @@ def _without_vector(papers: QuerySet[Paper]) -> QuerySet[Paper, int]:
 
 @transaction.atomic
 def _store(papers: Sequence[Paper], texts: Sequence[str], vectors: Floats, *, classifier: Classifier) -> None:
-    """What was read is kept only of papers that still say the same: ingest may have been at work meanwhile."""
+    """Store vectors of papers whose text is still the same: ingest may have changed some meanwhile."""
     wait_for_other_writers()
     present = Paper.objects.in_bulk([paper.pk for paper in papers])
     kept = [

@@ -28,7 +28,7 @@ _TOKENS_AT_ONCE = 256  # an abstract by itself, short texts together: on a CPU l
 
 
 class Encoder:
-    """Loading takes a quarter of a second and 220 MB; may be shared by threads."""
+    """The loaded model. Loading takes a quarter of a second and 220 MB; threads may share it."""
 
     def __init__(self, *, model: Path, tokenizer: Path, threads: int) -> None:
         import onnxruntime
@@ -79,7 +79,7 @@ def encoder(*, threads: int = 1) -> Encoder | None:
 
 @lru_cache(maxsize=1)
 def is_installed() -> bool:
-    """Looks for the packages of the extra and loads none of them."""
+    """Whether the packages of the extra are installed; loads none of them."""
     if any(find_spec(name) is None for name in ("onnxruntime", "tokenizers", "numpy")):
         return False
     return all(path.is_file() for path in _files()) and _is_the_named_model()

@@ -118,7 +118,7 @@ def made_up_examples() -> tuple[Example, ...]:
 
 
 def targets_of(examples: Sequence[Example], slugs: Sequence[str]) -> Floats:
-    """Examples x topics: 1 for the primary topic, less for further ones, else 0."""
+    """Target matrix, examples x topics: 1 for the primary topic, less for further ones, else 0."""
     import numpy as np
 
     place = {slug: column for column, slug in enumerate(slugs)}
@@ -138,7 +138,7 @@ def _pulls(kinship: Any, residues: Floats, doubt: Floats) -> Floats:
 
 
 def _bag(title: str, abstract: str) -> Counter[str]:
-    """Words and pairs of neighbours, in the singular; those of the title count twice."""
+    """Words and pairs of neighbours, in the singular, with their counts; those of the title count twice."""
     bag: Counter[str] = Counter()
     for times, text in ((_TITLE_TIMES, title), (1, abstract)):
         text_words = words(text)

@@ -65,7 +65,7 @@ def read(text: str, today: date) -> Reading:
 
 
 def _mended(text: str) -> str:
-    """With a key and the commas between fields, and without what is commented out. Every line stays where it is."""
+    """Add missing keys and commas, and remove comments, without moving any line."""
     text = _COMMENTED_OUT.sub(r"\1 ", text)
     text = _NO_KEY.sub(r"\1no-key,", text)
     return _NO_COMMA.sub(r"\1,\2", text)
@@ -124,7 +124,7 @@ def _read_entry(fields: dict[str, str], line: int, reading: Reading, today: date
 
 
 def _without_braces(title: str) -> str:
-    """A title as it is printed: braces that only keep capitals go, those that are printed stay."""
+    """The title as printed: without braces that only protect capitals."""
     for printed, sign in _PRINTED_BRACES:
         title = title.replace(printed, sign)
     title = clean_title(title[:_LONGEST_TITLE]).replace("{", "").replace("}", "")
@@ -180,7 +180,7 @@ class _Macros:
 
 
 def _end_of(value: str, start: int) -> int:
-    """Where what opens at ``start`` closes; the end of the text when it never does."""
+    """Index at which what opens at ``start`` closes; the end of the text when it never does."""
     closing, depth = ('"', 0) if value[start] == '"' else ("}", 1)
     for match in _CLOSING.finditer(value, start + 1):
         sign = match.group()

@@ -70,7 +70,7 @@ def _read_parts(text: str, line_of_error: int, today: date) -> Reading:
 
 
 def _items(found: Any) -> tuple[list[Any], int]:
-    """The references of a list, of an object that wraps one, or the one that the file is; and how deep they are."""
+    """Return the references of a list, of an object around one, or the single one; and their depth."""
     depth = 1
     while isinstance(found, dict) and "title" not in found and depth < _WRAPPED:
         inner = next((found[key] for key in _LISTS if isinstance(found.get(key), list | dict)), None)

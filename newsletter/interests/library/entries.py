@@ -45,7 +45,7 @@ class Entry:
 
     @property
     def identity(self) -> str:
-        """What two references to the same paper share: its arXiv id, else its DOI, else its title."""
+        """Key that references to one paper share: its arXiv id, else its DOI, else its title."""
         if self.arxiv_id:
             return f"arxiv:{self.arxiv_id}"
         if self.doi:
@@ -65,7 +65,7 @@ class Reading:
     refused: list[Refusal] = field(default_factory=list)
 
     def take(self, part: Entry | Refusal) -> None:
-        """Add it. Raises TooManyReferencesError."""
+        """Add an entry. Raises TooManyReferencesError when the file has too many."""
         if len(self.entries) + len(self.refused) >= MOST_REFERENCES:
             raise TooManyReferencesError
         if isinstance(part, Entry):
@@ -95,7 +95,7 @@ class Reference:
 
 
 def add(reading: Reading, reference: Reference, *, today: date) -> None:
-    """The reference as an entry, or its line as a refusal when it has neither a title nor an identifier."""
+    """Add a reference as an entry, or as a refusal when it has neither a title nor an identifier."""
     readable = clean_title(_without_tags(storable(reference.title[: 4 * _TITLE_LENGTH])))
     title = unicodedata.normalize("NFKC", readable)[:_TITLE_LENGTH]  # compared, not shown: SR² is SR2
     if _NO_LETTER.fullmatch(title):
@@ -129,7 +129,7 @@ def _doi_of(reference: Reference) -> str | None:
 
 
 def storable(text: str) -> str:
-    """Without what JSON can escape and no database keeps: zeros and halves of surrogate pairs."""
+    """Remove what JSON can escape and no database stores: zeros and halves of surrogate pairs."""
     return text.encode("utf-8", "ignore").decode().replace("\0", "")
 
 

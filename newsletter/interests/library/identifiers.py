@@ -117,7 +117,7 @@ def _plain(value: str) -> str:
 
 
 def _tidy(doi: str) -> str:
-    """Without the punctuation of the sentence round it; brackets that belong to the DOI stay."""
+    """Remove the punctuation of the surrounding sentence; brackets that belong to the DOI stay."""
     doi = re.split(r"%20|[,;]https?:|\][\[(]", doi)[0]
     while doi and (doi[-1] in ".,;:*'\"]" or (doi[-1] == ")" and doi.count(")") > doi.count("("))):
         doi = doi[:-1]

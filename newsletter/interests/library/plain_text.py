@@ -59,7 +59,7 @@ def read(text: str, today: date) -> Reading:
 
 
 def _references(text: str) -> list[tuple[int, str]]:
-    """The lines that say something and their numbers. What goes on over lines, as LaTeX's \\bibitem does, is one."""
+    """Return (line number, text) of each reference. What goes on over lines, as LaTeX's \\bibitem does, is one."""
     lines: list[tuple[int, str]] = []
     goes_on = ""
     for number, raw in enumerate(text.split("\n"), start=1):
@@ -78,7 +78,7 @@ def _references(text: str) -> list[tuple[int, str]]:
 
 
 def _read_listing(text: str, today: date) -> Reading:
-    """The papers that arXiv's mail announces, not those that their abstracts name."""
+    """Read the papers that an arXiv mail announces, not those that abstracts name."""
     reading = Reading()
     before, *papers = _LISTED.split(text)
     line = 1 + before.count("\n")

@@ -59,7 +59,7 @@ def _bibtex_entry(reference: Written) -> str:
 
 
 def _key(reference: Written) -> str:
-    """Such as ``vaswani2017attention-12``."""
+    """Citation key such as ``vaswani2017attention-12``."""
     name = "".join(_words(_family(reference.authors[0])[1])) if reference.authors else ""
     year = str(reference.on.year) if reference.on else ""
     word = next((word for word in _words(reference.title) if word not in _SMALL_WORDS), "")
@@ -100,12 +100,12 @@ def _encoder() -> Any:
 
 
 def _unknown(sign: str) -> str:
-    """A letter is missed, an emoji or a mark is not."""
+    """Replacement for a character that LaTeX lacks: "?" for a letter, nothing for an emoji or a mark."""
     return "?" if unicodedata.category(sign)[0] in "LN" else ""
 
 
 def _ascii_address(address: str) -> str:
-    """As a field that LaTeX reads verbatim: no brace, no backslash, no space, nothing beyond ASCII."""
+    """The address for a verbatim field: no brace, backslash or space, ASCII only."""
     return quote(address, safe="!#$%&'()*+,-./:;<=>?@[]_~|")
 
 
