@@ -26,9 +26,9 @@ from subscriptions.brought_papers import BroughtPapersForm
 from subscriptions.follows import QueryField
 from subscriptions.models import Follow, RefusedRequest, Subscriber, Topic, TopicPreference
 from subscriptions.preferences import Preferences, mark_of
+from subscriptions.stances_form import StancesForm
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import date
 
 # Change the version with the words below or with the privacy page: the consent record keeps both.
@@ -319,7 +319,7 @@ class PauseForm(forms.Form):
         return until
 
 
-class PreferencesForm(RhythmForm):
+class PreferencesForm(StancesForm, RhythmForm):
     """All preferences of a reader."""
 
     weekdays = forms.TypedMultipleChoiceField(label=_("On which days"), choices=DAYS, coerce=int, required=False)
@@ -335,20 +335,15 @@ class PreferencesForm(RhythmForm):
 
     def __init__(self, *args: Any, preferences: Preferences, counts_clicks: bool = False, **kwargs: Any) -> None:
         self.before = preferences
-        self.known_topics = list(Topic.objects.filter(is_active=True).only("slug", "name", "description"))
         initial = preferences.columns | {"weekdays": [day for day, _label in DAYS if preferences.weekdays >> day & 1]}
         initial["counts_clicks"] = counts_clicks
-        initial |= {f"topic-{topic.slug}": preferences.stances.get(topic.slug, "") for topic in self.known_topics}
-        super().__init__(*args, **(kwargs | {"initial": initial, "label_suffix": ""}))
+        shown = {"stances": preferences.stances, "initial": initial, "label_suffix": ""}
+        super().__init__(*args, **(kwargs | shown))
         if settings.CLICK_TRACKING:
             self.fields["counts_clicks"].label = click_words()
         else:
             del self.fields["counts_clicks"]
         self.fields["seen"] = forms.CharField(required=False, widget=forms.HiddenInput)
-        for topic in self.known_topics:
-            self.fields[f"topic-{topic.slug}"] = forms.ChoiceField(
-                label=topic.local_name, choices=[("", ""), *TopicPreference.Stance.choices], required=False
-            )
 
     def clean_weekdays(self) -> int:
         chosen = sum(1 << day for day in set(self.cleaned_data["weekdays"]))
@@ -372,26 +367,11 @@ class PreferencesForm(RhythmForm):
         return self.cleaned_data
 
     @property
-    def stance_rows(self) -> Iterator[tuple[Topic, str, list[tuple[str, str, bool]]]]:
-        """Topic, field name, and its options with the chosen one marked."""
-        stance = TopicPreference.Stance
-        options = [
-            ("", gettext("neither")),
-            *((one.value, one.label) for one in (stance.FOLLOW, stance.MORE, stance.MUTE)),
-        ]
-        for topic in self.known_topics:
-            name = f"topic-{topic.slug}"
-            chosen = self[name].value() or ""
-            yield topic, name, [(value, str(label), value == chosen) for value, label in options]
-
-    @property
     def days(self) -> list[tuple[int, str, bool]]:
         chosen = {str(day) for day in self["weekdays"].value() or ()}
         return [(day, str(label), str(day) in chosen) for day, label in DAYS]
 
     def preferences(self) -> Preferences:
-        data = {name: value for name, value in self.cleaned_data.items() if name != "counts_clicks"}
-        chosen = {topic.slug: data.pop(f"topic-{topic.slug}") for topic in self.known_topics}
-        retired = {slug: stance for slug, stance in self.before.stances.items() if slug not in chosen}
-        stances = retired | {slug: stance for slug, stance in chosen.items() if stance}
-        return replace(self.before, stances=stances, **data)
+        names = self.cleaned_data.keys() - self.stance_names - {"counts_clicks"}
+        data = {name: self.cleaned_data[name] for name in names}
+        return replace(self.before, stances=self.stances(), **data)

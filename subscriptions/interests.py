@@ -15,7 +15,7 @@ from subscriptions.models import Interest
 from subscriptions.preferences import NamedInterest, Preferences
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 MOST = 8  # of one reader
 
@@ -54,9 +54,12 @@ def add(before: Preferences, name: str, *, first: str = "") -> Preferences:
     return replace(before, interests=checked([*there, NamedInterest(name)]))
 
 
-def change(before: Preferences, name: str, changed: NamedInterest) -> Preferences:
-    """The interest of that name as ``changed`` says."""
+def change(before: Preferences, name: str, changed: NamedInterest, *, place: int | None = None) -> Preferences:
+    """The interest of that name as ``changed`` says; at that ``place`` from now on, counted from 1."""
     there = [changed if one.name == name else one for one in before.interests]
+    if place is not None:
+        there.remove(changed)
+        there.insert(place - 1, changed)
     return replace(before, interests=checked(there))
 
 
@@ -64,3 +67,53 @@ def remove(before: Preferences, name: str) -> Preferences:
     """Without the interest of that name. The first stays; when it is the only one left, nothing is apart any more."""
     left = [one for one in before.interests if one.is_first or one.name != name]
     return replace(before, interests=checked(left) if len(left) > 1 else ())
+
+
+def every_follow(preferences: Preferences) -> dict[str, str]:
+    """Query -> stance, of all interests."""
+    found = dict(preferences.follows)
+    for one in preferences.interests:
+        found |= one.follows
+    return found
+
+
+def follow(before: Preferences, name: str, query: str, stance: str) -> Preferences:
+    """The query followed, or left out, for the interest of that name; an empty name is the only or first.
+
+    A query has one place: it is taken from the others. ValueError: there is no such interest.
+    """
+    return _with_follows(_without(before, query), name, {query: stance})
+
+
+def unfollow(before: Preferences, name: str, query: str) -> Preferences:
+    """The query of that interest gone."""
+    return _without(before, query, of=name)
+
+
+def _with_follows(before: Preferences, name: str, more: dict[str, str]) -> Preferences:
+    if is_first(before, name):
+        return replace(before, follows={**before.follows, **more})
+    if name not in {one.name for one in before.interests}:
+        raise ValueError(_("You have no interest of this name."))
+    return replace(
+        before,
+        interests=tuple(
+            replace(one, follows={**one.follows, **more}) if one.name == name else one for one in before.interests
+        ),
+    )
+
+
+def is_first(preferences: Preferences, name: str) -> bool:
+    """Whether the name is of the reader's first interest, or none was given."""
+    return not name or any(one.is_first and one.name == name for one in preferences.interests)
+
+
+def _without(before: Preferences, query: str, *, of: str | None = None) -> Preferences:
+    """The query gone from the interest of that name; from all without one."""
+
+    def left(follows: Mapping[str, str], *, is_meant: bool) -> dict[str, str]:
+        return {text: stance for text, stance in follows.items() if text != query or not is_meant}
+
+    own = left(before.follows, is_meant=of is None or is_first(before, of))
+    rest = tuple(replace(one, follows=left(one.follows, is_meant=of in {None, one.name})) for one in before.interests)
+    return replace(before, follows=own, interests=rest)

@@ -24,6 +24,7 @@ from subscriptions import (
     click_consent,
     follows,
     gdpr,
+    interests,
     lifecycle,
     posted_form_values,
     preferences_link,
@@ -121,7 +122,7 @@ def _form(action: str, reader: Subscriber, data: Any = None) -> forms.Form:
     if action == "move":
         return MoveForm(data, present=str(reader.email))
     if action in {"follow", "leave-out"}:
-        return follows.FollowForm(data, known=preferences_of(reader).follows)
+        return follows.FollowForm(data, known=interests.every_follow(preferences_of(reader)))
     counts_clicks = reader.clicks_agreed_at is not None
     return PreferencesForm(data, preferences=preferences_of(reader), counts_clicks=counts_clicks)
 
@@ -139,7 +140,8 @@ def _preferences_page(request: HttpRequest, reader: Subscriber, **over: Any) -> 
         "kept": kept,
         **shown,
         "errors": errors_of(*shown.values()),
-        "follows": reader.follows.all(),
+        "follows": reader.follows.filter(interest=None),
+        "interests": reader.interests.all(),
         "offered": follows.offered(reader, now=timezone.now()),
         **brought_papers.told(brought_papers.offered(reader, now=timezone.now())),
         "preview": follows.preview(tried),
@@ -184,7 +186,7 @@ def _follow(request: HttpRequest, reader: Subscriber) -> HttpResponse:
         return _preferences_page(request, reader, following=form)
     query = form.cleaned_data["q"]
     stance = Follow.Stance.NOT if action == "leave-out" else Follow.Stance.FOLLOW
-    wanted = replace(before, follows={**before.follows, query: stance.value})
+    wanted = interests.follow(before, "", query, stance.value)
     lifecycle.change(reader, preferences=wanted, **_act(request))
     preferences_link.drop_kept_fields(reader, action=action)
     return see_other(request.path, query=urlencode({"saved": stance.value, "q": query}) + "#follows")
