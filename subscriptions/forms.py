@@ -329,6 +329,9 @@ class PreferencesForm(StancesForm, RhythmForm):
     wants_news = forms.BooleanField(
         label=_("Tell me when a paper I liked or saved is withdrawn, or its code comes out"), required=False
     )
+    wants_also = forms.BooleanField(
+        label=_("List the other new papers of my topics, a line each, below those chosen"), required=False
+    )
     mail_format = forms.ChoiceField(label=_("Format"), choices=Subscriber.MailFormat.choices)
     language = forms.ChoiceField(label=_("Email language"), choices=settings.LANGUAGES, required=False)
     counts_clicks = forms.BooleanField(required=False)  # a consent of its own, shown where CLICK_TRACKING is on

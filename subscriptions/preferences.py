@@ -61,6 +61,7 @@ class Preferences:
     thin_policy: str = Subscriber.ThinPolicy.SEND
     wants_outside: bool = True
     wants_news: bool = True
+    wants_also: bool = True
     mail_format: str = Subscriber.MailFormat.HTML
     language: str = field(default_factory=site_language)
     stances: Mapping[str, str] = field(default_factory=dict)

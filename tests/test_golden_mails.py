@@ -16,7 +16,7 @@ from django.conf import settings
 from newsletter.editions import lifecycle
 from newsletter.mail import compile as mail_compile
 from newsletter.mail.assemble import Composer
-from tests.builders import NOON
+from tests.builders import NOON, make_topic
 from tests.mail_lint import bodies, lint, parse
 from tests.mail_samples import IDENTITY, PAPERS, make_edition, make_recipient
 
@@ -148,6 +148,20 @@ def test_so_is_that_of_a_reader_who_keeps_two_interests_apart(golden: str, langu
     check(composer.compose(make_recipient(edition, picks=picks, interests=names)), golden=golden)
     del compiled["html"]["headline"], compiled["text"]["headline"]  # as an older version compiled it
     assert Composer(compiled, IDENTITY).compose(make_recipient(edition, picks=picks, interests=names))
+
+
+def test_so_is_that_of_a_reader_with_other_new_papers_below_the_followed_ones() -> None:
+    edition = make_edition(PAPERS, pk=12, first_item=101)
+    edition.items.filter(pk=102).update(found_by=[["key", 'author:"Nikhila Ravi"']])
+    alone = edition.items.exclude(pk__in=[101, 102, 103])
+    alone.update(standing="also")
+    also = {"topics": [make_topic(slug).pk for slug in ("language-models", "efficiency")]}
+    picks = [[102, "follow", 'follow:author:"Nikhila Ravi"'], [101, "trending", "trending"]]
+    compiled = json.loads(json.dumps(mail_compile.compile_edition(edition, now=NOON, languages=["de"])))
+    assert set(compiled["items"]) == {"101", "102", "103"}, "no cards of what is there for its line alone"
+    recipient = make_recipient(edition, picks=picks, also=also)
+    check(Composer(compiled, IDENTITY).compose(recipient), golden="also-new")
+    check(Composer(compiled["languages"]["de"], IDENTITY).compose(recipient), golden="also-new-german")
 
 
 def test_the_subject_reads_as_the_first_title_and_the_count() -> None:

@@ -371,7 +371,8 @@ def test_the_page_lists_what_was_left_out_and_answers_for_any_paper(client: Clie
     Delivery.objects.update(due_at=timezone.now())  # pages of old digests are gone
     url = left_out_url(delivery)
     page = client.get(url).content.decode()
-    assert "1 paper of this edition was left out" in page
+    assert "1 other new paper in your topics" in page
+    assert "of this edition was left out" not in page
     assert "Your digests hold at most 1. In one of 2 it would have been." in page
 
     def answer(text: str) -> str:

@@ -55,6 +55,7 @@ class Claimed(NamedTuple):
     clicks_agreed_at: datetime | None
     language: str
     news: list[list[Any]]
+    also: dict[str, Any]
     topics: tuple[str, ...] = ()
     interests: dict[int, str] | None = None  # names of those that the reader keeps apart
 
@@ -126,6 +127,7 @@ def _load(pks: Sequence[int], *, token: str) -> list[Claimed]:
             "subscriber__clicks_agreed_at",
             "subscriber__language",
             "news",
+            "also",
         )
     ]
     return sorted(rows, key=lambda row: place[row.pk])

@@ -104,6 +104,7 @@ class Composers:
             date_header=format_datetime(now),
             topics=row.topics,
             news=tuple(f"{paper}:{kind}" for paper, kind in row.news),
+            also=row.also,
             confirmed_on=row.confirmed_on,
             is_welcome=row.is_welcome,
             interests=row.interests,

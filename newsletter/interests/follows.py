@@ -44,6 +44,11 @@ def _add_also(edition: Edition, papers: Sequence[int]) -> None:
     also = [paper for paper in papers if paper in wanted][:ALSO_MOST]
     if len(wanted) > ALSO_MOST:
         log.warning("Edition %s takes %d of %d papers that are followed, the newest", edition, ALSO_MOST, len(wanted))
+    place_also(edition, also)
+
+
+def place_also(edition: Edition, also: Sequence[int]) -> None:
+    """Put these papers behind the others, for some readers only, with the queries that found them."""
     found = _found_by(also, stances=Follow.Stance.values)
     scores = dict(Paper.objects.filter(pk__any_of=also).values_list("pk", f"score_{edition.cadence}"))
     topics = PaperTopic.objects.filter(paper__any_of=also, is_primary=True)
@@ -58,7 +63,7 @@ def _add_also(edition: Edition, papers: Sequence[int]) -> None:
                 standing=EditionItem.Standing.ALSO,
                 score=scores[paper],
                 parts={"topic": primary.get(paper, "")},
-                found_by=found[paper],
+                found_by=found.get(paper, []),
             )
             for place, paper in enumerate(also, start=last + 1)
         ],

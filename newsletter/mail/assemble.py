@@ -7,17 +7,19 @@ CRLF and 7-bit, ready for the wire. Pure: the same values give the same bytes, a
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from newsletter.mail import mime_encoding
+from newsletter.mail.also_new import Line, Listed, NewPapers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
 HTML_BUDGET = 79_000  # encoded bytes of the HTML part; mail readers clip at about 102 KB, the footer with it
+ALSO_BUDGET = 12_000  # encoded bytes of the lines of other new papers, in both parts together
 MAX_PAPERS = 50
 SUBJECT_LINE = 67  # a longer line is folded before "+ 9 more"
 FOLLOW = "follow:"  # what the reason of a followed paper begins with; the query's text is the rest
@@ -62,6 +64,7 @@ class Recipient:
     date_header: str
     topics: tuple[str, ...] = ()  # slugs of followed topics, named in the footer
     news: tuple[str, ...] = ()  # "paper:kind" of papers they liked or saved
+    also: Mapping[str, Any] = field(default_factory=dict)  # whose other new papers are listed: see also_new
     confirmed_on: date | None = None  # named in the footer as the day of consent
     is_welcome: bool = False  # the first digest, right after confirming
     counts_clicks: bool = False  # agreed to links that count which papers are opened
@@ -85,6 +88,8 @@ class Composer:
         self._one_click = f"List-Unsubscribe: <{url}"
         self._by_mail = f">,\r\n <mailto:{identity.unsubscribe_mailbox}?subject=unsubscribe%20"
         self._has_mailbox = bool(identity.unsubscribe_mailbox)
+        self._sizes: tuple[dict[Line, int], dict[Line, int]] = ({}, {})  # by whether there is an HTML part
+        self._new = NewPapers(compiled.get("also", ()))  # none in editions of an older version
         boundary = compiled["boundary"].encode("ascii")
         self._multipart = b'Content-Type: multipart/alternative;\r\n boundary="%b"\r\n\r\n' % boundary
         self._part = b"--%b\r\n" % boundary
@@ -98,18 +103,44 @@ class Composer:
     def compose(self, recipient: Recipient) -> bytes:
         """The whole message. ValueError when a value of the recipient could break a header, or a pick is unknown."""
         headers = self._headers(recipient)
-        full = len(recipient.picks)
+        full, room = len(recipient.picks), ALSO_BUDGET
         try:
-            text = _shorter(self._text, recipient, full=full)
+            listed = self._listed(recipient, room=room)
             if not recipient.wants_html:
-                return headers + text
-            html = _shorter(self._html, recipient, full=full)
+                return headers + _shorter(self._text, recipient, full=full, listed=listed)
+            html = _shorter(self._html, recipient, full=full, listed=listed)
+            while listed and listed.lines and len(html) > HTML_BUDGET:
+                room -= len(html) - HTML_BUDGET  # the lines make way for the papers chosen
+                listed = self._listed(recipient, room=room)
+                html = _shorter(self._html, recipient, full=full, listed=listed)
+            text = _shorter(self._text, recipient, full=full, listed=listed)
             while full and len(html) > HTML_BUDGET:
                 full -= 1  # the last papers shrink to a title first, so that the footer is never clipped
-                html = _shorter(self._html, recipient, full=full)
+                html = _shorter(self._html, recipient, full=full, listed=listed)
         except KeyError as error:
             raise ValueError(f"delivery {recipient.delivery_id}: the edition has no {error}") from error
         return b"".join([headers, self._multipart, self._part, text, self._part, html, self._end])
+
+    def _listed(self, recipient: Recipient, *, room: int) -> Listed | None:
+        """The lines of other new papers that fit into ``room`` bytes; None when there is no such paper."""
+        if not recipient.also:
+            return None
+        lines, count = self._new.of(recipient.also, chosen={pick[0] for pick in recipient.picks})
+        sizes = self._sizes[recipient.wants_html]
+        kept = []
+        for line in lines:
+            if line not in sizes:
+                sizes[line] = self._size_of(line, with_html=recipient.wants_html)
+            room -= sizes[line]
+            if room < 0:
+                break
+            if sizes[line]:
+                kept.append(line)
+        return Listed(kept, count - len(kept)) if count else None
+
+    def _size_of(self, line: Line, *, with_html: bool) -> int:
+        planes = (self._text[0], self._html[0]) if with_html else (self._text[0],)
+        return sum(len(plane.line(line)) for plane in planes)
 
     def _headers(self, recipient: Recipient) -> bytes:
         message_id = recipient.message_id if recipient.message_id[:1] == "<" else f"<{recipient.message_id}>"
@@ -179,6 +210,14 @@ class _Plane:
         self._follows = pieces(compiled[part].get("follows", {}))  # none in editions of an older version
         self._news = pieces(compiled[part].get("news", {}))
         self._headline = pieces(compiled[part].get("headline", {}))
+        also = compiled[part].get("also", {})  # none in editions of an older version
+        self._around, self._leads = pieces(also.get("frame", {})), pieces(also.get("lines", {}))
+        line_whys = pieces(also.get("whys", {}))
+        self._lines: dict[Line, bytes] = {
+            (item, topic): self._leads[str(item)] + line_whys[str(topic)]
+            for item, topics, _at in compiled.get("also", ())
+            for topic in (topics if str(item) in self._leads else ())
+        }
         self._previews: dict[int, bytes] = {}
         plain, counted = _Papers(), _Papers()
         for key, item in compiled["items"].items():
@@ -192,13 +231,16 @@ class _Plane:
         self._months: list[str] = compiled["months"]
         self._day: str = compiled.get("day", "%(day)d %(month)s %(year)d")  # none in editions of an older version
         self._dates: dict[date, bytes] = {}
+        self._counts: dict[int, bytes] = {}
 
     def all_pieces(self) -> Iterator[bytes]:
         """Everything that may become part of a message, but the day of consent, which begins with a digit."""
         yield self._opening
         yield from self._numbers
-        for pieces in (self._frame, self._topics, self._follows, self._news, self._headline, self._previews):
+        own = (self._frame, self._topics, self._follows, self._news, self._headline, self._around, self._leads)
+        for pieces in (*own, self._previews):
             yield from pieces.values()
+        yield from self._lines.values()
         for papers in self._papers:
             yield from papers.full.values()
             yield from papers.short.values()
@@ -223,7 +265,7 @@ class _Plane:
     def _token(self, token: str) -> bytes:
         return (mime_encoding.base64_mark(token) if self._is_base64 else token).encode("ascii")
 
-    def pieces(self, recipient: Recipient, *, full: int) -> list[bytes]:
+    def pieces(self, recipient: Recipient, *, full: int, listed: Listed | None) -> list[bytes]:
         """The part's pieces in order, the first ``full`` papers with all there is, the rest with title and links."""
         frame = self._frame
         opening = frame["welcome" if recipient.is_welcome else "opening"]
@@ -243,6 +285,8 @@ class _Plane:
                 joined.append(papers.get((item, reason)) or papers[item, "trending"])
         if news := [self._news[key] for key in recipient.news if key in self._news]:
             joined += [self._news["open"], *news, self._news["close"]]
+        if listed:
+            joined += self._also_new(listed)
         joined.append(frame["foot_welcome" if recipient.is_welcome else "foot"])
         if topics := [self._topics[slug] for slug in recipient.topics if slug in self._topics]:
             joined += [frame["topics_open"], frame["topics_join"].join(topics), frame["topics_close"]]
@@ -268,6 +312,26 @@ class _Plane:
         pair = mime_encoding.encode(escape(name) if self._is_html else name)
         return [self._headline["open"], pair[self._is_base64].encode("ascii"), self._headline["close"]]
 
+    def line(self, line: Line) -> bytes:
+        """One paper's line; empty when it has none."""
+        if ready := self._lines.get(line):
+            return ready
+        lead, why = self._leads.get(str(line[0])), self._follows.get(str(line[1]))
+        return lead + why + self._around["line_end"] if lead and why else b""
+
+    def _also_new(self, listed: Listed) -> list[bytes]:
+        around = self._around
+        ready = self._lines
+        joined = [around["open"], *[ready.get(line) or self.line(line) for line in listed.lines]]
+        if listed.more:
+            joined += [around["more"], self._number(listed.more), around["more_end"]]
+        return [*joined, around["close"]]
+
+    def _number(self, number: int) -> bytes:
+        if number not in self._counts:
+            self._counts[number] = mime_encoding.encode(str(number))[self._is_base64].encode("ascii")
+        return self._counts[number]
+
     def _date(self, day: date) -> bytes:
         if day not in self._dates:
             words = self._day % {"day": day.day, "month": self._months[day.month - 1], "year": day.year}
@@ -288,12 +352,13 @@ def _planes(compiled: dict[str, Any], *, part: str) -> list[_Plane]:
     return [based] if based.is_never_longer(quoted) else [quoted, based]
 
 
-def _shorter(planes: list[_Plane], recipient: Recipient, *, full: int) -> bytes:
+def _shorter(planes: list[_Plane], recipient: Recipient, *, full: int, listed: Listed | None) -> bytes:
     """Return the part in the encoding that makes it smaller."""
     if len(planes) == 1:
-        return planes[0].filled(planes[0].pieces(recipient, full=full), recipient)
+        return planes[0].filled(planes[0].pieces(recipient, full=full, listed=listed), recipient)
     pieces, plane = min(
-        ((plane.pieces(recipient, full=full), plane) for plane in planes), key=lambda pair: sum(map(len, pair[0]))
+        ((plane.pieces(recipient, full=full, listed=listed), plane) for plane in planes),
+        key=lambda pair: sum(map(len, pair[0])),
     )
     return plane.filled(pieces, recipient)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import css_inline
@@ -21,34 +20,30 @@ from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from newsletter.catalogue.key_sentence import key_sentence
 from newsletter.mail import assemble, mime_encoding, subject_lines
 from newsletter.mail import plain_text as mail_text
-from newsletter.mail.digest_links import LinkKind, click_url, digest_url, links_of, verdict_url
+from newsletter.mail.also_new import New, NewPapers
+from newsletter.mail.digest_links import click_url, digest_url, links_of
 from newsletter.mail.news_lines import news_line
+from newsletter.mail.paper_sheet import INDENT, Sheet, line_of_paper
 from newsletter.mail.reasons import follow_line, reasons
 from newsletter.models import Edition, EditionItem, Paper
 from subscriptions import token_links
 from subscriptions.models import Subscriber, Topic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
 TEMPLATES = "emails/digest"
-INDENT = "    "
-TITLE_WIDTH = 300  # columns; a longer title is shortened in the mail
-SUMMARY_WIDTH = 600  # columns; no sentence of a thousand abstracts is longer but a list that goes on
-SHORT_TITLE_WIDTH = 72
 SUBJECT_WIDTH = 80
 PREVIEW_WIDTH = 120
-AUTHORS_SHOWN = 4
-TOPICS_SHOWN = 3
 _SLOTS = (
     *("preview", "welcome", "welcome_end", "papers", "number", "why"),
     *("because", "because_welcome", "because_end"),
     *("topics", "topics_list", "topics_end", "confirmed", "confirmed_day", "confirmed_end"),
     *("frequency", "frequency_welcome", "frequency_end"),
+    *("more", "count", "more_end"),
 )
 
 
@@ -77,7 +72,8 @@ def compile_edition(edition: Edition, *, now: datetime, languages: Iterable[str]
 def _compile(edition: Edition, *, language: str, now: datetime) -> dict[str, Any]:
     press = _Press(edition)
     with translation.override(language):
-        topics = {topic.slug: mail_text.one_line(topic.local_name) for topic in Topic.objects.filter(is_active=True)}
+        active = list(Topic.objects.filter(is_active=True))
+        topics = {topic.slug: mail_text.one_line(topic.local_name) for topic in active}
         compiled: dict[str, Any] = {
             "compiled_at": now.isoformat(),
             "campaign": f"{edition.pk}:digest:{edition.cadence}",
@@ -89,9 +85,13 @@ def _compile(edition: Edition, *, language: str, now: datetime) -> dict[str, Any
             "items": {},
         }
         compiled |= press.frame(topics)
-        items = edition.items.exclude(standing=EditionItem.Standing.EXCLUDED).select_related("paper")
+        rows = edition.items.exclude(standing=EditionItem.Standing.EXCLUDED).select_related("paper")
+        items = list(rows.prefetch_related("paper__paper_topics__topic").order_by("position", "pk"))
+        compiled["also"] = new_papers(edition, items)
         followed: set[str] = set()
-        for item in items.prefetch_related("paper__paper_topics__topic").order_by("position", "pk"):
+        for item in items:
+            if item.has_no_card:
+                continue
             followed.update(text for _key, text in item.found_by)
             try:
                 compiled["items"][str(item.pk)] = press.item(item, topics=topics)
@@ -101,6 +101,12 @@ def _compile(edition: Edition, *, language: str, now: datetime) -> dict[str, Any
             if edition.news:
                 compiled[part]["news"] = press.news(part=part)
             compiled[part]["headline"] = press.headline(part=part)
+            compiled[part]["also"] = press.also(
+                {item.pk: item.paper for item in items},
+                compiled["also"],
+                topics={topic.pk: topics[topic.slug] for topic in active},
+                part=part,
+            )
             compiled[part]["follows"] = {text: press.why(follow_line(text), part=part) for text in sorted(followed)}
     # "=_" can stand in neither encoding, so no line of a part is ever taken for the boundary (RFC 2045 section 6.7).
     compiled["boundary"] = f"=_digest_{edition.pk}_{edition.cadence}"
@@ -237,6 +243,26 @@ class _Press:
             for name, text in {"open": shape["start"], "close": shape["papers"], "beyond": whole}.items()
         }
 
+    def also(
+        self, papers: Mapping[int, Paper], new: Sequence[New], *, topics: Mapping[int, str], part: str
+    ) -> dict[str, dict[str, list[str]]]:
+        """The lines of other new papers by item and by topic, and what stands around them."""
+        template = f"also.{'html' if part == 'html' else 'txt'}"
+        digest = digest_url(self.delivery_mark)
+        around: dict[str, Any] = {"all_url": f"{digest}/left-out#also-new", "off_url": f"{digest}#also-new"}
+        shape = self._sheet(template, around)
+        names = {"open": "start", "line_end": "why", "more": "more", "more_end": "count", "close": "more_end"}
+        found: dict[str, dict[str, str]] = {"frame": {name: shape[slot] for name, slot in names.items()}}
+        found |= {"lines": {}, "whys": {}}
+        for item, topic in NewPapers(new).lines():
+            if str(item) not in found["lines"]:
+                found["lines"][str(item)] = self._sheet(template, around | line_of_paper(papers[item]))["papers"]
+            if str(topic) not in found["whys"]:
+                why = _("New in %s") % topics[topic]
+                context = around | {"why": why, "why_text": mail_text.wrap(why, indent=INDENT)}
+                found["whys"][str(topic)] = self._sheet(template, context)["why"]
+        return {name: {key: self.encode(text) for key, text in pieces.items()} for name, pieces in found.items()}
+
     def _sheet(self, template: str, context: dict[str, Any]) -> dict[str, str]:
         rendered = render_to_string(f"{TEMPLATES}/{template}", context | {"slots": self.slots})
         if template.endswith(".html"):
@@ -246,7 +272,7 @@ class _Press:
     def item(self, item: EditionItem, *, topics: Mapping[str, str]) -> dict[str, Any]:
         """Return one paper's subject, its pieces for both parts, in full and in short, and its why-lines."""
         addresses = links_of(item.paper)
-        sheet = _Sheet.of(item, addresses=addresses, delivery_mark=self.delivery_mark)
+        sheet = Sheet.of(item, addresses=addresses, delivery_mark=self.delivery_mark)
         parts: dict[str, Any] = {}
         whys = reasons(item, topics=topics)
         for part in ("html", "text"):
@@ -260,7 +286,7 @@ class _Press:
             }
         if settings.CLICK_TRACKING:  # the same paper with counted links, for readers who agreed to them
             doors = {kind: click_url(self.delivery_mark, item.pk, kind) for kind in addresses}
-            sheet = _Sheet.of(item, addresses=doors, delivery_mark=self.delivery_mark)
+            sheet = Sheet.of(item, addresses=doors, delivery_mark=self.delivery_mark)
             for part in ("html", "text"):
                 pieces = self._pieces_of_paper(sheet, part=part)
                 parts[part]["counted"] = {name: self.encode(text) for name, text in pieces.items()}
@@ -270,7 +296,7 @@ class _Press:
     def why(self, why: str, *, part: str) -> list[str]:
         return self.encode(_unbroken(why) if part == "html" else mail_text.wrap(why, indent=INDENT) + "\n")
 
-    def _pieces_of_paper(self, sheet: _Sheet, *, part: str) -> dict[str, str]:
+    def _pieces_of_paper(self, sheet: Sheet, *, part: str) -> dict[str, str]:
         """Return the pieces before and after the reason, in full and in short."""
         suffix = "html" if part == "html" else "txt"
         full = self._sheet(f"paper.{suffix}", sheet.context())
@@ -284,77 +310,19 @@ class _Press:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _Sheet:
-    """The texts about one paper in a mail."""
-
-    title: str
-    authors: str
-    summary: str
-    note: str
-    topics: tuple[str, ...]
-    url: str
-    links: tuple[tuple[str, str], ...]
-    verdicts: tuple[tuple[str, str], ...]
-
-    @classmethod
-    def of(cls, item: EditionItem, *, addresses: Mapping[LinkKind, str], delivery_mark: str) -> _Sheet:
-        paper = item.paper
-        shown = [row.topic for row in paper.paper_topics.all() if row.is_assigned][:TOPICS_SHOWN]
-        chosen = paper.key_sentence
-        if chosen is None:
-            chosen = key_sentence(paper.title, paper.abstract)
-        judge = verdict_url(delivery_mark, item.pk)
-        verdicts = [(_("Save"), f"{judge}#save")]
-        verdicts += [(_("More like this"), f"{judge}#more"), (_("Less like this"), f"{judge}#less")]
-        if shown:
-            verdicts.append((_("Mute this topic"), f"{judge}#mute"))
-        names = {
-            LinkKind.PAPER: _("Read the paper"),
-            LinkKind.FILE: _("PDF"),
-            LinkKind.CODE: _("Code"),
-            LinkKind.HOME: _("Project"),
-        }
-        return cls(
-            title=mail_text.shorten(paper.title, width=TITLE_WIDTH),
-            authors=authors_line([mail_text.one_line(str(name)) for name in paper.authors]),
-            summary=mail_text.shorten(chosen, width=SUMMARY_WIDTH),
-            note=_("Editor: %s") % note if (note := mail_text.one_line(item.note)) else "",
-            topics=tuple(mail_text.one_line(topic.local_name) for topic in shown),
-            url=addresses[LinkKind.PAPER],
-            links=tuple((names[kind], address) for kind, address in addresses.items()),
-            verdicts=tuple(verdicts),
-        )
-
-    def context(self) -> dict[str, Any]:
-        """For the HTML templates as it is; the keys in _text are wrapped for the text templates."""
-        return {
-            "title": self.title,
-            "short_title": mail_text.shorten(self.title, width=SHORT_TITLE_WIDTH),
-            "authors": self.authors,
-            "summary": self.summary,
-            "note": self.note,
-            "topics": self.topics,
-            "url": self.url,
-            "links": self.links,
-            "verdicts": self.verdicts,
-            "verdict_url": self.verdicts[0][1].partition("#")[0],
-            "title_text": mail_text.wrap(self.title, indent=INDENT).removeprefix(INDENT),  # the number stands there
-            "authors_text": mail_text.wrap(self.authors, indent=INDENT),
-            "summary_text": mail_text.wrap(self.summary, indent=INDENT),
-            "note_text": mail_text.wrap(self.note, indent=INDENT),
-            "topics_text": mail_text.wrap(_("Topics: %s") % ", ".join(self.topics), indent=INDENT)
-            if self.topics
-            else "",
-        }
+def new_papers(edition: Edition, items: Iterable[EditionItem]) -> list[New]:
+    """Those of the items whose paper is new in the edition, the best first: ranked, then the others by their score."""
+    also = EditionItem.Standing.ALSO
+    new = [
+        item
+        for item in sorted(items, key=lambda item: (item.standing == also, item.standing == also and -item.score))
+        if item.standing != EditionItem.Standing.MISSED and item.paper.first_seen_at > edition.window_start_at
+    ]
+    return [(item.pk, _topics(item.paper), int(item.paper.first_seen_at.timestamp())) for item in new]
 
 
-def authors_line(names: list[str]) -> str:
-    """Return the first few names and how many more there are."""
-    if len(names) <= AUTHORS_SHOWN + 1:
-        return ", ".join(names)
-    rest = len(names) - AUTHORS_SHOWN
-    return _("%(names)s and %(rest)d others") % {"names": ", ".join(names[:AUTHORS_SHOWN]), "rest": rest}
+def _topics(paper: Paper) -> list[int]:
+    return [row.topic_id for row in paper.paper_topics.all() if row.is_assigned and row.topic.is_active]
 
 
 def _subject(text: str) -> str:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from newsletter.models.editions import Edition, EditionItem
 from newsletter.models.papers import Paper
-from subscriptions.models import Interest, Subscriber
+from subscriptions.models import Interest, Subscriber, Topic
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -81,6 +81,11 @@ class Delivery(models.Model):
         db_default=[],
         help_text=_("News of papers that the reader liked or saved: [paper, kind]."),
     )
+    also = models.JSONField(
+        default=dict,
+        db_default={},
+        help_text=_("Of which topics the other new papers are listed below the digest, and which of them are not."),
+    )
     claim = models.CharField(max_length=32, blank=True, help_text=_("The claim that holds or settled this row."))
     attempts = models.PositiveSmallIntegerField(default=0)
     sent_at = models.DateTimeField(null=True, blank=True)
@@ -123,7 +128,7 @@ class Delivery(models.Model):
 
     @staticmethod
     def for_export(rows: models.QuerySet[Delivery]) -> dict[int, dict[str, Any]]:
-        """Delivery to its papers by title, and to what was reported about it: for the reader's own export."""
+        """Delivery to its papers by title, topics by name, and what was reported: for the reader's own export."""
         picks = dict(rows.values_list("pk", "picks"))
         items = EditionItem.objects.filter(pk__any_of=[item for chosen in picks.values() for item, *_ in chosen])
         titles = dict(items.values_list("pk", "paper__title"))
@@ -139,6 +144,12 @@ class Delivery(models.Model):
             }
             for pk, chosen in picks.items()
         }
+        names = dict(Topic.objects.values_list("pk", "name"))
+        for pk, also in rows.values_list("pk", "also"):
+            told[pk]["also"] = {
+                name: [names.get(topic, "") for topic in value] if name in {"topics", "mutes"} else value
+                for name, value in also.items()
+            }
         for event in DeliveryEvent.objects.filter(delivery__in=rows).values():
             told[event["delivery_id"]]["events"].append(event)
         return told

@@ -125,6 +125,10 @@ class EditionItemQuerySet(models.QuerySet["EditionItem"]):
         """The edition's own papers: neither excluded by a curator, nor there only for some readers."""
         return self.exclude(standing__in=EditionItem.UNLISTED)
 
+    def with_cards(self) -> EditionItemQuerySet:
+        """Papers that may be chosen for a digest; the others are there for their line alone."""
+        return self.exclude(standing=EditionItem.Standing.ALSO, found_by=[])
+
     def issued(self) -> EditionItemQuerySet:
         """Places in editions that went out, newest first: what the public may know."""
         out = self.filter(edition__in=Edition.objects.issued())
@@ -172,6 +176,11 @@ class EditionItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.position}. {self.paper_id}"
+
+    @property
+    def has_no_card(self) -> bool:
+        """Whether it is there for its line alone: no query to follow has found it."""
+        return self.standing == self.Standing.ALSO and not self.found_by
 
 
 class Compiled(models.Model):

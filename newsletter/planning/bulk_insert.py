@@ -35,6 +35,7 @@ class Row(NamedTuple):
     address_hash: str
     picks: str  # JSON
     news: str = "[]"  # JSON
+    also: str = "{}"  # JSON
     is_welcome: bool = False
 
 
@@ -54,8 +55,10 @@ def store(rows: Sequence[Row]) -> Sequence[Row]:
         if connection.vendor == "postgresql":
             _copy(fresh)
         else:
-            columns = [row._asdict() | {"picks": json.loads(row.picks), "news": json.loads(row.news)} for row in fresh]
-            Delivery.objects.bulk_create(Delivery(**each) for each in columns)
+            columns = [{name: json.loads(getattr(row, name)) for name in ("picks", "news", "also")} for row in fresh]
+            Delivery.objects.bulk_create(
+                Delivery(**row._asdict() | each) for row, each in zip(fresh, columns, strict=True)
+            )
     except IntegrityError as error:
         if "unique" in str(error).lower():
             raise Raced from error

@@ -28,6 +28,7 @@ class Followed:
 
     first: dict[int, str] = field(default_factory=dict)  # column -> the query's text
     barred: set[int] = field(default_factory=set)
+    no_room: dict[int, str] = field(default_factory=dict)
 
     @property
     def taken(self) -> set[int]:
@@ -95,7 +96,9 @@ class FollowedItems:
                     for column in sorted(followed.first)
                     if column not in never and not (self._primary[column] >= 0 and mutes[row, self._primary[column]])
                 ]
-                followed.first = {column: followed.first[column] for column in free[: due.max_papers]}
+                room = due.max_papers
+                followed.no_room = {column: followed.first[column] for column in free[room:]}
+                followed.first = {column: followed.first[column] for column in free[:room]}
         return found
 
     def put_first(self, followed: Followed, rest: StoredPicks) -> StoredPicks:

@@ -23,7 +23,9 @@ from newsletter.interests.catch_ups import Request, requests_of
 from newsletter.interests.library import Entry
 from newsletter.interests.library_entries import known_papers
 from newsletter.interests.load_profiles import ReaderProfiles, Relevance, liked_by
+from newsletter.interests.select.inputs_and_outputs import Bools, Floats
 from newsletter.models import Delivery, Edition, EditionItem, PaperTopic
+from newsletter.planning.also_new import AlsoNew, Had
 from newsletter.planning.followed_picks import NOTHING, FollowedItems
 from newsletter.planning.readers_due import CHUNK, Due
 from newsletter.planning.several_interests import choose_apart, interests_of
@@ -47,6 +49,7 @@ class EditionPlan:
         self.topic_column = {pk: column for column, (pk, _) in enumerate(self.topics)}
         items = list(
             edition.items.exclude(standing=EditionItem.Standing.EXCLUDED)
+            .with_cards()
             .exclude(standing__in=[] if self._is_for_returned else [EditionItem.Standing.MISSED])
             .exclude(paper__is_hidden=True)  # by a curator, or withdrawn by its authors, since the freeze
             .exclude(paper__withdrawn_at__gt=edition.frozen_at or edition.cutoff_at)
@@ -96,6 +99,7 @@ class EditionPlan:
                 self._kin[liked].append((place, column))
         self._earlier = self._earlier_items()
         self._are_any_apart = Interest.objects.exists()
+        self.also = AlsoNew(edition, item_ids=self.item_ids, topics=[pk for pk, _ in self.topics])
 
     def _earlier_items(self) -> dict[int, dict[int, int]]:
         """Edition -> item -> our candidate column, for every earlier edition that shares a paper with this one.
@@ -104,7 +108,7 @@ class EditionPlan:
         """
         earlier: dict[int, dict[int, int]] = defaultdict(dict)
         column_of = {self._became.get(paper, paper): column for paper, column in self.column_of_paper.items()}
-        shared = EditionItem.objects.exclude(edition=self.edition)
+        shared = EditionItem.objects.exclude(edition=self.edition).with_cards()
         for condition in ({"paper__in": column_of}, {"paper__merged_into__in": column_of}):
             for edition, item, paper, merged_into in shared.filter(**condition).values_list(
                 "edition_id", "pk", "paper_id", "paper__merged_into_id"
@@ -135,29 +139,33 @@ class EditionPlan:
         other._shelf = select.CandidateSet(self.candidates, rules)
         return other
 
-    def seen_by(self, readers: Sequence[Due], *, before: datetime | None = None) -> dict[int, list[int]]:
-        """Reader -> candidate columns they had in any other edition of any cadence; only in digests due ``before``.
+    def had_by(self, readers: Sequence[Due], *, before: datetime | None = None) -> Had:
+        """What they had in other editions of any cadence; only in digests due ``before``.
 
         Papers of a skipped thin digest count as had; papers of a held one come with the next digest.
         """
         seen: dict[int, list[int]] = defaultdict(list)
+        until: dict[int, datetime] = {}
         for one in readers if self._missed else ():
             pause = self.catch_ups[one.pk]
             seen[one.pk] = [column for column, moment in self._missed if not pause.covers(moment)]
-        if not self._earlier:
-            return seen
+        asked = self._earlier.keys() | self.also.overlapping.keys()
+        if not asked:
+            return Had(seen, until)
         had = Delivery.objects.remembered()
         if skippers := [reader.pk for reader in readers if reader.thin_policy == Subscriber.ThinPolicy.SKIP]:
             had |= Delivery.objects.filter(skip_reason=Delivery.Skip.THIN, subscriber__any_of=Keys(skippers))
         if before:
             had = had.filter(due_at__lt=before)
         rows = had.filter(
-            subscriber__any_of=Keys(reader.pk for reader in readers), edition__any_of=list(self._earlier)
+            subscriber__any_of=Keys(reader.pk for reader in readers), edition__any_of=list(asked)
         ).values_list("subscriber_id", "edition_id", "picks")
         for reader, edition, picks in rows.iterator(chunk_size=CHUNK):
-            columns = self._earlier[edition]
+            columns = self._earlier.get(edition, {})
             seen[reader].extend(columns[item] for item, *_ in picks if item in columns)
-        return seen
+            if moment := self.also.overlapping.get(edition):
+                until[reader] = max(moment, until.get(reader, moment))
+        return Had(seen, until)
 
     def profile_of(self, library: Sequence[Entry]) -> Relevance:
         """What somebody with this library would find relevant."""
@@ -200,10 +208,12 @@ class EditionPlan:
     def _choose(self, readers: Sequence[Due], *, before: datetime | None) -> list[select.StoredPicks]:
         pks = [reader.pk for reader in readers]
         preferences = TopicPreference.objects.filter(subscriber__any_of=Keys(pks))
+        had = self.had_by(readers, before=before)
         return self.choose_by(
             readers,
             preferences.values_list("subscriber_id", "topic_id", "stance"),
-            seen=self.seen_by(readers, before=before),
+            seen=had.columns,
+            until=had.until,
             profiles=self.profiles.of(pks),
             follows=self.followed.follows_of(pks),
             liked=liked_by(pks, among=self.liked_papers),
@@ -215,6 +225,7 @@ class EditionPlan:
         preferences: Iterable[tuple[int, int, str]],
         *,
         seen: Mapping[int, Sequence[int]],
+        until: Mapping[int, datetime] | None = None,
         profiles: Relevance = (None, None),
         liked: Iterable[tuple[int, int]] = (),
         follows: Iterable[tuple[int, str, str]] = (),
@@ -224,13 +235,7 @@ class EditionPlan:
         Followed papers come first; the rest of the digest is chosen without them, for the room they leave.
         """
         row_of = {reader.pk: row for row, reader in enumerate(readers)}
-        weights = np.zeros((len(readers), len(self.topics)), dtype=np.float32)
-        mutes = np.zeros((len(readers), len(self.topics)), dtype=bool)
-        for reader, topic, stance in preferences:
-            if stance == TopicPreference.Stance.MUTE:
-                mutes[row_of[reader], self.topic_column[topic]] = True
-            else:
-                weights[row_of[reader], self.topic_column[topic]] = 2 if stance == TopicPreference.Stance.MORE else 1
+        weights, mutes = self._stances(row_of, preferences)
         own = self.followed.choose(follows, readers=readers, seen=seen, mutes=mutes)
         followed = [own.get(reader.pk, NOTHING) for reader in readers] if own else []
         lists: list[Sequence[int]] = [seen.get(reader.pk, ()) for reader in readers]
@@ -261,7 +266,34 @@ class EditionPlan:
         )
         chosen = select.choose(self._shelf, block)
         rest = select.picks_as_json(chosen, self.candidates, [slug for _, slug in self.topics])
-        return list(map(self.followed.put_first, followed, rest)) if own else rest
+        whole = map(self.followed.put_first, followed, rest) if own else rest
+        also = self.also.records(readers, follows=weights > 0, mutes=mutes, followed=own, until=until or {})
+        return [select.StoredPicks(picks.json, picks.papers, record) for picks, record in zip(whole, also, strict=True)]
+
+    def _stances(self, row_of: Mapping[int, int], preferences: Iterable[tuple[int, int, str]]) -> tuple[Floats, Bools]:
+        """How much each reader wants each topic, and which they muted."""
+        weights = np.zeros((len(row_of), len(self.topics)), dtype=np.float32)
+        mutes = np.zeros((len(row_of), len(self.topics)), dtype=bool)
+        for reader, topic, stance in preferences:
+            if stance == TopicPreference.Stance.MUTE:
+                mutes[row_of[reader], self.topic_column[topic]] = True
+            else:
+                weights[row_of[reader], self.topic_column[topic]] = 2 if stance == TopicPreference.Stance.MORE else 1
+        return weights, mutes
+
+    def also_of(
+        self,
+        readers: Sequence[Due],
+        preferences: Iterable[tuple[int, int, str]],
+        *,
+        had: Had,
+        follows: Iterable[tuple[int, str, str]],
+    ) -> list[str]:
+        """Whose other new papers are listed below digests that are chosen already; ``had``: with what was chosen."""
+        weights, mutes = self._stances({reader.pk: row for row, reader in enumerate(readers)}, preferences)
+        full = [reader._replace(max_papers=0) for reader in readers]
+        own = self.followed.choose(follows, readers=full, seen=had.columns, mutes=mutes)
+        return self.also.records(readers, follows=weights > 0, mutes=mutes, followed=own, until=had.until)
 
 
 def picks_for(

@@ -45,6 +45,7 @@ class Due(NamedTuple):
     thin_policy: str
     domain: str
     address_hash: str
+    wants_also: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ import numpy as np
 
 from newsletter.interests.load_profiles import Opinion, ReaderProfiles, Relevance, liked_by, opinions_by_interest
 from newsletter.interests.select import Candidates, SelectionRules, StoredPicks
+from newsletter.planning.also_new import Had
 from newsletter.planning.followed_picks import LANE as FOLLOWED
 from newsletter.planning.followed_picks import FollowedItems
 from newsletter.planning.readers_due import Due
@@ -43,7 +44,7 @@ class Plan(Protocol):
 
     def under(self, rules: SelectionRules) -> Self: ...
 
-    def seen_by(self, readers: Sequence[Due], *, before: datetime | None = None) -> dict[int, list[int]]: ...
+    def had_by(self, readers: Sequence[Due], *, before: datetime | None = None) -> Had: ...
 
     def choose_by(
         self,
@@ -55,6 +56,15 @@ class Plan(Protocol):
         liked: Iterable[tuple[int, int]],
         follows: Iterable[tuple[int, str, str]],
     ) -> list[StoredPicks]: ...
+
+    def also_of(
+        self,
+        readers: Sequence[Due],
+        preferences: Iterable[tuple[int, int, str]],
+        *,
+        had: Had,
+        follows: Iterable[tuple[int, str, str]],
+    ) -> list[str]: ...
 
 
 @dataclass(slots=True)
@@ -109,13 +119,14 @@ def choose_apart(
 ) -> list[StoredPicks]:
     """Each reader's picks as JSON, in the order of the readers: [item, lane, reason, interest], section by section."""
     parts = _parts(readers, interests, extras=rules.extras_share)
-    chooser = _Chooser(plan, readers, parts, seen=plan.seen_by(readers, before=before))
+    had = plan.had_by(readers, before=before)
+    chooser = _Chooser(plan, readers, parts, seen=had.columns)
     sections = plan.under(replace(rules, extras_share=0.0))
     opinions = opinions_by_interest([reader.pk for reader in readers])
     for turn in range(max(map(len, parts.values()))):
         chooser.choose_for_interests(sections, turn, opinions)
     chooser.choose_the_rest(plan.under(replace(rules, extras_share=REST_EXTRAS)))
-    return [chooser.stored(reader.pk) for reader in readers]
+    return chooser.stored(until=had.until)
 
 
 class _Chooser:
@@ -163,11 +174,21 @@ class _Chooser:
             for pick in picks:
                 self._give(due.pk, pick, to=self._section_of(due.pk, pick))
 
-    def stored(self, reader: int) -> StoredPicks:
+    def stored(self, *, until: Mapping[int, datetime]) -> list[StoredPicks]:
+        stances = [
+            (pk, *stance) for pk, parts in self._parts.items() for stance in _joined([part.stances for part in parts])
+        ]
+        follows = [
+            (pk, *query) for pk, parts in self._parts.items() for part in parts for query in part.follows.items()
+        ]
+        also = self._plan.also_of(self._readers, stances, had=Had(self._seen, until), follows=follows)
+        return [self._stored(reader.pk, record) for reader, record in zip(self._readers, also, strict=True)]
+
+    def _stored(self, reader: int, also: str) -> StoredPicks:
         given = self._given[reader]
         order = [*(part.interest.pk for part in self._parts[reader]), BEYOND]
         picks = [[*pick, key] for key in order for pick in given.get(key, ())]
-        return StoredPicks(json.dumps(picks), len(picks))
+        return StoredPicks(json.dumps(picks), len(picks), also)
 
     def _picks(
         self, plan: Plan, dues: Sequence[Due], parts: Mapping[int, Sequence[Part]], profiles: Relevance

@@ -125,7 +125,7 @@ class _Counterfactual:
 
     def __init__(self, plan: EditionPlan, reader: Due, *, before: datetime | None) -> None:
         self._reader = reader
-        self._seen = plan.seen_by([reader], before=before).get(reader.pk, [])
+        self._seen = plan.had_by([reader], before=before).columns.get(reader.pk, [])
         self._profile = plan.profiles.of([reader.pk])
         apart = interests_of([reader]).get(reader.pk)
         rows, queries = said_together(reader, apart) if apart else self._said(plan)

@@ -22,6 +22,7 @@ from django.views.decorators.http import require_safe
 from newsletter.catalogue import submissions
 from newsletter.delivery.compose_message import SCOPE
 from newsletter.interests import clicks, library_entries, relevance_feedback
+from newsletter.interests.also_new import others_of
 from newsletter.mail import subject_lines
 from newsletter.mail.assemble import FOLLOW
 from newsletter.mail.digest_links import links_of, paper_url
@@ -47,20 +48,22 @@ def digest(request: HttpRequest, token: str) -> HttpResponse:
     context = _context(delivery, token, _items(delivery)) | {"said": request.GET.get("said", "")}
     papers = Paper.objects.in_bulk([paper for paper, _kind in delivery.news])
     context["news"] = [news_line(papers[paper], kind=kind) for paper, kind in delivery.news if paper in papers]
+    context["also_count"] = others_of(delivery)[1]
     context["absence"] = catch_up_offered(delivery.subscriber, now=timezone.now())
     return render(request, "newsletter/digest.html", context)
 
 
 @secret_page
-def news(request: HttpRequest, token: str) -> HttpResponse:
-    """POST turns the news of liked and saved papers off, or on again."""
+def wish(request: HttpRequest, token: str, *, wish: str, section: str) -> HttpResponse:
+    """POST turns what one section of the digests tells off, or on again: a field of the preferences."""
     reader = delivery_of(token).subscriber
     if request.method == "POST":
-        wanted = replace(preferences_of(reader), wants_news=posted(request).get("word") == "on")
+        change: dict[str, Any] = {wish: posted(request).get("word") == "on"}
+        wanted = replace(preferences_of(reader), **change)
         lifecycle.change(
             reader, preferences=wanted, now=timezone.now(), method="digest page", origin=origin_of(request)
         )
-    return see_other(reverse("newsletter:digest", args=[token]) + "#news")
+    return see_other(f"{reverse('newsletter:digest', args=[token])}#{section}")
 
 
 @secret_page

@@ -6,9 +6,11 @@ rows on POST, after the reader has seen what they change in the last edition.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -20,9 +22,12 @@ from django.views.decorators.http import require_safe
 
 from newsletter.catalogue.sources.paper_identifiers import meant_arxiv_id, title_key
 from newsletter.delivery.compose_message import SCOPE
+from newsletter.interests.also_new import others_of
 from newsletter.interests.load_profiles import ReaderProfiles
 from newsletter.interests.profile import JUDGED_MIN
 from newsletter.interests.profile_in_words import in_words, papers_of, put_back, removals_named, remove
+from newsletter.mail.also_new import Line
+from newsletter.mail.reasons import follow_line
 from newsletter.models import Delivery, EditionItem, Paper, ProfileRemoval
 from newsletter.planning import EditionPlan
 from newsletter.planning.why_not_chosen import (
@@ -39,9 +44,10 @@ from newsletter.planning.why_not_chosen import (
 )
 from newsletter.views.digest import delivery_of
 from subscriptions import token_links
-from subscriptions.models import Subscriber, TopicPreference
+from subscriptions.models import Subscriber, Topic, TopicPreference
 from subscriptions.views.guards import link_expired, plain, posted, reader_of, secret_page, see_other
 
+ALSO_SHOWN = 200  # other new papers on one page
 SENTENCES: dict[Why, str | Promise] = {
     Why.WITHDRAWN: _("Its authors withdrew it."),
     Why.HIDDEN: _("It is no longer shown on this site."),
@@ -142,7 +148,9 @@ def left_out(request: HttpRequest, token: str) -> HttpResponse:
     plan, reader = EditionPlan(edition).as_for(due_of(delivery.subscriber))
     reasons = reasons_left_out(plan, reader, before=delivery.due_at)
     sent = [item for item, *_ in delivery.picks]
-    listed = {item for item, reason in reasons.items() if reason.why != Why.UNRANKED}.difference(sent)
+    also = list(others_of(delivery)[0])
+    page = Paginator(also, ALSO_SHOWN).get_page(request.GET.get("page"))
+    listed = {item for item, reason in reasons.items() if reason.why != Why.UNRANKED}.difference(sent, dict(also))
     items = EditionItem.objects.select_related("paper").filter(pk__in=listed)
     items = items.exclude(standing=EditionItem.Standing.MISSED)
     now = chosen(plan, reader, before=delivery.due_at)
@@ -151,12 +159,41 @@ def left_out(request: HttpRequest, token: str) -> HttpResponse:
         "delivery": delivery,
         "edition": edition,
         "token": token,
+        "also": page,
+        "also_papers": _listed_for(page.object_list, reasons, limit=reader.max_papers),
         "papers": [(item.paper, _sentence(reasons[item.pk], reader.max_papers)) for item in items.order_by("position")],
         "has_changed": not delivery.skip_reason and set(now) != set(sent),
         "asked": asked,
         "answer": _answer(asked, delivery, reasons, limit=reader.max_papers) if asked else None,
     }
     return render(request, "newsletter/left_out.html", context)
+
+
+def _listed_for(lines: Iterable[Line], reasons: dict[int, Reason], *, limit: int) -> list[tuple[Paper, str, str]]:
+    """Paper, why it is listed, and why it was left out, of other new papers of the reader's topics and follows."""
+    listed = dict(lines)
+    rows = EditionItem.objects.select_related("paper").exclude(paper__is_hidden=True)
+    items = rows.in_bulk(list(listed))
+    topics = {topic.pk: gettext("New in %s") % topic.local_name for topic in Topic.objects.all()}
+    return [
+        (
+            items[item].paper,
+            topics.get(why, "") if isinstance(why, int) else follow_line(why),
+            _why_not(items[item], reasons, limit=limit),
+        )
+        for item, why in listed.items()
+        if item in items
+    ]
+
+
+def _why_not(item: EditionItem, reasons: dict[int, Reason], *, limit: int) -> str:
+    if item.pk in reasons:
+        return _sentence(reasons[item.pk], limit)
+    is_line = item.has_no_card and not item.paper.withdrawn_at and not item.paper.is_hidden
+    why = Why.UNRANKED if is_line else absence(item.edition, item.paper)
+    if not is_line and why in {Why.LATER, Why.EARLIER, Why.UNRANKED}:
+        return gettext("By what you told us since, it would be in this digest now.")
+    return str(SENTENCES[why])
 
 
 def _answer(asked: str, delivery: Delivery, reasons: dict[int, Reason], *, limit: int) -> tuple[Paper | None, str]:
@@ -168,12 +205,9 @@ def _answer(asked: str, delivery: Delivery, reasons: dict[int, Reason], *, limit
     place = next((place for place, (pick, *_) in enumerate(delivery.picks, start=1) if item and pick == item.pk), 0)
     if place:
         return paper, gettext("It was in this digest: number %d.") % place
-    if item and item.pk in reasons:
-        return paper, _sentence(reasons[item.pk], limit)
-    why = absence(delivery.edition, paper)
-    if item and why in {Why.LATER, Why.EARLIER, Why.UNRANKED}:
-        return paper, gettext("By what you told us since, it would be in this digest now.")
-    return paper, str(SENTENCES[why])
+    if item:
+        return paper, _why_not(item, reasons, limit=limit)
+    return paper, str(SENTENCES[absence(delivery.edition, paper)])
 
 
 def _paper_named(text: str) -> Paper | None:

@@ -25,8 +25,8 @@ IGNORE = ""
 # Columns of our own export beside the roles of other programs' (`names`).
 OWN = (
     "confirmed_at", "consent_source", "topics", "follows", "interests", "cadence", "weekdays", "hour", "time_zone",
-    "max_papers", "thin_policy", "wants_outside", "wants_news", "mail_format", "language", "state", "left_at",
-    "paused_until", "clicks_agreed_at", "suppressed_for",
+    "max_papers", "thin_policy", "wants_outside", "wants_news", "wants_also", "mail_format", "language", "state",
+    "left_at", "paused_until", "clicks_agreed_at", "suppressed_for",
 )  # fmt: skip
 ROLES = (
     names.EMAIL, *OWN, *names.DATES, *names.FLAGS, names.TAGS, names.SOURCE, names.ZONE, names.LANGUAGE, *names.JOINED,

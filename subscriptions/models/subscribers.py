@@ -79,6 +79,9 @@ class Subscriber(models.Model):
     thin_policy = models.CharField(max_length=5, choices=ThinPolicy, default=ThinPolicy.SEND)
     wants_outside = models.BooleanField(default=True, help_text=_("One paper outside the followed topics."))
     wants_news = models.BooleanField(default=True, db_default=True, help_text=_("News of papers they liked or saved."))
+    wants_also = models.BooleanField(
+        default=True, db_default=True, help_text=_("A line for each other new paper of their topics.")
+    )
     mail_format = models.CharField(max_length=4, choices=MailFormat, default=MailFormat.HTML)
     language = models.CharField(max_length=8, default=site_language)
     clicks_agreed_at = models.DateTimeField(

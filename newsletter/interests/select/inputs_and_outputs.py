@@ -71,10 +71,11 @@ class SelectionRules:
 
 
 class StoredPicks(NamedTuple):
-    """One reader's picks as they are stored, and how many they are."""
+    """One reader's picks as they are stored, how many they are, and whose other new papers are listed below them."""
 
     json: str
     papers: int
+    also: str = "{}"
 
 
 @dataclass(frozen=True, slots=True)

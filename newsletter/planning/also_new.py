@@ -1,0 +1,88 @@
+"""Whose other new papers a digest lists below those chosen: topics, and what is left out of them.
+
+In: an edition and a chunk of readers as planning has them. Out: per reader what `mail.also_new` lists by, as JSON. The
+lines themselves are never written: the edition's compiled parts and this record give them, in the mail and on the web.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+from django.db.models import Q
+
+from newsletter.interests.select.inputs_and_outputs import Bools
+from newsletter.models import Edition
+from newsletter.planning.followed_picks import NOTHING, Followed
+from newsletter.planning.readers_due import Due
+
+NO_LINES = "{}"
+
+
+class Had(NamedTuple):
+    """What readers had: candidate columns, and until when the editions went that overlap with this one's window."""
+
+    columns: Mapping[int, Sequence[int]]
+    until: Mapping[int, datetime]
+
+
+class AlsoNew:
+    """What planning knows of one edition's other new papers."""
+
+    def __init__(self, edition: Edition, *, item_ids: Sequence[int], topics: Sequence[int]) -> None:
+        frozen_at = edition.frozen_at or edition.cutoff_at
+        gone = Q(paper__is_hidden=True) | Q(paper__merged_into__isnull=False) | Q(paper__withdrawn_at__gt=frozen_at)
+        self._gone = list(edition.items.filter(gone).order_by("pk").values_list("pk", flat=True))  # since the freeze
+        self._item_ids, self._topics = item_ids, topics
+        self._records: dict[bytes, tuple[dict[str, Any], str]] = {}  # by topics followed and muted, a bit each
+        # Whoever had a digest of another cadence had its lines too: only what came later is new to them.
+        others = Edition.objects.filter(frozen_at__isnull=False, cutoff_at__gt=edition.window_start_at)
+        self.overlapping = dict(others.exclude(pk=edition.pk).values_list("pk", "cutoff_at"))
+
+    def records(
+        self,
+        readers: Sequence[Due],
+        *,
+        follows: Bools,
+        mutes: Bools,
+        followed: Mapping[int, Followed],
+        until: Mapping[int, datetime],
+    ) -> list[str]:
+        """Each reader's record. ``follows``, ``mutes``: readers x topics. Equal wishes are written once."""
+        packed = np.packbits(np.hstack([follows, mutes]), axis=1)
+        found = []
+        for wish, reader in zip(map(bytes, packed), readers, strict=True):
+            if wish not in self._records:
+                record = self._record(wish)
+                self._records[wish] = record, json.dumps(record)
+            record, written = self._records[wish]
+            if not reader.wants_also:
+                written = NO_LINES
+            elif reader.pk in until or reader.pk in followed:
+                written = self._special(record, followed.get(reader.pk, NOTHING), until=until.get(reader.pk))
+            found.append(written)
+        return found
+
+    def _record(self, wish: bytes) -> dict[str, Any]:
+        topics = self._topics
+        columns = np.flatnonzero(np.unpackbits(np.frombuffer(wish, np.uint8))).tolist()  # followed, then muted
+        followed = [topics[column] for column in columns if column < len(topics)]
+        muted = [topics[column - len(topics)] for column in columns if column >= len(topics)]
+        record = {"topics": [topic for topic in followed if topic not in muted], "mutes": muted, "without": self._gone}
+        return {name: value for name, value in record.items() if value} if record["topics"] else {}
+
+    def _special(self, record: Mapping[str, Any], own: Followed, *, until: datetime | None) -> str:
+        """The record of a reader whose followed queries or earlier digests have a say in it."""
+        follows = [[self._item_ids[column], text] for column, text in own.no_room.items()]
+        if not record and not follows:
+            return NO_LINES
+        barred = [self._item_ids[column] for column in sorted(own.barred)]
+        more = {
+            "without": [*self._gone, *barred],
+            "follows": follows,
+            "after": int(until.timestamp()) if until else 0,
+        }
+        return json.dumps({**record} | {name: value for name, value in more.items() if value})
