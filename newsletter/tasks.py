@@ -33,6 +33,7 @@ from newsletter.monitoring import clock_skew
 from newsletter.monitoring import find_missing_digests as look
 from newsletter.ranking import update_trend_scores, votes
 from subscriptions import lifecycle, retention
+from subscriptions.list_import import run as list_imports
 from subscriptions.tasks import send_notices
 
 log = logging.getLogger(__name__)
@@ -168,6 +169,7 @@ def keep_house(*, now: datetime) -> None:
         act_on_report.act_on_events,
         submissions.settle,
         lifecycle.resume_rested,
+        list_imports.go_on_due,
         forget_hourly,
     ):
         _attempt(step, now=now)

@@ -21,6 +21,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from subscriptions import gdpr, lifecycle, preferences_link, schedule, suppression
+from subscriptions import list_imports_admin as _registered  # noqa: F401
 from subscriptions.addresses import parse_address
 from subscriptions.lifecycle import Origin
 from subscriptions.models import (

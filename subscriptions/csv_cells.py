@@ -17,5 +17,7 @@ def plain_cell(cell: str) -> str:
     cell = cell[:LONGEST_CELL].strip()
     if cell.startswith("'") and cell[1:].startswith(FORMULA_STARTS):
         cell = cell[1:]
+    if cell.isprintable():
+        return cell.strip()
     # What the database cannot store, and what would steer the terminal that refused lines are shown on, goes.
     return "".join(char if char.isprintable() else " " * char.isspace() for char in cell).strip()

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
 
 from subscriptions import gdpr, lifecycle, rate_limits
-from subscriptions.models import ConsentEvent, Notice, Subscriber
+from subscriptions.models import ConsentEvent, ListImport, Notice, Subscriber
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def forget_old(*, now: datetime, limit: int = 1000) -> int:
     """Remove at most ``limit`` rows of each kind; returns how many were removed."""
     return sum(
-        forget(now=now, limit=limit) for forget in (forget_unconfirmed, forget_left, forget_origins, forget_notices)
+        forget(now=now, limit=limit)
+        for forget in (forget_unconfirmed, forget_left, forget_origins, forget_notices, forget_lists)
     ) + rate_limits.forget_full_buckets(now=now)
 
 
@@ -63,3 +64,10 @@ def forget_notices(*, now: datetime, limit: int) -> int:
     old = Notice.objects.filter(created_at__lte=before).exclude(state__in=owed)
     found = list(old.order_by("pk").values_list("pk", flat=True)[:limit])
     return Notice.objects.filter(pk__in=found).delete()[0]
+
+
+def forget_lists(*, now: datetime, limit: int) -> int:
+    """Delete lists that were uploaded and never imported, with their addresses."""
+    before = now - timedelta(days=ListImport.KEPT_DAYS)
+    left = ListImport.objects.filter(state=ListImport.State.DRAFT, at__lte=before).order_by("pk")[:limit]
+    return ListImport.objects.filter(pk__in=list(left.values_list("pk", flat=True))).delete()[0]

@@ -32,6 +32,7 @@ _PAGES: dict[Any, tuple[tuple[Any, str, str, str], ...]] = {
     ),
     _("Readers"): (
         (_("Subscribers"), "group", "subscriptions_subscriber_changelist", "subscriptions.view_subscriber"),
+        (_("Lists"), "playlist_add", "subscriptions_listimport_changelist", "subscriptions.view_listimport"),
         (_("Followed queries"), "bookmark", "newsletter_standingquery_changelist", "newsletter.view_standingquery"),
         (_("Notices"), "mail", "subscriptions_notice_changelist", "subscriptions.view_notice"),
         (_("Suppressions"), "block", "subscriptions_suppression_changelist", "subscriptions.view_suppression"),

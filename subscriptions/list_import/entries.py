@@ -5,6 +5,7 @@ In: rows and the plan of their file. Out: entries, and a reason for each line th
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -104,7 +105,7 @@ class _Reader:
 
     def entry(self, text: str) -> Entry:
         try:
-            address = parse_address(address_in(text) or text)
+            address = _plain_address(text) or parse_address(address_in(text) or text)
         except ValueError as error:
             raise Refused(_("address: %s") % error) from None
         standing = standing_in(self.row.cells, self.plan) or Standing.UNCONFIRMED
@@ -258,6 +259,26 @@ class _Reader:
 def _preferences_in(cells: tuple[tuple[str, str], ...], slugs: tuple[str, ...]) -> Preferences:
     """Readers of one list want much the same: each combination is read once."""
     return preferences_in(dict(cells), topics=dict.fromkeys(slugs, 0))
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)*")
+
+
+def _plain_address(text: str) -> Address | None:
+    """What `parse_address` makes of a plain address, without judging its domain again; None for any other."""
+    local, _at, domain = text.partition("@")
+    if len(local) > 64 or not _PLAIN.fullmatch(local) or not (known := _domain_of(domain)) or len(text) > 254:
+        return None
+    return Address(email=f"{local}@{known}", key=f"{local.casefold()}@{known}", domain=known)
+
+
+@lru_cache(maxsize=65536)
+def _domain_of(domain: str) -> str:
+    """The domain as mail is sent to it; empty when it is none."""
+    try:
+        return parse_address(f"a@{domain}").domain if domain.isascii() else ""
+    except ValueError:
+        return ""
 
 
 def _moment_in(text: str, plan: Plan) -> datetime | None:

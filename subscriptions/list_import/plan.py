@@ -129,7 +129,7 @@ def make_plan(
             f"{file_name}: no column holds email addresses. Columns: {', '.join(layout.names) or 'none'}."
         )
     program = programs.program_of(layout.names if layout.has_header else ())
-    standing = _OF_WHOLE_FILE.get(answers.kind) or (None if answers.kind else _standing_of_file(program, places))
+    standing = _OF_WHOLE_FILE.get(answers.kind) or _standing_of_file(program, places)
     words = {plain_word(word): Standing(one) for word, one in answers.words.items()}
     draft = Plan(program, layout, recognised.roles, places, answers.dates, standing, words, {}, answers, ())
     survey = _survey(open_lines(), draft, known_topics)

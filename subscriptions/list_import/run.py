@@ -11,6 +11,8 @@ import hashlib
 import io
 from collections import Counter
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from django.db import transaction
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from subscriptions.list_import.table import Row
 
 BATCH = 2000
+TICK = timedelta(seconds=10)  # of one tick
 REMEMBERED = ("columns", "zone", "dates", "words", "tags")  # of a file, for the next one with the same headings
 
 
@@ -125,12 +128,17 @@ def topic_words() -> tuple[dict[str, str], dict[str, str]]:
 
 
 def preview(
-    source: Source, plan: Plan, *, now: datetime, on_refusal: Callable[[Refusal], None] = lambda refusal: None
+    source: Source,
+    plan: Plan,
+    *,
+    now: datetime,
+    on_refusal: Callable[[Refusal], None] = lambda refusal: None,
+    most: int | None = None,
 ) -> Tally:
-    """What an import would do, line by line. Writes nothing."""
+    """What an import would do, line by line; of the first ``most`` lines when that is given. Writes nothing."""
     tally = Tally()
     seen: dict[int, bool] = {}  # 8 bytes of an address's hash -> whether it is of a reader
-    for batch in _batches(rows(source.lines(), plan.layout)):
+    for batch in _batches(islice(rows(source.lines(), plan.layout), most)):
         entries, refusals = _read(batch, plan, now=now)
         chosen, outcomes = _one_each(entries)
         for entry, outcome in zip(chosen, store.foresee(chosen), strict=True):
@@ -195,6 +203,17 @@ def go_on(
             state=ListImport.State.DONE, finished_at=now, content=None
         )
     )
+
+
+def go_on_due(*, now: datetime) -> int:
+    """Go on for some seconds with an import that the desk began; returns how many lines were read. For the tick."""
+    row = ListImport.objects.filter(state=ListImport.State.RUNNING, content__isnull=False).order_by("pk").first()
+    if row is None:
+        return 0
+    source, before = source_of(row), row.read
+    plan = plan_file(source, Answers(**row.answers))
+    go_on(row, source, plan, now=now, deadline=timezone.now() + TICK)
+    return row.read - before
 
 
 def _note(row: ListImport, batch: list[Row], outcomes: list[str], refusals: list[Refusal]) -> None:

@@ -1,0 +1,31 @@
+"""Operators import lists. A group of that name that is gone stays gone."""
+
+from django.contrib.auth.management import create_permissions
+from django.db import migrations
+
+WANTED = ["view_listimport", "add_listimport", "change_listimport", "delete_listimport"]
+
+
+def let_operators(apps, schema_editor):
+    using = schema_editor.connection.alias
+    for name in ("newsletter", "subscriptions"):
+        config = apps.get_app_config(name)
+        if not getattr(config, "models_module", None):
+            config.models_module = True  # the config of a migration has none, and is passed over without
+        create_permissions(config, apps=apps, using=using, verbosity=0)
+    permissions = apps.get_model("auth", "Permission").objects.using(using)
+    group = apps.get_model("auth", "Group").objects.using(using).filter(name="Operators").first()
+    if group:
+        group.permissions.add(*permissions.filter(codename__in=WANTED))
+
+
+def forget(apps, schema_editor):
+    using = schema_editor.connection.alias
+    group = apps.get_model("auth", "Group").objects.using(using).filter(name="Operators").first()
+    if group:
+        group.permissions.remove(*group.permissions.filter(codename__in=WANTED))
+
+
+class Migration(migrations.Migration):
+    dependencies = [("newsletter", "0049_also_new_lines"), ("subscriptions", "0015_list_imports")]
+    operations = [migrations.RunPython(let_operators, forget)]
