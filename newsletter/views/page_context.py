@@ -20,7 +20,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page
 
 from newsletter.models.papers import slice_of_union
-from newsletter.ranking.explain_trend import why_trending
+from newsletter.ranking.explain_trend import gains_line, why_trending
 from subscriptions.models import Topic
 
 if TYPE_CHECKING:
@@ -67,6 +67,11 @@ def why(parts: dict[str, Any]) -> str:
     return why_trending(parts, None, gettext=gettext, ngettext=ngettext)
 
 
+def gained(parts: dict[str, Any]) -> str:
+    """Return the gains alone, in the reader's language; what they are compared with stands on the paper's page."""
+    return gains_line({**parts, "cohort_median": None}, gettext=gettext, ngettext=ngettext)
+
+
 @dataclass(frozen=True)
 class ListPage:
     """One page of a list of papers. It never counts the whole list, so it costs the same on a million papers."""
@@ -83,9 +88,9 @@ class ListPage:
 
     @property
     def rows(self) -> list[tuple[int, Paper, str]]:
-        """Return each paper with its rank and, where a trend score ordered the list, why it trends."""
+        """Return each paper with its rank and, where a trend score ordered the list, what it gained."""
         return [
-            (rank, paper, why(paper.score_parts.get(self.cadence) or {}))
+            (rank, paper, gained(paper.score_parts.get(self.cadence) or {}))
             for rank, paper in enumerate(self.papers, start=self.first_rank)
         ]
 

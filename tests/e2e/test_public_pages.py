@@ -93,6 +93,20 @@ def test_pages_hold_still_while_somebody_reads_on(phone: BrowserContext, live_se
     assert page.evaluate("window.layoutShift") == 0
 
 
+def test_a_phone_shows_the_first_paper_on_its_first_screen(chromium: Browser, live_server: LiveServer) -> None:
+    with chromium.new_context(viewport={"width": 375, "height": 667}) as context:
+        page = context.new_page()
+        page.goto(f"{live_server.url}/trending/")
+        sentence = page.locator(".paper .abstract p").first.bounding_box()
+        assert sentence
+        assert sentence["y"] < 667
+        filters = page.locator(".filters").bounding_box()
+        assert filters
+        assert filters["height"] < 60
+        banners = page.locator(".banner")
+        assert [banners.nth(place).is_visible() for place in range(banners.count())] == [False, True]
+
+
 def test_a_topic_is_picked_without_javascript(chromium: Browser, live_server: LiveServer) -> None:
     with chromium.new_context(java_script_enabled=False, viewport={"width": 375, "height": 800}) as context:
         page = context.new_page()
@@ -175,7 +189,7 @@ def test_arrow_keys_turn_the_days_but_not_while_somebody_types(phone: BrowserCon
     page = phone.new_page()
     page.goto(live_server.url)
 
-    page.locator("input[type=email]").press("ArrowLeft")
+    page.locator("input[type=email]:visible").press("ArrowLeft")
     while_typing = page.url
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("ArrowLeft")
