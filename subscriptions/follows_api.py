@@ -6,7 +6,6 @@ the list after the change. Whoever has the link may do the same by hand; no key 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Literal
 
 from django.http import HttpRequest
@@ -17,10 +16,10 @@ from ninja.errors import HttpError
 from ninja.security import HttpBearer
 from pydantic import BaseModel, ConfigDict
 
-from subscriptions import lifecycle
+from subscriptions import interests, lifecycle
 from subscriptions.follows import FollowForm
 from subscriptions.models import Subscriber
-from subscriptions.preferences import preferences_of
+from subscriptions.preferences import Preferences, preferences_of
 from subscriptions.signup_api import Message, guarded
 from subscriptions.views.guards import origin_of, reader_of
 
@@ -28,7 +27,8 @@ NO_LINK = "Send the token of a preferences link as 'Authorization: Bearer …'. 
 WHAT_TO_SEND = {
     "query": "query: give what somebody would type into our search box, at most 300 characters.",
     "stance": "stance: give follow, or not to leave papers out.",
-    "": "Send a JSON object with query and, to add one, optionally stance; nothing else.",
+    "interest": "interest: give the name of one that the reader keeps apart, or leave it out.",
+    "": "Send a JSON object with query, optionally interest and, to add one, optionally stance; nothing else.",
 }
 
 
@@ -52,6 +52,7 @@ class Query(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     query: str
+    interest: str = ""
 
 
 class NewFollow(Query):
@@ -63,6 +64,7 @@ class NewFollow(Query):
 class OneFollow(Schema):
     query: str
     stance: str
+    interest: str | None = None  # of readers who keep several apart
 
 
 class Follows(Schema):
@@ -73,42 +75,59 @@ router = Router(tags=["Readers"], auth=LinkAuth())
 ANSWERS: dict[Any, Any] = {200: Follows, (400, 401, 413, 422, 500): Message}
 
 
-@router.get("reader/follows/", response=ANSWERS, url_name="follows", summary="What a reader follows")
+@router.get("reader/follows/", response=ANSWERS, url_name="follows", summary="What a reader follows", exclude_none=True)
 @decorate_view(guarded)
 def list_follows(request: HttpRequest) -> dict[str, Any]:
     """Everything the reader of the link follows or leaves out, the oldest first."""
     return _told(request)
 
 
-@router.post("reader/follows/", response=ANSWERS, url_name="follows", summary="Follow a query, or leave it out")
+@router.post(
+    "reader/follows/",
+    response=ANSWERS,
+    url_name="follows",
+    summary="Follow a query, or leave it out",
+    exclude_none=True,
+)
 @decorate_view(guarded)
 def add_follow(request: HttpRequest, wanted: Body[NewFollow]) -> dict[str, Any]:
     """Adding twice changes nothing; another stance replaces the one before."""
-    before = preferences_of(reader_asking(request)).follows
-    form = FollowForm({"q": wanted.query}, known=before)
+    before = preferences_of(reader_asking(request))
+    form = FollowForm({"q": wanted.query}, known=interests.every_follow(before))
     if not form.is_valid():
         raise HttpError(422, str(form.errors["q"].as_data()[0].messages[0]))
-    return _change(request, {**before, form.cleaned_data["q"]: wanted.stance})
+    try:
+        return _change(request, interests.follow(before, wanted.interest, form.cleaned_data["q"], wanted.stance))
+    except ValueError:
+        raise HttpError(422, WHAT_TO_SEND["interest"]) from None
 
 
-@router.delete("reader/follows/", response=ANSWERS, url_name="follows", summary="Follow a query no more")
+@router.delete(
+    "reader/follows/", response=ANSWERS, url_name="follows", summary="Follow a query no more", exclude_none=True
+)
 @decorate_view(guarded)
 def remove_follow(request: HttpRequest, unwanted: Body[Query]) -> dict[str, Any]:
-    """The query as the list has it; one that is not there changes nothing."""
-    before = preferences_of(reader_asking(request)).follows
-    return _change(request, {query: stance for query, stance in before.items() if query != unwanted.query})
+    """The query as the list has it, of the interest it is of; one that is not there changes nothing."""
+    before = preferences_of(reader_asking(request))
+    return _change(request, interests.unfollow(before, unwanted.interest, unwanted.query))
 
 
-def _change(request: HttpRequest, follows: dict[str, str]) -> dict[str, Any]:
+def _change(request: HttpRequest, wanted: Preferences) -> dict[str, Any]:
     reader = reader_asking(request)
-    wanted = replace(preferences_of(reader), follows=follows)
     lifecycle.change(reader, preferences=wanted, now=timezone.now(), method="api", origin=origin_of(request))
     return _told(request)
 
 
 def _told(request: HttpRequest) -> dict[str, Any]:
-    rows = reader_asking(request).follows.values_list("text", "stance")
-    return {"follows": [{"query": text, "stance": stance} for text, stance in rows]}
+    reader = reader_asking(request)
+    first = reader.interests.filter(is_first=True).first()
+    rows = reader.follows.select_related("interest")
+    names = [(row, row.interest or first) for row in rows]
+    return {
+        "follows": [
+            {"query": row.text, "stance": row.stance} | ({"interest": name.name} if name else {}) for row, name in names
+        ]
+    }
 
 
 def reader_asking(request: HttpRequest) -> Subscriber:

@@ -17,7 +17,7 @@ from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationEr
 
 from newsletter.api import editions, library, papers, search, submissions
 from newsletter.api.request_checks import error_response, with_rate_limit
-from subscriptions import follows_api
+from subscriptions import follows_api, interests_api
 from subscriptions import signup_api as readers
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ HINTS = {
     "signup": readers.WHAT_TO_SEND,
     "papers": submissions.WHAT_TO_SEND,
     "follows": follows_api.WHAT_TO_SEND,
+    "interests": interests_api.WHAT_TO_SEND,
     "library": library.WHAT_TO_SEND,
 }
 
@@ -42,12 +43,14 @@ api = NinjaAPI(
     version="1",
     description="Read papers, trends with their reasons, topics and editions: no key needed, limited per address. "
     "With a key: sign readers up (each confirms by email) and submit papers. "
-    "With the token of a preferences link: what that reader follows, and their library. "
+    "With the token of a preferences link: what that reader follows, the interests they keep apart, their library. "
     "Errors are a JSON object with one sentence in `message`.",
     docs_url=None,  # the usual pages are made of scripts; /api/ is ours
     urls_namespace="api",
 )
-for router in (papers.router, search.router, editions.router, readers.router, follows_api.router, library.router):
+for router in (papers.router, search.router, editions.router, readers.router):
+    api.add_router("", router)
+for router in (follows_api.router, interests_api.router, library.router):
     api.add_router("", router)
 
 
@@ -93,7 +96,7 @@ def _say_broken(request: HttpRequest, error: Exception) -> HttpResponse:
 
 def _hints(request: HttpRequest) -> dict[str, str] | None:
     match = request.resolver_match
-    return HINTS.get(match.url_name or "") if match and request.method == "POST" else None
+    return HINTS.get(match.url_name or "") if match and request.method in {"POST", "PUT"} else None
 
 
 def _missing(request: HttpRequest, rest: str) -> HttpResponse:

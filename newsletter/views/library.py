@@ -26,7 +26,7 @@ from newsletter.interests.library_entries import Added, add_entries, written_lib
 from newsletter.interests.profile import JUDGED_MIN
 from newsletter.models import LibraryEntry, LibraryLink
 from subscriptions import token_links
-from subscriptions.models import Subscriber
+from subscriptions.models import Interest, Subscriber
 from subscriptions.views.guards import link_expired, posted, reader_of, secret_page, see_other
 
 SCOPE = "library"
@@ -58,6 +58,9 @@ def library(request: HttpRequest, token: str) -> HttpResponse:
         case "note":
             note = storable(data.get("note", "")).strip()[:NOTE_LENGTH]
             reader.library.filter(pk=_number(data.get("entry", ""))).update(note=note)
+        case "move":
+            row = _interest(reader, data.get("interest", ""))
+            reader.library.filter(pk=_number(data.get("entry", ""))).update(interest=row)
         case "address":
             LibraryLink.objects.get_or_create(subscriber=reader, defaults={"at": timezone.now()})
         case "revoke":
@@ -93,20 +96,27 @@ def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
+def _interest(reader: Subscriber, chosen: str) -> Interest | None:
+    """Return the interest that a form chose, where the reader keeps several apart; None for the first."""
+    return reader.interests.filter(pk=_number(chosen), is_first=False).first()
+
+
 def _bring(request: HttpRequest, reader: Subscriber, token: str) -> HttpResponse:
     brought = brought_file(request)
     if not brought.strip():
         return _page(request, reader, token, error=gettext("Choose a file of at most 8 MB, or paste references."))
     now = timezone.now()
     reading = read_library(brought, today=now.date())
-    added = add_entries(reader, reading.entries, source=LibraryEntry.Source.UPLOADED, now=now)
+    row = _interest(reader, posted(request).get("interest", ""))
+    added = add_entries(reader, reading.entries, source=LibraryEntry.Source.UPLOADED, now=now, interest=row)
     return _page(request, reader, token, reading=reading, added=added)
 
 
 def _fetched_page(
     request: HttpRequest, reader: Subscriber, token: str, fetched: Fetched, *, source: LibraryEntry.Source
 ) -> HttpResponse:
-    added = add_entries(reader, fetched.entries, source=source, now=timezone.now())
+    row = _interest(reader, posted(request).get("interest", ""))
+    added = add_entries(reader, fetched.entries, source=source, now=timezone.now(), interest=row)
     why = gettext(fetched.why).format(site=fetched.site)
     is_anything = bool(fetched.entries) or not fetched.why
     return _page(request, reader, token, added=added if is_anything else None, fetched=fetched, error=why)
@@ -135,6 +145,7 @@ def _page(
     context: dict[str, Any] = {
         "reader": reader,
         "token": token,
+        "interests": reader.interests.all(),
         "page": entries.get_page(request.GET.get("page")),
         "added": added,
         "fetched": fetched,
