@@ -16,7 +16,7 @@ from django.utils import timezone
 from newsletter import planning, search
 from newsletter.delivery.claim_deliveries import claim_due
 from newsletter.delivery.compose_message import SCOPE, Composers
-from newsletter.mail.also_new import NewPapers
+from newsletter.mail.also_new import NewPapers, Wanted
 from newsletter.mail.assemble import ALSO_BUDGET
 from newsletter.models import Compiled, Delivery, Edition, Paper, Sighting
 from newsletter.search.standing_queries import follow_key
@@ -247,7 +247,7 @@ def test_what_is_listed_is_the_same_for_every_way_to_ask() -> None:
             is_out = item in {*chosen, *also["without"], *(item for item, _ in expected)} or at <= also["after"]
             if own and not is_out and not set(topics) & set(also["mutes"]):
                 expected.append((item, own[0]))
-        lines, count = NewPapers(papers).of(also, chosen=chosen)
+        lines, count = NewPapers(papers).of(Wanted.of(also), chosen=chosen)
         assert (list(lines), count) == (expected, len(expected))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from django.db.models import Exists, OuterRef
 
 from newsletter.interests.follows import place_also
-from newsletter.mail.also_new import Line, NewPapers
+from newsletter.mail.also_new import Line, NewPapers, Wanted
 from newsletter.models import Compiled, Delivery, Edition, Paper, PaperTopic, Sighting
 from newsletter.models.papers import UNMEASURED
 
@@ -46,4 +46,4 @@ def others_of(delivery: Delivery) -> tuple[Iterator[Line], int]:
     if not delivery.also:
         return iter(()), 0
     new = Compiled.objects.filter(edition=delivery.edition_id).values_list("fragments__also", flat=True).first() or ()
-    return NewPapers(new, first=len(new)).of(delivery.also, chosen=[item for item, *_ in delivery.picks])
+    return NewPapers(new, first=len(new)).of(Wanted.of(delivery.also), chosen=[item for item, *_ in delivery.picks])

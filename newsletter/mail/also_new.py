@@ -7,11 +7,11 @@ the web. Pure. A set of papers is the bits of one integer, so that joining and c
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, reduce
 from itertools import chain
 from operator import or_
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -22,12 +22,28 @@ New = tuple[int, list[int], int]  # item, its topics, the best first, and when i
 Line = tuple[int, int | str]  # item, and the topic or the followed query that it is listed for
 
 
-@dataclass(frozen=True, slots=True)
+class Wanted(NamedTuple):
+    """What a delivery records of the papers that are listed below it."""
+
+    topics: tuple[int, ...] = ()
+    mutes: tuple[int, ...] = ()
+    without: tuple[int, ...] = ()  # items
+    after: int = 0  # only papers that came later, in seconds
+    follows: tuple[tuple[int, str], ...] = ()  # items that a followed query found and there was no room for
+
+    @classmethod
+    def of(cls, also: Mapping[str, Any]) -> Wanted:
+        topics, mutes, without = (tuple(also.get(name, ())) for name in ("topics", "mutes", "without"))
+        return cls(topics, mutes, without, also.get("after", 0), tuple(map(tuple, also.get("follows", ()))))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Listed:
     """The lines of one mail, and how many papers more there are."""
 
     lines: list[Line]
     more: int
+    joined: dict[object, bytes] = field(default_factory=dict)  # by part and encoding, once it was needed
 
 
 class NewPapers:
@@ -48,20 +64,15 @@ class NewPapers:
         best = {place for papers in self._on.values() for place in _bits(papers, most=self._first)}
         return [(self._papers[place][0], topic) for place in sorted(best) for topic in self._papers[place][1]]
 
-    def of(self, also: Mapping[str, Any], *, chosen: Collection[int]) -> tuple[Iterator[Line], int]:
-        """The lines of a reader by what their delivery records, without the items ``chosen``, and how many they are.
-
-        ``also``: "topics" that are followed, "mutes", items "without" which, papers that came "after" a moment, and
-        "follows": [item, query] of papers that a followed query found and the digest had no room for.
-        """
-        followed = [(item, query) for item, query in also.get("follows", ()) if item not in chosen]
+    def of(self, wanted: Wanted, *, chosen: Collection[int]) -> tuple[Iterator[Line], int]:
+        """The lines of a reader without the items ``chosen``, and how many they are."""
+        followed = [line for line in wanted.follows if line[0] not in chosen]
         mine = {item for item, _query in followed}.union(chosen)
-        key = (tuple(also.get(name, ())) for name in ("topics", "mutes", "without"))
-        wanted, first = self._wanted(*key, also.get("after", 0))
+        papers, first = self._wanted(wanted.topics, wanted.mutes, wanted.without, wanted.after)
         others = (line for line in first if line[0] not in mine)
         places = [self._place[item] for item in mine if item in self._place]
-        count = wanted.bit_count() - sum([wanted >> place & 1 for place in places]) + len(followed)
-        return (chain(followed, others) if followed else others), count
+        count = papers.bit_count() - sum([papers >> place & 1 for place in places]) + len(followed)
+        return chain(followed, others), count
 
     def _find(
         self, topics: tuple[int, ...], mutes: tuple[int, ...], without: tuple[int, ...], after: int

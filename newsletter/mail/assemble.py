@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from newsletter.mail import mime_encoding
-from newsletter.mail.also_new import Line, Listed, NewPapers
+from newsletter.mail.also_new import Line, Listed, NewPapers, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -88,8 +89,8 @@ class Composer:
         self._one_click = f"List-Unsubscribe: <{url}"
         self._by_mail = f">,\r\n <mailto:{identity.unsubscribe_mailbox}?subject=unsubscribe%20"
         self._has_mailbox = bool(identity.unsubscribe_mailbox)
-        self._sizes: tuple[dict[Line, int], dict[Line, int]] = ({}, {})  # by whether there is an HTML part
         self._new = NewPapers(compiled.get("also", ()))  # none in editions of an older version
+        self._fitting = lru_cache(maxsize=256)(self._find_fitting)  # readers of the same papers have the same lines
         boundary = compiled["boundary"].encode("ascii")
         self._multipart = b'Content-Type: multipart/alternative;\r\n boundary="%b"\r\n\r\n' % boundary
         self._part = b"--%b\r\n" % boundary
@@ -125,22 +126,20 @@ class Composer:
         """The lines of other new papers that fit into ``room`` bytes; None when there is no such paper."""
         if not recipient.also:
             return None
-        lines, count = self._new.of(recipient.also, chosen={pick[0] for pick in recipient.picks})
-        sizes = self._sizes[recipient.wants_html]
+        chosen = tuple([pick[0] for pick in recipient.picks])
+        return self._fitting(Wanted.of(recipient.also), chosen, recipient.wants_html, room)
+
+    def _find_fitting(self, wanted: Wanted, chosen: tuple[int, ...], with_html: bool, room: int) -> Listed | None:
+        lines, count = self._new.of(wanted, chosen=chosen)
+        planes = (self._text[0], self._html[0]) if with_html else (self._text[0],)
         kept = []
         for line in lines:
-            if line not in sizes:
-                sizes[line] = self._size_of(line, with_html=recipient.wants_html)
-            room -= sizes[line]
-            if room < 0:
-                break
-            if sizes[line]:
+            if size := sum(len(plane.line(line)) for plane in planes):
+                room -= size
+                if room < 0:
+                    break
                 kept.append(line)
         return Listed(kept, count - len(kept)) if count else None
-
-    def _size_of(self, line: Line, *, with_html: bool) -> int:
-        planes = (self._text[0], self._html[0]) if with_html else (self._text[0],)
-        return sum(len(plane.line(line)) for plane in planes)
 
     def _headers(self, recipient: Recipient) -> bytes:
         message_id = recipient.message_id if recipient.message_id[:1] == "<" else f"<{recipient.message_id}>"
@@ -286,7 +285,7 @@ class _Plane:
         if news := [self._news[key] for key in recipient.news if key in self._news]:
             joined += [self._news["open"], *news, self._news["close"]]
         if listed:
-            joined += self._also_new(listed)
+            joined.append(self._also_new(listed))
         joined.append(frame["foot_welcome" if recipient.is_welcome else "foot"])
         if topics := [self._topics[slug] for slug in recipient.topics if slug in self._topics]:
             joined += [frame["topics_open"], frame["topics_join"].join(topics), frame["topics_close"]]
@@ -319,13 +318,12 @@ class _Plane:
         lead, why = self._leads.get(str(line[0])), self._follows.get(str(line[1]))
         return lead + why + self._around["line_end"] if lead and why else b""
 
-    def _also_new(self, listed: Listed) -> list[bytes]:
-        around = self._around
-        ready = self._lines
-        joined = [around["open"], *[ready.get(line) or self.line(line) for line in listed.lines]]
-        if listed.more:
-            joined += [around["more"], self._number(listed.more), around["more_end"]]
-        return [*joined, around["close"]]
+    def _also_new(self, listed: Listed) -> bytes:
+        if self not in listed.joined:
+            around = self._around
+            more = [around["more"], self._number(listed.more), around["more_end"]] if listed.more else []
+            listed.joined[self] = b"".join([around["open"], *map(self.line, listed.lines), *more, around["close"]])
+        return listed.joined[self]
 
     def _number(self, number: int) -> bytes:
         if number not in self._counts:
