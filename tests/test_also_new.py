@@ -19,6 +19,7 @@ from newsletter.delivery.compose_message import SCOPE, Composers
 from newsletter.mail.also_new import NewPapers, Wanted
 from newsletter.mail.assemble import ALSO_BUDGET
 from newsletter.models import Compiled, Delivery, Edition, Paper, Sighting
+from newsletter.monitoring.digest_previews import Persona, preview_bytes
 from newsletter.search.standing_queries import follow_key
 from subscriptions import gdpr, token_links
 from subscriptions.lifecycle import Origin
@@ -280,3 +281,9 @@ def test_the_readers_export_says_of_which_topics_others_were_listed() -> None:
     make_day([fresh("Top", "vision", score_daily=9)])
     (sent,) = gdpr.export(reader, now=NOON, method="test", origin=Origin())["delivery"]
     assert sent["also"] == {"topics": ["Computer vision"]}
+
+
+def test_so_does_the_preview_of_an_edition_before_it_is_frozen() -> None:
+    edition = make_edition(papers=[fresh("Top", "vision", score_daily=9), fresh("Second", "vision", score_daily=8)])
+    persona = Persona("Follows one topic", follows=("vision",), max_papers=1)
+    assert titles(preview_bytes(edition, persona=persona, now=NOON)) == ["Second"]

@@ -17,6 +17,7 @@ from newsletter.delivery.compose_message import identity
 from newsletter.mail import compile as mail_compile
 from newsletter.mail.assemble import Composer, Recipient
 from newsletter.models import Edition, PaperTopic
+from subscriptions.models import Topic
 
 TOKEN = "preview-of-this-digest-00"[:24]
 
@@ -56,6 +57,11 @@ def preview(edition: Edition, *, persona: Persona, now: datetime) -> EmailMessag
 def preview_bytes(edition: Edition, *, persona: Persona, now: datetime) -> bytes:
     """Return the message as the relay would get it. Raises ValueError when no paper fits the reader."""
     compiled = getattr(edition, "compiled", None)
+    topics = dict(Topic.objects.values_list("slug", "pk"))
+    also = {
+        name: [topics[slug] for slug in slugs]
+        for name, slugs in (("topics", persona.follows), ("mutes", persona.mutes))
+    }
     composer = Composer(compiled.fragments if compiled else mail_compile.compile_edition(edition, now=now), identity())
     return composer.compose(
         Recipient(
@@ -68,6 +74,7 @@ def preview_bytes(edition: Edition, *, persona: Persona, now: datetime) -> bytes
             wants_html=persona.wants_html,
             date_header=format_datetime(now),
             topics=persona.follows,
+            also=also if persona.follows else {},
             confirmed_on=now.date(),
             is_welcome=persona.is_new,
         )
