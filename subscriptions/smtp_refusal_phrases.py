@@ -61,6 +61,7 @@ _PHRASES = {
         volume limit|recipients this hour|limit of messages|maximum number of messages|maximum messages|message limit
         zu viele nachrichten|zu viele verbindungen|zu viele mails|trop de connexions|trop de messages|trop de connexion
         demasiadas conexiones|demasiados mensajes|muitas conexoes|muitas mensagens|troppe connessioni|troppi messaggi
+        limit on the number of|sending activity|credits exceeded
         слишком много писем|слишком много сообщений|слишком много соединений|送信数|接続数|过于频繁|频率|连接数
     """,
     Topic.FULL: """

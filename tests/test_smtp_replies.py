@@ -114,6 +114,9 @@ def test_a_5yz_says_whose_fault_it_is(phase: Phase, code: int, enhanced: str, ki
         (Phase.MAIL, 421, "Too many connections, slow down. OFR004_104"),
         (Phase.MAIL, 421, "4.7.0 [TSS04] Messages temporarily deferred due to unexpected volume"),
         (Phase.MAIL, 451, "You have exceeded the hourly limit of your account"),
+        (Phase.DOT, 554, "5.7.0 The limit on the number of allowed outgoing messages was exceeded. Try again later."),
+        (Phase.MAIL, 550, "5.4.6 Unusual sending activity detected"),
+        (Phase.DOT, 550, "Maximum credits exceeded"),
         (Phase.API, 429, "Too Many Requests"),
     ],
 )
