@@ -139,6 +139,43 @@ HOSTILE = {
 }
 
 
+ENDLESS = [
+    "=?a?q?",
+    "=?a?q?x?= ",
+    ";",
+    ";a=",
+    "(",
+    "<a@b>,",
+    '"',
+    "\\",
+    "a@",
+    "@a,",
+    "\n ",
+    "b+1f.0123456789abcdef0123=",
+    "<1.2@",
+]
+
+
+@pytest.mark.parametrize("unit", ENDLESS)
+@pytest.mark.parametrize(
+    "field", ["From", "Subject", "Content-Type", "Return-Path", "References", "Diagnostic-Code", "To"]
+)
+def test_a_field_without_end_is_read_in_time(field: str, unit: str, tmp_path: Path) -> None:
+    kinds = {
+        "Content-Type": "multipart/report; boundary=b",
+        "From": "MAILER-DAEMON@x.example",
+        "Subject": "Undelivered",
+    }
+    endless = kinds.pop(field, "") + unit * (1_000_000 // len(unit))
+    head = "".join(f"{name}: {value}\n" for name, value in {**kinds, field: endless}.items())
+    status = f"Final-Recipient: rfc822; a@b.example\nAction: failed\nStatus: 5.1.1\n{field}: {endless}\n"
+    letter = f"{head}\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; x\n\n{status}\n--b--\n"
+    (tmp_path / "letter").write_text(letter)
+    started = time.process_time()
+    read(tmp_path / "letter")
+    assert time.process_time() - started < 4
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("kind", ["plain", "html"])
 def test_a_letter_made_to_hurt_is_read_in_time(name: str, kind: str, tmp_path: Path) -> None:

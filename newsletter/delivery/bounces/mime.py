@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import email
+import email.policy
 import hashlib
 from datetime import UTC, datetime
 from email.errors import HeaderParseError
@@ -18,6 +19,27 @@ from email.utils import parsedate_to_datetime
 _REPORTS = ("message/delivery-status", "message/global-delivery-status", "message/feedback-report")
 RETURNED = frozenset({"message/rfc822", "text/rfc822-headers", "message/rfc822-headers", "message/global"})
 HEADERS_LIMIT = 65_536
+FIELD_LIMIT = 8_192  # characters of one field: the library's time for parameters and encoded words grows as the square
+
+
+class _ShortFields(email.policy.Compat32):
+    """Fields as they are, the end of endless ones left out. (Newer policies interpret them and may raise.)"""
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        name, value = super().header_source_parse(sourcelines)
+        return name, value[:FIELD_LIMIT]
+
+
+_POLICY = _ShortFields()
+
+
+def message_of(data: bytes) -> Message:
+    """A stranger's letter, parsed in a time that grows with its length. Never raises for what is in it."""
+    return email.message_from_bytes(data, policy=_POLICY)
+
+
+def _fields_of(text: str) -> Message:
+    return email.message_from_string(text, policy=_POLICY)
 
 
 def header(message: Message, name: str) -> str:
@@ -51,7 +73,7 @@ def _decoded_blocks(part: Message) -> list[Message]:
     """The blocks of a part in base64, which RFC 3464 §2.1 forbids."""
     text = part.as_string().partition("\n\n")[2]
     plain = base64.b64decode("".join(text.split()).encode("ascii", "replace")).decode("utf-8", "replace")
-    return [email.message_from_string(block) for block in plain.replace("\r\n", "\n").split("\n\n")]
+    return [_fields_of(block) for block in plain.replace("\r\n", "\n").split("\n\n")]
 
 
 def report_blocks(message: Message) -> list[Message]:
@@ -78,7 +100,7 @@ def returned_headers(message: Message) -> Message:
             return blocks[0]
         text = text_of(part)
         if text:
-            return email.message_from_string(text[:HEADERS_LIMIT])
+            return _fields_of(text[:HEADERS_LIMIT])
     return Message()
 
 

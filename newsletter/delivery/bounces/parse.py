@@ -5,8 +5,6 @@ In: the letter's bytes. Out: an Event, or None (out-of-office notes, answers fro
 
 from __future__ import annotations
 
-import email
-import email.policy
 import re
 from dataclasses import replace
 from email.errors import CloseBoundaryNotFoundDefect
@@ -47,8 +45,7 @@ def parse(data: bytes) -> Event | None:
 
 
 def _read(data: bytes) -> Event | None:
-    # compat32 reads fields as they are; the newer policies interpret them and may raise on a stranger's mistakes.
-    message = email.message_from_bytes(data, policy=email.policy.compat32)
+    message = mime.message_of(data)
     found = arf.parse(message, raw=data) or dsn.parse(message, raw=data)
     if found is not None or _is_report(message):
         return _of_a_whole(found, message, data)
@@ -85,7 +82,7 @@ def _is_cut(message: Message, data: bytes) -> bool:
 def is_automatic_answer(data: bytes) -> bool:
     """Whether a letter that is no report is an automatic answer (out of office) that nobody has to read."""
     try:
-        return _is_automatic_answer(email.message_from_bytes(data, policy=email.policy.compat32))
+        return _is_automatic_answer(mime.message_of(data))
     except Exception:
         return False
 

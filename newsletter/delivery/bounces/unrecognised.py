@@ -7,8 +7,6 @@ the word, with who gave it. Keeping the same letter twice keeps it once; judging
 from __future__ import annotations
 
 import contextlib
-import email
-import email.policy
 import hashlib
 import logging
 import re
@@ -19,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from django.db import transaction
 from django.db.models import Count, Min
 
-from newsletter.delivery.bounces import match_delivery
+from newsletter.delivery.bounces import match_delivery, mime
 from newsletter.models import Delivery, DeliveryEvent, Letter
 from subscriptions import lifecycle, suppression, token_links
 from subscriptions.addresses import parse_address
@@ -122,7 +120,7 @@ def readable(letter: Letter) -> tuple[str, str]:
     """(headers, text) as a person reads them: plain, cut short, not yet escaped. Raw where it cannot be taken apart."""
     data = bytes(letter.data)
     try:
-        message = email.message_from_bytes(data, policy=email.policy.compat32)
+        message = mime.message_of(data)
         headers = "\n".join(f"{name}: {str(value)[:500]}" for name, value in message.items()[:100])
         text = "\n\n".join(filter(None, map(_text_of, message.walk())))
     except Exception:  # anybody may write to that mailbox, also to trip us
@@ -208,7 +206,7 @@ def _mailed(letter: Letter, address: str) -> tuple[str, Delivery | None]:
 
 
 def _head(data: bytes) -> Message:
-    return email.message_from_bytes(data.partition(b"\n\n")[0][:KEPT_BYTES], policy=email.policy.compat32)
+    return mime.message_of(data.partition(b"\n\n")[0][:KEPT_BYTES])
 
 
 def _one_line(message: Message, name: str) -> str:
