@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from django.db.models import Q
+
 from subscriptions.models import CatchUp, ConsentEvent, Subscriber
 
 OFFERED = timedelta(days=14)  # after the return
@@ -40,10 +42,13 @@ def ask(reader: Subscriber, *, now: datetime) -> bool:
 
 def _last_absence(reader: Subscriber) -> Absence | None:
     """From the first step of the last pause, however often it was moved, to its end."""
-    steps = reader.consent_events.filter(kind__in=[ConsentEvent.Kind.PAUSED, ConsentEvent.Kind.RESUMED])
+    came_paused = Q(kind=ConsentEvent.Kind.IMPORTED, detail__state=Subscriber.State.PAUSED)
+    steps = reader.consent_events.filter(
+        Q(kind__in=[ConsentEvent.Kind.PAUSED, ConsentEvent.Kind.RESUMED]) | came_paused
+    )
     since = until = None
     for kind, at, detail in steps.order_by("-at", "-pk").values_list("kind", "at", "detail")[:50]:
-        if kind == ConsentEvent.Kind.PAUSED:
+        if kind != ConsentEvent.Kind.RESUMED:
             since = at
         elif since:
             break

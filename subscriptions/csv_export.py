@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import Prefetch
 
-from subscriptions import follows
+from subscriptions import csv_rows, follows
 from subscriptions.csv_cells import safe_cell
 from subscriptions.csv_preferences import interests_cell, topics_cell
 from subscriptions.models import ConsentEvent, Subscriber, Suppression
 from subscriptions.preferences import Preferences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
-CHUNK = 1000
+CHUNK = 100  # readers, with their libraries
 REQUIRED = ("email", "confirmed_at", "consent_source")
 PREFERENCES = ("topics", "follows", "interests", *Preferences().columns)
 HISTORY = ("state", "left_at", "paused_until", "clicks_agreed_at", "suppressed_for")
-COLUMNS = (*REQUIRED, *PREFERENCES, *HISTORY)
+COLUMNS = (*REQUIRED, *PREFERENCES, *csv_rows.COLUMNS, *HISTORY)
 
 
 def export_lines(*, states: Iterable[str]) -> Iterator[list[str]]:
@@ -49,12 +49,14 @@ def export_lines(*, states: Iterable[str]) -> Iterator[list[str]]:
             .filter(address_hash__in=[reader.address_hash for reader in chunk])
             .values_list("address_hash", "reason")
         )
+        rows = csv_rows.cells_of([reader.pk for reader in chunk])
         for reader in chunk:
-            yield [safe_cell(cell) for cell in _cells(reader, reason=barred.get(reader.address_hash, ""))]
+            cells = _cells(reader, rows.get(reader.pk, {}), reason=barred.get(reader.address_hash, ""))
+            yield [safe_cell(cell) for cell in cells]
         after = chunk[-1].pk
 
 
-def _cells(reader: Any, *, reason: str) -> Iterator[str]:
+def _cells(reader: Any, rows: Mapping[str, str], *, reason: str) -> Iterator[str]:
     last = reader.consents[-1] if reader.consents else None
     yield reader.email
     yield _iso(reader.confirmed_at)
@@ -64,6 +66,8 @@ def _cells(reader: Any, *, reason: str) -> Iterator[str]:
     yield interests_cell(reader)
     for name in Preferences().columns:
         yield str(getattr(reader, name))
+    for name in csv_rows.COLUMNS:
+        yield rows.get(name, "")
     yield reader.state
     for name in ("left_at", "paused_until", "clicks_agreed_at"):
         yield _iso(getattr(reader, name))

@@ -240,6 +240,18 @@ def test_a_pause_undone_within_leaving_counts_as_one() -> None:
     assert catch_up.offered(reader, now=NOON) == (start, end)
 
 
+def test_a_pause_that_began_elsewhere_counts_from_the_import() -> None:
+    came, end = NOON - 9 * DAY, NOON - DAY
+    reader = make_reader(state="paused", paused_until=end, next_due_at=None)
+    reader.consent_events.create(kind="imported", at=came, method="import", detail={"state": "paused"})
+    lifecycle.resume_rested(now=end)
+    reader.refresh_from_db()
+    assert catch_up.offered(reader, now=NOON) == (came, end)
+    other = make_reader()
+    other.consent_events.create(kind="imported", at=came, method="import", detail={})
+    assert catch_up.offered(other, now=NOON) is None
+
+
 # --- fewer mails with one tap --------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ import pytest
 from django.core.serializers.json import DjangoJSONEncoder
 
 from newsletter.monitoring.reader_history import history_of
-from subscriptions import csv_export, gdpr, lifecycle
+from subscriptions import csv_export, csv_rows, gdpr, lifecycle
 from subscriptions.lifecycle import Origin
 from subscriptions.models import Follow, Interest, InterestTopic, Subscriber, TopicPreference
 from subscriptions.preferences import ELSEWHERE, NamedInterest, Preferences, preferences_of
@@ -33,6 +33,26 @@ NOT_IN_CSV = {
     "unsubscribe_token": "the links of this site",
     "unsubscribe_hash": "the links of this site",
     "created_at": "when the row came to this database",
+}
+# Rows that hang on a reader -> their column in the file for another Paperboy, or why it does not carry them.
+ROWS = {
+    "topicpreference": "topics",
+    "follow": "follows",
+    "interest": "interests",
+    "libraryentry": "library",
+    "verdict": "verdicts",
+    "profileremoval": "removals",
+    "catchup": "catch_ups",
+}
+NOT_CARRIED = {
+    "consentevent": "the proof is carried: when and where they agreed",
+    "notice": "mails of this site",
+    "delivery": "what this site sent",
+    "miss": "what this site did not send",
+    "click": "papers of this site that were opened, with its consent",
+    "librarylink": "a secret address of this site",
+    "vote": "a vote among the readers of this site",
+    "submission": "handed in to this site",
 }
 SECRET = {"unsubscribe_token": "whoever has it can unsubscribe", "unsubscribe_hash": "finds the token"}
 # Field -> why it stays when the reader is erased.
@@ -90,6 +110,12 @@ def test_every_field_is_in_the_file_for_another_site_or_says_why_not(field: str)
     assert (field in csv_export.COLUMNS) != (field in NOT_IN_CSV)
 
 
+def test_every_row_of_a_reader_is_in_the_file_for_another_site_or_says_why_not() -> None:
+    hanging = {one.related_model._meta.model_name for one in Subscriber._meta.related_objects}
+    assert hanging == {*ROWS, *NOT_CARRIED}
+    assert set(ROWS.values()) <= set(csv_export.COLUMNS)
+
+
 def test_no_reason_is_of_a_field_that_is_gone() -> None:
     assert {*NOT_IN_CSV, *SECRET, *KEPT} <= set(READER)
 
@@ -100,7 +126,7 @@ def test_every_column_of_the_file_is_written_and_read() -> None:
     header, cells = csv_export.export_lines(states=["confirmed"])
     row = dict(zip(header, cells, strict=True))
     empty = {name for name, cell in row.items() if not cell}
-    assert empty == {"suppressed_for"}, "only of those who are"
+    assert empty == {"suppressed_for", *csv_rows.COLUMNS}, "of the suppressed, and of rows this reader has not"
     assert row["topics"] == "vision:mute:more", "every field of a stance that is not a key"
     assert set(STANCE) == {"id", "subscriber", "topic", "stance", "muted_from"}
     assert json.loads(row["follows"]) == {"planners": "not"}

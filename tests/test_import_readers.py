@@ -11,14 +11,17 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from newsletter.interests.library import Entry
+from newsletter.interests.library_entries import add_entries, save_paper
+from newsletter.models import LibraryEntry, Paper, ProfileRemoval, Verdict
 from subscriptions import csv_cells, csv_export, gdpr, suppression
 from subscriptions.list_import import run as lists
 from subscriptions.list_import.columns import OWN
 from subscriptions.list_import.entries import Refusal
 from subscriptions.list_import.plan import Answers
-from subscriptions.models import ConsentEvent, InterestTopic, ListImport, Subscriber, Suppression
+from subscriptions.models import CatchUp, ConsentEvent, Interest, InterestTopic, ListImport, Subscriber, Suppression
 from subscriptions.preferences import follow_key
-from tests.builders import NOON, make_reader, make_topic
+from tests.builders import NOON, make_paper, make_reader, make_topic
 from tests.lists import csv_of, import_list, source_of
 
 pytestmark = pytest.mark.django_db
@@ -339,8 +342,36 @@ def everything_carried() -> list[dict[str, Any]]:
         named = InterestTopic.objects.filter(interest__subscriber=reader).order_by("interest__name", "topic__slug")
         rows.append(row | {"stances": list(stances), "barred": list(barred), "follows": list(follows)})
         rows[-1]["interests"] = list(interests)
+        for name in ("library", "verdicts", "profile_removals", "catch_ups"):
+            own = getattr(reader, name).order_by("pk").values()
+            keys = {"id", "subscriber_id", "interest_id"}
+            rows[-1][name] = [{key: value for key, value in one.items() if key not in keys} for one in own]
+        rows[-1]["of interests"] = [
+            list(getattr(reader, name).order_by("pk").values_list("interest__name", flat=True))
+            for name in ("library", "verdicts")
+        ]
         rows[-1]["named"] = list(named.values_list("interest__name", "topic__slug", "stance", "muted_from"))
     return rows
+
+
+def tell_of_papers(reader: Subscriber, *, interest: Interest) -> None:
+    """A library, verdicts, removals of each kind, and a catch-up that waits."""
+    papers = [make_paper() for _ in range(3)]
+    note = "=1+1\nline two, with “quotes”, a \u200bzero-width blank and \u00a0 others"
+    added = [
+        Entry(papers[0].title, papers[0].arxiv_id, None, 0),
+        Entry("Song of the wren", None, "10.1/Ab", 0, "Wrens."),
+    ]
+    add_entries(reader, added, source=LibraryEntry.Source.ZOTERO, now=NOON - timedelta(days=2))
+    save_paper(reader, paper=papers[1], now=NOON - timedelta(days=1))
+    reader.library.filter(paper=papers[1]).update(note=note, interest=interest)
+    for paper, value, own in ((papers[0], 1, None), (papers[2], -1, interest)):
+        Verdict.objects.create(subscriber=reader, paper=paper, value=value, at=NOON, interest=own)
+    for kind, what in (("word", {"word": "bias"}), ("topic", {"topic": make_topic("vision")}), ("all", {}),
+                       ("paper", {"paper": papers[2]})):  # fmt: skip
+        ProfileRemoval.objects.create(subscriber=reader, kind=kind, at=NOON, **what)
+    since = NOON - timedelta(days=9)
+    CatchUp.objects.create(subscriber=reader, since=since, until=NOON - timedelta(days=2), asked_at=NOON)
 
 
 def test_export_and_import_are_the_identity_for_every_wish_and_state() -> None:
@@ -360,6 +391,7 @@ def test_export_and_import_are_the_identity_for_every_wish_and_state() -> None:
     named.topics.create(topic=make_topic("vision"), stance="mute", muted_from="follow")
     named.topics.create(topic=make_topic("speech-audio"), stance="more")
     reader.follows.create(text="lectures", key=follow_key("lectures"), at=NOON, interest=named)
+    tell_of_papers(reader, interest=named)
     make_reader("paused@example.net", state="paused", paused_until=NOON + timedelta(days=9), next_due_at=None, **odd)
     make_reader("left@example.net", state="unsubscribed", **left, **odd)
     make_reader("never@example.net", state="unsubscribed", confirmed_at=None, **left)
@@ -376,6 +408,67 @@ def test_export_and_import_are_the_identity_for_every_wish_and_state() -> None:
     assert (refusals, counts(tally)) == ([], (7, 2, 0, 5, 0))
     assert everything_carried() == before
     assert list(csv_export.export_lines(states=states)) == exported
+
+
+def test_what_names_a_paper_that_is_not_here_is_counted_and_the_library_comes_whole(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    reader = make_reader("a@example.net")
+    reader.consent_events.create(kind="confirmed", at=NOON, method="page")
+    named = reader.interests.create(name="teaching", position=1)
+    tell_of_papers(reader, interest=named)
+    named.delete()
+    exported = list(csv_export.export_lines(states=["confirmed"]))
+    Subscriber.objects.all().delete()
+    Paper.objects.all().delete()
+    assert counts(import_list(csv_of(exported), now=NOON)[0]) == (1, 1, 0, 0, 0)
+    assert "3 verdicts and removals name papers" in caplog.text, "two verdicts and a removal"
+    assert LibraryEntry.objects.count() == 3
+    assert ProfileRemoval.objects.count() == 3
+
+
+def test_a_library_longer_than_other_cells_comes_whole() -> None:
+    reader = make_reader("a@example.net")
+    reader.consent_events.create(kind="confirmed", at=NOON, method="page")
+    entries = [Entry(f"Song of wren number {n}", None, None, 0, "Wrens sing. " * 40) for n in range(400)]
+    add_entries(reader, entries, source=LibraryEntry.Source.UPLOADED, now=NOON)
+    text = csv_of(list(csv_export.export_lines(states=["confirmed"])))
+    assert len(text) > 131_072, "as long as Python's csv module takes"
+    Subscriber.objects.all().delete()
+    assert counts(import_list(text, now=NOON)[0]) == (1, 1, 0, 0, 0)
+    assert LibraryEntry.objects.count() == 400
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "why"),
+    [
+        ("library", '[{"title": "A wr', "library: Invalid JSON"),
+        ("library", '[{"at": "2026-03-01T00:00:00Z", "source": "saved"}]', "neither a title"),
+        ("library", '[{"title": "a", "at": "2026-03-01T00:00:00", "source": "saved"}]', "0 at"),
+        (
+            "library",
+            '[{"title": "a", "arxiv_id": "a b", "at": "2026-03-01T00:00:00Z", "source": "saved"}]',
+            "0 arxiv_id",
+        ),
+        ("library", '[{"title": "a", "at": "2026-03-01T00:00:00Z", "source": "stolen"}]', "0 source"),
+        ("verdicts", '[{"title": "a", "at": "2026-03-01T00:00:00Z", "value": 2}]', "0 value"),
+        ("removals", '[{"kind": "word", "at": "2026-03-01T00:00:00Z"}]', "something else than its kind"),
+        (
+            "removals",
+            '[{"kind": "word", "word": "a", "topic": "vision", "at": "2026-03-01T00:00:00Z"}]',
+            "something else",
+        ),
+        ("removals", '[{"kind": "all", "word": "a", "at": "2026-03-01T00:00:00Z"}]', "something else than its kind"),
+        ("catch_ups", '{"since": 1}', "catch_ups: Input should be a valid"),
+    ],
+)
+def test_rows_that_cannot_be_read_are_refused_with_the_reason(column: str, cell: str, why: str) -> None:
+    quoted = cell.replace('"', '""')
+    header = f"email,confirmed_at,consent_source,{column}"
+    tally, refused = run(f'a@example.net,{PROOF},"{quoted}"', f"b@example.net,{PROOF},", header=header)
+    assert tally.new == 1
+    (refusal,) = refused
+    assert why in refusal.reason
 
 
 @pytest.mark.parametrize(
@@ -441,7 +534,7 @@ def test_empty_cells_and_lines_of_commas_are_no_refusal_and_the_language_is_the_
 def test_an_export_reads_readers_in_chunks(django_assert_max_num_queries: Any) -> None:
     for _ in range(20):
         make_reader(follows=("vision",))
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(12):
         assert len(list(csv_export.export_lines(states=["confirmed"]))) == 21
 
 

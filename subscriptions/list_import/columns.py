@@ -27,7 +27,9 @@ OWN = (
     "confirmed_at", "consent_source", "topics", "follows", "interests", "cadence", "weekdays", "hour", "time_zone",
     "max_papers", "thin_policy", "wants_outside", "wants_news", "wants_also", "mail_format", "language", "state",
     "left_at", "paused_until", "clicks_agreed_at", "suppressed_for",
+    "catch_ups", "library", "verdicts", "removals",
 )  # fmt: skip
+OURS_ALONE = frozenset({"interests", "catch_ups", "library", "verdicts", "removals"})  # elsewhere something else
 ROLES = (
     names.EMAIL, *OWN, *names.DATES, *names.FLAGS, names.TAGS, names.SOURCE, names.ZONE, names.LANGUAGE, *names.JOINED,
 )  # fmt: skip
@@ -108,7 +110,7 @@ def recognise(
 
 def _role(heading: str, seen: Evidence, *, is_ours: bool) -> str:
     own, role = heading.strip().casefold(), names.role_by_name(heading)
-    if own in OWN and not (own == "interests" and not is_ours) and own not in names.DATES and own != names.STATE:
+    if own in OWN and (is_ours or own not in OURS_ALONE) and own not in names.DATES and own != names.STATE:
         return own
     if role in names.DATES:
         return _of_dates(role, seen)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from subscriptions import schedule, token_links
+from subscriptions import csv_rows, schedule, token_links
 from subscriptions.addresses import Address, parse_address
 from subscriptions.csv_cells import plain_cell
 from subscriptions.csv_preferences import Refused, muted_from, preferences_in, told_interests
@@ -72,6 +72,7 @@ class Entry:
     preferences: Preferences | None = None
     muted_from: Mapping[str, str] | None = None
     interests: Sequence[Mapping[str, Any]] = ()  # as told
+    rows: Mapping[str, Sequence[Any]] | None = None  # of `csv_rows`, by column
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,7 @@ class _Reader:
             clicks_agreed_at=self._moment("clicks_agreed_at"),
             source=self._source(is_reader=is_reader),
             written_source=self._cell(names.SOURCE)[:100],
+            rows=self._rows(),
             **wishes,
         )
 
@@ -146,6 +148,13 @@ class _Reader:
         if not places or places[0] >= len(self.row.cells):
             return ""
         return plain_cell(self.row.cells[places[0]])
+
+    def _rows(self) -> dict[str, list[Any]]:
+        """What our own export has of rows that hang on the reader. Its cells are JSON in ASCII, and may be long."""
+        places = {name: self.plan.places[name][0] for name in csv_rows.COLUMNS if name in self.plan.places}
+        return csv_rows.rows_in(
+            {name: self.row.cells[place].strip() for name, place in places.items() if place < len(self.row.cells)}
+        )
 
     # --- consent ---
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
 
-from subscriptions import lifecycle, schedule, suppression, token_links
+from subscriptions import csv_rows, lifecycle, schedule, suppression, token_links
 from subscriptions.csv_preferences import muted_from
 from subscriptions.lifecycle import ACTIVE, Origin
 from subscriptions.list_import.entries import READERS, Entry
@@ -180,6 +180,7 @@ def _insert(entries: Sequence[Entry], batch: Batch) -> None:
         if interests := _preferences(entry).interests:
             store_interests(reader, interests, now=batch.now)
             _restore_muted(reader, entry.interests)
+    csv_rows.store([(reader, entry.rows) for reader, entry in pairs if entry.rows])
     ConsentEvent.objects.bulk_create(
         ConsentEvent(
             subscriber=reader,

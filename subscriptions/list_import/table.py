@@ -18,6 +18,7 @@ from subscriptions.list_import.names import EMAIL, role_by_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+csv.field_size_limit(80_000_000)  # of the whole process: a library of 10,000 papers with their abstracts is one cell
 DELIMITERS = (",", ";", "\t", "|")
 NONE = "\x1f"  # the delimiter of a list with one column: stands in no text
 SAMPLE = 100  # lines that the layout is found by
