@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -12,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from newsletter import planning
+from newsletter.catalogue import polling
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources.observed_paper import Observation
 from newsletter.delivery.claim_deliveries import claim_due
@@ -170,3 +172,83 @@ def test_what_was_told_is_in_the_readers_export() -> None:
     data = gdpr.export(reader, now=NOON, method="test", origin=Origin())
     assert data["delivery"][0]["news"] == [[gone.pk, "withdrawn"]]
     assert data["subscriber"]["wants_news"] is True
+
+
+def see(**over: Any) -> Paper:
+    seen = Observation(source="arxiv_query", key="1", title="Song of the wren", arxiv_id="2603.00001", **over)
+    ingest([seen], now=NOON)
+    return Paper.objects.get(arxiv_id=seen.arxiv_id)
+
+
+FIRST = "We study wrens. They sing at 5 Hz in the north. Nothing else is known of them yet."
+SECOND = "We study wrens. They sing at 7 Hz in the north. A second song was found in spring."
+
+
+def test_a_new_version_is_news_when_its_abstract_says_something_else() -> None:
+    assert see(abstract=FIRST, version=1).revised_at is None
+    assert see(abstract=FIRST, version=2).revised_at is None, "the same words"
+    assert see(abstract=FIRST.replace("We study", "We  STUDY"), version=3).revised_at is None
+    assert see(abstract=SECOND, version=3).revised_at is None, "no new version: another reading of the same"
+    paper = see(abstract=FIRST, version=4)
+    assert paper.revised_at == NOON
+    assert paper.revision == {
+        "now": ["They sing at 5 Hz in the north.", "Nothing else is known of them yet."],
+        "gone": ["A second song was found in spring."],
+    }
+    assert all(text in paper.abstract for text in paper.revision["now"])
+
+
+def test_what_was_stored_before_versions_were_kept_is_no_news() -> None:
+    see(abstract=FIRST)
+    paper = see(abstract=SECOND, version=5, accepted="Accepted at ICML 2026")
+    assert (paper.version, paper.revised_at) == (5, None)
+    assert (paper.accepted, paper.accepted_at) == ("Accepted at ICML 2026", None), "it may have been so for long"
+
+
+def test_a_venue_is_news_when_arxiv_named_none_before() -> None:
+    assert see(accepted="").accepted_at is None
+    assert see(accepted=None).accepted == "", "a source that does not tell"
+    paper = see(accepted="Accepted at ICML 2026 (Oral)")
+    assert (paper.accepted, paper.accepted_at) == ("Accepted at ICML 2026 (Oral)", NOON)
+    ingest([Observation(source="arxiv_query", key="1", title=paper.title, arxiv_id="2603.00001", accepted="x")],
+           now=NOON + DAY)  # fmt: skip
+    paper.refresh_from_db()
+    assert paper.accepted_at == NOON
+
+
+def test_versions_and_venues_are_told_word_for_word_each_once_in_mail_and_page(client: Client) -> None:
+    reader = make_daily_reader()
+    told_before = {"now": ["They sing at <7> Hz."], "gone": ["Nothing is known."]}
+    paper = make_paper(title="Wrens", version=3, revised_at=NOON - DAY, revision=told_before)
+    venue = make_paper(title="Whales", accepted="Accepted at ICML 2026", accepted_at=NOON - DAY)
+    save(reader, paper)
+    save(reader, venue)
+    make_day()
+    assert told(reader) == [[[paper.pk, "v3"], [venue.pk, "accepted"]]]
+    (row,) = claim_due(token="t", limit=10, now=NOON + timedelta(hours=1))
+    parts = bodies(Composers().message(row, now=NOON).data)
+    assert "New version, with another abstract:" in parts["html"]
+    assert "Now: “They sing at &lt;7&gt; Hz.”" in parts["html"]
+    assert "Its authors now name a venue: Whales\n    “Accepted at ICML 2026”" in parts["plain"]
+    assert "No longer: “Nothing is known.”" in parts["plain"]
+    Paper.objects.filter(pk=paper.pk).update(version=4, revised_at=NOON + DAY)
+    for day in range(1, 8):
+        make_day(day)
+    assert told(reader)[1:] == [[], [], [], [], [], [], [[paper.pk, "v4"]]], "each version once, a week apart"
+    first = reader.deliveries.earliest("due_at")
+    Delivery.objects.filter(pk=first.pk).update(due_at=timezone.now())
+    page = client.get(f"/d/{token_links.row_token(SCOPE, first.pk)}").content.decode()
+    assert "Now: “They sing at &lt;7&gt; Hz.”" in page
+    assert "“Accepted at ICML 2026”" in page
+
+
+def test_arxiv_is_asked_again_about_papers_that_readers_saved_lately() -> None:
+    reader, saved = make_reader(), make_paper(arxiv_id="2501.00001", first_seen_at=NOON - 400 * DAY, title_source="x")
+    liked, disliked, long_ago = (
+        make_paper(arxiv_id=f"2501.0000{n}", first_seen_at=NOON - 400 * DAY, title_source="x") for n in (2, 3, 4)
+    )
+    save(reader, saved)
+    save(reader, long_ago, at=NOON - 366 * DAY)
+    for paper, value in ((liked, 1), (disliked, -1)):
+        Verdict.objects.create(subscriber=reader, paper=paper, value=value, at=NOON)
+    assert sorted(polling.wanted_ids(NOON)) == ["2501.00001", "2501.00002"]

@@ -18,6 +18,7 @@ from django.db import transaction
 from django.db.models import F, Q, Window
 from django.db.models.functions import RowNumber
 
+from newsletter.catalogue.paper_updates import what_changed
 from newsletter.catalogue.sources import registry
 from newsletter.catalogue.sources.observed_paper import Observation
 from newsletter.catalogue.sources.paper_identifiers import title_key
@@ -37,6 +38,7 @@ _COUNTERS = {"upvotes": "upvotes", "stars": "github_stars"}
 _UPDATED = (
     *("arxiv_id", "title_key", "title_head", "title_tail", *_TEXT_FIELDS, *_LINK_FIELDS, *_SOURCES.values()),
     *("listed_on", "first_seen_at", "reworded_at", "key_sentence", "withdrawn_at", "coded_at", "said_by"),
+    *("version", "revised_at", "revision", "accepted", "accepted_at"),
     *_COUNTERS.values(),
 )
 _ROMAN = frozenset(["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x"])
@@ -207,6 +209,7 @@ def _merge(entry: _Entry, seen: Observation, *, now: datetime) -> None:
         paper.withdrawn_at = at
     if paper.pk and paper.code_url and not before["code_url"] and paper.coded_at is None:
         paper.coded_at = at
+    _note_update(paper, seen, abstract=before["abstract"], at=at)
     if any(getattr(paper, name) != before[name] for name in ("title", "abstract")):
         paper.key_sentence = None
         if paper.pk:
@@ -217,6 +220,19 @@ def _merge(entry: _Entry, seen: Observation, *, now: datetime) -> None:
     entry.sources.add(seen.source)
     entry.keys.add(seen.api_key)
     entry.observations.append(seen)
+
+
+def _note_update(paper: Paper, seen: Observation, *, abstract: str, at: datetime) -> None:
+    """Note a new version with another abstract than ``abstract``, and a venue named where there was none before."""
+    if seen.api_key is not None:
+        return
+    if 0 < paper.version < seen.version and (changed := what_changed(abstract, paper.abstract)):
+        paper.revised_at, paper.revision = at, changed
+    paper.version = max(paper.version, seen.version)
+    if seen.accepted is not None:
+        if seen.accepted and paper.accepted == "" and paper.accepted_at is None:
+            paper.accepted_at = at
+        paper.accepted = seen.accepted
 
 
 def _sayer(seen: Observation) -> str:

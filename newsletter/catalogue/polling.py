@@ -23,7 +23,18 @@ from newsletter.catalogue import http_client
 from newsletter.catalogue.ingest import IngestResult, ingest
 from newsletter.catalogue.sources import arxiv_query, hf_daily, hf_paper, registry
 from newsletter.catalogue.sources.observed_paper import Observation, Request, Source, SourceError
-from newsletter.models import Edition, EditionItem, Paper, Sighting, Signal, SourceHost, SourceRun, Submission
+from newsletter.models import (
+    Edition,
+    EditionItem,
+    LibraryEntry,
+    Paper,
+    Sighting,
+    Signal,
+    SourceHost,
+    SourceRun,
+    Submission,
+    Verdict,
+)
 
 log = logging.getLogger(__name__)
 _SHORT_WAIT = timedelta(seconds=5)  # worth sitting out; a longer one is left to the next tick
@@ -33,6 +44,7 @@ _IDS_AT_ONCE = 100
 # daily while readers may still be sent them, then now and then while their digests can be read.
 _ASK_AGAIN, _ASK_AGAIN_SENT = timedelta(hours=20), timedelta(days=3)
 _SENT_LATELY = timedelta(days=30)
+_SAVED_LATELY, _ASK_AGAIN_SAVED = timedelta(days=365), timedelta(days=7)  # a venue decides within the year
 _CODE_COMES_WITHIN = timedelta(days=3)  # of a paper's first day on a list
 _LISTS_GROW_FOR = timedelta(days=8)
 _KEEP_RUNS = timedelta(days=90)
@@ -239,7 +251,8 @@ def request_of(now: datetime) -> Request:
 def wanted_ids(now: datetime) -> list[str]:
     """Return arXiv ids to fetch: accepted submissions, papers never fetched, again those in editions; then old papers.
 
-    Old ones are those whose text was stored before its source was kept: what places are left read each of them anew.
+    Papers that readers saved are asked about each week. Old ones are those whose text was stored before its source was
+    kept: what places are left read each of them anew.
     """
     asked = _arxiv_asked_since(now - _ASK_AGAIN)
     papers = Paper.objects.filter(arxiv_id__isnull=False, merged_into__isnull=True).order_by("-first_seen_at", "-pk")
@@ -247,6 +260,9 @@ def wanted_ids(now: datetime) -> list[str]:
     unasked = papers.filter(~Exists(heard), first_seen_at__gte=now - _ASK_ARXIV_FOR)
     standing = papers.filter(withdrawn_at__isnull=True)
     places = EditionItem.objects.exclude(standing=EditionItem.Standing.EXCLUDED).values_list("paper_id", flat=True)
+    since = now - _SAVED_LATELY
+    liked = Verdict.objects.filter(value__gt=0, paper=OuterRef("pk"), at__gt=since)
+    saved = standing.filter(Exists(liked) | Exists(LibraryEntry.objects.filter(paper=OuterRef("pk"), at__gt=since)))
     going = places.filter(edition__state__in=Edition.UNFINISHED)
     sent = places.filter(edition__done_at__gte=now - _SENT_LATELY)
     wanted = dict.fromkeys(Submission.objects.wanted().values_list("arxiv_id", flat=True)[:_IDS_AT_ONCE])
@@ -254,6 +270,7 @@ def wanted_ids(now: datetime) -> list[str]:
         (unasked, asked),
         (standing.filter(pk__any_of=set(going)), asked),
         (standing.filter(pk__any_of=set(sent)), _arxiv_asked_since(now - _ASK_AGAIN_SENT)),
+        (saved, _arxiv_asked_since(now - _ASK_AGAIN_SAVED)),
         (papers.filter(Exists(heard), title_source__isnull=True), asked),
     ):
         names = group.values_list("arxiv_id", flat=True)[: len(known) + _IDS_AT_ONCE]

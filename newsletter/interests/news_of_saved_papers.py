@@ -1,4 +1,4 @@
-"""News of papers that readers liked or saved: withdrawn by their authors, or code that came later.
+"""News of papers that readers liked or saved: withdrawn, a new version, accepted at a venue, or code that came later.
 
 In: papers and the moments at which the catalogue learned these things; readers. Out: what an edition may tell, written
 down once when it is frozen; later, what of it each reader has not been told. At most once a week each, and never twice.
@@ -15,8 +15,8 @@ from django.db.models import Exists, OuterRef
 
 from newsletter.models import Delivery, Edition, LibraryEntry, Paper, Verdict
 
-WITHDRAWN, CODE = "withdrawn", "code"
-MOMENTS = {WITHDRAWN: "withdrawn_at", CODE: "coded_at"}  # the more important first
+# Kind -> the moment of the paper, the more important first. Of a version the kind names which ("v3"): each is told.
+MOMENTS = {"withdrawn": "withdrawn_at", "v": "revised_at", "accepted": "accepted_at", "code": "coded_at"}
 LATELY = timedelta(days=35)  # a monthly reader hears of all
 APART = timedelta(days=6, hours=12)
 MOST_OF_A_KIND = 1_000  # of one edition
@@ -34,8 +34,8 @@ def add_news(edition: Edition, *, now: datetime) -> None:
         before = {"paper": OuterRef("pk"), "at__lt": OuterRef(moment)}
         liked = Exists(Verdict.objects.filter(value__gt=0, **before))
         owned = happened.filter(liked | Exists(LibraryEntry.objects.filter(**before))).order_by(f"-{moment}", "-pk")
-        told = owned.values_list("pk", moment)[:MOST_OF_A_KIND]
-        found += [[paper, kind, at.isoformat()] for paper, at in told]
+        told = owned.values_list("pk", moment, "version")[:MOST_OF_A_KIND]
+        found += [[paper, f"v{version}" if kind == "v" else kind, at.isoformat()] for paper, at, version in told]
     Edition.objects.filter(pk=edition.pk).update(news=found)
     edition.news = found
 

@@ -159,14 +159,18 @@ class Paper(models.Model):
     organization = models.CharField(max_length=200, blank=True)
     categories = models.JSONField(default=list, blank=True, help_text=_("arXiv categories, primary first."))
     reworded_at = models.DateTimeField(
-        null=True,
-        editable=False,
-        help_text=_("When its title or abstract last changed. Empty: never."),
+        null=True, editable=False, help_text=_("When its title or abstract last changed. Empty: never.")
     )
     withdrawn_at = models.DateTimeField(null=True, blank=True)
     coded_at = models.DateTimeField(
         null=True, editable=False, help_text=_("When its code first appeared, of a paper that came without.")
     )
+    # What arXiv tells of later versions, as news for readers who saved the paper.
+    version = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)  # the newest seen; 0: unknown
+    revised_at = models.DateTimeField(null=True, editable=False)  # when a version came whose abstract says other things
+    revision = models.JSONField(default=dict, db_default={}, editable=False)  # sentences that it brought and dropped
+    accepted = models.CharField(max_length=200, null=True, editable=False)  # noqa: DJ001 - its authors' words; null: unasked
+    accepted_at = models.DateTimeField(null=True, editable=False)  # when they first said so of a paper we had
     is_hidden = models.BooleanField(default=False, help_text=_("Kept out of listings and editions by a curator."))
     merged_into = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="merged")
     topics: models.ManyToManyField[Topic, PaperTopic] = models.ManyToManyField(Topic, through="PaperTopic")
@@ -226,6 +230,8 @@ class Paper(models.Model):
             # News of papers that readers saved. Almost empty.
             models.Index(fields=["withdrawn_at"], condition=Q(withdrawn_at__isnull=False), name="papers_withdrawn"),
             models.Index(fields=["coded_at"], condition=Q(coded_at__isnull=False), name="papers_with_late_code"),
+            models.Index(fields=["revised_at"], condition=Q(revised_at__isnull=False), name="papers_revised"),
+            models.Index(fields=["accepted_at"], condition=Q(accepted_at__isnull=False), name="papers_accepted_late"),
             models.Index(fields=["-id"], condition=Q(key_sentence__isnull=True), name="papers_without_key_sentence"),
             models.Index(day_of().desc(), F("id").desc(), condition=SHOWN, name="papers_by_day"),
             # Not db_index: it would add a second index for LIKE to each, which nobody asks.

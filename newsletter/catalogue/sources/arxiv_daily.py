@@ -59,6 +59,7 @@ def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:
                 code_url=public_urls.code_url(abstract),
                 project_url=public_urls.project_url(abstract),
                 categories=arxiv_atom.categories(entry),
+                version=identifier[1] or 0,
                 only_if_known=arxiv_atom.text(entry, "arxiv:announce_type").lower() not in _NEWS,
                 seen_at=seen_at,
             )

@@ -1,8 +1,8 @@
 """arXiv's query API: what arXiv itself says of papers that other sources named.
 
 In: the bytes of `export.arxiv.org/api/query?id_list=…`. Out: one observation a paper, with the date of its first
-version, UTF-8 names, the primary category, and whether it was withdrawn. Thank you to arXiv for use of its open access
-interoperability.
+version, UTF-8 names, the primary category, what its authors say of a venue, and whether it was withdrawn. Thank you to
+arXiv for use of its open access interoperability.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, timedelta
 
+from newsletter.catalogue.paper_updates import acceptance
 from newsletter.catalogue.sources import arxiv_atom, public_urls
 from newsletter.catalogue.sources.clean_text import clean_abstract, clean_title, source_text
 from newsletter.catalogue.sources.observed_paper import Observation, Request, SourceError
@@ -61,7 +62,8 @@ def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:
             continue
         summary = arxiv_atom.text(entry, "atom:summary")
         abstract = public_urls.without_proxies(clean_abstract(summary))
-        is_withdrawn = any(map(_WITHDRAWN.match, (arxiv_atom.text(entry, "arxiv:comment"), abstract)))
+        comment = arxiv_atom.text(entry, "arxiv:comment")
+        is_withdrawn = any(map(_WITHDRAWN.match, (comment, abstract)))
         found.append(
             Observation(
                 source=SOURCE,
@@ -78,6 +80,8 @@ def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:
                 project_url=public_urls.project_url(abstract),
                 categories=arxiv_atom.categories(entry),
                 withdrawn=is_withdrawn,
+                version=identifier[1] or 0,
+                accepted=acceptance(comment),
                 seen_at=seen_at,
             )
         )

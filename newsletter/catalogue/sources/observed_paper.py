@@ -40,6 +40,8 @@ class Observation:
     organization: str = ""
     categories: tuple[str, ...] = ()  # arXiv's, primary first
     withdrawn: bool = False
+    version: int = 0  # of the paper; 0: the source does not say
+    accepted: str | None = None  # what its authors say of a venue, word for word; None: the source does not tell
     metrics: Mapping[str, int] = field(default_factory=dict)  # counters at `seen_at`; empty when the source has none
     seen_at: datetime | None = None  # empty: the moment of ingestion
     only_if_known: bool = False  # corrects a paper that is there, never adds one
