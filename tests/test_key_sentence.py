@@ -49,6 +49,15 @@ WORDS = [
     ("title", "abstract", "chosen"),
     [
         pytest.param(
+            "Advances in the study of wren song at the Northern Observatory",
+            "The Northern Observatory is the only station that records wrens at night. Since it began in 2009 it has "
+            "gathered the largest archive of song in the world, with about 10 million calls and 3 million duets of "
+            "wrens in open country. This article systematically reviews the progress made there, with a focus on the "
+            "discovery of duets in winter and of calls that young wrens copy from other birds.",
+            "This article systematically reviews",
+            id="what a review is about, not how much there is to review",
+        ),
+        pytest.param(
             "StormEar: Hearing whispers in storms",
             BACKGROUND
             + "We present StormEar, a recogniser that listens with two microphones and cancels rain by subtraction. "

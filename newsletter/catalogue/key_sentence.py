@@ -57,8 +57,8 @@ def _any(*patterns: str) -> re.Pattern[str]:
 
 
 _PROPOSES = _any(
-    _WHO + r"(?:(?:present|propose|introduce|develop|release|build|design|offer|create|devise|describe|curate|recast|"
-    r"reformulate|formulate|formali[sz]e)s?|presented|proposed|introduced|developed)\b"
+    _WHO + r"(?:(?:present|propose|introduce|develop|release|build|design|offer|create|devise|describe|outline|curate|"
+    r"recast|reformulate|formulate|formali[sz]e)s?|presented|proposed|introduced|developed)\b"
 )
 _FINDS = _any(
     _WHO + r"(?:(?:show|find|demonstrate|report|reveal|discover|observe|establish|argue|conclude|determine|uncover|"
@@ -75,6 +75,12 @@ _STUDIES = _any(
     _WHO + r"(?:stud(?:y|ies|ied)|(?:investigate|explore|revisit|examine|analy[sz]e)[sd]?|(?:review|survey|consider|"
     r"ask|rethink|tackle|evaluate)s?|address(?:es)?|focus(?:es)?|aims?)\b",
     r"\b(?:investigate|study|analy[sz]e|examine|evaluate|consider|aims?)\b",
+)
+# What a review or a position paper announces: its contribution, where nothing is proposed, found or proved.
+_REVIEWS = _any(
+    _WHO + r"(?:(?:investigate|explore|revisit|examine|review|survey|consider|outline|analy[sz]e|evaluate|aim)[sd]?|"
+    r"stud(?:y|ies|ied)|discuss(?:es)?|focus(?:es)?|address(?:es)?)\b",
+    rf"\bin this {_PAPER},? we\b",
 )
 _USES = _any(
     _WHO + r"(?:(?:use|employ|evaluate|train|compare|collect|conduct|perform|benchmark|test|leverage|adopt|run|"
@@ -265,6 +271,7 @@ def _features(title: str, sentences: list[str]) -> list[dict[str, float]]:
     told, stems = _stems(title), [_stems(sentence) for sentence in sentences]
     often = Counter(stem for each in stems for stem in each)
     proposal, contribution = _first(sentences, _PROPOSES), _first(sentences, _PROPOSES, _FINDS, _PROVES)
+    contribution = contribution if contribution >= 0 else _first(sentences, _REVIEWS)
     names = _names(title, sentences[proposal] if proposal >= 0 else "")
     is_thin = proposal >= 0 and len(stems[proposal] - told) < 9
     found = []
