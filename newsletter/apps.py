@@ -30,7 +30,7 @@ class NewsletterConfig(AppConfig):
 
 
 def _named(name: str) -> Any:
-    """What a setting names by its dotted path; None when empty. Settings cannot import it: it may need the settings."""
+    """Import what a setting names by dotted path; None when empty. Settings cannot: it may need them."""
     path = getattr(settings, name)
     try:
         named = import_string(path) if path else None
@@ -54,7 +54,7 @@ def _takes_a_request(guard: Any) -> bool:
 
 
 def _references(**_: Any) -> list[checks.CheckMessage]:
-    """A deploy check: `$NAME` is kept as it stands, which is seldom what was meant."""
+    """Deploy check that warns of `$NAME` in values: it is kept as it stands, which is seldom what was meant."""
     return [
         checks.Warning(
             f"The value of {name} begins with $ and reads like the name of another variable. It is taken as it stands.",

@@ -20,7 +20,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "newsletter.settings")
 
 
 class TimeIsUp(BaseException):
-    """A step has had all the time it may have."""
+    """Raised in a step that has used up its time limit."""
 
 
 class LimitedTask(Task):  # type: ignore[type-arg]
@@ -33,7 +33,7 @@ class LimitedTask(Task):  # type: ignore[type-arg]
 
 @contextmanager
 def _limit_passes_every_handler() -> Iterator[None]:
-    """The pool sends SIGUSR1 when a soft limit is reached; only a main thread can be sent it."""
+    """Let the soft time limit, a SIGUSR1 to the main thread, pass every `except Exception` of a step."""
 
     def time_is_up(_number: int, _frame: object) -> None:
         raise TimeIsUp

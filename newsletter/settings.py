@@ -31,7 +31,7 @@ _A_MILLION = 1_000_000
 
 
 def _required(name: str, default: str, why: str) -> str:
-    """The setting, its default when DEBUG is on, or a stop that says what to set."""
+    """Return the setting, or its default when DEBUG is on; else stop with a sentence that says what to set."""
     if value := env.text(name):
         return value
     if DEBUG:

@@ -47,7 +47,7 @@ _leaving = multiprocessing.Event()  # made before the fork: SIGTERM reaches the 
 
 @worker_shutting_down.connect
 def leave(**_details: object) -> None:
-    """A worker told to stop finishes what is on the wire and gives the rest back, well before it would be killed."""
+    """Let a worker that is told to stop finish what is on the wire and give the rest back before it is killed."""
     _leaving.set()
 
 
@@ -56,7 +56,7 @@ task_prerun.connect(clock_skew.measure_now_and_then)
 
 @task_revoked.connect
 def say_dropped(*, request: Any = None, expired: bool = False, **_details: object) -> None:
-    """A worker that drops tasks says so, and notes its clock: one that is far ahead drops them all."""
+    """Log that this worker dropped a task, and note its clock: one that is far ahead drops them all."""
     if expired:
         name, limit = getattr(request, "name", "A task"), settings.TASK_EXPIRES_SECONDS
         log.warning("%s had waited for more than %d s by this worker's clock and was dropped.", name, limit)
@@ -115,7 +115,7 @@ def mail_curators() -> None:
 
 @shared_task(name="newsletter.tasks.reconcile")
 def reconcile() -> None:
-    """Each hour and each day, look whether everybody has what was theirs."""
+    """Check hourly and daily that every reader who was due got their digest."""
     now = timezone.now()
     look.reconcile_due(now=now, deadline=now + SLICE)
 
@@ -146,7 +146,7 @@ def deliver() -> None:
 
 
 def keep_house(*, now: datetime) -> None:
-    """The quick steps of one tick. One that fails is logged and does not hold up the others.
+    """Do the quick steps of one tick. One that fails is logged and does not hold up the others.
 
     None of them while the database is behind what was sent: it was restored, and an operator has a word to say first.
     """
@@ -178,7 +178,7 @@ def keep_house(*, now: datetime) -> None:
 
 
 def forget_hourly(*, now: datetime) -> None:
-    """Keep the promises of the privacy page."""
+    """Delete what the privacy page says is deleted by now."""
     last = Heartbeat.objects.filter(name="forget").values_list("at", flat=True).first()
     if last is None or abs(now - last) >= timedelta(hours=1):
         forgotten = retention.forget_old(now=now) + delivery.forget_details(now=now) + webhooks.forget_old(now=now)
@@ -221,7 +221,7 @@ def deliver_due(
 
 
 def beat(name: str, *, now: datetime, detail: str = "") -> None:
-    """Say that this part of the machine is alive."""
+    """Record that this part of the machine is alive."""
     Heartbeat.objects.update_or_create(name=name, defaults={"at": now, "detail": detail[:300]})
     disk_full_error.forget()  # it was written
 

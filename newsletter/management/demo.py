@@ -54,7 +54,7 @@ LATECOMER = Person("dana@example.net", ("language-models", "retrieval"))
 
 
 class DemoError(Exception):
-    """A step did not do what it should."""
+    """A step of the demo failed; the message says which and how."""
 
 
 def main() -> int:
@@ -91,7 +91,7 @@ def main() -> int:
 
 
 def _prepare() -> None:
-    """A fresh database with sample papers, their trends and a curator."""
+    """Make a fresh database with sample papers, their trends and a curator."""
     from django.contrib.auth.models import User
     from django.core.management import call_command
     from django.utils import timezone
@@ -298,7 +298,7 @@ def _until(condition: Callable[[], bool], complaint: str, *, seconds: float = 30
 
 
 def _free_port(wanted: int) -> int:
-    """The usual port, or any free one when something else uses it."""
+    """Return the usual port, or any free one when something else uses it."""
     for port in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

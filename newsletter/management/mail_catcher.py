@@ -25,7 +25,7 @@ _LARGEST_MESSAGE = 32 * 1024 * 1024
 
 
 class MailCatcher:
-    """Catches between start() and stop(). Port 0 takes a free one; `smtp_address` and `http_address` say which."""
+    """Catches mails from start() to stop(). Port 0 takes a free one; `smtp_address` and `http_address` say which."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class MailCatcher:
         return "http://{}:{}/".format(*self.http_address) if self.http_address else ""
 
     def start(self) -> None:
-        """Raises OSError when an address is taken."""
+        """Start both servers. Raises OSError when an address is taken."""
         logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd tells every command otherwise
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._lock:

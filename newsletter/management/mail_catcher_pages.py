@@ -102,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def log_message(self, format: str, *args: object) -> None:
-        """Silence: the terminal belongs to what is being developed."""
+        """Log nothing: the terminal belongs to what is being developed."""
 
     def _list(self, query: dict[str, str]) -> None:
         wanted = query.get("q", "").strip()
@@ -180,7 +180,7 @@ def _matches(mail: CaughtMail, wanted: str) -> bool:
 
 
 def _open_links_outside(html: str) -> str:
-    """A link clicked in the frame opens in a new tab: most sites refuse to be framed."""
+    """Make links in the frame open in a new tab: most sites refuse to be framed."""
     base = '<base target="_blank">'
     changed, count = re.subn(r"(<head\b[^>]*>)", rf"\1{base}", html, count=1, flags=re.IGNORECASE)
     return changed if count else base + html

@@ -27,7 +27,7 @@ PERSONA_FIELDS = "topics=SLUG,… mutes=SLUG,… papers=N format=html|text new=y
 
 
 class PersonaError(Exception):
-    """The words do not describe a reader; the message says what does."""
+    """The text does not describe a reader; the message says how to describe one."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def write_preview(edition: Edition, *, persona: Persona, folder: Path, now: date
 
 
 def write_index(shown: list[Preview], *, folder: Path) -> Path:
-    """A page that links every preview of the folder."""
+    """Write a page that links every preview of the folder."""
     rows = "".join(
         f"<li><h2>{escape(each.title)}</h2><p>{escape(each.subject)}</p><p>{_links(each)}</p></li>" for each in shown
     )

@@ -38,7 +38,7 @@ def zone_of(name: str) -> ZoneInfo:
 
 @contextmanager
 def open_log(path: Path) -> Iterator[Iterator[str]]:
-    """The file's lines, one at a time, also of a `.gz`, `.xz` or `.bz2`. CommandError when it cannot be read."""
+    """Yield the lines of a file, also of a `.gz`, `.xz` or `.bz2`. Raises CommandError when it cannot be read."""
     try:
         with _OPENERS.get(path.suffix, open)(path, "rt", encoding="utf-8", errors="replace") as file:
             yield _lines(file)
@@ -47,7 +47,7 @@ def open_log(path: Path) -> Iterator[Iterator[str]]:
 
 
 def _lines(file: TextIO) -> Iterator[str]:
-    """Never more than LONGEST characters at once: of a longer line the first part is read and the rest passed over."""
+    """Yield lines, each cut to LONGEST characters, so that no line is held in memory whole."""
     is_start = True
     while piece := file.readline(LONGEST):
         if is_start:

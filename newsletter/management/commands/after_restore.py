@@ -59,7 +59,7 @@ class Command(BaseCommand):
 
 
 def _moment(text: str | None, *, now: datetime) -> datetime:
-    """The moment of the dump; by itself, the last that the database knows of."""
+    """Return the moment of the dump: the one given, else the latest that the database knows of."""
     if text is None:
         at = HighWater.objects.values_list("at", flat=True).first()
         if at is None:

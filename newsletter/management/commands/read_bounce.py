@@ -27,7 +27,7 @@ WORDS = {
 
 
 class Reading(NamedTuple):
-    """What one file says; ``tied_by``: the best mark of our mail in it, not checked against any delivery."""
+    """Result for one file. ``tied_by``: the best mark of our mail in it, not checked against any delivery."""
 
     file: str
     kind: str
@@ -56,7 +56,7 @@ class Command(BaseCommand):
 
 
 def read(name: str) -> Reading:
-    """A file that cannot be read is none of these, and says why."""
+    """Read one letter; for a file that cannot be read the result says why."""
     try:
         if name == "-":
             data = sys.stdin.buffer.read(SIZE_LIMIT)

@@ -14,7 +14,7 @@ from newsletter.interests.library import LARGEST_FILE, read_library
 
 
 def _beginning(name: str) -> bytes:
-    """The file, or of one that is too large enough to be refused for it."""
+    """Read the file, but of one that is too large only so much that it is refused."""
     with sys.stdin.buffer if name == "-" else Path(name).open("rb") as file:
         return file.read(LARGEST_FILE + 1)
 

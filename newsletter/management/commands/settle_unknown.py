@@ -70,7 +70,7 @@ def _delivery_of(fate: Fate) -> int | None:
 
 
 def _settle(fates: Mapping[int, Fate]) -> tuple[int, int]:
-    """What the log proves: how many were sent, how many failed."""
+    """Settle what the log proves. Returns how many were sent and how many failed."""
     has_it = {relay_log.SENT: "the relay took it", relay_log.DEFERRED: "the relay has it and keeps trying"}
     is_back = {relay_log.REFUSED: "the relay refused it", relay_log.BOUNCED: "the relay returned it"}
     numbers = []
@@ -85,7 +85,7 @@ def _say(pks: Sequence[int], state: str, text: str) -> int:
 
 
 def _sent_meanwhile(unknown: Collection[int]) -> set[int]:
-    """Deliveries that the relays took at that time: a complete log has them all."""
+    """Deliveries that the relays accepted in that time: a complete log has them all."""
     if not unknown:
         return set()
     rows = Delivery.objects.filter(state=Delivery.State.SENT, sent_at__range=_in_doubt(unknown))
@@ -93,7 +93,7 @@ def _sent_meanwhile(unknown: Collection[int]) -> set[int]:
 
 
 def _require_proof(log: Path, reading: Reading, *, silent: Sequence[int], missed: int) -> None:
-    """That a message is missing proves something only in a log that was kept while it was handed over."""
+    """Refuse a log that was not kept while the messages were handed over: a gap in it proves nothing."""
     if not reading.recognised:
         raise CommandError(
             f"{log} holds no line of a mail server that is known here, so it cannot prove that anything is missing. "
@@ -124,7 +124,7 @@ def _require_proof(log: Path, reading: Reading, *, silent: Sequence[int], missed
 
 
 def _in_doubt(pks: Collection[int]) -> tuple[datetime, datetime]:
-    """From when to when these deliveries may have been handed over. The log must have been kept all that time."""
+    """Return from when to when these deliveries may have been handed over, which the log must cover."""
     doubt = Q(events__kind=DeliveryEvent.Kind.UNKNOWN)
     lease = timedelta(seconds=settings.DELIVERY_LEASE_SECONDS)
     begins, ends = [], []

@@ -49,7 +49,7 @@ class Command(BaseCommand):
 
 
 def work(stop: threading.Event, *, once: bool = False) -> None:
-    """Notices and deliveries every second, the other steps once a tick, until told to stop.
+    """Send notices and deliveries every second and do the other steps once a tick, until told to stop.
 
     A step that fails is logged and holds up none of the others; with ``once`` its error is raised after them all.
     """
@@ -105,7 +105,7 @@ def _name_of(step: Callable[[], object]) -> str:
 
 
 class Gatherer(threading.Thread):
-    """Beside the mail, in a thread of its own: a slow source or mailbox never holds up a confirmation."""
+    """Polls sources and the mailbox in a thread of its own, so that a slow one never holds up a confirmation."""
 
     def __init__(self) -> None:
         super().__init__(name="gatherer", daemon=True)
@@ -129,7 +129,7 @@ class Gatherer(threading.Thread):
         _failure_of(step)
 
     def end_step_that_is_stuck(self, *, after: float) -> None:
-        """End the step that has run for so many seconds, and say which it was and where; the next steps go on."""
+        """End a step that has run for so many seconds, and log which one and where; the next steps go on."""
         name, since = self._current
         if not self.is_alive() or self.ident is None or not name or time.monotonic() - since < after:
             return
