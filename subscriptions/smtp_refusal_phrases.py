@@ -259,8 +259,9 @@ _PHRASES = {
 }
 
 
-# Exchange Online's list of recipients, Outlook.com, Sendmail of a domain with a null MX.
+# IronPort, Exchange Online's list of recipients, Outlook.com, Sendmail of a domain with a null MX.
 _GONE_UNDER = {
+    "5.1.0": " 5 1 0 address rejected ",  # right behind the code: of a sender, its address stands between
     "5.4.1": " recipient address rejected access denied ",
     "5.5.0": " requested action not taken mailbox unavailable ",
     "5.7.27": " host does not accept mail ",

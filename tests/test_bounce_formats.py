@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 
 import pytest
 
@@ -369,6 +370,14 @@ def test_a_letter_that_is_cut_in_the_copy_of_our_mail_says_all_it_has_to_say() -
 def test_an_answer_in_the_receivers_language_is_read(diagnostic: str, kind: ReportKind) -> None:
     said = "mx.example.net said: 550 (in reply to RCPT TO command)"
     assert read(report(block(diagnostic, status="5.1.1" if "5.1.1" in diagnostic else "5.0.0"), text=said)).kind is kind
+
+
+@pytest.mark.parametrize("line", (Path(__file__).parent / "data" / "answers.tsv").read_text().splitlines())
+def test_answers_of_many_systems_and_languages_are_read_as_an_administrator_would(line: str) -> None:
+    """A line each: kind, status, command, answer. Written for this; what is no "hard" may cost no reader at once."""
+    kind, status, command, answer = line.split("\t")
+    said = f"<reader@example.net>: host mx.example.net[192.0.2.7] said: {answer} (in reply to {command} command)"
+    assert read(report(block(answer, status=status), text=said)).kind == kind
 
 
 @pytest.mark.parametrize("action", ["failed (bad destination)", "Failure", "expired", "undeliverable"])
