@@ -109,7 +109,10 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "newsletter.views.page_context.site",
             ],
-            "libraries": {"formulas": "newsletter.views.formulas"},
+            "libraries": {
+                "formulas": "newsletter.views.formulas",
+                "author_links": "newsletter.views.author_links",
+            },
         },
     }
 ]

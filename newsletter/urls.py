@@ -13,6 +13,7 @@ from newsletter import api
 from newsletter.api.docs_page import api_page
 from newsletter.views import (
     archive,
+    authors,
     digest,
     edition_feeds,
     library,
@@ -75,6 +76,8 @@ pages: list[URLPattern] = [
     path("trending/", listing.trending, name="trending"),
     path("topics/", listing.topics, name="topics"),
     path("topic/<slug:slug>/", listing.topic, name="topic"),
+    path("author/<str:slug>/", authors.author, name="author"),
+    path("institution/<str:slug>/", authors.institution, name="institution"),
     path("paper/<int:pk>/", paper.paper, name="paper"),
     path("abs/<path:name>", paper.by_arxiv_id, name="by_arxiv_id"),
     path("pdf/<path:name>", paper.by_arxiv_id),
@@ -89,6 +92,8 @@ pages: list[URLPattern] = [
     path("feeds/today.<feed:kind>", feeds.today_feed, name="today_feed"),
     path("feeds/trending.<feed:kind>", feeds.trending_feed, name="trending_feed"),
     path("feeds/topic/<slug:slug>.<feed:kind>", feeds.topic_feed, name="topic_feed"),
+    path("feeds/author/<str:slug>.<feed:kind>", authors.author_feed, name="author_feed"),
+    path("feeds/institution/<str:slug>.<feed:kind>", authors.institution_feed, name="institution_feed"),
     path("feeds/editions.<feed:kind>", edition_feeds.editions_feed, name="editions_feed"),
     path("feeds/editions/<cadence:cadence>.<feed:kind>", edition_feeds.editions_feed, name="cadence_feed"),
     path("sitemap.xml", feeds.sitemap, name="sitemap"),

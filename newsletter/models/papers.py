@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 WEB = ("https://", "http://")
-AUTHORS_IN_LISTS = 4
 UNMEASURED = ("listing_page", "api")  # sources that show papers and count nothing: what they alone saw never trends
 UNLISTED = date.min  # the day of papers of which none is known: after all others, on both databases
 BEGUN = 5  # papers: a daily list with fewer does not take the front page before its day is over
@@ -260,14 +259,6 @@ class Paper(models.Model):
     def shown_topics(self) -> list[PaperTopic]:
         """Return the topics a page names, primary first. Call ``with_topics()`` on lists of papers before."""
         return [each for each in self.paper_topics.all() if each.is_assigned and each.topic.is_active]
-
-    @property
-    def first_authors(self) -> str:
-        return ", ".join(self.authors[:AUTHORS_IN_LISTS])
-
-    @property
-    def has_more_authors(self) -> bool:
-        return len(self.authors) > AUTHORS_IN_LISTS
 
     @property
     def home_url(self) -> str:

@@ -15,9 +15,9 @@ from django.db import connection
 from django.db.models import F, Q
 from django.db.models.lookups import GreaterThanOrEqual, LessThan
 
-from newsletter.models import Paper, PaperTopic, SearchEntry
+from newsletter.models import Heartbeat, Paper, PaperTopic, SearchEntry
 from newsletter.models.papers import day_of
-from newsletter.search.person_names import Name, forms_of_family
+from newsletter.search.person_names import PARTICLES, Name, forms_of_family, words_of_persons
 from newsletter.search.tokens import words_of
 
 if TYPE_CHECKING:
@@ -26,10 +26,14 @@ if TYPE_CHECKING:
     from subscriptions.models import Topic
 
 
+REWRITTEN, DONE = "search words", "done"  # the heartbeat of what rewrites entries of earlier versions
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     stem: str
     where: str = ""  # "title", "name"; else anywhere in the text
+    begins: bool = False  # any word that begins so
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,11 @@ def newest(limits: Limits, *, most: int) -> list[int]:
     return list(papers.values_list("pk", flat=True)[:most])
 
 
+def dated(sought: Sought) -> QuerySet[SearchEntry]:
+    """Return the entries of public papers that have the words, by the day of the paper, the latest first."""
+    return _entries(AllOf([sought]), Limits()).order_by(day_of("paper__").desc(nulls_last=True), "-pk")
+
+
 def within(papers: Iterable[int], limits: Limits) -> set[int]:
     """Return those of the papers that are public and within the limits."""
     ids = list(papers)
@@ -123,8 +132,21 @@ def _entries(sought: AllOf, limits: Limits) -> QuerySet[SearchEntry]:
 
 
 def _names(limits: Limits) -> list[Sought]:
-    """Return a condition for the authors, as far as the index knows them: it holds the names of a paper as one text."""
-    return [AnyOf(ways) for author in limits.authors for ways in _ways_to_index(author) if ways]
+    return [person(author) for author in limits.authors]
+
+
+def person(author: Name) -> Sought:
+    """Return a condition that papers of this author meet, and few others."""
+    if len(author) == 1:
+        return Word(author[0], "name")
+    whole, beginnings = words_of_persons(author)
+    ways: list[Sought] = [Word(word, "name") for word in sorted(whole)]
+    ways += [Word(word, "name", begins=True) for word in sorted(beginnings)]
+    parts = [AnyOf(forms) for forms in _ways_to_index(author) if forms]
+    if parts and (author[0] in PARTICLES or not Heartbeat.objects.filter(name=REWRITTEN, detail=DONE).exists()):
+        # A family name alone, or entries from before persons were in the index: all words of the name, of anybody.
+        ways.append(AllOf(parts))
+    return AnyOf(ways)
 
 
 def _ways_to_index(author: Name) -> Iterator[list[Sought]]:
@@ -172,12 +194,13 @@ def _in_the_databases_language(sought: Sought) -> str:
 
 def _tsquery(sought: Sought) -> str:
     if isinstance(sought, Word):
-        return f"'{sought.where}:{sought.stem}'" if sought.where else f"'{sought.stem}'"
+        word = f"'{sought.where}:{sought.stem}'" if sought.where else f"'{sought.stem}'"
+        return f"{word}:*" if sought.begins else word
     return f"({(' & ' if isinstance(sought, AllOf) else ' | ').join(map(_tsquery, sought.of))})"
 
 
 def _fts5(sought: Sought) -> str:
     if isinstance(sought, Word):
         column = {"title": "title", "name": "names"}.get(sought.where, "{title body}")
-        return f'{column}: "{sought.stem}"'
+        return f'{column}: "{sought.stem}"{"*" if sought.begins else ""}'
     return f"({(' AND ' if isinstance(sought, AllOf) else ' OR ').join(map(_fts5, sought.of))})"

@@ -16,8 +16,9 @@ from newsletter.search.tokens import fold, words_of
 Name = tuple[str, ...]  # folded parts in order, given names first; Jun-Yan is one part
 
 _NAME_PARTICLES = "al bin da das de del della den der di do dos du e el ibn la las le los ten ter van vom von y zu zur"
-_PARTICLES = frozenset(_NAME_PARTICLES.split())
+PARTICLES = frozenset(_NAME_PARTICLES.split())
 _SUFFIXES = frozenset(["jr", "sr", "ii", "iii", "iv", "phd"])
+_LONGEST = 60  # characters of a word in the index
 _PART_ENDS = re.compile(r"[\s._·]+")
 _NOT_IN_A_PART = re.compile(r"[\W_]+")
 _GLUED = re.compile(r"(?:van(?:der|den|de)?|von|de(?:lla|la|l|r|n)?|du|di|la|le)(?=.{3})")
@@ -50,7 +51,7 @@ def is_same_person(wanted: Name, text: str) -> bool:
         return False
     if "".join(wanted) == "".join(author):
         return True
-    if wanted[0] in _PARTICLES and author[-len(wanted) :] == wanted:
+    if wanted[0] in PARTICLES and author[-len(wanted) :] == wanted:
         return True  # a family name with its particles, without the given name
     if {*map(_spelt, _family(wanted))}.isdisjoint(map(_spelt, _family(author))):
         return False
@@ -78,6 +79,32 @@ def words_of_author(text: str) -> frozenset[str]:
     return frozenset(found.union(map(_spelt, found)))
 
 
+def words_of_person(text: str) -> frozenset[str]:
+    """Return the words by which an index finds this one person: quist1nora, and the whole name in one word."""
+    name = name_of(text)
+    words = _joined(name, {_given(name)[0], "".join(_given(name))}) if len(name) > 1 else set()
+    return frozenset({*words, "".join(name)[:_LONGEST]} - {""})
+
+
+def words_of_persons(wanted: Name) -> tuple[frozenset[str], frozenset[str]]:
+    """Return what finds everybody who `is_same_person` as a name of several parts: words, and beginnings of words."""
+    given = _given(wanted)
+    whole = _joined(wanted, {given[0], "".join(given), given[0][0]})
+    return frozenset({*whole, "".join(wanted)[:_LONGEST]}), frozenset(
+        _joined(wanted, {given[0]}) if len(given[0]) == 1 else ()
+    )
+
+
+def institution_word(text: str) -> str:
+    """Return the word by which an index finds an institution, however its words are parted; empty without letters."""
+    joined = _NOT_IN_A_PART.sub("", fold(text))
+    return f"1{joined}"[:_LONGEST] if joined else ""
+
+
+def _joined(name: Name, given: set[str]) -> set[str]:
+    return {f"{_spelt(family)}1{one}"[:_LONGEST] for family in _family(name) for one in given}
+
+
 def forms_of_family(name: Name) -> list[Name]:
     """Return forms of the family name in an index of words: Le Cun is cun or lecun; LeCun is lecun, or le and cun."""
     last, whole = _family(name)
@@ -98,7 +125,7 @@ def _given(name: Name) -> Name:
 def _first_of_family(name: Name) -> int:
     """Return the position where the family name with its particles begins. The first part is a given name: Di He."""
     first = len(name) - 1
-    while first > 1 and name[first - 1] in _PARTICLES:
+    while first > 1 and name[first - 1] in PARTICLES:
         first -= 1
     return first
 

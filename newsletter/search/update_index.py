@@ -17,7 +17,9 @@ from django.utils import timezone
 
 from newsletter.models import Heartbeat, Paper, SearchEntry, SearchMemory
 from newsletter.models.write_lock import wait_for_other_writers
+from newsletter.search.index_lookup import DONE, REWRITTEN
 from newsletter.search.latent_semantics import PAPERS, Memory, Read, learn
+from newsletter.search.person_names import institution_word, words_of_person
 from newsletter.search.query_hits import note_hits
 from newsletter.search.tokens import STOP_WORDS, stem, stems_of, words_of
 
@@ -33,6 +35,8 @@ def keep_up(*, now: datetime, deadline: datetime, should_stop: Callable[[], bool
     written = 0
     while timezone.now() < deadline and not should_stop() and (papers := _due(now=now)):
         written += _write(papers, now=now)
+    while timezone.now() < deadline and not should_stop() and (papers := _to_rewrite()):
+        _rewrite(papers, now=now)
     if timezone.now() < deadline and not should_stop():
         learn_if_due(now=now)
     return written
@@ -62,8 +66,17 @@ def entry_of(paper: Paper) -> SearchEntry:
         paper=paper,
         title=" ".join(stems_of(paper.title)),
         body=" ".join(stems_of(paper.abstract)),
-        names=" ".join(dict.fromkeys(name for author in paper.authors for name in words_of(str(author)))),
+        names=" ".join(dict.fromkeys(_names_of(paper))),
     )
+
+
+def _names_of(paper: Paper) -> Iterator[str]:
+    """Yield the words of names, one for each whole person (person_names), and one for the institution."""
+    for author in map(str, paper.authors):
+        yield from words_of(author)
+        yield from sorted(words_of_person(author))
+    if institution := institution_word(paper.organization):
+        yield institution
 
 
 def _due(*, now: datetime) -> list[int]:
@@ -83,19 +96,44 @@ def _due(*, now: datetime) -> list[int]:
     return found
 
 
+def _to_rewrite() -> list[int]:
+    """Return the next entries of an earlier version of this module, newest first; empty once all are rewritten."""
+    last = Heartbeat.objects.filter(name=REWRITTEN).values_list("detail", flat=True).first()
+    entries = SearchEntry.objects.order_by("-pk").values_list("pk", flat=True)
+    if last == DONE:
+        return []
+    found = list((entries.filter(pk__lt=int(last)) if last else entries)[:_BATCH])
+    if not found:
+        Heartbeat.objects.update_or_create(name=REWRITTEN, defaults={"at": timezone.now(), "detail": DONE})
+    return found
+
+
+@transaction.atomic
+def _rewrite(papers: Sequence[int], *, now: datetime) -> None:
+    """Write entries anew without telling followers: the papers are not new."""
+    wait_for_other_writers()
+    _store(papers)
+    Heartbeat.objects.update_or_create(name=REWRITTEN, defaults={"at": now, "detail": str(min(papers))})
+
+
 @transaction.atomic
 def _write(papers: Sequence[int], *, now: datetime) -> int:
     wait_for_other_writers()
+    _store(papers)
+    note_hits(papers, now=now)
+    return len(papers)
+
+
+def _store(papers: Sequence[int]) -> None:
     # Locked: a curator's change of the words waits, and then marks the entry as stale.
-    locked = Paper.objects.select_for_update().filter(pk__in=papers).only("title", "abstract", "authors")
+    locked = Paper.objects.select_for_update().filter(pk__in=papers)
+    locked = locked.only("title", "abstract", "authors", "organization")
     SearchEntry.objects.bulk_create(
         [entry_of(paper) for paper in locked],
         update_conflicts=True,
         unique_fields=["paper"],
         update_fields=["title", "body", "names", "is_stale"],
     )
-    note_hits(papers, now=now)
-    return len(papers)
 
 
 def _read_newest() -> Iterator[Read]:

@@ -96,19 +96,19 @@ def _topic(slug: str) -> Channel:
 @conditional_page
 @cache_control(public=True, max_age=300)
 def today_feed(request: HttpRequest, kind: str) -> HttpResponse:
-    return _answer(request, _today(), kind=kind)
+    return feed_of(request, _today(), kind=kind)
 
 
 @conditional_page
 @cache_control(public=True, max_age=300)
 def trending_feed(request: HttpRequest, kind: str) -> HttpResponse:
-    return _answer(request, _trending(), kind=kind)
+    return feed_of(request, _trending(), kind=kind)
 
 
 @conditional_page
 @cache_control(public=True, max_age=300)
 def topic_feed(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
-    return _answer(request, _topic(slug), kind=kind)
+    return feed_of(request, _topic(slug), kind=kind)
 
 
 def robots(request: HttpRequest) -> HttpResponse:
@@ -129,7 +129,7 @@ def security(request: HttpRequest) -> HttpResponse:
     return HttpResponse("\n".join(lines), content_type="text/plain; charset=utf-8")
 
 
-def _answer(request: HttpRequest, channel: Channel, *, kind: str) -> HttpResponse:
+def feed_of(request: HttpRequest, channel: Channel, *, kind: str) -> HttpResponse:
     feed = Feed(
         title=channel.title,
         description=channel.description,

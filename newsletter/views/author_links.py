@@ -1,0 +1,42 @@
+"""Tags for templates: the name of an author or an institution as a link to the page of their papers."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from django import template
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from newsletter.search.person_names import name_of
+from newsletter.search.tokens import fold
+
+register = template.Library()
+_LONGEST = 150  # characters of an address
+
+
+def author_slug(name: str) -> str:
+    """Return the part of the address that names a person: Jun-Yan Zhu is junyan-zhu. Empty without letters."""
+    return "-".join(name_of(name))[:_LONGEST]
+
+
+def institution_slug(name: str) -> str:
+    words = "".join(letter if letter.isalnum() else " " for letter in fold(name)).split()
+    return "-".join(words)[:_LONGEST]
+
+
+@register.simple_tag
+@lru_cache(maxsize=20_000)
+def author_link(name: str) -> SafeString:
+    return _link("newsletter:author", author_slug(name), name)
+
+
+@register.simple_tag
+@lru_cache(maxsize=2_000)
+def institution_link(name: str) -> SafeString:
+    return _link("newsletter:institution", institution_slug(name), name)
+
+
+def _link(page: str, slug: str, name: str) -> SafeString:
+    return format_html('<a href="{}">{}</a>' if slug else "{1}", reverse(page, args=[slug]) if slug else "", name)
