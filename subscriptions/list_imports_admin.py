@@ -5,14 +5,17 @@ In: a file and a person's answers. Out: a row that waits for answers or runs; a 
 
 from __future__ import annotations
 
+import io
 from dataclasses import asdict
 from datetime import timedelta
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import path, reverse
@@ -31,6 +34,8 @@ from subscriptions.list_import.table import UnreadableFile, rows
 from subscriptions.models import ListImport, Topic
 
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
 
@@ -213,11 +218,13 @@ class ListImportAdmin(ModelAdmin):  # type: ignore[misc]
         if form.is_valid():
             upload = form.cleaned_data["file"]
             try:
-                draft = self._draft(upload, by=request.user.get_username())
+                drafts = self._drafts(upload, by=request.user.get_username())
             except UnreadableFile as error:
                 form.add_error("file", str(error))
             else:
-                return HttpResponseRedirect(reverse("admin:subscriptions_listimport_review", args=[draft.pk]))
+                if len(drafts) > 1:  # of a zip
+                    return HttpResponseRedirect(reverse("admin:subscriptions_listimport_changelist"))
+                return HttpResponseRedirect(reverse("admin:subscriptions_listimport_review", args=[drafts[0].pk]))
         return self._page(request, "list_upload.html", {"form": form, "title": _("Import a list")})
 
     def change_view(
@@ -245,9 +252,14 @@ class ListImportAdmin(ModelAdmin):  # type: ignore[misc]
             form = AnswerForm(plan=plan, initial=asdict(plan.answers) | {"are_welcomed": row.are_welcomed})
         return self._page(request, "list_review.html", self._context(row, source, plan, form))
 
-    def _draft(self, upload: Any, *, by: str) -> ListImport:
-        source = run.Source(upload.name[:200], lambda: upload.open().file)
-        packed = run.content_of(upload.file)
+    @transaction.atomic
+    def _drafts(self, upload: Any, *, by: str) -> list[ListImport]:
+        uploaded = run.Source(upload.name[:200], lambda: _opened(upload))
+        return [self._draft(source, by=by) for source in run.sources_in(uploaded)]
+
+    def _draft(self, source: run.Source, *, by: str) -> ListImport:
+        with source.open() as file:
+            packed = run.content_of(file)
         kept = run.source_of(ListImport(file_name=source.name, content=packed))
         plan = run.plan_file(kept, Answers())
         return ListImport.objects.create(
@@ -310,6 +322,14 @@ class ListImportAdmin(ModelAdmin):  # type: ignore[misc]
     def _page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
         frame = self.admin_site.each_context(request) | {"opts": self.opts}
         return render(request, f"admin/subscriptions/{template}", frame | context)
+
+
+def _opened(upload: Any) -> BinaryIO:
+    """The uploaded file from its start; closing it leaves the upload as it is."""
+    if hasattr(upload, "temporary_file_path"):
+        return Path(upload.temporary_file_path()).open("rb")
+    upload.seek(0)
+    return io.BytesIO(upload.read())
 
 
 def _kinds(plan: Plan) -> dict[str, Any]:

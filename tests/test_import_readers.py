@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -278,6 +280,12 @@ def test_an_import_that_was_broken_off_goes_on_and_keeps_its_tally(monkeypatch: 
     assert Subscriber.objects.count() == 7
 
 
+def test_addresses_side_by_side_in_one_long_line_all_come_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists, "BATCH", 2)
+    tally, _none = import_list(", ".join(f"a{n}@example.net" for n in range(7)) + "\nb@example.net\n", **AGREED)
+    assert counts(tally) == (8, 8, 0, 0, 0)
+
+
 def test_an_import_stops_at_its_deadline_and_says_so() -> None:
     source = source_of("email\na@example.net\n")
     plan = lists.plan_file(source, Answers(**AGREED))
@@ -536,6 +544,42 @@ def test_an_export_reads_readers_in_chunks(django_assert_max_num_queries: Any) -
         make_reader(follows=("vision",))
     with django_assert_max_num_queries(12):
         assert len(list(csv_export.export_lines(states=["confirmed"]))) == 21
+
+
+# --- archives ---
+
+
+def zipped(**files: str) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return out.getvalue()
+
+
+def test_the_lists_of_a_zip_are_read_each_by_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "export.zip"
+    file.write_bytes(zipped(**{"a/subscribed.csv": "r@example.net\n", "a/cleaned.csv": "b@example.net\n",
+                               "__MACOSX/a/._subscribed.csv": "x", "a/read.me": "x"}))  # fmt: skip
+    call_command("import_readers", str(file), "--dry-run", "--json")
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (first["new"], second["questions"][0]["suggestion"]) == (1, "bounced")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (zipped(**{"[Content_Types].xml": "", "xl/workbook.xml": ""}), "Excel workbook.*CSV"),
+        (b"\xd0\xcf\x11\xe0 workbook", "Excel workbook.*CSV"),
+        (b"%PDF-1.7", "PDF.*CSV"),
+        (zipped(**{"readme.md": ""}), "no .csv, .tsv or .txt"),
+    ],
+)
+def test_what_is_no_list_is_told_with_what_to_do(content: bytes, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_bytes(content)
+    with pytest.raises(CommandError, match=said):
+        call_command("import_readers", str(file))
 
 
 # --- the command ---

@@ -114,6 +114,7 @@ def test_a_plain_list_of_addresses_with_names_and_comments() -> None:
         ("mailto:ada@example.org", "ada@example.org"),
         ("Ada L. <ada@example.org>;", "ada@example.org"),
         ("<ada@example.org>", "ada@example.org"),
+        ("ada@example.org Ada Lovelace", "ada@example.org"),
         ("ada@example.org and bob@example.org", ""),
         ("ada@localhost", ""),
         ("Ada", ""),
@@ -290,6 +291,45 @@ def test_mailchimps_other_two_files_hold_no_readers_and_ask_nothing(column: str,
     text = MAILCHIMP.format(f"{column},") + rows_of
     assert standings(text) == [people, people]
     assert asked(plan_of(text)) == []
+
+
+HEADINGS = {
+    "Email,Create Date,Unsubscribed from all email\na@x.org,2024-03-01,No\nb@x.org,2024-03-13,Yes\n": [
+        Standing.READER, Standing.LEFT,
+    ],
+    "EmailAddress,SuppressionReason,CreatedAt\na@x.org,HardBounce,2024-01-01\nb@x.org,SpamComplaint,2024-01-01\n": [
+        Standing.BOUNCED, Standing.COMPLAINED,
+    ],
+    "email;activated;deactivated\na@x.org;15.03.2021;\nb@x.org;15.03.2021;16.03.2022\n": [
+        Standing.READER, Standing.LEFT,
+    ],
+    "address,code,error,created_at\na@x.org,550,No such user,2021-03-04\n": [Standing.BOUNCED],
+    "email,reason,status,created\na@x.org,550 5.1.1 user unknown,5.1.1,1614849302\n": [Standing.BOUNCED],
+    "email,opted out,joined\na@x.org,,2024-01-01\nb@x.org,asked by mail,2024-01-01\n": [
+        Standing.READER, Standing.LEFT,
+    ],
+    "email,confirmed,blacklisted,disabled,entered\na@x.org,1,0,0,2020-01-01\nb@x.org,0,0,0,2020-01-01\n"
+    "c@x.org,1,1,0,2020-01-01\nd@x.org,1,0,1,2020-01-01\n": [
+        Standing.READER, Standing.UNCONFIRMED, Standing.BARRED, Standing.LEFT,
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HEADINGS)
+def test_who_left_is_told_by_headings_of_programs_that_nobody_knows(text: str) -> None:
+    assert standings(text) == HEADINGS[text]
+    assert "word" not in asked(plan_of(text))
+
+
+@pytest.mark.parametrize("text", ["Ada <a@x.org>; Bob <b@x.org>; c@x.org\n", "a@x.org, b@x.org\nc@x.org,,\n"])
+def test_addresses_side_by_side_are_one_reader_each(text: str) -> None:
+    plan = plan_of(text)
+    assert [address_in(row.cells[0]) for row in rows(io.StringIO(text), plan.layout)] == [
+        "a@x.org",
+        "b@x.org",
+        "c@x.org",
+    ]
+    assert "email" not in asked(plan)
 
 
 def test_headings_that_nobody_writes_are_of_an_unknown_program() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from datetime import timedelta
 from typing import Any
 
@@ -103,6 +105,17 @@ def test_a_file_without_addresses_and_an_empty_form_are_told(operator: Client) -
     assert "no column holds email addresses" in upload(operator, "name\nAda\n").content.decode()
     assert "This field is required" in operator.post(f"{LIST}add/").content.decode()
     assert not ListImport.objects.exists()
+
+
+def test_each_list_of_a_zip_waits_by_itself(operator: Client) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("subscribed.csv", "email\nada@example.net\n")
+        archive.writestr("cleaned.csv", "email\nbob@example.net\n")
+    told = upload(operator, out.getvalue(), name="export.zip").content.decode()
+    assert "subscribed.csv" in told
+    assert {row.file_name for row in ListImport.objects.filter(state="draft")} == {"subscribed.csv", "cleaned.csv"}
+    assert "not a list" in upload(operator, b"%PDF-1.7", name="list.pdf").content.decode()
 
 
 def test_a_big_list_is_finished_by_the_ticks(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:

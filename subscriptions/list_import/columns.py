@@ -134,7 +134,9 @@ def _of_flags(role: str, seen: Evidence) -> str:
         return role
     if seen.is_mostly(seen.dates):
         return _DATE_OF_FLAG.get(role, IGNORE)
-    return names.STATE if seen.is_mostly(seen.standings) else IGNORE
+    if seen.is_mostly(seen.standings):
+        return names.STATE
+    return IGNORE if role in (names.WANTS_MAIL, names.IS_CONFIRMED) else role  # a reason says that they left
 
 
 def _of_states(heading: str, seen: Evidence) -> str:

@@ -43,7 +43,8 @@ _NAMES = {
     CONFIRMED_AT: (
         "confirmed at, confirm time, confirmed on, confirmed, confirmation date, confirmation time, confirmed date, "
         "date confirmed, double opt in date, double optin date, doi date, doi time, optin confirmed at, opt in "
-        "confirmed at, bestätigt am, bestätigt, bestätigungsdatum, email verified at, verified at"
+        "confirmed at, bestätigt am, bestätigt, bestätigungsdatum, email verified at, verified at, activated, "
+        "activated at, aktiviert am"
     ),
     SIGNED_UP_AT: (
         "optin time, opt in time, optin date, opt in date, opted in at, created at, created, created on, creation "
@@ -51,8 +52,9 @@ _NAMES = {
         "subscribed on, subscribed, subscription date, subscribe date, subscribed date, date subscribed, subscribe "
         "time, signup date, sign up date, signup time, signed up, signed up at, signed up on, signup at, joined, "
         "joined at, joined on, join date, date joined, registered, registered at, registration date, date, since, "
-        "start date, member since, datum, angemeldet, angemeldet am, anmeldedatum, anmeldung, eingetragen am, "
-        "erstellt am, hinzugefügt am, einwilligung am, consent date, consented at, consent at, agreed at, agreed on"
+        "start date, timestamp, entered, member since, datum, angemeldet, angemeldet am, anmeldedatum, anmeldung, "
+        "eingetragen am, erstellt am, hinzugefügt am, einwilligung am, consent date, consented at, consent at, agreed "
+        "at, agreed on"
     ),
     LEFT_AT: (
         "left at, unsub time, unsubscription date, unsubscribed at, unsubscribed on, unsubscribe date, unsubscribe "
@@ -88,6 +90,15 @@ _NAMES = {
     **{part: part.replace("joined_", "join ") for part in JOINED},
 }
 _ROLE_OF = {name.strip(): role for role, names in _NAMES.items() for name in names.split(",")}
+_WORDS = (
+    (
+        WANTS_NO_MAIL,
+        re.compile(r"\b(unsubscribed|opt(ed|s)? out|optout|abgemeldet|ausgetragen|deactivated|deaktiviert)\b"),
+    ),
+    (BLOCKED, re.compile(r"\b(black|block)list(ed)?\b|\bsuppress(ed|ion)\b")),
+    (BOUNCED, re.compile(r"\b(hard|soft)? ?bounced?\b(?! (count|rate|s\b))")),
+    (COMPLAINED, re.compile(r"\b(complained|complaint|spam)\b(?! (count|rate|score))")),
+)
 # Dates and states that are about something else than the subscription.
 ABOUT_OTHER_THINGS = re.compile(
     r"\b(birth\w*|dob|geburt\w*|updated?|modified|changed|geändert|last|letzte\w*|expir\w*|payment|paid|plan|stripe|invoice"
@@ -96,8 +107,9 @@ ABOUT_OTHER_THINGS = re.compile(
 
 
 def role_by_name(heading: str) -> str:
-    """The role that a heading names; empty for none."""
-    return _ROLE_OF.get(plain_heading(heading), "")
+    """The role that a heading names; empty for none. Words for leaving count wherever they stand in it."""
+    plain = plain_heading(heading)
+    return _ROLE_OF.get(plain) or next((role for role, words in _WORDS if words.search(plain)), "")
 
 
 def plain_heading(heading: str) -> str:

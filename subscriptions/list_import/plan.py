@@ -153,9 +153,9 @@ def standing_in(cells: Sequence[str], plan: Plan) -> Standing | None:
         word = _cell(cells, place)
         if word:
             one = plan.words.get(plain_word(word)) or standing_of(word)
-            if one is None:
+            if one is None and not plan.standing:
                 return None
-            said.append(one)
+            said += [one] if one else []
     if not plan.is_ours:
         said += _dated(cells, plan)
     return gravest(said + _flagged(cells, plan))
@@ -182,8 +182,14 @@ _FLAGGED = {
 
 
 def _flagged(cells: Sequence[str], plan: Plan) -> list[Standing]:
-    flags = [(role, yes_or_no(_cell(cells, place))) for role in names.FLAGS for place in plan.places.get(role, ())]
-    return [_FLAGGED[role, flag] for role, flag in flags if flag is not None and (role, flag) in _FLAGGED]
+    """What columns of yes and no say; in one that speaks of leaving, a date or reason means yes."""
+    said = []
+    for role in names.FLAGS:
+        for place in plan.places.get(role, ()):
+            cell = _cell(cells, place)
+            flag = yes_or_no(cell)
+            said.append((role, bool(cell) and (role, True) in _FLAGGED if flag is None else flag))
+    return [_FLAGGED[one] for one in said if one in _FLAGGED]
 
 
 def _cell(cells: Sequence[str], place: int) -> str:
@@ -191,7 +197,9 @@ def _cell(cells: Sequence[str], place: int) -> str:
 
 
 def _standing_of_file(program: str, places: Mapping[str, object]) -> Standing | None:
-    """Mailchimp writes those who left, and those it cleaned, into files of their own."""
+    """Mailchimp writes those who left, and those it cleaned, into files of their own; relays list what bounced."""
+    if program == programs.BOUNCES:
+        return Standing.BOUNCED
     if program != "mailchimp":
         return None
     return Standing.BOUNCED if names.BOUNCED_AT in places else Standing.LEFT if names.LEFT_AT in places else None
@@ -208,7 +216,7 @@ def _survey(lines: Iterable[str], plan: Plan, known_topics: Mapping[str, str]) -
         for place in dates:
             if text := _cell(row.cells, place):
                 _look_at_date(survey, text)
-        for place in plan.places.get(names.STATE, ()):
+        for place in plan.places.get(names.STATE, ()) if plan.standing is None else ():
             word = plain_word(_cell(row.cells, place))
             if word and word not in plan.words and standing_of(word) is None and len(survey.words) < MOST_WORDS:
                 survey.words[word] += 1

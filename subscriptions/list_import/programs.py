@@ -12,7 +12,7 @@ from subscriptions.list_import.names import plain_heading
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-UNKNOWN, PLAIN, PAPERBOY = "unknown", "addresses", "paperboy"
+UNKNOWN, PLAIN, PAPERBOY, BOUNCES = "unknown", "addresses", "paperboy", "bounces"
 # The first whose headings are all there.
 _SIGNS: tuple[tuple[str, str], ...] = (
     (PAPERBOY, "email, confirmed at, consent source"),
@@ -20,7 +20,7 @@ _SIGNS: tuple[tuple[str, str], ...] = (
     ("mailchimp", "email address, optin time, confirm time"),
     ("mailchimp", "email address, leid, euid"),
     ("substack", "email, active subscription, email disabled"),
-    ("substack", "email, stripe plan, emails disabled"),
+    ("substack", "email, stripe plan, start date"),
     ("buttondown", "email, type, creation date, unsubscription date"),
     ("buttondown", "email, type, creation date, referrer url"),
     ("buttondown", "email address, type, creation date, referrer url"),
@@ -41,6 +41,8 @@ _SIGNS: tuple[tuple[str, str], ...] = (
     ("mailerlite", "subscriber, status, subscribed"),
     ("mailerlite", "email, status, subscribed, opens count"),
     ("mailerlite", "email, fields, groups, status"),
+    (BOUNCES, "address, code, error"),  # Mailgun
+    (BOUNCES, "email, reason, status, created"),  # SendGrid
     ("tinyletter", "email, signup date, subscription status"),
     ("kit", "first name, email, status, created at"),
     ("kit", "email, first name, state, created at"),

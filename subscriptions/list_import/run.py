@@ -13,12 +13,13 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from django.db import transaction
 from django.utils import timezone
 
 from subscriptions.list_import import store
+from subscriptions.list_import.archives import lists_in, open_member
 from subscriptions.list_import.encodings import open_text
 from subscriptions.list_import.entries import READERS, Entry, Refusal, entries_of
 from subscriptions.list_import.plan import Answers, Plan, make_plan
@@ -50,6 +51,17 @@ class Source:
     def digest(self) -> str:
         with self.open() as file:
             return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+
+
+def sources_in(source: Source) -> list[Source]:
+    """The lists in the file: those of a zip, or itself."""
+
+    def member(name: str) -> Source:
+        return Source(name.rpartition("/")[2], lambda: open_member(source.open(), name))
+
+    with source.open() as file:
+        inside = lists_in(file)
+    return [member(name) for name in inside] or [source]
 
 
 @dataclass
@@ -185,7 +197,8 @@ def go_on(
     slugs = dict(Topic.objects.values_list("slug", "pk"))
     proof = {"file": row.file_name, "list": row.pk}
     shared = store.Batch(slugs, proof, now, are_welcomed=row.are_welcomed)
-    for batch in _batches(one for one in rows(source.lines(), plan.layout) if one.line > row.line):
+    done = row.line
+    for batch in _batches(one for one in rows(source.lines(), plan.layout) if one.line > done):
         if deadline is not None and timezone.now() >= deadline:
             return False
         entries, refusals = _read(batch, plan, now=now, slugs=slugs)
@@ -251,11 +264,12 @@ def _one_each(entries: list[Entry]) -> tuple[list[Entry], list[str]]:
 
 
 def _batches(found: Iterable[Row]) -> Iterator[list[Row]]:
-    batch: list[Any] = []
+    """Rows in batches that end where a line does: an import goes on with the next one."""
+    batch: list[Row] = []
     for one in found:
-        batch.append(one)
-        if len(batch) == BATCH:
+        if len(batch) >= BATCH and one.line != batch[-1].line:
             yield batch
             batch = []
+        batch.append(one)
     if batch:
         yield batch

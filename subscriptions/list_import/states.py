@@ -5,6 +5,7 @@ In: a cell, and what kind of column it is in. Out: what the person is to us; Non
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 
@@ -41,19 +42,21 @@ _WORDS = {
         "deleted, archived, no email, nomail, no mail, former, abgemeldet, ausgetragen, gekündigt, gelöscht"
     ),
     Standing.BOUNCED: (
-        "bounced, bounce, hard bounced, hard bounce, soft bounced, bouncing, cleaned, undeliverable, unreachable, "
-        "invalid, undelivered, rejected, dead, disabled by bounce, unzustellbar, ungültig"
+        "bounced, bounce, hardbounce, softbounce, hard bounced, hard bounce, soft bounced, bouncing, cleaned, "
+        "undeliverable, unreachable, invalid, undelivered, rejected, dead, disabled by bounce, unzustellbar, ungültig"
     ),
     Standing.COMPLAINED: (
-        "complained, complaint, spam, junk, marked as spam, spam complaint, abuse, reported, spam reported, complainer"
+        "complained, complaint, spam, spam complaint, spamcomplaint, junk, marked as spam, spam complaint, abuse, "
+        "reported, spam reported, complainer"
     ),
     Standing.BARRED: (
-        "blocklisted, blacklisted, blocked, banned, suppressed, barred, spammy, malicious, block list, gesperrt, "
-        "blockiert, do not contact, do not email"
+        "blocklisted, blacklisted, suppression, manual suppression, blocked, banned, suppressed, barred, spammy, "
+        "malicious, block list, gesperrt, blockiert, do not contact, do not email"
     ),
     Standing.ERASED: "erased, forgotten, anonymized, anonymised, gdpr deleted",
 }
 WORDS = {word.strip(): standing for standing, words in _WORDS.items() for word in words.split(",")}
+_PART = re.compile(r"[_-]+|(?<=[a-z])(?=[A-Z])")
 _YES = frozenset("yes y true t 1 x on ja j wahr oui si".split())  # noqa: SIM905
 _NO = frozenset("no n false f 0 off nein falsch non".split())  # noqa: SIM905
 
@@ -75,5 +78,5 @@ def gravest(standings: list[Standing]) -> Standing:
 
 
 def plain_word(cell: str) -> str:
-    """The word without case, underscores and hyphens."""
-    return " ".join(cell.casefold().replace("_", " ").replace("-", " ").split())
+    """The word in lower case, its parts, as of ``HardBounce`` and ``hard-bounce``, parted by one blank."""
+    return " ".join(_PART.sub(" ", cell).casefold().split())

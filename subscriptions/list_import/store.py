@@ -15,6 +15,7 @@ from django.db import IntegrityError, transaction
 from subscriptions import csv_rows, lifecycle, schedule, suppression, token_links
 from subscriptions.csv_preferences import muted_from
 from subscriptions.lifecycle import ACTIVE, Origin
+from subscriptions.list_import.bulk_rows import insert_rows
 from subscriptions.list_import.entries import READERS, Entry
 from subscriptions.list_import.states import Standing
 from subscriptions.models import ConsentEvent, Follow, InterestTopic, Subscriber, Suppression, TopicPreference
@@ -145,8 +146,9 @@ def _bar(gone: Sequence[Entry], here: _Here, batch: Batch) -> None:
             suppression.bar_address(
                 entry.address_hash, reason=entry.reason, source=METHOD, now=entry.left_at or batch.now
             )
-    Suppression.objects.bulk_create(
-        [
+    insert_rows(
+        Suppression,
+        (
             Suppression(
                 address_hash=entry.address_hash,
                 reason=entry.reason,
@@ -156,42 +158,59 @@ def _bar(gone: Sequence[Entry], here: _Here, batch: Batch) -> None:
             )
             for entry in {entry.address_hash: entry for entry in gone}.values()
             if entry.address_hash not in listed
-        ]
+        ),
     )
 
 
 def _insert(entries: Sequence[Entry], batch: Batch) -> None:
-    readers = Subscriber.objects.bulk_create([_row(entry, batch) for entry in entries])
-    pairs = list(zip(readers, entries, strict=True))
-    TopicPreference.objects.bulk_create(
-        TopicPreference(
-            subscriber=reader,
-            topic_id=batch.slugs[slug],
-            stance=stance,
-            muted_from=(entry.muted_from or {}).get(slug, ""),
-        )
-        for reader, entry in pairs
-        for slug, stance in _preferences(entry).stances.items()
+    pairs = _insert_readers(entries, batch)
+    insert_rows(
+        TopicPreference,
+        (
+            TopicPreference(
+                subscriber=reader,
+                topic_id=batch.slugs[slug],
+                stance=stance,
+                muted_from=(entry.muted_from or {}).get(slug, ""),
+            )
+            for reader, entry in pairs
+            for slug, stance in _preferences(entry).stances.items()
+        ),
     )
-    Follow.objects.bulk_create(
-        one for reader, entry in pairs for one in follow_rows(reader, _preferences(entry).follows, now=batch.now)
+    insert_rows(
+        Follow,
+        (one for reader, entry in pairs for one in follow_rows(reader, _preferences(entry).follows, now=batch.now)),
     )
     for reader, entry in pairs:
         if interests := _preferences(entry).interests:
             store_interests(reader, interests, now=batch.now)
             _restore_muted(reader, entry.interests)
     csv_rows.store([(reader, entry.rows) for reader, entry in pairs if entry.rows])
-    ConsentEvent.objects.bulk_create(
-        ConsentEvent(
-            subscriber=reader,
-            kind=ConsentEvent.Kind.IMPORTED,
-            at=batch.now,
-            method=METHOD,
-            source_url=entry.source,
-            detail=_proof(entry, batch),
-        )
-        for reader, entry in pairs
+    insert_rows(
+        ConsentEvent,
+        (
+            ConsentEvent(
+                subscriber=reader,
+                kind=ConsentEvent.Kind.IMPORTED,
+                at=batch.now,
+                method=METHOD,
+                source_url=entry.source,
+                detail=_proof(entry, batch),
+            )
+            for reader, entry in pairs
+        ),
     )
+
+
+def _insert_readers(entries: Sequence[Entry], batch: Batch) -> list[tuple[Subscriber, Entry]]:
+    """Rows of the readers with their keys, each with its entry."""
+    readers = [_row(entry, batch) for entry in entries]
+    insert_rows(Subscriber, readers)
+    written = Subscriber.objects.filter(address_key__in=[reader.address_key for reader in readers])
+    keys = dict(written.values_list("address_key", "pk"))
+    for reader in readers:
+        reader.pk = keys[reader.address_key]
+    return list(zip(readers, entries, strict=True))
 
 
 def _restore_muted(reader: Subscriber, interests: Iterable[Mapping[str, Any]]) -> None:
@@ -237,6 +256,7 @@ def _row(entry: Entry, batch: Batch) -> Subscriber:
         else None,
         unsubscribe_token=token,
         unsubscribe_hash=token_hash,
+        created_at=batch.now,
         **preferences.columns,
     )
 

@@ -25,6 +25,7 @@ SAMPLE = 100  # lines that the layout is found by
 SAMPLE_HEADINGS = 10  # of them, one of which may be the header
 LONGEST_RECORD = 50  # lines of one row, where a cell holds line breaks
 ADDRESS = re.compile(r"[^\s@<>,;|\"]+@[^\s@<>,;|\"]+\.[^\s@<>,;|\".]+")
+_LEADING = re.compile(rf"({ADDRESS.pattern})[\s,(][^@]*")
 _NAMED = re.compile(rf"[^<>]*<\s*(?:mailto:)?({ADDRESS.pattern})\s*>\W*", re.IGNORECASE)
 _SEP = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 
@@ -50,6 +51,7 @@ class Layout:
     has_header: bool
     skip: int
     escape: str | None = None
+    is_wide: bool = False  # addresses side by side, as in the line of recipients of a mail
 
 
 def address_in(cell: str) -> str:
@@ -57,7 +59,7 @@ def address_in(cell: str) -> str:
     text = cell.strip().strip("'\"").removeprefix("mailto:")
     if ADDRESS.fullmatch(text):
         return text
-    found = _NAMED.fullmatch(text)
+    found = _NAMED.fullmatch(text) or _LEADING.fullmatch(text)
     return found[1] if found else ""
 
 
@@ -89,6 +91,10 @@ def _with_header(layout: Layout, table: list[Row]) -> Layout:
         first = next((place for place, row in enumerate(table) if any(map(address_in, row.cells))), 0)
         width = max((len(row.cells) for row in table), default=1)
         start = table[first].line - 1 if table else layout.skip
+        widths = {len(row.cells) for row in table}
+        filled = [cell for row in table for cell in row.cells if cell.strip()]
+        if width > 1 and (len(table) == 1 or len(widths) > 1) and all(map(address_in, filled)):
+            return replace(layout, names=("1",), skip=start, is_wide=True)
         return replace(layout, names=tuple(str(number) for number in range(1, width + 1)), skip=start)
     following = table[at + 1].line - 1 if at + 1 < len(table) else None
     skip = following if following is not None else table[at].line
@@ -137,7 +143,9 @@ def rows(lines: Iterable[str], layout: Layout) -> Iterator[Row]:
             if cells is None:
                 yield Row(number, [line.strip()], "quote")
                 continue
-        if any(cell.strip() for cell in cells):
+        if layout.is_wide:
+            yield from (Row(number, [cell]) for cell in cells if cell.strip())
+        elif any(cell.strip() for cell in cells):
             yield Row(number, cells) if len(cells) <= width or not width else _fitted(number, cells, width)
 
 

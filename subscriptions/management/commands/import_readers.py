@@ -7,6 +7,7 @@ import getpass
 import json
 import logging
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,15 +67,15 @@ class Command(BaseCommand):
         refused = options["refused"].open("w", newline="", encoding="utf-8") if options["refused"] else None
         try:
             for path in options["file"]:
-                self._handle_file(path, answers, refused, options)
+                for source in run.sources_in(run.Source(path.name, partial(path.open, "rb"))):
+                    self._handle_file(source, answers, refused, options)
         except (OSError, UnreadableFile) as error:
             raise CommandError(str(error)) from None
         finally:
             if refused is not None:
                 refused.close()
 
-    def _handle_file(self, path: Path, answers: Answers, refused: Any, options: dict[str, Any]) -> None:
-        source = run.Source(path.name, lambda: path.open("rb"))
+    def _handle_file(self, source: run.Source, answers: Answers, refused: Any, options: dict[str, Any]) -> None:
         plan = run.plan_file(source, answers)
         refusals: list[Refusal] = []
 
@@ -91,7 +92,7 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(_as_json(plan, tally, refusals), ensure_ascii=False))
         else:
-            self._report(path, plan, tally, refusals, options)
+            self._report(source.name, plan, tally, refusals, options)
 
     def _import(self, source: run.Source, plan: Plan, tell: Any, *, are_welcomed: bool) -> Any:
         """Import one file; the tally is told whatever breaks it off."""
@@ -112,9 +113,9 @@ class Command(BaseCommand):
         log.info("%s: %s, by %s", source.name, _summary(row), getpass.getuser())
         return row
 
-    def _report(self, path: Path, plan: Plan, tally: Any, refusals: list[Refusal], options: dict[str, Any]) -> None:
+    def _report(self, name: str, plan: Plan, tally: Any, refusals: list[Refusal], options: dict[str, Any]) -> None:
         told = "; ".join(f"{name} = {role}" for name, role in plan.roles.items() if role)
-        self.stdout.write(f"{path.name}: {plan.program}; {told}")
+        self.stdout.write(f"{name}: {plan.program}; {told}")
         if options["refused"] is None:
             for refusal in refusals:
                 self.stdout.write(f"Line {refusal.line}: {safe_cell(refusal.email)}: {refusal.reason}")
