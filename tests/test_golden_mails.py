@@ -132,11 +132,11 @@ def test_so_is_that_of_a_reader_whose_first_papers_are_followed() -> None:
 
 @pytest.mark.parametrize(("golden", "language"), [("interests", "en"), ("interests-german", "de")])
 def test_so_is_that_of_a_reader_who_keeps_two_interests_apart(golden: str, language: str) -> None:
-    edition = make_edition(PAPERS[:4], pk=12, first_item=101)
-    item = edition.items.get(pk=102)
-    item.found_by = [["key", 'author:"Nikhila Ravi"']]
-    item.save(update_fields=["found_by"])
+    edition = make_edition(PAPERS[:7], pk=12, first_item=101)
+    edition.items.filter(pk=102).update(found_by=[["key", 'author:"Nikhila Ravi"']])
+    edition.items.filter(pk__gt=104).update(standing="also")
     compiled = json.loads(json.dumps(mail_compile.compile_edition(edition, now=NOON, languages=["de"])))
+    also = {"topics": [make_topic(slug).pk for slug in ("language-models", "vision")]}
     picks = [
         [102, "follow", 'follow:author:"Nikhila Ravi"', 7],
         [101, "for_you", "topic:speech-audio", 7],
@@ -145,7 +145,7 @@ def test_so_is_that_of_a_reader_who_keeps_two_interests_apart(golden: str, langu
     ]
     names = {7: "Thèse <b>", 8: ".net & teaching"}
     composer = Composer(compiled["languages"].get(language, compiled), IDENTITY)
-    check(composer.compose(make_recipient(edition, picks=picks, interests=names)), golden=golden)
+    check(composer.compose(make_recipient(edition, picks=picks, interests=names, also=also)), golden=golden)
     del compiled["html"]["headline"], compiled["text"]["headline"]  # as an older version compiled it
     assert Composer(compiled, IDENTITY).compose(make_recipient(edition, picks=picks, interests=names))
 

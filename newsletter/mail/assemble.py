@@ -272,7 +272,8 @@ class _Plane:
         chosen = self._papers[recipient.counts_clicks]
         papers = chosen.full
         headings = self._headings(recipient) if recipient.interests else {}
-        for place, (item, _lane, reason, *_interest) in enumerate(recipient.picks):
+        for place, pick in enumerate(recipient.picks):
+            item, reason = pick[0], pick[2]
             if place == full:
                 papers = chosen.short
             if place in headings:
