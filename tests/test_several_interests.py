@@ -382,3 +382,22 @@ def test_every_paper_left_out_has_a_reason() -> None:
     assert not set(reasons).intersection(item for item, *_ in chosen(edition, reader))
     titles = dict(EditionItem.objects.values_list("pk", "paper__title"))
     assert {titles[item]: reason.why for item, reason in reasons.items()}["speech-audio 0"] == Why.MUTED
+
+
+def test_the_page_of_reasons_shows_each_interest_apart(client: Client) -> None:
+    reader, _thesis, teaching = thesis_and_teaching()
+    freeze([*papers_on("robotics", 9), *papers_on("vision", 9)])
+    for number in range(5):
+        Verdict.objects.create(
+            subscriber=reader, paper=make_paper(title=f"Whale song {number}"), value=1, at=NOON, interest=teaching
+        )
+    page = f"/r/{token_links.manage_token(reader, now=timezone.now())}/profile/"
+    first, second = (client.get(page + query).content.decode() for query in ("", f"?interest={teaching.pk}"))
+    assert "Robotics &amp; autonomous driving" in first
+    assert "Whale song 0" not in first
+    assert "Computer vision" in second
+    assert "Whale song 0" in second
+    assert (
+        "Your interests"
+        not in client.get(f"/r/{token_links.manage_token(make_reader(), now=timezone.now())}/profile/").content.decode()
+    )

@@ -91,9 +91,12 @@ class ReaderProfiles:
         papers, judged = self._judged_by(readers, opinions)
         return profile.personal_relevance(papers, fitted.candidates, judged, usual=fitted.words.usual)
 
-    def portrait(self, reader: int) -> Portrait:
-        """The portrait of one reader: their papers and the weights learnt from five or more of them."""
-        opinions = opinions_of([reader])
+    def portrait(self, reader: int, *, opinion: Opinion | None = None) -> Portrait:
+        """The portrait of one reader: their papers and the weights learnt from five or more of them.
+
+        ``opinion``: of one of the interests that they keep apart, where it is to be of that alone.
+        """
+        opinions = opinions_of([reader]) if opinion is None else {reader: opinion}
         opinion = opinions.get(reader, Opinion({}, {}))
         if not self._papers or len(opinion) < profile.JUDGED_MIN:
             return Portrait(opinion, trust=0.0, words={}, topics={})

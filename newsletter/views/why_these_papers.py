@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
@@ -23,7 +24,7 @@ from django.views.decorators.http import require_safe
 from newsletter.catalogue.sources.paper_identifiers import meant_arxiv_id, title_key
 from newsletter.delivery.compose_message import SCOPE
 from newsletter.interests.also_new import others_of
-from newsletter.interests.load_profiles import ReaderProfiles
+from newsletter.interests.load_profiles import Opinion, ReaderProfiles, opinions_by_interest
 from newsletter.interests.profile import JUDGED_MIN
 from newsletter.interests.profile_in_words import in_words, papers_of, put_back, removals_named, remove
 from newsletter.mail.also_new import Line
@@ -44,7 +45,7 @@ from newsletter.planning.why_not_chosen import (
 )
 from newsletter.views.digest import delivery_of
 from subscriptions import token_links
-from subscriptions.models import Subscriber, Topic, TopicPreference
+from subscriptions.models import Interest, Subscriber, Topic, TopicPreference
 from subscriptions.views.guards import link_expired, plain, posted, reader_of, secret_page, see_other
 
 ALSO_SHOWN = 200  # other new papers on one page
@@ -79,7 +80,7 @@ def profile(request: HttpRequest, token: str) -> HttpResponse:
     if data.get("action") == "put-back":
         wanted = data.get("removal", "")
         put_back(reader, int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 19 else 0)
-        return see_other(request.path, query="said=back")
+        return see_other(request.path, query=_said(request, "back"))
     names = request.POST.getlist("remove") if data else []
     removals = removals_named(reader, names, now=now)
     if not removals:
@@ -87,7 +88,12 @@ def profile(request: HttpRequest, token: str) -> HttpResponse:
     if data.get("action") != "save":
         return _profile_page(request, reader, token, removals=removals, names=names)
     remove(removals)
-    return see_other(request.path, query="said=removed")
+    return see_other(request.path, query=_said(request, "removed"))
+
+
+def _said(request: HttpRequest, word: str) -> str:
+    asked = {"interest": request.GET["interest"]} if "interest" in request.GET else {}
+    return urlencode({"said": word, **asked})
 
 
 def _profile_page(
@@ -101,14 +107,19 @@ def _profile_page(
 ) -> HttpResponse:
     edition, last = edition_for(reader), last_digest(reader)
     plan = EditionPlan(edition) if edition else None
-    portrait = (plan.profiles if plan else ReaderProfiles([])).portrait(reader.pk)
+    interest = _interest_shown(request, reader)
+    opinion = _opinion_of(reader, interest) if interest else None
+    portrait = (plan.profiles if plan else ReaderProfiles([])).portrait(reader.pk, opinion=opinion)
     change = None
     if plan and removals:
         change = preview(plan, due_of(reader), partial(remove, removals), before=last.due_at if last else None)
-    stances = reader.preferences.filter(topic__is_active=True).select_related("topic").order_by("topic__position")
+    rows = interest.topics.all() if interest and not interest.is_first else reader.preferences.all()
+    stances = rows.filter(topic__is_active=True).select_related("topic").order_by("topic__position")
     context: dict[str, Any] = {
         "reader": reader,
         "token": token,
+        "interest": interest,
+        "interests": reader.interests.all() if interest else [],
         "edition": edition,
         "stances": [
             (label, [row.topic.local_name for row in stances if row.stance == stance])
@@ -128,6 +139,18 @@ def _profile_page(
         "said": request.GET.get("said", ""),
     }
     return render(request, "newsletter/profile.html", context)
+
+
+def _interest_shown(request: HttpRequest, reader: Subscriber) -> Interest | None:
+    """Return the interest that is asked for, else the first; None for a reader who keeps none apart."""
+    asked = request.GET.get("interest", "")
+    named = reader.interests.order_by("-is_first", "position")
+    return next((row for row in named if str(row.pk) == asked), named.first())
+
+
+def _opinion_of(reader: Subscriber, interest: Interest) -> Opinion:
+    of = interest.own_rows
+    return opinions_by_interest([reader.pk]).get((reader.pk, of.pk if of else None), Opinion({}, {}))
 
 
 def _left_out_url(last: Delivery | None) -> str:
