@@ -214,6 +214,8 @@ def test_a_venue_is_news_when_arxiv_named_none_before() -> None:
            now=NOON + DAY)  # fmt: skip
     paper.refresh_from_db()
     assert paper.accepted_at == NOON
+    assert see(accepted="").accepted_at is None, "taken back before anybody was told"
+    assert see(accepted="Accepted at ICML 2026").accepted_at == NOON
 
 
 def test_versions_and_venues_are_told_word_for_word_each_once_in_mail_and_page(client: Client) -> None:

@@ -233,7 +233,9 @@ def _note_update(paper: Paper, seen: Observation, *, abstract: str, at: datetime
         paper.revised_at, paper.revision = at, changed
     paper.version = max(paper.version, seen.version)
     if seen.accepted is not None:
-        if seen.accepted and paper.accepted == "" and paper.accepted_at is None:
+        if not seen.accepted:
+            paper.accepted_at = None  # taken back
+        elif paper.accepted == "":
             paper.accepted_at = at
         paper.accepted = seen.accepted
 

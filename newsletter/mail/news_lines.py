@@ -25,7 +25,7 @@ def news_line(paper: Paper, *, kind: str) -> dict[str, Any]:
     if kind == "code" and paper.code_link:
         line, url = _("Its code is out:"), paper.code_link
     elif kind == "accepted":
-        line, said = _("Its authors now name a venue:"), [_quoted(str(paper.accepted))]
+        line, said = _("Its authors now name a venue:"), [_quoted(paper.accepted)] if paper.accepted else []
     elif kind.startswith("v"):
         line, said = _("New version, with another abstract:"), _changes(paper.revision)
     title = mail_text.shorten(paper.title, width=TITLE_WIDTH)
