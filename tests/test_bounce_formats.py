@@ -380,6 +380,27 @@ def test_answers_of_many_systems_and_languages_are_read_as_an_administrator_woul
     assert read(report(block(answer, status=status), text=said)).kind == kind
 
 
+@pytest.mark.parametrize("sender", ["postmaster@uni.example", "Anna <postmaster@uni.example>", "bounces@uni.example"])
+@pytest.mark.parametrize(
+    ("subject", "body"),
+    [
+        ("Re: 5 papers", "Your link tells me that the user is unknown. Can you help?"),
+        ("Your mails", "Next year our users no longer exist at this domain: the address is invalid then."),
+        ("AW: Abwesenheit", "Ich bin im Urlaub. Das Postfach ist voll."),
+        ("Ticket 17", "We received your request: no such user."),
+        ("Spam summary", "Three messages were blocked for you."),
+    ],
+)
+def test_a_person_at_a_systems_address_sends_no_bounce(sender: str, subject: str, body: str) -> None:
+    letter = text_bounce(body, sender=sender, subject=subject)
+    assert parse.parse(letter.replace(b"Return-Path: <MAILER-DAEMON>", b"Return-Path: <anna@uni.example>")) is None
+
+
+def test_a_bounce_in_an_unknown_language_is_known_by_its_sender() -> None:
+    letter = text_bounce("Adres bulunamadi.", sender="mailer-daemon@uni.example", subject="Posta geri döndü")
+    assert read(letter).kind is HARD
+
+
 @pytest.mark.parametrize("action", ["failed (bad destination)", "Failure", "expired", "undeliverable"])
 def test_an_action_with_words_or_of_another_name_is_a_failure(action: str) -> None:
     assert read(report(block("550 5.1.1 No such user", status="5.1.1", action=action))).kind is HARD

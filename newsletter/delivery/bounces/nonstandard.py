@@ -30,6 +30,7 @@ _SYSTEM = re.compile(
     r"bounces?)\b|^$",
     re.IGNORECASE,
 )
+_NOBODY = re.compile(r"(?:mailer-?daemon|mail-?daemon|mdaemon)\b|^$", re.IGNORECASE)  # a postmaster is a person, too
 _SUBJECT = re.compile(
     r"undeliver|not deliver|non[- ]?deliver|"
     r"deliver\w*[ _](?:\w+[ _]){0,2}(?:fail|error|problem|status|report|notif|delay)|"
@@ -61,7 +62,9 @@ def parse(message: Message, *, raw: bytes) -> Event | None:
     if not is_from_a_system(message) and not is_answer_quoted:
         return None
     verdict = judge(words, phase=own_words.phase_of(text))
-    if verdict is None and (mime.report_blocks(message) or not _looks_like_a_bounce(message, words)):
+    if verdict is None and mime.report_blocks(message):
+        return None
+    if (verdict is None or not _is_from_nobody(message)) and not _looks_like_a_bounce(message, words):
         return None
     kind = status_codes.KINDS[verdict] if verdict else ReportKind.SOFT
     if _STILL_TRYING.search(words):
@@ -96,6 +99,12 @@ def _is_of_a_list(message: Message) -> bool:
 def is_sender_a_system(message: Message) -> bool:
     sender = parseaddr(mime.header(message, "From"))[1] or mime.header(message, "From").strip("<> ")
     return bool(_SYSTEM.match(sender.partition("@")[0]))
+
+
+def _is_from_nobody(message: Message) -> bool:
+    """Whether no person can have sent it."""
+    senders = [mime.header(message, name) for name in ("Return-Path", "From") if name in message]
+    return "X-Failed-Recipients" in message or any(_NOBODY.match(parseaddr(one)[1]) for one in senders)
 
 
 def _subject(message: Message) -> str:
