@@ -246,7 +246,7 @@ class TransportContract:
         assert len(server.mails) == 2
 
     def test_a_refusal_in_several_lines_is_read_whole_and_names_nobody(self) -> None:
-        reply = "550-5.1.1 <reader1@example.net> is not here\n550 5.1.1 ask postmaster@example.net"
+        reply = "550-5.1.1 <reader1@example.net> no such user\n550 5.1.1 ask postmaster@example.net"
         with ScriptedServer().on("RCPT", reply=reply) as server:
             transport = self.open(server.port)
             outcome = send_all(transport, [make_message(1)])[1]
