@@ -43,9 +43,9 @@ demo: $(VENV)/.installed-catcher ## Show the whole way of a paper into the inbox
 	@ONESHOT=$(ONESHOT) $(PY) -m newsletter.management.demo
 
 SYSTEM_TESTS := browser or system
-# What talks to servers waits for them about as long as it computes: twice as many at once on PostgreSQL.
+# What talks to servers waits for them: one more at once than there are processors, twice as many on PostgreSQL.
 test: $(VENV)/.installed-dev ## Run the whole suite: on SQLite, then what touches a database or a server with PostgreSQL, Redis and Celery
-	$(PY) -m pytest --db sqlite -m "not ($(SYSTEM_TESTS))" -n $(JOBS) -q
+	$(PY) -m pytest --db sqlite -m "not ($(SYSTEM_TESTS))" -n $$(($(JOBS) + 1)) -q
 	$(PY) -m pytest --db postgres -m "not ($(SYSTEM_TESTS))" -n $$((2 * $(JOBS))) -q
 
 test-system: $(VENV)/.installed-dev ## Run what needs more than Python: Chromium, postfix, OpenDKIM, PgBouncer and nginx (.ci/run installs them)
