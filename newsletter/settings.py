@@ -394,6 +394,7 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = DEBUG
+WHITENOISE_ROOT = BASE_DIR / "newsletter" / "static" / "newsletter" / "root"  # what browsers ask for by its bare name
 WHITENOISE_MANIFEST_STRICT = False  # a forgotten collectstatic costs the looks of a page, not the way to leave
 
 # --- safety ---------------------------------------------------------------------------------------------------------
@@ -434,6 +435,7 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF, "data:"],
         "font-src": [SELF],
         "connect-src": [SELF],
+        "manifest-src": [SELF],
         "form-action": [SELF],
         "base-uri": [NONE],
         "frame-ancestors": [SELF],

@@ -102,6 +102,7 @@ pages: list[URLPattern] = [
     path("api/", api_page, name="api_page"),
     path(".well-known/security.txt", feeds.security, name="security"),
     path("robots.txt", feeds.robots, name="robots"),
+    path("site.webmanifest", feeds.web_manifest, name="web_manifest"),
     path("r/<str:token>/papers/", votes_and_submissions.papers, name="reader_papers"),
     path("r/<str:token>/library/", library.library, name="library"),
     path("r/<str:token>/library.<str:suffix>", library.library_file, name="library_file"),

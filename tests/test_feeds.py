@@ -24,6 +24,7 @@ from tests.test_listing import HOSTILE, hrefs, parsed, place, text_of, titles
 if TYPE_CHECKING:
     from django.http import HttpResponse
     from django.test import Client
+    from pytest_django.fixtures import SettingsWrapper
 
 pytestmark = pytest.mark.django_db
 
@@ -412,6 +413,19 @@ def test_the_sitemap_leads_to_every_public_page_by_our_own_address(client: Clien
     assert f"{SITE}/paper/{paper.pk}/" in pages
     for location in pages:
         assert client.get(location.removeprefix(SITE)).status_code == 200, location
+
+
+@pytest.mark.django_db
+def test_phones_are_told_the_sites_name_and_icons(client: Client, settings: SettingsWrapper) -> None:
+    settings.SITE_NAME = "Papers of the Reading Room"
+    told = client.get("/site.webmanifest").json()
+    assert told["name"] == "Papers of the Reading Room"
+    assert len(told["short_name"]) <= 12
+    assert told["icons"][1]["src"] == "/apple-touch-icon.png"
+    for path in ("/favicon.ico", "/apple-touch-icon.png"):
+        answer = client.get(path)
+        assert answer.status_code == 200, path
+        assert answer["Content-Type"].startswith("image/")
 
 
 def test_robots_are_told_where_the_sitemap_is(client: Client) -> None:

@@ -14,8 +14,9 @@ from xml.sax.saxutils import escape
 from django.conf import settings
 from django.core.cache import cache
 from django.db.models import Max, Min
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
+from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -114,6 +115,18 @@ def topic_feed(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
 def robots(request: HttpRequest) -> HttpResponse:
     lines = ["User-agent: *", "Allow: /", f"Sitemap: {settings.SITE_URL}{reverse('newsletter:sitemap')}", ""]
     return HttpResponse("\n".join(lines), content_type="text/plain; charset=utf-8")
+
+
+def web_manifest(request: HttpRequest) -> HttpResponse:
+    """Describe the site for phones that keep it among their apps (https://www.w3.org/TR/appmanifest/)."""
+    icons = [
+        {"src": static("newsletter/mark.svg"), "sizes": "any", "type": "image/svg+xml"},
+        {"src": "/apple-touch-icon.png", "sizes": "180x180", "type": "image/png"},
+    ]
+    colours = {"background_color": "#fbfbf9", "theme_color": "#fbfbf9"}
+    home = reverse("newsletter:home")
+    about = {"name": settings.SITE_NAME, "short_name": settings.SITE_NAME[:12], "start_url": home, "display": "browser"}
+    return JsonResponse({**about, **colours, "icons": icons}, content_type="application/manifest+json")
 
 
 def security(request: HttpRequest) -> HttpResponse:
