@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import zipfile
@@ -544,6 +545,31 @@ def test_an_export_reads_readers_in_chunks(django_assert_max_num_queries: Any) -
         make_reader(follows=("vision",))
     with django_assert_max_num_queries(12):
         assert len(list(csv_export.export_lines(states=["confirmed"]))) == 21
+
+
+@pytest.mark.parametrize("program", ["mailchimp", "listmonk"])
+def test_other_programs_get_the_columns_they_import_and_no_formula(program: str, tmp_path: Path) -> None:
+    file = tmp_path / "out.csv"
+    reader = make_reader("+ada@example.net", follows=("vision",), cadence="weekly")
+    reader.preferences.create(topic=make_topic("robotics"), stance="mute")
+    reader.consent_events.create(kind="imported", at=NOON, method="import", source_url="https://old.example/form")
+    make_reader("=cmd|'/C'!A0@example.net")
+    make_reader("left@example.net", state="unsubscribed", next_due_at=None, left_at=NOON)
+    call_command("export_readers", str(file), "--for", program, verbosity=0)
+    first, *lines = csv.reader(file.open(newline=""))
+    attributes = {
+        "topics": ["vision"], "cadence": "weekly", "time_zone": "UTC", "language": "en",
+        "confirmed_at": NOON.isoformat(), "consent_source": "https://old.example/form",
+    }  # fmt: skip
+    assert (first, lines) == {
+        "mailchimp": (
+            ["Email Address", "Tags", "CONFIRM_TIME", "SOURCE"],
+            [["+ada@example.net", "vision,weekly", NOON.isoformat(), "https://old.example/form"]],
+        ),
+        "listmonk": (["email", "name", "attributes"], [["+ada@example.net", "", json.dumps(attributes)]]),
+    }[program]
+    Subscriber.objects.all().delete()
+    assert counts(import_list(file.read_text(), **AGREED)[0]) == (1, 1, 0, 0, 0)
 
 
 # --- archives ---
