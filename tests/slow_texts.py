@@ -100,6 +100,8 @@ def readers() -> dict[str, Callable[[str], object]]:
     from newsletter.search import query, tokens
     from newsletter.search.spelling import Speller
     from subscriptions import addresses
+    from subscriptions.list_import.plan import Answers, make_plan
+    from subscriptions.list_import.table import UnreadableFile
 
     now = datetime(2026, 3, 18, tzinfo=UTC)
     speller = Speller([f"transform{n}" for n in range(2000)], np.ones(2000, dtype=np.int64))
@@ -126,7 +128,12 @@ def readers() -> dict[str, Callable[[str], object]]:
         feed = f'<feed xmlns="http://www.w3.org/2005/Atom"><entry>{entry}<author><name>A</name></author></entry>'
         return arxiv_query.parse(f"{feed}</feed>".encode(), seen_at=now)
 
+    def list_of_readers(raw: str) -> object:
+        lines = f"email,added,status,tags,{raw[:100]}\na@x.org,{raw},{raw},{raw},b\nc@x.org,1,2,3,4\n".splitlines(True)
+        return make_plan(lambda: lines, file_name=raw, known_topics={"vision": "vision"}, hints={}, answers=Answers())
+
     return {
+        "list of readers": refusing(list_of_readers, UnreadableFile),
         "title": text.clean_title,
         "abstract": text.clean_abstract,
         "name": text.clean_name,

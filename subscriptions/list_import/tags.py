@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SHORTEST_LIKE = 4  # characters: of shorter ones any two are alike
 LIKE = 75  # of 100: how alike a tag and a name must be for a suggestion
-_PARTS = re.compile(r"\s*[,;|\n]\s*")
+_PARTS = re.compile(r"[,;|\n]")
 
 
 def split_tags(cell: str) -> list[str]:
