@@ -42,6 +42,9 @@ KINDS = [
     "votes",
     "voted",
     "library",
+    "one interest",
+    "interests",
+    "interest",
     "leave",
     "left",
     "move",
@@ -84,6 +87,10 @@ def path_of(kind: str) -> str:
                 votes.vote(reader, paper=paper, now=now)
         submissions.submit(reader, link="2403.01234", now=now)
         return f"/r/{token_links.manage_token(reader, now=now)}/papers/"
+    if "interest" in kind:
+        manage = token_links.manage_token(reader, now=timezone.now())
+        page = f"/preferences/{manage}/interests/"
+        return page if kind == "one interest" else page + keep_apart(reader, kind)
     if kind == "library":
         bring_library(reader)
         return f"/r/{token_links.manage_token(reader, now=now)}/library/"
@@ -99,6 +106,14 @@ def path_of(kind: str) -> str:
         "code": "/embed/code/",
         "old": "/confirm/junk/",
     }[kind]
+
+
+def keep_apart(reader: Subscriber, kind: str) -> str:
+    """Two interests with long names; the end of the address of the page."""
+    reader.interests.create(name="Thesis", is_first=True, share=60)
+    long = reader.interests.create(name="W" * 60, position=1, share=3, unit="papers")
+    reader.follows.create(text="seeing", key="k", at=NOON, interest=long)
+    return f"{long.pk}/" if kind == "interest" else ""
 
 
 def bring_library(reader: Subscriber) -> None:
@@ -164,6 +179,29 @@ def test_a_library_is_brought_and_taken_out_without_a_script(chromium: Browser, 
         assert "{{On Growth and Form}}" in saved.value.path().read_text()
         page.get_by_role("button", name=re.compile("Remove.*On Growth and Form")).click()
         assert not page.get_by_text("On Growth and Form").count()
+
+
+def test_two_interests_are_named_and_one_gets_a_share_and_a_query_without_a_script(
+    chromium: Browser, live_server: LiveServer
+) -> None:
+    with chromium.new_context(java_script_enabled=False, viewport={"width": 375, "height": 700}) as context:
+        page = context.new_page()
+        page.goto(live_server.url + path_of("preferences"))
+        page.get_by_role("link", name="Keep subjects apart").click()
+        page.get_by_label("A name for what you have now").fill("thesis")
+        page.get_by_label("A name for the new one").fill("teaching")
+        page.get_by_role("button", name="Add").click()
+        assert page.get_by_role("heading", name="teaching").is_visible()
+        page.get_by_label("What to follow").fill("grippers")
+        page.get_by_role("button", name="Follow", exact=True).click()
+        assert page.get_by_text("Saved: you follow this").is_visible()
+        page.get_by_label("Share", exact=True).fill("4")
+        page.get_by_label("Counted in").select_option("papers")
+        page.get_by_role("button", name="Save", exact=True).click()
+        page.get_by_role("link", name="Your interests").click()
+        assert page.get_by_text("4 papers in each digest.").is_visible()
+    teaching = Subscriber.objects.get().interests.get(name="teaching")
+    assert (teaching.share, teaching.unit, teaching.follows.get().text) == (4, "papers", "grippers")
 
 
 def test_signing_up_by_keyboard_alone(chromium: Browser, live_server: LiveServer) -> None:
