@@ -193,6 +193,12 @@ FORMS = {
     "a container's": lambda daemon, body: json.dumps({"log": syslog(daemon, body) + "\n", "stream": "stdout"}),
     "a container's, of JSON": lambda daemon, body: json.dumps({"log": json.dumps(journal(daemon, body)) + "\n"}),
     "docker compose": lambda daemon, body: f"relay-1  | {syslog(daemon, body)}",
+    "docker compose, coloured": lambda daemon, body: f"\x1b[36mrelay-1  | \x1b[0m{syslog(daemon, body)}",
+    "docker logs -t": lambda daemon, body: f"2026-11-22T08:00:01.123456789Z {syslog(daemon, body)}",
+    "Kubernetes": lambda daemon, body: f"2026-11-22T08:00:01.123456789Z stdout F {syslog(daemon, body)}",
+    "a level for a host": lambda daemon, body: f"2026-11-22T08:00:01.1+00:00 INFO    postfix/{daemon}[7]: {body}",
+    "FreeBSD": lambda daemon, body: f"Nov 22 08:00:01 <mail.info> relay postfix/{daemon}[7]: {body}",
+    "Solaris": lambda daemon, body: f"Nov 22 08:00:01 relay postfix/{daemon}[7]: [ID 197553 mail.info] {body}",
     "another instance": lambda daemon, body: syslog(daemon, body).replace("postfix/", "postfix-out/"),
     "a service of its own": lambda daemon, body: syslog(daemon, body).replace("postfix/", "postfix/submission/"),
 }

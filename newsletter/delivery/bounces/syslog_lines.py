@@ -16,17 +16,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 LONGEST = 65_536  # characters of a line, and of one JSON object written over many lines
-_CONTAINER = re.compile(r"[\w.-]{1,80}\s{1,40}\| ")  # docker compose puts the service's name in front
-_PROGRAM = r"(?P<program>[^\s:\[\]]+)(?:\[\d+\])?: (?P<body>.*)"
+# What stands before the line itself: the service's name of docker compose, the time of `docker logs -t`, that and the
+# stream of Kubernetes.
+_CONTAINER = re.compile(
+    r"(?:(?:\x1b\[[\d;]{1,8}m)?[\w.-]{1,80}\s{1,40}\| (?:\x1b\[0m)?"
+    r"|\d{4}-\d\d-\d\dT[\d:.]{8,20}Z (?:std(?:out|err) [FP] )?(?=<\d|[A-Z][a-z]{2} |\d{4}-))?"
+)
+# FreeBSD names facility and level before the host, some a level in its place, Solaris both behind the program.
+_HOST = r"(?:<[\w.]{1,40}> )?\S+ {1,8}(?:mail\.\w{1,20} {1,8})?"
+_PROGRAM = _HOST + r"(?P<program>[^\s:\[\]]+)(?:\[\d+\])?: {1,8}(?:\[ID \d{1,9} [\w.]{1,40}\] )?(?P<body>.*)"
 _FORMS = (
-    re.compile(r"(?:<\d{1,3}>)?(?P<month>[A-Z][a-z]{2}) {1,2}(?P<day>\d{1,2}) (?P<clock>[\d:.]{8,15}) \S+ " + _PROGRAM),
+    re.compile(r"(?:<\d{1,3}>)?(?P<month>[A-Z][a-z]{2}) {1,2}(?P<day>\d{1,2}) (?P<clock>[\d:.]{8,15}) " + _PROGRAM),
     re.compile(
         r"(?:(?:\d{1,5} )?<\d{1,3}>1 )?(?P<iso>\d{4}-\d\d-\d\dT[\d:.,]{8,20}(?:Z|[+-]\d\d:?\d\d)?) \S+ "
         r"(?P<program>[^\s:\[\]]+)(?:\[\d+\])? \S+ \S+ (?:-|(?:\[(?:[^\]\\]|\\.)*\])+) ?\ufeff?(?P<body>.*)"
     ),
-    re.compile(r"(?:<\d{1,3}>)?(?P<iso>\d{4}-\d\d-\d\d[T ][\d:.,]{8,20}(?:Z|[+-]\d\d:?\d\d)?) \S+ " + _PROGRAM),
-    re.compile(r"[A-Z][a-z]{2} (?P<iso>\d{4}-\d\d-\d\d [\d:.]{8,15}) (?P<zone>\S+) \S+ " + _PROGRAM),
-    re.compile(r"(?P<unix>\d{9,11}\.\d{3,9}) \S+ " + _PROGRAM),
+    re.compile(r"(?:<\d{1,3}>)?(?P<iso>\d{4}-\d\d-\d\d[T ][\d:.,]{8,20}(?:Z|[+-]\d\d:?\d\d)?) " + _PROGRAM),
+    re.compile(r"[A-Z][a-z]{2} (?P<iso>\d{4}-\d\d-\d\d [\d:.]{8,15}) (?P<zone>\S+) " + _PROGRAM),
+    re.compile(r"(?P<unix>\d{9,11}\.\d{3,9}) " + _PROGRAM),
     # Exim's own main log names no host and no program.
     re.compile(r"(?P<iso>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?(?: [+-]\d{4})?) (?P<body>.*)"),
 )
