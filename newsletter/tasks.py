@@ -66,7 +66,7 @@ def say_dropped(*, request: Any = None, expired: bool = False, **_details: objec
 
 @shared_task(name="newsletter.tasks.tick")
 def tick() -> None:
-    """Each minute: move editions on, clean up after the dead, and ring for whatever is due."""
+    """Each minute: move editions on, clean up after workers that died, and wake the workers for what is due."""
     now = timezone.now()
     keep_house(now=now)
     for task in (send_notices, mail_curators, ingest, score, plan, deliver, listen, call_webhooks, reconcile):
@@ -133,7 +133,7 @@ def score() -> None:
 
 @shared_task(name="newsletter.tasks.plan")
 def plan() -> None:
-    """Plan who is due, then ring for their delivery."""
+    """Plan who is due, then wake the delivery workers."""
     now = timezone.now()
     plan_due(now=now, deadline=now + SLICE)
     if Delivery.objects.claimable(timezone.now()).exists():

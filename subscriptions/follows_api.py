@@ -1,7 +1,7 @@
 """A reader's follows, for a program of theirs: list, add, remove with the token of their preferences link.
 
 In: JSON and `Authorization: Bearer TOKEN`, the last part of the link that was mailed to them; it works for a day. Out:
-the list after the change. Whoever has the link may do the same by hand; no key of an operator opens this.
+the list after the change. Anybody with the link can do the same by hand; an operator's API key cannot.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def list_follows(request: HttpRequest) -> dict[str, Any]:
 )
 @decorate_view(guarded)
 def add_follow(request: HttpRequest, wanted: Body[NewFollow]) -> dict[str, Any]:
-    """Adding twice changes nothing; another stance replaces the one before."""
+    """Add a query. Adding it twice changes nothing; another stance replaces the previous one."""
     before = preferences_of(reader_asking(request))
     form = FollowForm({"q": wanted.query}, known=interests.every_follow(before))
     if not form.is_valid():

@@ -192,7 +192,7 @@ async def _read(response: httpx.Response, *, rules: FetchPolicy) -> bytes:
         try:
             chunk = unpacker.decompress(raw, rules.max_bytes + 1 - size) if unpacker else raw
         except zlib.error as error:
-            raise FetchError("the answer is said to be gzip, and is not", status=200) from error
+            raise FetchError("the answer claims to be gzip but cannot be unpacked", status=200) from error
         size += len(chunk)
         if size > rules.max_bytes:
             raise too_long

@@ -74,7 +74,7 @@ def accepts_submissions() -> bool:
 
 
 def submit(reader: Subscriber, *, link: str, now: datetime) -> SubmittedLink:
-    """Queue a reader's link to an arXiv paper for the curators; the result says what came of it."""
+    """Queue a reader's link to an arXiv paper for the curators, or refuse it; the result says which and why."""
     identifier = _identifier(link)
     if identifier is None:
         return SubmittedLink(SubmissionResult.UNREADABLE)

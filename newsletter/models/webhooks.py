@@ -1,4 +1,4 @@
-"""Programs elsewhere that want to hear when an edition went out, what they are told, and whether they took it."""
+"""Webhook endpoints, the events they subscribe to, and the delivery of each event to each endpoint."""
 
 from __future__ import annotations
 

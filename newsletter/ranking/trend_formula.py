@@ -103,7 +103,7 @@ def gains_of(snapshots: Snapshots) -> Gains:
 
 
 def _differs(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Where a value is another than the one before it."""
+    """Mask of the values that differ from their predecessor."""
     differs = np.ones(len(values), dtype=bool)
     differs[1:] = values[1:] != values[:-1]
     return differs

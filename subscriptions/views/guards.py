@@ -153,7 +153,7 @@ def mail_link(request: HttpRequest, address: Address) -> HttpResponse:
 def send_link(request: HttpRequest, address: Address, *, kept: Mapping[str, Any] | None = None) -> HttpResponse:
     """Send the link to the preferences, and say that it is on its way. Raises TooMany when too many ask for one.
 
-    The page never names ``address``: whoever has an old mail or a forwarded digest may be somebody else.
+    The page never names ``address``: somebody else may hold an old mail or a forwarded digest.
     """
     preferences_link.ask_link(address, now=timezone.now(), origin=origin_of(request), kept=kept)
     transaction.on_commit(wake_sender, robust=True)

@@ -1,4 +1,4 @@
-"""Complaints in the abuse reporting format (RFC 5965), and Outlook.com's: a reader pressed "spam" and we are told.
+"""Complaints in the abuse reporting format (RFC 5965), and Outlook.com's: reports that a reader pressed "spam".
 
 In: a parsed message and its bytes. Out: an Event, or None when it is no feedback report or none about a reader's wish.
 The recipient may be blacked out: our own mail's envelope sender and Message-ID say who it was.
