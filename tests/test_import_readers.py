@@ -175,6 +175,20 @@ def test_a_file_of_those_who_left_ends_what_an_earlier_file_began() -> None:
     assert ConsentEvent.objects.filter(kind="complained", method="import").count() == 1
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (1, 0, 3, 2), (2, 3, 0, 1)])
+def test_in_whatever_order_the_files_come_nobody_who_is_gone_is_mailed(order: tuple[int, ...]) -> None:
+    files: list[tuple[str, dict[str, Any]]] = [
+        ("email,joined\n" + "".join(f"{one}@example.net,2021-01-01\n" for one in "rlbx"), AGREED),
+        ("email,unsubscribed_at\nl@example.net,2024-01-01T00:00:00Z\n", AGREED),
+        ("email,status\nb@example.net,bounced\nr@example.net,active\n", AGREED),
+        ("x@example.net\n", {"kind": "barred"}),
+    ]
+    for place in order:
+        import_list(files[place][0], **files[place][1])
+    assert list(Subscriber.objects.mailable().values_list("email", flat=True)) == ["r@example.net"]
+    assert barred() == ["admin", "bounce"]
+
+
 @pytest.mark.parametrize(
     ("status", "left_at", "state"),
     [

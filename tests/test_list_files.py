@@ -303,6 +303,10 @@ HEADINGS = {
     "email;activated;deactivated\na@x.org;15.03.2021;\nb@x.org;15.03.2021;16.03.2022\n": [
         Standing.READER, Standing.LEFT,
     ],
+    "Mail,Abonniert\na@x.org,ja\nb@x.org,nein\n": [Standing.READER, Standing.LEFT],
+    "email,status,archived\na@x.org,subscribed,false\nb@x.org,subscribed,true\n": [Standing.READER, Standing.LEFT],
+    "email,consent given,consent date\na@x.org,yes,2021-03-04\nb@x.org,no,\n": [Standing.READER, Standing.LEFT],
+    "Adresse e-mail;Statut\na@x.org;abonné\nb@x.org;désabonné\n": [Standing.READER, Standing.LEFT],
     "address,code,error,created_at\na@x.org,550,No such user,2021-03-04\n": [Standing.BOUNCED],
     "email,reason,status,created\na@x.org,550 5.1.1 user unknown,5.1.1,1614849302\n": [Standing.BOUNCED],
     "email,opted out,joined\na@x.org,,2024-01-01\nb@x.org,asked by mail,2024-01-01\n": [
@@ -401,6 +405,12 @@ def test_a_zone_is_asked_for_only_where_dates_of_readers_name_none() -> None:
     assert "zone" not in asked(plan_of("email,created_at\na@example.org,2021-03-04 09:15\n", zone="Europe/Berlin"))
     assert "zone" not in asked(plan_of("email,created_at\na@example.org,2021-03-04T09:15:00Z\n"))
     assert "zone" not in asked(plan_of("email,status,left_at\na@example.org,left,2021-03-04 09:15\n"))
+
+
+def test_a_zone_that_is_none_is_asked_for_and_the_joining_date_is_read_in_it() -> None:
+    text, _columns, _people = FILES["google-groups"]
+    assert "zone" not in asked(plan_of(text))
+    assert "zone" in asked(plan_of(text.replace("Europe/Berlin", "Pacific Time")))
 
 
 def test_a_word_for_a_state_that_nobody_knows_is_asked_about() -> None:

@@ -141,7 +141,7 @@ def _of_flags(role: str, seen: Evidence) -> str:
 
 def _of_states(heading: str, seen: Evidence) -> str:
     """A column called status is one even where its words are unknown: they are asked for. Others must know some."""
-    is_about_it = "status" in names.plain_heading(heading)
+    is_about_it = any(word in names.plain_heading(heading) for word in ("status", "statut", "estado", "zustand"))
     return names.STATE if is_about_it or not seen.filled or seen.is_mostly(seen.standings) else IGNORE
 
 

@@ -34,7 +34,7 @@ _NAMES = {
     STATE: (
         "status, state, subscriber status, subscription status, subscriber state, type, subscriber type, group "
         "status, email status, email preference, member status, marketing status, email marketing status, delivery "
-        "mode, membership, zustand, abostatus, abo status, mailing status, list status"
+        "mode, membership, zustand, statut, estado, stato, abostatus, abo status, mailing status, list status"
     ),
     TAGS: (
         "tags, tag, labels, label, groups, group, segments, segment, interests, interest, lists, list, list names, "
@@ -90,14 +90,13 @@ _NAMES = {
     **{part: part.replace("joined_", "join ") for part in JOINED},
 }
 _ROLE_OF = {name.strip(): role for role, names in _NAMES.items() for name in names.split(",")}
+_LEFT = "unsubscribed|opt(ed|s)? out|optout|abgemeldet|ausgetragen|deactivated|deaktiviert|archived|deleted|cancell?ed"
 _WORDS = (
-    (
-        WANTS_NO_MAIL,
-        re.compile(r"\b(unsubscribed|opt(ed|s)? out|optout|abgemeldet|ausgetragen|deactivated|deaktiviert)\b"),
-    ),
+    (WANTS_NO_MAIL, re.compile(rf"\b({_LEFT})\b")),
     (BLOCKED, re.compile(r"\b(black|block)list(ed)?\b|\bsuppress(ed|ion)\b")),
     (BOUNCED, re.compile(r"\b(hard|soft)? ?bounced?\b(?! (count|rate|s\b))")),
     (COMPLAINED, re.compile(r"\b(complained|complaint|spam)\b(?! (count|rate|score))")),
+    (WANTS_MAIL, re.compile(r"\b(subscribed|abonniert|opt(ed)? in|optin|consent|einwilligung)\b")),
 )
 # Dates and states that are about something else than the subscription.
 ABOUT_OTHER_THINGS = re.compile(

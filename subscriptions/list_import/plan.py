@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from subscriptions import schedule
 from subscriptions.list_import import columns, names, programs
 from subscriptions.list_import.dates import ORDERS, orders_of, read_moment
 from subscriptions.list_import.states import Standing, gravest, plain_word, standing_of, yes_or_no
@@ -230,9 +231,13 @@ def _survey(lines: Iterable[str], plan: Plan, known_topics: Mapping[str, str]) -
             survey.has_readers = True
             is_dated = any(_cell(row.cells, place) for place in agreed) or names.JOINED[0] in plan.places
             survey.has_undated_readers |= not is_dated
+            survey.has_local_times |= names.JOINED[0] in plan.places and not _names_zone(row.cells, plan)
             survey.has_unsourced_readers |= not any(_cell(row.cells, place) for place in sources)
-    survey.has_local_times |= names.JOINED[0] in plan.places and names.ZONE not in plan.places
     return survey
+
+
+def _names_zone(cells: Sequence[str], plan: Plan) -> bool:
+    return any(schedule.is_zone(_cell(cells, place)) for place in plan.places.get(names.ZONE, ()))
 
 
 def _look_at_date(survey: _Survey, text: str) -> None:

@@ -24,6 +24,7 @@ _SIGNS: tuple[tuple[str, str], ...] = (
     ("buttondown", "email, type, creation date, unsubscription date"),
     ("buttondown", "email, type, creation date, referrer url"),
     ("buttondown", "email address, type, creation date, referrer url"),
+    ("buttondown", "email, subscriber type, creation date"),
     ("ghost", "email, subscribed to emails, labels"),
     ("ghost", "email, subscribed to emails, complimentary plan"),
     ("listmonk", "uuid, email, attributes, status"),

@@ -26,10 +26,10 @@ _GRAVITY = {standing: place for place, standing in enumerate(Standing)}
 
 _WORDS = {
     Standing.READER: (
-        "active, subscribed, subscriber, confirmed, enabled, opted in, opt in, optin, regular, premium, gifted, "
-        "trialed, churning, churned, past due, unpaid, paid, free, comped, complimentary, member, owner, manager, "
-        "moderator, normal, each email, all email, digest, abridged, summary, delivered, verified, valid, ok, aktiv, "
-        "abonniert, angemeldet, bestätigt, mitglied"
+        "active, abonné, inscrit, actif, activo, suscrito, attivo, iscritto, actief, subscribed, subscriber, "
+        "confirmed, enabled, opted in, opt in, optin, regular, premium, gifted, trialed, churning, churned, past due, "
+        "unpaid, paid, free, comped, complimentary, member, owner, manager, moderator, normal, each email, all email, "
+        "digest, abridged, summary, delivered, verified, valid, ok, aktiv, abonniert, angemeldet, bestätigt, mitglied"
     ),
     Standing.PAUSED: "paused, pausiert, vacation, on hold",
     Standing.UNCONFIRMED: (
@@ -39,7 +39,8 @@ _WORDS = {
     ),
     Standing.LEFT: (
         "unsubscribed, unsubscribe, cancelled, canceled, opted out, opt out, optout, disabled, removed, left, "
-        "deleted, archived, no email, nomail, no mail, former, abgemeldet, ausgetragen, gekündigt, gelöscht"
+        "deleted, archived, no email, nomail, no mail, former, abgemeldet, ausgetragen, désabonné, désinscrit, baja, "
+        "cancelado, disiscritto, uitgeschreven, gekündigt, gelöscht"
     ),
     Standing.BOUNCED: (
         "bounced, bounce, hardbounce, softbounce, hard bounced, hard bounce, soft bounced, bouncing, cleaned, "
