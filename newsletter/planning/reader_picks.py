@@ -98,6 +98,7 @@ class EditionPlan:
             for place, (liked, _title) in enumerate(item[5].get("akin", ())):
                 self._kin[liked].append((place, column))
         self._earlier = self._earlier_items()
+        self._by_rules: dict[select.SelectionRules, Self] = {}
         self._are_any_apart = Interest.objects.exists()
         self.also = AlsoNew(edition, item_ids=self.item_ids, topics=[pk for pk, _ in self.topics])
 
@@ -135,9 +136,10 @@ class EditionPlan:
 
     def under(self, rules: select.SelectionRules) -> Self:
         """The same plan by other rules: to tell which rule left a paper out."""
-        other = copy(self)
-        other._shelf = select.CandidateSet(self.candidates, rules)
-        return other
+        if rules not in self._by_rules:
+            self._by_rules[rules] = other = copy(self)
+            other._shelf = select.CandidateSet(self.candidates, rules)
+        return self._by_rules[rules]
 
     def had_by(self, readers: Sequence[Due], *, before: datetime | None = None) -> Had:
         """What they had in other editions of any cadence; only in digests due ``before``.

@@ -29,6 +29,13 @@ from subscriptions.models import Follow, Interest, InterestTopic, Subscriber, To
 BEYOND = 0  # what a pick names that came by no interest
 REST_EXTRAS = 0.5  # of the places left may go to extras; with those that the sections took it is no more than elsewhere
 
+_RANK = {
+    stance.value: rank
+    for rank, stance in enumerate(
+        (TopicPreference.Stance.MUTE, TopicPreference.Stance.FOLLOW, TopicPreference.Stance.MORE)
+    )
+}
+
 
 class Plan(Protocol):
     """What choosing asks of `reader_picks.EditionPlan`."""
@@ -78,7 +85,7 @@ class Part:
 
     @property
     def wanted(self) -> dict[int, str]:
-        return {topic: stance for topic, stance in self.stances.items() if stance != TopicPreference.Stance.MUTE}
+        return {topic: stance for topic, stance in self.stances.items() if _RANK[stance]}
 
 
 def interests_of(readers: Sequence[Due]) -> dict[int, list[Interest]]:
@@ -241,9 +248,10 @@ def _row_of(interest: Interest) -> int | None:
 def _joined(stances: Sequence[Mapping[int, str]]) -> list[tuple[int, str]]:
     """What several interests say together: a topic muted for one and followed for another is not muted."""
     found: dict[int, str] = {}
-    rank = [TopicPreference.Stance.MUTE, TopicPreference.Stance.FOLLOW, TopicPreference.Stance.MORE]
-    for topic, stance in (pair for each in stances for pair in each.items()):
-        found[topic] = max(stance, found.get(topic, stance), key=lambda one: rank.index(TopicPreference.Stance(one)))
+    for each in stances:
+        for topic, stance in each.items():
+            if _RANK[stance] >= _RANK[found.get(topic, stance)]:
+                found[topic] = stance
     return list(found.items())
 
 
