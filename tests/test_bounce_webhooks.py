@@ -173,6 +173,24 @@ def test_an_event_is_translated(fields: dict[str, Any], kind: ReportKind) -> Non
 
 
 @pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        *[(f"err_{word}", ReportKind.HARD) for word in ("user_unknown", "mailbox_discarded")],
+        *[(f"err_{word}", ReportKind.SOFT) for word in ("user_inactive", "mailbox_full", "unreachable", "lost")],
+        *[(f"err_{word}", ReportKind.SOFT) for word in ("domain_inactive", "destination_misconfigured", "skip_letter")],
+        *[(f"err_{word}", ReportKind.POLICY) for word in ("too_large", "spam_rejected", "spam_skipped", "blacklisted")],
+        ("err_unsubscribed", ReportKind.UNSUBSCRIBED),
+    ],
+)
+def test_a_hard_bounce_is_as_hard_as_its_reason(status: str, kind: ReportKind) -> None:
+    """Unisender Go calls whatever it gave up a hard bounce, and says beside it why."""
+    told = {"status": "hard_bounced", "delivery_info": {"delivery_status": status}}
+    event = provider_events.event_of(make_event(reject_reason="bounced", esp_event=told))
+    assert event is not None
+    assert event.kind is kind
+
+
+@pytest.mark.parametrize(
     "event_type", ["queued", "sent", "opened", "clicked", "autoresponded", "subscribed", "unknown"]
 )
 def test_what_we_do_not_act_on_is_no_event(event_type: str) -> None:

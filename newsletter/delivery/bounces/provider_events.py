@@ -40,10 +40,10 @@ _OWN_WORDS: tuple[tuple[re.Pattern[str], ReportKind | None], ...] = (
     (re.compile(r"auto[-_ ]?(?:respon|repl)|out[-_ ]?of[-_ ]?(?:the[-_ ]?)?office|vacation"), None),
     # Mailgun's lists of people who complained or left; its "permanent" says only that it gave up.
     (re.compile(r"a user who marked your messages as spam|spam[- ]report"), ReportKind.COMPLAINED),
-    (re.compile(r"not delivering to unsubscribed"), ReportKind.UNSUBSCRIBED),
+    (re.compile(r"not delivering to unsubscribed|err_unsubscribed"), ReportKind.UNSUBSCRIBED),
     (
         re.compile(
-            r"content[-_ ]?(?:reject|block)|sender[-_ ]?block|attachment[-_ ]?reject|message[-_ ]?too[-_ ]?large|"
+            r"content[-_ ]?(?:reject|block)|sender[-_ ]?block|attachment[-_ ]?reject|too[-_ ]?large|"
             r"err_spam|spam[-_ ]?(?:block|content)|blacklist|template|policy|dmarc|virus"
         ),
         ReportKind.POLICY,
@@ -51,7 +51,7 @@ _OWN_WORDS: tuple[tuple[re.Pattern[str], ReportKind | None], ...] = (
     (
         re.compile(
             r"soft|transient|temporar|undetermined|mailbox[-_ ]?full|inbox (?:was|is) full|quota|general bounce|"
-            r"expired|timed?[-_ ]?out"
+            r"expired|timed?[-_ ]?out|err_(?!user_unknown|mailbox_discarded)\w"
         ),
         ReportKind.SOFT,
     ),
