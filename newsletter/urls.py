@@ -83,6 +83,7 @@ pages: list[URLPattern] = [
     path("pdf/<path:name>", paper.by_arxiv_id),
     path("papers/<path:name>", paper.by_arxiv_id),
     path("search/", search.search_page, name="search"),
+    path("search/suggest/", search.suggest, name="suggest"),
     path("opensearch.xml", search.opensearch, name="opensearch"),
     path("editions/", archive.editions, name="editions"),
     path("edition/<cadence:cadence>/<day:period>/", archive.edition, name="edition"),

@@ -213,7 +213,7 @@ def test_fields_narrow_what_is_found(text: str, found: set[str]) -> None:
 
 @pytest.mark.usefixtures("_shelf_of_robots")
 def test_a_name_is_no_word_of_the_text() -> None:
-    assert titles("lovelace") == []
+    assert titles('"lovelace robots"') == []
 
 
 def test_a_topic_nobody_has_is_answered_with_those_there_are() -> None:

@@ -81,7 +81,7 @@ class SubmissionAdmin(ReadOnly):
     @admin.display(description=_("Submitted by"))
     def by(self, row: Submission) -> str:
         if row.subscriber_id is None:
-            return gettext("a program") if row.link.startswith("arXiv:") else "—"
+            return {"arXiv:": gettext("a program"), row.arxiv_id[:6]: gettext("a visitor")}.get(row.link[:6], "—")
         return gettext("reader %(number)d: %(taken)d accepted, %(refused)d declined") % {
             "number": row.subscriber_id,
             "taken": row.taken,  # type: ignore[attr-defined]

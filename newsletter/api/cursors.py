@@ -41,6 +41,16 @@ def page_of(
     return found[:limit], _write(name, [getattr(found[limit - 1], column) for column in columns])
 
 
+def cursor_at(place: int, *, name: str) -> str:
+    """Return the cursor of a list that is not read from rows: so many were given."""
+    return _write(name, [place])
+
+
+def place_of(cursor: str, *, name: str) -> int:
+    """Return how many the list gave before. Raises CursorError."""
+    return max(0, int(_read(cursor, name=name, kinds=[int])[0])) if cursor else 0
+
+
 def _after(columns: Sequence[str], values: Sequence[Any]) -> Q:
     """Return the condition (a, b) < (x, y) in a form that an index on (a, b) serves."""
     column, value = columns[0], values[0]

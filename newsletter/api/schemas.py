@@ -127,7 +127,11 @@ class Corrected(Schema):
 class FoundPapers(Schema):
     query: str
     corrected: list[Corrected] = Field(description="Words that no paper has, and what they were read as.")
+    author: str = Field(description="The person whom the words name, whose papers come first; empty when nobody.")
+    ignored: list[str] = Field(description="What was not understood and is not searched for, such as OR.")
+    found: int = Field(description="How many papers were found; the best 400 at most.")
     papers: list[Scored] = Field(description="Best first.")
+    next: str | None = Field(description="Address of the next page; null on the last.")
 
 
 class Edition(Schema):
@@ -197,6 +201,7 @@ class SearchParams(Schema):
         description='Words, "phrases", and topic: author: has:code after: before: to narrow.',
     )
     limit: int = Field(20, ge=1, le=LIMIT)
+    cursor: str = Field("", max_length=CURSOR_LENGTH, description="From `next`; nothing to build yourself.")
 
 
 class EditionsParams(Schema):

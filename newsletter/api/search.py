@@ -9,8 +9,8 @@ from django.utils import translation
 from ninja import Query, Router
 
 from newsletter import search
-from newsletter.api import schemas
-from newsletter.api.papers import NOT_HERE, PK_MAX
+from newsletter.api import cursors, schemas
+from newsletter.api.papers import NO_CURSOR, NOT_HERE, PK_MAX, page_response
 from newsletter.api.request_checks import error_response, json_response
 from newsletter.editions import public_serializers
 from newsletter.models import Paper
@@ -30,19 +30,29 @@ router = Router(tags=["Papers"])
 
 @router.get("search/", response={200: schemas.FoundPapers} | NOT_HERE, url_name="search", summary="Search papers")
 def search_papers(request: HttpRequest, params: Query[schemas.SearchParams]) -> HttpResponse:
-    """Words in any order, also plain ones for what the field calls otherwise; slips of the keyboard are corrected."""
+    """Words in any order, also plain ones for what the field calls otherwise; slips of the keyboard are corrected.
+
+    Names of people need no field: their papers come first. Follow `next` to have all that was found.
+    """
     try:
+        start = cursors.place_of(params.cursor, name="search")
         found = search.find(params.q)
+    except cursors.CursorError:
+        return error_response(NO_CURSOR, status=422)
     except search.QueryError as error:
         with translation.override("en"):
             return error_response(str(sentence_of(error)), status=422)
-    return json_response(
-        {
-            "query": params.q,
-            "corrected": [{"typed": typed, "read": read} for typed, read in found.corrected],
-            "papers": _scored(found.papers[: params.limit]),
-        }
-    )
+    stop = start + params.limit
+    body = {
+        "query": params.q,
+        "corrected": [{"typed": typed, "read": read} for typed, read in found.corrected],
+        "author": found.author,
+        "ignored": list(found.ignored),
+        "found": len(found.papers),
+        "papers": _scored(found.papers[start:stop]),
+    }
+    following = cursors.cursor_at(stop, name="search") if stop < len(found.papers) else ""
+    return page_response(request, body, cursor=following)
 
 
 @router.get(

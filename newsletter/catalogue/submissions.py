@@ -19,8 +19,10 @@ from newsletter.catalogue import polling
 from newsletter.catalogue.sources import arxiv_query
 from newsletter.catalogue.sources.paper_identifiers import arxiv_id, could_exist
 from newsletter.models import Paper, Sighting, SourceRun, Submission
+from subscriptions.addresses import networks_of
 from subscriptions.lifecycle import ACTIVE
 from subscriptions.models import Subscriber
+from subscriptions.rate_limits import DAY, Limit, take_all
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -87,6 +89,26 @@ def submit(reader: Subscriber, *, link: str, now: datetime) -> SubmittedLink:
             return _known(identifier, now=now) or _too_much(reader, now=now) or _take(reader, identifier, link, now=now)
     except IntegrityError:  # another reader handed it in at the same moment
         return SubmittedLink(SubmissionResult.WAITING)
+
+
+def suggest(identifier: str, *, client: str, now: datetime) -> SubmissionResult:
+    """A visitor asks for a paper that we do not have: it joins the curators' queue, within limits for strangers.
+
+    Nothing is fetched or shown before a curator says so. ``identifier`` is as `meant_arxiv_id` gives it.
+    """
+    if not could_exist(identifier, on=(now + timedelta(days=1)).date()):
+        return SubmissionResult.IMPOSSIBLE
+    if known := _known(identifier, now=now):
+        return known.answer
+    networks = [
+        (Limit("suggest-network", 5 * share, DAY / (5 * share)), network) for network, share in networks_of(client)
+    ]
+    if not take_all([(Limit("suggest-everybody", 50, DAY / 50), ""), *networks], now=now):
+        return SubmissionResult.ENOUGH
+    _, is_new = Submission.objects.get_or_create(
+        arxiv_id=identifier, state__in=Submission.OPEN, defaults={"state": State.WAITING, "link": identifier, "at": now}
+    )
+    return SubmissionResult.TAKEN if is_new else SubmissionResult.WAITING
 
 
 def _identifier(link: str) -> str | None:

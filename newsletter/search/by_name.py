@@ -6,10 +6,15 @@ papers of that person, not those of everybody who shares a part of the name.
 
 from __future__ import annotations
 
-from newsletter.search.index_lookup import Word, dated, person
-from newsletter.search.person_names import Name, institution_word, is_same_person, name_of
+from collections.abc import Callable, Sequence
+
+from newsletter.models import Paper
+from newsletter.search.index_lookup import AnyOf, Limits, Word, dated, holding, person
+from newsletter.search.person_names import Name, institution_word, is_same_person, name_of, words_of_persons
 
 _A_TIME = 500
+_MOST = 200  # papers that come first for a name typed without `author:`
+_LONGEST = 4  # parts of such a name
 
 
 def papers_by(author: Name, *, start: int, stop: int) -> list[int]:
@@ -28,6 +33,33 @@ def papers_from(institution: str, *, start: int, stop: int) -> list[int]:
     """Return papers of an institution."""
     word = institution_word(institution)
     return list(dated(Word(word, "name")).values_list("paper_id", flat=True)[start:stop]) if word else []
+
+
+def papers_named(typed: Sequence[str], limits: Limits, *, is_word: Callable[[str], bool]) -> list[int]:
+    """Return papers by the person whom these words name, newest first; none when they name nobody.
+
+    Only given names written in full count, or "fast lane" would be F. Lane; a single word only when it ``is_word`` of
+    no paper and no list; of two words the family name may come first.
+    """
+    name = name_of(" ".join(typed))
+    if not 1 <= len(name) <= _LONGEST or (len(name) == 1 and is_word(name[0])):
+        return []
+    return _written_by(name, limits) or (_written_by(name[::-1], limits) if len(name) == 2 else [])
+
+
+def _written_by(name: Name, limits: Limits) -> list[int]:
+    near = holding(AnyOf([Word(word, "name") for word in _whole_words(name)]), limits, most=_MOST)
+    rows = Paper.objects.filter(pk__any_of=near).values_list("pk", "authors")
+    by = {paper for paper, authors in rows if any(is_same_person(name, str(author)) for author in authors)}
+    return [paper for paper in near if paper in by]
+
+
+def _whole_words(name: Name) -> list[str]:
+    if len(name) == 1:
+        return [name[0]]
+    whole, _beginnings = words_of_persons(name)
+    initial = name[0][0]
+    return sorted(word for word in whole if len(name[0]) == 1 or not word.endswith(f"1{initial}"))
 
 
 def _is_by(author: Name, name: str) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
+from newsletter.catalogue.sources.clean_text import clean_line
 from newsletter.search.person_names import Name, name_of
 from newsletter.search.tokens import STOP_WORDS, stem, words_of
 
@@ -24,6 +25,8 @@ _PART = re.compile(
     r'(?P<minus>(?<!\S)-(?=["\w]))?(?:(?P<field>[^\W\d_]+):(?=\S))?(?:"(?P<quoted>[^"]*)"|(?P<bare>\S+))'
 )
 _DATE = re.compile(r"(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?")
+_LATEX = re.compile(r"\\[A-Za-z]|[\^_]\{|\$.*\$")
+_OPERATORS = ("AND", "OR", "NOT", "NEAR")
 _ADDRESSES = ("http", "https", "arxiv")
 _QUOTES = str.maketrans("“”„«»", '"""""')
 
@@ -98,11 +101,9 @@ class _Typed:
 
 
 def parse(text: str) -> Query:
-    text = " ".join(text.translate(_QUOTES).replace("\x00", " ").split())
+    text = _plain(text)
     if len(text) > LONGEST:
         raise QueryError(Problem.TOO_LONG)
-    if text.count('"') % 2:
-        text = text.replace('"', " ")  # an open quotation mark quotes nothing
     wanted, unwanted = _Typed(), _Typed()
     for part in _PART.finditer(text):
         _take(part, unwanted if part["minus"] else wanted)
@@ -112,6 +113,26 @@ def parse(text: str) -> Query:
     query = wanted.query(without=without if without.has_words or without.has_fields else None)
     _check(query, text)
     return query
+
+
+def _plain(text: str) -> str:
+    """Return the text on one line, its LaTeX readable, and no quotation mark left open."""
+    if _LATEX.search(text):
+        text = clean_line(text)
+    text = " ".join(text.translate(_QUOTES).replace("\x00", " ").split())
+    return text.replace('"', " ") if text.count('"') % 2 else text
+
+
+def typed_words(text: str) -> list[str]:
+    """Return the words as typed, without fields and exclusions; what is quoted is one word."""
+    parts = (part for part in _PART.finditer(_plain(text)) if not part["minus"] and not part["field"])
+    return [part["bare"] if part["quoted"] is None else part["quoted"] for part in parts]
+
+
+def not_understood(text: str) -> list[str]:
+    """Return the typed words that no search compares: operators of other search boxes, and scripts it cannot read."""
+    words = [word for word in typed_words(text) if word in _OPERATORS or not words_of(word)]
+    return [word for word in dict.fromkeys(words) if word in _OPERATORS or any(map(str.isalpha, word)) or "*" in word]
 
 
 def _take(part: re.Match[str], typed: _Typed) -> None:

@@ -18,9 +18,10 @@ from newsletter.catalogue.sources.paper_identifiers import meant_arxiv_id
 from newsletter.catalogue.topics import embeddings
 from newsletter.models import Paper, SearchEntry
 from newsletter.search import nearest_neighbours, synonyms
+from newsletter.search.by_name import papers_named
 from newsletter.search.index_lookup import AllOf, AnyOf, Limits, Sought, Without, Word, holding, newest, within
 from newsletter.search.latent_semantics import Floats, Memory
-from newsletter.search.query import Problem, Query, QueryError, parse
+from newsletter.search.query import Problem, Query, QueryError, not_understood, parse, typed_words
 from newsletter.search.query_matching import is_meant, normalised
 from newsletter.search.relevance import Group, PaperWords, rank, weights_of
 from newsletter.search.searchable_fields import facts_of
@@ -46,6 +47,8 @@ class Found:
     query: Query
     papers: tuple[tuple[int, float], ...] = ()  # id and score, best first
     corrected: tuple[tuple[str, str], ...] = ()  # word typed, word read
+    author: str = ""  # the person whom the typed words name, whose papers come first
+    ignored: tuple[str, ...] = ()  # words that were not understood
     missing: str = ""  # arXiv identifier of the one paper that was meant and is not here
 
     @property
@@ -61,15 +64,33 @@ def find(text: str) -> Found:
         named = Paper.objects.published().filter(arxiv_id=identifier).values_list("pk", flat=True).first()
         return Found(Query(), ((named, 1.0),)) if named else Found(Query(), missing=identifier)
     query = parse(text)
+    ignored = not_understood(text)
+    typed = [word for word in typed_words(text) if word not in ignored]
+    return replace(_find(query, typed), ignored=tuple(ignored))
+
+
+def _find(query: Query, typed: Sequence[str]) -> Found:
     limits = limits_of(query)
     if not query.has_words:
         papers = newest(limits, most=MOST) if query.has_fields else []
         return Found(query, tuple((paper, 1.0) for paper in _checked(papers, query))[:SHOWN])
     here = nearest_neighbours.current()
-    words, corrected = _corrected(query.words, here.memory)
+    named = _checked(papers_named(typed, limits, is_word=lambda word: _is_known(word, here.memory)), query)
+    words, corrected = (list(query.words), ()) if named else _corrected(query.words, here.memory)
     groups = _groups(words)
-    if not groups and not query.phrases:
+    if not groups and not query.phrases and not named:
         raise QueryError(Problem.NO_TELLING_WORDS)
+    kept = _ranked(groups, words, query, limits, here)
+    author = " ".join(typed) if named else ""
+    return Found(replace(query, words=tuple(words)), _led_by(named, kept), corrected, author)
+
+
+def _ranked(
+    groups: list[Group], words: Sequence[str], query: Query, limits: Limits, here: VectorIndex
+) -> tuple[tuple[int, float], ...]:
+    """Return the papers that have the words, or are near in meaning, and their scores, best first."""
+    if not groups and not query.phrases:
+        return ()
     groups += [Group(one) for phrase in query.phrases for one in phrase]
     vector = _vector_of(" ".join([*words, *(word for phrase in query.phrases for word in phrase)]))
     papers = _checked(_gathered(groups, query, limits, here, vector), query)
@@ -82,8 +103,14 @@ def find(text: str) -> Found:
         likeness=None if vector is None else here.likeness_of(read, vector),
     )
     ranked = sorted(zip((-scores).tolist(), (-paper.paper for paper in read), strict=True))[:SHOWN]
-    kept = tuple((-paper, round(-score, 4)) for score, paper in ranked if score < 0)
-    return Found(replace(query, words=tuple(words)), kept, corrected)
+    return tuple((-paper, round(-score, 4)) for score, paper in ranked if score < 0)
+
+
+def _led_by(named: Sequence[int], ranked: Sequence[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
+    """Return the papers of a person before all others, each as good as the best of those."""
+    best = ranked[0][1] if ranked else 1.0
+    others = [one for one in ranked if one[0] not in set(named)]
+    return tuple([*((paper, best) for paper in named), *others][:SHOWN])
 
 
 def limits_of(query: Query) -> Limits:
@@ -134,13 +161,16 @@ def _corrected(words: Sequence[str], memory: Memory) -> tuple[list[str], tuple[t
     read: list[str] = []
     corrected: list[tuple[str, str]] = []
     for word in words:
-        is_known = word in STOP_WORDS or stem(word) in memory.row_of or synonyms.is_known(word)
-        meant = None if is_known else memory.speller.nearest(word)
+        meant = None if _is_known(word, memory) else memory.speller.nearest(word)
         if meant and not holding(Word(stem(word)), Limits(), most=1):
             corrected.append((word, meant))
             word = meant
         read.append(word)
     return read, tuple(corrected)
+
+
+def _is_known(word: str, memory: Memory) -> bool:
+    return word in STOP_WORDS or stem(word) in memory.row_of or synonyms.is_known(word)
 
 
 def _groups(words: Sequence[str]) -> list[Group]:

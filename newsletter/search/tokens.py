@@ -30,6 +30,13 @@ _IN_TWO = re.compile(r"(?<![a-z0-9-])([a-z]+)-([a-z]+)(?![a-z0-9-])")
 _LIGATURES = str.maketrans(
     {"ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "æ": "ae", "Æ": "AE", "đ": "d", "\u0131": "i"}
 )
+_ALPHABET = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma sigma tau upsilon"
+)
+_GREEK = dict(zip("αβγδεζηθικλμνξοπρςστυφχψω", f"{_ALPHABET} phi chi psi omega".split(), strict=True))
+# Letters of formulas, and the letters that follow as in μFlow. A longer run is a word of Greek.
+_GREEK_LETTERS = re.compile(r"(?<![α-ω])([α-ω]{1,4})(?![α-ω])([a-z]*)")
+_SCRIPT = re.compile(r"(?<=[a-z0-9])(?:\^(?=[a-z0-9])|_(?=[0-9]))")  # x^3 and x_3 are x3, as x³ is
 _APOSTROPHE = re.compile(r"(?<=\w)['’](?=\w)")  # it's becomes its
 _LONGEST = 40  # letters; what is longer is no word
 
@@ -41,9 +48,16 @@ def fold(text: str) -> str:
 
 
 def words_of(text: str) -> list[str]:
-    """Return every folded word in order. pre-training gives pre, training and pretraining."""
-    plain = _IN_TWO.sub(r"\1 \2 \1\2", _APOSTROPHE.sub("", fold(text)))
+    """Return every folded word in order. pre-training gives pre, training and pretraining; μFlow mu, flow, muflow."""
+    spelt = _SCRIPT.sub("", _GREEK_LETTERS.sub(_spelt_out, fold(text)))
+    plain = _IN_TWO.sub(r"\1 \2 \1\2", _APOSTROPHE.sub("", spelt))
     return [word[:_LONGEST] for word in _WORD.findall(plain)]
+
+
+def _spelt_out(found: re.Match[str]) -> str:
+    """Return the names of Greek letters: αβ is alpha beta, π0 is pi0."""
+    *names, last = (_GREEK[letter] for letter in found[1])
+    return " ".join(["", *names, last, found[2], last + found[2]] if found[2] else ["", *names, last])
 
 
 def stems_of(text: str) -> list[str]:

@@ -1,13 +1,14 @@
 """The search page, and the document by which browsers offer the site's search (OpenSearch). Read-only.
 
 In: `?q=` as somebody typed it. Out: papers, best first, newest first or by votes; a sentence when the query is
-refused; hints when it is empty. The same for everybody; kept out of other search engines.
+refused or partly not understood; hints when it is empty. The same for everybody; kept out of other search engines.
 """
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 from xml.sax.saxutils import escape, quoteattr
 
 from django.conf import settings
@@ -15,11 +16,16 @@ from django.db.models import F
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import cache_control
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
 
 from newsletter import search
+from newsletter.catalogue import submissions
+from newsletter.catalogue.sources.paper_identifiers import meant_arxiv_id
 from newsletter.models import Paper
 from newsletter.search.query import LONGEST
 from newsletter.search.query_errors import sentence_of
@@ -33,6 +39,7 @@ from newsletter.views.page_context import (
     query_choice,
     query_params,
 )
+from subscriptions.views.guards import origin_of, posted, see_other
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -46,8 +53,17 @@ ORDERS = {
     "newest": (F("listed_on").desc(nulls_last=True), "-pk"),
     "votes": (F("upvotes").desc(), "-pk"),
 }
+SAID = {
+    "taken": gettext_lazy("Thank you. A curator will look at the paper; it is here once they have accepted it."),
+    "waiting": gettext_lazy("Somebody has already suggested this paper. A curator will look at it."),
+    "declined": gettext_lazy("A curator declined this paper recently."),
+    "hidden": gettext_lazy("A curator declined this paper recently."),
+    "impossible": gettext_lazy("arXiv has not given out this number yet. Check it for a slip."),
+    "enough": gettext_lazy("Too many papers were suggested today. Suggest this one again tomorrow."),
+}
 EXAMPLES = (
     ("diffusion transformer", gettext_lazy("words in any order; typos are corrected")),
+    ("yejin choi", gettext_lazy("a person: their papers come first")),
     ("making robots fold laundry", gettext_lazy("plain words: also finds papers that use the technical terms")),
     ('"flow matching"', gettext_lazy("an exact phrase")),
     ("topic:robotics", gettext_lazy("papers on one topic, named as in the address of its page")),
@@ -65,6 +81,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
     sort = query_choice(request, "sort", SORTS)
     number = page_of(request)
     context = {"q": text[:LONGEST], "longest": LONGEST, "examples": EXAMPLES, "nav": "search"}
+    context["said"] = SAID.get(request.GET.get("said", ""), "")
     try:
         found = search.find(text)
     except search.QueryError as error:
@@ -77,6 +94,9 @@ def search_page(request: HttpRequest) -> HttpResponse:
         context |= {
             "list_page": list_page,
             "missing": found.missing,
+            "may_suggest": submissions.accepts_submissions(),
+            "author": found.author,
+            "ignored": " ".join(found.ignored),
             "filters": [(_("Order"), choices("sort", SORTS, sort, params))] if list_page.papers else [],
             "read_as": _rewritten(text, dict(found.corrected)),
             "as_written": _rewritten(text, {typed: f'"{typed}"' for typed, _read in found.corrected}),
@@ -84,6 +104,18 @@ def search_page(request: HttpRequest) -> HttpResponse:
     response = render(request, "newsletter/search.html", context | frame(request))
     response["X-Robots-Tag"] = "noindex"
     return response
+
+
+@csrf_exempt
+@require_POST
+def suggest(request: HttpRequest) -> HttpResponse:
+    """Hand a paper that we do not have in to the curators. Open to everybody, so there is no session to forge."""
+    text = str(posted(request).get("q", ""))
+    identifier = meant_arxiv_id(text, on=timezone.now().date())
+    if identifier is None or not submissions.accepts_submissions():
+        raise Http404
+    said = submissions.suggest(identifier, client=origin_of(request).ip, now=timezone.now())
+    return see_other(reverse("newsletter:search"), query=urlencode({"q": f"arXiv:{identifier}", "said": said}))
 
 
 def _list_page(found: search.Found, *, sort: str, number: int, params: dict[str, str]) -> ListPage:
