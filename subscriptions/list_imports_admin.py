@@ -242,13 +242,17 @@ class ListImportAdmin(ModelAdmin):  # type: ignore[misc]
         if not self.has_change_permission(request, row):
             raise PermissionDenied
         source = run.source_of(row)
-        plan = run.plan_file(source, Answers(**row.answers))
+        plan = run.plan_by(source, Answers(**row.answers))
         initial = asdict(plan.answers) | {"kind": plan.answers.kind or _suggested_kind(plan)}
         form = AnswerForm(request.POST if request.method == "POST" else None, plan=plan, initial=initial)
         if form.is_valid():
-            plan = self._save_answers(row, source, form)
-            if "import" in request.POST and not plan.is_open:
-                return self._import(request, row, source, plan)
+            try:
+                plan = self._save_answers(row, source, form)
+            except UnreadableFile:
+                messages.error(request, _("Please choose the column with the email addresses. Nothing was changed."))
+            else:
+                if "import" in request.POST and not plan.is_open:
+                    return self._import(request, row, source, plan)
             form = AnswerForm(plan=plan, initial=asdict(plan.answers) | {"are_welcomed": row.are_welcomed})
         return self._page(request, "list_review.html", self._context(row, source, plan, form))
 
@@ -275,9 +279,10 @@ class ListImportAdmin(ModelAdmin):  # type: ignore[misc]
 
     def _save_answers(self, row: ListImport, source: run.Source, form: AnswerForm) -> Plan:
         answers = form.answers()
+        plan = run.plan_by(source, answers)
         row.answers, row.are_welcomed = asdict(answers), form.cleaned_data["are_welcomed"]
         row.save(update_fields=["answers", "are_welcomed"])
-        return run.plan_file(source, answers)
+        return plan
 
     def _import(self, request: HttpRequest, row: ListImport, source: run.Source, plan: Plan) -> HttpResponse:
         now = timezone.now()

@@ -140,6 +140,17 @@ def test_an_answer_that_means_nothing_is_told_and_kept(operator: Client) -> None
     assert page.context["form"]["consent_source"].value() == "form"
 
 
+def test_a_list_keeps_its_column_of_addresses_and_an_answer_can_be_taken_back(operator: Client) -> None:
+    page = upload(operator, "email,added\nada@example.net,03/04/2024\n")
+    address = page.redirect_chain[-1][0]
+    refused = operator.post(address, fields_of(page) | {name_of(page, "email"): ""})
+    assert "choose the column with the email addresses" in refused.content.decode()
+    answered = operator.post(address, fields_of(page) | {"dates": "dmy"})
+    assert "day or the month" not in answered.content.decode()
+    taken_back = operator.post(address, fields_of(answered) | {"dates": ""})
+    assert "day or the month" in taken_back.content.decode()
+
+
 def test_nobody_else_may(client: Client, operator: Client) -> None:
     upload(operator, "email\nada@example.net\n")
     address = f"{LIST}{ListImport.objects.get().pk}/review/"

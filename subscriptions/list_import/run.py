@@ -104,10 +104,13 @@ def source_of(row: ListImport) -> Source:
 
 def plan_file(source: Source, answers: Answers) -> Plan:
     """How the file is read. What was said about an earlier file with the same headings counts until it is said anew."""
+    return plan_by(source, recall(source, answers))
+
+
+def plan_by(source: Source, answers: Answers) -> Plan:
+    """How the file is read by these answers alone."""
     known, hints = topic_words()
-    return make_plan(
-        source.lines, file_name=source.name, known_topics=known, hints=hints, answers=recall(source, answers)
-    )
+    return make_plan(source.lines, file_name=source.name, known_topics=known, hints=hints, answers=answers)
 
 
 def recall(source: Source, answers: Answers) -> Answers:
@@ -224,7 +227,7 @@ def go_on_due(*, now: datetime) -> int:
     if row is None:
         return 0
     source, before = source_of(row), row.read
-    plan = plan_file(source, Answers(**row.answers))
+    plan = plan_by(source, Answers(**row.answers))
     go_on(row, source, plan, now=now, deadline=timezone.now() + TICK)
     return row.read - before
 
