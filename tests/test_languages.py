@@ -162,9 +162,11 @@ def test_a_slip_in_an_address_is_told_in_the_readers_language(client: Client, db
 
 def test_the_reason_of_a_paper_is_told_in_the_readers_language(client: Client, db: None) -> None:
     parts = {"daily": {"upvotes_gain": 41, "hours": 24, "cohort_median": 6.0}}
-    make_paper(score_daily=1.0, score_parts=parts)
-    page = client.get("/", headers={"Accept-Language": "de"}).content.decode()
-    assert "Im Trend: +41 Stimmen in 24 Std. (Median der Vergleichsgruppe 6)" in page
+    paper = make_paper(score_daily=1.0, score_parts=parts)
+    in_a_list = client.get("/", headers={"Accept-Language": "de"}).content.decode()
+    assert "+41 Stimmen in 24 Std." in in_a_list
+    page = client.get(paper.get_absolute_url(), headers={"Accept-Language": "de"}).content.decode()
+    assert "+41 Stimmen in 24 Std. (Median der Vergleichsgruppe 6)" in page
 
 
 def test_the_admin_is_in_one_language_whatever_the_browser_prefers(admin_client: Client) -> None:
