@@ -80,7 +80,7 @@ def test_each_other_new_paper_of_the_readers_topics_is_a_line_by_rank_and_says_w
     fresh("Slow", "vision", score_daily=1)
     fresh("Fast", "speech-audio", "robotics", score_daily=2, authors=["A. B", "C. D", "E. F", "G. H"])
     fresh("Elsewhere", "speech-audio")
-    fresh("Old", "vision", at=NOON - 3 * DAY)
+    fresh("Old", "vision", at=NOON - 5 * DAY)
     make_day([top, second])
     mail = mails()[str(reader.email)]
     assert lines_of(mail) == [
@@ -139,6 +139,16 @@ def test_what_a_reader_had_or_could_read_in_a_digest_of_another_cadence_is_no_li
     sent = mails(now=NOON + DAY + HOUR)
     assert titles(sent[str(reader.email)]) == ["Thursday"]
     assert set(titles(sent[str(other.email)])) == {"Thursday", "Tuesday", "Top"}
+
+
+def test_a_reader_without_mail_on_some_days_has_the_lines_since_their_last_digest() -> None:
+    every, some = make_daily_reader("vision"), make_daily_reader("vision", weekdays=0b0010100)  # Wednesday and Friday
+    for day, title in enumerate(("Wednesday", "Thursday", "Friday")):
+        fresh(title, "vision", at=NOON + day * DAY - 5 * HOUR)
+        make_day([fresh(f"Top {day}", "vision", score_daily=9, at=NOON + day * DAY - 5 * HOUR)], day=day)
+    sent = mails(now=NOON + 2 * DAY + HOUR)
+    assert titles(sent[str(every.email)]) == ["Friday"]
+    assert set(titles(sent[str(some.email)])) == {"Thursday", "Friday", "Top 1"}
 
 
 def test_a_followed_paper_for_which_there_was_no_room_is_a_line_with_its_query() -> None:

@@ -21,14 +21,14 @@ MOST = 5_000  # papers of one edition that are there for their line alone, the b
 
 
 def add_new(edition: Edition) -> None:
-    """Add the new papers of the edition's window that are on a topic and not in it yet as `also` items."""
+    """Add the new papers that are on a topic and not in the edition yet as `also` items."""
     measured = Sighting.objects.filter(paper=OuterRef("pk")).exclude(source__in=UNMEASURED)
     on_topic = PaperTopic.objects.filter(paper=OuterRef("pk"), is_assigned=True, topic__is_active=True)
     new = Paper.objects.published().filter(
         Exists(measured),
         Exists(on_topic),
         withdrawn_at__isnull=True,
-        first_seen_at__gt=edition.window_start_at,
+        first_seen_at__gt=edition.lists_since,
         first_seen_at__lte=edition.cutoff_at,
     )
     others = new.exclude(pk__in=edition.items.values("paper"))

@@ -57,11 +57,13 @@ class NewPapers:
         for place, (_item, topics, _at) in enumerate(self._papers):
             for topic in topics:
                 self._on[topic] |= 1 << place
+        self._later = lru_cache(maxsize=16)(self._find_later)
         self._wanted = lru_cache(maxsize=512)(self._find)
 
-    def lines(self) -> list[tuple[int, int]]:
-        """Every line that a mail can have for a topic."""
-        best = {place for papers in self._on.values() for place in _bits(papers, most=self._first)}
+    def lines(self, since: Iterable[int]) -> list[tuple[int, int]]:
+        """Every line that a mail can have for a topic, where its reader knows what came until one of these moments."""
+        papers = [on & self._later(moment) for moment in since for on in self._on.values()]
+        best = {place for each in papers for place in _bits(each, most=self._first)}
         return [(self._papers[place][0], topic) for place in sorted(best) for topic in self._papers[place][1]]
 
     def of(self, wanted: Wanted, *, chosen: Collection[int]) -> tuple[Iterator[Line], int]:
@@ -74,15 +76,18 @@ class NewPapers:
         count = papers.bit_count() - sum([papers >> place & 1 for place in places]) + len(followed)
         return chain(followed, others), count
 
+    def _find_later(self, moment: int) -> int:
+        """The papers that came later, as bits."""
+        return reduce(or_, [1 << place for place, (_item, _topics, at) in enumerate(self._papers) if at > moment], 0)
+
     def _find(
         self, topics: tuple[int, ...], mutes: tuple[int, ...], without: tuple[int, ...], after: int
     ) -> tuple[int, tuple[Line, ...]]:
         """The papers on these topics, as bits, and the lines of the first of them."""
         left_out = [self._on.get(topic, 0) for topic in mutes]
         left_out += [1 << self._place[item] for item in without if item in self._place]
-        if after:
-            left_out += [1 << place for place, (_item, _topics, at) in enumerate(self._papers) if at <= after]
         wanted = reduce(or_, (self._on.get(topic, 0) for topic in topics), 0) & ~reduce(or_, left_out, 0)
+        wanted &= self._later(after)
         first = (self._papers[place] for place in _bits(wanted, most=self._first))
         return wanted, tuple((item, next(topic for topic in its if topic in topics)) for item, its, _at in first)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import css_inline
@@ -254,7 +255,9 @@ class _Press:
         names = {"open": "start", "line_end": "why", "more": "more", "more_end": "count", "close": "more_end"}
         found: dict[str, dict[str, str]] = {"frame": {name: shape[slot] for name, slot in names.items()}}
         found |= {"lines": {}, "whys": {}}
-        for item, topic in NewPapers(new).lines():
+        start = self.edition.window_start_at
+        since = [int(moment.timestamp()) for moment in (self.edition.lists_since, start - timedelta(days=1), start)]
+        for item, topic in NewPapers(new).lines(since):
             if str(item) not in found["lines"]:
                 found["lines"][str(item)] = self._sheet(template, around | line_of_paper(papers[item]))["papers"]
             if str(topic) not in found["whys"]:
@@ -316,7 +319,7 @@ def new_papers(edition: Edition, items: Iterable[EditionItem]) -> list[New]:
     new = [
         item
         for item in sorted(items, key=lambda item: (item.standing == also, item.standing == also and -item.score))
-        if item.standing != EditionItem.Standing.MISSED and item.paper.first_seen_at > edition.window_start_at
+        if item.standing != EditionItem.Standing.MISSED and item.paper.first_seen_at > edition.lists_since
     ]
     return [(item.pk, _topics(item.paper), int(item.paper.first_seen_at.timestamp())) for item in new]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import models
@@ -114,6 +114,12 @@ class Edition(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("newsletter:edition", args=[self.cadence, self.period_on])
+
+    @property
+    def lists_since(self) -> datetime:
+        """Papers that came later are listed as new: a daily edition reaches back to the digest before a weekend."""
+        is_daily = self.cadence == self.Cadence.DAILY
+        return self.window_start_at - (timedelta(days=2, hours=12) if is_daily else timedelta(0))
 
     @property
     def is_editable(self) -> bool:

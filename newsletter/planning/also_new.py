@@ -16,7 +16,7 @@ from django.db.models import Q
 
 from newsletter.interests.select.inputs_and_outputs import Bools
 from newsletter.models import Edition
-from newsletter.planning.followed_picks import NOTHING, Followed
+from newsletter.planning.followed_picks import Followed
 from newsletter.planning.readers_due import Due
 
 NO_LINES = "{}"
@@ -37,10 +37,11 @@ class AlsoNew:
         gone = Q(paper__is_hidden=True) | Q(paper__merged_into__isnull=False) | Q(paper__withdrawn_at__gt=frozen_at)
         self._gone = list(edition.items.filter(gone).order_by("pk").values_list("pk", flat=True))  # since the freeze
         self._item_ids, self._topics = item_ids, topics
-        self._records: dict[bytes, tuple[dict[str, Any], str]] = {}  # by topics followed and muted, a bit each
-        # Whoever had a digest of another cadence had its lines too: only what came later is new to them.
-        others = Edition.objects.filter(frozen_at__isnull=False, cutoff_at__gt=edition.window_start_at)
+        self._records: dict[tuple[bytes, datetime], tuple[dict[str, Any], str]] = {}
+        # What came before the cut-off of a reader's last digest, of whatever cadence, is not new to them.
+        others = Edition.objects.filter(frozen_at__isnull=False, cutoff_at__gt=edition.lists_since)
         self.overlapping = dict(others.exclude(pk=edition.pk).values_list("pk", "cutoff_at"))
+        self._edition = edition
 
     def records(
         self,
@@ -55,34 +56,35 @@ class AlsoNew:
         packed = np.packbits(np.hstack([follows, mutes]), axis=1)
         found = []
         for wish, reader in zip(map(bytes, packed), readers, strict=True):
-            if wish not in self._records:
-                record = self._record(wish)
-                self._records[wish] = record, json.dumps(record)
-            record, written = self._records[wish]
+            key = wish, until.get(reader.pk, self._edition.lists_since)
+            if key not in self._records:
+                record = self._record(*key)
+                self._records[key] = record, json.dumps(record)
+            record, written = self._records[key]
             if not reader.wants_also:
                 written = NO_LINES
-            elif reader.pk in until or reader.pk in followed:
-                written = self._special(record, followed.get(reader.pk, NOTHING), until=until.get(reader.pk))
+            elif reader.pk in followed:
+                written = self._special(record, followed[reader.pk])
             found.append(written)
         return found
 
-    def _record(self, wish: bytes) -> dict[str, Any]:
+    def _record(self, wish: bytes, after: datetime) -> dict[str, Any]:
         topics = self._topics
         columns = np.flatnonzero(np.unpackbits(np.frombuffer(wish, np.uint8))).tolist()  # followed, then muted
         followed = [topics[column] for column in columns if column < len(topics)]
         muted = [topics[column - len(topics)] for column in columns if column >= len(topics)]
-        record = {"topics": [topic for topic in followed if topic not in muted], "mutes": muted, "without": self._gone}
-        return {name: value for name, value in record.items() if value} if record["topics"] else {}
+        topics = [topic for topic in followed if topic not in muted]
+        since = int(after.timestamp()) if after > self._edition.lists_since else 0
+        record = {"topics": topics, "mutes": muted, "without": self._gone, "after": since}
+        return {name: value for name, value in record.items() if value} if topics else {}
 
-    def _special(self, record: Mapping[str, Any], own: Followed, *, until: datetime | None) -> str:
-        """The record of a reader whose followed queries or earlier digests have a say in it."""
+    def _special(self, record: Mapping[str, Any], own: Followed) -> str:
+        """The record of a reader whose followed queries have a say in it."""
         follows = [[self._item_ids[column], text] for column, text in own.no_room.items()]
         if not record and not follows:
             return NO_LINES
-        barred = [self._item_ids[column] for column in sorted(own.barred)]
         more = {
-            "without": [*self._gone, *barred],
+            "without": [*self._gone, *(self._item_ids[column] for column in sorted(own.barred))],
             "follows": follows,
-            "after": int(until.timestamp()) if until else 0,
         }
         return json.dumps({**record} | {name: value for name, value in more.items() if value})
