@@ -45,6 +45,7 @@ KINDS = [
     "one interest",
     "interests",
     "interest",
+    "profile of interests",
     "leave",
     "left",
     "move",
@@ -90,6 +91,9 @@ def path_of(kind: str) -> str:
     if "interest" in kind:
         manage = token_links.manage_token(reader, now=timezone.now())
         page = f"/preferences/{manage}/interests/"
+        if kind == "profile of interests":
+            keep_apart(reader, kind)
+            return f"/r/{manage}/profile/"
         return page if kind == "one interest" else page + keep_apart(reader, kind)
     if kind == "library":
         bring_library(reader)
