@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -11,6 +12,7 @@ from subscriptions.list_import import dates
 from subscriptions.list_import.encodings import open_text
 from subscriptions.list_import.plan import Answers, Plan, make_plan, standing_in
 from subscriptions.list_import.programs import program_of
+from subscriptions.list_import.seen_addresses import SeenAddresses
 from subscriptions.list_import.states import Standing, gravest, standing_of
 from subscriptions.list_import.table import Row, UnreadableFile, address_in, find_layout, rows
 from subscriptions.list_import.tags import split_tags, stances_in, suggest
@@ -520,6 +522,17 @@ def test_our_own_topics_are_parted_by_blanks_and_names_may_hold_one() -> None:
 
 def test_nothing_is_suggested_for_a_tag_that_is_like_nothing() -> None:
     assert suggest("imported", {**HINTS, **TOPICS}) == suggest("x", TOPICS) == suggest("ml", TOPICS) == ""
+
+
+def test_addresses_that_were_met_are_known_with_whether_they_left() -> None:
+    seen = SeenAddresses()
+    marks = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(5000)]
+    assert [seen.note(mark, is_reader=True) for mark in marks] == [None] * 5000
+    assert seen.note(marks[0], is_reader=False) is True
+    assert seen.note(marks[0], is_reader=True) is False
+    assert seen.note(marks[0], is_reader=True) is False, "who left stays so"
+    assert {seen.note(mark, is_reader=True) for mark in marks[1:]} == {True}
+    assert seen.note("0" * 64, is_reader=True) is None
 
 
 def test_the_gravest_state_counts_and_unknown_words_have_none() -> None:

@@ -23,6 +23,7 @@ from subscriptions.list_import.archives import lists_in, open_member
 from subscriptions.list_import.encodings import open_text
 from subscriptions.list_import.entries import READERS, Entry, Refusal, entries_of
 from subscriptions.list_import.plan import Answers, Plan, make_plan
+from subscriptions.list_import.seen_addresses import SeenAddresses
 from subscriptions.list_import.table import find_layout, rows
 from subscriptions.models import ListImport, Topic, TopicTranslation
 
@@ -151,17 +152,14 @@ def preview(
     most: int | None = None,
 ) -> Tally:
     """What an import would do, line by line; of the first ``most`` lines when that is given. Writes nothing."""
-    tally = Tally()
-    seen: dict[int, bool] = {}  # 8 bytes of an address's hash -> whether it is of a reader
+    tally, seen = Tally(), SeenAddresses()
     for batch in _batches(islice(rows(source.lines(), plan.layout), most)):
         entries, refusals = _read(batch, plan, now=now)
         chosen, outcomes = _one_each(entries)
         for entry, outcome in zip(chosen, store.foresee(chosen), strict=True):
-            mark, is_reader = int(entry.address_hash[:16], 16), entry.standing in READERS
-            was_reader = seen.get(mark)
+            was_reader = seen.note(entry.address_hash, is_reader=entry.standing in READERS)
             if was_reader is not None and outcome == store.NEW:
                 outcome = store.KNOWN if was_reader else store.SUPPRESSED
-            seen[mark] = is_reader and was_reader is not False
             outcomes.append(outcome)
         tally.count(outcomes, refusals)
         for refusal in refusals:
