@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from datetime import timedelta
 from email import message_from_bytes, policy
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from newsletter import search
@@ -28,6 +29,7 @@ from subscriptions import gdpr, token_links
 from subscriptions.lifecycle import Origin
 from subscriptions.models import CatchUp, Follow, Interest, Subscriber
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic
+from tests.environment import examples
 
 pytestmark = pytest.mark.django_db
 EARLIER = NOON - timedelta(hours=5)
@@ -279,6 +281,49 @@ def test_places_never_exceed_the_digest_and_nobody_is_left_without_while_there_i
 def test_shares_are_places(shares: list[tuple[int | None, str]], places: list[int]) -> None:
     interests = [Interest(share=share, unit=unit) for share, unit in shares]
     assert places_of(interests, limit=10, extras=0.3) == places
+
+
+STANCES = st.dictionaries(
+    st.sampled_from(["robotics", "vision", "speech-audio", "agents"]), st.sampled_from(["follow", "more", "mute"])
+)
+
+
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    first=STANCES,
+    second=STANCES,
+    shares=st.tuples(*[st.none() | st.integers(1, 50)] * 2),
+    unit=st.sampled_from(["percent", "papers"]),
+    limit=st.integers(1, 12),
+)
+def test_whatever_is_said_no_paper_stands_twice_nor_where_it_is_muted(
+    first: dict[str, str], second: dict[str, str], shares: tuple[int | None, int | None], unit: str, limit: int
+) -> None:
+    edition = Edition.objects.first() or freeze(
+        [
+            assign(make_paper(title=f"{one} {other}", score_daily=9.0 - n / 10), one, other)
+            for n, (one, other) in enumerate(permutations(("robotics", "vision", "speech-audio", "agents"), 2))
+        ]
+    )
+    reader = make_reader(max_papers=limit)
+    thesis, teaching = divide(reader, thesis=(shares[0], unit), teaching=(shares[1], unit)).values()
+    for slug, stance in first.items():
+        reader.preferences.create(topic=make_topic(slug), stance=stance)
+    for slug, stance in second.items():
+        teaching.topics.create(topic=make_topic(slug), stance=stance)
+    picks = chosen(edition, reader)
+    items = [item for item, *_ in picks]
+    assert len(items) == len(set(items)) <= limit
+    said = {thesis.pk: first, teaching.pk: second, 0: {}}
+    primary = dict(
+        EditionItem.objects.filter(paper__paper_topics__is_primary=True).values_list(
+            "pk", "paper__paper_topics__topic__slug"
+        )
+    )
+    for item, _lane, reason, key in picks:
+        assert said[key].get(primary[item]) != "mute"
+        if reason.startswith("topic:"):
+            assert {first.get(reason[6:]), second.get(reason[6:])} & {"follow", "more"}
 
 
 def test_planning_records_the_sections() -> None:

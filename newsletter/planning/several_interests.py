@@ -87,6 +87,10 @@ class Part:
     def wanted(self) -> dict[int, str]:
         return {topic: stance for topic, stance in self.stances.items() if _RANK[stance]}
 
+    @property
+    def muted(self) -> set[int]:
+        return self.stances.keys() - self.wanted.keys()
+
 
 def interests_of(readers: Sequence[Due]) -> dict[int, list[Interest]]:
     """Reader -> the interests that are switched on, in order; only of readers who keep several apart."""
@@ -227,9 +231,14 @@ class _Chooser:
             return next(part.interest.pk for part in parts if part.follows.get(key) == Follow.Stance.FOLLOW)
         if lane != "for_you":
             return BEYOND
-        fit = self._plan.candidates.topics[self._column_of[item]]
-        column = self._plan.topic_column
-        close = [max((float(fit[column[topic]]) for topic in part.wanted), default=0.0) for part in parts]
+        place, column = self._column_of[item], self._plan.topic_column
+        fit, primary = self._plan.candidates.topics[place], int(self._plan.candidates.primary[place])
+        close = [
+            max((float(fit[column[topic]]) for topic in part.wanted), default=0.0)
+            if not any(column[topic] == primary for topic in part.muted)
+            else 0.0
+            for part in parts
+        ]
         best = int(np.argmax(close))
         return parts[best].interest.pk if close[best] > 0 else BEYOND
 
