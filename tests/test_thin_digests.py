@@ -98,7 +98,7 @@ def test_held_papers_stay_in_the_edition_when_others_push_them_off_its_list(sett
     for number in range(3):
         paper(f"Robots {number}", "robotics", days=1, score=99)
     edition = next_day()
-    titles = list(edition.items.order_by("position").values_list("paper__title", flat=True))
+    titles = list(edition.items.listed().order_by("position").values_list("paper__title", flat=True))
     assert titles == ["Robots 2", "Robots 1", "Robots 0", "Speech 0", "Speech 1"]
     assert planned(holder, days=1) == ("thin", ["Speech 0", "Speech 1"])
     assert planned(sender, days=1) == ("empty", [])
@@ -110,7 +110,7 @@ def test_without_anybody_waiting_an_edition_lists_its_candidates_only(settings: 
     planned(wishing("skip"))
     for number in range(3):
         paper(f"Robots {number}", "robotics", days=1, score=99)
-    assert next_day().items.count() == 3
+    assert next_day().items.listed().count() == 3
 
 
 def test_what_is_too_old_or_withdrawn_is_not_held_any_longer() -> None:

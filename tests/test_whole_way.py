@@ -68,6 +68,7 @@ def walk(house: House) -> None:
         later = house.inbox.wait_for(3, address=ALICE)[2]
     assert_digest(later, reader=ALICE)
     assert not papers_of(later) & papers_of(digests[ALICE]), "no paper comes twice"
+    assert not lines_of(later) & (lines_of(digests[ALICE]) | papers_of(digests[ALICE])), "nor is it listed again"
     assert house.deliveries(first) == {ALICE: "sent", BOB: "sent"}
     assert house.deliveries(second) == {ALICE: "sent"}
     assert len(house.inbox.to(BOB)) == 2, "a confirmation and one digest, nothing after leaving"
@@ -98,6 +99,14 @@ def assert_digest(letter: Letter, *, reader: str) -> None:
 
 
 def papers_of(letter: Letter) -> set[str]:
-    """The arXiv addresses a digest links to."""
-    words = bodies(letter.raw)["plain"].split()
-    return {word for word in words if word.startswith("https://arxiv.org/abs/")}
+    """The arXiv addresses of the papers chosen for a digest."""
+    return addresses_in(bodies(letter.raw)["plain"].partition("\nAlso new\n")[0])
+
+
+def lines_of(letter: Letter) -> set[str]:
+    """Those of the other new papers that are listed below them."""
+    return addresses_in(bodies(letter.raw)["plain"].partition("\nAlso new\n")[2])
+
+
+def addresses_in(text: str) -> set[str]:
+    return {word for word in text.split() if word.startswith("https://arxiv.org/abs/")}
