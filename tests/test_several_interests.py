@@ -326,6 +326,16 @@ def test_whatever_is_said_no_paper_stands_twice_nor_where_it_is_muted(
             assert {first.get(reason[6:]), second.get(reason[6:])} & {"follow", "more"}
 
 
+def test_a_paper_left_over_is_not_put_where_its_main_topic_is_muted() -> None:
+    reader, _thesis, teaching = thesis_and_teaching((1, "papers"), (1, "papers"), max_papers=6)
+    teaching.topics.create(topic=make_topic("robotics"), stance="mute")
+    papers = papers_on("robotics", 3)
+    for paper in papers:  # as a curator may have it: the main topic is not the one with the best fit
+        paper.paper_topics.update(score=0.5)
+        paper.paper_topics.create(topic=make_topic("vision"), score=0.9)
+    assert sections(freeze(papers), reader) == {"thesis": ["robotics 0", "robotics 1", "robotics 2"]}
+
+
 def test_planning_records_the_sections() -> None:
     reader, thesis, teaching = thesis_and_teaching()
     freeze([*papers_on("robotics", 9), *papers_on("vision", 9)])
