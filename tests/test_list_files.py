@@ -476,6 +476,7 @@ def local(*parts: int) -> datetime:
         ("November 2nd, 2019, 12:20 PM", local(2019, 11, 2, 12, 20)),
         ("2 nov. 2019 12:20 a.m.", local(2019, 11, 2, 0, 20)),
         ("02-Nov-2019", local(2019, 11, 2)),
+        ("02-Nov-19 10:20 AM", local(2019, 11, 2, 10, 20)),
         ("1614849302", datetime(2021, 3, 4, 9, 15, 2, tzinfo=UTC)),
         ("1614849302000", datetime(2021, 3, 4, 9, 15, 2, tzinfo=UTC)),
         ("44259.385", local(2021, 3, 4, 9, 14, 24)),
@@ -491,7 +492,8 @@ def test_a_date_is_read_in_any_common_form(text: str, moment: datetime) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "yesterday", "2021-02-30", "2021-02-30T00:00:00Z", "31.02.2021", "Nov 31, 2019", "25:61", "March 2021", "2021",
-     "3/4/2021", "13/25/2021", "Nov 2, 2019 25:00", "Nov 2, 2019 13:00 pm", "2021-03-04 09:15 CST", "+49 30 1234567"],
+     "3/4/2021", "13/25/2021", "Nov 2, 2019 25:00", "Nov 2, 10:20", "2 Nov 10:20",
+     "Nov 2, 2019 13:00 pm", "2021-03-04 09:15 CST", "+49 30 1234567"],
 )  # fmt: skip
 def test_what_is_no_date_or_has_two_readings_is_none(text: str) -> None:
     with pytest.raises(ValueError, match="not a date"):

@@ -16,9 +16,11 @@ LONGEST = 80
 
 _NUMERIC = re.compile(r"(\d{1,4})([./-])(\d{1,2})\2(\d{1,4})(?!\d)(.*)", re.DOTALL)
 _DAY_WORD_YEAR = re.compile(
-    r"(?:[^\W\d_]+\.?,?\s+)?(\d{1,2})(?:\.|st|nd|rd|th)?[\s-]+([^\W\d_]+)\.?,?[\s-]+(\d{4})\b(.*)"
+    r"(?:[^\W\d_]+\.?,?\s+)?(\d{1,2})(?:\.|st|nd|rd|th)?[\s-]+([^\W\d_]+)\.?,?[\s-]+(\d{4}|\d{2})\b(?!:)(.*)"
 )
-_WORD_DAY_YEAR = re.compile(r"(?:[^\W\d_]+\.?,?\s+)?([^\W\d_]+)\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})\b(.*)")
+_WORD_DAY_YEAR = re.compile(
+    r"(?:[^\W\d_]+\.?,?\s+)?([^\W\d_]+)\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4}|\d{2})\b(?!:)(.*)"
+)
 _WORD_DAY_TIME_YEAR = re.compile(r"[^\W\d_]+\s+([^\W\d_]+)\s+(\d{1,2})\s+(\d\d:\d\d:\d\d)(\s+[A-Z]{3,4})?\s+(\d{4})")
 _TIME = re.compile(
     r"[\s,T]*(?:(?:at|um)\s+)?(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?\s*(?:uhr\b)?\s*([ap])?\.?(?:m\b)?\.?"
@@ -126,7 +128,7 @@ def _read_words(text: str, order: str) -> datetime | None:
     else:
         return None
     month = _month(word)
-    on = _day(int(year), month, int(day)) if month else None
+    on = _day(int(year) + (2000 if len(year) == 2 else 0), month, int(day)) if month else None
     return _at(on, rest) if on is not None else None
 
 
