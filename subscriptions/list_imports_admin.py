@@ -16,7 +16,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import HttpResponseRedirect
+from django.http import Http404, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import path, reverse
 from django.utils import timezone
@@ -202,9 +202,8 @@ class ListImportAdmin(ModelAdmin):  # type: ignore[misc]
     list_filter = ("state", "program")
 
     def has_delete_permission(self, request: HttpRequest, obj: ListImport | None = None) -> bool:
-        """The record of an import is part of the proof of consent; a draft may go."""
-        is_draft = obj is not None and obj.state == ListImport.State.DRAFT
-        return is_draft and super().has_delete_permission(request, obj)
+        """The record of an import is part of the proof of consent; a draft goes by itself after a week."""
+        return False
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.review)
@@ -230,7 +229,9 @@ class ListImportAdmin(ModelAdmin):  # type: ignore[misc]
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        return HttpResponseRedirect(reverse("admin:subscriptions_listimport_review", args=[object_id]))
+        if not object_id.isdecimal():
+            raise Http404
+        return self.review(request, int(object_id))
 
     def review(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show a draft with its questions and what an import would do, or the tally of one that was started."""

@@ -3,7 +3,7 @@
 from django.contrib.auth.management import create_permissions
 from django.db import migrations
 
-WANTED = ["view_listimport", "add_listimport", "change_listimport", "delete_listimport"]
+WANTED = ["view_listimport", "add_listimport", "change_listimport"]
 
 
 def let_operators(apps, schema_editor):
