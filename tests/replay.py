@@ -24,6 +24,7 @@ class Replay:
         self.address = address
         self.replies: dict[str, list[Reply]] = defaultdict(list)
         self.asked: list[tuple[str, dict[str, str]]] = []  # (path, headers in lower case)
+        self.posted: list[bytes] = []
 
     def url(self, path: str) -> str:
         return f"http://{self.address}{path}"
@@ -51,6 +52,10 @@ def replaying() -> Iterator[Replay]:
             self.wfile.write(reply.body)
             if reply.claims is not None:
                 self.close_connection = True
+
+        def do_POST(self) -> None:
+            replay.posted.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.do_GET()
 
         def log_message(self, format: str, *args: object) -> None:
             pass

@@ -95,9 +95,12 @@ def fetch(
     modified: str = "",
     headers: Mapping[str, str] | None = None,
     rules: FetchPolicy = WORLD,
+    post: bytes | None = None,
 ) -> FetchResponse:
-    """Send one request, following redirects among `hosts`. Raises FetchError, or HostBusy when another worker has the
-    turn. `spacing` is left between two requests to one organisation's hosts, over all machines.
+    """Send one request, following redirects among `hosts`; a POST of the bytes of `post` when there are any.
+
+    Raises FetchError, or HostBusy when another worker has the turn. `spacing` is left between two requests to one
+    organisation's hosts, over all machines.
 
     A FetchError without `retry_at` is about this one address: others of the host may be asked.
     """
@@ -113,7 +116,9 @@ def fetch(
         turn = _take_turn(parts, now=present(), spacing=spacing, rules=rules)
         left = rules.in_all - (time.monotonic() - started)
         try:
-            answer = asyncio.run(_ask(parts, conditions, content_types=content_types, rules=rules, seconds=left))
+            answer = asyncio.run(
+                _ask(parts, conditions, content_types=content_types, rules=rules, seconds=left, post=post)
+            )
         except FetchError as error:
             if error.status in rules.wrong_questions and error.wait is None:
                 turn.pass_on(now=present())
@@ -135,6 +140,7 @@ async def _ask(
     content_types: frozenset[str],
     rules: FetchPolicy,
     seconds: float,
+    post: bytes | None,
 ) -> FetchResponse | str:
     """Send one request: returns the answer, or the address of a redirect. Cut off after ``seconds``."""
     address = address_of(parts, rules=rules)
@@ -147,9 +153,10 @@ async def _ask(
             asyncio.timeout(max(seconds, 0.0)),
             httpx.AsyncClient(trust_env=False, timeout=rules.silence) as client,
             client.stream(
-                "GET",
+                "GET" if post is None else "POST",
                 urlunsplit(pinned),
                 headers=headers,
+                content=post,
                 extensions={"sni_hostname": parts.hostname},  # the certificate is checked for the name
             ) as response,
         ):

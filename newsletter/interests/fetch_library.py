@@ -83,8 +83,8 @@ class Fetched:
         self.unnamed += len(reading.refused)
 
 
-class _Stopped(Exception):
-    """Ends an import; the message is the sentence for the reader."""
+class Stopped(Exception):
+    """Ends an import or export; the message is the sentence for the reader, with {site} for the site."""
 
 
 def fetch_zotero(library: str, key: str = "", *, start: int = 0) -> Fetched:
@@ -92,47 +92,47 @@ def fetch_zotero(library: str, key: str = "", *, start: int = 0) -> Fetched:
     fetched, until = Fetched("Zotero", rest=start), time.monotonic() + SECONDS
     key = key.strip()
     try:
-        path = _library_path(library.strip(), key, until=until)
+        path = zotero_path(library.strip(), key, until=until)
         while True:
             query = f"format=csljson&limit={_PAGE}&start={fetched.rest}&sort=dateAdded&direction=desc"
-            answer = _ask_zotero(f"{path}/items?{query}", key, refused=WRONG_KEY if key else PRIVATE, until=until)
+            answer = ask_zotero(f"{path}/items?{query}", key, refused=WRONG_KEY if key else PRIVATE, until=until)
             fetched.take(_csl_entries(answer))
             fetched.rest += _PAGE
             if not _goes_on(answer, fetched.rest):
                 fetched.rest = 0
                 return fetched
-    except _Stopped as stopped:
+    except Stopped as stopped:
         fetched.why = str(stopped)
         return fetched
 
 
-def _library_path(library: str, key: str, *, until: float) -> str:
+def zotero_path(library: str, key: str, *, until: float) -> str:
     if key and not _KEY.fullmatch(key):
-        raise _Stopped(NO_KEY)
+        raise Stopped(NO_KEY)
     if key and not library:
-        owner = _parsed(_ask_zotero("/keys/current", key, refused=WRONG_KEY, unknown=WRONG_KEY, until=until)).get(
+        owner = parsed(ask_zotero("/keys/current", key, refused=WRONG_KEY, unknown=WRONG_KEY, until=until)).get(
             "userID"
         )
         return f"/users/{_number(owner)}"
     match = _LIBRARY.fullmatch(library)
     if match is None:
-        raise _Stopped(NO_LIBRARY)
+        raise Stopped(NO_LIBRARY)
     return f"/{'groups' if (match[1] or '').casefold().startswith('g') else 'users'}/{match[2]}"
 
 
 def _number(owner: Any) -> int:
     if not isinstance(owner, int):
-        raise _Stopped(UNREADABLE)
+        raise Stopped(UNREADABLE)
     return owner
 
 
 def _csl_entries(answer: FetchResponse) -> Reading:
-    if not isinstance(_parsed(answer).get("items"), list):
-        raise _Stopped(UNREADABLE)
+    if not isinstance(parsed(answer).get("items"), list):
+        raise Stopped(UNREADABLE)
     try:
         return csl.read(answer.body.decode("utf-8", "replace"), timezone.now().date())
     except TooManyReferencesError:
-        raise _Stopped(UNREADABLE) from None
+        raise Stopped(UNREADABLE) from None
 
 
 def _goes_on(answer: FetchResponse, start: int) -> bool:
@@ -143,10 +143,14 @@ def _goes_on(answer: FetchResponse, start: int) -> bool:
     return total.isdecimal() and start < int(total[:9])
 
 
-def _ask_zotero(path: str, key: str, *, refused: str, until: float, unknown: str = UNKNOWN_LIBRARY) -> FetchResponse:
+def ask_zotero(
+    path: str, key: str, *, refused: str, until: float, unknown: str = UNKNOWN_LIBRARY, post: bytes | None = None
+) -> FetchResponse:
+    """The answer of Zotero to one request. Raises Stopped with a sentence; ``refused``: that for a key that may not."""
     headers = {"Zotero-API-Version": "3"} | ({"Zotero-API-Key": key} if key else {})
+    headers |= {} if post is None else {"Content-Type": "application/json"}
     why = {401: refused, 403: refused, 404: unknown}
-    return _ask(settings.ZOTERO_API_URL + path, headers, why=why, until=until)
+    return _ask(settings.ZOTERO_API_URL + path, headers, why=why, until=until, post=post)
 
 
 def fetch_orcid(orcid: str) -> Fetched:
@@ -155,17 +159,17 @@ def fetch_orcid(orcid: str) -> Fetched:
     match = _ORCID.fullmatch(orcid.strip())
     try:
         if match is None or not _has_right_checksum(match[1].upper()):
-            raise _Stopped(NO_ORCID)
+            raise Stopped(NO_ORCID)
         address = f"{settings.ORCID_API_URL}/v3.0/{match[1].upper()}/works"
         why, until = {404: UNKNOWN_ORCID, 409: UNKNOWN_ORCID}, time.monotonic() + SECONDS
-        found = _parsed(_ask(address, {"Accept": "application/json"}, why=why, until=until))
+        found = parsed(_ask(address, {"Accept": "application/json"}, why=why, until=until))
         groups, reading = found.get("group"), Reading()
         if not isinstance(groups, list):
-            raise _Stopped(UNREADABLE)
+            raise Stopped(UNREADABLE)
         for group in groups[:_MOST_ITEMS]:
             add(reading, _work(group), today=today)
         fetched.take(reading)
-    except _Stopped as stopped:
+    except Stopped as stopped:
         fetched.why = str(stopped)
     return fetched
 
@@ -210,7 +214,9 @@ def _list_at(found: Any, name: str) -> list[Any]:
     return inner if isinstance(inner, list) else []
 
 
-def _ask(address: str, headers: Mapping[str, str], *, why: Mapping[int, str], until: float) -> FetchResponse:
+def _ask(
+    address: str, headers: Mapping[str, str], *, why: Mapping[int, str], until: float, post: bytes | None = None
+) -> FetchResponse:
     """Ask the host when it is our turn. ``why``: what an answer other than 200 means here."""
     parts, patience = urlsplit(address), time.monotonic() + _WAIT_FOR_TURN
     while (left := until - time.monotonic()) > 0:
@@ -231,14 +237,15 @@ def _ask(address: str, headers: Mapping[str, str], *, why: Mapping[int, str], un
                 spacing=timedelta(),
                 headers=headers,
                 rules=rules,
+                post=post,
             )
         except HostBusy:
             if time.monotonic() > patience:
-                raise _Stopped(BUSY) from None
+                raise Stopped(BUSY) from None
             time.sleep(0.2)
         except FetchError as error:
-            raise _Stopped(_why(error, why)) from None
-    raise _Stopped(MORE)
+            raise Stopped(_why(error, why)) from None
+    raise Stopped(MORE)
 
 
 def _why(error: FetchError, why: Mapping[int, str]) -> str:
@@ -249,11 +256,11 @@ def _why(error: FetchError, why: Mapping[int, str]) -> str:
     return AWAY if error.status is None or error.status >= 500 else UNREADABLE
 
 
-def _parsed(answer: FetchResponse) -> dict[str, Any]:
+def parsed(answer: FetchResponse) -> dict[str, Any]:
     try:
         found = json.loads(answer.body)
     except (ValueError, RecursionError):
-        raise _Stopped(UNREADABLE) from None
+        raise Stopped(UNREADABLE) from None
     if not isinstance(found, dict):
-        raise _Stopped(UNREADABLE)
+        raise Stopped(UNREADABLE)
     return found

@@ -24,6 +24,7 @@ from newsletter.interests.library.entries import NOTE_LENGTH, storable
 from newsletter.interests.library.write_formats import write_bibtex, write_csl_json, write_ris
 from newsletter.interests.library_entries import Added, add_entries, written_library
 from newsletter.interests.profile import JUDGED_MIN
+from newsletter.interests.send_to_zotero import Sent, send_to_zotero
 from newsletter.models import LibraryEntry, LibraryLink
 from subscriptions import token_links
 from subscriptions.models import Interest, Subscriber
@@ -68,6 +69,9 @@ def library(request: HttpRequest, token: str) -> HttpResponse:
         case "zotero":
             fetched = fetch_zotero(data.get("library", ""), data.get("key", ""), start=_number(data.get("start", "")))
             return _fetched_page(request, reader, token, fetched, source=LibraryEntry.Source.ZOTERO)
+        case "send":
+            sent = send_to_zotero(written_library(reader), data.get("key", ""))
+            return _page(request, reader, token, sent=sent, error=sent.sentence(gettext))
         case "orcid":
             fetched = fetch_orcid(data.get("orcid", ""))
             return _fetched_page(request, reader, token, fetched, source=LibraryEntry.Source.ORCID)
@@ -139,6 +143,7 @@ def _page(
     reading: Reading | None = None,
     added: Added | None = None,
     fetched: Fetched | None = None,
+    sent: Sent | None = None,
     error: str = "",
 ) -> HttpResponse:
     entries = Paginator(reader.library.select_related("paper").order_by("-at", "-pk"), SHOWN)
@@ -149,6 +154,7 @@ def _page(
         "page": entries.get_page(request.GET.get("page")),
         "added": added,
         "fetched": fetched,
+        "sent": sent,
         "refused": _told(reading.refused) if reading else [],
         "refused_beyond": max(0, len(reading.refused) - REFUSED_SHOWN) if reading else 0,
         "error": error,
