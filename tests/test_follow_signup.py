@@ -104,11 +104,11 @@ def test_a_reader_is_offered_what_was_asked_with_their_address_and_nothing_chang
     assert '<input type="hidden" name="q" value="planners">' in page
 
 
-def test_a_paper_names_its_authors_as_searches_and_offers_the_first_and_the_last_to_follow(client: Client) -> None:
+def test_a_paper_links_its_authors_to_their_pages_and_offers_the_first_and_the_last_to_follow(client: Client) -> None:
     paper = make_paper(authors=["Nora Quist", "Rui <b> Song", "Ada Lovelace"])
     page = client.get(paper.get_absolute_url()).content.decode()
-    assert '<a href="/search/?q=author:%22Nora%20Quist%22" rel="nofollow">Nora Quist</a>' in page
-    assert '<a href="/search/?q=author:%22Rui%20%3Cb%3E%20Song%22" rel="nofollow">Rui &lt;b&gt; Song</a>' in page
+    assert '<a href="/author/nora-quist/">Nora Quist</a>' in page
+    assert '<a href="/author/rui-b-song/">Rui &lt;b&gt; Song</a>' in page
     assert page.count("/subscribe/?follow=author:") == 2
     assert client.get("/subscribe/?follow=author:%22Ada%20Lovelace%22").status_code == 200
 
