@@ -159,10 +159,19 @@ def test_json_with_backslashes_in_a_cell() -> None:
     assert found[0].cells == ["a@example.org", '{"city": "Ulm, Berlin"}', "enabled"]
 
 
-@pytest.mark.parametrize("text", ["", "\n\n", "name,city\nAda,Ulm\n", "just words\nand more\n"])
-def test_a_file_without_addresses_is_refused_with_its_columns(text: str) -> None:
-    with pytest.raises(UnreadableFile, match="no column holds email addresses"):
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "Is it empty, or another file?"),
+        ("\n\n", "Is it empty, or another file?"),
+        ("status,city\nactive,Ulm\n", "Columns: status, city."),
+        ("just words\nand more\n", "Is it empty, or another file?"),
+    ],
+)
+def test_a_file_without_addresses_is_refused_with_its_columns_if_it_has_any(text: str, told: str) -> None:
+    with pytest.raises(UnreadableFile, match="no column holds email addresses") as error:
         plan_of(text)
+    assert told in str(error.value)
 
 
 # --- programs ---

@@ -126,9 +126,8 @@ def make_plan(
         for role in set(recognised.roles.values()) - {columns.IGNORE}
     }
     if names.EMAIL not in places:
-        raise UnreadableFile(
-            f"{file_name}: no column holds email addresses. Columns: {', '.join(layout.names) or 'none'}."
-        )
+        columns_there = f"Columns: {', '.join(layout.names)}." if layout.has_header else "Is it empty, or another file?"
+        raise UnreadableFile(f"{file_name}: no column holds email addresses. {columns_there}")
     program = programs.program_of(layout.names if layout.has_header else ())
     standing = _OF_WHOLE_FILE.get(answers.kind) or _standing_of_file(program, places)
     words = {plain_word(word): Standing(one) for word, one in answers.words.items()}
