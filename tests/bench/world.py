@@ -41,7 +41,8 @@ def make_edition(*, papers: int = PAPERS) -> Edition:
         editor_note="A long day. The first three papers belong together: read them in order.",
     )
     for number in range(papers):
-        abstract = " ".join(WORDS[(number * 7 + word * 3) % len(WORDS)] for word in range(170)).capitalize() + "."
+        words = [WORDS[(number * 7 + word * 3) % len(WORDS)] for word in range(170)]
+        abstract = " ".join(" ".join(words[at : at + 25]).capitalize() + "." for at in range(0, len(words), 25))
         paper = Paper.objects.create(
             arxiv_id=f"2611.{number:05d}",
             title=f"On the {WORDS[number % len(WORDS)]} of {WORDS[(number * 5 + 1) % len(WORDS)]}: study {number}",
