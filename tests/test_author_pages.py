@@ -66,6 +66,18 @@ def test_a_persons_page_has_their_papers_alone_the_latest_first(client: Client) 
     assert titles(client.get("/author/n-quist/")) == ["Another given name", "Latest", "Middle", "Old"]
 
 
+def test_a_page_warns_of_initials_only_where_a_paper_is_signed_with_one(client: Client) -> None:
+    make_written("Nora J. Quist", "芳 王", organization="B. Lab")
+    make_written("N. Stone")
+    make_written("Nils Stone")
+    keep_up()
+    warning = b"Papers signed with an initial"
+    for address in (NORA, "/author/芳-王/", "/institution/b-lab/"):
+        assert warning not in client.get(address).content, address
+    for address in ("/author/n-stone/", "/author/nils-stone/"):
+        assert warning in client.get(address).content, address
+
+
 def test_names_on_papers_and_lists_lead_there_whatever_they_hold(client: Client) -> None:
     paper = make_written("Jun-Yan Øst", "王芳", "…", "</a><script>", organization="Institut für Öl & Gas")
     keep_up()

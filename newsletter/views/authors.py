@@ -39,7 +39,8 @@ def author(request: HttpRequest, slug: str) -> HttpResponse:
         return _moved("newsletter:author", written)
     start = _start(request)
     papers = _read(papers_by(_person(slug), start=start, stop=start + PAPERS_PER_PAGE + 1))
-    return _page(request, "newsletter/author.html", papers, slug=slug, name=_name_on(papers, slug))
+    name, initials = _name_on(papers, slug), any(map(_has_initial, _names_on(papers, slug)))
+    return _page(request, papers, slug=slug, name=name, kind=_("Author"), field="author", has_initials=initials)
 
 
 @public_page
@@ -48,7 +49,7 @@ def institution(request: HttpRequest, slug: str) -> HttpResponse:
         return _moved("newsletter:institution", written)
     start = _start(request)
     papers = _read(papers_from(slug, start=start, stop=start + PAPERS_PER_PAGE + 1))
-    return _page(request, "newsletter/institution.html", papers, slug=slug, name=papers[0].organization)
+    return _page(request, papers, slug=slug, name=papers[0].organization, kind=_("Institution"), field="org")
 
 
 @conditional_page
@@ -93,24 +94,37 @@ def _read(keys: Iterable[int]) -> list[Paper]:
 
 def _name_on(papers: Sequence[Paper], slug: str) -> str:
     """Return the person's name as most papers write it whole, else as any does."""
-    wanted = _person(slug)
-    names = [str(name) for paper in papers for name in paper.authors if is_same_person(wanted, str(name))]
-    whole = [name for name in names if name_of(name) == wanted]
+    names = _names_on(papers, slug)
+    whole = [name for name in names if name_of(name) == _person(slug)]
     return Counter(whole or names).most_common(1)[0][0]
 
 
-def _page(request: HttpRequest, template: str, papers: list[Paper], *, slug: str, name: str) -> HttpResponse:
+def _names_on(papers: Sequence[Paper], slug: str) -> list[str]:
+    wanted = _person(slug)
+    return [str(name) for paper in papers for name in paper.authors if is_same_person(wanted, str(name))]
+
+
+def _has_initial(name: str) -> bool:
+    """Whether the given name is an initial; a name in a script without capital letters is whole."""
+    given, *family = name_of(name)
+    return bool(family) and len(given) == 1 and given != given.upper()
+
+
+def _page(request: HttpRequest, papers: list[Paper], *, slug: str, **told: Any) -> HttpResponse:
     number = page_of(request)
     has_next = len(papers) > PAPERS_PER_PAGE and number < LAST_PAGE
     list_page = ListPage(papers[:PAPERS_PER_PAGE], number, has_next, {})
-    context: dict[str, Any] = {
+    page = request.resolver_match.view_name if request.resolver_match else ""
+    context: dict[str, Any] = told | {
         "list_page": list_page,
-        "name": name,
-        "slug": slug,
+        "atom_url": reverse(f"{page}_feed", args=[slug, "atom"]),
+        "json_url": reverse(f"{page}_feed", args=[slug, "json"]),
         "is_indexed": number == 1 and len(papers) >= INDEXED_FROM,
-        "json_ld": collection_page(list_page.papers, title=name, address=request.path, first=list_page.first_rank),
+        "json_ld": collection_page(
+            list_page.papers, title=told["name"], address=request.path, first=list_page.first_rank
+        ),
     }
-    return render(request, template, frame(request) | context)
+    return render(request, "newsletter/author_or_institution.html", frame(request) | context)
 
 
 def _feed(request: HttpRequest, papers: Sequence[Paper], *, kind: str, name: str, page: str) -> HttpResponse:
