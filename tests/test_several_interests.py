@@ -23,7 +23,7 @@ from newsletter.delivery.compose_message import SCOPE, Composers
 from newsletter.models import Delivery, Edition, EditionItem, LibraryEntry, Paper, Verdict
 from newsletter.planning import EditionPlan, plan_due
 from newsletter.planning.several_interests import places_of
-from newsletter.planning.why_not_chosen import Why, due_of, reasons_left_out
+from newsletter.planning.why_not_chosen import Reason, Why, due_of, reasons_left_out
 from newsletter.search.standing_queries import follow_key
 from subscriptions import gdpr, token_links
 from subscriptions.lifecycle import Origin
@@ -436,7 +436,20 @@ def test_every_paper_left_out_has_a_reason() -> None:
     assert len(reasons) == 19 - 4
     assert not set(reasons).intersection(item for item, *_ in chosen(edition, reader))
     titles = dict(EditionItem.objects.values_list("pk", "paper__title"))
-    assert {titles[item]: reason.why for item, reason in reasons.items()}["speech-audio 0"] == Why.MUTED
+    found = {titles[item]: reason for item, reason in reasons.items()}
+    assert found["speech-audio 0"].why == Why.MUTED
+    assert found["robotics 2"] == Reason(Why.INTEREST_FULL, papers=2, interest="thesis")
+    assert found["vision 8"] == Reason(Why.INTEREST_FULL, papers=2, interest="teaching")
+
+
+def test_the_page_names_the_interest_whose_places_were_taken(client: Client) -> None:
+    thesis_and_teaching((1, "papers"), (3, "papers"), max_papers=4)
+    freeze([*papers_on("robotics", 3), *papers_on("vision", 3)])
+    plan_due(now=NOON)
+    Delivery.objects.update(due_at=timezone.now())
+    page = f"/d/{token_links.row_token(SCOPE, Delivery.objects.get().pk)}/left-out"
+    answer = client.get(page, {"paper": "robotics 1"}).content.decode()
+    assert "The places of “thesis” in this digest (1) went to other papers." in answer
 
 
 def test_the_page_of_reasons_shows_each_interest_apart(client: Client) -> None:

@@ -18,7 +18,7 @@ from newsletter.catalogue import merging
 from newsletter.delivery.compose_message import SCOPE
 from newsletter.interests.load_profiles import ReaderProfiles
 from newsletter.interests.profile_in_words import in_words, removals_named, remove
-from newsletter.models import Delivery, Edition, EditionItem, LibraryEntry, Paper, ProfileRemoval, Verdict
+from newsletter.models import Delivery, Edition, EditionItem, LibraryEntry, Paper, ProfileRemoval, Sighting, Verdict
 from newsletter.planning import EditionPlan
 from newsletter.planning.why_not_chosen import Reason, Why, chosen, due_of, reasons_left_out
 from newsletter.search.standing_queries import follow_key
@@ -404,6 +404,20 @@ def test_a_digest_chosen_by_other_preferences_says_so(client: Client) -> None:
     assert "have changed since this digest was chosen" in page
     answer = client.get(left_out_url(delivery), {"paper": "vision 0"}).content.decode()
     assert "By what you told us since, it would be in this digest now." in answer
+
+
+def test_a_reader_who_got_nothing_finds_the_other_new_papers_of_their_topics(client: Client) -> None:
+    reader = make_reader(follows=("speech",), wants_outside=False)
+    other = assign(make_paper(title="Not ranked", first_seen_at=NOON - timedelta(hours=3)), "speech")
+    Sighting.objects.create(paper=other, source="arxiv_query", key="1", seen_at=other.first_seen_at)
+    delivery = plan_for(reader, ranked("Vision", 9, "vision"))
+    assert (delivery.skip_reason, delivery.picks) == (Delivery.Skip.EMPTY, [])
+    Delivery.objects.update(due_at=timezone.now())
+    assert left_out_url(delivery) in client.get(page_of(reader)).content.decode()
+    page = client.get(left_out_url(delivery)).content.decode()
+    assert "This digest was not sent: no new ranked paper in the followed topics." in page
+    assert "1 other new paper in your topics" in page
+    assert "Not ranked" in page
 
 
 def test_the_pages_are_found_from_digest_and_preferences_and_speak_german(client: Client) -> None:

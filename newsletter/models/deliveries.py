@@ -44,7 +44,7 @@ class Delivery(models.Model):
         UNKNOWN = "unknown", _("unknown")
 
     class Skip(models.TextChoices):
-        EMPTY = "empty", _("no new paper in the followed topics")
+        EMPTY = "empty", _("no new ranked paper in the followed topics")
         UNSUBSCRIBED = "unsubscribed", _("the reader unsubscribed")
         SUPPRESSED = "suppressed", _("the address is suppressed")
         PAUSED = "paused", _("the reader paused")

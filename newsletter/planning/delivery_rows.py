@@ -64,7 +64,7 @@ def rows_of(plan: EditionPlan, readers: Sequence[Due], slots: Sequence[Slot]) ->
                 reader.address_hash,
                 picks.json,
                 json.dumps(news[reader.pk]) if reader.pk in news and not reason else "[]",
-                "{}" if reason else picks.also,
+                picks.also,
             )
         )
     return rows

@@ -183,7 +183,9 @@ class _Chooser:
         profiles = plan.profiles.of([due.pk for due in dues])
         for due, picks in zip(dues, self._picks(plan, dues, self._parts, profiles), strict=True):
             for pick in picks:
-                self._give(due.pk, pick, to=self._section_of(due.pk, pick))
+                self._give(
+                    due.pk, pick, to=section_of(self._plan, self._parts[due.pk], pick, column=self._column_of[pick[0]])
+                )
 
     def stored(self, *, until: Mapping[int, datetime]) -> list[StoredPicks]:
         stances = [
@@ -222,30 +224,33 @@ class _Chooser:
     def _count(self, reader: int) -> int:
         return sum(map(len, self._given[reader].values()))
 
-    def _section_of(self, reader: int, pick: list[Any]) -> int:
-        """The interest whose query found the paper, or whose topics it is on most; none for extras."""
-        item, lane, reason = pick
-        parts = self._parts[reader]
-        if lane == FOLLOWED:
-            key = self._plan.followed.key_of(reason)
-            return next(part.interest.pk for part in parts if part.follows.get(key) == Follow.Stance.FOLLOW)
-        if lane != "for_you":
-            return BEYOND
-        place, column = self._column_of[item], self._plan.topic_column
-        fit, primary = self._plan.candidates.topics[place], int(self._plan.candidates.primary[place])
-        close = [
-            max((float(fit[column[topic]]) for topic in part.wanted), default=0.0)
-            if not any(column[topic] == primary for topic in part.muted)
-            else 0.0
-            for part in parts
-        ]
-        best = int(np.argmax(close))
-        return parts[best].interest.pk if close[best] > 0 else BEYOND
+
+def section_of(plan: Plan, parts: Sequence[Part], pick: Sequence[Any], *, column: int) -> int:
+    """The interest whose query found the paper, or whose topics it is on most; none for extras."""
+    _item, lane, reason = pick
+    if lane == FOLLOWED:
+        key = plan.followed.key_of(reason)
+        return next(part.interest.pk for part in parts if part.follows.get(key) == Follow.Stance.FOLLOW)
+    if lane != "for_you":
+        return BEYOND
+    fit, primary = plan.candidates.topics[column], int(plan.candidates.primary[column])
+    close = [
+        max((float(fit[plan.topic_column[topic]]) for topic in part.wanted), default=0.0)
+        if not any(plan.topic_column[topic] == primary for topic in part.muted)
+        else 0.0
+        for part in parts
+    ]
+    best = int(np.argmax(close))
+    return parts[best].interest.pk if close[best] > 0 else BEYOND
 
 
-def said_together(reader: Due, interests: Sequence[Interest]) -> tuple[list[tuple[int, str]], list[tuple[str, str]]]:
+def parts_of(reader: Due, interests: Sequence[Interest], *, extras: float) -> list[Part]:
+    """The interests of one reader, with their places in a digest and what they say."""
+    return _parts([reader], {reader.pk: interests}, extras=extras)[reader.pk]
+
+
+def said_together(parts: Sequence[Part]) -> tuple[list[tuple[int, str]], list[tuple[str, str]]]:
     """Topics and queries, each with its stance, of all these interests of one reader."""
-    parts = _parts([reader], {reader.pk: interests}, extras=0.0)[reader.pk]
     return _joined([part.stances for part in parts]), [query for part in parts for query in part.follows.items()]
 
 

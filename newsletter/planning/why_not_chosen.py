@@ -8,6 +8,7 @@ without which a paper is in it is the one that kept it out. Writes nothing that 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -17,12 +18,13 @@ from typing import NamedTuple
 
 import numpy as np
 from django.db import transaction
+from django.db.models import Q
 
 from newsletter.mail.assemble import MAX_PAPERS
 from newsletter.models import Delivery, Edition, EditionItem, Paper
 from newsletter.planning.reader_picks import RULES, EditionPlan
 from newsletter.planning.readers_due import Due
-from newsletter.planning.several_interests import interests_of, said_together
+from newsletter.planning.several_interests import BEYOND, Part, interests_of, parts_of, said_together, section_of
 from subscriptions.models import Follow, Subscriber, TopicPreference
 
 _Stance = tuple[int, str]  # topic, stance
@@ -42,6 +44,7 @@ class Why(Enum):
     UNWANTED = "unwanted"
     MUTED = "muted"
     OTHER_TOPIC = "other topic"
+    INTEREST_FULL = "interest full"
     EXTRAS = "extras"
     ALIKE = "alike"
     TOPIC_FULL = "topic full"
@@ -50,10 +53,15 @@ class Why(Enum):
 
 
 class Reason(NamedTuple):
-    """Why a paper was left out; ``papers``: how long the digest had to be to hold it, where its size is the reason."""
+    """Why a paper was left out.
+
+    ``papers``: where the digest's size is the reason, how long it had to be to hold the paper; where the places of an
+    ``interest`` are, how many these were.
+    """
 
     why: Why
     papers: int = 0
+    interest: str = ""
 
 
 class Change(NamedTuple):
@@ -71,6 +79,13 @@ def due_of(reader: Subscriber) -> Due:
 def last_digest(reader: Subscriber) -> Delivery | None:
     """The newest digest that was planned for the reader and not skipped."""
     rows = reader.deliveries.select_related("edition").exclude(state=Delivery.State.SKIPPED)
+    return rows.order_by("-due_at", "-pk").first()
+
+
+def last_chosen(reader: Subscriber) -> Delivery | None:
+    """The newest digest that was planned for the reader, sent or too short to be."""
+    too_short = Q(skip_reason__in=[Delivery.Skip.EMPTY, Delivery.Skip.THIN])
+    rows = reader.deliveries.filter(~Q(state=Delivery.State.SKIPPED) | too_short)
     return rows.order_by("-due_at", "-pk").first()
 
 
@@ -127,8 +142,8 @@ class _Counterfactual:
         self._reader = reader
         self._seen = plan.had_by([reader], before=before).columns.get(reader.pk, [])
         self._profile = plan.profiles.of([reader.pk])
-        apart = interests_of([reader]).get(reader.pk)
-        rows, queries = said_together(reader, apart) if apart else self._said(plan)
+        self._parts = parts_of(reader, interests_of([reader]).get(reader.pk, []), extras=RULES.extras_share)
+        rows, queries = said_together(self._parts) if self._parts else self._said(plan)
         mutes = [row for row in rows if row[1] == TopicPreference.Stance.MUTE]
         topics = [row for row in rows if row not in mutes]
         asked = [row for row in queries if row[1] == Follow.Stance.FOLLOW]
@@ -143,7 +158,8 @@ class _Counterfactual:
         usual = partial(self._choose, stances=[*topics, *mutes], queries=queries)
         deep = replace(RULES, per_topic=every, depth=every, single_depth=every)
         self._together = usual(plan)
-        self.present = frozenset(chosen(plan, reader, before=before)) if apart else self._together
+        self._plan, self._section_sizes = plan, Counter[int]()
+        self.present = self._chosen_apart(before=before) if self._parts else self._together
         self._without_extras = usual(plan.under(replace(RULES, extras_share=0.0)))
         self._without_diversity = usual(plan.under(replace(RULES, mmr=1.0)))
         self._without_caps = usual(plan.under(deep))
@@ -167,8 +183,8 @@ class _Counterfactual:
         ):
             if item not in others:
                 return Reason(why)
-        if item in self._together:
-            return Reason(Why.LOW)  # the places of its interest went to others
+        if full := self._full_section_of(item, column=column):
+            return Reason(Why.INTEREST_FULL, full.places, full.interest.name)
         for why, others in (
             (Why.EXTRAS, self._without_extras),
             (Why.ALIKE, self._without_diversity),
@@ -179,6 +195,20 @@ class _Counterfactual:
         long_enough = (papers for papers, items in zip(self._longer, self._by_length, strict=True) if item in items)
         papers = next(long_enough, 0)
         return Reason(Why.SIZE, papers) if papers else Reason(Why.LOW)
+
+    def _chosen_apart(self, *, before: datetime | None) -> frozenset[int]:
+        """The items of the digest in sections, whose sizes are kept."""
+        picks = json.loads(self._plan.choose([self._reader], before=before)[0].json)
+        self._section_sizes.update(key for *_pick, key in picks)
+        return frozenset(item for item, *_rest in picks)
+
+    def _full_section_of(self, item: int, *, column: int) -> Part | None:
+        """The interest that the paper is for, where all its places went to others."""
+        if column >= len(self._plan.candidates.item_ids):
+            return None  # found by queries alone
+        key = section_of(self._plan, self._parts, [item, "for_you", ""], column=column) if self._parts else BEYOND
+        part = next((part for part in self._parts if part.interest.pk == key), None)
+        return part if part and self._section_sizes[key] >= part.places else None
 
     def _choose(
         self, plan: EditionPlan, stances: Sequence[_Stance], queries: Sequence[_Query], *, limit: int = 0

@@ -39,6 +39,7 @@ from newsletter.planning.why_not_chosen import (
     chosen,
     due_of,
     edition_for,
+    last_chosen,
     last_digest,
     preview,
     reasons_left_out,
@@ -60,6 +61,7 @@ SENTENCES: dict[Why, str | Promise] = {
     Why.UNWANTED: _("It matches what you asked to see nothing of."),
     Why.MUTED: _("It is on a topic that you muted."),
     Why.OTHER_TOPIC: _("It is on none of the topics you follow."),
+    Why.INTEREST_FULL: _("The places of “%(interest)s” in this digest (%(papers)d) went to other papers."),
     Why.EXTRAS: _("An editor’s pick, or the paper from outside your topics, took its place."),
     Why.ALIKE: _("It is on much the same topics as papers that were in it, and your digests mix topics."),
     Why.TOPIC_FULL: _("Papers on its main topic that rank higher for you were in it, and your digests mix topics."),
@@ -134,7 +136,7 @@ def _profile_page(
         "removing": removals or [],
         "names": names or [],
         "change": _titled(change) if change else None,
-        "left_out_url": _left_out_url(last),
+        "left_out_url": _left_out_url(last_chosen(reader)),
         "error": error,
         "said": request.GET.get("said", ""),
     }
@@ -248,4 +250,5 @@ def _paper_named(text: str) -> Paper | None:
 
 def _sentence(reason: Reason, limit: int) -> str:
     sentence = str(SENTENCES[reason.why])
-    return sentence % {"limit": limit, "papers": reason.papers} if reason.papers else sentence
+    told = {"limit": limit, "papers": reason.papers, "interest": reason.interest}
+    return sentence % told if reason.papers else sentence
