@@ -175,21 +175,31 @@ class ConfirmForm(TopicsForm):
     """The preferences asked for, which the mailbox's owner may change: a stranger may have typed them."""
 
     follows = forms.MultipleChoiceField(required=False)
+    interests = forms.BooleanField(required=False)  # those that the reader kept apart before
 
     def __init__(self, *args: Any, asked: Preferences, **kwargs: Any) -> None:
-        shown = {**asked.columns, "topics": list(asked.stances), "follows": list(asked.follows)}
+        wanted = [slug for slug, stance in asked.stances.items() if stance != TopicPreference.Stance.MUTE]
+        shown = {**asked.columns, "topics": wanted, "follows": list(asked.follows), "interests": True}
         super().__init__(*args, **(kwargs | {"initial": shown}))
+        self.asked = asked
         self.fields["follows"].choices = [(query, query) for query in asked.follows]  # type: ignore[attr-defined]
 
     @property
-    def follow_rows(self) -> list[tuple[str, bool]]:
-        """Query, and whether it is ticked."""
+    def follow_rows(self) -> list[tuple[str, bool, bool]]:
+        """Query, whether it is ticked, and whether it is to be left out of the digests."""
         ticked = set(self["follows"].value() or ())
-        return [(query, query in ticked) for query, _label in self.fields["follows"].choices]  # type: ignore[attr-defined]
+        return [(query, query in ticked, stance == Follow.Stance.NOT) for query, stance in self.asked.follows.items()]
 
     def preferences(self, base: Preferences) -> Preferences:
-        follows = {query: base.follows[query] for query in self.cleaned_data["follows"]}
-        return replace(super().preferences(base), follows=follows)
+        """What is ticked, with the stances that topics and queries had."""
+        chosen = super().preferences(base)
+        mutes = {slug: stance for slug, stance in base.stances.items() if stance == TopicPreference.Stance.MUTE}
+        return replace(
+            chosen,
+            stances={**mutes, **{slug: base.stances.get(slug, stance) for slug, stance in chosen.stances.items()}},
+            follows={query: base.follows[query] for query in self.cleaned_data["follows"]},
+            interests=base.interests if self.cleaned_data["interests"] else (),
+        )
 
 
 class SignupForm(BroughtPapersForm, TopicsForm):

@@ -113,10 +113,19 @@ def _keep_preferences(
 
 
 def preferences_asked(asked: ConsentEvent) -> Preferences:
-    """Preferences of the newest request for the same reader. The mailbox's owner sees them before confirming."""
+    """Preferences of the newest request for the same reader. The mailbox's owner sees them before confirming.
+
+    Who was here before has their queries and interests again, and their topics where the request names none.
+    """
     requests = ConsentEvent.objects.filter(subscriber=asked.subscriber_id, kind=ConsentEvent.Kind.REQUESTED)
     newest = requests.filter(pk__gte=asked.pk).latest("at", "pk")
-    return preferences_from(newest.detail.get("wishes", {}))
+    wanted, had = preferences_from(newest.detail.get("wishes", {})), preferences_of(asked.subscriber)
+    return replace(
+        wanted,
+        stances=wanted.stances or had.stances,
+        follows={**had.follows, **wanted.follows},
+        interests=wanted.interests or had.interests,
+    )
 
 
 def confirm(

@@ -10,9 +10,11 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
+from newsletter.search.standing_queries import follow_key
 from subscriptions import lifecycle, suppression, token_links
 from subscriptions.lifecycle import Origin
 from subscriptions.models import ConsentEvent, Notice, Subscriber, Suppression
+from subscriptions.preferences import preferences_of
 from subscriptions.transactional_mails import send_due_notices
 from tests.builders import NOON, make_reader, make_topic
 
@@ -113,6 +115,58 @@ def test_who_left_comes_back_by_a_fresh_confirmation(client: Client) -> None:
         client.post(path)
     reader = Subscriber.objects.get()
     assert (reader.state, reader.left_at) == ("confirmed", None)
+
+
+def returning(client: Client, **over: Any) -> tuple[Subscriber, str]:
+    """A reader who kept interests apart, left, and asked again with these fields; and the link they were sent."""
+    reader = make_reader("bob@example.net", follows=("speech",))
+    reader.preferences.create(topic=make_topic("robotics"), stance="mute")
+    reader.preferences.create(topic=make_topic("security"), stance="more")
+    for text, stance in (("whale", "follow"), ("shark", "not")):
+        reader.follows.create(text=text, key=follow_key(text), stance=stance, at=NOON)
+    reader.interests.create(name="thesis", is_first=True, share=60)
+    teaching = reader.interests.create(name="teaching", position=1, is_on=False)
+    teaching.topics.create(topic=make_topic("vision"), stance="more")
+    reader.follows.create(text="lecture", key=follow_key("lecture"), interest=teaching, at=NOON)
+    lifecycle.unsubscribe(reader, now=NOON, method="test", origin=Origin())
+    return reader, ask_and_open_mail(client, **over)
+
+
+def ticked(page: str) -> list[tuple[str, str]]:
+    return re.findall(r'name="(topics|follows|interests)" value="([^"]*)"[^>]* checked', page)
+
+
+@pytest.mark.parametrize("has_seen_page", [True, False])
+def test_who_comes_back_has_their_interests_queries_and_topics_again(client: Client, has_seen_page: bool) -> None:
+    reader, path = returning(client)
+    before = preferences_of(reader)
+    page = client.get(path).content.decode()
+    assert "thesis" in page
+    assert "teaching" in page
+    assert "left out of your digests" in page
+    shown = ticked(page)
+    assert sorted(value for name, value in shown if name == "topics") == ["security", "speech"]
+    seen: dict[str, Any] = {"topics_shown": "1", "cadence": "daily", "hour": "8", "time_zone": "UTC"}
+    for name, value in shown:
+        seen.setdefault(name, []).append(value)
+    client.post(path, seen if has_seen_page else {})
+    reader.refresh_from_db()
+    assert reader.state == "confirmed"
+    after = preferences_of(reader)
+    assert after.interests == before.interests
+    assert after.follows == before.follows
+    assert after.stances == before.stances
+
+
+def test_who_comes_back_may_ask_for_other_topics_and_leave_the_rest_behind(client: Client) -> None:
+    reader, path = returning(client, topics=["vision"], follow="kelp")
+    assert ticked(client.get(path).content.decode()) == [
+        ("follows", "whale"), ("follows", "shark"), ("follows", "kelp"), ("interests", "1"), ("topics", "vision"),
+    ]  # fmt: skip
+    client.post(path, {"topics_shown": "1", "follows": ["kelp"], "topics": ["vision"]})
+    reader.refresh_from_db()
+    after = preferences_of(reader)
+    assert (after.stances, after.follows, after.interests) == ({"vision": "follow"}, {"kelp": "follow"}, ())
 
 
 def test_a_bounced_address_may_confirm_again_and_the_suppression_ends(client: Client) -> None:
