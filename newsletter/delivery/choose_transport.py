@@ -23,7 +23,25 @@ def open_transport() -> Transport:
     """Make the transport of DIGEST_TRANSPORT: `smtp`, our own, or `backend`, any Django EMAIL_BACKEND."""
     if settings.DIGEST_TRANSPORT == "backend":
         return BackendTransport(connections=settings.SMTP_CONNECTIONS)
-    common = Common(
+    try:
+        return open_relays(digest_relays(), common=_common())
+    except ValueError as error:
+        variable = "DIGEST_RELAYS" if settings.DIGEST_RELAYS else "EMAIL_URL"
+        raise ImproperlyConfigured(f"{variable}: {error} See .env.example.") from error
+
+
+def digest_relays() -> list[tuple[Relay, int]]:
+    """Return the relays of the fast lane with their weights: DIGEST_RELAYS, else EMAIL_URL alone.
+
+    Raises ValueError with a sentence that repeats no password.
+    """
+    common = _common()
+    relays = [relay_from_url(url, common=common) for url in settings.DIGEST_RELAYS]
+    return relays or [(_relay_of_all_mail(common), 1)]
+
+
+def _common() -> Common:
+    return Common(
         ehlo_name=settings.EHLO_NAME,
         ca_file=settings.EMAIL_CA_FILE,
         dot_timeout=settings.SMTP_DOT_TIMEOUT,
@@ -31,12 +49,6 @@ def open_transport() -> Transport:
         messages_per_connection=settings.SMTP_MESSAGES_PER_CONNECTION,
         seconds_per_connection=settings.SMTP_SECONDS_PER_CONNECTION,
     )
-    try:
-        relays = [relay_from_url(url, common=common) for url in settings.DIGEST_RELAYS]
-        return open_relays(relays or [(_relay_of_all_mail(common), 1)], common=common)
-    except ValueError as error:
-        variable = "DIGEST_RELAYS" if settings.DIGEST_RELAYS else "EMAIL_URL"
-        raise ImproperlyConfigured(f"{variable}: {error} See .env.example.") from error
 
 
 def signer() -> Signer | None:
