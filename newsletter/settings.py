@@ -272,6 +272,8 @@ ARXIV_CATEGORIES = env.several(
     "categories of arXiv such as cs.AI,stat.ML",
     default=["cs.AI", "cs.CL", "cs.CV", "cs.LG"],
 )
+# Sources that are asked only for what is named here.
+PREPRINT_SERVERS = env.several("PREPRINT_SERVERS", "biorxiv|medrxiv", "biorxiv, medrxiv or both")
 # auto: the extra `semantic` is used where it is installed; off: as if it were not
 SEMANTIC = env.one_of("SEMANTIC", ("auto", "off"), default="auto")
 EDITION_AUTO_APPROVE = env.flag("EDITION_AUTO_APPROVE")

@@ -28,6 +28,7 @@ class SourceContract:
     answer: bytes
     titles: list[str]
     empty_answer: bytes
+    request = REQUEST
 
     def parsed(self) -> list[Observation]:
         return self.source.parse(self.answer, seen_at=NOON)
@@ -68,7 +69,7 @@ class SourceContract:
             self.source.parse(self.answer[: int(len(self.answer) * share)], seen_at=NOON)
 
     def test_it_asks_its_own_hosts_only_and_by_https(self) -> None:
-        addresses = self.source.addresses(REQUEST)
+        addresses = self.source.addresses(self.request)
         assert addresses
         for address in addresses:
             assert urlsplit(address).scheme == "https"

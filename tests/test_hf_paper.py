@@ -65,7 +65,7 @@ def test_a_few_papers_are_asked_about_at_once() -> None:
 def test_papers_that_came_without_stars_are_asked_about_once_a_day_for_three_days() -> None:
     ingest(hf_daily.parse(answer(PAPER, PLAIN), seen_at=NOON), now=NOON)
     assert polling.linkless_ids(NOON) == ["2603.00002"]
-    url = hf_paper.addresses(polling.request_of(NOON))[0]
+    url = hf_paper.addresses(polling.request_of(hf_paper, NOON))[0]
     run = SourceRun.objects.create(source="hf_paper", url=url, state="empty", started_at=NOON)
     assert polling.linkless_ids(NOON + timedelta(hours=19)) == []
     assert polling.linkless_ids(NOON + timedelta(hours=21)) == ["2603.00002"]

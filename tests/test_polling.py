@@ -91,11 +91,11 @@ def test_a_day_that_fills_up_is_asked_again_and_again(web: Replay) -> None:
 
 
 def test_the_next_poll_goes_on_where_a_full_page_ended() -> None:
-    first, *others = hf_daily.addresses(polling.request_of(NOON))
+    first, *others = hf_daily.addresses(polling.request_of(hf_daily, NOON))
     SourceRun.objects.create(source="hf_daily", url=first, state="ok", started_at=NOON - timedelta(hours=1), read=100)
     SourceRun.objects.create(source="hf_daily", url=first, state="unchanged", started_at=NOON - timedelta(minutes=30))
 
-    assert hf_daily.addresses(polling.request_of(NOON)) == [first, f"{first}&p=1", *others]
+    assert hf_daily.addresses(polling.request_of(hf_daily, NOON)) == [first, f"{first}&p=1", *others]
 
 
 def test_between_two_polls_nothing_is_asked(web: Replay) -> None:

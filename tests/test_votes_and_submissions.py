@@ -466,7 +466,7 @@ def test_a_paper_that_came_in_by_itself_ends_the_waiting() -> None:
 
 def test_what_arxiv_does_not_have_after_some_asking_is_given_up() -> None:
     submission = accepted()
-    url = arxiv_query.addresses(polling.request_of(NOON))[0]
+    url = arxiv_query.addresses(polling.request_of(arxiv_query, NOON))[0]
     for hours in (-1, 1, 2):
         SourceRun.objects.create(source="arxiv_query", url=url, state="ok", started_at=NOON + timedelta(hours=hours))
     SourceRun.objects.create(source="arxiv_query", url=url, state="failed", started_at=NOON + timedelta(hours=3))

@@ -50,6 +50,7 @@ class FetchPolicy:
     max_bytes: int = 32 * 1024 * 1024
     silence: float = 20.0  # seconds without a byte
     in_all: float = 90.0  # seconds
+    pages: int = 300  # of one source, one after the other
     wrong_questions: frozenset[int] = _NO_SUCH_THING  # answers after which the host may be asked something else at once
 
 

@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from difflib import SequenceMatcher
 from itertools import islice
 
 from django.db import transaction
@@ -19,17 +18,16 @@ from django.db.models import F, Q, Window
 from django.db.models.functions import RowNumber
 
 from newsletter.catalogue.paper_updates import what_changed
+from newsletter.catalogue.same_work import agree, nearly, other_people
 from newsletter.catalogue.sources import registry
 from newsletter.catalogue.sources.observed_paper import Observation
 from newsletter.catalogue.sources.paper_identifiers import title_key
 from newsletter.catalogue.topics import assignment
-from newsletter.models import Paper, SearchEntry, Sighting, Signal
+from newsletter.models import Paper, PaperIdentifier, SearchEntry, Sighting, Signal
 from newsletter.models.write_lock import wait_for_other_writers
 
 _BATCH = 500
-_NEAR = 0.95  # titles of distinct papers reach .73
 _END = 24  # characters of Paper.title_head and title_tail
-_SAME_ABSTRACT = 0.5  # share of common words; abstracts of other papers in the same field stay far below
 
 _TEXT_FIELDS = ("title", "abstract", "authors", "published_on", "categories")
 _LINK_FIELDS = ("url", "code_url", "project_url", "thumbnail_url", "organization")
@@ -41,7 +39,6 @@ _UPDATED = (
     *("version", "revised_at", "revision", "accepted", "accepted_at"),
     *_COUNTERS.values(),
 )
-_ROMAN = frozenset(["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +93,23 @@ class _Catalogue:
             | Q(title_head__in={_head(key) for key in keys if len(key) >= _END})
             | Q(title_tail__in={_tail(key) for key in keys if len(key) >= _END})
         )
-        for paper in candidates:
+        named = PaperIdentifier.objects.filter(value__in={name for one in batch for name in one.identifiers})
+        found = {row.value: row.paper for row in named.select_related("paper__merged_into")}
+        for paper in [*candidates, *found.values()]:
             target = paper.merged_into or paper
             entry = self.entries.setdefault(target.pk, _Entry(target))
             self.index(entry)
             self._index(entry, arxiv_id=paper.arxiv_id, key=paper.title_key)
+        for name, paper in found.items():
+            self._by_id[name] = self.entries[(paper.merged_into or paper).pk]
         sightings = Sighting.objects.filter(paper__in=self.entries).distinct()
         for paper_id, source, key in sightings.values_list("paper_id", "source", "api_key"):
             self.entries[paper_id].sources.add(source)
             self.entries[paper_id].keys.add(key)
 
     def index(self, entry: _Entry) -> None:
+        for name in (name for seen in entry.observations for name in seen.identifiers):
+            self._by_id.setdefault(name, entry)
         self._index(entry, arxiv_id=entry.paper.arxiv_id, key=entry.paper.title_key)
 
     def _index(self, entry: _Entry, *, arxiv_id: str | None, key: str) -> None:
@@ -117,18 +120,24 @@ class _Catalogue:
                 names[name].append(entry)
 
     def find(self, seen: Observation) -> _Entry | None:
-        """Find the paper by identifier, by title, or by almost the same title with the same authors or abstract."""
+        """Find the paper by identifier, by title, or by almost the same title with the same authors or abstract.
+
+        Of a title alone two papers may be ("Introduction"), but not if nobody wrote both.
+        """
         if seen.arxiv_id and seen.arxiv_id in self._by_id:
             return self._by_id[seen.arxiv_id]
+        for name in seen.identifiers:
+            if name in self._by_id and not _other_identifier(self._by_id[name].paper, seen):
+                return self._by_id[name]
         key = title_key(seen.title)
         for entry in self._by_title.get(key, []):
-            if not _other_identifier(entry.paper, seen):
+            if not _other_identifier(entry.paper, seen) and not other_people(entry.paper.authors, seen.authors):
                 return entry
         if len(key) < _END:
             return None
         neighbours: list[_Entry] = [*self._by_end.get(_head(key), []), *self._by_end.get(_tail(key), [])]
-        for entry in neighbours:
-            if not _other_identifier(entry.paper, seen) and _nearly(entry.paper.title_key, key) and _agree(entry, seen):
+        for paper, entry in ((entry.paper, entry) for entry in neighbours):
+            if not _other_identifier(paper, seen) and nearly(paper.title_key, key) and agree(paper, seen):
                 return entry
         return None
 
@@ -154,6 +163,7 @@ def _ingest_batch(batch: Sequence[Observation], *, now: datetime) -> IngestResul
     _count([*fresh, *met.values()], now=now)
     Paper.objects.bulk_create([entry.paper for entry in fresh])
     _store_changes([entry.paper for entry in met.values() if entry.is_changed])
+    _store_identifiers([*fresh, *met.values()])
     _store_sightings([*fresh, *met.values()], now=now)
     _store_signals([*fresh, *met.values()], now=now)
     if reworded := [entry.paper for entry in (*fresh, *met.values()) if entry.is_reworded]:
@@ -190,10 +200,13 @@ def _merge(entry: _Entry, seen: Observation, *, now: datetime) -> None:
     for names, authority in ((_TEXT_FIELDS, _text_authority), (_LINK_FIELDS, _link_authority)):
         rank = authority(seen.source)
         is_better = rank > 0 and rank >= max(map(authority, entry.sources), default=0)
+        is_outdated = 0 < seen.version < paper.version
         for name in names:
+            if name == "url" and seen.api_key is None and (paper.arxiv_id or seen.arxiv_id):
+                continue  # arXiv's page is where it is read
             value = getattr(seen, name)
             value = list(value) if isinstance(value, tuple) else value
-            if value and (is_better or not getattr(paper, name)):
+            if value and ((is_better and not is_outdated) or not getattr(paper, name)):
                 if getattr(paper, name) != value or name not in said_by:
                     said_by[name] = _sayer(seen)
                 setattr(paper, name, value)
@@ -227,8 +240,8 @@ def _merge(entry: _Entry, seen: Observation, *, now: datetime) -> None:
 
 def _note_update(paper: Paper, seen: Observation, *, abstract: str, at: datetime) -> None:
     """Note a new version with another abstract than ``abstract``, and a venue named where there was none before."""
-    if seen.api_key is not None:
-        return
+    if seen.api_key is not None or (paper.arxiv_id and not seen.arxiv_id):
+        return  # arXiv and others count their versions each by itself
     if 0 < paper.version < seen.version and (changed := what_changed(abstract, paper.abstract)):
         paper.revised_at, paper.revision = at, changed
     paper.version = max(paper.version, seen.version)
@@ -249,7 +262,7 @@ def _doubt_programs(paper: Paper, seen: Observation, said_by: dict[str, str]) ->
 
     Identifiers can be guessed before arXiv gives them out, so what such a program said goes, above all its links.
     """
-    if _nearly(paper.title_key, title_key(seen.title)):
+    if nearly(paper.title_key, title_key(seen.title)):
         return
     for name in (*_TEXT_FIELDS, *_LINK_FIELDS):
         if name in said_by:
@@ -294,6 +307,13 @@ def _store_changes(papers: Sequence[Paper]) -> None:
         Paper.objects.bulk_create(papers, update_conflicts=True, unique_fields=["id"], update_fields=_UPDATED)
 
 
+def _store_identifiers(entries: Sequence[_Entry]) -> None:
+    names = {name: entry.paper for entry in entries for seen in entry.observations for name in seen.identifiers}
+    PaperIdentifier.objects.bulk_create(
+        [PaperIdentifier(paper=paper, value=name) for name, paper in names.items()], ignore_conflicts=True
+    )
+
+
 def _store_sightings(entries: Sequence[_Entry], *, now: datetime) -> None:
     Sighting.objects.bulk_create(
         [
@@ -334,30 +354,3 @@ def _tail(key: str) -> str:
 
 def _other_identifier(paper: Paper, seen: Observation) -> bool:
     return bool(paper.arxiv_id and seen.arxiv_id and paper.arxiv_id != seen.arxiv_id)
-
-
-def _nearly(one: str, other: str) -> bool:
-    """Whether two titles have almost the same words and the same numbers: part 1 and part 2 are two papers."""
-    if _numbers(one) != _numbers(other):
-        return False
-    matcher = SequenceMatcher(None, one, other, autojunk=False)
-    return matcher.real_quick_ratio() >= _NEAR and matcher.quick_ratio() >= _NEAR and matcher.ratio() >= _NEAR
-
-
-def _numbers(key: str) -> list[str]:
-    return [word for word in key.split() if word in _ROMAN or any(character.isdigit() for character in word)]
-
-
-def _agree(entry: _Entry, seen: Observation) -> bool:
-    if entry.paper.abstract and seen.abstract:
-        return _overlap(entry.paper.abstract.casefold().split(), seen.abstract.casefold().split()) >= _SAME_ABSTRACT
-    ours, theirs = (
-        [name.casefold().split()[-1] for name in names if name.strip()] for names in (entry.paper.authors, seen.authors)
-    )
-    return _overlap(ours, theirs) >= _SAME_ABSTRACT
-
-
-def _overlap(one: Sequence[str], other: Sequence[str]) -> float:
-    """Jaccard similarity of two bags of words; 0 when either is empty."""
-    ours, theirs = set(one), set(other)
-    return len(ours & theirs) / len(ours | theirs) if ours and theirs else 0.0

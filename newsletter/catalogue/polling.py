@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,7 +23,14 @@ from django.db.models import Exists, Max, Min, OuterRef, Q
 from newsletter.catalogue import http_client
 from newsletter.catalogue.ingest import IngestResult, ingest
 from newsletter.catalogue.sources import arxiv_query, hf_daily, hf_paper, registry
-from newsletter.catalogue.sources.observed_paper import Observation, Request, Source, SourceError
+from newsletter.catalogue.sources.observed_paper import (
+    ChosenSource,
+    Observation,
+    PagedSource,
+    Request,
+    Source,
+    SourceError,
+)
 from newsletter.models import (
     Edition,
     EditionItem,
@@ -65,8 +73,16 @@ class Trouble:
 
 
 def enabled_sources() -> list[Source]:
-    """Return the sources of the setting SOURCES, those that list papers first; the others are asked about these."""
-    return [source for name, source in registry.polled().items() if name in settings.SOURCES]
+    """Return the sources of the setting SOURCES, those that list papers first; the others are asked about these.
+
+    One that is asked only for what an operator names is left out while its own setting is empty.
+    """
+    named = (source for name, source in registry.polled().items() if name in settings.SOURCES)
+    return [source for source in named if not isinstance(source, ChosenSource) or _options(source)]
+
+
+def _options(source: Source) -> tuple[str, ...]:
+    return tuple(getattr(settings, source.SETTING)) if isinstance(source, ChosenSource) else ()
 
 
 def poll_due(
@@ -86,16 +102,25 @@ def poll_due(
     for source in enabled_sources() if sources is None else sources:
         if not _claim_poll(source, now=now):
             continue
-        for address in source.addresses(request_of(now)):
+        waiting = deque(source.addresses(request_of(source, now)))
+        brought: list[SourceRun] = []
+        while waiting:
             present = now + timedelta(seconds=time.monotonic() - started)
             if deadline is not None and present > deadline:
                 _poll_again(source, at=present)
                 return runs
-            run = poll_source(source, address, now=present, rules=rules, sleep=sleep)
+            run = poll_source(source, waiting.popleft(), now=present, rules=rules, sleep=sleep, further=waiting)
             runs.append(run)
+            brought.append(run)
             if run.state in {State.WAITING, State.FAILED} and run.retry_at:
                 _poll_again(source, at=run.retry_at)
                 break
+            if len(brought) >= rules.pages and waiting:
+                run.state, run.detail = State.FAILED, f"more than {rules.pages} pages: ask this source for less"
+                run.save(update_fields=["state", "detail"])
+                break
+        if all(run.state in USABLE for run in brought):
+            SourceHost.objects.filter(host=source.SOURCE).update(done_at=now)
     if runs:
         SourceRun.objects.filter(started_at__lt=now - _KEEP_RUNS).delete()
     return runs
@@ -108,11 +133,15 @@ def poll_source(
     now: datetime,
     rules: http_client.FetchPolicy = http_client.WORLD,
     sleep: Callable[[float], None] = time.sleep,
+    further: deque[str] | None = None,
 ) -> SourceRun:
-    """Fetch, parse and ingest one address of a source, and record the result. Never raises because of the source."""
+    """Fetch, parse and ingest one address of a source, and record the result. Never raises because of the source.
+
+    The address of the next page, where there is one, goes to the front of ``further``.
+    """
     run = SourceRun(source=source.SOURCE, url=address, started_at=now)
     last = SourceRun.objects.filter(source=run.source, url=run.url, state__in=_READ).exclude(etag="", modified="")
-    known = last.first()
+    known = None if isinstance(source, PagedSource) else last.first()  # the next address is in the answer
     try:
         answer = _fetch(source, address, known=known, now=now, rules=rules, sleep=sleep)
         run.status, run.etag, run.modified = answer.status, answer.etag, answer.modified
@@ -120,6 +149,8 @@ def poll_source(
             run.state, run.newest, run.etag, run.modified = State.UNCHANGED, known.newest, known.etag, known.modified
         else:
             _take_in(run, source, source.parse(answer.body, seen_at=now), now=now)
+            if further is not None and isinstance(source, PagedSource):
+                further.extendleft(filter(None, [source.next_address(answer.body, after=address)]))
         _mark_if_stale(run, source, now=now)
     except http_client.HostBusy as busy:
         run.state, run.detail, run.retry_at = State.WAITING, busy.reason, busy.retry_at
@@ -238,13 +269,15 @@ def _mark_if_stale(run: SourceRun, source: Source, *, now: datetime) -> None:
         run.state, run.detail = State.STALE, f"nothing newer than {run.newest} since {first:%d %B, %H:%M} UTC"
 
 
-def request_of(now: datetime) -> Request:
+def request_of(source: Source, now: datetime) -> Request:
     return Request(
         now=now,
         categories=tuple(settings.ARXIV_CATEGORIES),
         wanted_ids=tuple(wanted_ids(now)),
         linkless_ids=tuple(linkless_ids(now)),
         brought=_brought(now),
+        done_at=SourceHost.objects.values_list("done_at", flat=True).filter(host=source.SOURCE).first(),
+        options=_options(source),
     )
 
 

@@ -24,7 +24,7 @@ from newsletter.models.profile_removals import ProfileRemoval
 from newsletter.models.restore_mark_and_digest_checks import HighWater, Reconciliation
 from newsletter.models.search_index import SearchEntry, SearchMemory
 from newsletter.models.sending_pauses import DomainHold, PaceBucket, Stream
-from newsletter.models.sightings_and_signals import Sighting, Signal
+from newsletter.models.sightings_and_signals import PaperIdentifier, Sighting, Signal
 from newsletter.models.sign_ins import SignIn, SignInQuerySet
 from newsletter.models.source_runs import SourceHost, SourceRun
 from newsletter.models.standing_queries import QueryHit, StandingQuery
@@ -57,6 +57,7 @@ __all__ = [
     "Miss",
     "PaceBucket",
     "Paper",
+    "PaperIdentifier",
     "PaperQuerySet",
     "PaperTopic",
     "PaperVector",

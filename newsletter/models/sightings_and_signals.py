@@ -30,6 +30,19 @@ class Sighting(models.Model):
         return f"{self.source}:{self.key} #{self.rank}"
 
 
+class PaperIdentifier(models.Model):
+    """A name under which a work is known beside its arXiv id: one work stays one paper, whichever source shows it."""
+
+    paper = models.ForeignKey(Paper, on_delete=models.CASCADE, related_name="identifiers")
+    value = models.CharField(max_length=200)  # with its kind: doi:10.1101/2026.11.02.1
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["value"], name="one_paper_per_identifier")]
+
+    def __str__(self) -> str:
+        return self.value
+
+
 class Signal(models.Model):
     """The value of one metric at one moment. Only the gain between two of them counts; the first is a baseline."""
 

@@ -13,6 +13,7 @@ class SourceHost(models.Model):
     host = models.CharField(max_length=255, primary_key=True)
     free_at = models.DateTimeField()
     strikes = models.PositiveSmallIntegerField(default=0, help_text=_("Consecutive refusals."))
+    done_at = models.DateTimeField(null=True, editable=False)  # of a source: when it had last answered all it was asked
 
     def __str__(self) -> str:
         return f"{self.host} from {self.free_at:%Y-%m-%d %H:%M:%S}"

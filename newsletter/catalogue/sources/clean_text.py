@@ -20,6 +20,17 @@ NAME_LENGTH = 200
 # Format characters that can reorder or hide text. The zero-width (non-)joiner stays: some scripts need it.
 _INVISIBLE = re.compile("[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb]")
 _ENTITY = re.compile(r"&(?:amp;)*(#\d{1,6}|#[xX][0-9a-fA-F]{1,5}|[A-Za-z]{2,8}\d?);")
+# Markup of journals and feeds (HTML, JATS, MathML). `<sub>` and `<sup>` are read with the LaTeX; `a<b` is no tag.
+_BLOCK = re.compile(r"</?(?:jats:)?(?:p|br|div|sec|title|li|ul|ol|tr|td|h[1-6])(?:\s[^<>]{0,300})?/?>", re.IGNORECASE)
+_TAG = re.compile(
+    r"</?(?:(?:jats|mml):[a-z]{1,20}|a|abbr|b|bold|em|font|i|img|italic|sc|small|span|strong|u)(?:\s[^<>]{0,600})?/?>",
+    re.IGNORECASE,
+)
+
+
+def without_markup(raw: str) -> str:
+    """`raw` without the tags of HTML, JATS and MathML, for the functions below."""
+    return _TAG.sub("", _BLOCK.sub(" ", unescape(raw[:_RAW_LENGTH])))
 
 
 def clean_title(raw: str) -> str:

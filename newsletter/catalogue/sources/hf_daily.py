@@ -8,14 +8,13 @@ that is no list of papers is refused as a whole.
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from newsletter.catalogue.sources import public_urls
 from newsletter.catalogue.sources.clean_text import clean_abstract, clean_name, clean_title, source_text
+from newsletter.catalogue.sources.json_answers import counters, day_of, json_of, mapping, text
 from newsletter.catalogue.sources.observed_paper import Observation, Request, SourceError
 from newsletter.catalogue.sources.paper_identifiers import arxiv_id
 
@@ -32,7 +31,6 @@ _DAYS = 7  # votes of older papers hardly move
 _PER_PAGE = 100  # the most that may be asked for
 _FULL = 90  # read of a page: some of its items may not be readable
 _PAGES = 5  # of a day
-_COUNT_LIMIT = 2_000_000_000
 
 
 def addresses(request: Request) -> list[str]:
@@ -68,35 +66,25 @@ def is_stale(*, first_seen_at: datetime, now: datetime) -> bool:
     return False  # lists of past days stay as they are
 
 
-def json_of(data: bytes) -> Any:
-    """The answer's JSON. Raises SourceError for anything else."""
-    try:
-        return json.loads(data)
-    except json.JSONDecodeError as error:
-        raise SourceError(f"not JSON, or cut short: {error.msg}", line=error.lineno) from error
-    except (ValueError, RecursionError) as error:  # bad bytes, too deep, a number too long
-        raise SourceError("not JSON") from error
-
-
 def stated_url(page: Any, name: str) -> str:
     """Return a URL given by people if it is safe to publish, else ""."""
-    return public_urls.safe_url(_text(_mapping(page), name))
+    return public_urls.safe_url(text(mapping(page), name))
 
 
 def _read(item: Any, *, rank: int, seen_at: datetime) -> Observation | None:
     # What is worth having sits in the nested object; the copies around it have other dates (New York time marked Z).
-    return read_paper(_mapping(item).get("paper"), around=item, rank=rank, seen_at=seen_at)
+    return read_paper(mapping(item).get("paper"), around=item, rank=rank, seen_at=seen_at)
 
 
 def read_paper(raw: Any, *, seen_at: datetime, around: Any = None, rank: int | None = None) -> Observation | None:
     """One paper, with what the list around it adds; None when it cannot be read."""
-    paper, item = _mapping(raw), _mapping(around)
-    identifier = arxiv_id(_text(paper, "id"))
-    title = clean_title(_text(paper, "title"))
+    paper, item = mapping(raw), mapping(around)
+    identifier = arxiv_id(text(paper, "id"))
+    title = clean_title(text(paper, "title"))
     if identifier is None or not title:
         return None
-    abstract = public_urls.without_proxies(clean_abstract(_text(paper, "summary")))
-    organization = _mapping(paper.get("organization") or item.get("organization"))
+    abstract = public_urls.without_proxies(clean_abstract(text(paper, "summary")))
+    organization = mapping(paper.get("organization") or item.get("organization"))
     return Observation(
         source=SOURCE,
         key=identifier[0],
@@ -104,17 +92,17 @@ def read_paper(raw: Any, *, seen_at: datetime, around: Any = None, rank: int | N
         arxiv_id=identifier[0],
         title=title,
         abstract=abstract,
-        title_source=source_text(_text(paper, "title")),
-        abstract_source=source_text(_text(paper, "summary")),
+        title_source=source_text(text(paper, "title")),
+        abstract_source=source_text(text(paper, "summary")),
         authors=_authors(paper.get("authors")),
-        published_on=_day(paper, "publishedAt"),
-        listed_on=_day(paper, "submittedOnDailyAt"),
+        published_on=day_of(text(paper, "publishedAt")),
+        listed_on=day_of(text(paper, "submittedOnDailyAt")),
         code_url=stated_url(paper, "githubRepo") or public_urls.code_url(abstract),
         project_url=stated_url(paper, "projectPage") or public_urls.project_url(abstract),
-        thumbnail_url=public_urls.safe_url(_text(item, "thumbnail")),
-        organization=clean_name(_text(organization, "fullname") or _text(organization, "name")),
+        thumbnail_url=public_urls.safe_url(text(item, "thumbnail")),
+        organization=clean_name(text(organization, "fullname") or text(organization, "name")),
         withdrawn=bool(paper.get("withdrawnAt")),
-        metrics=_counters(
+        metrics=counters(
             upvotes=paper.get("upvotes"), stars=paper.get("githubStars"), comments=item.get("numComments")
         ),
         seen_at=seen_at,
@@ -123,30 +111,5 @@ def read_paper(raw: Any, *, seen_at: datetime, around: Any = None, rank: int | N
 
 def _authors(authors: Any) -> tuple[str, ...]:
     listed = authors if isinstance(authors, Sequence) and not isinstance(authors, str) else []
-    names = [clean_name(_text(_mapping(one), "name")) for one in listed if not _mapping(one).get("hidden")]
+    names = [clean_name(text(mapping(one), "name")) for one in listed if not mapping(one).get("hidden")]
     return tuple(name for name in names if name)
-
-
-def _counters(**counters: Any) -> dict[str, int]:
-    return {
-        name: value
-        for name, value in counters.items()
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _COUNT_LIMIT
-    }
-
-
-def _day(paper: Mapping[str, Any], name: str) -> date | None:
-    match = re.match(r"\d{4}-\d{2}-\d{2}", _text(paper, name))
-    try:
-        return date.fromisoformat(match[0]) if match else None
-    except ValueError:
-        return None
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _text(values: Mapping[str, Any], name: str) -> str:
-    value = values.get(name)
-    return value if isinstance(value, str) else ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from newsletter.catalogue.sources import hf_daily
+from newsletter.catalogue.sources.json_answers import json_of
 from newsletter.catalogue.sources.observed_paper import Observation, Request, SourceError
 
 SOURCE = "hf_paper"
@@ -35,7 +36,7 @@ def id_asked(address: str) -> str:
 
 def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:
     """What the page adds. Raises SourceError when it is not the page of a paper."""
-    page = hf_daily.json_of(data)
+    page = json_of(data)
     seen = hf_daily.read_paper(page, seen_at=seen_at)
     if seen is None:
         raise SourceError("not the page of a paper")

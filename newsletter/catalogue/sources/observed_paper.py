@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+_FIRST_LOOK = timedelta(days=1)  # back, at a source that was never read
+_LONGEST_LOOK = timedelta(days=30)  # back, after a long silence
 
 
 class SourceError(ValueError):
@@ -30,6 +33,7 @@ class Observation:
     abstract_source: str = ""
     rank: int | None = None
     arxiv_id: str | None = None  # without version
+    identifiers: tuple[str, ...] = ()  # its other names, each with its kind: "doi:10.1101/…", "openreview:…"
     authors: tuple[str, ...] = ()
     published_on: date | None = None  # first version
     listed_on: date | None = None  # the daily list it was on
@@ -38,7 +42,7 @@ class Observation:
     project_url: str = ""
     thumbnail_url: str = ""
     organization: str = ""
-    categories: tuple[str, ...] = ()  # arXiv's, primary first
+    categories: tuple[str, ...] = ()  # arXiv's or "biorxiv.neuroscience", primary first
     withdrawn: bool = False
     version: int = 0  # of the paper; 0: the source does not say
     accepted: str | None = None  # what its authors say of a venue, word for word; None: the source does not tell
@@ -57,6 +61,13 @@ class Request:
     wanted_ids: tuple[str, ...] = ()  # papers that arXiv is to be asked about
     linkless_ids: tuple[str, ...] = ()  # papers of the last daily lists whose code no list has named
     brought: Mapping[str, int] = field(default_factory=dict)  # papers that each address of a daily list held lately
+    done_at: datetime | None = None  # when this source had last answered all it was asked
+    options: tuple[str, ...] = ()  # what the source's SETTING names
+
+    def since(self, *, overlap: timedelta) -> datetime:
+        """Return from when on a source that lists by date is asked: what may have come since it was read whole."""
+        begun = self.done_at or self.now - _FIRST_LOOK
+        return max(begun, self.now - _LONGEST_LOOK) - overlap
 
 
 class Origin(Protocol):
@@ -88,3 +99,18 @@ class Source(Origin, Protocol):
 
     def is_stale(self, *, first_seen_at: datetime, now: datetime) -> bool:
         """Whether it is wrong that what is newest was the newest at `first_seen_at` already."""
+
+
+@runtime_checkable
+class ChosenSource(Protocol):
+    """The further declaration of a source that is asked only for what an operator names."""
+
+    SETTING: str  # whose value is the `options` of its requests; while that is empty, the source is off
+
+
+@runtime_checkable
+class PagedSource(Protocol):
+    """The further declaration of a source that answers page by page."""
+
+    def next_address(self, data: bytes, *, after: str) -> str:
+        """Return the address of the page after this answer to ``after``; "" when it was the last."""

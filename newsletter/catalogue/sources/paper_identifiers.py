@@ -40,6 +40,9 @@ _ARCHIVES = re.compile(
     re.VERBOSE,
 )
 _FIRST_MONTH, _NEW_STYLE, _FIVE_DIGITS = (1991, 8), (2007, 4), (2015, 1)
+_DOI = re.compile(
+    r"(?:(?:https?://)?(?:dx\.|www\.)?doi\.org/|doi:\s*)?(10\.[0-9]{4,9}/[\x21-\x7e]{1,180})", re.IGNORECASE
+)
 _NOT_IN_A_KEY = re.compile(r"(?:[^\w+#*]|_)+")
 _TITLE_KEY_LENGTH = 500
 _LINE = 500  # characters
@@ -67,6 +70,15 @@ def meant_arxiv_id(text: str, *, on: date) -> str | None:
     whole = arxiv_id(text.strip().strip("<>()[]\"'.,;"))
     found = {whole[0]} if whole else {arxiv_id(match["id"])[0] for match in _NAMED.finditer(text[:_LINE])}  # type: ignore[index]
     return next(iter(found)) if len(found) == 1 and all(could_exist(one, on=on) for one in found) else None
+
+
+def doi_name(text: str) -> str | None:
+    """The name under which a DOI is joined on ("doi:10.1101/2026.11.02.1"); None when `text` is not exactly a DOI.
+
+    A DOI is the same in either case (https://www.doi.org/doi-handbook/HTML/case-sensitivity.html).
+    """
+    match = _DOI.fullmatch(text.strip())
+    return f"doi:{match[1].lower()}" if match else None
 
 
 def could_exist(identifier: str, *, on: date) -> bool:

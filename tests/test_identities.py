@@ -1,0 +1,78 @@
+"""One work stays one paper, whichever source shows it and under whichever of its names."""
+
+from typing import Any
+
+import pytest
+
+from newsletter.catalogue import merging
+from newsletter.catalogue.ingest import ingest
+from newsletter.catalogue.sources.observed_paper import Observation
+from newsletter.models import Paper, PaperIdentifier
+from tests.builders import NOON, make_paper
+
+pytestmark = pytest.mark.django_db
+
+TITLE = "On the patience of lichens"
+PEOPLE = ("Ada Fern", "Çağla Moss")
+
+
+def seen(source: str, *identifiers: str, **over: Any) -> Observation:
+    said: dict[str, Any] = {"title": TITLE, "authors": PEOPLE, "key": f"{source}-1"} | over
+    return Observation(source=source, identifiers=identifiers, **said)
+
+
+def take_in(*observations: Observation) -> list[Paper]:
+    ingest(observations, now=NOON)
+    return list(Paper.objects.order_by("pk"))
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_doi_joins_a_preprint_and_its_article_under_another_title(at_once: bool) -> None:
+    preprint = seen("biorxiv", "doi:10.1101/1", "doi:10.1038/2")
+    article = seen("openalex", "doi:10.1038/2", "openalex:W7", title="Lichens wait", authors=())
+    again = seen("other", "openalex:W7", title="Patient lichens", authors=())
+    if at_once:
+        [paper] = take_in(preprint, article, again)
+    else:
+        [[paper], [paper], [paper]] = [take_in(one) for one in (preprint, article, again)]
+    assert {row.source for row in paper.sightings.all()} == {"biorxiv", "openalex", "other"}
+    assert {row.value for row in paper.identifiers.all()} == {"doi:10.1101/1", "doi:10.1038/2", "openalex:W7"}
+
+
+@pytest.mark.parametrize("people", [("Fern, A.", "C. Moss"), ("Cagla Moss",), ("MOSS Çağla", "Ben Newcomer"), ()])
+def test_a_title_joins_where_somebody_wrote_both_or_nobody_is_named(people: tuple[str, ...]) -> None:
+    take_in(seen("biorxiv", "doi:10.1101/1"))
+    assert len(take_in(seen("openreview", "openreview:abc", authors=people))) == 1
+
+
+def test_a_title_that_strangers_gave_as_well_is_another_paper() -> None:
+    take_in(seen("openalex", "doi:10.1/a", title="Introduction"))
+    assert len(take_in(seen("openalex", "doi:10.1/b", title="Introduction", authors=("Carl Stone", "A. B. Rock")))) == 2
+
+
+def test_an_identifier_never_joins_two_papers_of_arxiv() -> None:
+    take_in(seen("arxiv_query", "doi:10.1/a", arxiv_id="2603.00001"))
+    assert len(take_in(seen("arxiv_query", "doi:10.1/a", arxiv_id="2603.00002", title="Mosses hurry"))) == 2
+    assert PaperIdentifier.objects.get().paper.arxiv_id == "2603.00001"
+
+
+def test_a_paper_of_arxiv_is_read_at_arxiv_also_when_others_show_it() -> None:
+    take_in(seen("arxiv_query", arxiv_id="2603.00001"))
+    [paper] = take_in(seen("biorxiv", "doi:10.1101/1", url="https://www.biorxiv.org/content/10.1101/1v1"))
+    assert paper.home_url == "https://arxiv.org/abs/2603.00001"
+
+
+def test_an_identifier_of_a_paper_merged_by_hand_leads_to_the_one_that_stayed() -> None:
+    [paper] = take_in(seen("biorxiv", "doi:10.1101/1"))
+    other = make_paper(title="Lichens, revised", listed_on=None)
+    merging.merge(paper, into=other, by=None, now=NOON)
+    take_in(seen("openalex", "doi:10.1101/1", title="Yet another title", key="W1"))
+    assert other.sightings.filter(source="openalex").exists()
+    assert Paper.objects.count() == 2
+
+
+def test_an_old_version_read_again_does_not_take_back_a_newer_one() -> None:
+    first, second = (seen("biorxiv", "doi:10.1101/1", version=number, abstract=f"Text {number}.") for number in (1, 2))
+    take_in(first, second)
+    [paper] = take_in(first)
+    assert (paper.abstract, paper.version) == ("Text 2.", 2)
