@@ -164,7 +164,7 @@ def test_the_reason_of_a_paper_is_told_in_the_readers_language(client: Client, d
     parts = {"daily": {"upvotes_gain": 41, "hours": 24, "cohort_median": 6.0}}
     paper = make_paper(score_daily=1.0, score_parts=parts)
     in_a_list = client.get("/", headers={"Accept-Language": "de"}).content.decode()
-    assert "+41 Stimmen in 24 Std." in in_a_list
+    assert "+41 in 24 Std." in in_a_list
     page = client.get(paper.get_absolute_url(), headers={"Accept-Language": "de"}).content.decode()
     assert "+41 Stimmen in 24 Std. (Median der Vergleichsgruppe 6)" in page
 

@@ -253,7 +253,7 @@ def test_the_chosen_topic_is_marked_and_named(client: Client) -> None:
     picker = page.find(".//details")
     assert topic.name in text_of(picker.find("summary"))
     marked = [each for each in picker.iter("a") if "aria-current" in each.attrib]
-    assert [text_of(each) for each in marked] == [topic.name]
+    assert [text_of(each) for each in marked] == ["Trending", topic.name, "With and without code"]
 
 
 def test_only_papers_with_a_score_trend_in_a_topic(client: Client) -> None:

@@ -69,6 +69,20 @@ def gains_line(
     return ", ".join(phrases)
 
 
+def short_gain(
+    parts: Mapping[str, Any],
+    *,
+    gettext: Callable[[str], str] = str,
+    ngettext: Callable[[str, str, int], str] = _one_or_many,
+) -> str:
+    """The first gain alone, for beside the count of upvotes: "+61 in 24 h"; empty without any."""
+    for metric, gain in _gains_of(parts):
+        phrase = "+%(gain)s" if metric == "upvotes" else _gain_phrase(metric, gain, ngettext)
+        span = _span(parts.get("hours", 24), gettext)
+        return gettext("%(gain)s in %(span)s") % {"gain": phrase % {"gain": f"{gain:,}"}, "span": span}
+    return ""
+
+
 def _gains_of(parts: Mapping[str, Any]) -> list[tuple[str, int]]:
     return [(metric, int(parts[f"{metric}_gain"])) for metric in GAINS if parts.get(f"{metric}_gain", 0) > 0]
 

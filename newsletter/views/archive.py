@@ -30,13 +30,13 @@ from newsletter.models import Edition, EditionItem, PaperTopic
 from newsletter.views.page_context import (
     choices,
     frame,
+    gained,
     page_of,
     public_page,
     query_choice,
     query_of,
     query_params,
     sites_own_picture,
-    why,
 )
 from newsletter.views.structured_data import publication_issue
 
@@ -87,7 +87,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Entry:
-    """One paper of an edition, with the reason that was sent."""
+    """One paper of an edition, with what it had gained when it was sent."""
 
     rank: int
     paper: Paper
@@ -236,7 +236,7 @@ def entries_of(found: Edition) -> Iterator[Entry]:
         yield Entry(
             rank=len(seen),
             paper=paper,
-            why=why(item.parts),
+            why=gained(item.parts),
             note=item.note,
             is_pick=item.lane == EditionItem.Lane.PICK,
         )

@@ -45,7 +45,7 @@ WINDOWS = {kind: KINDS[kind] for kind in ("week", "month")}
 DAYS_OF = {"week": 7, "month": 30}
 MONTH = timedelta(days=DAYS_OF["month"])  # for as long papers are scored (trends.YOUNG)
 SORTS = {"trending": _("Trending"), "newest": _("Newest"), "votes": _("Most upvotes")}
-CODE = {"": _("All"), "yes": _("With code")}
+CODE = {"": _("With and without code"), "yes": _("With code")}
 
 
 @dataclass(frozen=True)
@@ -257,18 +257,17 @@ def _listed(
     """Return the context of a list page: its papers, its filters, and links that remove each filter."""
     list_page = list_page_of(request, *lists, params=asked.params, cadence=cadence if asked.sort == "trending" else "")
     sorts = {default: SORTS[default]} | SORTS
-    filters = [
-        (_("Order"), choices("sort", sorts, asked.sort, list_page.params)),
-        (_("Code"), choices("code", CODE, asked.code, list_page.params)),
-    ]
-    if windows:
-        filters.insert(0, (_("Period"), choices("window", windows[1], windows[0], list_page.params)))
     known: dict[str, str | _StrPromise] = {"": _("All topics")} | {each.slug: each.local_name for each in topics}
     chosen = asked.params.get("topic", "")
+    filters = [
+        (_("Order"), choices("sort", sorts, asked.sort, list_page.params)),
+        (_("Topic"), choices("topic", known, chosen, list_page.params) if topics else []),
+        (_("Code"), choices("code", CODE, asked.code, list_page.params)),
+    ]
     return {
         "list_page": list_page,
-        "filters": filters,
-        "topic_choices": choices("topic", known, chosen, list_page.params) if topics else [],
+        "filters": [(title, values) for title, values in filters if values],
+        "windows": choices("window", windows[1], windows[0], list_page.params) if windows else [],
         "chosen_topic": known[chosen],
         "without": [
             (label, query_of({name: value for name, value in list_page.params.items() if name != gone}))

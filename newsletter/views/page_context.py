@@ -20,7 +20,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page
 
 from newsletter.models.papers import slice_of_union
-from newsletter.ranking.explain_trend import gains_line, why_trending
+from newsletter.ranking.explain_trend import short_gain
 from subscriptions.models import Topic
 
 if TYPE_CHECKING:
@@ -62,14 +62,9 @@ def sites_own_picture() -> HttpResponse:
     return response
 
 
-def why(parts: dict[str, Any]) -> str:
-    """Return the reason in the reader's language."""
-    return why_trending(parts, None, gettext=gettext, ngettext=ngettext)
-
-
 def gained(parts: dict[str, Any]) -> str:
-    """Return the gains alone, in the reader's language; what they are compared with stands on the paper's page."""
-    return gains_line({**parts, "cohort_median": None}, gettext=gettext, ngettext=ngettext)
+    """Return the first gain in few words: "+61 in 24 h". The others, and their comparison, are on the paper's page."""
+    return short_gain(parts, gettext=gettext, ngettext=ngettext)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ PAGES = [
     "/subscribe/",
     "/privacy/",
 ]
-PAGES += ["/editions/", "/edition/weekly/2026-03-23/"]
+PAGES += ["/editions/", "/edition/weekly/2026-03-23/", "/saved/", "/saved/?papers=1,4"]
 PAGES += ["/search/", "/search/?q=topic%3Avision", "/search/?q=colour%3Ared"]
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
@@ -107,6 +107,52 @@ def test_a_phone_shows_the_first_paper_on_its_first_screen(chromium: Browser, li
         assert [banners.nth(place).is_visible() for place in range(banners.count())] == [False, True]
 
 
+def test_keys_walk_a_list_open_save_and_search(chromium: Browser, live_server: LiveServer) -> None:
+    with chromium.new_context(viewport={"width": 1280, "height": 700}) as context:
+        page = context.new_page()
+        page.goto(live_server.url)
+        titles = page.locator(".paper-title a").all_inner_texts()
+        for key in "jjkj":
+            page.keyboard.press(key)
+        assert focused(page) == titles[1]
+        page.keyboard.press("s")
+        page.get_by_role("link", name="Saved papers (1)").wait_for()
+        page.keyboard.press("/")
+        assert page.evaluate("document.activeElement.type") == "search"
+        page.keyboard.type("sjk")
+        assert page.locator("#site-search").input_value() == "sjk"
+        page.locator("h1").click()
+        page.get_by_role("button", name="Turn the keys off").click()
+        page.keyboard.press("j")
+        assert focused(page) == "Turn the keys on"
+        page.get_by_role("link", name="Saved papers (1)").click()
+        assert page.locator(".paper-title a").all_inner_texts() == [titles[1]]
+        page.locator("button[data-save]").click()
+        page.goto(f"{live_server.url}/saved/")
+        page.get_by_text("No papers saved yet.").wait_for()
+
+
+def test_going_back_leads_to_where_one_was(phone: BrowserContext, live_server: LiveServer) -> None:
+    page = phone.new_page()
+    page.goto(live_server.url)
+    last = page.locator(".paper-title a").last
+    last.scroll_into_view_if_needed()
+    was = page.evaluate("window.scrollY")
+    last.click()
+    page.locator(".paper-page").wait_for()
+    page.go_back()
+    page.wait_for_function(f"Math.abs(window.scrollY - {was}) < 2")
+    assert was > 0
+
+
+def test_what_is_done_with_a_paper_lies_at_a_thumbs_reach(phone: BrowserContext, live_server: LiveServer) -> None:
+    page = phone.new_page()
+    page.goto(live_server.url)
+    sizes = [each.bounding_box() for each in page.locator(".paper-links :is(a, button), .filters summary").all()]
+    assert len(sizes) > 10
+    assert min(min(size["width"], size["height"]) for size in sizes if size) >= 44
+
+
 def test_a_topic_is_picked_without_javascript(chromium: Browser, live_server: LiveServer) -> None:
     with chromium.new_context(java_script_enabled=False, viewport={"width": 375, "height": 800}) as context:
         page = context.new_page()
@@ -127,7 +173,7 @@ def test_the_list_of_topics_folds_when_somebody_turns_away(phone: BrowserContext
     assert picker.get_attribute("open") is not None
     page.keyboard.press("Escape")
     assert picker.get_attribute("open") is None
-    assert focused(page).startswith("Topic")
+    assert focused(page).startswith("Filters")
     summary.click()
     page.locator("h1").click()
     assert picker.get_attribute("open") is None
