@@ -39,9 +39,9 @@ class AlsoNew:
         self._item_ids, self._topics = item_ids, topics
         self._records: dict[tuple[bytes, datetime], tuple[dict[str, Any], str]] = {}
         # What came before the cut-off of a reader's last digest, of whatever cadence, is not new to them.
-        others = Edition.objects.filter(frozen_at__isnull=False, cutoff_at__gt=edition.lists_since)
+        self._since = edition.lists_since
+        others = Edition.objects.filter(frozen_at__isnull=False, cutoff_at__gt=self._since)
         self.overlapping = dict(others.exclude(pk=edition.pk).values_list("pk", "cutoff_at"))
-        self._edition = edition
 
     def records(
         self,
@@ -56,16 +56,15 @@ class AlsoNew:
         packed = np.packbits(np.hstack([follows, mutes]), axis=1)
         found = []
         for wish, reader in zip(map(bytes, packed), readers, strict=True):
-            key = wish, until.get(reader.pk, self._edition.lists_since)
+            if not reader.wants_also:
+                found.append(NO_LINES)
+                continue
+            key = wish, until.get(reader.pk, self._since)
             if key not in self._records:
                 record = self._record(*key)
                 self._records[key] = record, json.dumps(record)
             record, written = self._records[key]
-            if not reader.wants_also:
-                written = NO_LINES
-            elif reader.pk in followed:
-                written = self._special(record, followed[reader.pk])
-            found.append(written)
+            found.append(self._special(record, followed[reader.pk]) if reader.pk in followed else written)
         return found
 
     def _record(self, wish: bytes, after: datetime) -> dict[str, Any]:
@@ -74,7 +73,7 @@ class AlsoNew:
         followed = [topics[column] for column in columns if column < len(topics)]
         muted = [topics[column - len(topics)] for column in columns if column >= len(topics)]
         topics = [topic for topic in followed if topic not in muted]
-        since = int(after.timestamp()) if after > self._edition.lists_since else 0
+        since = int(after.timestamp()) if after > self._since else 0
         record = {"topics": topics, "mutes": muted, "without": self._gone, "after": since}
         return {name: value for name, value in record.items() if value} if topics else {}
 

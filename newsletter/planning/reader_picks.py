@@ -33,6 +33,11 @@ from subscriptions.in_long_list_lookup import Keys
 from subscriptions.models import EVERY_DAY, Interest, Subscriber, Topic, TopicPreference
 
 RULES = select.SelectionRules()
+_WANTED: dict[str, int] = {
+    TopicPreference.Stance.FOLLOW: 1,
+    TopicPreference.Stance.MORE: 2,
+    TopicPreference.Stance.MUTE: -1,
+}
 
 
 class EditionPlan:
@@ -276,11 +281,12 @@ class EditionPlan:
         """How much each reader wants each topic, and which they muted."""
         weights = np.zeros((len(row_of), len(self.topics)), dtype=np.float32)
         mutes = np.zeros((len(row_of), len(self.topics)), dtype=bool)
-        for reader, topic, stance in preferences:
-            if stance == TopicPreference.Stance.MUTE:
-                mutes[row_of[reader], self.topic_column[topic]] = True
-            else:
-                weights[row_of[reader], self.topic_column[topic]] = 2 if stance == TopicPreference.Stance.MORE else 1
+        column_of = self.topic_column
+        told = [(row_of[reader], column_of[topic], _WANTED[stance]) for reader, topic, stance in preferences]
+        rows, columns, wanted = np.array(told, dtype=np.int64).reshape(-1, 3).T
+        wants = wanted > 0
+        weights[rows[wants], columns[wants]] = wanted[wants]
+        mutes[rows[~wants], columns[~wants]] = True
         return weights, mutes
 
     def also_of(

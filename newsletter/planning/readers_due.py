@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
@@ -48,8 +47,7 @@ class Due(NamedTuple):
     wants_also: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """The local day of one reader's digest, and when it is due."""
 
     local_on: date
@@ -114,7 +112,7 @@ def without_delivery(readers: QuerySet[Subscriber], edition: Edition) -> QuerySe
 
 
 def read(readers: QuerySet[Subscriber]) -> list[Due]:
-    return [Due(*row) for row in readers.values_list(*Due._fields)[:CHUNK]]
+    return list(map(Due._make, readers.values_list(*Due._fields)[:CHUNK]))
 
 
 def slot_of(reader: Due, *, patience: timedelta, jitter: int, now: datetime) -> Slot:
