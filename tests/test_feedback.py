@@ -109,6 +109,19 @@ def test_many_soft_bounces_of_one_day_count_once() -> None:
     assert state_of(row) == State.CONFIRMED
 
 
+def sent_to(reader: Subscriber, at: datetime) -> Delivery:
+    return Delivery.objects.create(
+        edition=make_edition(cadence=reader.cadence, period_on=at.date()),
+        subscriber=reader,
+        state=Delivery.State.SENT,
+        local_on=at.date(),
+        due_at=at,
+        expires_at=at,
+        sent_at=at,
+        address_hash=reader.address_hash,
+    )
+
+
 @pytest.mark.parametrize(
     ("cadence", "days_between", "needed"), [("weekly", 7, 4), ("monthly", 30, 3), ("daily", 1, 5), ("daily", 5, 5)]
 )
@@ -117,21 +130,23 @@ def test_readers_of_every_cadence_can_reach_the_limit(cadence: str, days_between
     for number in range(needed):
         assert Subscriber.objects.get().state == State.CONFIRMED
         at = NOON + timedelta(days=days_between * number)
-        edition = make_edition(cadence=cadence, period_on=at.date())
-        row = Delivery.objects.create(
-            edition=edition,
-            subscriber=reader,
-            state=Delivery.State.SENT,
-            local_on=at.date(),
-            due_at=at,
-            expires_at=at,
-            sent_at=at,
-            address_hash=reader.address_hash,
-        )
+        row = sent_to(reader, at)
         for report in range(3):  # of one weekly digest, its relay may report on several days
             act_on_report.take_in(told(row, ReportKind.SOFT, number=report, at=at + timedelta(hours=report)), now=at)
         act_on_report.act_on_events(now=at)
     assert Subscriber.objects.get().state == State.SUPPRESSED
+
+
+@pytest.mark.parametrize(("fails_on", "lost"), [({0, 2, 4, 6, 8, 10, 12, 14}, False), (set(range(0, 7)), True)])
+def test_a_mailbox_that_takes_every_other_mail_lives(fails_on: set[int], lost: bool) -> None:
+    reader = make_reader(cadence="daily")
+    for day in range(16):
+        at = NOON + timedelta(days=day)
+        row = sent_to(reader, at)
+        if day in fails_on:
+            act_on_report.take_in(told(row, ReportKind.SOFT, number=day, at=at), now=at)
+        act_on_report.act_on_events(now=at)
+    assert (state_of(row) == State.SUPPRESSED) is lost
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,17 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import Q
+from django.db.models import Exists, Max, OuterRef, Q
 
 from newsletter.delivery.bounces.bounce_storms import DEAD, FAILING, Guard
-from newsletter.models import DeliveryEvent
+from newsletter.models import Delivery, DeliveryEvent
 from subscriptions.models import Subscriber
 
 Kind = DeliveryEvent.Kind
+FAILED = (Kind.SOFT, Kind.BOUNCED)
+
+
+RETURNS_WITHIN = timedelta(days=6)  # relays give up after five days; what has not come back by then has arrived
 
 
 class Limit(NamedTuple):
@@ -53,12 +57,25 @@ def _failures(event: DeliveryEvent, *, limit: Limit, now: datetime) -> int:
     if came := reader.confirmed_at:  # what was sent before the reader came back says nothing of the address now
         events = events.exclude(Q(delivery__sent_at__lt=came) | Q(delivery__sent_at=None, at__lt=came))
     proven = events.exclude(tied_by=DeliveryEvent.MESSAGE_ID)
-    arrived = proven.filter(kind=Kind.DELIVERED).order_by("-at").values_list("at", flat=True).first()
+    failing = events.filter(kind__in=FAILED)
+    told = proven.filter(kind=Kind.DELIVERED).aggregate(at=Max("at"))["at"]
+    arrived = max(filter(None, [told, _last_kept(event.delivery, limit=limit, now=now)]), default=None)
     failed = [
-        one
-        for one in events.filter(kind__in=[Kind.SOFT, Kind.BOUNCED]).values_list("at", "delivery__edition", "tied_by")
-        if arrived is None or one[0] > arrived
+        one for one in failing.values_list("at", "delivery__edition", "tied_by") if arrived is None or one[0] > arrived
     ]
     if all(tied_by == DeliveryEvent.MESSAGE_ID for _at, _edition, tied_by in failed):
         return 0
     return len({edition if limit.by_edition else at.date() for at, edition, _tied_by in failed})
+
+
+def _last_kept(delivery: Delivery, *, limit: Limit, now: datetime) -> datetime | None:
+    """When the last mail to this address was sent that did not come back: a mailbox that is full now and then lives."""
+    came_back = DeliveryEvent.objects.filter(delivery=OuterRef("pk"), kind__in=FAILED)
+    kept = Delivery.objects.filter(
+        subscriber=delivery.subscriber_id,
+        address_hash=delivery.address_hash,
+        state=Delivery.State.SENT,
+        sent_at__range=(now - limit.window, now - RETURNS_WITHIN),
+    ).exclude(Exists(came_back))
+    last: datetime | None = kept.aggregate(at=Max("sent_at"))["at"]
+    return last
