@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
 
 import pytest
+from django.conf import settings
 
-from newsletter.views.structured_data import bibtex
-from tests.builders import NOON, make_edition, make_paper
+from newsletter.interests.library.write_formats import write_bibtex
+from newsletter.views.reading_list import reference_to
+from tests.builders import NOON, make_edition, make_paper, make_topic
 from tests.test_listing import HOSTILE, hrefs, parsed, text_of
 
 if TYPE_CHECKING:
@@ -80,24 +83,27 @@ def test_it_can_be_cited(client: Client) -> None:
         categories=["cs.CL", "cs.LG"],
     )
 
-    block = parsed(client.get(paper.get_absolute_url())).find(".//details[@class='cite']/pre/code")
+    page = client.get(paper.get_absolute_url())
 
+    block = parsed(page).find(".//section[@class='cite']/details/pre/code")
     assert block.text.splitlines() == [
-        "@misc{lovelace2026engines,",
-        r"  title = {{On Engines \& 100\% of their\_users}},",
-        "  author = {Ada Lovelace and Émile Borel},",
+        f"@misc{{lovelace2026engines-{paper.pk},",
+        r"  title = {{On {\textbraceleft}Engines{\textbraceright} {\&} 100{\%} of their{\_}users}},",
+        r"  author = {Ada Lovelace and {\'E}mile Borel},",
         "  year = {2026},",
         "  eprint = {2603.00001},",
-        "  archivePrefix = {arXiv},",
-        "  primaryClass = {cs.CL},",
-        "  url = {https://arxiv.org/abs/2603.00001}",
+        "  archiveprefix = {arXiv},",
+        "  primaryclass = {cs.CL},",
+        "  url = {https://arxiv.org/abs/2603.00001},",
         "}",
     ]
+    assert {f"/cite.{suffix}?papers={paper.pk}" for suffix in ("bib", "ris", "json")} <= set(hrefs(page))
 
 
 @pytest.mark.parametrize("hostile", [*HOSTILE, "}, note = {gone", "\\end{x}", "a\nb = {c}", "{{{", ""])
 def test_no_title_or_name_ends_a_field_of_a_citation_early(hostile: str) -> None:
-    entry = bibtex(make_paper(title=hostile, authors=[hostile], published_on=None, arxiv_id=None))
+    paper = make_paper(title=hostile, authors=[hostile], published_on=None, listed_on=None, arxiv_id=None)
+    entry = write_bibtex([reference_to(paper)])
 
     depth = 0
     for letter in entry:
@@ -106,6 +112,50 @@ def test_no_title_or_name_ends_a_field_of_a_citation_early(hostile: str) -> None
     assert depth == 0
     assert entry.startswith("@misc{")
     assert len(entry.splitlines()) <= 5, "a line each: its key, title, author, address, and the end"
+
+
+def test_it_can_be_passed_on_by_plain_links_that_hold_title_and_address(client: Client) -> None:
+    paper = make_paper(title="Bees & <flows>: 100% of " + "words " * 60)
+
+    links = hrefs(client.get(paper.get_absolute_url()))
+
+    address = quote(f"{settings.SITE_URL}/paper/{paper.pk}/", safe="")
+    for start in (
+        "https://share.joinmastodon.org/#text=Bees%20%26%20%3Cflows%3E%3A%20100%25%20of%20words",
+        "https://bsky.app/intent/compose?text=Bees%20%26",
+        "https://www.linkedin.com/sharing/share-offsite/?url=http",
+        "mailto:?subject=Bees%20%26",
+    ):
+        (link,) = [each for each in links if each.startswith(start)]
+        assert link.endswith(address)
+        assert start.startswith("https://www.l") or len(unquote(link.partition("text=")[2])) < 300
+
+
+def test_it_tells_its_versions_and_what_the_last_changed(client: Client) -> None:
+    revision = {"now": ["It takes <two> hours."], "gone": ["It takes a day."]}
+    paper = make_paper(
+        arxiv_id="2603.00001", version=3, revision=revision, revised_at=NOON, accepted="NeurIPS 2026, oral"
+    )
+
+    page = client.get(paper.get_absolute_url())
+
+    facts = [(text_of(each.find("dt")), text_of(each.find("dd"))) for each in parsed(page).iterfind(".//dl/div")]
+    changed = [("Now", "It takes <two> hours."), ("No longer", "It takes a day."), ("Noticed", "18 March 2026")]
+    assert facts[:3] == changed
+    assert ("Venue, as its authors name it", "NeurIPS 2026, oral") in facts
+    versions = [link for link in hrefs(page) if link.startswith("https://arxiv.org/abs/2603.00001v")]
+    assert versions == [f"https://arxiv.org/abs/2603.00001v{number}" for number in (3, 2, 1)]
+    assert "Versions" not in client.get(make_paper(version=1).get_absolute_url()).content.decode()
+
+
+def test_authors_and_topics_of_a_paper_can_be_followed_from_it(client: Client) -> None:
+    paper = make_paper(authors=["Ada Lovelace", "Jan van Eyck"])
+    paper.paper_topics.create(topic=make_topic("vision"), score=0.9, is_primary=True)
+
+    links = hrefs(client.get(paper.get_absolute_url()))
+
+    assert "/subscribe/?follow=author:%22Jan%20van%20Eyck%22" in links
+    assert "/subscribe/?topics=vision" in links
 
 
 def test_reference_managers_read_whose_paper_it_is(client: Client) -> None:

@@ -6,8 +6,9 @@ In: the paper's number. Out: its page, and the PNG that is shown where somebody 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
+from django.conf import settings
 from django.db.models import Min
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -22,11 +23,14 @@ from newsletter.catalogue.sources import registry
 from newsletter.catalogue.sources.paper_identifiers import meant_arxiv_id
 from newsletter.editions import share_card_cache as kept_cards
 from newsletter.editions import share_cards
+from newsletter.interests.library.write_formats import write_bibtex
+from newsletter.mail import plain_text as mail_text
 from newsletter.models import EditionItem, Paper, Sighting
 from newsletter.ranking.explain_trend import gains_line
 from newsletter.search import similar_papers
 from newsletter.views.page_context import frame, public_page, sites_own_picture
-from newsletter.views.structured_data import bibtex, citation_meta, scholarly_article
+from newsletter.views.reading_list import cited_as, reference_to
+from newsletter.views.structured_data import citation_meta, scholarly_article
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +41,8 @@ if TYPE_CHECKING:
 CADENCES = ("daily", "weekly", "monthly")
 PEOPLE_AND_PROGRAMS = {"api": _("another program"), "readers": _("our readers")}
 SIMILAR_SHOWN = 5
+VERSIONS_SHOWN = 12
+SHARED_TITLE = 180  # columns: title and address fit into the 300 characters of Bluesky
 
 
 @public_page
@@ -54,7 +60,10 @@ def paper(request: HttpRequest, pk: int) -> HttpResponse:
         "whys": _whys(found),
         "follow_authors": list(dict.fromkeys([*found.authors[:1], *found.authors[-1:]])),
         "sightings": _first_seen(found),
-        "bibtex": bibtex(found),
+        "versions": _versions(found),
+        "shares": _shares(found),
+        "bibtex": write_bibtex([reference_to(found)]),
+        "formats": cited_as([found]),
         "similar": similar_to(found),
         "items": EditionItem.objects.issued().filter(paper=found).select_related("edition"),
     }
@@ -100,6 +109,26 @@ def _whys(paper: Paper) -> list[str]:
     return list(dict.fromkeys(filter(None, lines)))
 
 
+def _versions(paper: Paper) -> list[tuple[str, str]]:
+    """Return the name and address of each version, the newest first; none where there is one only."""
+    newest = paper.version if paper.arxiv_id and paper.version > 1 else 0
+    shown = range(newest, max(0, newest - VERSIONS_SHOWN), -1)
+    return [(f"v{number}", f"{paper.arxiv_url}v{number}") for number in shown]
+
+
+def _shares(paper: Paper) -> list[tuple[str, str]]:
+    """Return places to tell of the paper, each with a plain link that says what and asks nobody anything before."""
+    address = settings.SITE_URL + paper.get_absolute_url()
+    title = mail_text.shorten(paper.title, width=SHARED_TITLE)
+    text = quote(f"{title}\n{address}", safe="")
+    return [
+        ("Mastodon", f"https://share.joinmastodon.org/#text={text}"),
+        ("Bluesky", f"https://bsky.app/intent/compose?text={text}"),
+        ("LinkedIn", f"https://www.linkedin.com/sharing/share-offsite/?url={quote(address, safe='')}"),
+        (gettext("Email"), f"mailto:?subject={quote(title, safe='')}&body={text}"),
+    ]
+
+
 def _first_seen(paper: Paper) -> dict[str, datetime]:
     """Return each source's name and when it first showed the paper, earliest first."""
     seen = Sighting.objects.filter(paper=paper).values("source").annotate(first_at=Min("seen_at")).order_by("first_at")
@@ -116,5 +145,9 @@ def _label(source: str) -> str:
 
 def similar_to(paper: Paper) -> Sequence[Paper]:
     best = [pk for pk, _likeness in similar_papers.similar_to(paper, limit=SIMILAR_SHOWN)]
-    found = Paper.objects.published().only("title", "title_source", "listed_on", "withdrawn_at").in_bulk(best)
+    found = (
+        Paper.objects.published()
+        .only("title", "title_source", "listed_on", "withdrawn_at", "key_sentence")
+        .in_bulk(best)
+    )
     return [found[pk] for pk in best if pk in found]

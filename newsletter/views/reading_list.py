@@ -19,7 +19,7 @@ from newsletter.views.library import FORMATS
 from newsletter.views.page_context import ListPage, frame, public_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from django.http import HttpRequest
 
@@ -30,12 +30,9 @@ MOST = 200  # papers: as many as lists.js keeps, and an address of less than 2,0
 @public_page
 def reading_list(request: HttpRequest) -> HttpResponse:
     papers = _papers(_asked(request))
-    query = urlencode({"papers": ",".join(str(paper.pk) for paper in papers)}, safe=",")
     context = {
         "list_page": ListPage(papers, 1, False, {}),
-        "formats": [(name, f"{reverse('newsletter:cite', args=[suffix])}?{query}") for suffix, name in NAMES.items()]
-        if papers
-        else [],
+        "formats": cited_as(papers),
         "references": "\n".join(paper.arxiv_id or paper.title for paper in papers),
     }
     response = render(request, "newsletter/reading_list.html", frame(request) | context)
@@ -57,6 +54,12 @@ def cite(request: HttpRequest, suffix: str) -> HttpResponse:
     return response
 
 
+def cited_as(papers: Sequence[Paper]) -> list[tuple[str, str]]:
+    """Return the name of each format and the address of a file of references to these papers."""
+    query = urlencode({"papers": ",".join(str(paper.pk) for paper in papers)}, safe=",")
+    return [(name, f"{reverse('newsletter:cite', args=[suffix])}?{query}") for suffix, name in NAMES.items() if papers]
+
+
 def reference_to(paper: Paper) -> Written:
     return Written(
         number=paper.pk,
@@ -64,6 +67,7 @@ def reference_to(paper: Paper) -> Written:
         authors=[str(name) for name in paper.authors],
         on=paper.published_on or paper.listed_on,
         arxiv_id=paper.arxiv_id or "",
+        category=str(paper.categories[0]) if paper.arxiv_id and paper.categories else "",
         url=paper.home_url,
     )
 

@@ -1,14 +1,11 @@
-"""Papers as data: schema.org in a script element that no browser runs, and BibTeX.
+"""Papers as data: schema.org in a script element that no browser runs, and meta elements for reference managers.
 
-In: papers with their shown topics. Out: JSON text without any character that could end a script element; BibTeX whose
-fields no title can end early.
+In: papers with their shown topics. Out: JSON text without any character that could end a script element.
 """
 
 from __future__ import annotations
 
 import json
-import re
-import unicodedata
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -106,35 +103,3 @@ def publication_issue(
 
 def _script(facts: dict[str, object]) -> SafeString:
     return SafeString(json.dumps(facts, ensure_ascii=False).translate(_IN_SCRIPT))
-
-
-def bibtex(paper: Paper) -> str:
-    """Return a BibTeX entry. Braces and backslashes of a title are escaped, as they would end the field early."""
-    year = str(paper.published_on.year) if paper.published_on else ""
-    family = paper.authors[0].split()[-1] if paper.authors and paper.authors[0].split() else "paper"
-    word = next((word for word in re.findall(r"\w+", paper.title) if len(word) > 3), "")
-    key = re.sub(r"[^a-z0-9]", "", f"{_ascii(family)}{year}{_ascii(word)}".lower()) or f"paper{paper.pk}"
-    fields = {
-        "title": f"{{{_plain(paper.title)}}}",
-        "author": _plain(" and ".join(paper.authors)),
-        "year": year,
-        "eprint": paper.arxiv_id or "",
-        "archivePrefix": "arXiv" if paper.arxiv_id else "",
-        "primaryClass": paper.categories[0] if paper.arxiv_id and paper.categories else "",
-        "url": paper.home_url,
-    }
-    lines = [f"  {name} = {{{_line(value)}}}" for name, value in fields.items() if value]
-    return f"@misc{{{key},\n" + ",\n".join(lines) + "\n}"
-
-
-def _ascii(text: str) -> str:
-    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-
-
-def _plain(text: str) -> str:
-    """Return the text without TeX groups and commands; other special signs are escaped."""
-    return re.sub(r"([%&#_$])", r"\\\1", re.sub(r"[{}\\]", "", text))
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())

@@ -183,11 +183,13 @@ def test_a_reference_is_copied_where_there_is_a_clipboard(chromium: Browser, liv
     with chromium.new_context(permissions=["clipboard-read", "clipboard-write"]) as context:
         page = context.new_page()
         page.goto(f"{live_server.url}/paper/1/")
-        page.locator(".cite summary").click()
-        page.locator("[data-copy]").click()
+        page.get_by_role("button", name="Copy BibTeX").click()
         page.get_by_text("Copied").wait_for()
+        assert page.evaluate("navigator.clipboard.readText()").startswith("@misc{lovelace2026study-1,")
 
-        assert page.evaluate("navigator.clipboard.readText()").startswith("@misc{lovelace2026study,")
+        page.get_by_role("button", name="Copy link").click()
+        page.get_by_text("Copied").nth(1).wait_for()
+        assert page.evaluate("navigator.clipboard.readText()").endswith("/paper/1/")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

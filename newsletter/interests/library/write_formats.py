@@ -36,6 +36,7 @@ class Written:
     doi: str = ""
     url: str = ""
     note: str = ""
+    category: str = ""  # of arXiv, such as cs.LG
 
 
 def write_bibtex(references: Iterable[Written]) -> str:
@@ -50,6 +51,7 @@ def _bibtex_entry(reference: Written) -> str:
         "year": str(reference.on.year) if reference.on else "",
         "eprint": reference.arxiv_id,
         "archiveprefix": "arXiv" if reference.arxiv_id else "",
+        "primaryclass": _ascii_address(reference.category),
         "doi": _ascii_address(reference.doi),
         "url": _ascii_address(reference.url),
         "note": _latex(reference.note),

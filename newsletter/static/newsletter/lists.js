@@ -49,15 +49,12 @@
     if (toast) toast.hidden = false;
   }
 
-  document.addEventListener("click", async (event) => {
-    const button = event.target.closest("button[data-save], button[data-forget], button[data-copy-address]");
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-save], button[data-forget]");
     if (button?.dataset.save) toggle(button);
-    else if (button && "forget" in button.dataset) {
+    else if (button) {
       keep("saved", []);
       location.assign(location.pathname);
-    } else if (button) {
-      await navigator.clipboard?.writeText(location.href);
-      button.textContent = button.dataset.copied;
     }
   });
 

@@ -34,15 +34,12 @@ document.addEventListener("keydown", (event) => {
   if (link) link.click();
 });
 
-// Copies what a button holds: <button data-copy="text" data-copied="Copied" hidden>. Without a clipboard it stays hidden.
-if (navigator.clipboard) {
-  for (const button of document.querySelectorAll("button[data-copy]")) {
-    button.hidden = false;
-    button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(button.dataset.copy);
-      button.textContent = button.dataset.copied;
-    });
-  }
+// Copies what a button holds, else the page's address: <button class="with-script" data-copy="text" data-copied="Copied">.
+for (const button of document.querySelectorAll("button[data-copy]")) {
+  button.addEventListener("click", async () => {
+    await navigator.clipboard?.writeText(button.dataset.copy || location.href);
+    button.textContent = button.dataset.copied;
+  });
 }
 
 // The list of topics folds again when somebody turns away from it.
