@@ -273,6 +273,20 @@ ARXIV_CATEGORIES = env.several(
     default=["cs.AI", "cs.CL", "cs.CV", "cs.LG"],
 )
 # Sources that are asked only for what is named here.
+FEEDS = env.several(
+    "FEEDS",
+    r"https://[^\s,]{1,1900}",
+    "https addresses of Atom or RSS feeds, separated by commas (one within is %2C)",
+)
+OPENALEX_FILTER = env.several(
+    "OPENALEX_FILTER",
+    r"[a-z_.]+:[^\s,&?#]{1,500}",
+    "filters of works that all have to fit, such as primary_topic.field.id:20,language:en",
+)
+OPENALEX_KEY = env.text("OPENALEX_KEY")
+OPENREVIEW_VENUES = env.several(
+    "OPENREVIEW_VENUES", r"[\w.-]+(/[\w.-]+){0,9}", "ids of venues such as ICLR.cc/2026/Conference,TMLR"
+)
 PREPRINT_SERVERS = env.several("PREPRINT_SERVERS", "biorxiv|medrxiv", "biorxiv, medrxiv or both")
 # auto: the extra `semantic` is used where it is installed; off: as if it were not
 SEMANTIC = env.one_of("SEMANTIC", ("auto", "off"), default="auto")

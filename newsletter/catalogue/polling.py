@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 from django.db import DatabaseError, DataError, IntegrityError
@@ -25,6 +26,7 @@ from newsletter.catalogue.ingest import IngestResult, ingest
 from newsletter.catalogue.sources import arxiv_query, hf_daily, hf_paper, registry
 from newsletter.catalogue.sources.observed_paper import (
     ChosenSource,
+    KeyedSource,
     Observation,
     PagedSource,
     Request,
@@ -112,7 +114,7 @@ def poll_due(
             run = poll_source(source, waiting.popleft(), now=present, rules=rules, sleep=sleep, further=waiting)
             runs.append(run)
             brought.append(run)
-            if run.state in {State.WAITING, State.FAILED} and run.retry_at:
+            if run.state in {State.WAITING, State.FAILED} and run.retry_at and source.HOSTS:
                 _poll_again(source, at=run.retry_at)
                 break
             if len(brought) >= rules.pages and waiting:
@@ -215,8 +217,8 @@ def _fetch(
     while True:
         try:
             return http_client.fetch(
-                address,
-                hosts=source.HOSTS,
+                _with_key(source, address),
+                hosts=source.HOSTS or frozenset([urlsplit(address).hostname or ""]),
                 content_types=source.CONTENT_TYPES,
                 now=now + waited,
                 spacing=source.SPACING,
@@ -230,6 +232,11 @@ def _fetch(
                 raise
             waited = max(wait, timedelta(0))
             sleep(waited.total_seconds())
+
+
+def _with_key(source: Source, address: str) -> str:
+    key = getattr(settings, source.KEY_SETTING) if isinstance(source, KeyedSource) else ""
+    return f"{address}&{source.KEY_PARAMETER}={quote(key, safe='')}" if key else address  # type: ignore[attr-defined]
 
 
 def _take_in(run: SourceRun, source: Source, observations: Sequence[Observation], *, now: datetime) -> None:

@@ -84,7 +84,7 @@ class Origin(Protocol):
 class Source(Origin, Protocol):
     """The declaration of a source that is asked over the network. See docs/adding-a-source.md."""
 
-    HOSTS: frozenset[str]  # all it may be redirected to
+    HOSTS: frozenset[str]  # all it may be redirected to; empty: of each address its own
     CONTENT_TYPES: frozenset[str]
     SPACING: timedelta  # between two requests to its hosts, over all machines
     POLL_EVERY: timedelta
@@ -106,6 +106,14 @@ class ChosenSource(Protocol):
     """The further declaration of a source that is asked only for what an operator names."""
 
     SETTING: str  # whose value is the `options` of its requests; while that is empty, the source is off
+
+
+@runtime_checkable
+class KeyedSource(Protocol):
+    """The further declaration of a source that knows its users by a key."""
+
+    KEY_SETTING: str  # whose value is the key; while it is empty, none is sent
+    KEY_PARAMETER: str  # of the address; added when it is asked, and written down nowhere
 
 
 @runtime_checkable
