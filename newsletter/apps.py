@@ -22,6 +22,10 @@ class NewsletterConfig(AppConfig):
         if not hasattr(_named("EMAIL_BACKEND"), "send_messages"):
             raise ImproperlyConfigured(f"EMAIL_BACKEND must name a mail backend, not {settings.EMAIL_BACKEND!r}.")
         checks.register(_references, deploy=True)
+        if settings.SENTRY_DSN:
+            from newsletter.monitoring import error_reports
+
+            error_reports.start()
         if apps.is_installed("anymail"):
             from newsletter.delivery.bounces import act_on_report, provider_events
 

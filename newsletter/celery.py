@@ -9,12 +9,16 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from celery import Celery, Task
 from celery.exceptions import SoftTimeLimitExceeded
+from celery.signals import before_task_publish
+
+from subscriptions.log_context import about
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "newsletter.settings")
 
@@ -27,7 +31,7 @@ class LimitedTask(Task):  # type: ignore[type-arg]
     abstract = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        with _limit_passes_every_handler():
+        with about(task=self.name, task_id=self.request.id), _limit_passes_every_handler():
             return super().__call__(*args, **kwargs)
 
 
@@ -48,6 +52,13 @@ def _limit_passes_every_handler() -> Iterator[None]:
         raise SoftTimeLimitExceeded from error  # Celery logs the task's name, and the chain says where it was
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+
+@before_task_publish.connect
+def note_moment(*, headers: dict[str, Any] | None = None, **_details: object) -> None:
+    """Write on each task when it was asked for: the worker counts how long it waited."""
+    if headers is not None:
+        headers["asked_at"] = time.time()
 
 
 app = Celery("paperboy", task_cls=LimitedTask)

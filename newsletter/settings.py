@@ -85,6 +85,7 @@ MIDDLEWARE = [
     "newsletter.views.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "newsletter.views.request_log.RequestLogMiddleware",
     "newsletter.admin.csp.ContentPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -387,6 +388,15 @@ CELERY_BEAT_SCHEDULE = {
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_TIMEZONE = "UTC"
 
+# --- watching -------------------------------------------------------------------------------------------------------
+# Who may read /metrics: who sends this as a bearer token, or comes from one of these networks. Neither: no such page.
+METRICS_TOKEN = env.matching("METRICS_TOKEN", r"\S{16,200}", "16 characters or more, without spaces")
+METRICS_NETWORKS = env.networks("METRICS_NETWORKS")
+# Errors of every process go there, without addresses, readers' links, form fields or cookies. Empty: nowhere.
+SENTRY_DSN = env.service("SENTRY_DSN", {"https": True, "http": True}, "https://key@sentry.example.org/1")
+SENTRY_ENVIRONMENT = env.matching("SENTRY_ENVIRONMENT", r"[\w.-]{1,64}", "letters, digits, - and _", "production")
+LOG_FORMAT = env.one_of("LOG_FORMAT", ("line", "json"), default="line")
+
 # --- language, time, static files -----------------------------------------------------------------------------------
 LANGUAGE_CODE = env.one_of("LANGUAGE_CODE", ("en", "de"), default="en")  # where a reader, or a browser, wants neither
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
@@ -466,9 +476,10 @@ LOGGING = {
         "line": {
             "class": "subscriptions.log_redaction.DiscreetFormatter",
             "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
-        }
+        },
+        "json": {"class": "subscriptions.log_context.JsonFormatter"},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "line"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": LOG_FORMAT}},
     "root": {
         "handlers": ["stderr"],
         "level": env.one_of("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO"),

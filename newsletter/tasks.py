@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 from celery import shared_task
-from celery.signals import task_prerun, task_revoked, worker_shutting_down
+from celery.signals import task_postrun, task_prerun, task_revoked, worker_shutting_down
 from django.conf import settings
 from django.db import OperationalError, connection
 from django.utils import timezone
@@ -29,7 +30,7 @@ from newsletter.delivery.choose_transport import open_transport
 from newsletter.delivery.send_loop import GREETING
 from newsletter.editions import curator_mails, share_card_cache
 from newsletter.editions import lifecycle as edition_lifecycle
-from newsletter.models import Delivery, Heartbeat, SignIn, disk_full_error
+from newsletter.models import Delivery, Heartbeat, SignIn, disk_full_error, timings
 from newsletter.monitoring import clock_skew
 from newsletter.monitoring import find_missing_digests as look
 from newsletter.ranking import update_trend_scores, votes
@@ -53,6 +54,20 @@ def leave(**_details: object) -> None:
 
 
 task_prerun.connect(clock_skew.measure_now_and_then)
+
+
+@task_prerun.connect
+def count_wait(*, task: Any = None, **_details: object) -> None:
+    """Count how long this task waited in its queue."""
+    request = getattr(task, "request", None)
+    if request and (asked_at := (request.headers or {}).get("asked_at")):
+        queue = (request.delivery_info or {}).get("routing_key") or "other"
+        timings.QUEUE_WAIT.add(max(0.0, time.time() - asked_at), queue)
+
+
+@task_postrun.connect
+def store_timings(**_details: object) -> None:
+    timings.store_now_and_then()
 
 
 @task_revoked.connect
@@ -153,6 +168,9 @@ def keep_house(*, now: datetime) -> None:
 
     None of them while the database is behind what was sent: it was restored, and an operator has a word to say first.
     """
+    last = Heartbeat.objects.filter(name="tick").values_list("at", flat=True).first()
+    if last:
+        timings.TICK_LATE.add(max(0.0, (now - last).total_seconds() - settings.TICK_SECONDS))
     if not high_water.advance(now=now):
         beat("tick", now=now)
         log.error(RESTORED)

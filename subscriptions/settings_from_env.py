@@ -14,7 +14,7 @@ import re
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -87,6 +87,13 @@ class Environment:
 
     def bare_mailbox(self, name: str) -> str:
         return self.matching(name, ADDRESS, "a mail address such as unsubscribe@example.org")
+
+    def networks(self, name: str) -> list[IPv4Network | IPv6Network]:
+        """Networks such as 10.0.0.0/8; a single address is one of itself."""
+        try:
+            return [ip_network(one, strict=False) for one in self.several(name, r".+", "networks")]
+        except ValueError:
+            raise self.refusal(name, "networks separated by commas, such as 10.0.0.0/8,::1") from None
 
     def flag(self, name: str, *, default: bool = False) -> bool:
         value = self.text(name).lower()

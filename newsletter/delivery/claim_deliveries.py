@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
@@ -58,6 +59,7 @@ class Claimed(NamedTuple):
     also: dict[str, Any]
     topics: tuple[str, ...] = ()
     interests: dict[int, str] | None = None  # names of those that the reader keeps apart
+    claimed_at: float = 0.0  # on the monotonic clock of this process
 
     @property
     def confirmed_on(self) -> date | None:
@@ -159,7 +161,8 @@ def _with_topics(rows: Sequence[Claimed]) -> list[Claimed]:
         .values_list("subscriber_id", "topic__slug")
     ):
         topics[subscriber].append(slug)
-    found = [row._replace(topics=tuple(topics[row.subscriber])) for row in rows]
+    at = time.monotonic()
+    found = [row._replace(topics=tuple(topics[row.subscriber]), claimed_at=at) for row in rows]
     return _with_interests(found) if any(map(_is_in_sections, found)) else found
 
 

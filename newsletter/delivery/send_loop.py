@@ -23,9 +23,11 @@ from django.utils import timezone
 from newsletter.delivery.circuit_breaker import Breaker, Trouble, pause_edition, trip
 from newsletter.delivery.claim_deliveries import Claimed, claim_due, give_back, keep_alive, let_go, owed_since
 from newsletter.delivery.compose_message import Composers, EditionBroken
+from newsletter.delivery.phase_times import PhaseTimes
 from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase, Transport, Turn
 from newsletter.delivery.update_delivery_states import settle_and_mark
 from newsletter.models.writer_thread import BackgroundWriter, open_writer
+from subscriptions.log_context import about
 
 log = logging.getLogger(__name__)
 IDLE_SECONDS = 0.25
@@ -69,26 +71,39 @@ def deliver(
     writer, claims = open_writer(), open_writer()  # claiming a chunk takes long: it must not hold up the marks
     try:
         worker = _Worker(transport=transport, writer=writer, claims=claims, clock=clock)
-        greeting_until = clock() + greeting
-        while not worker.is_done:
-            if not worker.run.outcomes and transport.is_opening():
-                deadline = max(deadline, min(clock(), greeting_until) + AFTER_GREETING)
-            if should_stop() or worker.breaker.tripped:
-                worker.stop()
-            elif clock() >= deadline:
-                worker.stop_late()
-            if clock() >= deadline + LAST_WORDS:
-                log.error(
-                    "Run %s ends with messages the relay never answered; the reaper settles them", worker.run.token
-                )
-                break
-            worker.turn()
+        with about(claim=worker.run.token):
+            _send_all(
+                worker, transport=transport, deadline=deadline, should_stop=should_stop, clock=clock, greeting=greeting
+            )
         writer.call(lambda: let_go(token=worker.run.token))
     finally:
         transport.close()
         claims.close()
         writer.close()
     return worker.run
+
+
+def _send_all(
+    worker: _Worker,
+    *,
+    transport: Transport,
+    deadline: datetime,
+    should_stop: Callable[[], bool],
+    clock: Callable[[], datetime],
+    greeting: timedelta,
+) -> None:
+    greeting_until = clock() + greeting
+    while not worker.is_done:
+        if not worker.run.outcomes and transport.is_opening():
+            deadline = max(deadline, min(clock(), greeting_until) + AFTER_GREETING)
+        if should_stop() or worker.breaker.tripped:
+            worker.stop()
+        elif clock() >= deadline:
+            worker.stop_late()
+        if clock() >= deadline + LAST_WORDS:
+            log.error("Run %s ends with messages the relay never answered; the reaper settles them", worker.run.token)
+            break
+        worker.turn()
 
 
 class _Worker:
@@ -102,6 +117,7 @@ class _Worker:
         self._claims = claims
         self._clock = clock
         self._composers = Composers()
+        self._times = PhaseTimes()
         self._stock: deque[Claimed] = deque()
         self._sizes: dict[int, int] = {}  # what the transport holds, with the bytes of each
         self._rows: dict[int, Claimed] = {}
@@ -123,6 +139,7 @@ class _Worker:
         self._fill()
         busy = self._writing is not None or not self._sizes
         told = self._transport.poll(BUSY_SECONDS if busy else IDLE_SECONDS)
+        self._times.told(told, rows=self._rows)
         self._waiting.outcomes += told.outcomes
         self._waiting.ready += told.ready
         self._take_in_what_is_written()
@@ -179,6 +196,7 @@ class _Worker:
             if message:
                 messages.append(message)
         if messages:
+            self._times.queued(messages)
             self._transport.enqueue(messages)
 
     def _compose(self, row: Claimed) -> Message | None:
@@ -188,11 +206,11 @@ class _Worker:
         except (OperationalError, InterfaceError):
             raise  # the database is away: the row is not to blame
         except EditionBroken as error:
-            log.exception("Edition %s is paused", row.edition)
+            log.exception("Edition %s is paused", row.edition, extra={"edition": row.edition})
             self._set_aside(row, reason=str(error))
             return None
         except Exception as error:
-            log.exception("Delivery %s cannot be composed", row.pk)
+            log.exception("Delivery %s cannot be composed", row.pk, extra={"edition": row.edition})
             text = f"The message could not be composed: {error}"[:300]
             self._waiting.outcomes.append(Outcome(row.pk, OutcomeKind.REJECTED, Phase.COMPOSE, text=text))
             return None
@@ -236,7 +254,9 @@ class _Worker:
         turn, future = self._writing
         marked = future.result()
         self._writing = None
-        self._transport.release([pk for pk in turn.ready if pk in marked])
+        going = [pk for pk in turn.ready if pk in marked]
+        self._times.released(going)
+        self._transport.release(going)
         held = [pk for pk in turn.ready if pk not in marked]
         if held:
             self._transport.withhold(held)

@@ -28,6 +28,7 @@ from newsletter.models.sightings_and_signals import PaperIdentifier, Sighting, S
 from newsletter.models.sign_ins import SignIn, SignInQuerySet
 from newsletter.models.source_runs import SourceHost, SourceRun
 from newsletter.models.standing_queries import QueryHit, StandingQuery
+from newsletter.models.timings import TimingBucket
 from newsletter.models.unrecognised_bounces import Letter, LetterQuerySet
 from newsletter.models.votes_and_submissions import Submission, SubmissionQuerySet, Vote
 from newsletter.models.webhooks import WebhookDelivery, WebhookEndpoint, WebhookEvent
@@ -76,6 +77,7 @@ __all__ = [
     "Stream",
     "Submission",
     "SubmissionQuerySet",
+    "TimingBucket",
     "Verdict",
     "Vote",
     "WebhookDelivery",

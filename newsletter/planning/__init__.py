@@ -8,6 +8,7 @@ moved on by compare-and-set, and the database allows one delivery per edition an
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
@@ -18,6 +19,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from newsletter.models import Edition, Miss
+from newsletter.models.timings import PLANNED_AHEAD
 from newsletter.models.writer_thread import open_writer
 from newsletter.planning.bulk_insert import Row
 from newsletter.planning.delivery_rows import Planned, note_misses, rows_of, write_rows
@@ -141,6 +143,8 @@ def _plan_edition(edition: Edition, *, now: datetime, done: Planned, is_late: Ca
         while not is_late() and (readers := due_readers(edition, after=last, now=now)):
             last = readers[-1]
             slots = [slot_of(reader, patience=patience, jitter=jitter, now=now) for reader in readers]
+            for due_at, count in Counter(slot.due_at for slot in slots).items():
+                PLANNED_AHEAD.add((due_at - now).total_seconds(), count=count)
             plan = plan or EditionPlan(edition)
             rows = rows_of(plan, readers, slots)
             if writing:

@@ -1,8 +1,9 @@
-"""Health checks: is the process alive, is it ready for traffic, is the pipeline moving.
+"""Health checks: is the process alive, is it ready for traffic, is the pipeline moving; and numbers for Prometheus.
 
-In: GET /healthz, /readyz, /statusz from a balancer or monitor, by whatever host name it uses. Out: 200, or 503 with the
-reasons as JSON. A middleware before all others, so that neither host checks nor sessions stand in the way. A change of
-the pipeline's state is one line in the log; a monitor that asks while it is red writes none.
+In: GET /healthz, /readyz, /statusz (`?part=digest`) and /metrics from a balancer or monitor, by whatever host name it
+uses. Out: 200, or 503 with the reasons as JSON; of /metrics text, for those who may read it. A middleware before all
+others, so that neither host checks nor sessions stand in the way. A change of the pipeline's state is one line in the
+log; a monitor that asks while it is red writes none.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 
 from newsletter.monitoring import current_alarms
+from newsletter.views.metrics import Metrics
 
 log = logging.getLogger(__name__)
 STATUS_SECONDS = 5  # seconds an answer is kept: strangers may ask often, the database is asked this often …
@@ -35,13 +37,20 @@ class HealthMiddleware:
         self._asking = threading.Lock()
         self._looking = threading.Lock()
         self._status: list[str] = []
+        self._parts: dict[str, str] = {}
+        self._metrics = Metrics()
         self._look_again_at = float("-inf")
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        answer = {"/healthz": self.alive, "/readyz": self.ready, "/statusz": self.moving}.get(request.path)
-        if answer is None or request.method not in {"GET", "HEAD"}:
+        if request.method not in {"GET", "HEAD"}:
             return self._get_response(request)
-        reasons = answer()
+        answer = {"/healthz": self.alive, "/readyz": self.ready, "/statusz": self.moving}.get(request.path)
+        if answer is None:
+            return self._metrics.answer(request) or self._get_response(request)
+        part = request.GET.get("part") if request.path == "/statusz" else None
+        if part and part not in set(current_alarms.Part):
+            return JsonResponse({"error": f"part must be one of {', '.join(current_alarms.Part)}."}, status=400)
+        reasons = [name for name in answer() if not part or self._parts.get(name, part) == part]
         body: dict[str, Any] = {"ok": not reasons} | ({"reasons": reasons} if reasons else {})
         if request.path == "/statusz":
             body["version"] = settings.VERSION
@@ -104,9 +113,10 @@ class HealthMiddleware:
 
     def _look(self) -> list[str]:
         try:
-            return sorted({alarm.name for alarm in current_alarms.alarms(now=timezone.now())})
+            self._parts = {alarm.name: alarm.part for alarm in current_alarms.alarms(now=timezone.now())}
         except DatabaseError:
             return [SILENT]
+        return sorted(self._parts)
 
     def _note(self, reasons: list[str]) -> None:
         if reasons != self._status:

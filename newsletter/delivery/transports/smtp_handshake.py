@@ -11,11 +11,13 @@ import smtplib
 import socket
 import ssl
 import threading
+import time
 from dataclasses import dataclass
 from enum import StrEnum
 from queue import Empty, SimpleQueue
 
 from newsletter.delivery.transports import Phase
+from newsletter.models.timings import SMTP_PHASE
 from subscriptions.addresses import is_loopback
 
 # RFC 5321 §4.5.3.2, in seconds: what a client must be ready to wait for each part of the conversation.
@@ -189,10 +191,12 @@ class Opener:
                 arrival.sock.close()
 
     def _open(self) -> None:
+        began = time.monotonic()
         try:
             arrival: Session | SessionError = open_session(self._relay)
         except SessionError as error:
             arrival = error
+        SMTP_PHASE.add(time.monotonic() - began, "connect")
         with self._lock:
             if not self._is_closed:
                 self._arrived.put(arrival)

@@ -26,7 +26,7 @@ from newsletter.catalogue.topics import embeddings
 from newsletter.celery import TimeIsUp
 from newsletter.delivery import webhooks
 from newsletter.editions import curator_mails, share_card_cache
-from newsletter.models import disk_full_error
+from newsletter.models import disk_full_error, timings
 from newsletter.monitoring import find_missing_digests
 from subscriptions import transactional_mails
 
@@ -79,6 +79,7 @@ def work(stop: threading.Event, *, once: bool = False) -> None:
         until = timezone.now() + SLICE
         if error := _failure_of(partial(tasks.deliver_due, deadline=until, should_stop=stop.is_set, greeting=GREETING)):
             failures.append(error)
+        timings.store_now_and_then()
         if once:
             if gatherer.ident:
                 gatherer.join()
