@@ -28,7 +28,8 @@ def ask_link(
 ) -> Notice | None:
     """Mail the preferences link to this address, if a reader has it.
 
-    ``kept``: what they filled in on the page of an expired link ("action", "fields"); the new page shows it, unsaved.
+    ``kept``: what they filled in on the page of an expired link ("action", "fields", and "page" with * for the token
+    where it was not the preferences); that page then shows it, unsaved.
     Raises TooMany when a limit that many share is reached.
     """
     if reached := rate_limits.link_refusal(address, client=origin.ip, now=now):
@@ -50,10 +51,11 @@ def kept_fields(subscriber: Subscriber, *, now: datetime) -> Mapping[str, Any]:
     return newest.context["kept"] if newest else {}
 
 
-def drop_kept_fields(subscriber: Subscriber, *, action: str) -> None:
-    """Forget what was kept for this form of the page."""
-    links_sent = Notice.objects.filter(subscriber=subscriber, kind=Notice.Kind.MANAGE)
-    links_sent.filter(context__kept__action=action).update(context={})
+def drop_kept_fields(subscriber: Subscriber, *, action: str, page: str = "") -> None:
+    """Forget what was kept for this form of the preferences, or of another page."""
+    kept = Notice.objects.filter(subscriber=subscriber, kind=Notice.Kind.MANAGE, context__kept__action=action)
+    on_page = kept.filter(context__kept__page=page) if page else kept.exclude(context__kept__has_key="page")
+    on_page.update(context={})
 
 
 def _links_sent(subscriber: Subscriber, *, now: datetime) -> QuerySet[Notice]:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from html import unescape
+from typing import Any
+
 import pytest
+import time_machine
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from newsletter.models import LibraryEntry, Verdict
 from newsletter.search.standing_queries import follow_key
 from subscriptions import token_links
 from subscriptions.models import Follow, Interest, Subscriber
+from subscriptions.preferences import preferences_of
 from tests.builders import NOON, make_paper, make_reader, make_topic
 
 pytestmark = pytest.mark.django_db
@@ -181,3 +191,85 @@ def test_eight_are_the_most(client: Client, alice: Subscriber) -> None:
         post(client, page_of(alice), name=f"more {number}")
     assert alice.interests.count() == 8
     assert 'name="name"' not in client.get(page_of(alice)).content.decode()
+
+
+OLD = timedelta(hours=25)
+
+
+def behind_an_old_link(client: Client, page: Callable[[], str], data: dict[str, Any]) -> tuple[str, str]:
+    """Post the form when the link is too old; what the preferences and the page say behind the new link."""
+    with time_machine.travel(timezone.now() - OLD, tick=False):
+        old = page()
+    answer = client.post(old, data)
+    assert answer["Location"] == "/subscribe/sent/?about=kept"
+    assert client.get(old).status_code == 410
+    preferences = f"/preferences/{token_links.manage_token(Subscriber.objects.get(), now=timezone.now())}/"
+    told = client.get(preferences).content.decode()
+    link = re.search(r'<a href="([^"]*)">Go back to what you had filled in</a>', told)
+    assert link
+    return link[1], client.get(link[1]).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("which", "data", "shown"),
+    [
+        (None, {"action": "add", "first": "thesis & co", "name": "teaching"}, ['value="thesis &amp; co"', "teaching"]),
+        (1, {"name": "lectures", "share": "45", "unit": "papers", "place": "1"}, ["lectures", 'value="45"']),
+        (1, {"action": "follow", "q": 'author:"A. Čech"'}, ['value="author:&quot;A. Čech&quot;"']),
+    ],
+)
+def test_what_was_typed_behind_an_old_link_waits_on_its_page(
+    client: Client, alice: Subscriber, which: int | None, data: dict[str, Any], shown: list[str]
+) -> None:
+    row = divide(client, alice)[which] if which is not None else None
+    before = preferences_of(alice)
+    page, text = behind_an_old_link(client, lambda: page_of(alice, row), data)
+    assert "Your changes are not saved yet." in text
+    assert all(one in text for one in shown)
+    assert preferences_of(alice) == before
+    client.post(page, data)
+    assert preferences_of(alice) != before
+    assert "not saved yet" not in client.get(page_of(alice)).content.decode()
+    assert "not saved yet" not in client.get(page).content.decode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"action": "add", "references": "2401.00001\n10.1000/5"},
+        {"action": "add", "file": SimpleUploadedFile("my.bib", b"@misc{a,\n title={Whale song}}")},
+        {"action": "zotero", "library": "4711", "key": "secret"},
+        {"action": "orcid", "orcid": "0000-0002-1825-0097"},
+        {"action": "note", "entry": "1", "note": "Read\nagain"},
+        {"action": "submit", "link": "arxiv.org/abs/2401.00001"},
+    ],
+)
+def test_what_was_typed_on_the_pages_of_papers_waits_there_without_the_key(
+    client: Client, alice: Subscriber, settings: Any, data: dict[str, Any]
+) -> None:
+    settings.SOURCES = ["arxiv_query"]
+
+    def page() -> str:
+        name = "reader_papers" if data["action"] == "submit" else "library"
+        return reverse(f"newsletter:{name}", args=[token_links.manage_token(alice, now=timezone.now())])
+
+    path, text = behind_an_old_link(client, page, data)
+    if "file" in data:
+        wanted = "@misc{a,\n title={Whale song}}"
+    else:
+        wanted = next(value for name, value in data.items() if name not in {"action", "entry"})
+    assert wanted in unescape(text)
+    assert "secret" not in str(alice.notices.get().context)
+    assert not alice.library.exists()
+    client.post(path, {"action": data["action"], "link": "x"})
+    assert "not saved yet" not in client.get(path).content.decode()
+
+
+def test_a_list_too_long_to_be_kept_is_given_back_on_the_spot(client: Client, alice: Subscriber) -> None:
+    with time_machine.travel(timezone.now() - OLD, tick=False):
+        old = f"/r/{token_links.manage_token(alice, now=timezone.now())}/library/"
+    long = "2401.00001\n" * 100_000
+    answer = client.post(old, {"action": "add", "references": long})
+    assert answer.status_code == 410
+    assert long.strip() in answer.content.decode()
+    assert not alice.notices.exists()

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from newsletter.interests.fetch_library import Fetched, fetch_orcid, fetch_zotero
 from newsletter.interests.library import Reading, Refusal, read_library
@@ -28,7 +30,17 @@ from newsletter.interests.send_to_zotero import Sent, send_to_zotero
 from newsletter.models import LibraryEntry, LibraryLink
 from subscriptions import token_links
 from subscriptions.models import Interest, Subscriber
-from subscriptions.views.guards import link_expired, posted, reader_of, secret_page, see_other
+from subscriptions.preferences_link import drop_kept_fields
+from subscriptions.views.guards import (
+    by_old_link,
+    kept_for,
+    link_expired,
+    page_of,
+    posted,
+    reader_of,
+    secret_page,
+    see_other,
+)
 
 SCOPE = "library"
 FORMATS = {
@@ -37,7 +49,19 @@ FORMATS = {
     "json": (write_csl_json, "application/vnd.citationstyles.csl+json"),
 }
 SHOWN = 50
+MOST_KEPT = 1_000_000  # characters, until a new link comes
 REFUSED_SHOWN = 30
+
+
+class TypedForm(forms.Form):
+    """What can be typed on the page, to be given back behind an expired link. Keys are not kept."""
+
+    references = forms.CharField(
+        label=_("Or paste references, arXiv ids or DOIs"), max_length=MOST_KEPT, widget=forms.Textarea
+    )
+    library = forms.CharField(label=_("Number or address of a Zotero library"))
+    orcid = forms.CharField(label=_("ORCID iD, for its public works"))
+    note = forms.CharField(label=_("Your note"), max_length=NOTE_LENGTH, widget=forms.Textarea)
 
 
 @secret_page
@@ -45,10 +69,11 @@ def library(request: HttpRequest, token: str) -> HttpResponse:
     """Show the library, newest first; POST adds to it, or removes from it."""
     reader = reader_of(token)
     if reader is None:
-        return link_expired(request)
+        return _by_old_link(request, token)
     if request.method != "POST":
         return _page(request, reader, token)
     data = posted(request)
+    drop_kept_fields(reader, action=data.get("action", ""), page=page_of(request, token))
     match data.get("action"):
         case "remove":
             reader.library.filter(pk=_number(data.get("entry", ""))).delete()
@@ -78,6 +103,18 @@ def library(request: HttpRequest, token: str) -> HttpResponse:
         case _:
             return _bring(request, reader, token)
     return see_other(request.get_full_path())
+
+
+def _by_old_link(request: HttpRequest, token: str) -> HttpResponse:
+    """Keep what was typed, or what a file holds where it is text, until the reader has a new link."""
+    data, form = posted(request), TypedForm()
+    brought = brought_file(request).decode("utf-8", "replace") if request.method == "POST" else ""
+    if len(brought) > MOST_KEPT:
+        return link_expired(request, may_leave=True, typed=[(form["references"].label, brought)])
+    if isinstance(data, QueryDict) and brought.strip():
+        data = request.POST = data.copy()  # type: ignore[assignment]
+        data["references"] = brought
+    return by_old_link(request, token, form, page=page_of(request, token))
 
 
 @secret_page
@@ -147,8 +184,11 @@ def _page(
     error: str = "",
 ) -> HttpResponse:
     entries = Paginator(reader.library.select_related("paper").order_by("-at", "-pk"), SHOWN)
+    kept = kept_for(request, reader, token)
     context: dict[str, Any] = {
         "reader": reader,
+        "kept": kept,
+        "typed": {name: kept.get("fields", {}).get(name, [""])[0] for name in TypedForm.base_fields},
         "token": token,
         "interests": reader.interests.all(),
         "page": entries.get_page(request.GET.get("page")),

@@ -6,9 +6,11 @@ catalogue.submissions on POST. Voting twice counts once. A reader who may not vo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -20,7 +22,17 @@ from newsletter.models import Paper, PaperQuerySet, PaperTopic, Submission
 from newsletter.ranking import votes
 from newsletter.views.page_context import choices, list_page_of, query_choice, query_params
 from subscriptions.models import Subscriber, TopicPreference
-from subscriptions.views.guards import link_expired, plain, posted, reader_of, secret_page, see_other
+from subscriptions.preferences_link import drop_kept_fields
+from subscriptions.views.guards import (
+    by_old_link,
+    kept_for,
+    page_of,
+    plain,
+    posted,
+    reader_of,
+    secret_page,
+    see_other,
+)
 
 DAYS = 7
 SUBMISSIONS_SHOWN = 20
@@ -34,14 +46,20 @@ WHY_NOT = {
 }
 
 
+class SuggestedLink(forms.Form):
+    """The field of a suggestion, to be given back behind an expired link."""
+
+    link = forms.CharField(label=_("Link to a paper on arXiv"))
+
+
 @secret_page
 def papers(request: HttpRequest, token: str) -> HttpResponse:
     """Show this week's papers with vote buttons, and the reader's votes and suggestions."""
     reader = reader_of(token)
     if reader is None:
-        return link_expired(request)
+        return by_old_link(request, token, SuggestedLink(), page=page_of(request, token))
     if request.method != "POST":
-        return _page(request, reader, token)
+        return _page(request, reader, token, kept=kept_for(request, reader, token))
     if not submissions.may_take_part(reader):
         return _page(request, reader, token, status=403)
     data = posted(request)
@@ -66,6 +84,7 @@ def _submit(request: HttpRequest, reader: Subscriber, token: str, *, link: str) 
     if not submissions.accepts_submissions():
         return see_other(request.path)
     handed = submissions.submit(reader, link=link, now=timezone.now())
+    drop_kept_fields(reader, action="submit", page=page_of(request, token))
     if handed.answer == SubmissionResult.TAKEN:
         return see_other(request.path, query="said=taken#hand-in")
     return _page(request, reader, token, handed=handed, link=link)
@@ -78,6 +97,7 @@ def _page(
     *,
     handed: SubmittedLink | None = None,
     link: str = "",
+    kept: Mapping[str, Any] | None = None,
     status: int = 200,
 ) -> HttpResponse:
     show = query_choice(request, "show", SHOWS)
@@ -98,7 +118,8 @@ def _page(
         .select_related("paper")
         .order_by("-at")[:SUBMISSIONS_SHOWN],
         "handed": handed,
-        "link": plain(link),
+        "kept": kept,
+        "link": plain(link) or (kept["fields"]["link"][0] if kept else ""),
         "said": request.GET.get("said", ""),
     }
     return render(request, "newsletter/votes_and_submissions.html", context, status=status)

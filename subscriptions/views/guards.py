@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any
 
+from django import forms
 from django.conf import settings
 from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.db import transaction
@@ -25,8 +26,8 @@ from django.utils.module_loading import import_string
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from subscriptions import preferences_link, schedule, token_links
-from subscriptions.addresses import Address, client_address
+from subscriptions import lifecycle, posted_form_values, preferences_link, schedule, token_links
+from subscriptions.addresses import Address, client_address, parse_address
 from subscriptions.forms import FORM_VERSION, LinkForm, too_many_words
 from subscriptions.lifecycle import Origin, TooMany
 from subscriptions.models import Subscriber
@@ -98,6 +99,50 @@ def is_of_the_erased(token: str) -> bool:
 
 def link_expired(request: HttpRequest, *, status: int = 410, **context: Any) -> HttpResponse:
     return render(request, "subscriptions/link_expired.html", {"about": "manage"} | context, status=status)
+
+
+def by_old_link(request: HttpRequest, token: str, *filled_in: forms.Form, page: str = "") -> HttpResponse:
+    """What an expired link still allows: unsubscribe, and have a new one mailed that brings what was filled in.
+
+    ``page``: the address of these forms with * for the token, where they are not those of the preferences.
+    """
+    if is_of_the_erased(token):
+        return render(request, "subscriptions/erased.html", status=410)
+    reader, data = reader_of_old_link(token), posted(request)
+    typed = [line for form in filled_in for line in posted_form_values.in_words(form, data)]
+    if reader is None or request.method != "POST":
+        return link_expired(request, may_leave=reader is not None, typed=typed)
+    action = data.get("action", "save")
+    if action == "leave":
+        reason = plain(data.get("reason", ""))
+        origin = origin_of(request)
+        lifecycle.unsubscribe(reader, reason=reason, now=timezone.now(), method="preferences", origin=origin)
+        return render(request, "subscriptions/left.html", {})
+    fields = {name: kept for form in filled_in for name, kept in posted_form_values.fields_of(form, data).items()}
+    if page and not fields and action != "link":
+        return link_expired(request, may_leave=True)  # nothing was typed: a mail for it would be a surprise
+    kept = {"action": action, "fields": fields} | ({"page": page} if page else {}) if fields else None
+    try:
+        return send_link(request, parse_address(str(reader.email)), kept=kept)
+    except TooMany:
+        errors = [("", too_many_words())]
+        return link_expired(request, status=429, may_leave=True, errors=errors, kept=kept, typed=typed)
+
+
+def page_of(request: HttpRequest, token: str) -> str:
+    """The address of this page with * for the token, as `by_old_link` keeps it."""
+    return request.path.replace(token, "*", 1)
+
+
+def kept_for(request: HttpRequest, reader: Subscriber, token: str) -> Mapping[str, Any]:
+    """What was filled in on this very page behind an expired link and is not saved yet; empty for nothing."""
+    kept = preferences_link.kept_fields(reader, now=timezone.now())
+    return kept if request.method != "POST" and kept.get("page") == page_of(request, token) else {}
+
+
+def kept_data(kept: Mapping[str, Any]) -> QueryDict | None:
+    """The kept fields as form data; None without any, so that a form stays unbound."""
+    return posted_form_values.as_data(kept["fields"]) if kept else None
 
 
 def origin_of(request: HttpRequest, *, came_from: str = "", words: str = "") -> Origin:

@@ -20,8 +20,19 @@ from subscriptions import follows, interests, lifecycle
 from subscriptions.forms import errors_of
 from subscriptions.models import Follow, Interest, Subscriber
 from subscriptions.preferences import NamedInterest, Preferences, preferences_of
+from subscriptions.preferences_link import drop_kept_fields
 from subscriptions.stances_form import StancesForm
-from subscriptions.views.guards import link_expired, origin_of, posted, reader_of, secret_page, see_other
+from subscriptions.views.guards import (
+    by_old_link,
+    kept_data,
+    kept_for,
+    origin_of,
+    page_of,
+    posted,
+    reader_of,
+    secret_page,
+    see_other,
+)
 
 
 class NewInterestForm(forms.Form):
@@ -58,7 +69,8 @@ class InterestForm(StancesForm):
 
     def __init__(self, *args: Any, before: Preferences, interest: NamedInterest, **kwargs: Any) -> None:
         self._before, self._interest = before, interest
-        initial = interest.columns | {"place": before.interests.index(interest) + 1}
+        places = [place for place, one in enumerate(before.interests, start=1) if one == interest]
+        initial = interest.columns | {"place": next(iter(places), None)}
         shown = {"stances": interest.stances, "initial": initial, "label_suffix": ""}
         super().__init__(*args, **(kwargs | shown))
 
@@ -82,15 +94,20 @@ def several(request: HttpRequest, token: str) -> HttpResponse:
     """List the interests that the reader keeps apart; POST names one more."""
     reader = reader_of(token)
     if reader is None:
-        return link_expired(request)
-    form = NewInterestForm(posted(request) if request.method == "POST" else None, before=preferences_of(reader))
-    if form.is_valid():
+        return by_old_link(request, token, NewInterestForm(before=Preferences()), page=page_of(request, token))
+    kept = kept_for(request, reader, token)
+    form = NewInterestForm(
+        posted(request) if request.method == "POST" else kept_data(kept), before=preferences_of(reader)
+    )
+    if request.method == "POST" and form.is_valid():
         _change(request, reader, form.wanted)
+        drop_kept_fields(reader, action="add", page=page_of(request, token))
         return see_other(_page_of(token, reader.interests.get(name=form.wanted.interests[-1].name)))
     context = {
         "reader": reader,
         "token": token,
         "form": form,
+        "kept": kept,
         "errors": errors_of(form),
         "interests": reader.interests.all(),
         "is_full": reader.interests.count() >= interests.MOST,
@@ -104,7 +121,10 @@ def one(request: HttpRequest, token: str, interest: int) -> HttpResponse:
     """Show one interest; POST changes it, or removes it."""
     reader = reader_of(token)
     if reader is None:
-        return link_expired(request)
+        is_query = posted(request).get("action") in {"follow", "leave-out"}
+        nobodys = InterestForm(before=Preferences(), interest=NamedInterest(""))
+        typed = follows.FollowForm(known={}) if is_query else nobodys
+        return by_old_link(request, token, typed, page=page_of(request, token))
     row = reader.interests.filter(pk=interest).first()
     if row is None:
         return see_other(reverse("subscriptions:interests", args=[token]))
@@ -128,6 +148,7 @@ def _save(request: HttpRequest, reader: Subscriber, row: Interest) -> HttpRespon
     if not form.is_valid():
         return _interest_page(request, reader, row, form=form)
     _change(request, reader, form.wanted)
+    _drop_kept(request, reader)
     return see_other(request.path, query="saved=wishes")
 
 
@@ -139,6 +160,7 @@ def _follow(request: HttpRequest, reader: Subscriber, row: Interest) -> HttpResp
     query = form.cleaned_data["q"]
     stance = Follow.Stance.NOT if posted(request)["action"] == "leave-out" else Follow.Stance.FOLLOW
     _change(request, reader, interests.follow(before, row.name, query, stance.value))
+    _drop_kept(request, reader)
     return see_other(request.path, query=urlencode({"saved": stance.value, "q": query}) + "#follows")
 
 
@@ -148,16 +170,31 @@ def _unfollow(request: HttpRequest, reader: Subscriber, row: Interest) -> HttpRe
     return see_other(request.path, query="saved=unfollow#follows")
 
 
+def _drop_kept(request: HttpRequest, reader: Subscriber) -> None:
+    drop_kept_fields(reader, action=posted(request).get("action", "save"), page=page_of(request, _token(request)))
+
+
+def _token(request: HttpRequest) -> str:
+    return str(request.resolver_match.kwargs["token"]) if request.resolver_match else ""
+
+
 def _interest_page(request: HttpRequest, reader: Subscriber, row: Interest, **over: Any) -> HttpResponse:
     before, tried = preferences_of(reader), request.GET.get("q", "")
-    kept = {} if "saved" in request.GET else {"q": tried[: Follow.LONGEST]}
-    shown = {
+    asked = {} if "saved" in request.GET else {"q": tried[: Follow.LONGEST]}
+    shown: dict[str, forms.Form] = {
         "form": InterestForm(before=before, interest=_value(before, row)),
-        "following": follows.FollowForm(known={}, initial=kept),
-    } | over
+        "following": follows.FollowForm(known={}, initial=asked),
+    }
+    kept = kept_for(request, reader, _token(request))
+    if kept.get("action") == "save":
+        shown["form"] = InterestForm(kept_data(kept), before=before, interest=_value(before, row))
+    elif kept:
+        shown["following"] = follows.FollowForm(kept_data(kept), known=interests.every_follow(before))
+    shown |= over
     context = {
         "reader": reader,
-        "token": request.resolver_match.kwargs["token"] if request.resolver_match else "",
+        "token": _token(request),
+        "kept": kept,
         "interest": row,
         "errors": errors_of(*shown.values()),
         "follows": row.follows.all(),

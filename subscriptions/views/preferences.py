@@ -5,6 +5,7 @@ In: a manage link, at most a day old, or an address to mail one to. Out: calls o
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
@@ -31,7 +32,6 @@ from subscriptions import (
     schedule,
     token_links,
 )
-from subscriptions.addresses import parse_address
 from subscriptions.forms import (
     LinkForm,
     MoveForm,
@@ -45,8 +45,8 @@ from subscriptions.models import Follow, Notice, Subscriber
 from subscriptions.preferences import Preferences, preferences_of
 from subscriptions.tasks import wake_sender
 from subscriptions.views.guards import (
+    by_old_link,
     hide_timing,
-    is_of_the_erased,
     link_expired,
     local_time,
     mail_link,
@@ -59,7 +59,6 @@ from subscriptions.views.guards import (
     reader_of_old_link,
     secret_page,
     see_other,
-    send_link,
 )
 
 
@@ -77,7 +76,7 @@ def ask_link(request: HttpRequest) -> HttpResponse:
 def preferences(request: HttpRequest, token: str) -> HttpResponse:
     reader = reader_of(token)
     if reader is None:
-        return _by_old_link(request, token)
+        return by_old_link(request, token, *_shown_on_old_link(token, posted(request).get("action", "save")))
     if request.method != "POST":
         return _preferences_page(request, reader)
     action = posted(request).get("action", "save")
@@ -86,33 +85,13 @@ def preferences(request: HttpRequest, token: str) -> HttpResponse:
     return _ACTIONS.get(action, _save)(request, reader)
 
 
-def _by_old_link(request: HttpRequest, token: str) -> HttpResponse:
-    """What an expired link still allows: unsubscribe, and have a new one mailed that keeps what was filled in."""
-    if is_of_the_erased(token):
-        return render(request, "subscriptions/erased.html", status=410)
-    reader, data = reader_of_old_link(token), posted(request)
-    if reader is None or request.method != "POST":
-        return link_expired(request, may_leave=reader is not None, typed=_typed(data))
-    action = data.get("action", "save")
-    if action == "leave":
-        lifecycle.unsubscribe(reader, reason=plain(data.get("reason", "")), **_act(request))
-        return render(request, "subscriptions/left.html", {})
-    fields = posted_form_values.fields_of(_form(action, reader), data) if action in _FORMS else {}
-    kept = {"action": action, "fields": fields} if fields else None
-    try:
-        return send_link(request, parse_address(str(reader.email)), kept=kept)
-    except lifecycle.TooMany:
-        typed = posted_form_values.in_words(_form(action, reader), data) if kept else []
-        errors = [("", too_many_words())]
-        return link_expired(request, status=429, may_leave=True, errors=errors, kept=kept, typed=typed)
-
-
-def _typed(data: Any) -> list[tuple[str, str]]:
-    """What was filled in on a page whose link tells nobody, in words."""
+def _shown_on_old_link(token: str, action: str) -> Iterable[forms.Form]:
+    """The form that was sent; every form, when nobody can be told whose the link was."""
+    reader = reader_of_old_link(token)
+    if reader is not None:
+        return [_form(action, reader)] if action in _FORMS else []
     today = timezone.now().date()
-    following = follows.FollowForm(known={})
-    shown = (PreferencesForm(preferences=Preferences()), following, PauseForm(today=today), MoveForm())
-    return [line for form in shown for line in posted_form_values.in_words(form, data)]
+    return PreferencesForm(preferences=Preferences()), follows.FollowForm(known={}), PauseForm(today=today), MoveForm()
 
 
 def _form(action: str, reader: Subscriber, data: Any = None) -> forms.Form:
@@ -132,12 +111,13 @@ def _preferences_page(request: HttpRequest, reader: Subscriber, **over: Any) -> 
     shown = {name: _form(action, reader) for action, name in _FORMS.items()}
     shown["following"].initial = {} if "saved" in request.GET else {"q": tried[: Follow.LONGEST]}
     kept = preferences_link.kept_fields(reader, now=timezone.now())
-    if kept:
+    if kept and "page" not in kept:
         shown[_FORMS[kept["action"]]] = _form(kept["action"], reader, posted_form_values.as_data(kept["fields"]))
     shown |= {name: over[name] for name in shown.keys() & over.keys()}
     context = {
         "reader": reader,
         "kept": kept,
+        "kept_url": kept.get("page", "").replace("*", _token(request), 1),
         **shown,
         "errors": errors_of(*shown.values()),
         "follows": reader.follows.filter(interest=None),
@@ -153,6 +133,10 @@ def _preferences_page(request: HttpRequest, reader: Subscriber, **over: Any) -> 
         "gentler": lifecycle.gentler_than(reader.cadence),
     }
     return render(request, "subscriptions/preferences.html", context | over)
+
+
+def _token(request: HttpRequest) -> str:
+    return str(request.resolver_match.kwargs["token"]) if request.resolver_match else ""
 
 
 def _save(request: HttpRequest, reader: Subscriber) -> HttpResponse:
