@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from subscriptions import follows, schedule
 from subscriptions.interests import checked
-from subscriptions.models import Subscriber, TopicPreference
+from subscriptions.models import InterestTopic, Subscriber, TopicPreference
 from subscriptions.preferences import NamedInterest, Preferences
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from subscriptions.models import InterestTopic
+    from django.db.models import QuerySet
 
 
 class Refused(Exception):
@@ -81,7 +81,21 @@ def muted_from(cell: str) -> dict[str, str]:
 
 def topics_cell(rows: Iterable[TopicPreference | InterestTopic]) -> str:
     """What `preferences_in` and `muted_from` read."""
-    return " ".join(f"{one.topic.slug}:{one.stance}" + (f":{one.muted_from}" if one.muted_from else "") for one in rows)
+    return " ".join(topic_words(one.topic.slug, one.stance, one.muted_from) for one in rows)
+
+
+def topic_words(slug: str, stance: str, muted_from: str) -> str:
+    """One topic of such a cell."""
+    return f"{slug}:{stance}" + (f":{muted_from}" if muted_from else "")
+
+
+def restore_muted(reader: Subscriber, before: Mapping[str, str], *, interest: str = "") -> None:
+    """Write the stances that undoing a mute restores, of the interest of that name or of the first; by topic."""
+    rows: QuerySet[Any] = TopicPreference.objects.filter(subscriber=reader)
+    if interest:
+        rows = InterestTopic.objects.filter(interest__subscriber=reader, interest__name=interest)
+    for slug, stance in before.items():
+        rows.filter(topic__slug=slug).update(muted_from=stance)
 
 
 def interests_cell(reader: Subscriber) -> str:

@@ -37,8 +37,12 @@ class CatchUpCell(BaseModel, extra="forbid"):
 
 def rows_in(cells: Mapping[str, str]) -> dict[str, list[Any]]:
     """What the cells of one line hold, by column. Raises Refused with what is wrong."""
-    shapes = {"catch_ups": CatchUpCell, **import_string(settings.CSV_ROWS).shapes}
-    return {name: _read(name, shapes[name], cells[name]) for name in COLUMNS if cells.get(name)}
+    return {name: _read(name, shapes()[name], cells[name]) for name in COLUMNS if cells.get(name)}
+
+
+def shapes() -> dict[str, type[BaseModel]]:
+    """Column -> what one entry of its list is."""
+    return {"catch_ups": CatchUpCell, **import_string(settings.CSV_ROWS).shapes}
 
 
 def _read(column: str, shape: type[BaseModel], cell: str) -> list[Any]:
@@ -66,15 +70,22 @@ def _written(cells: Sequence[BaseModel]) -> str:
     return json.dumps([cell.model_dump(mode="json", exclude_defaults=True) for cell in cells])
 
 
-def store(told: Sequence[tuple[Subscriber, Mapping[str, Sequence[Any]]]]) -> None:
-    """Write the rows. What names papers or topics that are not here is left out, and logged."""
+def store(told: Sequence[tuple[Subscriber, Mapping[str, Sequence[Any]]]]) -> int:
+    """Write the rows that are not there. Those of papers or topics that are not here are left out, logged, counted."""
     CatchUp.objects.bulk_create(
-        CatchUp(subscriber=reader, **cell.model_dump()) for reader, rows in told for cell in rows.get("catch_ups", ())
+        (
+            CatchUp(subscriber=reader, **cell.model_dump())
+            for reader, rows in told
+            for cell in rows.get("catch_ups", ())
+        ),
+        ignore_conflicts=True,
     )
     papers = [(reader, rows) for reader, rows in told if not rows.keys().isdisjoint(PAPERS)]
-    if papers and (left_out := import_string(settings.CSV_ROWS).store(papers)):
+    left_out: int = import_string(settings.CSV_ROWS).store(papers) if papers else 0
+    if left_out:
         log.warning(
             "%d verdicts and removals name papers or topics that this site does not have, and are left out. To keep "
             "them, import the papers before the readers (manage.py import_papers)",
             left_out,
         )
+    return left_out

@@ -80,6 +80,8 @@ def from_cell(cell: str) -> dict[str, str]:
     for query, stance in found.items():
         if stance not in Follow.Stance.values:
             raise ValueError(f"not one of {', '.join(Follow.Stance.values)}: {stance!r}")
+        if len(query) > Follow.LONGEST or not query.isprintable():
+            raise ValueError(f"longer than {Follow.LONGEST} characters, or with some that nobody can type")
         follow_key(query)
     return found
 

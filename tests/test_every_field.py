@@ -150,7 +150,9 @@ def test_every_field_is_in_the_readers_own_export_or_is_a_key(field: str) -> Non
     assert (other["text"], other["interest"]) == ("lectures", "teaching")
     _first, named = data["interest"]
     assert (named["name"], named["share"], named["unit"], named["is_on"]) == ("teaching", 4, "papers", False)
-    assert named["topics"] == [{"topic": make_topic("vision").name, "stance": "mute", "muted_from": "more"}]
+    assert named["topics"] == [
+        {"topic": make_topic("vision").name, "slug": "vision", "stance": "mute", "muted_from": "more"}
+    ]
     json.dumps(data, cls=DjangoJSONEncoder)
 
 

@@ -247,6 +247,11 @@ class Verdict(models.Model):
     def __str__(self) -> str:
         return f"{self.subscriber_id} {self.value:+d} {self.paper_id}"
 
+    @staticmethod
+    def for_export(rows: models.QuerySet[Verdict]) -> dict[int, dict[str, str | None]]:
+        """Verdict to the arXiv id of its paper, by which other sites know it: for the reader's own export."""
+        return {pk: {"arxiv_id": arxiv_id} for pk, arxiv_id in rows.values_list("pk", "paper__arxiv_id")}
+
 
 class Miss(models.Model):
     """An hour of one reader at which no digest was planned for them, and why: "nothing came" has an answer too."""

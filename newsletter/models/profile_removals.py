@@ -51,6 +51,12 @@ class ProfileRemoval(models.Model):
         return str(self.word or self.topic or self.paper or self.get_kind_display())
 
     @staticmethod
+    def for_export(rows: models.QuerySet[ProfileRemoval]) -> dict[int, dict[str, str | None]]:
+        """Removal to the arXiv id and topic's slug that other sites know it by: for the reader's own export."""
+        named = rows.values_list("pk", "paper__arxiv_id", "topic__slug")
+        return {pk: {"arxiv_id": arxiv_id, "topic_slug": slug} for pk, arxiv_id, slug in named}
+
+    @staticmethod
     def of_opinion(paper: str = "paper") -> Exists:
         """Whether the reader of a verdict or library entry has taken it out of the profile since. For `exclude`."""
         since = ProfileRemoval.objects.filter(subscriber=OuterRef("subscriber"), at__gte=OuterRef("at"))

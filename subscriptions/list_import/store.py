@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError, transaction
 
 from subscriptions import csv_rows, lifecycle, schedule, suppression, token_links
-from subscriptions.csv_preferences import muted_from
+from subscriptions.csv_preferences import muted_from, restore_muted
 from subscriptions.lifecycle import ACTIVE, Origin
 from subscriptions.list_import.bulk_rows import insert_rows
 from subscriptions.list_import.entries import READERS, Entry
 from subscriptions.list_import.states import Standing
-from subscriptions.models import ConsentEvent, Follow, InterestTopic, Subscriber, Suppression, TopicPreference
+from subscriptions.models import ConsentEvent, Follow, Subscriber, Suppression, TopicPreference
 from subscriptions.preferences import Preferences, follow_rows, store_interests
 
 if TYPE_CHECKING:
@@ -184,7 +184,8 @@ def _insert(entries: Sequence[Entry], batch: Batch) -> None:
     for reader, entry in pairs:
         if interests := _preferences(entry).interests:
             store_interests(reader, interests, now=batch.now)
-            _restore_muted(reader, entry.interests)
+            for one in entry.interests:
+                restore_muted(reader, muted_from(one.get("topics", "")), interest=one["name"])
     csv_rows.store([(reader, entry.rows) for reader, entry in pairs if entry.rows])
     insert_rows(
         ConsentEvent,
@@ -211,13 +212,6 @@ def _insert_readers(entries: Sequence[Entry], batch: Batch) -> list[tuple[Subscr
     for reader in readers:
         reader.pk = keys[reader.address_key]
     return list(zip(readers, entries, strict=True))
-
-
-def _restore_muted(reader: Subscriber, interests: Iterable[Mapping[str, Any]]) -> None:
-    for one in interests:
-        for slug, before in muted_from(one.get("topics", "")).items():
-            rows = InterestTopic.objects.filter(interest__subscriber=reader, interest__name=one["name"])
-            rows.filter(topic__slug=slug).update(muted_from=before)
 
 
 def _proof(entry: Entry, batch: Batch) -> dict[str, Any]:

@@ -61,8 +61,9 @@ class Interest(models.Model):
         """Interest to its topics: for the reader's own export."""
         told: dict[int, dict[str, Any]] = {pk: {"topics": []} for pk in rows.values_list("pk", flat=True)}
         named = InterestTopic.objects.filter(interest__in=rows).order_by("pk")
-        for pk, topic, stance, muted_from in named.values_list("interest_id", "topic__name", "stance", "muted_from"):
-            told[pk]["topics"].append({"topic": topic, "stance": stance, "muted_from": muted_from})
+        columns = {"topic": "topic__name", "slug": "topic__slug", "stance": "stance", "muted_from": "muted_from"}
+        for pk, *values in named.values_list("interest_id", *columns.values()):
+            told[pk]["topics"].append(dict(zip(columns, values, strict=True)))
         return told
 
 

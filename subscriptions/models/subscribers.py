@@ -169,6 +169,11 @@ class TopicPreference(models.Model):
     def __str__(self) -> str:
         return f"{self.subscriber_id} {self.stance} {self.topic_id}"
 
+    @staticmethod
+    def for_export(rows: models.QuerySet[TopicPreference]) -> dict[int, dict[str, str]]:
+        """Preference to its topic's slug, which other sites know: for the reader's own export."""
+        return {pk: {"slug": slug} for pk, slug in rows.values_list("pk", "topic__slug")}
+
 
 class Follow(models.Model):
     """A query one reader follows, or wants to see nothing of. Whatever is new and meant by it comes, or does not."""

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
+from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -27,6 +28,7 @@ from subscriptions import (
     gdpr,
     interests,
     lifecycle,
+    own_data,
     posted_form_values,
     preferences_link,
     schedule,
@@ -232,6 +234,17 @@ def _export(request: HttpRequest, reader: Subscriber) -> HttpResponse:
     return response
 
 
+def _bring(request: HttpRequest, reader: Subscriber) -> HttpResponse:
+    """Take over the preferences and papers of a file that `_export` gave, here or on another site."""
+    file = request.FILES.get("file") if posted(request) else None
+    try:
+        brought = own_data.bring(reader, file.read() if isinstance(file, UploadedFile) else b"", **_act(request))
+    except ValueError as error:
+        return _preferences_page(request, reader, errors=[("id_file", str(error))])
+    reader.refresh_from_db()
+    return _preferences_page(request, reader, brought_data=brought)
+
+
 def _erase(request: HttpRequest, reader: Subscriber) -> HttpResponse:
     if posted(request).get("sure") != "yes":
         ask_sure = [("id_sure", gettext("Tick “I am sure” to erase your data."))]
@@ -272,6 +285,7 @@ _ACTIONS = {
     "monthly": _gentler,
     "leave": _leave,
     "export": _export,
+    "bring": _bring,
     "erase": _erase,
 }
 
