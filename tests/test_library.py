@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import os
@@ -263,6 +264,47 @@ FILES: dict[str, tuple[str, list[tuple[str, str | None, str | None]]]] = {
         ),
         [RANDALL],
     ),
+    "a reference inside a link of latex, and an id under extra": (
+        "@misc{a, title={Array programming with NumPy}, howpublished={\\href{https://doi.org/10.1038/s41586-020-2649-2}{link}}}\n"
+        "@Article{b, Title={Attention Is All You Need}, Extra={arXiv:1706.03762v2 [quant-ph, stat]}}\n",
+        [NUMPY, ATTENTION],
+    ),
+    "ris of ads": (
+        "TY  - JOUR\nTI  - Attention Is All You Need\nJO  - arXiv e-prints\nSP  - arXiv:1706.03762\nER  -\n",
+        [ATTENTION],
+    ),
+    "web of science's preprints": (
+        "FN Clarivate\nVR 1.0\nPT J\nTI Attention Is All You Need\nAR arXiv:1706.03762\nUT PPRN:1\nER\n\nEF",
+        [ATTENTION],
+    ),
+    "mendeley's interface, and eprint in json": (
+        json.dumps(
+            [
+                {"title": RANDALL[0], "identifiers": {"arxiv": RANDALL[1], "doi": RANDALL[2]}},
+                {"title": ATTENTION[0], "eprint": ATTENTION[1], "eprinttype": "arxiv"},
+                {"title": NUMPY[0], "DOI": NUMPY[2], "eprint": "1706.03762", "eprinttype": "hal"},
+                {"title": "B", "arXiv": "2203.11171"},
+            ]
+        ),
+        [RANDALL, ATTENTION, NUMPY, ("B", "2203.11171", None)],
+    ),
+    "headings of other tables": (
+        "Source title,Paper_Title,Digital Object Identifier (DOI),External URL\n"
+        "Nature,Array programming with NumPy,doi:10.1038/s41586-020-2649-2,\n"
+        "J. Titles,Attention Is All You Need,,https://arxiv.org/abs/1706.03762v3\n",
+        [NUMPY, ATTENTION],
+    ),
+    "a table of names": (
+        "Name;Status;arXiv link\nAttention Is All You Need;read;https://arxiv.org/pdf/1706.03762.pdf\nNo number;read;\n",
+        [ATTENTION, ("No number", None, None)],
+    ),
+    "a mail as it is saved": (
+        "Subject: x\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Transfer-Encoding: base64\n"
+        "Content-Type: text/plain\n\n"
+        + base64.encodebytes(b"Read https://arxiv.org/abs/1706.03762 today").decode()
+        + "--b\nContent-Transfer-Encoding: quoted-printable\n\nand https://arxiv.org/abs/hep=\n-ph/99=30=35221 too\n--b--\n",
+        [("", "1706.03762", None), ("", RANDALL[1], None)],
+    ),
     "a list": (
         "# to read\nhttps://arxiv.org/abs/1706.03762v1\nhep-ph/9905221\n10.1038/s41586-020-2649-2\ndoi:10.1038/nature14539,\n",
         [
@@ -426,6 +468,10 @@ HOSTILE = {
     "entries in entries": "@a{" * 300_000,
     "bullets": "- \n" * 5_000_000,
     "dots and dashes": "arxiv.org/" + "a.b-/" * 100_000,
+    "fields of mails": "Content-Transfer-Encoding: base64\n" * 140_000,
+    "parts of mails": "Content-Transfer-Encoding: base64\n\n%%%%\n--x\n" * 100_000,
+    "headings": ",".join(["title"] * 700) + "\n" + "a," * 500_000,
+    "named links": "@misc{a, title={A}, url={" + "\\href{" * 300_000 + "}}",
     "commas": "title,doi\n" + "," * 500_000,
 }
 

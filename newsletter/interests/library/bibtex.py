@@ -116,7 +116,7 @@ def _read_entry(fields: dict[str, str], line: int, reading: Reading, today: date
             eprint=_eprints(fields),
             links=several(*_LINKS),
             venues=venues,
-            notes=several("note", "addendum", "pubstate"),
+            notes=several("note", "addendum", "pubstate", "extra"),
             abstract=fields.get("abstract", ""),
         ),
         today=today,

@@ -105,8 +105,10 @@ def _read_item(item: Mapping[str, Any], line: int, reading: Reading, today: date
     def values(*keys: str) -> tuple[str, ...]:
         return tuple(text for key in keys if (text := _text(item.get(key))))
 
-    outside = item.get("externalIds")  # Semantic Scholar's name for them
+    outside = item.get("externalIds") or item.get("identifiers")  # Semantic Scholar's name for them, and Mendeley's
     outside = outside if isinstance(outside, dict) else {}
+    outside = {key.casefold(): value for key, value in outside.items()}
+    kind = _text(item.get("eprinttype") or item.get("archivePrefix")).casefold()
     archive = _text(item.get("archive")) + _text(item.get("publisher")) + _text(item.get("repository"))
     eprint = (
         values("archive_location", "archiveLocation", "archiveID", "number") if "arxiv" in archive.casefold() else ()
@@ -116,11 +118,12 @@ def _read_item(item: Mapping[str, Any], line: int, reading: Reading, today: date
         Reference(
             title=_text(item.get("title") or item.get("titles")),
             line=line,
-            doi=next(iter(values("DOI", "doi", "dois")), "") or _text(outside.get("DOI")),
+            doi=next(iter(values("DOI", "doi", "dois")), "") or _text(outside.get("doi")),
             eprint=(
                 *eprint,
-                *values("arxiv_id", "arxivId", "arxiv", "arxiv_eprints", "id"),
-                _text(outside.get("ArXiv")),
+                *(values("eprint") if kind in {"", "arxiv"} else ()),
+                *values("arxiv_id", "arxivId", "arxiv", "arXiv", "arxiv_eprints", "id"),
+                _text(outside.get("arxiv")),
             ),
             links=values("URL", "url"),
             venues=values(

@@ -46,6 +46,7 @@ _PAGE_OF_DOI = re.compile(
 )
 _PERCENT = re.compile(r"%([2-7][0-9a-f])", re.IGNORECASE)
 _ANGLES = re.compile(r"\{?\\text(less|greater)\b\s*(?:\{\})?\}?|\$([<>])\$")
+_NAMED_LINK = re.compile(r"\\href\s*\{([^{}]*)\}\s*\{")
 _LATEX = re.compile(r"\{?\\_\}?|\\([&%#$])|\{\\?([_&%#$])\}|[{}]")
 
 
@@ -112,7 +113,8 @@ def dois(text: str) -> list[tuple[str, int]]:
 
 
 def _plain(value: str) -> str:
-    value = _ANGLES.sub(lambda match: match[2] or ("<" if match[1] == "less" else ">"), html.unescape(value))
+    value = _NAMED_LINK.sub(r"\1 ", html.unescape(value))
+    value = _ANGLES.sub(lambda match: match[2] or ("<" if match[1] == "less" else ">"), value)
     return _LATEX.sub(lambda match: match[1] or match[2] or ("_" if "_" in match.group() else ""), value)
 
 

@@ -5,6 +5,8 @@ In a list a line without an identifier is refused; in a text only what is named 
 
 from __future__ import annotations
 
+import base64
+import quopri
 import re
 from datetime import date
 
@@ -27,6 +29,12 @@ _ARXIVS_OWN_DOI = "10.48550/arxiv."
 _ITEM = re.compile(r"(\\bibitem|\[\w{1,9}\](?!\()|[-*+•](?=\s)|\d{1,4}[.)](?=\s))")
 _LONGEST_TEXT = 5_000_000  # characters; 20,000 references with their titles are fewer
 _LONGEST_ITEM = 3_000
+# One part of a mail: its fields, a blank line, and what stands there until the next part. RFC 2045.
+_PACKED = re.compile(
+    r"(?P<head>^Content-Transfer-Encoding:[ ]*(?P<how>base64|quoted-printable)[ ]*\n(?:[ \t!-9;-~][^\n]*\n){0,50}+)"
+    r"\n(?P<body>(?:(?!--)[^\n]*(?:\n|\Z))*+)",
+    re.IGNORECASE | re.MULTILINE,
+)
 _LISTED = re.compile(r"^\\\\\n(?=arXiv:)", re.MULTILINE)  # arXiv's mails: https://info.arxiv.org/help/subscribe.html
 _LISTED_TITLE = re.compile(r"^Title: *(.+(?:\n  .+)*)", re.MULTILINE)
 
@@ -35,7 +43,7 @@ def read(text: str, today: date) -> Reading:
     reading = Reading()
     if len(text) > _LONGEST_TEXT:
         raise TooManyReferencesError
-    text = "\n".join(map(str.rstrip, text.split("\n")))
+    text = _unpacked("\n".join(map(str.rstrip, text.split("\n"))))
     if _LISTED.search(text):
         return _read_listing(text, today)
     lines = _references(text)
@@ -56,6 +64,20 @@ def read(text: str, today: date) -> Reading:
         why = gettext_noop("No reference was found. Give BibTeX, RIS or CSL-JSON, or arXiv ids and DOIs, one a line.")
         reading.take(Refusal(1, why))
     return reading
+
+
+def _unpacked(text: str) -> str:
+    """The parts of a saved mail that were packed for the wire, readable again; any other text as it is."""
+
+    def part(match: re.Match[str]) -> str:
+        body = match["body"].encode("ascii", "ignore")
+        try:
+            plain = quopri.decodestring(body) if match["how"][0] in "qQ" else base64.b64decode(body)
+        except ValueError:
+            return match.group()
+        return f"{match['head']}{plain.decode('utf-8', 'replace')}\n"
+
+    return _PACKED.sub(part, text)
 
 
 def _references(text: str) -> list[tuple[int, str]]:

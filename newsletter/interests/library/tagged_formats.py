@@ -33,6 +33,8 @@ _VENUES = (
     "M2",
     "M3",
     "VL",
+    "SP",
+    "AR",
     "PB",
     "SE",
     "AN",
