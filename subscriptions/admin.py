@@ -137,7 +137,7 @@ class TopicForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Topic
-        fields = ("name", "slug", "description", "keywords", "position", "is_active")
+        fields = ("name", "slug", "description", "keywords", "position", "is_active", "field")
 
 
 class TopicTranslationForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -160,9 +160,11 @@ class TopicTranslationInline(TabularInline):  # type: ignore[misc]
 @admin.register(Topic)
 class TopicAdmin(ModelAdmin):  # type: ignore[misc]
     form = TopicForm
-    list_display = ("name", "description", "position", "is_active")
+    list_display = ("name", "field", "description", "position", "is_active")
     list_editable = ("position", "is_active")
-    list_filter = ("is_active",)
+    list_filter = ("is_active", "field")
+    actions = ("switch_on", "switch_off")
+    list_per_page = 200
     search_fields = ("name", "description")
     prepopulated_fields = {"slug": ("name",)}
     inlines = (TopicTranslationInline,)
@@ -170,6 +172,14 @@ class TopicAdmin(ModelAdmin):  # type: ignore[misc]
     def has_delete_permission(self, request: HttpRequest, obj: Topic | None = None) -> bool:
         """Never: a topic is switched off, not deleted, because readers' preferences refer to it."""
         return False
+
+    @admin.action(description=_("Switch on, for papers that come in from now on"), permissions=["change"])
+    def switch_on(self, request: HttpRequest, queryset: QuerySet[Topic]) -> None:
+        queryset.update(is_active=True)
+
+    @admin.action(description=_("Switch off"), permissions=["change"])
+    def switch_off(self, request: HttpRequest, queryset: QuerySet[Topic]) -> None:
+        queryset.update(is_active=False)
 
 
 @admin.register(Subscriber)

@@ -19,12 +19,26 @@ TRANSLATIONS_KEPT_SECONDS = 60
 class Topic(models.Model):
     """A field of research that readers follow and papers are sorted into. Curators edit these."""
 
+    class Field(models.TextChoices):
+        """Fields of science. Topics of one are a set that curators switch on and off."""
+
+        COMPUTER_SCIENCE = "computer-science", _("Computer science")
+        PHYSICS = "physics", _("Physics")
+        MATHEMATICS = "mathematics", _("Mathematics and statistics")
+        BIOLOGY_MEDICINE = "biology-medicine", _("Biology and medicine")
+        ECONOMICS = "economics", _("Economics and finance")
+        CHEMISTRY_MATERIALS = "chemistry-materials", _("Chemistry and materials")
+        EARTH_ENVIRONMENT = "earth-environment", _("Earth and environment")
+        ENGINEERING = "engineering", _("Engineering")
+        SOCIAL_SCIENCES = "social-sciences", _("Social sciences and humanities")
+
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=80, unique=True)
     description = models.CharField(max_length=400, help_text=_("One line that readers understand."))
     keywords = models.JSONField(default=list, blank=True, help_text=_("Phrases that papers of this topic use."))
     position = models.PositiveSmallIntegerField(default=0)
     is_active = models.BooleanField(default=True)
+    field = models.CharField(max_length=30, choices=Field, blank=True, default="", db_default="")
 
     class Meta:
         ordering = ["position", "name"]

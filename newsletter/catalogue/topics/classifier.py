@@ -19,6 +19,7 @@ from functools import cached_property
 from math import exp, log, sqrt
 from typing import TYPE_CHECKING
 
+from newsletter.catalogue.topics.fields import topics_of
 from newsletter.catalogue.topics.labelled_examples import (
     FURTHER,
     PRIMARY,
@@ -68,38 +69,6 @@ _FILLER = frozenset(
     ["a", "an", "the", "of", "for", "in", "on", "to", "with", "by", "from", "their", "its", "how", "what"]
 )
 
-_CATEGORIES = {
-    "cs.CL": "language-models",
-    "cs.CV": "vision",
-    "eess.IV": "vision",
-    "cs.SD": "speech-audio",
-    "eess.AS": "speech-audio",
-    "cs.GR": "3d-graphics",
-    "cs.IR": "retrieval",
-    "cs.MA": "rl-agents",
-    "cs.RO": "robotics",
-    "cs.SE": "code",
-    "cs.PL": "code",
-    "cs.LO": "code",
-    "stat.ML": "learning-theory",
-    "math.OC": "learning-theory",
-    "math.ST": "learning-theory",
-    "cs.DC": "systems",
-    "cs.AR": "systems",
-    "cs.PF": "systems",
-    "cs.OS": "systems",
-    "cs.CR": "security",
-    "cs.CY": "security",
-    "cs.SI": "graphs-tabular",
-    "q-bio": "science",
-    "physics": "science",
-    "astro-ph": "science",
-    "cond-mat": "science",
-    "cs.CE": "science",
-    "math.NA": "science",
-    "cs.NE": "architectures",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class TopicProfile:
@@ -142,6 +111,7 @@ class Classifier:
         meanings: Meanings | None = None,
     ) -> None:
         self._topics = list(topics)
+        self._places = {topic.slug: place for place, topic in enumerate(self._topics)}
         self._phrases: dict[tuple[str, ...], list[int]] = {}  # keyword -> topics that have it
         for place, topic in enumerate(self._topics):
             for phrase in dict.fromkeys(_phrases(topic)):
@@ -162,10 +132,9 @@ class Classifier:
         """
         sums = self._sums(title, abstract)
         for rank, category in enumerate(categories):
-            slug = _CATEGORIES.get(category) or _CATEGORIES.get(category.split(".")[0])
-            for place, topic in enumerate(self._topics):
-                if topic.slug == slug:
-                    sums[place] += _CATEGORY_WEIGHT[0 if rank == 0 else 1]
+            place = next((self._places[slug] for slug in topics_of(category) if slug in self._places), None)
+            if place is not None:
+                sums[place] += _CATEGORY_WEIGHT[0 if rank == 0 else 1]
         if vector is not None and self._meanings is not None:
             for place, near in enumerate(self._meanings.topics @ vector):
                 if not self._trust[place]:
