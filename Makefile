@@ -48,7 +48,7 @@ test: $(VENV)/.installed-dev ## Run the whole suite: on SQLite, then what touche
 	$(PY) -m pytest --db sqlite -m "not ($(SYSTEM_TESTS))" -n $$(($(JOBS) + 1)) -q
 	$(PY) -m pytest --db postgres -m "not ($(SYSTEM_TESTS))" -n $$((2 * $(JOBS))) -q
 
-test-system: $(VENV)/.installed-dev ## Run what needs more than Python: Chromium, postfix, OpenDKIM, PgBouncer, nginx and Prometheus (.ci/run installs them)
+test-system: $(VENV)/.installed-dev ## Run what needs more than Python: Chromium, postfix, OpenDKIM, PgBouncer, nginx, Caddy, Prometheus and systemd-analyze (.ci/run installs them)
 	$(PY) -m pytest --db sqlite -m "$(SYSTEM_TESTS)" -n $(JOBS) -q
 
 # Processes that tests start are counted too (tool.coverage in pyproject.toml). Below the floor there the command fails.

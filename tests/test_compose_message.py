@@ -61,6 +61,22 @@ def test_every_service_may_do_little_and_take_so_much_memory() -> None:
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert service["mem_limit"], name
+        assert service["logging"]["options"] == {"max-size": "20m", "max-file": "5"}, (
+            f"the log of {name} grows for ever"
+        )
+
+
+def test_the_small_file_runs_site_and_work_as_carefully_as_the_large_one() -> None:
+    small = yaml.safe_load((ROOT / "deploy/compose.small.yml").read_text())
+    assert set(small["services"]) == {"web", "work", "migrate"}
+    assert small["services"]["work"]["command"] == ["python", "manage.py", "work"]
+    for name, service in small["services"].items():
+        large = SERVICES["web" if name == "work" else name]
+        for key in ("build", "init", "read_only", "cap_drop", "security_opt", "volumes", "tmpfs", "logging"):
+            assert service[key] == large[key], (name, key)
+        assert service["environment"]["DATABASE_URL"] == service["environment"]["REDIS_URL"] == ""
+        assert service["mem_limit"]
+    assert small["services"]["web"]["healthcheck"] == SERVICES["web"]["healthcheck"]
 
 
 def test_the_proxy_reads_whole_requests_first_and_gives_slow_ones_a_deadline() -> None:

@@ -1,4 +1,4 @@
-"""deploy/nginx.conf in a real nginx before the real site: slow senders wait in the proxy, one-click leaves pass it."""
+"""deploy/nginx.conf and Caddyfile before the real site: slow senders wait in the proxy, one-click leaves pass."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from cryptography.x509.oid import NameOID
 
 from tests.house import wait_until
 from tests.processes import ROOT, Command, Site
-from tests.relay import new_key
-from tests.services import ServiceMissing, die_with_parent, free_port
+from tests.relay import new_key, program
+from tests.services import die_with_parent, free_port
 
 pytestmark = pytest.mark.system
 
@@ -43,8 +43,8 @@ class Ports:
     log: Path
 
 
-@pytest.fixture(scope="module")
-def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
+@pytest.fixture(scope="module", params=["nginx", "caddy"])
+def ports(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
     folder = tmp_path_factory.mktemp("site")
     env = {"DEBUG": "1", "TRUSTED_PROXY_COUNT": "1", "DATABASE_URL": f"sqlite:///{folder / 'site.sqlite3'}"}
     migrate = Command("migrate", env=env, folder=folder)
@@ -52,9 +52,10 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
     assert migrate.wait() == 0, migrate.log_text()
     site = Site(env=env, folder=folder)
     site.start()
-    place = Path(tempfile.mkdtemp(prefix="paperboy-nginx-"))
+    place = Path(tempfile.mkdtemp(prefix="paperboy-proxy-"))
+    proxy = Caddy if request.param == "caddy" else Nginx
     try:
-        with Nginx(place, site_port=site.port) as (plain, tls):
+        with proxy(place, site_port=site.port) as (plain, tls):
             yield Ports(plain, tls, site.port, place / "log")
     finally:
         site.terminate()
@@ -86,14 +87,19 @@ class Nginx:
         self.conf.write_text(text)
         self.log = place / "log"
 
+    def command(self) -> list[str]:
+        nginx = program("nginx", package="nginx")
+        return [*_as_in_compose(), nginx, "-c", str(self.conf), "-g", "daemon off;"]
+
     def __enter__(self) -> tuple[int, int]:
-        nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-        if nginx is None:
-            raise ServiceMissing("nginx is not here: apt-get install nginx")
-        command = [*_as_in_compose(), nginx, "-c", str(self.conf), "-g", "daemon off;"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, preexec_fn=die_with_parent(signal.SIGTERM), start_new_session=True
+                self.command(),
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "HOME": str(self.log.parent)},
+                preexec_fn=die_with_parent(signal.SIGTERM),
+                start_new_session=True,
             )
         while not _answers(self.tls):
             assert self.process.poll() is None, self.log.read_text()
@@ -102,6 +108,37 @@ class Nginx:
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
         self.process.wait()
+
+
+_OF_THIS_MACHINE = "\tadmin off\n\tdefault_bind 127.0.0.1\n\tauto_https disable_redirects\n\tdefault_sni localhost\n"
+
+
+class Caddy(Nginx):
+    """Caddy with our file, but for ports, host, certificate and shorter deadlines."""
+
+    def __init__(self, place: Path, *, site_port: int) -> None:
+        self.plain, self.tls = free_port(), free_port()
+        _write_certificate(place)
+        text = (ROOT / "deploy/Caddyfile").read_text()
+        for said, here in (
+            ("\nhttp://papers.example.org {", f"\nhttp://localhost:{self.plain} {{"),
+            (
+                "\npapers.example.org {",
+                f"\nhttps://localhost:{self.tls} {{\n\ttls {place}/fullchain.pem {place}/privkey.pem",
+            ),
+            ("127.0.0.1:8000", f"127.0.0.1:{site_port}"),
+            ("read_header 10s", "read_header 2s"),
+            ("read_body 10s", "read_body 2s"),
+            ("\tservers {", f"{_OF_THIS_MACHINE}\tservers {{"),
+        ):
+            assert said in text, said
+            text = text.replace(said, here)
+        self.conf = place / "Caddyfile"
+        self.conf.write_text(text)
+        self.log = place / "log"
+
+    def command(self) -> list[str]:
+        return [program("caddy", package="caddy"), "run", "--config", str(self.conf), "--adapter", "caddyfile"]
 
 
 _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -121,6 +158,7 @@ def _write_certificate(place: Path) -> None:
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
         .sign(key, hashes.SHA256())
         .public_bytes(serialization.Encoding.PEM)
     )
@@ -192,7 +230,7 @@ def test_what_comes_byte_by_byte_waits_in_the_proxy_and_holds_none_of_the_sites_
             # The site reads two bodies of one network at a time and answers 503 beyond: it saw none of the slow ones.
             assert ask(ports.tls, "POST", "/subscribe/", body="email=x", is_tls=True).status == 200
         # Headers have one deadline, and a body one between two bytes: the readers of slow ones just wait.
-        assert start is BODY or done.wait(60), "nginx never ended a request whose headers do not end"
+        assert start is BODY or done.wait(60), "the proxy never ended a request whose headers do not end"
 
 
 def test_one_click_passes_unredirected_by_both_doors_and_pages_only_by_tls(ports: Ports) -> None:
@@ -208,6 +246,11 @@ def test_the_proxys_log_keeps_no_link_that_stands_for_a_person(ports: Ports) -> 
     token = "abcdefghijklmnopqrstuvwy"
     for place in ("u", "d", "c", "r", "confirm", "preferences", "move"):
         ask(ports.tls, "GET", f"/{place}/{token}", is_tls=True)
-    # nginx writes a line after the answer has left.
-    wait_until(lambda: ports.log.read_text().count("/...") >= 7, "nginx never wrote all seven lines")
+    # A proxy writes a line after the answer has left.
+    wait_until(lambda: ports.log.read_text().count("/...") >= 7, "the proxy never wrote all seven lines")
     assert token not in ports.log.read_text()
+
+
+def test_numbers_stay_behind_the_proxy(ports: Ports) -> None:
+    assert ask(ports.tls, "GET", "/metrics", is_tls=True).status == 404
+    assert ask(ports.tls, "GET", "/healthz", is_tls=True).status == 200
