@@ -14,6 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter import search
+from newsletter.catalogue.ingest import ingest
+from newsletter.catalogue.sources.observed_paper import Observation
+from newsletter.catalogue.topics.assignment import _file
+from newsletter.catalogue.topics.classifier import TopicScore
 from newsletter.models import Paper, QueryHit, StandingQuery
 from newsletter.search.query import QueryError, parse
 from newsletter.search.query_matching import (
@@ -100,6 +104,29 @@ def test_a_new_paper_finds_the_queries_that_mean_it(query: str, is_found: bool) 
     make_paper(title="Something else", authors=["Rui Song", "Qi Quist"], published_on=None, listed_on=None)
     keep_up()
     assert titles_found() == ({"Diffusion planners for robots"} if is_found else set())
+
+
+def test_a_paper_finds_queries_for_code_and_topics_that_become_known_later() -> None:
+    follow("planners has:code")
+    follow("planners topic:robotics")
+    follow("planners topic:vision")
+    keep_queries()
+    seen = {"source": "arxiv_query", "key": "1", "arxiv_id": "2603.00001", "title": "Planners", "abstract": "Planners."}
+    ingest([Observation(**seen)], now=NOON)
+    keep_up()
+    QueryHit.objects.all().delete()
+    keep_up()
+    assert not QueryHit.objects.exists(), "nothing is matched again for nothing"
+    ingest([Observation(**seen | {"source": "hf_daily", "code_url": "https://example.org/code"})], now=NOON)
+    keep_up()
+    assert "planners has:code" in QueryHit.objects.values_list("query__text", flat=True)
+    QueryHit.objects.all().delete()
+    robots = TopicScore("robotics", score=0.9, assigned=True)
+    _file(list(Paper.objects.all()), lambda paper: [robots])
+    keep_up()
+    assert set(QueryHit.objects.values_list("query__text", flat=True)) == {
+        "planners has:code", "planners topic:robotics",
+    }  # fmt: skip
 
 
 def test_a_thousand_readers_of_one_query_are_one_query_however_they_type_it() -> None:

@@ -406,6 +406,23 @@ def test_a_digest_chosen_by_other_preferences_says_so(client: Client) -> None:
     assert "By what you told us since, it would be in this digest now." in answer
 
 
+def test_the_page_names_the_queries_that_are_followed_by_the_interest_shown(client: Client) -> None:
+    reader = make_reader()
+    assert "You follow" not in client.get(page_of(reader)).content.decode()
+    reader.interests.create(name="thesis", is_first=True)
+    teaching = reader.interests.create(name="teaching", position=1)
+    for text, stance, interest in (("whale", "follow", None), ("shark", "not", None), ("kelp", "follow", teaching)):
+        reader.follows.create(text=text, key=follow_key(text), stance=stance, interest=interest, at=NOON)
+    first = client.get(page_of(reader)).content.decode()
+    second = client.get(f"{page_of(reader)}?interest={teaching.pk}").content.decode()
+    assert [word in first for word in ("?q=whale", "?q=shark", "left out of your digests", "?q=kelp")] == [
+        True, True, True, False,
+    ]  # fmt: skip
+    assert [word in second for word in ("?q=whale", "?q=kelp", f"/interests/{teaching.pk}/#follows")] == [
+        False, True, True,
+    ]  # fmt: skip
+
+
 def test_a_reader_who_got_nothing_finds_the_other_new_papers_of_their_topics(client: Client) -> None:
     reader = make_reader(follows=("speech",), wants_outside=False)
     other = assign(make_paper(title="Not ranked", first_seen_at=NOON - timedelta(hours=3)), "speech")

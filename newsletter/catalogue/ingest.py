@@ -73,7 +73,7 @@ class _Entry:
     observations: list[Observation] = field(default_factory=list)
     is_changed: bool = False
     is_reworded: bool = False
-    is_moved: bool = False  # to another institution
+    has_new_facts: bool = False  # that queries ask for beside its words: the institution, code
 
 
 class _Catalogue:
@@ -168,7 +168,7 @@ def _ingest_batch(batch: Sequence[Observation], *, now: datetime) -> IngestResul
     _store_signals([*fresh, *met.values()], now=now)
     if reworded := [entry.paper for entry in (*fresh, *met.values()) if entry.is_reworded]:
         assignment.reclassify(reworded)
-    if stale := [entry.paper for entry in met.values() if entry.is_reworded or entry.is_moved]:
+    if stale := [entry.paper for entry in met.values() if entry.is_reworded or entry.has_new_facts]:
         SearchEntry.objects.filter(paper__in=stale).update(is_stale=True)
     return IngestResult(read=len(batch), new=len(fresh), merged=merged)
 
@@ -232,7 +232,8 @@ def _merge(entry: _Entry, seen: Observation, *, now: datetime) -> None:
     after = {name: getattr(paper, name) for name in _UPDATED}
     entry.is_changed |= after != before
     entry.is_reworded |= any(after[name] != before[name] for name in ("title", "abstract", "authors", "categories"))
-    entry.is_moved |= after["organization"] != before["organization"]
+    entry.has_new_facts |= after["organization"] != before["organization"]
+    entry.has_new_facts |= bool(after["code_url"]) != bool(before["code_url"])
     entry.sources.add(seen.source)
     entry.keys.add(seen.api_key)
     entry.observations.append(seen)

@@ -127,6 +127,7 @@ def _profile_page(
             (label, [row.topic.local_name for row in stances if row.stance == stance])
             for stance, label in ((choice.value, choice.label) for choice in TopicPreference.Stance)
         ],
+        "follows": reader.follows.filter(interest=interest.own_rows if interest else None),
         "says": in_words(portrait),
         "percent": round(100 * portrait.trust),
         "papers": papers_of(reader, portrait),

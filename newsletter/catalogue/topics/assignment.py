@@ -19,7 +19,7 @@ from newsletter.catalogue.sources import sample_papers
 from newsletter.catalogue.topics import encoder as text_encoder
 from newsletter.catalogue.topics.classifier import Classifier, Meanings, TopicProfile, TopicScore
 from newsletter.catalogue.topics.labelled_examples import Example, made_up_examples
-from newsletter.models import Paper, PaperTopic, PaperVector
+from newsletter.models import Paper, PaperTopic, PaperVector, SearchEntry
 from subscriptions.models import Topic
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ def _file(papers: Sequence[Paper], classify: Callable[[Paper], list[TopicScore]]
         PaperTopic.objects.filter(paper__in=papers, origin=PaperTopic.Origin.CURATOR).values_list("paper_id", flat=True)
     )
     open_papers = [paper for paper in papers if paper.pk not in curated]
+    before = _assigned_to(open_papers)
     PaperTopic.objects.filter(paper__in=open_papers).delete()
     PaperTopic.objects.bulk_create(
         PaperTopic(
@@ -104,6 +105,14 @@ def _file(papers: Sequence[Paper], classify: Callable[[Paper], list[TopicScore]]
         for place, found in enumerate(classify(paper))
         if found.slug in topics and (found.assigned or found.score >= _WORTH_KEEPING)
     )
+    # Queries for a topic, which readers follow, are asked again of papers that were matched with them before.
+    changed = {paper for paper, _topic in before ^ _assigned_to(open_papers)}
+    SearchEntry.objects.filter(paper__in=changed).update(is_stale=True)
+
+
+def _assigned_to(papers: Sequence[Paper]) -> set[tuple[int, int]]:
+    rows = PaperTopic.objects.filter(paper__in=papers, is_assigned=True)
+    return set(rows.values_list("paper_id", "topic_id"))
 
 
 @lru_cache(maxsize=4)
