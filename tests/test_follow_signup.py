@@ -119,4 +119,4 @@ def test_a_topic_is_followed_by_its_box_ticked(client: Client) -> None:
     assert 'href="/subscribe/?topics=robotics"' in page
     form = client.get("/subscribe/?topics=robotics&topics=nowhere").content.decode()
     assert form.count('name="topics" value="robotics"') == 1
-    assert 'aria-describedby="about-robotics" checked' in form
+    assert 'value="robotics" checked' in form

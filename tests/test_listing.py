@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
@@ -13,11 +13,13 @@ import time_machine
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from django.views import defaults
 from django.views.csrf import csrf_failure
 
 from newsletter.models.papers import BEGUN
-from tests.builders import NOON, make_paper, make_topic
+from subscriptions.models import Topic
+from tests.builders import NOON, make_edition, make_paper, make_topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from django.test import RequestFactory
 
     from newsletter.models import Paper
-    from subscriptions.models import Topic
 
 pytestmark = pytest.mark.django_db
 
@@ -334,8 +335,23 @@ def test_the_banner_posts_an_address_to_the_signup(client: Client) -> None:
         assert form.attrib["method"] == "post", path
         assert form.find(".//input[@type='email']").attrib["name"] == "email"
         page = text_of(parsed(client.get(path)))
-        assert "Get trending papers in your inbox" in page
+        assert ("talk about, in your inbox" if path == "/" else "Get trending papers in your inbox") in page
         assert "Subscribe" in page
+
+
+def test_the_front_page_tells_a_stranger_what_it_is_who_runs_it_and_how_to_leave(client: Client, settings: Any) -> None:
+    settings.PRIVACY_CONTROLLER = "The Example Society"
+    topics = Topic.objects.filter(is_active=True).count()
+    for number in range(2):
+        make_paper(title=f"A study {number}", listed_on=timezone.now().date())
+    edition = make_edition(state="done")
+    response = client.get("/")
+    page = text_of(parsed(response))
+    assert f"2 new papers this week, {topics} topics: you get the few that fit yours, at your hour." in page
+    assert "Run by The Example Society" in page
+    assert "One click to leave" in page
+    assert {edition.get_absolute_url(), "/privacy/"} <= set(hrefs(response))
+    assert "Run by" not in text_of(parsed(client.get("/topic/vision/")))
 
 
 def test_every_page_has_its_own_title_a_description_and_its_canonical_address(client: Client) -> None:
@@ -422,6 +438,7 @@ def test_the_number_of_queries_does_not_grow_with_the_papers(client: Client, pat
         return len(captured)
 
     place(make_paper(), topics[0])
+    queries()  # what the front page says of the site is counted once in ten minutes
     few = queries()
     for _ in range(20):
         paper = make_paper()

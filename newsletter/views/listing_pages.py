@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
+from django.core.cache import cache
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from newsletter.editions.public_serializers import CADENCE_OF
-from newsletter.models import Paper
+from newsletter.models import Edition, Paper
 from newsletter.views.page_context import (
     ListPage,
     choices,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 KINDS = {"day": _("Day"), "week": _("Week"), "month": _("Month")}
 WINDOWS = {kind: KINDS[kind] for kind in ("week", "month")}
 DAYS_OF = {"week": 7, "month": 30}
+KEEP_SECONDS = 600
 MONTH = timedelta(days=DAYS_OF["month"])  # for as long papers are scored (trends.YOUNG)
 SORTS = {"trending": _("Trending"), "newest": _("Newest"), "votes": _("Most upvotes")}
 CODE = {"": _("With and without code"), "yes": _("With code")}
@@ -63,7 +66,7 @@ def home(request: HttpRequest) -> HttpResponse:
     """Show the newest day that has papers (see `front_day`); the whole catalogue before there is one."""
     day = Paper.objects.front_day(timezone.now().date())
     if day is not None:
-        return _period_page(request, period_around("day", day), nav="home")
+        return _period_page(request, period_around("day", day), nav="home", intro=_intro())
     list_page = list_page_of(request, Paper.objects.published().order_by("-first_seen_at", "id"))
     context = frame(request) | {"list_page": list_page, "nav": "home"}
     return render(request, "newsletter/catalogue.html", context)
@@ -132,7 +135,24 @@ def topics(request: HttpRequest) -> HttpResponse:
     return render(request, "newsletter/topics.html", frame(request) | {"nav": "topics"})
 
 
-def _period_page(request: HttpRequest, period: Period, *, nav: str = "") -> HttpResponse:
+def _intro() -> dict[str, Any]:
+    """What tells a stranger on the front page what this is; counted once in ten minutes."""
+    intro: dict[str, Any] | None = cache.get_or_set("front-page-intro", _read_intro, KEEP_SECONDS)
+    return (intro or {}) | {"run_by": settings.PRIVACY_CONTROLLER}
+
+
+def _read_intro() -> dict[str, Any]:
+    last = timezone.now().date()
+    example = Edition.objects.issued().order_by("-period_on").first()
+    return {
+        "papers": Paper.objects.listed_between(last - timedelta(days=6), last).count(),
+        "example": example.get_absolute_url() if example else "",
+    }
+
+
+def _period_page(
+    request: HttpRequest, period: Period, *, nav: str = "", intro: Mapping[str, Any] | None = None
+) -> HttpResponse:
     context = frame(request)
     asked = _asked(request, context["topic_list"])
     papers = _papers(asked, days=(period.first, period.last), cadence=period.cadence)
@@ -150,6 +170,7 @@ def _period_page(request: HttpRequest, period: Period, *, nav: str = "") -> Http
         and list_page.is_narrowed
         and Paper.objects.listed_between(period.first, period.last).exists(),
         "nav": nav,
+        "intro": intro,
     }
     return render(request, "newsletter/period.html", context)
 
