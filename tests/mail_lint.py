@@ -16,6 +16,7 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from urllib.parse import urlsplit, urlunsplit
 
+from newsletter.mail import plain_text as mail_text
 from tests import mail_clients
 
 HTML_LIMIT = 80_000
@@ -79,6 +80,9 @@ def lint(raw: bytes, *, hosts: tuple[str, ...], site_host: str = "papers.example
         faults += [f"only the HTML part links {url}" for url in papers]
     if not re.search(rf"https://{re.escape(site_host)}/u/[\w-]{{24}}", found["plain"]):
         faults.append("the text part has no unsubscribe link")
+    for line in found["plain"].splitlines():
+        if mail_text.columns(line) > mail_text.WIDTH and max(map(mail_text.columns, line.split())) < 60:
+            faults.append(f"a line of the text part is not wrapped: {line}")
     for name, body in found.items():
         if bad := {char for char in body if char != "\n" and _is_unsafe(char)}:
             faults.append(f"the {name} part holds control characters {sorted(map(ascii, bad))}")

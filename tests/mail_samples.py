@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
-from newsletter.mail.assemble import Identity, Recipient
+from newsletter.mail.assemble import Identity
+from newsletter.mail.one_part import Recipient
 from newsletter.models import Edition, EditionItem
 from tests.builders import NOON, make_paper, make_topic
 
@@ -152,6 +153,8 @@ def make_edition(papers: list[dict[str, Any]] | None = None, *, first_item: int 
         values = dict(given)
         slugs = values.pop("topics", ["vision"])
         placing = {key: values.pop(key) for key in ("parts", "note", "lane") if key in values}
+        if first_item is not None:  # addresses of papers stand in the mail
+            values.setdefault("pk", 9000 + position)
         paper = make_paper(**values)
         for place, slug in enumerate(slugs):
             paper.paper_topics.create(topic=make_topic(slug), score=0.9 - place / 10, is_primary=place == 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import replace
 from html import unescape
@@ -39,7 +40,7 @@ def test_both_parts_hold_the_same_papers_in_the_readers_order() -> None:
     raw = composer_of(edition).compose(make_recipient(edition, picks=picks))
     assert lint(raw, hosts=HOSTS) == []
     for body in bodies(raw).values():
-        places = [unwrapped(body).find(item.paper.title) for item in items]
+        places = [unwrapped(body).rfind(item.paper.title) for item in items]  # the card, not the lists above
         assert -1 not in places
         assert places == sorted(places)
         assert PAPERS[0]["title"] not in unwrapped(body)
@@ -77,7 +78,7 @@ def test_the_line_of_each_reason_is_in_both_parts() -> None:
     composer = composer_of(edition)
     for reason, line in {
         "trending": "Trending in Speech & audio: +41 upvotes in 24 h",
-        "topic:language-models": "Trending in Speech & audio: +41 upvotes in 24 h · you follow Language models",
+        "topic:language-models": "+41 upvotes in 24 h · you follow Language models",
         "outside": "Outside your topics · Trending in Speech & audio: +41 upvotes in 24 h",
         "for_you": "Close to papers you liked · Trending in Speech & audio: +41 upvotes in 24 h",
         "topic:unheard-of": "Trending in Speech & audio: +41 upvotes in 24 h",
@@ -86,6 +87,41 @@ def test_the_line_of_each_reason_is_in_both_parts() -> None:
         found = bodies(raw)
         assert f"{line}\n" in unwrapped_lines(found["plain"])
         assert line in unescape(found["html"]).replace("\xa0", " ")
+
+
+@pytest.mark.parametrize(
+    "papers",
+    [PAPERS, PAPERS[:2], [{"title": "Of " + "representations " * 25, "parts": {"stars_gain": 99_999}}] * 3],
+)
+def test_what_summaries_are_made_of_names_the_first_three_papers_and_why(papers: list[dict[str, Any]]) -> None:
+    edition = make_edition([paper | {"arxiv_id": f"2603.{number:05}"} for number, paper in enumerate(papers)])
+    found = bodies(composer_of(edition).compose(make_recipient(edition)))
+    shown = unescape(re.sub("<[^>]*>", "", re.sub(".*</head>", "", found["html"], flags=re.DOTALL)))
+    for text in (shown, unwrapped(found["plain"])):
+        for paper in papers[:3]:
+            assert paper["title"][:45] in text[:300]
+            assert f"+{next(iter(paper['parts'].values())):,} " in text[:300]
+
+
+def test_a_long_digest_begins_with_the_list_of_its_titles() -> None:
+    edition = make_edition()
+    composer = composer_of(edition)
+    found = bodies(composer.compose(make_recipient(edition)))
+    listed = found["html"].partition("In this digest")[2].partition("</table>")[0]
+    assert re.findall(r"<b>(\d+)</b>", listed) == [str(number) for number in range(1, 11)]
+    assert [f">{paper['title'][:20]}" in listed for paper in PAPERS] == [True] * 10
+    assert "\n- Scaling Laws for Neural Language Models\n" in found["plain"]
+    short = bodies(composer.compose(make_recipient(edition, picks=make_recipient(edition).picks[:4])))
+    assert "In this digest" not in short["html"]
+
+
+def test_the_mail_has_addresses_to_pass_on_that_tell_nothing_of_its_reader() -> None:
+    edition = make_edition(PAPERS[:2])
+    for body in bodies(composer_of(edition).compose(make_recipient(edition))).values():
+        public = set(re.findall(r"https://papers\.example\.org(/(?:edition|paper)/[^\s\"<]*)", body))
+        assert public == {edition.get_absolute_url(), *(item.paper.get_absolute_url() for item in edition.items.all())}
+        assert "https://papers.example.org/subscribe/" in body
+        assert "Get your own" in unwrapped(body)
 
 
 def unwrapped_lines(text: str) -> str:
@@ -99,7 +135,7 @@ def test_an_editors_pick_is_labelled_and_a_paper_without_gain_is_not_called_tren
     quiet = EditionItem.objects.create(edition=edition, paper=make_paper(), position=2, parts={"topic": "vision"})
     names = {topic.slug: topic.name}
     assert mail_reasons.reasons(pick, topics=names)["pick"] == "Editor’s pick"
-    assert mail_reasons.reasons(quiet, topics=names)["topic:vision"] == f"New in {topic.name} · you follow {topic.name}"
+    assert mail_reasons.reasons(quiet, topics=names)["topic:vision"] == f"New · you follow {topic.name}"
 
 
 def test_a_small_gain_beyond_the_cohort_is_called_trending_in_the_mail_as_on_the_site() -> None:

@@ -15,7 +15,8 @@ from django.conf import settings
 from newsletter.delivery.choose_transport import signer
 from newsletter.delivery.claim_deliveries import Claimed
 from newsletter.delivery.transports import Message
-from newsletter.mail.assemble import Composer, Identity, Recipient
+from newsletter.mail.assemble import Composer, Identity
+from newsletter.mail.one_part import Recipient
 from newsletter.models import Compiled
 from newsletter.models.writer_thread import retry_while_away
 from subscriptions import token_links

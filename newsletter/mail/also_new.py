@@ -43,7 +43,7 @@ class Listed:
 
     lines: list[Line]
     more: int
-    joined: dict[object, bytes] = field(default_factory=dict)  # by part and encoding, once it was needed
+    joined: dict[object, list[bytes]] = field(default_factory=dict)  # by part and encoding, once it was needed
 
 
 class NewPapers:

@@ -24,10 +24,10 @@ from django.utils.translation import gettext as _
 from newsletter.mail import assemble, mime_encoding, subject_lines
 from newsletter.mail import plain_text as mail_text
 from newsletter.mail.also_new import New, NewPapers
-from newsletter.mail.digest_links import click_url, digest_url, links_of
+from newsletter.mail.digest_links import click_url, digest_url, edition_url, links_of
 from newsletter.mail.news_lines import news_line
 from newsletter.mail.paper_sheet import INDENT, Sheet, line_of_paper
-from newsletter.mail.reasons import follow_line, reasons
+from newsletter.mail.reasons import follow_line, reasons, short_reasons
 from newsletter.models import Edition, EditionItem, Paper
 from subscriptions import token_links
 from subscriptions.models import Subscriber, Topic
@@ -39,8 +39,11 @@ if TYPE_CHECKING:
 TEMPLATES = "emails/digest"
 SUBJECT_WIDTH = 80
 PREVIEW_WIDTH = 120
+SUMMARY = 300  # characters from which mail readers make a summary: the first three papers stand in them
+TOP_WIDTHS = (120, 52)  # columns of a title among them; the first where there is room
+CONTENTS_WIDTH = 40  # columns of a title in the list of all: a line on a phone
 _SLOTS = (
-    *("preview", "welcome", "welcome_end", "papers", "number", "why"),
+    *("preview", "welcome", "welcome_end", "contents", "contents_list", "contents_end", "papers", "number", "why"),
     *("because", "because_welcome", "because_end"),
     *("topics", "topics_list", "topics_end", "confirmed", "confirmed_day", "confirmed_end"),
     *("frequency", "frequency_welcome", "frequency_end"),
@@ -142,18 +145,21 @@ class _Press:
         context = self._frame_context()
         html = self.inliner.inline(render_to_string(f"{TEMPLATES}/frame.html", context))
         shape = self.pieces(_ended(_tightened(html.replace(' data-css-inline="keep"', ""))))
-        sample = self._sheet("paper.html", {})
+        sample, line = self._sheet("paper.html", {}), self._sheet("contents_line.html", {})
         text = self.pieces(_ended(render_to_string(f"{TEMPLATES}/frame.txt", context)))
         numbers = range(1, assemble.MAX_PAPERS + 1)
         return {
             "html": {
                 "numbers": [self.encode(f"{sample['start']}{number}{sample['number']}") for number in numbers],
+                "contents": [self.encode(f"{line['start']}{number}{line['number']}") for number in numbers],
                 "frame": self._frame_pieces(shape, topics_join=", "),
+                "room": SUMMARY,
                 "topics": {slug: self.encode(conditional_escape(name)) for slug, name in topics.items()},
             },
             "text": {
                 "numbers": [self.encode(f"\n{number:2d}. ") for number in numbers],
                 "frame": self._frame_pieces(text, topics_join=""),
+                "room": SUMMARY - len(text["start"] + text["contents"]),
                 "topics": {slug: self.encode(f"  - {name}\n") for slug, name in topics.items()},
             },
         }
@@ -163,6 +169,8 @@ class _Press:
             "head": shape["start"],
             "opening": shape["preview"] + shape["welcome_end"],
             "welcome": shape["preview"] + shape["welcome"] + shape["welcome_end"],
+            "contents": shape["contents"],
+            "contents_close": shape.get("contents_list", ""),
             "foot": shape["papers"] + shape["because"] + shape["because_end"],
             "foot_welcome": shape["papers"] + shape["because_welcome"] + shape["because_end"],
             "topics_open": shape["topics"],
@@ -204,9 +212,7 @@ class _Press:
             "site_host": settings.SITE_HOST,
             "headline": subject_lines.headline(edition),
             "issue": subject_lines.issue(edition),
-            "web_url": digest_url(self.delivery_mark),
-            "unsubscribe_url": token_links.unsubscribe_url(self.unsubscribe_mark),
-            "preferences_url": token_links.unsubscribe_url(self.unsubscribe_mark) + "#preferences",
+            **self._frame_links(),
             "note": note,
             "note_text": "\n\n".join(mail_text.wrap(paragraph) for paragraph in note),
             "welcome": welcome,
@@ -222,6 +228,25 @@ class _Press:
             "postal_address": mail_text.one_line(settings.POSTAL_ADDRESS),
             "postal_text": mail_text.wrap(settings.POSTAL_ADDRESS),
             "rule": "-" * 72,
+        }
+
+    def _frame_links(self) -> dict[str, str]:
+        """Return the addresses around the papers, and each with its label for the text part."""
+        leave = token_links.unsubscribe_url(self.unsubscribe_mark)
+        web, public = digest_url(self.delivery_mark), edition_url(self.edition)
+        subscribe = f"{settings.SITE_URL}/subscribe/"
+        return {
+            "web_url": web,
+            "edition_url": public,
+            "edition_address": public.removeprefix("https://"),
+            "subscribe_url": subscribe,
+            "unsubscribe_url": leave,
+            "preferences_url": f"{leave}#preferences",
+            "web_line": _labelled(_("Your digest on the web:"), web),
+            "edition_line": _labelled(_("Share this edition:"), public),
+            "subscribe_line": _labelled(_("Forwarded to you? Get your own:"), subscribe),
+            "unsubscribe_line": _labelled(_("Unsubscribe:"), leave),
+            "preferences_line": _labelled(_("Topics, days and time:"), f"{leave}#preferences"),
         }
 
     def news(self, *, part: str) -> dict[str, list[str]]:
@@ -277,7 +302,7 @@ class _Press:
         addresses = links_of(item.paper)
         sheet = Sheet.of(item, addresses=addresses, delivery_mark=self.delivery_mark)
         parts: dict[str, Any] = {}
-        whys = reasons(item, topics=topics)
+        whys, shorter = reasons(item, topics=topics), short_reasons(item, topics=topics)
         for part in ("html", "text"):
             line = sheet.summary or sheet.authors or sheet.title
             preview = mail_text.shorten(subject_lines.preheader(self.edition, line), width=PREVIEW_WIDTH)
@@ -286,6 +311,8 @@ class _Press:
             parts[part] = {
                 "pieces": {name: self.encode(text) for name, text in pieces.items()},
                 "whys": {reason: self.why(why, part=part) for reason, why in whys.items()},
+                "tops": {reason: self.top(sheet.title, why, part=part) for reason, why in shorter.items()},
+                "contents": self.contents_line(sheet.title, part=part),
             }
         if settings.CLICK_TRACKING:  # the same paper with counted links, for readers who agreed to them
             doors = {kind: click_url(self.delivery_mark, item.pk, kind) for kind in addresses}
@@ -298,6 +325,22 @@ class _Press:
 
     def why(self, why: str, *, part: str) -> list[str]:
         return self.encode(_unbroken(why) if part == "html" else mail_text.wrap(why, indent=INDENT) + "\n")
+
+    def top(self, title: str, why: str, *, part: str) -> list[Any]:
+        """Return title and reason as the list at the top has them, long and short, with the columns of both."""
+        found: list[Any] = []
+        for width in TOP_WIDTHS:
+            short = mail_text.shorten(title, width=width)
+            line = f"{short} ({why})" if part == "html" else f"{_item(short)}  {why}\n"
+            found += [self.encode(conditional_escape(line) if part == "html" else line), mail_text.columns(line)]
+        return found
+
+    def contents_line(self, title: str, *, part: str) -> list[str]:
+        """Return the end of a title's line in the list of all titles; its number stands before it."""
+        if part == "text":
+            return self.encode(_item(mail_text.shorten(title, width=TOP_WIDTHS[-1])))
+        short = mail_text.shorten(title, width=CONTENTS_WIDTH)
+        return self.encode(conditional_escape(short) + self._sheet("contents_line.html", {})["papers"])
 
     def _pieces_of_paper(self, sheet: Sheet, *, part: str) -> dict[str, str]:
         """Return the pieces before and after the reason, in full and in short."""
@@ -326,6 +369,17 @@ def new_papers(edition: Edition, items: Iterable[EditionItem]) -> list[New]:
 
 def _topics(paper: Paper) -> list[int]:
     return [row.topic_id for row in paper.paper_topics.all() if row.is_assigned and row.topic.is_active]
+
+
+def _item(text: str) -> str:
+    """Return the text as an item of a list, wrapped."""
+    return mail_text.wrap(text, indent="  ").replace("  ", "- ", 1) + "\n"
+
+
+def _labelled(label: str, address: str) -> str:
+    """Return both on one line, or the address on a line of its own."""
+    line = f"{label} {address}"
+    return line if mail_text.columns(line) <= mail_text.WIDTH else f"{label}\n  {address}"
 
 
 def _subject(text: str) -> str:

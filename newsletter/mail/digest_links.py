@@ -15,7 +15,7 @@ from newsletter.mail import plain_text as mail_text
 from newsletter.models import Click
 
 if TYPE_CHECKING:
-    from newsletter.models import Paper
+    from newsletter.models import Edition, Paper
 
 LinkKind = Click.Kind
 
@@ -35,6 +35,16 @@ def click_url(delivery_token: str, item_id: int, kind: str) -> str:
     return f"{settings.SITE_URL}/c/{delivery_token}/{item_id}/{kind}"
 
 
+def edition_url(edition: Edition) -> str:
+    """Return the edition's public page: an address to pass on, the same in everybody's mail."""
+    return settings.SITE_URL + edition.get_absolute_url()
+
+
+def public_url(paper: Paper) -> str:
+    """Return the paper's page on this site: an address to pass on, the same in everybody's mail."""
+    return settings.SITE_URL + paper.get_absolute_url()
+
+
 def links_of(paper: Paper) -> dict[LinkKind, str]:
     """Return every address of a paper that a mail may link to, its own page first."""
     others = {LinkKind.FILE: paper.pdf_url, LinkKind.CODE: paper.code_url, LinkKind.HOME: paper.project_url}
@@ -49,7 +59,7 @@ def paper_url(paper: Paper) -> str:
         return link
     if paper.arxiv_id:
         return f"https://arxiv.org/abs/{paper.arxiv_id}"
-    return settings.SITE_URL + paper.get_absolute_url()
+    return public_url(paper)
 
 
 def safe_link(url: str) -> str:

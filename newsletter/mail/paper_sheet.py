@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
-from newsletter.catalogue.key_sentence import key_sentence
+from newsletter.catalogue.key_sentence import key_sentence, spans
 from newsletter.mail import plain_text as mail_text
-from newsletter.mail.digest_links import LinkKind, paper_url, verdict_url
+from newsletter.mail.digest_links import LinkKind, paper_url, public_url, verdict_url
 from newsletter.models import EditionItem, Paper
 
 if TYPE_CHECKING:
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 INDENT = "    "
 TITLE_WIDTH = 300  # columns; a longer title is shortened in the mail
 SUMMARY_WIDTH = 600  # columns; no sentence of a thousand abstracts is longer but a list that goes on
+_CLAUSE_ENDS = (", ", "; ", ": ", " – ", " — ", "\uff0c", "\u3001")
+REST_WIDTH = 200  # columns after the key sentence: two lines
 SHORT_TITLE_WIDTH = 72
 LINE_TITLE_WIDTH = 120
 AUTHORS_SHOWN = 4
 LINE_AUTHORS_SHOWN = 2
-TOPICS_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +36,24 @@ class Sheet:
     title: str
     authors: str
     summary: str
+    rest: str
     note: str
-    topics: tuple[str, ...]
     url: str
+    public_url: str
     links: tuple[tuple[str, str], ...]
     verdicts: tuple[tuple[str, str], ...]
 
     @classmethod
     def of(cls, item: EditionItem, *, addresses: Mapping[LinkKind, str], delivery_mark: str) -> Sheet:
         paper = item.paper
-        shown = [row.topic for row in paper.paper_topics.all() if row.is_assigned][:TOPICS_SHOWN]
         chosen = paper.key_sentence
         if chosen is None:
             chosen = key_sentence(paper.title, paper.abstract)
         judge = verdict_url(delivery_mark, item.pk)
         verdicts = [(_("Save"), f"{judge}#save")]
         verdicts += [(_("More like this"), f"{judge}#more"), (_("Less like this"), f"{judge}#less")]
-        if shown:
-            verdicts.append((_("Mute this topic"), f"{judge}#mute"))
+        if any(row.is_assigned for row in paper.paper_topics.all()):
+            verdicts.append((_("Mute topic"), f"{judge}#mute"))
         names = {
             LinkKind.PAPER: _("Read the paper"),
             LinkKind.FILE: _("PDF"),
@@ -63,9 +64,10 @@ class Sheet:
             title=mail_text.shorten(paper.title, width=TITLE_WIDTH),
             authors=authors_line(_names(paper)),
             summary=mail_text.shorten(chosen, width=SUMMARY_WIDTH),
+            rest=_after(chosen, paper.abstract),
             note=_("Editor: %s") % note if (note := mail_text.one_line(item.note)) else "",
-            topics=tuple(mail_text.one_line(topic.local_name) for topic in shown),
             url=addresses[LinkKind.PAPER],
+            public_url=public_url(paper),
             links=tuple((names[kind], address) for kind, address in addresses.items()),
             verdicts=tuple(verdicts),
         )
@@ -78,8 +80,9 @@ class Sheet:
             "authors": self.authors,
             "summary": self.summary,
             "note": self.note,
-            "topics": self.topics,
+            "rest": self.rest,
             "url": self.url,
+            "public_url": self.public_url,
             "links": self.links,
             "verdicts": self.verdicts,
             "verdict_url": self.verdicts[0][1].partition("#")[0],
@@ -87,9 +90,11 @@ class Sheet:
             "authors_text": mail_text.wrap(self.authors, indent=INDENT),
             "summary_text": mail_text.wrap(self.summary, indent=INDENT),
             "note_text": mail_text.wrap(self.note, indent=INDENT),
-            "topics_text": mail_text.wrap(_("Topics: %s") % ", ".join(self.topics), indent=INDENT)
-            if self.topics
-            else "",
+            "rest_text": mail_text.wrap(self.rest, indent=INDENT),
+            "links_text": [_line(name, address) for name, address in self.links],
+            "paper_text": _line(_("Paper"), self.url),
+            "share_text": _line(_("Share this"), self.public_url),
+            "verdicts_text": _line(_("Save, more or less like this"), self.verdicts[0][1].partition("#")[0]),
         }
 
 
@@ -104,6 +109,21 @@ def line_of_paper(paper: Paper) -> dict[str, str]:
         "title_text": mail_text.wrap(title, indent=INDENT).removeprefix(INDENT),
         "authors_text": mail_text.wrap(authors, indent=INDENT),
     }
+
+
+def _line(name: str, address: str) -> str:
+    return mail_text.wrap(f"{name}: {address}", indent=INDENT)
+
+
+def _after(sentence: str, abstract: str) -> str:
+    """Return the sentences that follow one of the abstract, as many as fit whole; of a longer one its first clauses."""
+    text = mail_text.one_line(abstract.partition(sentence)[2] if sentence else "")
+    ends = [end for _start, end in spans(text[: 2 * REST_WIDTH]) if mail_text.columns(text[:end]) <= REST_WIDTH]
+    if ends:
+        return text[: ends[-1]]
+    cut = mail_text.shorten(text, width=REST_WIDTH)
+    clause = max(cut.rfind(mark) for mark in _CLAUSE_ENDS)
+    return cut[:clause] + "…" if clause > REST_WIDTH // 3 else ""
 
 
 def _names(paper: Paper) -> list[str]:

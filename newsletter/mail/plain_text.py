@@ -13,6 +13,7 @@ import unicodedata
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]+")
 _SPACES = re.compile(r"\s+")
 _ELLIPSIS = "…"
+WIDTH = 72  # columns of the text part
 
 
 def one_line(text: str) -> str:
@@ -59,7 +60,7 @@ def shorten(text: str, *, width: int) -> str:
     return text[: max(kept, 1)].rstrip(" ,;:.-–—([") + _ELLIPSIS
 
 
-def wrap(text: str, *, width: int = 72, indent: str = "") -> str:
+def wrap(text: str, *, width: int = WIDTH, indent: str = "") -> str:
     """Wrap to lines of ``width`` columns; a longer word stays whole unless its script is wide."""
     lines: list[str] = []
     line, filled, empty = indent, columns(indent), True

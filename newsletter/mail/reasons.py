@@ -15,7 +15,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext as _
 
 from newsletter.mail import plain_text as mail_text
-from newsletter.mail.assemble import FOLLOW
+from newsletter.mail.one_part import FOLLOW
 from newsletter.models import EditionItem
 from newsletter.ranking.explain_trend import call_trending, gains_line, stands_out
 
@@ -23,35 +23,41 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LIKED_TITLE_WIDTH = 60
+TOP_WIDTH = 24  # columns of a reason in the list at the top of a mail
 QUERY_WIDTH = 100
 _ONE_AUTHOR = re.compile(r'author:(?:["“„«](?P<quoted>[^"“”„«»]+)["”“»]|(?P<bare>[^\s"“”„«»]+))')
 _ONE_PHRASE = re.compile(r'["“„«](?P<words>[^"“”„«»]+)["”“»]')
 
 
 def reasons(item: EditionItem, *, topics: Mapping[str, str]) -> dict[str, str]:
-    """Return the line of each reason the item may be chosen for, from the components recorded at the draft."""
+    """Return the line of each reason the item may be chosen for, from the components recorded at the draft.
+
+    A line names one topic: the one that its reader follows, else the paper's first.
+    """
     scored = [row.topic.slug for row in item.paper.paper_topics.all()]
-    primary = topics.get(item.parts.get("topic") or next(iter(scored), ""), "")
-    trending = _trend(item.parts, primary)
-    if item.lane == EditionItem.Lane.PICK:
-        trending = _("Editor’s pick") + (f" · {trending}" if trending else "")
-    elif not trending:
-        trending = _("New in %s") % primary if primary else _("New")
+    primary = _primary(item, topics)
+    is_pick = item.lane == EditionItem.Lane.PICK
+    gains, trending = _trend(item.parts, primary)
+    if is_pick:
+        gains, trending = (_("Editor’s pick") + (f" · {line}" if line else "") for line in (gains, trending))
+    else:
+        trending = trending or (_("New in %s") % primary if primary else _("New"))
+        gains = gains or _("New")
     lines = {
         "trending": trending,
         "outside": _("Outside your topics · %s") % trending,
         "for_you": _("Close to papers you liked · %s") % trending,
-        "pick": trending if item.lane == EditionItem.Lane.PICK else _("Editor’s pick · %s") % trending,
+        "pick": trending if is_pick else _("Editor’s pick · %s") % trending,
     }
     for slug in dict.fromkeys([*scored, item.parts.get("topic") or ""]):
         if slug in topics:
             lines[f"topic:{slug}"] = _("%(trending)s · you follow %(topic)s") % {
-                "trending": trending,
+                "trending": gains,
                 "topic": topics[slug],
             }
     for liked, title in item.parts.get("akin", ()):
         lines[f"like:{liked}"] = _("%(trending)s · like “%(title)s”, which you liked") % {
-            "trending": trending,
+            "trending": gains,
             "title": mail_text.shorten(title, width=LIKED_TITLE_WIDTH),
         }
     if missed := item.parts.get("missed"):
@@ -63,13 +69,29 @@ def reasons(item: EditionItem, *, topics: Mapping[str, str]) -> dict[str, str]:
     return lines
 
 
-def _trend(parts: Mapping[str, Any], topic: str) -> str:
-    """Return why it trends. A gain in votes that the cohort had too is left out."""
+def short_reasons(item: EditionItem, *, topics: Mapping[str, str]) -> dict[str, str]:
+    """Return the reason in a few words, by the queries that found the item, and for every other reason under ""."""
+    primary = _primary(item, topics)
+    first_gain = _trend(item.parts, primary)[0].partition(", ")[0]
+    line = first_gain or (_("New in %s") % primary if primary else _("New"))
+    if item.lane == EditionItem.Lane.PICK:
+        line = _("Editor’s pick")
+    found = {"": line} | {FOLLOW + query: follow_line(query) for _key, query in item.found_by}
+    return {reason: mail_text.shorten(line, width=TOP_WIDTH) for reason, line in found.items()}
+
+
+def _primary(item: EditionItem, topics: Mapping[str, str]) -> str:
+    first = next((row.topic.slug for row in item.paper.paper_topics.all()), "")
+    return topics.get(item.parts.get("topic") or first, "")
+
+
+def _trend(parts: Mapping[str, Any], topic: str) -> tuple[str, str]:
+    """Return its gains, and why it trends. A gain in votes that the cohort had too is left out."""
     telling = {name: value for name, value in parts.items() if name != "cohort_median"}
     if parts.get("upvotes_gain", 0) <= (parts.get("cohort_median") or 0):
         telling.pop("upvotes_gain", None)
     line = gains_line(telling, gettext=gettext, ngettext=ngettext)
-    return call_trending(line, topic or None, gettext=gettext) if stands_out(parts) else line
+    return line, call_trending(line, topic or None, gettext=gettext) if stands_out(parts) else line
 
 
 def follow_line(query: str) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from newsletter.interests.select import StoredPicks
 from newsletter.interests.select.inputs_and_outputs import Bools
-from newsletter.mail.assemble import FOLLOW
+from newsletter.mail.one_part import FOLLOW
 from newsletter.planning.readers_due import Due
 from subscriptions.in_long_list_lookup import Keys
 from subscriptions.models import Follow

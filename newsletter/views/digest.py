@@ -24,9 +24,9 @@ from newsletter.delivery.compose_message import SCOPE
 from newsletter.interests import clicks, library_entries, relevance_feedback
 from newsletter.interests.also_new import others_of
 from newsletter.mail import subject_lines
-from newsletter.mail.assemble import FOLLOW
 from newsletter.mail.digest_links import links_of, paper_url
 from newsletter.mail.news_lines import news_line
+from newsletter.mail.one_part import FOLLOW
 from newsletter.mail.reasons import line_of, reasons
 from newsletter.models import Click, Delivery, EditionItem, Paper, Verdict
 from newsletter.ranking import votes
