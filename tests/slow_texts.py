@@ -90,7 +90,14 @@ def readers() -> dict[str, Callable[[str], object]]:
 
     from newsletter.catalogue.http_client import FetchError, FetchPolicy, _checked
     from newsletter.catalogue.key_sentence import key_sentence
-    from newsletter.catalogue.sources import arxiv_query, hf_daily, hf_saved_listing, paper_identifiers, public_urls
+    from newsletter.catalogue.sources import (
+        arxiv_query,
+        hf_daily,
+        hf_saved_listing,
+        paper_identifiers,
+        paper_links,
+        public_urls,
+    )
     from newsletter.catalogue.sources import clean_text as text
     from newsletter.catalogue.sources.formulas import Formula, mathml, parts_of
     from newsletter.catalogue.sources.latex.commands import to_text
@@ -142,8 +149,7 @@ def readers() -> dict[str, Callable[[str], object]]:
         "formulas": lambda raw: parts_of(raw, text.clean_line(raw)),
         "set formula": lambda raw: [mathml(Formula(raw[:length], "x")) for length in (60, 100, 200, 400)],
         "proxies": public_urls.without_proxies,
-        "code": public_urls.code_url,
-        "project": public_urls.project_url,
+        "links": lambda text: paper_links.links_in(text, place="comment"),
         "link": public_urls.safe_url,
         "identifier": paper_identifiers.arxiv_id,
         "meant identifier": lambda text: paper_identifiers.meant_arxiv_id(text, on=date(2026, 3, 1)),

@@ -6,7 +6,8 @@ import pytest
 from newsletter.catalogue.sources import hf_saved_listing
 from newsletter.catalogue.sources.clean_text import clean_abstract, clean_line, clean_title
 from newsletter.catalogue.sources.observed_paper import SourceError
-from newsletter.catalogue.sources.public_urls import code_url, safe_url, without_proxies
+from newsletter.catalogue.sources.paper_links import ABSTRACT, CODE, first_url, links_in
+from newsletter.catalogue.sources.public_urls import safe_url, without_proxies
 
 PAGES = Path(__file__).parent / "data" / "listing-pages"
 SPRING = (PAGES / "a_spring.txt").read_bytes()
@@ -112,7 +113,7 @@ def test_a_repository_in_the_abstract_becomes_the_code_link() -> None:
     ],
 )
 def test_code_links_lose_what_is_stuck_to_them(text: str, expected: str) -> None:
-    assert code_url(text) == expected
+    assert first_url(links_in(text, place=ABSTRACT), CODE) == expected
 
 
 def test_proxies_of_the_hub_are_published_as_the_hub_and_others_not_at_all() -> None:

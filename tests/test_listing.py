@@ -446,7 +446,7 @@ def test_the_number_of_queries_does_not_grow_with_the_papers(client: Client, pat
             place(paper, topic, primary=topic == topics[0])
 
     assert queries() == few
-    assert few <= 7
+    assert few <= 8
 
 
 def test_pages_run_under_the_strict_policy(client: Client) -> None:

@@ -25,9 +25,10 @@ from unfold.admin import ModelAdmin, TabularInline
 from newsletter.admin import table_cells
 from newsletter.admin.confirmed_actions import Act, ActError, ask_or_act
 from newsletter.catalogue import merging, provenance
+from newsletter.catalogue.store_links import KIND_OF, renew_first_links, replace_link
 from newsletter.catalogue.topics import assignment
 from newsletter.editions import lifecycle
-from newsletter.models import Edition, EditionItem, Paper, PaperQuerySet, PaperTopic, SearchEntry, Sighting
+from newsletter.models import Edition, EditionItem, Paper, PaperLink, PaperQuerySet, PaperTopic, SearchEntry, Sighting
 from newsletter.ranking.explain_trend import why_trending
 from subscriptions.admin import LinesField
 from subscriptions.models import ApiKey, Topic
@@ -80,6 +81,25 @@ class SightingInline(TabularInline):  # type: ignore[misc]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class LinkInline(TabularInline):  # type: ignore[misc]
+    """Links of a paper. One that is wrong is taken away, not deleted: its source would bring it back."""
+
+    model = PaperLink
+    fields = ("kind", "url", "source", "place", "checked_at", "is_gone", "licence", "stars", "is_removed")
+    readonly_fields = ("url", "source", "place", "checked_at", "is_gone", "licence", "stars")
+    extra = 0
+    can_delete = False
+    hide_title = True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("newsletter.change_paper")  # they are part of it
+
+    has_view_permission = has_change_permission
 
 
 class TopicFilter(admin.SimpleListFilter):
@@ -173,7 +193,7 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
     ordering = ("-pk",)
     search_fields = ("title", "arxiv_id")
     search_help_text = _("Search by title or arXiv id.")
-    inlines = (TopicInline, SightingInline)
+    inlines = (TopicInline, LinkInline, SightingInline)
     actions = ("pick_for_daily", "pick_for_weekly", "pick_for_monthly", "hide", "unhide", "take_back")
     readonly_fields = ("first_seen_at", "provenance", "upvotes", "github_stars", "trends", "scored_at")
     fieldsets = (
@@ -264,6 +284,8 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
         for name in {"title", "abstract"}.intersection(form.changed_data):
             setattr(obj, f"{name}_source", "")  # it is no longer what the source wrote
         super().save_model(request, obj, form, change)
+        for name in KIND_OF.keys() & set(form.changed_data):
+            replace_link(obj, name, instead_of=form.initial.get(name) or "", now=timezone.now())
         if {"title", "abstract", "authors"}.intersection(form.changed_data):
             SearchEntry.objects.filter(paper=obj).update(is_stale=True)
 
@@ -281,6 +303,7 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
+        renew_first_links(Paper.objects.get(pk=form.instance.pk))
         if {"title", "abstract", "categories"}.intersection(form.changed_data):
             assignment.reclassify([form.instance])
 

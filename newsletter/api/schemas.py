@@ -70,6 +70,17 @@ class Trends(Schema):
     month: Trend | None
 
 
+class Link(Schema):
+    kind: Literal["code", "model", "data", "demo", "page"]
+    url: str
+    place: Literal["abstract", "comment", "stated"] = Field(
+        description="Where it was found: the abstract, arXiv's comment, or a field of its source."
+    )
+    answered_at: datetime | None = Field(description="When it was asked and answered; null: it was not, or not yet.")
+    licence: str = Field(description="As its forge names it; empty where that is not known.")
+    stars: int | None = Field(description="Stars or likes at that moment.")
+
+
 class Paper(Schema):
     id: int
     arxiv_id: str | None = Field(description="Without version.")
@@ -85,8 +96,9 @@ class Paper(Schema):
     page_url: str
     source_url: str
     pdf_url: str
-    code_url: str
+    code_url: str = Field(description="The first of its code in `links`.")
     project_url: str
+    links: list[Link] = Field(description="By kind. Links that are gone are left out.")
     thumbnail_url: str
     topics: list[PaperTopic] = Field(description="Primary first.")
     upvotes: int

@@ -22,8 +22,9 @@ from newsletter.catalogue.same_work import agree, nearly, other_people
 from newsletter.catalogue.sources import registry
 from newsletter.catalogue.sources.observed_paper import Observation
 from newsletter.catalogue.sources.paper_identifiers import title_key
+from newsletter.catalogue.store_links import KIND_OF, KnownLinks, store_links
 from newsletter.catalogue.topics import assignment
-from newsletter.models import Paper, PaperIdentifier, SearchEntry, Sighting, Signal
+from newsletter.models import Paper, PaperIdentifier, PaperLink, SearchEntry, Sighting, Signal
 from newsletter.models.write_lock import wait_for_other_writers
 
 _BATCH = 500
@@ -74,6 +75,7 @@ class _Entry:
     is_changed: bool = False
     is_reworded: bool = False
     has_new_facts: bool = False  # that queries ask for beside its words: the institution, code
+    links: KnownLinks = field(default_factory=KnownLinks)
 
 
 class _Catalogue:
@@ -106,6 +108,8 @@ class _Catalogue:
         for paper_id, source, key in sightings.values_list("paper_id", "source", "api_key"):
             self.entries[paper_id].sources.add(source)
             self.entries[paper_id].keys.add(key)
+        for row in PaperLink.objects.filter(paper__in=self.entries):
+            self.entries[row.paper_id].links.know(row)
 
     def index(self, entry: _Entry) -> None:
         for name in (name for seen in entry.observations for name in seen.identifiers):
@@ -166,6 +170,7 @@ def _ingest_batch(batch: Sequence[Observation], *, now: datetime) -> IngestResul
     _store_identifiers([*fresh, *met.values()])
     _store_sightings([*fresh, *met.values()], now=now)
     _store_signals([*fresh, *met.values()], now=now)
+    store_links([(entry.paper, entry.links) for entry in (*fresh, *met.values())], now=now)
     if reworded := [entry.paper for entry in (*fresh, *met.values()) if entry.is_reworded]:
         assignment.reclassify(reworded)
     if stale := [entry.paper for entry in met.values() if entry.is_reworded or entry.has_new_facts]:
@@ -196,7 +201,7 @@ def _merge(entry: _Entry, seen: Observation, *, now: datetime) -> None:
     before = {name: getattr(paper, name) for name in _UPDATED}
     said_by = dict(paper.said_by)
     if seen.api_key is None and seen.title and entry.keys and None not in entry.keys:
-        _doubt_programs(paper, seen, said_by)
+        entry.links.are_doubted |= _doubt_programs(paper, seen, said_by)
     for names, authority in ((_TEXT_FIELDS, _text_authority), (_LINK_FIELDS, _link_authority)):
         rank = authority(seen.source)
         is_better = rank > 0 and rank >= max(map(authority, entry.sources), default=0)
@@ -206,6 +211,8 @@ def _merge(entry: _Entry, seen: Observation, *, now: datetime) -> None:
                 continue  # arXiv's page is where it is read
             value = getattr(seen, name)
             value = list(value) if isinstance(value, tuple) else value
+            if name in KIND_OF and isinstance(value, str) and value:
+                value = entry.links.usable(value, seen, instead_of=getattr(paper, name))
             if value and ((is_better and not is_outdated) or not getattr(paper, name)):
                 if getattr(paper, name) != value or name not in said_by:
                     said_by[name] = _sayer(seen)
@@ -234,6 +241,7 @@ def _merge(entry: _Entry, seen: Observation, *, now: datetime) -> None:
     entry.is_reworded |= any(after[name] != before[name] for name in ("title", "abstract", "authors", "categories"))
     entry.has_new_facts |= after["organization"] != before["organization"]
     entry.has_new_facts |= bool(after["code_url"]) != bool(before["code_url"])
+    entry.links.add(seen, sayer=_sayer(seen))
     entry.sources.add(seen.source)
     entry.keys.add(seen.api_key)
     entry.observations.append(seen)
@@ -258,19 +266,22 @@ def _sayer(seen: Observation) -> str:
     return seen.source if seen.api_key is None else f"{seen.source}:{seen.api_key}"
 
 
-def _doubt_programs(paper: Paper, seen: Observation, said_by: dict[str, str]) -> None:
+def _doubt_programs(paper: Paper, seen: Observation, said_by: dict[str, str]) -> bool:
     """Clear what programs said of a paper when a source that knows it gives another title: they meant another one.
+
+    Returns whether that is so.
 
     Identifiers can be guessed before arXiv gives them out, so what such a program said goes, above all its links.
     """
     if nearly(paper.title_key, title_key(seen.title)):
-        return
+        return False
     for name in (*_TEXT_FIELDS, *_LINK_FIELDS):
         if name in said_by:
             setattr(paper, name, getattr(Paper(), name))
             if name in _SOURCES:
                 setattr(paper, _SOURCES[name], "")
             del said_by[name]
+    return True
 
 
 def _count(entries: Sequence[_Entry], *, now: datetime) -> None:

@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 
 from newsletter.catalogue.topics import assignment
-from newsletter.models import Edition, EditionItem, LibraryEntry, Merge, Paper, SearchEntry, Sighting, Signal, Vote
+from newsletter.models import (
+    Edition,
+    EditionItem,
+    LibraryEntry,
+    Merge,
+    Paper,
+    PaperLink,
+    SearchEntry,
+    Sighting,
+    Signal,
+    Vote,
+)
 from newsletter.models.write_lock import wait_for_other_writers
 
 if TYPE_CHECKING:
@@ -53,6 +64,7 @@ def merge(paper: Paper, *, into: Paper, by: User | None, now: datetime) -> Merge
             .exclude(edition__in=into.edition_items.values("edition"))
             .values_list("pk", flat=True)
         ),
+        "links": _foreign(paper.links.all(), into.links.all(), ("url",)),
         # Who voted for both has one vote; the other stays behind, should the merge be taken back.
         "votes": list(paper.votes.exclude(subscriber__in=into.votes.values("subscriber")).values_list("pk", flat=True)),
         "library": list(
@@ -64,6 +76,7 @@ def merge(paper: Paper, *, into: Paper, by: User | None, now: datetime) -> Merge
     moved["filled"], moved["earlier"] = _fill(into, paper)
     Sighting.objects.filter(pk__in=moved["sightings"]).update(paper=into)
     Signal.objects.filter(pk__in=moved["signals"]).update(paper=into)
+    PaperLink.objects.filter(pk__in=moved["links"]).update(paper=into)
     EditionItem.objects.filter(pk__in=moved["items"]).update(paper=into)
     Vote.objects.filter(pk__in=moved["votes"]).update(paper=into)
     LibraryEntry.objects.filter(pk__in=moved["library"]).update(paper=into)
@@ -85,6 +98,7 @@ def split(paper: Paper) -> None:
     moved, into = merged.moved, _locked(merged.into_id)
     Sighting.objects.filter(pk__in=moved["sightings"], paper=into).update(paper=paper)
     Signal.objects.filter(pk__in=moved["signals"], paper=into).update(paper=paper)
+    PaperLink.objects.filter(pk__in=moved.get("links", []), paper=into).update(paper=paper)
     EditionItem.objects.filter(pk__in=moved["items"], paper=into, edition__state__in=Edition.EDITABLE).update(
         paper=paper
     )

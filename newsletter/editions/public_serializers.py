@@ -19,7 +19,7 @@ from newsletter.ranking.explain_trend import GAINS, why_trending
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from newsletter.models import Edition, PaperTopic
+    from newsletter.models import Edition, PaperLink, PaperTopic
     from subscriptions.models import Topic
 
 CADENCE_OF = {"day": "daily", "week": "weekly", "month": "monthly"}
@@ -54,6 +54,7 @@ def of_paper(paper: Paper) -> dict[str, Any]:
         "pdf_url": paper.pdf_url,
         "code_url": paper.code_link,
         "project_url": paper.project_link,
+        "links": [_of_link(each) for each in paper.shown_links],
         "thumbnail_url": thumbnail if thumbnail.startswith(WEB) else "",
         "topics": [_of_paper_topic(each) for each in paper.shown_topics],
         "upvotes": paper.upvotes,
@@ -120,8 +121,21 @@ def items_of(edition: Edition) -> Iterable[EditionItem]:
         edition.items.listed()
         .select_related("paper", "paper__merged_into")
         .prefetch_related("paper__paper_topics__topic", "paper__merged_into__paper_topics__topic")
+        .prefetch_related("paper__links", "paper__merged_into__links")
         .order_by("position", "pk")
     )
+
+
+def _of_link(link: PaperLink) -> dict[str, Any]:
+    checked = link.checked_at
+    return {
+        "kind": link.kind,
+        "url": link.url,
+        "place": link.place,
+        "answered_at": checked.isoformat() if checked else None,
+        "licence": link.licence,
+        "stars": link.stars,
+    }
 
 
 def _of_paper_topic(each: PaperTopic) -> dict[str, Any]:

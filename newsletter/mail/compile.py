@@ -90,7 +90,7 @@ def _compile(edition: Edition, *, language: str, now: datetime) -> dict[str, Any
         }
         compiled |= press.frame(topics)
         rows = edition.items.exclude(standing=EditionItem.Standing.EXCLUDED).select_related("paper")
-        items = list(rows.prefetch_related("paper__paper_topics__topic").order_by("position", "pk"))
+        items = list(rows.prefetch_related("paper__paper_topics__topic", "paper__links").order_by("position", "pk"))
         compiled["also"] = new_papers(edition, items)
         followed: set[str] = set()
         for item in items:

@@ -1,4 +1,4 @@
-"""Links of a digest: to our own pages behind a reader's token, or to a paper and its PDF, code and project.
+"""Links of a digest: to our own pages behind a reader's token, or to a paper and what belongs to it.
 
 In: a paper, the token of a delivery. Out: addresses. Nothing is stored: what a link of a mail stands for is looked up
 in the rows when it is followed.
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from newsletter.models import Edition, Paper
 
 LinkKind = Click.Kind
+_KINDS = {
+    "code": LinkKind.CODE,
+    "model": LinkKind.MODEL,
+    "data": LinkKind.DATA,
+    "demo": LinkKind.DEMO,
+    "page": LinkKind.HOME,
+}
 
 
 def digest_url(delivery_token: str) -> str:
@@ -47,10 +54,11 @@ def public_url(paper: Paper) -> str:
 
 def links_of(paper: Paper) -> dict[LinkKind, str]:
     """Return every address of a paper that a mail may link to, its own page first."""
-    others = {LinkKind.FILE: paper.pdf_url, LinkKind.CODE: paper.code_url, LinkKind.HOME: paper.project_url}
-    return {LinkKind.PAPER: paper_url(paper)} | {
-        kind: safe for kind, link in others.items() if (safe := safe_link(link))
-    }
+    found = {LinkKind.PAPER: paper_url(paper), LinkKind.FILE: safe_link(paper.pdf_url)}
+    for link in paper.shown_links:
+        kind = _KINDS[link.kind]
+        found[kind] = found.get(kind) or safe_link(link.url)  # the first of its kind
+    return {kind: address for kind, address in found.items() if address}
 
 
 def paper_url(paper: Paper) -> str:

@@ -58,6 +58,9 @@ class Sheet:
             LinkKind.PAPER: _("Read the paper"),
             LinkKind.FILE: _("PDF"),
             LinkKind.CODE: _("Code"),
+            LinkKind.MODEL: _("Model"),
+            LinkKind.DATA: _("Data"),
+            LinkKind.DEMO: _("Demo"),
             LinkKind.HOME: _("Project"),
         }
         return cls(

@@ -19,7 +19,9 @@ from newsletter.models.editions import Compiled, CuratorMail, Edition, EditionIt
 from newsletter.models.embeddings import PaperVector
 from newsletter.models.heartbeats_and_leases import Heartbeat, Lease
 from newsletter.models.library import LibraryEntry, LibraryLink
-from newsletter.models.papers import Merge, Paper, PaperQuerySet, PaperTopic
+from newsletter.models.merges import Merge
+from newsletter.models.paper_links import PaperLink, PaperLinkQuerySet
+from newsletter.models.papers import Paper, PaperQuerySet, PaperTopic
 from newsletter.models.profile_removals import ProfileRemoval
 from newsletter.models.restore_mark_and_digest_checks import HighWater, Reconciliation
 from newsletter.models.search_index import SearchEntry, SearchMemory
@@ -59,6 +61,8 @@ __all__ = [
     "PaceBucket",
     "Paper",
     "PaperIdentifier",
+    "PaperLink",
+    "PaperLinkQuerySet",
     "PaperQuerySet",
     "PaperTopic",
     "PaperVector",

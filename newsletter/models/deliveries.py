@@ -307,6 +307,9 @@ class Click(models.Model):
         PAPER = "p", _("the paper's page")
         FILE = "f", _("its PDF")
         CODE = "c", _("its code")
+        MODEL = "m", _("its model")
+        DATA = "d", _("its data")
+        DEMO = "s", _("its demo")
         HOME = "h", _("the project's home page")
 
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="clicks", db_index=False)
@@ -321,7 +324,9 @@ class Click(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["delivery", "item", "kind"], name="one_click_per_link_of_a_delivery"),
-            models.CheckConstraint(name="click_kind_is_known", condition=Q(kind__in=["p", "f", "c", "h"])),
+            models.CheckConstraint(
+                name="click_kind_is_known", condition=Q(kind__in=["p", "f", "c", "m", "d", "s", "h"])
+            ),
         ]
 
     def __str__(self) -> str:

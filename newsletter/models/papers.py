@@ -63,9 +63,9 @@ class PaperQuerySet(models.QuerySet["Paper"]):
         return self.filter(WITH_CODE)
 
     def with_topics(self) -> PaperQuerySet:
-        """Prefetch what ``shown_topics`` reads, in one further query."""
+        """Prefetch what ``shown_topics`` and ``shown_links`` read, in two further queries."""
         assigned = PaperTopic.objects.filter(is_assigned=True).select_related("topic").defer("topic__keywords")
-        return self.prefetch_related(models.Prefetch("paper_topics", queryset=assigned))
+        return self.prefetch_related(models.Prefetch("paper_topics", queryset=assigned), "links")
 
     def update(self, **fields: Any) -> int:
         if not WORDS.isdisjoint(fields):
@@ -261,6 +261,18 @@ class Paper(models.Model):
         return [each for each in self.paper_topics.all() if each.is_assigned and each.topic.is_active]
 
     @property
+    def shown_links(self) -> list[Any]:
+        """Return the PaperLinks a page shows, by kind, `code_url` and `project_url` first. See ``with_topics()``.
+
+        One of these two without a row was written by an older version of this program.
+        """
+        rows, link = {row.url: row for row in self.links.all()}, self.links.model
+        firsts = (("code", self.code_link), ("page", self.project_link))
+        found = {url: rows.get(url) or link(paper=self, kind=kind, url=url) for kind, url in firsts if url}
+        found |= {url: row for url, row in rows.items() if row.is_standing and url not in found}
+        return sorted(found.values(), key=lambda each: link.Kind.values.index(each.kind))
+
+    @property
     def home_url(self) -> str:
         """Return where to read the paper: the source's page, else arXiv's, else ours."""
         if self.source_link:
@@ -289,19 +301,6 @@ class Paper(models.Model):
     @property
     def project_link(self) -> str:
         return self.project_url if self.project_url.startswith(WEB) else ""
-
-
-class Merge(models.Model):
-    """A curator's merge of one paper into another, with what was moved, so that it can be undone."""
-
-    paper = models.OneToOneField(Paper, on_delete=models.CASCADE, related_name="merge")
-    into = models.ForeignKey(Paper, on_delete=models.CASCADE, related_name="merges")
-    at = models.DateTimeField()
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True)
-    moved = models.JSONField(default=dict, help_text=_("Keys of the rows moved, and the fields filled in."))
-
-    def __str__(self) -> str:
-        return f"{self.paper_id} into {self.into_id}"
 
 
 class PaperTopicQuerySet(models.QuerySet["PaperTopic"]):

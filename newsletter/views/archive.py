@@ -225,6 +225,8 @@ def entries_of(found: Edition) -> Iterator[Entry]:
         .prefetch_related(
             Prefetch("paper__paper_topics", queryset=assigned),
             Prefetch("paper__merged_into__paper_topics", queryset=assigned),
+            "paper__links",
+            "paper__merged_into__links",
         )
     )
     seen: set[int] = set()

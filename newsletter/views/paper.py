@@ -57,6 +57,7 @@ def paper(request: HttpRequest, pk: int) -> HttpResponse:
         "json_ld": scholarly_article(found),
         "citation": citation_meta(found),
         "has_card": share_cards.can_draw(found.title),
+        "gone": [link for link in found.links.all() if link.is_gone and not link.is_removed],
         "whys": _whys(found),
         "follow_authors": list(dict.fromkeys([*found.authors[:1], *found.authors[-1:]])),
         "sightings": _first_seen(found),

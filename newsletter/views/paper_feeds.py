@@ -154,7 +154,8 @@ def feed_of(request: HttpRequest, channel: Channel, *, kind: str) -> HttpRespons
 
 
 def _entry(paper: Paper) -> Entry:
-    elsewhere = ((paper.arxiv_url, PAGE), (paper.pdf_url, PDF), (paper.code_link, PAGE), (paper.project_link, PAGE))
+    links = ((link.url, PAGE) for link in paper.shown_links)
+    elsewhere = ((paper.arxiv_url, PAGE), (paper.pdf_url, PDF), *links)
     return Entry(
         title=paper.title,
         link=settings.SITE_URL + paper.get_absolute_url(),

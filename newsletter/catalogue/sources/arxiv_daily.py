@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from newsletter.catalogue.sources import arxiv_atom, public_urls
+from newsletter.catalogue.sources import arxiv_atom, paper_links, public_urls
 from newsletter.catalogue.sources.clean_text import clean_abstract, clean_title, source_text
 from newsletter.catalogue.sources.observed_paper import Observation, Request
 from newsletter.catalogue.sources.paper_identifiers import arxiv_id
@@ -56,8 +56,7 @@ def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:
                 title_source=source_text(arxiv_atom.text(entry, "atom:title")),
                 abstract_source=source_text(summary),
                 authors=arxiv_atom.authors(entry),
-                code_url=public_urls.code_url(abstract),
-                project_url=public_urls.project_url(abstract),
+                links=paper_links.links_in(abstract, place=paper_links.ABSTRACT),
                 categories=arxiv_atom.categories(entry),
                 version=identifier[1] or 0,
                 only_if_known=arxiv_atom.text(entry, "arxiv:announce_type").lower() not in _NEWS,

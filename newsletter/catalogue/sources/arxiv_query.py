@@ -11,7 +11,7 @@ import re
 from datetime import date, datetime, timedelta
 
 from newsletter.catalogue.paper_updates import acceptance
-from newsletter.catalogue.sources import arxiv_atom, public_urls
+from newsletter.catalogue.sources import arxiv_atom, paper_links, public_urls
 from newsletter.catalogue.sources.clean_text import clean_abstract, clean_title, source_text
 from newsletter.catalogue.sources.observed_paper import Observation, Request, SourceError
 from newsletter.catalogue.sources.paper_identifiers import arxiv_id, could_exist
@@ -76,8 +76,7 @@ def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:
                 abstract_source=source_text(summary),
                 authors=arxiv_atom.authors(entry),
                 published_on=_first_version_on(entry_date=arxiv_atom.text(entry, "atom:published")),
-                code_url=public_urls.code_url(abstract),
-                project_url=public_urls.project_url(abstract),
+                links=_links(abstract, comment),
                 categories=arxiv_atom.categories(entry),
                 withdrawn=is_withdrawn,
                 version=identifier[1] or 0,
@@ -94,6 +93,16 @@ def why_empty(now: datetime) -> str:
 
 def is_stale(*, first_seen_at: datetime, now: datetime) -> bool:
     return False  # each question is about other papers
+
+
+def _links(abstract: str, comment: str) -> tuple[paper_links.Link, ...]:
+    said = public_urls.without_proxies(clean_abstract(comment))
+    return paper_links.distinct(
+        [
+            *paper_links.links_in(abstract, place=paper_links.ABSTRACT),
+            *paper_links.links_in(said, place=paper_links.COMMENT),
+        ]
+    )
 
 
 def _first_version_on(*, entry_date: str) -> date | None:

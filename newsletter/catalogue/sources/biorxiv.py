@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from newsletter.catalogue.sources import public_urls
+from newsletter.catalogue.sources import paper_links, public_urls
 from newsletter.catalogue.sources.clean_text import clean_abstract, clean_name, clean_title, without_markup
 from newsletter.catalogue.sources.json_answers import day_of, items_of, json_of, mapping, text
 from newsletter.catalogue.sources.observed_paper import Observation, Request, SourceError
@@ -88,8 +88,7 @@ def _read(item: Mapping[str, Any], *, rank: int, seen_at: datetime) -> Observati
         authors=_authors(text(item, "authors")),
         published_on=day_of(text(item, "date")) if version == 1 else None,
         url=public_urls.safe_url(f"https://www.{server}.org/content/{doi}v{version}"),
-        code_url=public_urls.code_url(abstract),
-        project_url=public_urls.project_url(abstract),
+        links=paper_links.links_in(abstract, place=paper_links.ABSTRACT),
         categories=_category(server, text(item, "category")),
         withdrawn=is_withdrawn,
         version=version,

@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any
 from xml.sax import SAXException
 
-from newsletter.catalogue.sources import openreview, public_urls
+from newsletter.catalogue.sources import openreview, paper_links, public_urls
 from newsletter.catalogue.sources.clean_text import clean_abstract, clean_name, clean_title, without_markup
 from newsletter.catalogue.sources.json_answers import day_of, mapping, text
 from newsletter.catalogue.sources.observed_paper import Observation, Request, SourceError
@@ -91,8 +91,7 @@ def _read(entry: Mapping[str, Any], *, rank: int, seen_at: datetime) -> Observat
         authors=_authors(entry),
         published_on=_day(entry),
         url=public_urls.safe_url(text(entry, "link")),
-        code_url=public_urls.code_url(abstract),
-        project_url=public_urls.project_url(abstract),
+        links=paper_links.links_in(abstract, place=paper_links.ABSTRACT),
         seen_at=seen_at,
     )
 

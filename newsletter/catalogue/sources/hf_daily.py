@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from newsletter.catalogue.sources import public_urls
+from newsletter.catalogue.sources import paper_links, public_urls
 from newsletter.catalogue.sources.clean_text import clean_abstract, clean_name, clean_title, source_text
 from newsletter.catalogue.sources.json_answers import counters, day_of, json_of, mapping, text
 from newsletter.catalogue.sources.observed_paper import Observation, Request, SourceError
@@ -31,6 +31,8 @@ _DAYS = 7  # votes of older papers hardly move
 _PER_PAGE = 100  # the most that may be asked for
 _FULL = 90  # read of a page: some of its items may not be readable
 _PAGES = 5  # of a day
+_ON_THE_HUB = {"linkedModels": "", "linkedDatasets": "datasets/", "linkedSpaces": "spaces/"}
+_HUB_LINKS = 2  # of each kind
 
 
 def addresses(request: Request) -> list[str]:
@@ -66,9 +68,21 @@ def is_stale(*, first_seen_at: datetime, now: datetime) -> bool:
     return False  # lists of past days stay as they are
 
 
-def stated_url(page: Any, name: str) -> str:
-    """Return a URL given by people if it is safe to publish, else ""."""
-    return public_urls.safe_url(text(mapping(page), name))
+def stated_links(page: Any) -> list[paper_links.Link]:
+    """Links in fields of their own: the repository, the project page, and what the hub itself has of the paper.
+
+    A project page that is a repository is code. The hub lists everything that mentions a paper, what is liked most
+    first: further down stand other people's.
+    """
+    paper = mapping(page)
+    addresses = [text(paper, name) for name in ("githubRepo", "projectPage")]
+    for name, path in _ON_THE_HUB.items():
+        listed = paper.get(name)
+        rows = listed[:_HUB_LINKS] if isinstance(listed, list) else []
+        addresses += [
+            f"https://huggingface.co/{path}{text(mapping(row), 'id')}" for row in rows if text(mapping(row), "id")
+        ]
+    return [link for address in addresses if address and (link := paper_links.stated_link(address))]
 
 
 def _read(item: Any, *, rank: int, seen_at: datetime) -> Observation | None:
@@ -84,6 +98,7 @@ def read_paper(raw: Any, *, seen_at: datetime, around: Any = None, rank: int | N
     if identifier is None or not title:
         return None
     abstract = public_urls.without_proxies(clean_abstract(text(paper, "summary")))
+    links = paper_links.distinct([*stated_links(paper), *paper_links.links_in(abstract, place=paper_links.ABSTRACT)])
     organization = mapping(paper.get("organization") or item.get("organization"))
     return Observation(
         source=SOURCE,
@@ -97,8 +112,7 @@ def read_paper(raw: Any, *, seen_at: datetime, around: Any = None, rank: int | N
         authors=_authors(paper.get("authors")),
         published_on=day_of(text(paper, "publishedAt")),
         listed_on=day_of(text(paper, "submittedOnDailyAt")),
-        code_url=stated_url(paper, "githubRepo") or public_urls.code_url(abstract),
-        project_url=stated_url(paper, "projectPage") or public_urls.project_url(abstract),
+        links=links,
         thumbnail_url=public_urls.safe_url(text(item, "thumbnail")),
         organization=clean_name(text(organization, "fullname") or text(organization, "name")),
         withdrawn=bool(paper.get("withdrawnAt")),

@@ -1,15 +1,15 @@
 """Hugging Face's page of one paper: where its code is, for papers whose daily list does not say.
 
-In: the bytes of `GET /api/papers/{id}`. Out: one observation that corrects a paper we have, with its repository, stars
-and project page; none when the page names neither. The lists have these fields at some times and leave them out at
-others; nothing else is taken from here.
+In: the bytes of `GET /api/papers/{id}`. Out: one observation that corrects a paper we have, with its repository, stars,
+project page, and the hub's models, data sets and Spaces; none when the page names nothing. The lists have these
+fields at some times and leave them out at others; nothing else is taken from here.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from newsletter.catalogue.sources import hf_daily
+from newsletter.catalogue.sources import hf_daily, paper_links
 from newsletter.catalogue.sources.json_answers import json_of
 from newsletter.catalogue.sources.observed_paper import Observation, Request, SourceError
 
@@ -41,9 +41,8 @@ def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:
     if seen is None:
         raise SourceError("not the page of a paper")
     stars = {name: value for name, value in seen.metrics.items() if name == "stars"}
-    project_url = hf_daily.stated_url(page, "projectPage")
-    code_url = hf_daily.stated_url(page, "githubRepo")
-    if not (code_url or project_url or stars):
+    links = paper_links.distinct(hf_daily.stated_links(page))
+    if not (links or stars):
         return []
     return [
         Observation(
@@ -51,8 +50,7 @@ def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:
             key=seen.key,
             arxiv_id=seen.arxiv_id,
             title=seen.title,
-            code_url=code_url,
-            project_url=project_url,
+            links=links,
             metrics=stars,
             seen_at=seen_at,
             only_if_known=True,

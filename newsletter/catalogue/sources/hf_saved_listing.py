@@ -14,7 +14,8 @@ from datetime import datetime
 
 from newsletter.catalogue.sources.clean_text import clean_abstract, clean_title
 from newsletter.catalogue.sources.observed_paper import Observation, SourceError
-from newsletter.catalogue.sources.public_urls import code_url, project_url, without_proxies
+from newsletter.catalogue.sources.paper_links import ABSTRACT, links_in
+from newsletter.catalogue.sources.public_urls import without_proxies
 
 SOURCE = "listing_page"
 LABEL = "saved listing page"
@@ -43,8 +44,7 @@ def parse(data: bytes, *, seen_at: datetime | None = None) -> list[Observation]:
             rank=rank,
             title=title,
             abstract=abstract,
-            code_url=code_url(abstract),
-            project_url=project_url(abstract),
+            links=links_in(abstract, place=ABSTRACT),
             seen_at=seen_at,
         )
         for rank, (title, abstract) in enumerate(pairs, start=1)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Protocol, runtime_checkable
 
+from newsletter.catalogue.sources.paper_links import CODE, PAGE, Link, first_url
+
 _FIRST_LOOK = timedelta(days=1)  # back, at a source that was never read
 _LONGEST_LOOK = timedelta(days=30)  # back, after a long silence
 
@@ -38,8 +40,9 @@ class Observation:
     published_on: date | None = None  # first version
     listed_on: date | None = None  # the daily list it was on
     url: str = ""
-    code_url: str = ""
+    code_url: str = ""  # unless given, the first of `links` of its kind; so is the next
     project_url: str = ""
+    links: tuple[Link, ...] = ()
     thumbnail_url: str = ""
     organization: str = ""
     categories: tuple[str, ...] = ()  # arXiv's or "biorxiv.neuroscience", primary first
@@ -50,6 +53,10 @@ class Observation:
     seen_at: datetime | None = None  # empty: the moment of ingestion
     only_if_known: bool = False  # corrects a paper that is there, never adds one
     api_key: int | None = None  # the key of the program that handed it in
+
+    def __post_init__(self) -> None:
+        for name, kind in (("code_url", CODE), ("project_url", PAGE)):
+            object.__setattr__(self, name, getattr(self, name) or first_url(self.links, kind))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from newsletter.catalogue.sources import public_urls
+from newsletter.catalogue.sources import paper_links, public_urls
 from newsletter.catalogue.sources.clean_text import clean_abstract, clean_name, clean_title, without_markup
 from newsletter.catalogue.sources.json_answers import counters, day_of, items_of, json_of, mapping, text
 from newsletter.catalogue.sources.observed_paper import Observation, Request
@@ -96,8 +96,7 @@ def read_work(work: Mapping[str, Any], *, rank: int, seen_at: datetime) -> Obser
         authors=_authors(work),
         published_on=day_of(text(work, "publication_date")),
         url=public_urls.safe_url(doi or next(iter(pages), "")),
-        code_url=public_urls.code_url(abstract),
-        project_url=public_urls.project_url(abstract),
+        links=paper_links.links_in(abstract, place=paper_links.ABSTRACT),
         organization=_organization(work),
         categories=_category(text(field, "display_name")),
         withdrawn=work.get("is_retracted") is True,

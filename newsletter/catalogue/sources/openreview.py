@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
-from newsletter.catalogue.sources import public_urls
+from newsletter.catalogue.sources import paper_links, public_urls
 from newsletter.catalogue.sources.clean_text import clean_abstract, clean_name, clean_title, source_text
 from newsletter.catalogue.sources.json_answers import items_of, json_of, mapping, text, texts
 from newsletter.catalogue.sources.observed_paper import Observation, Request
@@ -94,8 +94,12 @@ def _read(note: Mapping[str, Any], *, rank: int, seen_at: datetime) -> Observati
         authors=_authors(content),
         published_on=_day(note),
         url=public_urls.safe_url(f"https://openreview.net/forum?id={key}"),
-        code_url=public_urls.code_url(f"{_said(content, 'code')} {abstract}"),
-        project_url=public_urls.project_url(abstract),
+        links=paper_links.distinct(
+            [
+                *paper_links.links_in(f"Code: {_said(content, 'code')}", place=paper_links.STATED),
+                *paper_links.links_in(abstract, place=paper_links.ABSTRACT),
+            ]
+        ),
         seen_at=seen_at,
     )
 

@@ -14,13 +14,8 @@ _LONGEST_ADDRESS = 2000  # characters; none that is longer is a link, and cuttin
 # An address in running text ends at white space, quotes, angle brackets and at a brace (`\href` leaves those behind).
 _ADDRESS = re.compile(r"https?://[^\s<>\"{}|\\^`]+", re.IGNORECASE)
 _REPEATED = re.compile(r"(https?://[^\s{}]{1,300})\{([^{}]*)\}", re.IGNORECASE)
-_GITHUB = re.compile(
-    r"(?:https?://)?(?:www\.)?github\.com/([\w.-]+/[\w.-]+[^\s<>\"{}|\\^`,;]*)", re.IGNORECASE | re.ASCII
-)
-_PROJECT = re.compile(r"https?://[\w-]+\.github\.io(?:/[^\s<>\"{}|\\^`,;]*)?", re.IGNORECASE | re.ASCII)
 _HUB_MIRROR = re.compile(r"(?:hf-proxy[\w-]*(?:\.[\w-]+)+|hf-mirror\.com)", re.IGNORECASE | re.ASCII)
 _PROXY = re.compile(r"(?:^|[.-])(?:\w*proxy\w*|mirror)(?:[.-]|$)|\.workers\.dev$|\.translate\.goog$", re.IGNORECASE)
-_NOT_OWNERS = {"about", "collections", "features", "login", "marketplace", "orgs", "search", "settings", "topics"}
 
 
 def safe_url(raw: str) -> str:
@@ -28,7 +23,7 @@ def safe_url(raw: str) -> str:
     if len(raw) > _LONGEST_ADDRESS:
         return ""
     try:
-        parts = urlsplit(_trim(raw.strip()))
+        parts = urlsplit(trim(raw.strip()))
         host, port = (parts.hostname or "").rstrip("."), parts.port
     except ValueError:
         return ""
@@ -42,24 +37,6 @@ def safe_url(raw: str) -> str:
     query = quote(parts.query, safe="/%:@!$&'()*+,;=~-._?")
     url = urlunsplit(("https", host, path, query, quote(parts.fragment, safe="/%:@!$&'()*+,;=~-._?")))
     return url if len(url) <= _LENGTH else ""
-
-
-def code_url(text: str) -> str:
-    """The first GitHub repository (or folder of one) that running text names, else ""."""
-    for match in _GITHUB.finditer(text):
-        path = _trim(match[1][:_LONGEST_ADDRESS])
-        owner, _, rest = path.partition("/")
-        repository, slash, folder = rest.partition("/")
-        repository = repository.rstrip(".").removesuffix(".git")
-        if repository and owner.lower() not in _NOT_OWNERS:
-            return safe_url(f"https://github.com/{owner}/{repository}{slash}{folder}".rstrip("/"))
-    return ""
-
-
-def project_url(text: str) -> str:
-    """The first project page on GitHub Pages that running text names, else ""."""
-    match = _PROJECT.search(text)
-    return safe_url(match[0]) if match else ""
 
 
 def without_proxies(text: str) -> str:
@@ -77,14 +54,14 @@ def _first_address(match: re.Match[str]) -> str:
 def _unproxied(match: re.Match[str]) -> str:
     if len(match[0]) > _LONGEST_ADDRESS:
         return "(link removed)"
-    address = _trim(match[0])
+    address = trim(match[0])
     host = address.split("/", 3)[2].lower()
     if not _PROXY.search(host):
         return match[0]
     return (safe_url(address) or "(link removed)") + match[0][len(address) :]
 
 
-def _trim(address: str) -> str:
+def trim(address: str) -> str:
     """Remove the punctuation of the surrounding sentence; a closing bracket stays when it was opened inside."""
     while address:
         last = address[-1]
