@@ -262,6 +262,9 @@ _SOURCES = [
     if "\nPOLL_EVERY = " in file.read_text(encoding="utf-8")
 ]
 SOURCES = env.some_of("SOURCES", _SOURCES, default=[] if DEBUG else _SOURCES)
+# Ask each link of a paper once whether it answers, and GitHub, GitLab, Codeberg, Hugging Face for licence and stars.
+CHECK_LINKS = env.flag("CHECK_LINKS", default=bool(SOURCES))
+GITHUB_TOKEN = env.text("GITHUB_TOKEN", "")  # without scopes; 5,000 questions an hour instead of 60
 # Where readers' own libraries are fetched from, when they ask for it.
 ZOTERO_API_URL = env.text("ZOTERO_API_URL", "https://api.zotero.org").rstrip("/")
 ORCID_API_URL = env.text("ORCID_API_URL", "https://pub.orcid.org").rstrip("/")
@@ -369,6 +372,7 @@ CELERY_TASK_ROUTES = {
     "newsletter.tasks.deliver": {"queue": "digest"},
     "newsletter.tasks.plan": {"queue": "digest"},
     "newsletter.tasks.ingest": {"queue": "ingest"},
+    "newsletter.tasks.check_links": {"queue": "ingest"},
     "newsletter.tasks.call_webhooks": {"queue": "ingest"},  # as slow as other people's hosts are
     "newsletter.tasks.listen": {"queue": "ingest"},  # as slow as the bounce mailbox is
     "newsletter.tasks.reconcile": {"queue": "ingest"},  # minutes for a long list
@@ -400,7 +404,6 @@ LOG_FORMAT = env.one_of("LOG_FORMAT", ("line", "json"), default="line")
 # --- language, time, static files -----------------------------------------------------------------------------------
 LANGUAGE_CODE = env.one_of("LANGUAGE_CODE", ("en", "de"), default="en")  # where a reader, or a browser, wants neither
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
-LOCALE_PATHS = [BASE_DIR / "newsletter" / "locale"]  # before Django's: its "Save" is "Sichern"
 # No cookie says it: caches tell public pages apart by Accept-Language, and one visitor's cookie would be everybody's.
 LANGUAGE_COOKIE_NAME = None
 USE_I18N = True

@@ -1,8 +1,7 @@
 """What wakes the steps: Celery tasks, and the same steps for `manage.py work` in one plain process.
 
 In: nothing but the clock; every task asks the database what is due. Out: whatever the steps do. Any task may be lost,
-late, doubled or run on ten machines at once: rows drive, tasks only wake. What the search index and imports of
-lists need is imported where it is used: a worker that only plans or sends is 11 MB smaller without.
+late, doubled or run on ten machines at once: rows drive, tasks only wake.
 """
 
 from __future__ import annotations
@@ -20,7 +19,8 @@ from django.conf import settings
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from newsletter import delivery, planning
+from newsletter import delivery, planning, search
+from newsletter.catalogue import check_links as links
 from newsletter.catalogue import choose_key_sentences, polling, submissions
 from newsletter.catalogue.topics import embeddings
 from newsletter.delivery import restore_detection as high_water
@@ -35,7 +35,7 @@ from newsletter.monitoring import clock_skew
 from newsletter.monitoring import find_missing_digests as look
 from newsletter.ranking import update_trend_scores, votes
 from subscriptions import lifecycle, retention
-from subscriptions.models import ListImport
+from subscriptions.list_import import run as list_imports
 from subscriptions.tasks import send_notices
 
 log = logging.getLogger(__name__)
@@ -85,14 +85,13 @@ def tick() -> None:
     """Each minute: move editions on, clean up after workers that died, and wake the workers for what is due."""
     now = timezone.now()
     keep_house(now=now)
-    for task in (send_notices, mail_curators, ingest, score, plan, deliver, listen, call_webhooks, reconcile):
+    slow = (ingest, check_links, listen, call_webhooks, reconcile)
+    for task in (send_notices, mail_curators, score, plan, deliver, *slow):
         task.apply_async(expires=settings.TASK_EXPIRES_SECONDS)
 
 
 @shared_task(name="newsletter.tasks.ingest")
 def ingest() -> None:
-    from newsletter import search
-
     gather_due(deadline=timezone.now() + SLICE)
     now = timezone.now()
     choose_key_sentences.keep_up(deadline=now + READING, should_stop=_leaving.is_set)
@@ -103,6 +102,12 @@ def ingest() -> None:
     now = timezone.now()
     share_card_cache.draw_ahead(now=now, deadline=now + READING / 2, should_stop=_leaving.is_set)
     beat("papers", now=timezone.now())
+
+
+@shared_task(name="newsletter.tasks.check_links")
+def check_links() -> None:
+    now = timezone.now()
+    links.check_due(now=now, deadline=now + READING, should_stop=_leaving.is_set)
 
 
 @shared_task(name="newsletter.tasks.listen")
@@ -190,20 +195,12 @@ def keep_house(*, now: datetime) -> None:
         act_on_report.act_on_events,
         submissions.settle,
         lifecycle.resume_rested,
-        import_lists,
+        list_imports.go_on_due,
         forget_hourly,
     ):
         _attempt(step, now=now)
     beat("tick", now=now)
     high_water.advance(now=now)  # what was frozen just now is known outside before any of it is sent
-
-
-def import_lists(*, now: datetime) -> None:
-    """Go on for some seconds with a list of readers that the desk began to import."""
-    if ListImport.objects.filter(state=ListImport.State.RUNNING).exists():
-        from subscriptions.list_import import run
-
-        run.go_on_due(now=now)
 
 
 def forget_hourly(*, now: datetime) -> None:

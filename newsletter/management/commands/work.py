@@ -21,7 +21,7 @@ from django.db import connection
 from django.utils import timezone
 
 from newsletter import search, tasks
-from newsletter.catalogue import choose_key_sentences
+from newsletter.catalogue import check_links, choose_key_sentences
 from newsletter.catalogue.topics import embeddings
 from newsletter.celery import TimeIsUp
 from newsletter.delivery import webhooks
@@ -71,7 +71,7 @@ def work(stop: threading.Event, *, once: bool = False) -> None:
             steps += [partial(search.keep_up, now=now, deadline=now + SLICE / 2)]
             steps += [partial(search.keep_queries, now=now, deadline=now + SLICE)]
         failures = [error for step in steps if (error := _failure_of(step))]
-        asks = settings.SOURCES or settings.BOUNCE_MAILBOX_URL or embeddings.is_on()
+        asks = settings.SOURCES or settings.CHECK_LINKS or settings.BOUNCE_MAILBOX_URL or embeddings.is_on()
         if is_tick and not gatherer.is_alive() and (asks or webhooks.is_due(now=now)):
             gatherer = Gatherer()
             gatherer.start()
@@ -117,6 +117,8 @@ class Gatherer(threading.Thread):
             self._do(tasks.listen)
             self._do(partial(webhooks.deliver_due, deadline=timezone.now() + SLICE))
             self._do(partial(tasks.gather_due, deadline=timezone.now() + SLICE))
+            now = timezone.now()
+            self._do(partial(check_links.check_due, now=now, deadline=now + SLICE))
             now = timezone.now()
             self._do(partial(embeddings.embed_due, now=now, deadline=now + SLICE))
             now = timezone.now()
