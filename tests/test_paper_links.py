@@ -224,7 +224,7 @@ class TestRows:
     def test_papers_from_before_get_rows_for_the_links_they_have(self) -> None:
         paper = make_paper(code_url=REPO, project_url=SITE, said_by={"code_url": "hf_daily"})
         make_paper()
-        migration = importlib.import_module("newsletter.migrations.0056_links_of_old_papers")
+        migration = importlib.import_module("newsletter.migrations.0057_links_of_old_papers")
         for _ in range(2):
             migration.carry_over(apps, SimpleNamespace(connection=connection))
         assert rows(paper) == [("code", REPO, "hf_daily"), ("page", SITE, "")]

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('newsletter', '0054_timing_buckets'),
+        ('newsletter', '0055_topic_sets'),
     ]
 
     operations = [

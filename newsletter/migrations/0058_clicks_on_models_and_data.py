@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('newsletter', '0056_links_of_old_papers'),
+        ('newsletter', '0057_links_of_old_papers'),
         ('subscriptions', '0016_also_new_lines'),
     ]
 

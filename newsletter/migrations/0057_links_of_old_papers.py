@@ -27,5 +27,5 @@ def carry_over(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     atomic = False  # each chunk stands by itself; doing one twice changes nothing
-    dependencies = [("newsletter", "0055_paper_links")]
+    dependencies = [("newsletter", "0056_paper_links")]
     operations = [migrations.RunPython(carry_over, migrations.RunPython.noop, elidable=True)]
