@@ -12,7 +12,7 @@ from datetime import datetime
 
 from newsletter.catalogue.sources.observed_paper import Observation
 from newsletter.catalogue.sources.paper_links import CODE, MOST, PAGE, STATED, Link, distinct, first_url
-from newsletter.models import Paper, PaperLink
+from newsletter.models import Paper, PaperLink, SearchEntry
 
 KIND_OF = {"code_url": CODE, "project_url": PAGE}  # by column
 _OF_A_PAPER = 2 * MOST  # rows
@@ -72,6 +72,8 @@ def renew_first_links(paper: Paper) -> None:
     changed = {name: url for name, url in renewed.items() if url != getattr(paper, name)}
     if changed:
         Paper.objects.filter(pk=paper.pk).update(**changed)
+        if bool(changed.get("code_url", paper.code_url)) != bool(paper.code_url):  # queries ask for that
+            SearchEntry.objects.filter(paper=paper).update(is_stale=True)
         for name, url in changed.items():
             setattr(paper, name, url)
 
