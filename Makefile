@@ -15,7 +15,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 DEV := DEBUG=1 SITE_URL=http://localhost:$(PORT)
 
-.PHONY: help venv demo test test-system coverage mutants lint format run lock drawing sbom licences audit bench bench-papers gallery chaos clean
+.PHONY: help venv demo test test-system test-deep coverage mutants lint format run lock drawing sbom licences audit bench bench-papers gallery chaos clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,11 @@ test: $(VENV)/.installed-dev ## Run the whole suite: on SQLite, then what touche
 
 test-system: $(VENV)/.installed-dev ## Run what needs more than Python: Chromium, postfix, OpenDKIM, PgBouncer, nginx, Caddy, Prometheus and systemd-analyze (.ci/run installs them)
 	$(PY) -m pytest --db sqlite -m "$(SYSTEM_TESTS)" -n $(JOBS) -q
+
+# What tests/environment.py's `examples` bounds: a few dozen examples in `make test`, as many as this here.
+test-deep: $(VENV)/.installed-dev ## Try two hundred made-up lives, digests and requests of each kind, on SQLite and PostgreSQL (an hour)
+	for db in sqlite postgres; do PAPERBOY_EXAMPLES=$${PAPERBOY_EXAMPLES:-200} $(PY) -m pytest --db $$db -m "not ($(SYSTEM_TESTS))" \
+		-n $(JOBS) -q $$(grep -lE '\bexamples\([0-9]' tests/test_*.py); done
 
 # Processes that tests start are counted too (tool.coverage in pyproject.toml). Below the floor there the command fails.
 coverage: $(VENV)/.installed-dev ## Run the SQLite half of the suite and fail when less than 94 % of the code was run

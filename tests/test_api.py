@@ -28,6 +28,7 @@ from subscriptions.models import ApiKey, ConsentEvent, Notice, Subscriber, Suppr
 from subscriptions.transactional_mails import send_due_notices
 from subscriptions.views.guards import LEAST_SECONDS
 from tests.builders import NOON, make_reader, make_topic
+from tests.environment import examples
 
 pytestmark = pytest.mark.django_db
 
@@ -404,7 +405,7 @@ def _keeps_to_its_description(case: schemathesis.Case, patient_key: str) -> None
     )
 
 
-BOUNDS = bounds(max_examples=40, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+BOUNDS = bounds(max_examples=examples(15), derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.django_db(transaction=True)  # the application itself, as gunicorn calls it, closes its connections
