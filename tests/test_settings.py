@@ -14,6 +14,7 @@ from unittest import mock
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
@@ -351,22 +352,27 @@ def test_names_of_other_programs_are_let_alone(caplog: pytest.LogCaptureFixture)
     assert caplog.messages == []
 
 
-@pytest.mark.parametrize(
-    ("name", "path"),
-    [
-        ("SIGNUP_GUARD", "newsletter.tasks.none"),
-        *[("SIGNUP_GUARD", path) for path in ("os.system", "shutil.rmtree", "subprocess.call", "builtins.print")],
-        ("SIGNUP_GUARD", "django.http.HttpRequest"),
-        ("EMAIL_BACKEND", "newsletter.apps"),
-        ("EMAIL_BACKEND", "os.system"),
-        ("ADMIN_PATH", "search"),
-    ],
-)
+@pytest.mark.parametrize(("name", "path"), [("SIGNUP_GUARD", "newsletter.tasks.none"), ("ADMIN_PATH", "search")])
 def test_what_only_a_started_program_can_tell_stops_it_too(name: str, path: str) -> None:
     result = load(("manage.py", "check"), **{name: path})
     assert result.returncode == 1
     assert result.stderr.startswith(f"{name} must ")
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        *[("SIGNUP_GUARD", path) for path in ("os.system", "shutil.rmtree", "subprocess.call", "builtins.print")],
+        ("SIGNUP_GUARD", "django.http.HttpRequest"),
+        ("EMAIL_BACKEND", "newsletter.apps"),
+        ("EMAIL_BACKEND", "os.system"),
+    ],
+)
+def test_a_name_of_something_else_stops_the_start(name: str, path: str, settings: Any) -> None:
+    setattr(settings, name, path)
+    with pytest.raises(ImproperlyConfigured, match=f"^{name} must "):
+        apps.get_app_config("newsletter").ready()
 
 
 def test_the_deploy_check_tells_of_a_reference_that_nobody_resolves_and_of_no_price() -> None:
