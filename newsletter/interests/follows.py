@@ -49,6 +49,8 @@ def _add_also(edition: Edition, papers: Sequence[int]) -> None:
 
 def place_also(edition: Edition, also: Sequence[int]) -> None:
     """Put these papers behind the others, for some readers only, with the queries that found them."""
+    if not also:
+        return
     found = _found_by(also, stances=Follow.Stance.values)
     scores = dict(Paper.objects.filter(pk__any_of=also).values_list("pk", f"score_{edition.cadence}"))
     topics = PaperTopic.objects.filter(paper__any_of=also, is_primary=True)
@@ -74,6 +76,8 @@ def place_also(edition: Edition, also: Sequence[int]) -> None:
 def _found_by(papers: Sequence[int], *, stances: Iterable[str]) -> dict[int, Found]:
     """Map each paper to the queries that found it and that somebody follows or excludes."""
     found: dict[int, Found] = defaultdict(list)
+    if not papers:
+        return found
     somebody = Follow.objects.filter(key=OuterRef("query__key"), stance__in=stances)
     hits = QueryHit.objects.filter(Exists(somebody), paper__any_of=papers).order_by("query_id")
     for paper, key, text in hits.values_list("paper_id", "query__key", "query__text").iterator():

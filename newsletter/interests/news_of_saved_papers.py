@@ -28,7 +28,8 @@ Told = list[list[int | str]]  # [paper, kind], as a delivery stores it
 def add_news(edition: Edition, *, now: datetime) -> None:
     """Record on the edition what happened lately to papers that somebody had liked or saved before."""
     found = []
-    for kind, moment in MOMENTS.items():
+    is_any = Verdict.objects.filter(value__gt=0).exists() or LibraryEntry.objects.exists()
+    for kind, moment in MOMENTS.items() if is_any else ():
         happened = Paper.objects.filter(**{f"{moment}__gt": now - LATELY, f"{moment}__lte": now})
         happened = happened.filter(is_hidden=False, merged_into=None)
         before = {"paper": OuterRef("pk"), "at__lt": OuterRef(moment)}
