@@ -54,7 +54,7 @@ test-system: $(VENV)/.installed-dev ## Run what needs more than Python: Chromium
 # What tests/environment.py's `examples` bounds: a few dozen examples in `make test`, as many as this here.
 test-deep: $(VENV)/.installed-dev ## Try two hundred made-up lives, digests and requests of each kind, on SQLite and PostgreSQL (an hour)
 	for db in sqlite postgres; do PAPERBOY_EXAMPLES=$${PAPERBOY_EXAMPLES:-200} $(PY) -m pytest --db $$db -m "not ($(SYSTEM_TESTS))" \
-		-n $(JOBS) -q $$(grep -lE '\bexamples\([0-9]' tests/test_*.py); done
+		-n $(JOBS) -q $$(grep -lE '\bexamples\([0-9]|any_database' tests/test_*.py); done
 
 # Processes that tests start are counted too (tool.coverage in pyproject.toml). Below the floor there the command fails.
 coverage: $(VENV)/.installed-dev ## Run the SQLite half of the suite and fail when less than 94 % of the code was run

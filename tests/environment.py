@@ -82,7 +82,7 @@ def pytest_unconfigure() -> None:
 
 def pytest_report_header(config: pytest.Config) -> str:
     if config.getoption("db") == "postgres":
-        return "database: PostgreSQL; the tests that touch no database are left to --db sqlite"
+        return "database: PostgreSQL; the tests that would be the same on any database are left to --db sqlite"
     return "database: SQLite; the tests marked `services` are left to --db postgres"
 
 
@@ -107,13 +107,20 @@ def needs_servers(item: pytest.Item) -> bool:
     return item.get_closest_marker("services") is not None
 
 
+def is_alike_on_any_database(item: pytest.Item) -> bool:
+    """Whether rows are only where the test keeps its papers; with PAPERBOY_EXAMPLES (`make test-deep`) none is."""
+    return item.get_closest_marker("any_database") is not None and "PAPERBOY_EXAMPLES" not in os.environ
+
+
 def loads_model(item: pytest.Item) -> bool:
     return item.get_closest_marker("model") is not None
 
 
 def runs_here(item: pytest.Item, *, db: str) -> bool:
     """Each test runs in one of the halves at least, and in both where the database makes a difference."""
-    return needs_servers(item) or touches_database(item) if db == "postgres" else not needs_servers(item)
+    if needs_servers(item):
+        return db == "postgres"
+    return db == "sqlite" or (touches_database(item) and not is_alike_on_any_database(item))
 
 
 @pytest.hookimpl(trylast=True)

@@ -162,6 +162,7 @@ def test_every_page_opens_and_looking_changes_nothing(admin_client: Client, desk
     assert snapshot() == before
 
 
+@pytest.mark.any_database
 def test_every_add_page_opens_or_is_refused(admin_client: Client, desk: dict[str, Any]) -> None:
     allowed = {
         model._meta.label_lower
@@ -235,6 +236,7 @@ def test_a_long_list_is_not_counted_to_its_end(monkeypatch: pytest.MonkeyPatch) 
 # --- who may do what --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.any_database
 def test_a_curator_sees_no_address_anywhere(curator: Client, desk: dict[str, Any]) -> None:
     opened = 0
     for path in pages_of(desk):
@@ -244,6 +246,7 @@ def test_a_curator_sees_no_address_anywhere(curator: Client, desk: dict[str, Any
     assert opened > 15
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     "model",
     [
@@ -406,6 +409,7 @@ def fail_after_writing(edition: Edition, *, now: Any) -> bool:
     raise OSError("disk full")
 
 
+@pytest.mark.any_database
 def test_messages_count_in_the_singular_and_the_plural(operator: Client) -> None:
     papers = [assign(make_paper(), "vision")]
     for number, readers in enumerate((1, 2)):
@@ -782,6 +786,7 @@ def test_a_readers_history_answers_why(operator: Client, desk: dict[str, Any]) -
 # --- preview and hostile words ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.any_database
 def test_the_preview_is_a_sandbox(curator: Client, desk: dict[str, Any]) -> None:
     path = f"/admin/newsletter/edition/{desk['newsletter.edition'].pk}/preview/"
     page = curator.get(path).content.decode()
@@ -812,6 +817,7 @@ def test_an_edition_nobody_gets_anything_of_says_so_instead_of_breaking(curator:
     assert answer["Content-Type"].startswith("text/plain")
 
 
+@pytest.mark.any_database
 def test_hostile_titles_stay_text_on_every_page(admin_client: Client, desk: dict[str, Any]) -> None:
     EditionItem.objects.update(note=HOSTILE)
     Edition.objects.update(editor_note=HOSTILE, pause_reason=HOSTILE, paused_at=timezone.now())
@@ -847,6 +853,7 @@ def test_the_groups_come_with_the_migrations() -> None:
     }
 
 
+@pytest.mark.any_database
 def test_nobody_deletes_in_bulk(admin_client: Client, desk: dict[str, Any]) -> None:
     for model in admin.site._registry:
         if model is not Group:

@@ -234,6 +234,7 @@ def test_search_engines_read_an_issue_with_its_papers(client: Client) -> None:
     assert all(part["url"].startswith(f"{SITE}/paper/") for part in facts["hasPart"])
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_what_papers_and_curators_write_stays_text(client: Client, hostile: str) -> None:
     edition = issue(hostile, editor_note=hostile)

@@ -15,7 +15,8 @@ from newsletter.models import Heartbeat, Lease, Paper, PaperTopic, PaperVector
 from newsletter.models.embeddings import WIDTH, text_of
 from tests.builders import NOON, make_paper, make_topic
 
-pytestmark = [pytest.mark.django_db, pytest.mark.model]  # the vectors of all examples take seconds
+# The vectors of all examples take seconds.
+pytestmark = [pytest.mark.django_db, pytest.mark.model, pytest.mark.any_database]
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ from tests.builders import NOON, make_topic
 from tests.mail_lint import bodies, lint, parse
 from tests.mail_samples import IDENTITY, PAPERS, make_edition, make_recipient
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 GOLDEN = Path(__file__).parent / "golden"
 ABSTRACT = "We study how titles travel. They arrive whole."

@@ -394,6 +394,7 @@ def test_error_pages_stand_alone(
     assert "Paperboy" in page
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_paper_data_is_text_whatever_it_holds(client: Client, hostile: str) -> None:
     topic = make_topic("hostile", name=hostile[:80], description=hostile)

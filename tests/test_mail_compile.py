@@ -21,7 +21,7 @@ from tests.builders import NOON, make_paper, make_topic
 from tests.mail_lint import bodies, lint, parse
 from tests.mail_samples import DELIVERY_TOKEN, IDENTITY, PAPERS, UNSUBSCRIBE_TOKEN, make_edition, make_recipient
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 HOSTS = tuple(settings.PAPER_LINK_HOSTS)
 
 

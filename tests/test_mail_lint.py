@@ -23,6 +23,7 @@ def good(db: None) -> bytes:
     return raw
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [

@@ -91,6 +91,7 @@ def test_the_envelope_sender_can_differ_from_the_visible_one() -> None:
     assert parsed(built)["From"] == "Paperboy <hello@papers.example.org>"
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("char", HOSTILE, ids=[f"U+{ord(char):04X}" for char in HOSTILE])
 def test_no_character_splits_a_header(char: str) -> None:
     subject = f"paper{char}{char}X-Evil: 1{char}Bcc: eve@example.net"
@@ -104,6 +105,7 @@ def test_no_character_splits_a_header(char: str) -> None:
     assert "Hello." in found.get_body(("plain",)).get_content()  # type: ignore[union-attr]
 
 
+@pytest.mark.any_database
 @given(subject=st.text(max_size=300), body=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=2000))
 def test_whatever_is_said_the_wire_is_seven_bit_with_short_lines(subject: str, body: str) -> None:
     built = message(subject=subject, text=body, html=f"<p>{body}</p>")

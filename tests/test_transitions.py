@@ -178,6 +178,7 @@ def test_the_table_has_a_line_for_every_kind_of_report() -> None:
     assert set(TABLE) == set(Kind.values)
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(("kind", "state", "moved"), EVERYTHING)
 def test_a_report_acts_on_the_address_the_mail_went_to(kind: str, state: str, moved: bool) -> None:
     row = mailed_to(state, moved=moved)
@@ -188,6 +189,7 @@ def test_a_report_acts_on_the_address_the_mail_went_to(kind: str, state: str, mo
     assert set(Suppression.objects.values_list("address_hash", flat=True)) == barred
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(("kind", "state", "moved"), EVERYTHING)
 def test_a_message_id_alone_changes_no_reader(kind: str, state: str, moved: bool) -> None:
     row = mailed_to(state, moved=moved)
