@@ -153,6 +153,24 @@ WORDS = [
             "Cows with bells gave 11%",
             id="a clinical result, without its heading",
         ),
+        *(
+            pytest.param(
+                "HerdNet: Finding lost cows in fog",
+                f"Cows are lost in autumn. {announced} {telling} Experiments show that HerdNet consistently finds cows "
+                "and improves the work of farmers. Code is available.",
+                telling,
+                id=f"{telling[:22]} rather than {announced[:14]}",
+            )
+            for announced in (
+                "We present HerdNet, a network for finding lost cows in fog.",
+                "To fill this gap, we present HerdNet, the first network for finding lost cows in fog at night.",
+            )
+            for telling in (
+                "HerdNet listens to two bells instead of one and compares their echoes, so that it needs no light.",
+                "We find that even the best of nine dogs misses every third cow, while a drone misses none.",
+                "HerdNet finds cows 4.5 times faster than dogs and misses 3 of 300 cows.",
+            )
+        ),
         pytest.param("Sheep", "Sheep sleep.", "Sheep sleep.", id="the only one there is"),
     ],
 )
