@@ -330,6 +330,8 @@ WEBHOOK_OFF_AFTER_DAYS = env.whole("WEBHOOK_OFF_AFTER_DAYS", 5, at_least=1, at_m
 WEBHOOK_PRIVATE_TARGETS = env.flag("WEBHOOK_PRIVATE_TARGETS")
 if WEBHOOK_PRIVATE_TARGETS and not DEBUG:
     raise ImproperlyConfigured("WEBHOOK_PRIVATE_TARGETS lets webhooks reach into your network: only with DEBUG=1.")
+# A WebSub hub that tells subscribers of feeds at once; empty: none.
+WEBSUB_HUB_URL = env.matching("WEBSUB_HUB_URL", r"https://[\w.-]+(?::\d+)?(?:/[!-;=?-~]*)?", "an https address")
 SEND_JITTER_SECONDS = env.whole("SEND_JITTER_SECONDS", 600, at_least=0, at_most=86_400)
 
 # --- Celery: wakes only; rows in the database drive (docs/decisions) -----------------------------------------------
@@ -373,6 +375,7 @@ CELERY_TASK_ROUTES = {
     "newsletter.tasks.plan": {"queue": "digest"},
     "newsletter.tasks.ingest": {"queue": "ingest"},
     "newsletter.tasks.check_links": {"queue": "ingest"},
+    "newsletter.tasks.ping_hub": {"queue": "ingest"},
     "newsletter.tasks.call_webhooks": {"queue": "ingest"},  # as slow as other people's hosts are
     "newsletter.tasks.listen": {"queue": "ingest"},  # as slow as the bounce mailbox is
     "newsletter.tasks.reconcile": {"queue": "ingest"},  # minutes for a long list

@@ -24,7 +24,7 @@ from newsletter.catalogue import check_links as links
 from newsletter.catalogue import choose_key_sentences, polling, submissions
 from newsletter.catalogue.topics import embeddings
 from newsletter.delivery import restore_detection as high_water
-from newsletter.delivery import webhooks
+from newsletter.delivery import webhooks, websub
 from newsletter.delivery.bounces import act_on_report, mailbox
 from newsletter.delivery.choose_transport import open_transport
 from newsletter.delivery.send_loop import GREETING
@@ -85,7 +85,7 @@ def tick() -> None:
     """Each minute: move editions on, clean up after workers that died, and wake the workers for what is due."""
     now = timezone.now()
     keep_house(now=now)
-    slow = (ingest, check_links, listen, call_webhooks, reconcile)
+    slow = (ingest, check_links, ping_hub, listen, call_webhooks, reconcile)
     for task in (send_notices, mail_curators, score, plan, deliver, *slow):
         task.apply_async(expires=settings.TASK_EXPIRES_SECONDS)
 
@@ -147,6 +147,11 @@ def reconcile() -> None:
 def call_webhooks() -> None:
     """Post what is owed to programs elsewhere. They may be slow, so it never runs in line with the mail."""
     webhooks.deliver_due(deadline=timezone.now() + SLICE, should_stop=_leaving.is_set)
+
+
+@shared_task(name="newsletter.tasks.ping_hub")
+def ping_hub() -> None:
+    websub.ping_due(now=timezone.now())
 
 
 @shared_task(name="newsletter.tasks.score")

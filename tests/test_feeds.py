@@ -17,7 +17,8 @@ from django.utils import timezone
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources.observed_paper import Observation
 from newsletter.models import Edition, EditionItem, Paper
-from newsletter.views.paper_feeds import PAPERS_PER_FEED, PAPERS_PER_SITEMAP
+from newsletter.models.papers import PAPERS_PER_FEED
+from newsletter.views.paper_feeds import PAPERS_PER_SITEMAP
 from tests.builders import NOON, make_paper, make_topic
 from tests.test_listing import HOSTILE, hrefs, parsed, place, text_of, titles
 

@@ -24,11 +24,12 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from newsletter.admin import table_cells
 from newsletter.admin.confirmed_actions import Act, ActError, ask_or_act
+from newsletter.admin.paper_links import LinkInline
 from newsletter.catalogue import merging, provenance
 from newsletter.catalogue.store_links import KIND_OF, renew_first_links, replace_link
 from newsletter.catalogue.topics import assignment
 from newsletter.editions import lifecycle
-from newsletter.models import Edition, EditionItem, Paper, PaperLink, PaperQuerySet, PaperTopic, SearchEntry, Sighting
+from newsletter.models import Edition, EditionItem, Paper, PaperQuerySet, PaperTopic, SearchEntry, Sighting
 from newsletter.ranking.explain_trend import why_trending
 from subscriptions.admin import LinesField
 from subscriptions.models import ApiKey, Topic
@@ -81,25 +82,6 @@ class SightingInline(TabularInline):  # type: ignore[misc]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-
-class LinkInline(TabularInline):  # type: ignore[misc]
-    """Links of a paper. One that is wrong is taken away, not deleted: its source would bring it back."""
-
-    model = PaperLink
-    fields = ("kind", "url", "source", "place", "checked_at", "is_gone", "licence", "stars", "is_removed")
-    readonly_fields = ("url", "source", "place", "checked_at", "is_gone", "licence", "stars")
-    extra = 0
-    can_delete = False
-    hide_title = True
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("newsletter.change_paper")  # they are part of it
-
-    has_view_permission = has_change_permission
 
 
 class TopicFilter(admin.SimpleListFilter):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ WEB = ("https://", "http://")
 UNMEASURED = ("listing_page", "api")  # sources that show papers and count nothing: what they alone saw never trends
 UNLISTED = date.min  # the day of papers of which none is known: after all others, on both databases
 BEGUN = 5  # papers: a daily list with fewer does not take the front page before its day is over
+PAPERS_PER_FEED = 50  # papers at least, where there are so many
 SHOWN = Q(merged_into__isnull=True, is_hidden=False)
 WITH_CODE = ~Q(code_url="")
 WORDS = frozenset(["title", "abstract"])  # when one changes, the key sentence is chosen again
@@ -83,6 +84,10 @@ class PaperQuerySet(models.QuerySet["Paper"]):
         if not SORT_KEYS.isdisjoint(kwargs.get("update_fields") or ()):
             PaperTopic.objects.copy_sort_keys([paper.pk for paper in papers])
         return papers
+
+    def trending(self, last: date) -> PaperQuerySet:
+        """Return the papers of the seven days up to ``last``, what gains attention fastest first."""
+        return self.listed_between(last - timedelta(days=6), last).order_by("-score_weekly", "-upvotes", "-id")
 
     def newest_day(self) -> date | None:
         newest: date | None = self.published().aggregate(day=models.Max("listed_on"))["day"]
@@ -228,6 +233,7 @@ class Paper(models.Model):
             models.Index(fields=["-first_seen_at", "id"], name="papers_by_arrival"),
             # News of papers that readers saved. Almost empty.
             models.Index(fields=["withdrawn_at"], condition=Q(withdrawn_at__isnull=False), name="papers_withdrawn"),
+            models.Index(fields=["reworded_at"], condition=Q(reworded_at__isnull=False), name="papers_reworded"),
             models.Index(fields=["coded_at"], condition=Q(coded_at__isnull=False), name="papers_with_late_code"),
             models.Index(fields=["revised_at"], condition=Q(revised_at__isnull=False), name="papers_revised"),
             models.Index(fields=["accepted_at"], condition=Q(accepted_at__isnull=False), name="papers_accepted_late"),

@@ -19,6 +19,7 @@ _NAME_PARTICLES = "al bin da das de del della den der di do dos du e el ibn la l
 PARTICLES = frozenset(_NAME_PARTICLES.split())
 _SUFFIXES = frozenset(["jr", "sr", "ii", "iii", "iv", "phd"])
 _LONGEST = 60  # characters of a word in the index
+_LONGEST_SLUG = 150  # characters of an address
 _PART_ENDS = re.compile(r"[\s._·]+")
 _NOT_IN_A_PART = re.compile(r"[\W_]+")
 _GLUED = re.compile(r"(?:van(?:der|den|de)?|von|de(?:lla|la|l|r|n)?|du|di|la|le)(?=.{3})")
@@ -99,6 +100,16 @@ def institution_word(text: str) -> str:
     """Return the word by which an index finds an institution, however its words are parted; empty without letters."""
     joined = _NOT_IN_A_PART.sub("", fold(text))
     return f"1{joined}"[:_LONGEST] if joined else ""
+
+
+def author_slug(name: str) -> str:
+    """Return the part of an address that names a person: Jun-Yan Zhu is junyan-zhu. Empty without letters."""
+    return "-".join(name_of(name))[:_LONGEST_SLUG]
+
+
+def institution_slug(name: str) -> str:
+    words = "".join(letter if letter.isalnum() else " " for letter in fold(name)).split()
+    return "-".join(words)[:_LONGEST_SLUG]
 
 
 def _joined(name: Name, given: set[str]) -> set[str]:

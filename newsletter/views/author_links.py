@@ -9,21 +9,9 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from newsletter.search.person_names import name_of
-from newsletter.search.tokens import fold
+from newsletter.search.person_names import author_slug, institution_slug
 
 register = template.Library()
-_LONGEST = 150  # characters of an address
-
-
-def author_slug(name: str) -> str:
-    """Return the part of the address that names a person: Jun-Yan Zhu is junyan-zhu. Empty without letters."""
-    return "-".join(name_of(name))[:_LONGEST]
-
-
-def institution_slug(name: str) -> str:
-    words = "".join(letter if letter.isalnum() else " " for letter in fold(name)).split()
-    return "-".join(words)[:_LONGEST]
 
 
 @register.simple_tag

@@ -18,11 +18,11 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page
 
 from newsletter.models import Paper
+from newsletter.models.papers import PAPERS_PER_FEED
 from newsletter.search.by_name import papers_by, papers_from
-from newsletter.search.person_names import is_same_person, name_of
-from newsletter.views.author_links import author_slug, institution_slug
+from newsletter.search.person_names import author_slug, institution_slug, is_same_person, name_of
 from newsletter.views.page_context import LAST_PAGE, PAPERS_PER_PAGE, ListPage, frame, page_of, public_page
-from newsletter.views.paper_feeds import PAPERS_PER_FEED, Channel, feed_of
+from newsletter.views.paper_feeds import Channel, feed_of
 from newsletter.views.structured_data import collection_page
 
 if TYPE_CHECKING:

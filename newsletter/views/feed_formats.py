@@ -1,4 +1,4 @@
-"""One feed as Atom (RFC 4287) or JSON Feed 1.1. In: its title and entries. Out: the response."""
+"""One feed as Atom (RFC 4287) or JSON Feed 1.1, with its WebSub hub. In: its title and entries. Out: the response."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ class Feed:
 
 
 def write_feed(feed: Feed, *, kind: str) -> HttpResponse:
-    return {"atom": _atom, "json": _json}[kind](feed)
+    found = {"atom": _atom, "json": _json}[kind](feed)
+    if settings.WEBSUB_HUB_URL:  # both, by https://www.w3.org/TR/websub/#discovery
+        found["Link"] = f'<{settings.WEBSUB_HUB_URL}>; rel="hub", <{feed.address}>; rel="self"'
+    return found
 
 
 def xml_text(text: str) -> str:
@@ -55,6 +58,11 @@ def xml_text(text: str) -> str:
 
 class _Atom(Atom1Feed):
     """Django's writer, but text stays text, each author is an element, and an empty feed has a fixed date."""
+
+    def add_root_elements(self, handler: Any) -> None:
+        super().add_root_elements(handler)
+        if settings.WEBSUB_HUB_URL:
+            handler.addQuickElement("link", "", {"rel": "hub", "href": settings.WEBSUB_HUB_URL})
 
     def add_item_elements(self, handler: Any, item: dict[str, Any]) -> None:
         super().add_item_elements(handler, item | {"description": None})  # Django would mark it type="html"
@@ -110,6 +118,7 @@ def _json(feed: Feed) -> HttpResponse:
         "description": feed.description,
         "home_page_url": feed.page,
         "feed_url": feed.address,
+        **({"hubs": [{"type": "WebSub", "url": settings.WEBSUB_HUB_URL}]} if settings.WEBSUB_HUB_URL else {}),
         "items": [_json_item(entry) for entry in feed.entries],
     }
     found = JsonResponse(body, content_type="application/feed+json", json_dumps_params={"ensure_ascii": False})

@@ -13,18 +13,19 @@ from xml.sax.saxutils import escape
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db.models import Max, Min
+from django.db.models import Max, Min, Q
 from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.encoding import escape_uri_path
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page
 
 from newsletter.models import Edition, Paper
-from newsletter.models.papers import slice_of_union
+from newsletter.models.papers import PAPERS_PER_FEED, slice_of_union
 from newsletter.views.feed_formats import PAGE, PDF, Entry, Feed, write_feed
 from newsletter.views.period_urls import period_around
 from subscriptions.models import Topic
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 
-PAPERS_PER_FEED = 50  # papers at least, where there are so many
 LATELY = timedelta(hours=48)  # papers since then stay in a topic's feed, for programs that ask once a day
 PAPERS_PER_SITEMAP = 10_000
 KEEP_SECONDS = 3600
@@ -54,12 +54,14 @@ class Channel:
 
 
 def _today() -> Channel:
-    """The newest two daily lists: a paper that came late to one is still there the day after."""
+    """The newest two daily lists, and what came late to one of the week: it is there for two days."""
     day = Paper.objects.newest_day()
     if day is None:  # as on the front page
         papers = slice_of_union([Paper.objects.published().order_by("-first_seen_at", "id")], 0, PAPERS_PER_FEED)
     else:
-        days = Paper.objects.listed_between(Paper.objects.day_before(day) or day, day)
+        since = Paper.objects.day_before(day) or day
+        is_late = Q(first_seen_at__gte=timezone.now() - LATELY, listed_on__gte=day - timedelta(days=6))
+        days = Paper.objects.published().filter(Q(listed_on__range=(since, day)) | is_late)
         papers = list(days.with_topics().order_by("-listed_on", "-score_daily", "-upvotes", "-id"))
     return Channel(
         _("%(site)s: today's papers") % {"site": settings.SITE_NAME},
@@ -71,12 +73,11 @@ def _today() -> Channel:
 
 def _trending() -> Channel:
     last = Paper.objects.newest_day() or datetime.now(UTC).date()
-    week = Paper.objects.listed_between(last - timedelta(days=6), last)
     return Channel(
         _("%(site)s: trending papers") % {"site": settings.SITE_NAME},
         _("The papers from the last seven days that are gaining attention fastest."),
         reverse("newsletter:trending"),
-        slice_of_union([week.order_by("-score_weekly", "-upvotes", "-id")], 0, PAPERS_PER_FEED),
+        slice_of_union([Paper.objects.trending(last)], 0, PAPERS_PER_FEED),
     )
 
 
@@ -147,7 +148,7 @@ def feed_of(request: HttpRequest, channel: Channel, *, kind: str) -> HttpRespons
         title=channel.title,
         description=channel.description,
         page=settings.SITE_URL + channel.page,
-        address=settings.SITE_URL + request.path,
+        address=settings.SITE_URL + escape_uri_path(request.path),
         entries=[_entry(paper) for paper in channel.papers],
     )
     return write_feed(feed, kind=kind)
@@ -172,7 +173,7 @@ def _entry(paper: Paper) -> Entry:
 
 def _updated_at(paper: Paper) -> datetime:
     """Return when the entry last changed; feed readers show it again only when this moves (RFC 4287, 4.2.15)."""
-    moments = (paper.first_seen_at, paper.reworded_at, paper.withdrawn_at)
+    moments = (paper.first_seen_at, paper.reworded_at, paper.withdrawn_at, paper.coded_at)
     return max(moment for moment in moments if moment)
 
 
@@ -226,7 +227,7 @@ def sitemap_papers(request: HttpRequest, part: int) -> HttpResponse:
         raise Http404
     ids = (PAPERS_PER_SITEMAP * (part - 1) + 1, PAPERS_PER_SITEMAP * part)
     papers = Paper.objects.published().filter(pk__range=ids).order_by("pk")
-    moments = papers.only("first_seen_at", "reworded_at", "withdrawn_at")
+    moments = papers.only("first_seen_at", "reworded_at", "withdrawn_at", "coded_at")
     return _sitemap_of("urlset", "url", [(each.get_absolute_url(), _updated_at(each)) for each in moments])
 
 

@@ -24,7 +24,7 @@ from newsletter import search, tasks
 from newsletter.catalogue import check_links, choose_key_sentences
 from newsletter.catalogue.topics import embeddings
 from newsletter.celery import TimeIsUp
-from newsletter.delivery import webhooks
+from newsletter.delivery import webhooks, websub
 from newsletter.editions import curator_mails, share_card_cache
 from newsletter.models import disk_full_error, timings
 from newsletter.monitoring import find_missing_digests
@@ -71,7 +71,8 @@ def work(stop: threading.Event, *, once: bool = False) -> None:
             steps += [partial(search.keep_up, now=now, deadline=now + SLICE / 2)]
             steps += [partial(search.keep_queries, now=now, deadline=now + SLICE)]
         failures = [error for step in steps if (error := _failure_of(step))]
-        asks = settings.SOURCES or settings.CHECK_LINKS or settings.BOUNCE_MAILBOX_URL or embeddings.is_on()
+        elsewhere = (settings.SOURCES, settings.CHECK_LINKS, settings.WEBSUB_HUB_URL, settings.BOUNCE_MAILBOX_URL)
+        asks = any(elsewhere) or embeddings.is_on()
         if is_tick and not gatherer.is_alive() and (asks or webhooks.is_due(now=now)):
             gatherer = Gatherer()
             gatherer.start()
@@ -116,6 +117,7 @@ class Gatherer(threading.Thread):
         try:
             self._do(tasks.listen)
             self._do(partial(webhooks.deliver_due, deadline=timezone.now() + SLICE))
+            self._do(partial(websub.ping_due, now=timezone.now()))
             self._do(partial(tasks.gather_due, deadline=timezone.now() + SLICE))
             now = timezone.now()
             self._do(partial(check_links.check_due, now=now, deadline=now + SLICE))
