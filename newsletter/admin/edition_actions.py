@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
@@ -53,6 +54,13 @@ def _may_send(edition: Edition) -> str:
 def _approve(edition: Edition, request: HttpRequest) -> str:
     lifecycle.approve(edition, by=request.user, now=timezone.now())  # type: ignore[arg-type]
     return gettext("Approved. It will be frozen at its cut-off and sent at each reader's hour.")
+
+
+def _back_to_draft(edition: Edition, request: HttpRequest) -> str:
+    lifecycle.back_to_draft(edition)
+    if settings.EDITION_AUTO_APPROVE:
+        return gettext("This is a draft again. Pause it to keep it: drafts go out by themselves at their cut-off here.")
+    return gettext("This is a draft again. It is not sent until somebody approves it.")
 
 
 @transaction.atomic
@@ -112,6 +120,14 @@ ACTS = {
         do=_approve,
         refusal=_in(State.DRAFT),
         tone="primary",
+        errors=ERRORS,
+    ),
+    "back-to-draft": Act(
+        label=_("Back to draft"),
+        warning=_("The approval is taken back. The ranking is refreshed again until somebody approves it."),
+        permission="newsletter.approve_edition",
+        do=_back_to_draft,
+        refusal=_in(State.APPROVED),
         errors=ERRORS,
     ),
     "freeze": Act(

@@ -26,9 +26,11 @@ from newsletter.admin.edition_actions import ACTS
 from newsletter.admin.list_counts import counts_of, openings_of, readers_of
 from newsletter.editions import lifecycle
 from newsletter.mail.compile import CompileError
-from newsletter.models import Edition, EditionItem, PaperTopic
+from newsletter.models import Delivery, Edition, EditionItem, PaperTopic
 from newsletter.monitoring import digest_previews
-from subscriptions.models import Topic
+from newsletter.planning.edition_reach import reach_of
+from newsletter.planning.reader_picks import RULES
+from subscriptions.models import Follow, Topic
 
 State = Edition.State
 STEPS = (State.DRAFT, State.APPROVED, State.FROZEN, State.SENDING, State.DONE)
@@ -39,6 +41,7 @@ STEP_HINTS = {
     State.SENDING: _("digests are being sent"),
     State.DONE: _("all digests are settled"),
 }
+UNSENT = (*Edition.EDITABLE, State.FROZEN)
 DARK = "(prefers-color-scheme: dark)"
 
 
@@ -199,6 +202,7 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
     ) -> HttpResponse:
         edition = self.get_object(request, object_id)
         stage = self._stage(request, edition) if edition and self.has_view_permission(request, edition) else None
+        request.edition_reach = stage and stage["reach"]  # type: ignore[attr-defined]  # for the rows of the ranking
         return super().change_view(request, object_id, form_url, (extra_context or {}) | {"stage": stage})  # type: ignore[no-any-return]
 
     def get_inline_formsets(
@@ -207,6 +211,9 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
         if obj and (openings := openings_of(obj)) is not None:
             for item in (item for formset in formsets for item in formset.get_queryset()):
                 item.openings = openings.get(item.pk, 0)
+        if reach := getattr(request, "edition_reach", None):
+            for item in (item for formset in formsets for item in formset.get_queryset()):
+                item.reach = (reach.of(item.pk), reach.usual_place(item.pk), reach.first(item.pk))
         return super().get_inline_formsets(request, formsets, inline_instances, obj)  # type: ignore[no-any-return]
 
     def _stage(self, request: HttpRequest, edition: Edition) -> dict[str, Any]:
@@ -224,7 +231,7 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
             "readers": readers_of(edition.cadence) if edition.state in Edition.UNFINISHED else None,
             "items": edition.items.listed().count(),
             "sees_deliveries": request.user.has_perm("newsletter.view_delivery"),
-        }
+        } | (_forecast(edition) if edition.state in UNSENT else {"reach": None})
 
     def _acts(self, request: HttpRequest, edition: Edition) -> dict[str, Act]:
         return {
@@ -292,6 +299,18 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
         if not self.has_view_permission(request):
             raise PermissionDenied
         return get_object_or_404(Edition, pk=pk)
+
+
+def _forecast(edition: Edition) -> dict[str, Any]:
+    """What would happen if the edition were planned as it stands, for the head of its page."""
+    reach = reach_of(edition)
+    picks = edition.items.listed().filter(lane=EditionItem.Lane.PICK).count()
+    return {
+        "reach": reach,
+        "nothing": [(Delivery.Skip(why).label, number) for why, number in reach.nothing.most_common()],
+        "finds_more": edition.is_editable and Follow.objects.exists(),
+        "crowded": RULES.max_picks if picks > RULES.max_picks else 0,
+    }
 
 
 def _framed(body: str, *, kind: str, status: int = 200) -> HttpResponse:

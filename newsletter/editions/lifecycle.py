@@ -223,6 +223,16 @@ def approve(edition: Edition, *, by: AbstractBaseUser | None, now: datetime) -> 
     edition.refresh_from_db()
 
 
+def back_to_draft(edition: Edition) -> None:
+    """Take an approval back before the freeze, so that the edition can wait for another. Else EditionStateError."""
+    changed = Edition.objects.filter(pk=edition.pk, state=Edition.State.APPROVED).update(
+        state=Edition.State.DRAFT, approved_at=None, approved_by=None
+    )
+    if not changed:
+        raise EditionStateError("Only an approved edition that is not frozen yet can become a draft again.")
+    edition.refresh_from_db()
+
+
 def approve_due(*, now: datetime) -> int:
     """Approve drafts whose cut-off has passed, when the operator lets editions go out by themselves."""
     if not settings.EDITION_AUTO_APPROVE:

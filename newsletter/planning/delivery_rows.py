@@ -49,7 +49,7 @@ def rows_of(plan: EditionPlan, readers: Sequence[Due], slots: Sequence[Slot]) ->
     due_at = min((slot.due_at for slot in slots), default=plan.edition.cutoff_at)
     news = news_of(plan.edition, [reader.pk for reader in readers], due_at=due_at)
     for reader, slot, picks in zip(readers, slots, plan.choose(readers), strict=True):
-        reason = _skip_reason(reader, picks.papers, fewest=fewest)
+        reason = skip_reason(reader, picks.papers, fewest=fewest)
         rows.append(
             Row(
                 plan.edition.pk,
@@ -98,7 +98,8 @@ def note_misses(due_at: Mapping[int, datetime], *, why: Miss.Why, now: datetime)
     Miss.objects.bulk_create(Miss(subscriber_id=pk, due_at=at, why=why, at=now) for pk, at in due_at.items())
 
 
-def _skip_reason(reader: Due, papers: int, *, fewest: int) -> str:
+def skip_reason(reader: Due, papers: int, *, fewest: int) -> str:
+    """Return why a digest of so many papers is not sent to this reader (a Delivery.Skip); empty when it is."""
     if papers < fewest:
         return Delivery.Skip.EMPTY.value
     thin = papers < min(THIN_DIGEST, reader.max_papers)
