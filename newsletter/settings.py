@@ -282,6 +282,8 @@ FEEDS = env.several(
     r"https://[^\s,]{1,1900}",
     "https addresses of Atom or RSS feeds, separated by commas (one within is %2C)",
 )
+HACKER_NEWS = env.flag("HACKER_NEWS")  # count the points of stories about papers
+OPENALEX_CITATIONS = env.flag("OPENALEX_CITATIONS")  # count the citations of young papers
 OPENALEX_FILTER = env.several(
     "OPENALEX_FILTER",
     r"[a-z_.]+:[^\s,&?#]{1,500}",
@@ -292,6 +294,10 @@ OPENREVIEW_VENUES = env.several(
     "OPENREVIEW_VENUES", r"[\w.-]+(/[\w.-]+){0,9}", "ids of venues such as ICLR.cc/2026/Conference,TMLR"
 )
 PREPRINT_SERVERS = env.several("PREPRINT_SERVERS", "biorxiv|medrxiv", "biorxiv, medrxiv or both")
+# Counters that do not count for the ranking, though they are kept.
+MUTED_SIGNALS = env.some_of(
+    "MUTED_SIGNALS", ("upvotes", "stars", "comments", "votes", "verdicts", "points", "citations"), default=[]
+)
 # auto: the extra `semantic` is used where it is installed; off: as if it were not
 SEMANTIC = env.one_of("SEMANTIC", ("auto", "off"), default="auto")
 EDITION_AUTO_APPROVE = env.flag("EDITION_AUTO_APPROVE")

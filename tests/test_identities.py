@@ -6,8 +6,10 @@ import pytest
 
 from newsletter.catalogue import merging
 from newsletter.catalogue.ingest import ingest
+from newsletter.catalogue.same_work import is_author
 from newsletter.catalogue.sources.observed_paper import Observation
 from newsletter.models import Paper, PaperIdentifier
+from newsletter.search.search_papers import find
 from tests.builders import NOON, make_paper
 
 pytestmark = pytest.mark.django_db
@@ -76,3 +78,43 @@ def test_an_old_version_read_again_does_not_take_back_a_newer_one() -> None:
     take_in(first, second)
     [paper] = take_in(first)
     assert (paper.abstract, paper.version) == ("Text 2.", 2)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "10.1101/2026.03.15.700001",
+        "doi:10.1101/2026.03.15.700001",
+        "https://doi.org/10.1101/2026.03.15.700001",
+        "https://www.biorxiv.org/content/10.1101/2026.03.15.700001v2.full.pdf",
+        "www.biorxiv.org/content/10.1101/2026.03.15.700001v1?rss=1",
+        "https://openreview.net/forum?id=aBcD12&noteId=x",
+    ],
+)
+def test_the_search_box_takes_every_name_of_a_paper(typed: str) -> None:
+    [paper] = take_in(seen("biorxiv", "doi:10.1101/2026.03.15.700001", "openreview:aBcD12"))
+    assert find(typed).papers == ((paper.pk, 1.0),)
+    other = make_paper(title="Lichens, revised", listed_on=None)
+    merging.merge(paper, into=other, by=None, now=NOON)
+    assert find(typed).papers == ((other.pk, 1.0),)
+
+
+def test_a_name_that_nobody_has_is_searched_for_as_words() -> None:
+    [paper] = take_in(seen("biorxiv", "doi:10.1101/1"))
+    Paper.objects.update(is_hidden=True)
+    for typed in ("10.1101/1", "10.1101/2"):
+        assert (paper.pk, 1.0) not in find(typed).papers
+
+
+@pytest.mark.parametrize(
+    ("handle", "is_theirs"),
+    [("AdaFern", True), ("ada-fern", True), ("fernada", True), ("afern", True), ("cmoss", True), ("ferngully", False)],
+)
+def test_an_account_is_an_authors_by_given_and_family_name(handle: str, is_theirs: bool) -> None:
+    assert is_author(handle, ["Ada B. Fern", "Çağla Moss", "Plato"]) is is_theirs
+
+
+def test_a_rare_family_name_alone_is_enough_and_a_common_one_is_not() -> None:
+    assert is_author("sphagnumson", ["Ada Sphagnumson"])
+    assert not is_author("chen", ["Ada Chen"])
+    assert not is_author("", ["Ada Chen"])

@@ -10,6 +10,7 @@ import pytest
 
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources import openreview
+from newsletter.catalogue.sources.paper_identifiers import work_name
 from newsletter.models import Paper
 from tests.builders import NOON
 from tests.contract_sources import REQUEST, SourceContract
@@ -106,7 +107,7 @@ def test_blind_authors_are_nobody() -> None:
     ],
 )
 def test_a_page_is_known_by_its_address(url: str, name: str | None) -> None:
-    assert openreview.identifier_of(url) == name
+    assert work_name(url) == name
 
 
 @pytest.mark.django_db

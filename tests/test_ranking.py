@@ -32,11 +32,16 @@ def snapshots(papers: Mapping[int, History]) -> trend_formula.Snapshots:
 
 
 def scores(
-    papers: Mapping[int, History], *, born: Mapping[int, float] | None = None, cadence: str = "daily"
+    papers: Mapping[int, History],
+    *,
+    born: Mapping[int, float] | None = None,
+    cadence: str = "daily",
+    fields: Mapping[int, str] | None = None,
 ) -> dict[int, trend_formula.TrendScore]:
     """Scores of papers that are, unless said otherwise, 20 hours old."""
     born_at = {paper: (NOW - timedelta(hours=(born or {}).get(paper, 20))).timestamp() for paper in papers}
-    return trend_formula.score_papers(trend_formula.gains_of(snapshots(papers)), born_at, now=NOW)[cadence]
+    gains = trend_formula.gains_of(snapshots(papers))
+    return trend_formula.score_papers(gains, born_at, now=NOW, field_of=fields)[cadence]
 
 
 def steady(rate: float, *, hours: int = 20, start: int = 1, every: int = 1) -> list[tuple[float, int]]:
@@ -124,6 +129,45 @@ def test_papers_are_compared_with_their_own_weekday() -> None:
     assert found[1].score > found[2].score
 
 
+def test_biology_is_not_judged_by_votes_on_ai() -> None:
+    papers = crowd(60, rate=4) | crowd(12, rate=0.25, first=2000) | {1: {UPVOTES: steady(0.6)}}
+    fields = dict.fromkeys(range(2000, 2012), "biology-medicine") | {1: "biology-medicine"}
+    alike = scores(papers)
+    apart = scores(papers, fields=fields | dict.fromkeys(range(1000, 1060), "computer-science"))
+    assert alike[1].score < np.median([alike[number].score for number in range(1000, 1060)])
+    assert apart[1].score > max(apart[number].score for number in range(1000, 1060))
+    assert (apart[1].parts["cohort_median"], apart[1].parts["cohort_size"]) == (5, 13)
+
+
+def test_a_field_with_hardly_any_papers_is_compared_with_all() -> None:
+    papers = crowd(60) | {1: {UPVOTES: steady(3)}, 2: {UPVOTES: steady(0.1)}}
+    few = scores(papers, fields={1: "economics", 2: "economics"})
+    assert few[1].parts["cohort_size"] > 50
+    assert few[1].score > max(few[number].score for number in range(1000, 1060))
+
+
+def test_points_and_citations_are_witnesses_each_against_its_cohort() -> None:
+    points, citations = ("hacker_news", "points"), ("openalex_citations", "citations")
+    papers: dict[int, History] = {**crowd()}
+    for number in range(12):
+        papers |= {
+            100 + number: {points: steady(1 + number / 12)},
+            200 + number: {citations: steady(0.05 + number / 99)},
+        }
+    papers |= {1: {points: steady(20)}, 2: {citations: steady(0.9)}, 3: {UPVOTES: steady(0.25), points: steady(20)}}
+    found = scores(papers)
+    assert why_trending(found[1].parts, None) == "Trending: +400 points on Hacker News in 20 h (cohort median 30)"
+    assert why_trending(found[2].parts, None) == "Trending: +18 citations in 20 h (cohort median 2)"
+    assert found[1].score > found[111].score > found[100].score
+    assert found[2].score > found[200].score
+    assert set(found[3].parts["sources"]) == {"hacker_news", "hf_daily"}
+
+
+def test_a_citation_or_two_are_no_trend() -> None:
+    parts = {"hours": 20, "citations_gain": 2, "citations_median": 0.0}
+    assert why_trending(parts, None) == "+2 citations in 20 h (cohort median 0)"
+
+
 def test_one_vote_for_an_old_paper_among_sleeping_ones_is_no_trend() -> None:
     asleep = {2000 + n: {UPVOTES: [(600.0, 5), (0.0, 5 + (n == 0))]} for n in range(30)}
     found = scores(crowd() | asleep | {1: {UPVOTES: steady(0.6)}}, born=dict.fromkeys(asleep, 600))
@@ -176,6 +220,17 @@ def test_the_parts_hold_whole_counts_the_hours_and_the_cohorts_median() -> None:
 def test_a_gain_between_two_distant_snapshots_is_told_with_the_time_it_took() -> None:
     parts = scores(crowd() | {1: {UPVOTES: [(90, 3), (40, 10), (2, 50)]}}, born={1: 90})[1].parts
     assert (parts["upvotes_gain"], parts["hours"]) == (40, 40)
+
+
+@pytest.mark.parametrize("cadence", ["daily", "weekly"])
+def test_every_rank_has_a_reason_also_long_after_the_last_gain(cadence: str) -> None:
+    papers = crowd() | {1: {UPVOTES: [(300, 1), (240, 41), (200, 41), (1, 41)]}}
+    late = scores(papers, born={1: 300}, cadence=cadence)[1]
+    assert late.score > 0
+    assert why_trending(late.parts, None) == "Trending: +40 upvotes in 12 days"
+    assert late.parts["is_past"]
+    everything = scores(papers, born={1: 300}, cadence=cadence)
+    assert all(why_trending(one.parts, None) for one in everything.values())
 
 
 def test_chunks_of_papers_joined_score_as_the_whole() -> None:

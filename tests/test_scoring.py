@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -52,6 +53,32 @@ def test_papers_that_gain_more_score_higher_in_every_cadence_with_the_numbers_be
     assert why_trending(fast.score_parts["daily"], "cs.CL").startswith("Trending in cs.CL: +41 upvotes in 12 h (cohort")
     assert still.score_parts == {}
     assert {slow.scored_at, fast.scored_at, still.scored_at} == {NOON}
+
+
+def test_a_muted_counter_counts_for_nothing_and_is_kept(settings: LazySettings) -> None:
+    paper = measured(1, 20, 42)
+    measure(paper, [1, 30, 90], metric="points", source="hacker_news")
+    settings.MUTED_SIGNALS = ["points"]
+    score_papers(now=NOON)
+    paper.refresh_from_db()
+    assert "points_gain" not in paper.score_parts["daily"]
+    assert paper.score_parts["daily"]["upvotes_gain"] == 41
+    settings.MUTED_SIGNALS = []
+    score_papers(now=NOON)
+    paper.refresh_from_db()
+    assert paper.score_parts["daily"]["points_gain"] == 89
+
+
+def test_papers_are_compared_within_their_field() -> None:
+    for _ in range(12):
+        measured(1, 20, 42, categories=["cs.LG"])
+    papers = [measured(1, 2, 3 + number % 2, categories=["q-bio.NC"]) for number in range(12)]
+    best = measured(1, 5, 9, categories=["biorxiv.neuroscience"])
+    score_papers(now=NOON)
+    best.refresh_from_db()
+    papers[0].refresh_from_db()
+    assert best.score_parts["daily"]["cohort_median"] == 3
+    assert best.score_daily > 2 * papers[0].score_daily
 
 
 def test_papers_known_from_listing_pages_only_never_trend_whatever_is_counted() -> None:

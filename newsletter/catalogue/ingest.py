@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 
@@ -18,7 +18,7 @@ from django.db.models import F, Q, Window
 from django.db.models.functions import RowNumber
 
 from newsletter.catalogue.paper_updates import what_changed
-from newsletter.catalogue.same_work import agree, nearly, other_people
+from newsletter.catalogue.same_work import agree, is_author, nearly, other_people
 from newsletter.catalogue.sources import registry
 from newsletter.catalogue.sources.observed_paper import Observation
 from newsletter.catalogue.sources.paper_identifiers import title_key
@@ -195,6 +195,8 @@ def _merge(entry: _Entry, seen: Observation, *, now: datetime) -> None:
     A program's key changes nothing of a paper that another key or a source brought as well.
     """
     paper, at = entry.paper, seen.seen_at or now
+    if seen.posted_by and is_author(seen.posted_by, paper.authors):
+        seen = replace(seen, metrics={})
     if seen.api_key is not None and (paper.pk or entry.keys) and entry.keys != {seen.api_key}:
         entry.observations.append(seen)
         return
@@ -345,12 +347,16 @@ def _store_sightings(entries: Sequence[_Entry], *, now: datetime) -> None:
 
 
 def _store_signals(entries: Sequence[_Entry], *, now: datetime) -> None:
+    values: dict[tuple[int, str, str, datetime], int] = {}
+    for entry in entries:
+        for seen in entry.observations:
+            for metric, value in seen.metrics.items():
+                name = (entry.paper.pk, seen.source, metric, seen.seen_at or now)
+                values[name] = max(value, values.get(name, 0))  # of several stories on one paper, the best known
     Signal.objects.bulk_create(
         [
-            Signal(paper=entry.paper, source=seen.source, metric=metric, value=value, at=seen.seen_at or now)
-            for entry in entries
-            for seen in entry.observations
-            for metric, value in seen.metrics.items()
+            Signal(paper_id=paper, source=source, metric=metric, value=value, at=at)
+            for (paper, source, metric, at), value in values.items()
         ],
         ignore_conflicts=True,
     )

@@ -23,7 +23,7 @@ from django.db.models import Exists, Max, Min, OuterRef, Q
 
 from newsletter.catalogue import http_client
 from newsletter.catalogue.ingest import IngestResult, ingest
-from newsletter.catalogue.sources import arxiv_query, hf_daily, hf_paper, registry
+from newsletter.catalogue.sources import arxiv_query, hf_daily, hf_paper, openalex_citations, registry
 from newsletter.catalogue.sources.observed_paper import (
     ChosenSource,
     KeyedSource,
@@ -38,6 +38,7 @@ from newsletter.models import (
     EditionItem,
     LibraryEntry,
     Paper,
+    PaperIdentifier,
     Sighting,
     Signal,
     SourceHost,
@@ -56,6 +57,7 @@ _ASK_AGAIN, _ASK_AGAIN_SENT = timedelta(hours=20), timedelta(days=3)
 _SENT_LATELY = timedelta(days=30)
 _SAVED_LATELY, _ASK_AGAIN_SAVED = timedelta(days=365), timedelta(days=7)  # a venue decides within the year
 _CODE_COMES_WITHIN = timedelta(days=3)  # of a paper's first day on a list
+_CITED_WITHIN, _ASK_AGAIN_CITED, _DOIS_AT_ONCE = timedelta(days=30), timedelta(days=3), 800
 _LISTS_GROW_FOR = timedelta(days=8)
 _KEEP_RUNS = timedelta(days=90)
 # What a text nobody foresaw may do to our own code. Not Exception: Celery's time limit is one.
@@ -84,7 +86,8 @@ def enabled_sources() -> list[Source]:
 
 
 def _options(source: Source) -> tuple[str, ...]:
-    return tuple(getattr(settings, source.SETTING)) if isinstance(source, ChosenSource) else ()
+    value = getattr(settings, source.SETTING) if isinstance(source, ChosenSource) else ()
+    return ("on",) * value if isinstance(value, bool) else tuple(value)
 
 
 def poll_due(
@@ -284,6 +287,7 @@ def request_of(source: Source, now: datetime) -> Request:
         linkless_ids=tuple(linkless_ids(now)),
         brought=_brought(now),
         done_at=SourceHost.objects.values_list("done_at", flat=True).filter(host=source.SOURCE).first(),
+        watched_dois=tuple(watched_dois(now)) if source.SOURCE == openalex_citations.SOURCE else (),
         options=_options(source),
     )
 
@@ -329,6 +333,18 @@ def linkless_ids(now: datetime) -> list[str]:
     asked = {hf_paper.id_asked(url) for url in _urls_answered(hf_paper.SOURCE, since=now - _ASK_AGAIN)}
     names = papers.exclude(pk__in=starred.values("paper_id")).order_by("-pk").values_list("arxiv_id", flat=True)
     return [str(name) for name in names if name not in asked]
+
+
+def watched_dois(now: datetime) -> list[str]:
+    """DOIs of young papers, arXiv's among them, whose citations were not asked for lately; the newest first."""
+    young = Paper.objects.filter(first_seen_at__gt=now - _CITED_WITHIN, merged_into__isnull=True)
+    on_arxiv = young.filter(arxiv_id__isnull=False).values_list("pk", "arxiv_id")
+    named = PaperIdentifier.objects.filter(paper__in=young, value__startswith="doi:").values_list("paper_id", "value")
+    dois = [(pk, f"10.48550/arxiv.{name}") for pk, name in on_arxiv]
+    dois += [(pk, name.removeprefix("doi:")) for pk, name in named]
+    urls = _urls_answered(openalex_citations.SOURCE, since=now - _ASK_AGAIN_CITED)
+    asked = {doi for url in urls for doi in openalex_citations.dois_asked(url)}
+    return [doi for _, doi in sorted(dois, reverse=True) if doi not in asked][:_DOIS_AT_ONCE]
 
 
 def _brought(now: datetime) -> dict[str, int]:

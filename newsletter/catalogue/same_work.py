@@ -15,6 +15,7 @@ _NEAR = 0.95  # titles of distinct papers reach .73
 _SAME_ABSTRACT = 0.5  # share of common words; abstracts of other papers in the same field stay far below
 _ROMAN = frozenset(["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x"])
 _NAME = re.compile(r"[^\W\d_]{2,}")  # no initials
+_COMMON = 4  # letters of a family name that many accounts bear
 _PEOPLE = 20_000  # characters of names that are compared
 
 
@@ -48,9 +49,26 @@ def other_people(ours: Iterable[str], theirs: Iterable[str]) -> bool:
     return bool(here and there) and here.isdisjoint(there)
 
 
+def is_author(handle: str, authors: Iterable[str]) -> bool:
+    """Whether the name of an account is an author's: adafern, a_fern, FernA, ada.f for Ada Fern; fern alone, too."""
+    account = "".join(filter(str.isalpha, _plain(handle)))
+    for words in (_plain(author).split() for author in authors):
+        if len(words) < 2:
+            continue
+        given, family = words[0], words[-1]
+        known = {given + family, family + given, given[0] + family, family + given[0], given + family[0]}
+        if account in known or (account == family and len(family) > _COMMON):
+            return True
+    return False
+
+
+def _plain(text: str) -> str:
+    letters = unicodedata.normalize("NFKD", text[:_PEOPLE]).casefold()
+    return "".join(one for one in letters if not unicodedata.combining(one))
+
+
 def _names_of(people: Iterable[str]) -> set[str]:
-    letters = unicodedata.normalize("NFKD", " ".join(people)[:_PEOPLE]).casefold()
-    return {*_NAME.findall("".join(one for one in letters if not unicodedata.combining(one)))}
+    return {*_NAME.findall(_plain(" ".join(people)))}
 
 
 def _numbers(key: str) -> list[str]:

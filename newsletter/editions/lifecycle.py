@@ -155,7 +155,8 @@ def _gained(cadence: str) -> Q:
     if cadence == Cadence.DAILY:
         return Q()
     untold = Q(**{f"score_parts__{cadence}__isnull": True})
-    return reduce(or_, (Q(**{f"score_parts__{cadence}__{metric}_gain__gt": 0}) for metric in GAINS), untold)
+    gained = reduce(or_, (Q(**{f"score_parts__{cadence}__{metric}_gain__gt": 0}) for metric in GAINS))
+    return untold | gained & ~Q(**{f"score_parts__{cadence}__has_key": "is_past"})
 
 
 @transaction.atomic

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-GAINS = ("upvotes", "stars", "votes", "verdicts", "comments")  # in the order of the sentence
+GAINS = ("upvotes", "points", "stars", "citations", "votes", "verdicts", "comments")  # in the order of the sentence
+_FEW = 2  # points or citations that are no trend, whatever the cohort
 _NOISE = 10  # a gain without a median to compare with has to be more than this to be called trending
 
 
@@ -36,10 +37,17 @@ def why_trending(
 
 def stands_out(parts: Mapping[str, Any]) -> bool:
     """Whether a gain is beyond the cohort's median, or beyond noise where there is no median to compare with."""
-    median = parts.get("cohort_median")
+    told = ((metric, gain, _median_of(metric, parts)) for metric, gain in _gains_of(parts))
     return any(
-        gain > (_NOISE if metric != "upvotes" or median is None else median) for metric, gain in _gains_of(parts)
+        gain > (_NOISE if median is None else median) and (metric == "upvotes" or gain > _FEW)
+        for metric, gain, median in told
     )
+
+
+def _median_of(metric: str, parts: Mapping[str, Any]) -> float | None:
+    """What the cohort's middle gained meanwhile, where that is told."""
+    median: float | None = parts.get("cohort_median" if metric == "upvotes" else f"{metric}_median")
+    return median
 
 
 def call_trending(line: str, topic_name: str | None, *, gettext: Callable[[str], str] = str) -> str:
@@ -55,14 +63,14 @@ def gains_line(
     ngettext: Callable[[str, str, int], str] = _one_or_many,
 ) -> str:
     """The gains alone: "+41 upvotes in 24 h (cohort median 6), +120 GitHub stars"; empty without any."""
-    median = parts.get("cohort_median")
     phrases: list[str] = []
     for metric, gain in _gains_of(parts):
         phrase = _gain_phrase(metric, gain, ngettext) % {"gain": f"{gain:,}"}
         if not phrases:
             span = _span(parts.get("hours", 24), gettext)
             phrase = gettext("%(gain)s in %(span)s") % {"gain": phrase, "span": span}
-        if metric == "upvotes" and median is not None:
+        median = _median_of(metric, parts)
+        if median is not None:
             shown = f"{round(median, 1):,g}"
             phrase = gettext("%(gain)s (cohort median %(median)s)") % {"gain": phrase, "median": shown}
         phrases.append(phrase)
@@ -91,6 +99,10 @@ def _gain_phrase(metric: str, gain: int, ngettext: Callable[[str, str, int], str
     match metric:
         case "upvotes":
             return ngettext("+%(gain)s upvote", "+%(gain)s upvotes", gain)
+        case "points":
+            return ngettext("+%(gain)s point on Hacker News", "+%(gain)s points on Hacker News", gain)
+        case "citations":
+            return ngettext("+%(gain)s citation", "+%(gain)s citations", gain)
         case "stars":
             return ngettext("+%(gain)s GitHub star", "+%(gain)s GitHub stars", gain)
         case "votes":

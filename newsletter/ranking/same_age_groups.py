@@ -1,7 +1,8 @@
-"""Papers like a paper: of the same source and age, and the same weekday where there are enough. Pure.
+"""Papers like a paper: of the same source, field and age, and the same weekday where there are enough. Pure.
 
-In: for each row its counter, age and weekday. Out: sums and quantiles over each row's cohort. A cohort with too few
-members borrows from a larger one, so a quiet Sunday is compared with all days.
+In: for each row its counter, field, age and weekday. Out: sums and quantiles over each row's cohort. A cohort with too
+few members borrows from a larger one, so a quiet Sunday is compared with all days; a field borrows from others only
+when it has hardly any papers, so that biology is not judged by votes on AI.
 """
 
 from __future__ import annotations
@@ -15,27 +16,33 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-COHORT_MIN = 10  # papers; smaller cohorts borrow from all weekdays, then from all ages
 AGE_EDGES = (24.0, 48.0, 96.0, 168.0, 336.0)  # hours
+# Papers of a cohort: of one age and weekday, of one age, of a field. Smaller ones borrow from the next, then from all.
+COHORT_MIN = (10, 10, 3)
 
 
 class Cohorts:
-    """For each row the smallest of (source, age, weekday), (source, age), (source) that has enough members."""
+    """For each row the smallest of (source, field, age, weekday), (… age), (source, field), (source) that is enough."""
 
-    def __init__(self, counters: Ints, bucket: Ints, weekday: Ints) -> None:
-        by_age = counters * (len(AGE_EDGES) + 1) + bucket
+    def __init__(self, counters: Ints, field: Ints, bucket: Ints, weekday: Ints) -> None:
+        by_field = counters * (int(field.max(initial=0)) + 1) + field
+        by_age = by_field * (len(AGE_EDGES) + 1) + bucket
         self.groups = [
             np.unique(keys, return_inverse=True)[1].astype(np.int64)
-            for keys in (by_age * 7 + weekday, by_age, counters)
+            for keys in (by_age * 7 + weekday, by_age, by_field, counters)
         ]
-        self.size = self._smallest([np.bincount(groups) for groups in self.groups], COHORT_MIN)
+        self.counts = [np.bincount(groups) for groups in self.groups]
+        self.size = self._smallest(self.counts, COHORT_MIN)
 
-    def total(self, values: Floats) -> Floats:
+    def total(self, values: Floats, *, of_all_ages: bool = False) -> Floats:
         """For each row the sum of ``values`` over its cohort."""
         sums = [np.bincount(groups, weights=values) for groups in self.groups]
-        return self._smallest(sums, COHORT_MIN)
+        never = int(self.counts[-1].max(initial=0)) + 1
+        return self._smallest(sums, (never, never, COHORT_MIN[-1]) if of_all_ages else COHORT_MIN)
 
-    def quantile(self, values: Floats, share: float, *, rows: Ints | None = None, least: int = COHORT_MIN) -> Floats:
+    def quantile(
+        self, values: Floats, share: float, *, rows: Ints | None = None, least: Sequence[int] = COHORT_MIN
+    ) -> Floats:
         """For each row that quantile of ``values`` over its cohort, NaN without any. ``rows`` says whose they are."""
         found = []
         counts = []
@@ -50,10 +57,12 @@ class Cohorts:
         return self._smallest(found, least, counts)
 
     def _smallest(
-        self, per_group: Sequence[NDArray[Any]], least: int, counts: Sequence[Ints] | None = None
+        self, per_group: Sequence[NDArray[Any]], least: Sequence[int], counts: Sequence[Ints] | None = None
     ) -> NDArray[Any]:
-        """For each row the value of the smallest of its groups with at least that many members, else of the largest."""
-        counts = counts or [np.bincount(groups) for groups in self.groups]
+        """For each row the value of the smallest of its groups that has enough members, else of all."""
         values = [table[groups] for table, groups in zip(per_group, self.groups, strict=True)]
-        enough = [table[groups] >= least for table, groups in zip(counts, self.groups, strict=True)]
-        return np.select(enough, values, default=values[-1])
+        enough = [
+            table[groups] >= needed
+            for table, groups, needed in zip(counts or self.counts, self.groups, (*least, 0), strict=True)
+        ]
+        return np.select(enough, values)

@@ -2,7 +2,7 @@
 
 In: snapshots of counters (upvotes, stars …) of young papers. Out: one TrendScore per measured paper and cadence.
 Only gains between snapshots count, so an old repository never trends for having many stars, and every rate is
-compared with papers of the same source, weekday and age. Numbers in, numbers out: may run any number of times.
+compared with papers of the same source, field, weekday and age. Numbers in, numbers out: may run any number of times.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ Ints = NDArray[np.int64]
 HOUR = 3600.0
 HALF_LIVES = {"daily": 24.0, "weekly": 96.0, "monthly": 240.0}  # hours
 WINDOWS = {"daily": 24.0, "weekly": 168.0, "monthly": 720.0}  # hours that the shown gains are counted over
-METRIC_WEIGHTS = {"upvotes": 1.0, "stars": 0.5, "comments": 0.5, "votes": 0.5, "verdicts": 0.5}
+METRIC_WEIGHTS = {
+    **{"upvotes": 1.0, "stars": 0.5, "comments": 0.5, "votes": 0.5, "verdicts": 0.5},
+    **{"points": 0.5, "citations": 0.5},
+}
+TOLD_MEDIANS = ("points", "citations")  # beside that of the upvotes, which is `cohort_median`
 # Our own readers are few: that none of them voted says nothing, so their votes raise a score and never lower one.
 # Without any other crowd to confirm it, what they say counts as much as one source may say among others.
 OURS = "readers"
@@ -33,12 +37,16 @@ PRIOR_HOURS = 12.0  # how long a paper counts as an average one of its cohort be
 QUANTILE = 0.2  # of the posterior rate: few votes in little time are not believed
 SOURCE_CAP = 0.6  # of a paper's score, where several sources measured it
 AGREEMENT = 0.15  # for each further source above its median
-BURST_MIN = 1000  # steps in a cohort, else a larger one gives the percentile that bursts are cut to
+BURST_MIN = (1000, 1000, 1000)  # steps in a cohort, else a larger one gives the percentile that bursts are cut to
 
 
 @dataclass(frozen=True, slots=True)
 class TrendScore:
-    """``parts``: hours, <metric>_gain, cohort_median (of the upvotes gained), cohort_size, sources (their shares)."""
+    """``parts``: hours, <metric>_gain, cohort_median (of the upvotes gained), cohort_size, sources (their shares).
+
+    A paper that gained nothing in the time told has its last gain there, with the time since, and `is_past`: every rank
+    has a reason.
+    """
 
     score: float
     parts: dict[str, Any]
@@ -133,10 +141,13 @@ def smoothed_rate(gained: Floats, hours: Floats, prior_rate: Floats) -> Floats:
     return rate
 
 
-def score_papers(gains: Gains, born_at: Mapping[int, float], *, now: datetime) -> dict[str, dict[int, TrendScore]]:
+def score_papers(
+    gains: Gains, born_at: Mapping[int, float], *, now: datetime, field_of: Mapping[int, str] | None = None
+) -> dict[str, dict[int, TrendScore]]:
     """Cadence -> paper -> score, for the papers that gained anything; all others have none, which reads as zero.
 
-    ``born_at`` (seconds since the epoch) decides the weekday and the age, and so the cohort, of each paper.
+    ``born_at`` (seconds since the epoch) decides the weekday and the age, and so the cohort, of each paper; so
+    does its field, where one is known.
     """
     if not len(gains.step_rows):
         return {cadence: {} for cadence in HALF_LIVES}
@@ -144,7 +155,9 @@ def score_papers(gains: Gains, born_at: Mapping[int, float], *, now: datetime) -
     born = np.array([born_at[paper] for paper in gains.papers.tolist()])
     weekday = (np.floor(born / 86400).astype(np.int64) + 3) % 7  # the epoch was a Thursday
     bucket = np.searchsorted(AGE_EDGES, (moment - born) / HOUR, side="right")
-    cohorts = Cohorts(gains.counters, bucket, weekday)
+    fields = [(field_of or {}).get(paper, "") for paper in gains.papers.tolist()]
+    field = np.unique(fields, return_inverse=True)[1].astype(np.int64)
+    cohorts = Cohorts(gains.counters, field, bucket, weekday)
     gentle = _capped_gains(gains, cohorts)
     return {cadence: _score_cadence(gains, gentle, cohorts, cadence, moment) for cadence in HALF_LIVES}
 
@@ -176,9 +189,9 @@ def _score_cadence(
     prior = cohorts.total(gained) / np.maximum(cohorts.total(hours), 1e-9)
     rate = np.where(gained > 0, smoothed_rate(gained, hours, prior), 0.0)
     usual = cohorts.quantile((prior * PRIOR_HOURS + gained) / (PRIOR_HOURS + hours), 0.5)
-    # One vote for an old paper among sleeping ones is no trend: the source's own middle is the least it has to beat.
-    everywhere = np.bincount(gains.counters, weights=gained) / np.bincount(gains.counters, weights=hours).clip(1e-9)
-    usual = np.maximum(usual, everywhere[gains.counters]).clip(1e-9)
+    # One vote for an old paper among sleeping ones is no trend: its source and field have a middle to beat.
+    everywhere = cohorts.total(gained, of_all_ages=True) / cohorts.total(hours, of_all_ages=True).clip(1e-9)
+    usual = np.maximum(usual, everywhere).clip(1e-9)
     weights = np.array([METRIC_WEIGHTS.get(metric, 0.5) for _, metric in gains.names])[gains.counters]
     evidence = weights * np.log1p(rate / usual)
 
@@ -197,7 +210,7 @@ def _score_cadence(
         shares = np.where(alone[:, None], SOURCE_CAP * shares, shares)
         shares = np.where((without.sum(axis=1) > shares.sum(axis=1))[:, None], without, shares)
     scores = shares.sum(axis=1) + AGREEMENT * np.maximum(above.sum(axis=1) - 1, 0)
-    parts = _parts(gains, cohorts, cadence, moment, scores[paper_of] > 0)
+    parts = _parts(gains, cohorts, cadence, moment, wanted=scores[paper_of] > 0, paper_of=paper_of)
     for paper, number in zip(papers.tolist(), range(len(papers)), strict=True):
         if paper in parts:
             parts[paper]["sources"] = {
@@ -229,24 +242,26 @@ def _voices(weights: Floats) -> Floats:
 
 
 def _crowd(source: str, metric: str) -> str:
-    """Whose doing a counter is: stars are GitHub's whichever source tells us; one crowd's counters never add up."""
-    return "github" if metric == "stars" else source
+    """Whose doing a counter is, whichever source tells us; one crowd's counters never add up."""
+    return {"stars": "github", "citations": "authors"}.get(metric, source)
 
 
 def _parts(
-    gains: Gains, cohorts: Cohorts, cadence: str, moment: float, wanted: NDArray[np.bool_]
+    gains: Gains, cohorts: Cohorts, cadence: str, moment: float, *, wanted: NDArray[np.bool_], paper_of: Ints
 ) -> dict[int, dict[str, Any]]:
     """What is told to people: whole counts between two snapshots, uncut, and the hours that lay between them."""
     rows = len(gains.papers)
     opens = moment - WINDOWS[cadence] * HOUR
     inside = gains.step_ends > opens
-    gained = np.zeros(rows)
+    in_time, gained = np.zeros(rows), np.zeros(rows)
+    np.add.at(in_time, gains.step_rows[inside], gains.step_gains[inside])
+    medians = cohorts.quantile(in_time, 0.5)
+    inside = _with_last_gains(gains, inside, paper_of)
     np.add.at(gained, gains.step_rows[inside], gains.step_gains[inside])
     # A step that began before the window is told whole, with the longer time it took.
     since = np.maximum(gains.first_at, opens)
     np.minimum.at(since, gains.step_rows[inside], gains.step_starts[inside])
     hours = (moment - since) / HOUR
-    medians = cohorts.quantile(gained, 0.5)
     parts: dict[int, dict[str, Any]] = {}
     for row in np.flatnonzero(wanted).tolist():
         _, metric = gains.names[int(gains.counters[row])]
@@ -255,6 +270,20 @@ def _parts(
         key = f"{metric}_gain"
         if key not in told or gained[row] > told[key]:
             told[key] = int(gained[row])
-            if metric == "upvotes":
+            if gained[row] > in_time[row]:
+                told["is_past"] = True
+            elif metric == "upvotes":
                 told |= {"cohort_median": float(medians[row]), "cohort_size": int(cohorts.size[row])}
+            elif metric in TOLD_MEDIANS:
+                told[f"{metric}_median"] = float(medians[row])
     return parts
+
+
+def _with_last_gains(gains: Gains, inside: NDArray[np.bool_], paper_of: Ints) -> NDArray[np.bool_]:
+    """The steps that are told: those in time, and the last ones of papers that have none in time."""
+    papers = paper_of[gains.step_rows]
+    is_told = np.zeros(int(paper_of.max()) + 1, dtype=bool)
+    is_told[papers[inside]] = True
+    is_last = np.append(gains.step_rows[1:] != gains.step_rows[:-1], True)
+    steps: NDArray[np.bool_] = inside | (is_last & ~is_told[papers])
+    return steps

@@ -10,9 +10,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 
+from newsletter.catalogue.topics import fields
 from newsletter.models import Paper, Sighting, Signal
 from newsletter.models.papers import UNMEASURED
 from newsletter.ranking import trend_formula
@@ -33,12 +35,13 @@ ZERO: dict[str, Any] = dict.fromkeys(SCORES, 0.0) | {"score_parts": {}}
 
 def score_papers(*, now: datetime) -> int:
     """Score every young paper at ``now``. Returns how many were looked at."""
-    born_at = dict(_births(_young(now)))
+    field_of: dict[int, str] = {}
+    born_at = dict(_births(_young(now), field_of))
     papers = sorted(born_at)
     numbers: dict[tuple[str, str], int] = {}  # (source, metric) -> its column, in the order of appearance
     chunks = [papers[start : start + CHUNK] for start in range(0, len(papers), CHUNK)]
     gains = [trend_formula.gains_of(_snapshots(chunk, numbers, now)) for chunk in chunks]
-    scores = trend_formula.score_papers(trend_formula.join(gains), born_at, now=now) if gains else {}
+    scores = trend_formula.score_papers(trend_formula.join(gains), born_at, now=now, field_of=field_of) if gains else {}
     scored = sorted(set().union(*scores.values()))
     _forget(scored, now)
     _write(scored, scores, now)
@@ -57,9 +60,14 @@ def _young(now: datetime) -> PaperQuerySet:
     )
 
 
-def _births(young: PaperQuerySet) -> Iterator[tuple[int, float]]:
-    """Return since when each paper could be voted for: the day of its list, else when we first saw it."""
-    for paper, listed_on, first_seen_at in young.values_list("pk", "listed_on", "first_seen_at").iterator():
+def _births(young: PaperQuerySet, field_of: dict[int, str]) -> Iterator[tuple[int, float]]:
+    """Return since when each paper could be voted for: the day of its list, else when we first saw it.
+
+    Its field goes into ``field_of``, when its categories tell.
+    """
+    rows = young.values_list("pk", "listed_on", "first_seen_at", "categories")
+    for paper, listed_on, first_seen_at, categories in rows.iterator():
+        field_of[paper] = fields.field_of(categories)
         born = datetime.combine(listed_on, time(0), tzinfo=UTC) if listed_on else first_seen_at
         yield paper, born.timestamp()
 
@@ -70,6 +78,7 @@ def _snapshots(papers: list[int], numbers: dict[tuple[str, str], int], now: date
     rows = (
         Signal.objects.filter(paper__any_of=papers, at__lte=now)
         .exclude(source__in=UNMEASURED)
+        .exclude(metric__in=settings.MUTED_SIGNALS)
         .values_list("paper_id", "source", "metric", "value", "at")
     )
     flat = np.array(
@@ -100,13 +109,13 @@ def _write(scored: list[int], scores: dict[str, dict[int, trend_formula.TrendSco
     """Write all rows by one prepared statement: `bulk_update` builds a CASE a row and column, ten times as slow."""
     if not scored:
         return
-    fields = [cast("Field[Any, Any]", Paper._meta.get_field(name)) for name in ("score_parts", "scored_at")]
+    columns_of = [cast("Field[Any, Any]", Paper._meta.get_field(name)) for name in ("score_parts", "scored_at")]
 
     def row(pk: int) -> list[Any]:
         found = {cadence: scores[cadence].get(pk) for cadence in CADENCES}
         parts = {cadence: trend.parts for cadence, trend in found.items() if trend}
         prepared = [
-            field.get_db_prep_save(value, connection) for field, value in zip(fields, (parts, now), strict=True)
+            field.get_db_prep_save(value, connection) for field, value in zip(columns_of, (parts, now), strict=True)
         ]
         return [*(trend.score if trend else 0.0 for trend in found.values()), *prepared, pk]
 

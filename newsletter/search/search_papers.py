@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from newsletter.catalogue.sources.paper_identifiers import meant_arxiv_id
+from newsletter.catalogue.sources.paper_identifiers import meant_arxiv_id, work_name
 from newsletter.catalogue.topics import embeddings
-from newsletter.models import Paper, SearchEntry
+from newsletter.models import Paper, PaperIdentifier, SearchEntry
 from newsletter.search import nearest_neighbours, synonyms
 from newsletter.search.by_name import papers_named
 from newsletter.search.index_lookup import AllOf, AnyOf, Limits, Sought, Without, Word, holding, newest, within
@@ -63,10 +64,20 @@ def find(text: str) -> Found:
     if identifier := meant_arxiv_id(text, on=timezone.now().date()):
         named = Paper.objects.published().filter(arxiv_id=identifier).values_list("pk", flat=True).first()
         return Found(Query(), ((named, 1.0),)) if named else Found(Query(), missing=identifier)
+    if found := _known_as(work_name(text)):
+        return Found(Query(), ((found, 1.0),))
     query = parse(text)
     ignored = not_understood(text)
     typed = [word for word in typed_words(text) if word not in ignored]
     return replace(_find(query, typed), ignored=tuple(ignored))
+
+
+def _known_as(name: str | None) -> int | None:
+    """Return the paper that is known by a DOI or an id of OpenReview."""
+    if name is None:
+        return None
+    known = PaperIdentifier.objects.filter(value=name).values(pk=Coalesce("paper__merged_into", "paper"))
+    return Paper.objects.published().filter(pk__in=known).values_list("pk", flat=True).first()
 
 
 def _find(query: Query, typed: Sequence[str]) -> Found:

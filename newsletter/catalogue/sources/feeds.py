@@ -13,11 +13,11 @@ from hashlib import sha256
 from typing import Any
 from xml.sax import SAXException
 
-from newsletter.catalogue.sources import openreview, paper_links, public_urls
+from newsletter.catalogue.sources import paper_links, public_urls
 from newsletter.catalogue.sources.clean_text import clean_abstract, clean_name, clean_title, without_markup
 from newsletter.catalogue.sources.json_answers import day_of, mapping, text
 from newsletter.catalogue.sources.observed_paper import Observation, Request, SourceError
-from newsletter.catalogue.sources.paper_identifiers import arxiv_id, doi_name
+from newsletter.catalogue.sources.paper_identifiers import arxiv_id, work_name
 
 SOURCE = "feeds"
 LABEL = "Feeds"
@@ -35,11 +35,6 @@ _LONGEST = 4_000_000  # bytes: a second or two each million
 _KEY = 128  # characters
 _END = re.compile(rb"</(?:\w+:)?(?:feed|rss|RDF)\s*>\s*(?:<!--.*?-->\s*)*\Z", re.DOTALL)
 _AND = re.compile(r",?\s+and\s+|\s*;\s*")
-_DOI_PAGE = re.compile(
-    r"/(?:doi(?:/(?:abs|full|pdf))?|content)/(10\.\d{4,9}/[^\s?#]+?)"
-    r"(?:v\d+)?(?:\.(?:abstract|full|pdf)(?:-text)?)?(?:[?#].*)?\Z",
-    re.ASCII,
-)
 
 
 def addresses(request: Request) -> list[str]:
@@ -78,7 +73,7 @@ def _read(entry: Mapping[str, Any], *, rank: int, seen_at: datetime) -> Observat
     if not title:
         return None
     arxiv = next(filter(None, map(arxiv_id, names)), None)
-    others = (doi_name(name) or openreview.identifier_of(name) or _doi_of_page(name) for name in names)
+    others = map(work_name, names)
     abstract = public_urls.without_proxies(clean_abstract(without_markup(text(entry, "summary"))))
     return Observation(
         source=SOURCE,
@@ -101,12 +96,6 @@ def _names(entry: Mapping[str, Any]) -> Iterator[str]:
     for name in ("prism_doi", "dc_identifier", "id", "link"):
         if found := text(entry, name):
             yield found
-
-
-def _doi_of_page(url: str) -> str | None:
-    """The DOI in the address of a publisher's page: https://www.science.org/doi/abs/10.1126/science.abc1."""
-    match = _DOI_PAGE.search(url)
-    return doi_name(match[1]) if match else None
 
 
 def _authors(entry: Mapping[str, Any]) -> tuple[str, ...]:

@@ -50,6 +50,7 @@ class Observation:
     version: int = 0  # of the paper; 0: the source does not say
     accepted: str | None = None  # what its authors say of a venue, word for word; None: the source does not tell
     metrics: Mapping[str, int] = field(default_factory=dict)  # counters at `seen_at`; empty when the source has none
+    posted_by: str = ""  # whose post the counters are of; they count for nothing when an author posted it
     seen_at: datetime | None = None  # empty: the moment of ingestion
     only_if_known: bool = False  # corrects a paper that is there, never adds one
     api_key: int | None = None  # the key of the program that handed it in
@@ -69,6 +70,7 @@ class Request:
     linkless_ids: tuple[str, ...] = ()  # papers of the last daily lists whose code no list has named
     brought: Mapping[str, int] = field(default_factory=dict)  # papers that each address of a daily list held lately
     done_at: datetime | None = None  # when this source had last answered all it was asked
+    watched_dois: tuple[str, ...] = ()  # of young papers whose citations nobody has counted lately
     options: tuple[str, ...] = ()  # what the source's SETTING names
 
     def since(self, *, overlap: timedelta) -> datetime:

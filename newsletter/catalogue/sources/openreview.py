@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote
 
 from newsletter.catalogue.sources import paper_links, public_urls
 from newsletter.catalogue.sources.clean_text import clean_abstract, clean_name, clean_title, source_text
@@ -56,14 +56,6 @@ def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:
     notes = items_of(json_of(data), "notes", whose=LABEL)
     found = (_read(note, rank=rank, seen_at=seen_at) for rank, note in enumerate(notes, start=1))
     return [one for one in found if one is not None]
-
-
-def identifier_of(url: str) -> str | None:
-    """The name of the paper whose page an address is ("openreview:aBcD"); None for other addresses."""
-    parts = urlsplit(url)
-    found = parse_qs(parts.query).get("id", [""])[0]
-    is_page = (parts.hostname or "").removeprefix("www.") == "openreview.net" and parts.path in {"/forum", "/pdf"}
-    return f"openreview:{found}" if is_page and _ID.fullmatch(found) else None
 
 
 def why_empty(now: datetime) -> str:

@@ -43,6 +43,15 @@ _FIRST_MONTH, _NEW_STYLE, _FIVE_DIGITS = (1991, 8), (2007, 4), (2015, 1)
 _DOI = re.compile(
     r"(?:(?:https?://)?(?:dx\.|www\.)?doi\.org/|doi:\s*)?(10\.[0-9]{4,9}/[\x21-\x7e]{1,180})", re.IGNORECASE
 )
+_PAGE = re.compile(
+    r"""(?:https?://)?[a-z0-9.-]{4,100}/(?:doi(?:/(?:abs|epdf|full|pdf))?|content)/ (10\.[0-9]{4,9}/[^\s?\#]{1,180}?)
+        (?:v[0-9]+)? (?:\.(?:abstract|full|full-text|pdf|supplementary-material))* (?:[?\#].*)?""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_FORUM = re.compile(
+    r"(?:https?://)?(?:www\.)?openreview\.net/(?:forum|pdf)\?(?:.{0,200}&)?id=([\w-]{4,40})(?:[&#].*)?",
+    re.IGNORECASE | re.ASCII,
+)
 _NOT_IN_A_KEY = re.compile(r"(?:[^\w+#*]|_)+")
 _TITLE_KEY_LENGTH = 500
 _LINE = 500  # characters
@@ -79,6 +88,18 @@ def doi_name(text: str) -> str | None:
     """
     match = _DOI.fullmatch(text.strip())
     return f"doi:{match[1].lower()}" if match else None
+
+
+def work_name(text: str) -> str | None:
+    """The name of the work that a DOI, a publisher's page of one or a page of OpenReview means; None for other texts.
+
+    "https://www.biorxiv.org/content/10.1101/2026.11.02.1v2.full" is doi:10.1101/2026.11.02.1.
+    """
+    line = text.strip()[:_LINE]
+    if forum := _FORUM.fullmatch(line):
+        return f"openreview:{forum[1]}"
+    page = _PAGE.fullmatch(line)
+    return doi_name(page[1] if page else line)
 
 
 def could_exist(identifier: str, *, on: date) -> bool:
