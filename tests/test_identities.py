@@ -3,11 +3,14 @@
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from newsletter.catalogue import merging
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.same_work import is_author
 from newsletter.catalogue.sources.observed_paper import Observation
+from newsletter.interests.library.entries import Entry
+from newsletter.interests.library_entries import known_papers
 from newsletter.models import Paper, PaperIdentifier
 from newsletter.search.search_papers import find
 from tests.builders import NOON, make_paper
@@ -118,3 +121,42 @@ def test_a_rare_family_name_alone_is_enough_and_a_common_one_is_not() -> None:
     assert is_author("sphagnumson", ["Ada Sphagnumson"])
     assert not is_author("chen", ["Ada Chen"])
     assert not is_author("", ["Ada Chen"])
+
+
+def test_two_papers_that_a_source_calls_one_become_one_and_can_be_parted_again() -> None:
+    preprint, article = take_in(
+        seen("biorxiv", "doi:10.1101/1"), seen("feeds", "doi:10.1038/2", title="Lichens wait", authors=("A. Fern",))
+    )
+    take_in(seen("biorxiv", "doi:10.1101/1", "doi:10.1038/2", version=2))
+    article.refresh_from_db()
+    assert article.merged_into == preprint
+    assert set(preprint.sightings.values_list("source", flat=True)) == {"biorxiv", "feeds"}
+    assert len(take_in(seen("feeds", "doi:10.1038/2", title="Lichens wait, corrected"))) == 2
+    merging.split(article)
+    article.refresh_from_db()
+    assert article.merged_into is None
+
+
+@pytest.mark.parametrize(
+    "article",
+    [{"authors": ("Carl Stone",)}, {"authors": ("A. Fern",), "arxiv_id": "2603.00002"}],
+    ids=["people", "arXiv"],
+)
+def test_papers_of_other_people_or_two_of_arxiv_are_never_joined_by_a_source(article: dict[str, Any]) -> None:
+    take_in(seen("arxiv_query", arxiv_id="2603.00001"), seen("feeds", "doi:10.1038/2", title="Lichens wait", **article))
+    take_in(seen("openalex", "doi:10.1038/2", arxiv_id="2603.00001"))
+    assert not Paper.objects.filter(merged_into__isnull=False).exists()
+
+
+def test_a_doi_is_on_the_page_in_its_meta_and_in_citations(client: Client) -> None:
+    [paper] = take_in(seen("biorxiv", "openreview:aBcD12", "doi:10.1101/2026.03.15.7", url="https://www.biorxiv.org/x"))
+    page = client.get(paper.get_absolute_url()).content.decode()
+    assert '<meta name="citation_doi" content="10.1101/2026.03.15.7">' in page
+    assert 'href="https://doi.org/10.1101/2026.03.15.7"' in page
+    assert "doi = {10.1101/2026.03.15.7}" in client.get(f"/cite.bib?papers={paper.pk}").content.decode()
+
+
+def test_a_reference_with_its_doi_is_the_paper_in_a_library() -> None:
+    [paper] = take_in(seen("biorxiv", "doi:10.1101/1"))
+    entry = Entry("Quite another title", None, "10.1101/1", line=1)
+    assert known_papers([entry]) == {entry.identity: paper.pk}

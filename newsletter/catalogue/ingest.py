@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import F, Q, Window
 from django.db.models.functions import RowNumber
 
+from newsletter.catalogue import merging
 from newsletter.catalogue.paper_updates import what_changed
 from newsletter.catalogue.same_work import agree, is_author, nearly, other_people
 from newsletter.catalogue.sources import registry
@@ -123,6 +124,9 @@ class _Catalogue:
             if entry not in names[name]:
                 names[name].append(entry)
 
+    def known_as(self, names: Iterable[str | None]) -> set[_Entry]:
+        return {self._by_id[name] for name in names if name in self._by_id}
+
     def find(self, seen: Observation) -> _Entry | None:
         """Find the paper by identifier, by title, or by almost the same title with the same authors or abstract.
 
@@ -175,6 +179,7 @@ def _ingest_batch(batch: Sequence[Observation], *, now: datetime) -> IngestResul
         assignment.reclassify(reworded)
     if stale := [entry.paper for entry in met.values() if entry.is_reworded or entry.has_new_facts]:
         SearchEntry.objects.filter(paper__in=stale).update(is_stale=True)
+    _join_doubles(catalogue, [*fresh, *met.values()], now=now)
     return IngestResult(read=len(batch), new=len(fresh), merged=merged)
 
 
@@ -319,6 +324,17 @@ def _store_changes(papers: Sequence[Paper]) -> None:
     # One INSERT … ON CONFLICT per batch: bulk_update would send a CASE per row and field.
     if papers:
         Paper.objects.bulk_create(papers, update_conflicts=True, unique_fields=["id"], update_fields=_UPDATED)
+
+
+def _join_doubles(catalogue: _Catalogue, entries: Sequence[_Entry], *, now: datetime) -> None:
+    """Merge two papers that a source gives one name each of: a preprint and its article. A curator can undo it."""
+    for entry in entries:
+        names = {name for seen in entry.observations if seen.api_key is None for name in seen.identifiers}
+        for other in catalogue.known_as({entry.paper.arxiv_id, *names}) - {entry}:
+            ours, theirs = sorted((entry.paper, other.paper), key=lambda paper: (not paper.arxiv_id, paper.pk))
+            if not (theirs.arxiv_id or theirs.merged_into_id or other_people(ours.authors, theirs.authors)):
+                merging.merge(theirs, into=ours, by=None, now=now)
+                theirs.merged_into = ours
 
 
 def _store_identifiers(entries: Sequence[_Entry]) -> None:

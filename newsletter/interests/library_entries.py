@@ -13,7 +13,7 @@ from datetime import datetime
 from newsletter.catalogue.sources.paper_identifiers import title_key
 from newsletter.interests.library import Entry
 from newsletter.interests.library.write_formats import Written
-from newsletter.models import LibraryEntry, Paper
+from newsletter.models import LibraryEntry, Paper, PaperIdentifier
 from subscriptions.models import Interest, Subscriber
 
 MOST_ENTRIES = 10_000  # of one reader
@@ -69,6 +69,7 @@ def add_entries(
 
 def known_papers(entries: Iterable[Entry]) -> dict[str, int]:
     """Map identities to our papers; a merged paper stands for the one that it was merged into."""
+    entries = list(entries)
     by_arxiv = {entry.arxiv_id: entry.identity for entry in entries if entry.arxiv_id}
     keys = ((title_key(entry.title), entry) for entry in entries if entry.title)
     by_title = {key: entry.identity for key, entry in keys if len(key) >= _TELLING_TITLE and not entry.arxiv_id}
@@ -76,6 +77,10 @@ def known_papers(entries: Iterable[Entry]) -> dict[str, int]:
     same_title = Paper.objects.filter(title_key__any_of=list(by_title)).order_by("-pk")
     for pk, into, key in same_title.values_list("pk", "merged_into_id", "title_key"):
         found[by_title[key]] = into or pk
+    by_doi = {f"doi:{entry.doi.lower()}": entry.identity for entry in entries if entry.doi}
+    same_doi = PaperIdentifier.objects.filter(value__any_of=list(by_doi)) if by_doi else PaperIdentifier.objects.none()
+    for name, paper, merged_into in same_doi.values_list("value", "paper_id", "paper__merged_into_id"):
+        found[by_doi[name]] = merged_into or paper
     same_id = Paper.objects.filter(arxiv_id__any_of=list(by_arxiv))
     for pk, into, arxiv_id in same_id.values_list("pk", "merged_into_id", "arxiv_id"):
         found[by_arxiv[str(arxiv_id)]] = into or pk

@@ -288,6 +288,12 @@ class Paper(models.Model):
         return settings.SITE_URL + self.get_absolute_url()
 
     @property
+    def doi(self) -> str:
+        """Return the first DOI known, beside arXiv's own; empty without. Prefetch ``identifiers`` of lists before."""
+        names = sorted((one.pk, one.value) for one in self.identifiers.all() if one.value.startswith("doi:"))
+        return names[0][1].removeprefix("doi:") if names else ""
+
+    @property
     def arxiv_url(self) -> str:
         return f"https://arxiv.org/abs/{self.arxiv_id}" if self.arxiv_id else ""
 

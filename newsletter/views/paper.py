@@ -48,7 +48,7 @@ SHARED_TITLE = 180  # columns: title and address fit into the 300 characters of 
 @public_page
 def paper(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one paper. A merged row redirects for good to the paper it was merged into."""
-    found = Paper.objects.published().with_topics().filter(pk=pk).first()
+    found = Paper.objects.published().with_topics().prefetch_related("identifiers").filter(pk=pk).first()
     if found is None:
         merged = get_object_or_404(Paper, pk=pk, is_hidden=False, merged_into__isnull=False)
         return redirect("newsletter:paper", merged.merged_into_id, permanent=True)

@@ -68,6 +68,7 @@ def reference_to(paper: Paper) -> Written:
         on=paper.published_on or paper.listed_on,
         arxiv_id=paper.arxiv_id or "",
         category=str(paper.categories[0]) if paper.arxiv_id and paper.categories else "",
+        doi=paper.doi,
         url=paper.home_url,
     )
 
@@ -86,5 +87,5 @@ def _papers(asked: Iterable[int]) -> list[Paper]:
         Paper.objects.filter(pk__in=keys, merged_into__isnull=False).values_list("pk", "merged_into")  # few
     )
     keys = list(dict.fromkeys(merged.get(key) or key for key in keys))
-    found = Paper.objects.published().with_topics().in_bulk(keys)
+    found = Paper.objects.published().with_topics().prefetch_related("identifiers").in_bulk(keys)
     return [found[key] for key in keys if key in found]

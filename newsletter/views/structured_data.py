@@ -39,6 +39,9 @@ def scholarly_article(paper: Paper) -> SafeString:
     if paper.arxiv_id:
         facts["sameAs"] = f"https://arxiv.org/abs/{paper.arxiv_id}"
         facts["identifier"] = {"@type": "PropertyValue", "propertyID": "arXiv", "value": paper.arxiv_id}
+    elif doi := paper.doi:
+        facts["sameAs"] = f"https://doi.org/{doi}"
+        facts["identifier"] = {"@type": "PropertyValue", "propertyID": "DOI", "value": doi}
     return _script(facts)
 
 
@@ -52,6 +55,7 @@ def citation_meta(paper: Paper) -> list[tuple[str, str]]:
     facts += [
         ("citation_publication_date", f"{day:%Y/%m/%d}" if day else ""),
         ("citation_arxiv_id", paper.arxiv_id or ""),
+        ("citation_doi", paper.doi),
         ("citation_pdf_url", paper.pdf_url),
         ("citation_abstract_html_url", settings.SITE_URL + paper.get_absolute_url()),
         ("citation_abstract", paper.abstract),
