@@ -51,6 +51,7 @@ NOT_CARRIED = {
     "miss": "what this site did not send",
     "click": "papers of this site that were opened, with its consent",
     "librarylink": "a secret address of this site",
+    "digestfeed": "a secret address of this site",
     "vote": "a vote among the readers of this site",
     "submission": "handed in to this site",
 }

@@ -31,6 +31,7 @@ CONFIRM_STREAM = "confirm"  # confirmations and notices, sent by subscriptions
 State = Delivery.State
 OWED = (State.QUEUED, State.RETRY)
 HELD = (State.CLAIMED, State.SENDING)
+IN_THE_FEED = "no mail: in the reader's private feed"
 LOOK_AGAIN = timedelta(minutes=15)
 WORKER = f"{socket.gethostname()}:{os.getpid()}"[:100]
 
@@ -92,6 +93,7 @@ def claim_due(*, token: str, limit: int, now: datetime) -> list[Claimed] | None:
         skip_unmailable(pks, now=now)
         rows = _load(pks, token=token)
         _note_addresses(rows)
+        rows = _without_feed_readers(rows, token=token, now=now)
         rows = _without_held_domains(rows, token=token, now=now)
         allowed, held_back = sending_rate.allow(rows, now=now)
         for moment, back in held_back.items():
@@ -141,6 +143,17 @@ def _note_addresses(rows: Sequence[Claimed]) -> None:
     if moved:
         known = [Delivery(pk=row.pk, address_hash=row.address_hash, domain=row.domain) for row in moved]
         Delivery.objects.bulk_update(known, ["address_hash", "domain"], batch_size=500)
+
+
+def _without_feed_readers(rows: list[Claimed], *, token: str, now: datetime) -> list[Claimed]:
+    """Settle as sent what is for readers of a private feed who want no mail: from now on it stands there."""
+    alone = [row.pk for row in rows if row.mail_format == Subscriber.MailFormat.FEED]
+    if not alone:
+        return rows
+    Delivery.objects.filter(pk__any_of=Keys(alone), state=State.CLAIMED, claim=token).update(
+        state=State.SENT, sent_at=now, reply=IN_THE_FEED
+    )
+    return [row for row in rows if row.mail_format != Subscriber.MailFormat.FEED]
 
 
 def _without_held_domains(rows: list[Claimed], *, token: str, now: datetime) -> list[Claimed]:

@@ -15,6 +15,7 @@ from newsletter.models.deliveries import (
     Miss,
     Verdict,
 )
+from newsletter.models.digest_feeds import DigestFeed
 from newsletter.models.editions import Compiled, CuratorMail, Edition, EditionItem, EditionItemQuerySet, EditionQuerySet
 from newsletter.models.embeddings import PaperVector
 from newsletter.models.heartbeats_and_leases import Heartbeat, Lease
@@ -44,6 +45,7 @@ __all__ = [
     "Delivery",
     "DeliveryEvent",
     "DeliveryQuerySet",
+    "DigestFeed",
     "DomainHold",
     "Edition",
     "EditionItem",

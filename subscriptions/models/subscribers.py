@@ -57,6 +57,7 @@ class Subscriber(models.Model):
     class MailFormat(models.TextChoices):
         HTML = "html", _("HTML with a text part")
         TEXT = "text", _("text only")
+        FEED = "feed", _("no mail: my private feed")
 
     class ThinPolicy(models.TextChoices):
         SEND = "send", _("send it anyway")
