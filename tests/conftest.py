@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,7 +24,7 @@ from pytest_django import DjangoDbBlocker
 
 from subscriptions.models import forget_local_texts
 from tests.inbox import Inbox
-from tests.processes import Processes
+from tests.processes import ROOT, Processes
 from tests.services import RedisServer, ServiceMissing
 
 # A machine that is busy is no fault of the code: nothing fails for taking long.
@@ -38,16 +43,45 @@ def _nothing_of_the_test_before() -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(
-    django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """The database of the tests, to which each one that commits returns; SQLite's as it is now also in a file."""
-    file = tmp_path_factory.mktemp("migrated") / "paperboy.sqlite3"
+def migrated_database() -> str:
+    """The address of a database as the migrations leave it, made by the first worker that asks; or nothing."""
+    url, folder = os.environ["MIGRATED_DATABASE_URL"], Path(os.environ["VAR_DIR"])
+    with (folder / "migrated.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = folder / "migrated.done"
+        if url and not done.exists():
+            command = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
+            subprocess.run(command, env=os.environ | {"DATABASE_URL": url}, cwd=ROOT, check=True)
+            done.touch()
+    return url
+
+
+@pytest.fixture(scope="session")
+def migrated_file(migrated_database: str) -> Path:
+    """The same as a file of SQLite, for programs that a test starts; none with PostgreSQL."""
+    return Path(urlsplit(migrated_database).path)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings: None, migrated_database: str, request: pytest.FixtureRequest
+) -> Iterator[None]:
+    """Let the tests' database begin as a copy: the migrations take seconds, and each worker has a database."""
+    if connection.vendor == "postgresql":
+        connection.settings_dict["TEST"]["TEMPLATE"] = urlsplit(migrated_database).path[1:] or None
+        yield
+        return
+    memory = sqlite3.connect("file:memorydb_default?mode=memory&cache=shared", uri=True)  # Django's name for it
+    with closing(memory), closing(sqlite3.connect(request.getfixturevalue("migrated_file"))) as migrated:
+        migrated.backup(memory)
+        yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """The database of the tests, to which each one that commits returns."""
     with django_db_blocker.unblock(), connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            cursor.execute("VACUUM INTO %s", [str(file)])
         connection.ops.sql_flush = _ReturnToMigrated(cursor)  # what Django does after a test that commits
-    return file
 
 
 _UNCHECKED = """SELECT set_config('session_replication_role', 'replica', true)
@@ -82,12 +116,6 @@ class _ReturnToMigrated:
 
     def _copy_of(self, table: str) -> str:
         return f'migrated."{table}"' if self._is_postgres else f'temp."migrated_{table}"'
-
-
-@pytest.fixture(scope="session")
-def migrated_file(django_db_setup: Path) -> Path:
-    """A SQLite database as the migrations leave it, for programs that a test starts; none with PostgreSQL."""
-    return django_db_setup
 
 
 @pytest.fixture(scope="session")

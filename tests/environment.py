@@ -37,6 +37,7 @@ if not _IN_XDIST_WORKER:
     os.environ["SITE_NAME"] = "Paperboy"
     os.environ["SEMANTIC"] = "off"  # tests of the extra switch it on
     os.environ["VAR_DIR"] = tempfile.mkdtemp(prefix="paperboy-tests-")
+    os.environ["MIGRATED_DATABASE_URL"] = f"sqlite:///{os.environ['VAR_DIR']}/migrated.sqlite3"
     atexit.register(shutil.rmtree, os.environ["VAR_DIR"], ignore_errors=True)
 
 
@@ -63,14 +64,16 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     """Before pytest-django reads the settings: a wrapper runs ahead of every plain hook."""
     global _postgres
     if not _IN_XDIST_WORKER and early_config.known_args_namespace.db == "postgres":
-        url = os.environ.get("TEST_DATABASE_URL")
+        url, os.environ["MIGRATED_DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL"), ""
         if not url:
             try:
                 _postgres = PostgresServer()
                 _postgres.start()
+                with _postgres.connect() as server:
+                    server.execute("CREATE DATABASE migrated")
             except ServiceMissing as missing:
                 raise pytest.UsageError(str(missing)) from missing
-            url = _postgres.url
+            url, os.environ["MIGRATED_DATABASE_URL"] = _postgres.url, _postgres.url_of("migrated")
         os.environ["DATABASE_URL"] = url
     return (yield)
 
