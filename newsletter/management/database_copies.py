@@ -41,6 +41,7 @@ def backup(file: Path) -> None:
         else:
             with closing(sqlite3.connect(partial)) as copy:
                 _sqlite().backup(copy)
+                copy.execute("PRAGMA journal_mode=DELETE")  # one file, that can be read where nobody may write
             _check(partial)
         partial.rename(file)
     except OSError as error:
