@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +26,10 @@ _OTHER_WORDS = 0.85  # most that synonyms count for a word; the word itself coun
 _ONE_OTHER = 0.6  # of each synonym before that; a paper may have several
 _OTHER_IN_PLACE = 0.4  # their weight in the query's place in the latent space
 _PLACE = 0.6
-_LIKE_THE_FIRST = 0.5  # papers near those that rank first (pseudo relevance feedback)
+_LIKE_THE_FIRST = 0.5
 _FIRST = 3
 _VECTORS = 1.5
+_RESTRAINT = 0.1  # on what the likeness of papers without a vector is guessed from
 # The least likeness at which a paper without any of the words is shown.
 NEAR_BY_PLACE, NEAR_BY_VECTORS = 0.35, 0.35
 
@@ -63,18 +65,41 @@ def rank(
     where a paper has none.
     """
     by_words = _by_words(groups, papers, memory)
-    by_place = places @ memory.place(weights_of(groups)) if len(papers) else np.zeros(0)
+    by_place = _products(places, memory.place(weights_of(groups)))
     scores: Scores = by_words + _PLACE * by_place
     near = (by_words > 0) | (by_place >= NEAR_BY_PLACE)
     if likeness is not None and not np.isnan(likeness).all():
-        known = np.where(np.isnan(likeness), np.nanmedian(likeness), likeness)
-        scores += _VECTORS * known
+        scores += _VECTORS * _by_meaning(likeness, by_words, by_place)
         near |= likeness >= NEAR_BY_VECTORS  # NaN is not
-    if len(papers):
-        first = np.argsort(-scores, kind="stable")[:_FIRST]
-        centre = np.maximum(scores[first], 0) @ places[first]
-        scores += _LIKE_THE_FIRST * (places @ (centre / (np.linalg.norm(centre) or 1.0)))
+    scores += _like_the_first(_FIRST, scores, places)
     return np.where(near, np.maximum(scores, 1e-6), 0.0)
+
+
+def _by_meaning(likeness: Scores, *seen: Scores) -> Scores:
+    """Return what the vectors add, so that papers with and without one stand on one footing.
+
+    A missing likeness is what papers with the same in ``seen`` have (ridge regression); all count by the share of the
+    papers that have a vector, so that a catalogue half read is never worse than one not read.
+    """
+    known, columns = ~np.isnan(likeness), np.column_stack(seen)
+    middle, mean = columns[known].mean(axis=0), likeness[known].mean()
+    spread = columns[known] - middle
+    slopes = np.linalg.solve(spread.T @ spread + _RESTRAINT * np.eye(len(seen)), spread.T @ (likeness[known] - mean))
+    filled: Scores = np.where(known, likeness, mean + (columns - middle) @ slopes)
+    return float(known.mean()) * filled
+
+
+def _like_the_first(count: int, scores: Scores, places: Floats) -> Scores:
+    """Return how much more each paper scores for being near those that score best: pseudo relevance feedback."""
+    if not len(scores):
+        return scores
+    first = np.argsort(-scores, kind="stable")[:count]
+    centre = np.maximum(scores[first], 0) @ places[first]
+    return _LIKE_THE_FIRST * _products(places, centre / (np.linalg.norm(centre) or 1.0))
+
+
+def _products(places: Floats, place: NDArray[np.floating[Any]]) -> Scores:
+    return (places @ place).astype(np.float64) if len(places) else np.zeros(0)
 
 
 def _by_words(groups: Sequence[Group], papers: Sequence[PaperWords], memory: Memory) -> Scores:
@@ -127,7 +152,8 @@ def weights_of(groups: Sequence[Group]) -> dict[str, float]:
 
 # --- papers like one paper --------------------------------------------------------------------------------------------
 
-_LIKE_IN_TITLE, _LIKE_IN_PLACE, _LIKE_BY_VECTORS = 0.3, 0.5, 0.75
+_LIKE_IN_TITLE, _LIKE_IN_PLACE, _LIKE_BY_VECTORS = 0.3, 0.5, 1.5
+_FIRST_ALIKE = 5
 
 
 def like(
@@ -142,12 +168,11 @@ def like(
     """Return how much each of the others reads like the paper; arguments as for ``rank``."""
     whole = _cosines([(paper.title, paper.body), *((other.title, other.body) for other in others)], memory)
     titles = _cosines([(paper.title, ""), *((other.title, "") for other in others)], memory)
-    scores: Scores = whole + _LIKE_IN_TITLE * titles
-    if len(others):
-        scores += _LIKE_IN_PLACE * (places @ place)
+    by_place = _products(places, place)
+    scores: Scores = whole + _LIKE_IN_TITLE * titles + _LIKE_IN_PLACE * by_place
     if likeness is not None and not np.isnan(likeness).all():
-        scores += _LIKE_BY_VECTORS * np.where(np.isnan(likeness), np.nanmedian(likeness), likeness)
-    return scores
+        scores += _LIKE_BY_VECTORS * _by_meaning(likeness, whole, titles, by_place)
+    return scores + _like_the_first(_FIRST_ALIKE, scores, places)
 
 
 def _cosines(papers: Sequence[tuple[str, str]], memory: Memory) -> Scores:

@@ -20,7 +20,7 @@ _NEAREST = 80
 _BY_WORDS = 100
 _WORDS = 10  # of the paper, the rarest first
 _RARE = 2_000  # papers that all of those words together may be in
-_LEAST = 0.12  # below, two papers have no more in common than any two
+_LEAST = 0.22  # below, two papers have no more in common than any two
 
 
 def similar_to(paper: Paper, *, limit: int) -> list[tuple[int, float]]:

@@ -52,7 +52,11 @@ def main() -> None:
         _set_up()
         print_quality(given.pages, given.label) if given.only == "quality" else print_speed(given.papers, given.label)
         return
-    for semantic, label in (("off", "without the extra"), ("auto", "with the extra")):
+    for semantic, label in (
+        ("off", "without the extra"),
+        ("auto", "half read by the extra"),
+        ("auto", "with the extra"),
+    ):
         _in_a_process_of_its_own(given, "quality", label, SEMANTIC=semantic)
     if given.papers:
         from tests.services import PostgresServer
@@ -98,7 +102,7 @@ def print_quality(folder: Path, label: str) -> None:
     from newsletter.catalogue.ingest import ingest
     from newsletter.catalogue.sources import hf_saved_listing, sample_papers
     from newsletter.catalogue.topics import embeddings
-    from newsletter.models import Paper
+    from newsletter.models import Paper, PaperVector
 
     pages = sorted(folder.glob("*.txt"))
     observations = [one for page in pages for one in hf_saved_listing.parse(page.read_bytes())]
@@ -107,6 +111,10 @@ def print_quality(folder: Path, label: str) -> None:
     far = datetime.now(UTC) + timedelta(minutes=10)
     search.keep_up(now=NOW, deadline=far)
     embeddings.embed_due(now=NOW, deadline=far)
+    if label.startswith("half"):
+        PaperVector.objects.filter(
+            paper__in=[pk for pk in Paper.objects.values_list("pk", flat=True) if pk % 2]
+        ).delete()
     entries = judged_titles("listing_pages" if pages else "sample")
     titles = dict(Paper.objects.published().values_list("pk", "title"))
     known = set(titles.values())
