@@ -68,6 +68,9 @@ UNITS = {
     "dots": ".",
     "colons": "::",
     "digits": "9",
+    "open tags": "<b ",
+    "closed comments": "</rss><!--",
+    "pages of works": "a.b/doi/10.1000/",
     "blanks": " ",
     "line breaks": "\n",
     "control characters": "\x00",
@@ -93,8 +96,10 @@ def readers() -> dict[str, Callable[[str], object]]:
 
     from newsletter.catalogue.http_client import FetchError, FetchPolicy, _checked
     from newsletter.catalogue.key_sentence import key_sentence
+    from newsletter.catalogue.same_work import is_author, other_people
     from newsletter.catalogue.sources import (
         arxiv_query,
+        feeds,
         hf_daily,
         hf_saved_listing,
         paper_identifiers,
@@ -151,6 +156,10 @@ def readers() -> dict[str, Callable[[str], object]]:
         "link": public_urls.safe_url,
         "identifier": paper_identifiers.arxiv_id,
         "meant identifier": lambda text: paper_identifiers.meant_arxiv_id(text, on=date(2026, 3, 1)),
+        "name of a work": paper_identifiers.work_name,
+        "markup": text.without_markup,
+        "people": lambda raw: (is_author(raw, [raw, raw]), other_people([raw, raw], [raw])),
+        "feed": refusing(lambda raw: feeds.parse(f"<rss version='2.0'>{raw}</rss>".encode(), seen_at=now), SourceError),
         "title key": paper_identifiers.title_key,
         "Hugging Face": refusing(listed, SourceError),
         "arXiv": fed,

@@ -88,7 +88,7 @@ class Paper(Schema):
     abstract: str
     authors: list[str]
     organization: str
-    categories: list[str] = Field(description="arXiv's, primary first.")
+    categories: list[str] = Field(description="arXiv's, else such as biorxiv.neuroscience; primary first.")
     published_on: date | None
     listed_on: date | None = Field(description="The daily list it appeared on.")
     first_seen_at: datetime

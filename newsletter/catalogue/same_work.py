@@ -16,7 +16,7 @@ _SAME_ABSTRACT = 0.5  # share of common words; abstracts of other papers in the 
 _ROMAN = frozenset(["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x"])
 _NAME = re.compile(r"[^\W\d_]{2,}")  # no initials
 _COMMON = 4  # letters of a family name that many accounts bear
-_PEOPLE = 20_000  # characters of names that are compared
+_PEOPLE = 8000  # characters of names that are compared
 
 
 class _Described(Protocol):

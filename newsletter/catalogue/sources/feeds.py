@@ -32,6 +32,7 @@ CONTENT_TYPES = frozenset(
 POLL_EVERY = timedelta(hours=1)
 QUIET_AFTER = timedelta(days=60)
 _LONGEST = 4_000_000  # bytes: a second or two each million
+_TAIL = 2000  # bytes in which a whole feed closes
 _KEY = 128  # characters
 _END = re.compile(rb"</(?:\w+:)?(?:feed|rss|RDF)\s*>\s*(?:<!--.*?-->\s*)*\Z", re.DOTALL)
 _AND = re.compile(r",?\s+and\s+|\s*;\s*")
@@ -53,7 +54,7 @@ def parse(data: bytes, *, seen_at: datetime) -> list[Observation]:
         raise SourceError("the feed cannot be read") from error
     if not feed.get("version"):
         raise SourceError("not an Atom or RSS feed: is the address that of a web page?")
-    if feed.bozo and not _END.search(data):
+    if feed.bozo and not _END.search(data[-_TAIL:]):
         raise SourceError("the feed was cut short")
     found = (_read(dict(entry), rank=rank, seen_at=seen_at) for rank, entry in enumerate(feed.entries, 1))
     return [one for one in found if one is not None]
