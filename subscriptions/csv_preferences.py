@@ -24,7 +24,7 @@ class Refused(Exception):
 
 
 def preferences_in(cells: dict[str, str], *, topics: dict[str, int]) -> Preferences:
-    """The preferences of one line; ``topics`` has the slugs that there are."""
+    """Read the preferences of one line; ``topics`` has the slugs there are. Raises Refused with what is wrong."""
     base = Preferences()
     preferences = Preferences(
         cadence=cells.get("cadence") or base.cadence,
@@ -80,12 +80,12 @@ def muted_from(cell: str) -> dict[str, str]:
 
 
 def topics_cell(rows: Iterable[TopicPreference | InterestTopic]) -> str:
-    """What `preferences_in` and `muted_from` read."""
+    """Return the cell of these topics, for `preferences_in` and `muted_from`."""
     return " ".join(topic_words(one.topic.slug, one.stance, one.muted_from) for one in rows)
 
 
 def topic_words(slug: str, stance: str, muted_from: str) -> str:
-    """One topic of such a cell."""
+    """Return one topic as `topics_cell` writes it: ``slug:mute:follow``."""
     return f"{slug}:{stance}" + (f":{muted_from}" if muted_from else "")
 
 

@@ -36,12 +36,12 @@ class CatchUpCell(BaseModel, extra="forbid"):
 
 
 def rows_in(cells: Mapping[str, str]) -> dict[str, list[Any]]:
-    """What the cells of one line hold, by column. Raises Refused with what is wrong."""
+    """Read the lists in the cells of one line, by column. Raises Refused with what is wrong."""
     return {name: _read(name, shapes()[name], cells[name]) for name in COLUMNS if cells.get(name)}
 
 
 def shapes() -> dict[str, type[BaseModel]]:
-    """Column -> what one entry of its list is."""
+    """Return column -> the model of one entry of its list."""
     return {"catch_ups": CatchUpCell, **import_string(settings.CSV_ROWS).shapes}
 
 
@@ -55,7 +55,7 @@ def _read(column: str, shape: type[BaseModel], cell: str) -> list[Any]:
 
 
 def cells_of(readers: Sequence[int]) -> dict[int, dict[str, str]]:
-    """Reader -> column -> what `rows_in` reads. In ASCII, so that nothing in it is cleaned away."""
+    """Return reader -> column -> cell, for `rows_in`. In ASCII, so that nothing in it is cleaned away."""
     told: dict[int, dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
     waiting = CatchUp.objects.filter(subscriber__in=readers, local_on=None).order_by("since")
     for row in waiting:

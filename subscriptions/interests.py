@@ -21,7 +21,7 @@ MOST = 8  # of one reader
 
 
 def checked(interests: Sequence[NamedInterest]) -> tuple[NamedInterest, ...]:
-    """The same, when they can be stored."""
+    """Return the interests unchanged. Raises ValueError, in a sentence for the reader, when they cannot be stored."""
     if not interests:
         return ()
     if len(interests) == 1 or sum(one.is_first is True for one in interests) != 1:
@@ -49,13 +49,13 @@ def _check(one: NamedInterest) -> None:
 
 
 def add(before: Preferences, name: str, *, first: str = "") -> Preferences:
-    """One more interest; ``first`` names what there was before, when it is the second."""
+    """Return preferences with one more interest; ``first`` names what there was before, when it is the second."""
     there = before.interests or (NamedInterest(first, is_first=True),)
     return replace(before, interests=checked([*there, NamedInterest(name)]))
 
 
 def change(before: Preferences, name: str, changed: NamedInterest, *, place: int | None = None) -> Preferences:
-    """The interest of that name as ``changed`` says; at that ``place`` from now on, counted from 1."""
+    """Return preferences with the interest of that name as ``changed`` says, at that ``place`` counted from 1."""
     there = [changed if one.name == name else one for one in before.interests]
     if place is not None:
         there.remove(changed)
@@ -64,13 +64,16 @@ def change(before: Preferences, name: str, changed: NamedInterest, *, place: int
 
 
 def remove(before: Preferences, name: str) -> Preferences:
-    """Without the interest of that name. The first stays; when it is the only one left, nothing is apart any more."""
+    """Return preferences without the interest of that name.
+
+    The first stays; when it is the only one left, nothing is apart any more.
+    """
     left = [one for one in before.interests if one.is_first or one.name != name]
     return replace(before, interests=checked(left) if len(left) > 1 else ())
 
 
 def every_follow(preferences: Preferences) -> dict[str, str]:
-    """Query -> stance, of all interests."""
+    """Return query -> stance, of all interests."""
     found = dict(preferences.follows)
     for one in preferences.interests:
         found |= one.follows
@@ -78,15 +81,15 @@ def every_follow(preferences: Preferences) -> dict[str, str]:
 
 
 def follow(before: Preferences, name: str, query: str, stance: str) -> Preferences:
-    """The query followed, or left out, for the interest of that name; an empty name is the only or first.
+    """Return preferences that follow the query, or leave it out, for the interest of that name; empty: the first.
 
-    A query has one place: it is taken from the others. ValueError: there is no such interest.
+    A query has one place: it is taken from the others. Raises ValueError when there is no such interest.
     """
     return _with_follows(_without(before, query), name, {query: stance})
 
 
 def unfollow(before: Preferences, name: str, query: str) -> Preferences:
-    """The query of that interest gone."""
+    """Return preferences without that query of that interest."""
     return _without(before, query, of=name)
 
 
@@ -109,7 +112,7 @@ def is_first(preferences: Preferences, name: str) -> bool:
 
 
 def _without(before: Preferences, query: str, *, of: str | None = None) -> Preferences:
-    """The query gone from the interest of that name; from all without one."""
+    """Return preferences without the query in the interest of that name; in any, when none is named."""
 
     def left(follows: Mapping[str, str], *, is_meant: bool) -> dict[str, str]:
         return {text: stance for text, stance in follows.items() if text != query or not is_meant}

@@ -70,14 +70,14 @@ ANSWERS: dict[Any, Any] = {200: Told, (400, 401, 413, 422, 500): Message}
 @router.get("reader/interests/", response=ANSWERS, url_name="interests", summary="The interests a reader keeps apart")
 @decorate_view(guarded)
 def list_interests(request: HttpRequest) -> dict[str, Any]:
-    """Each with its share, topics and queries; an empty list for a reader who keeps none apart."""
+    """List the interests, each with its share, topics and queries; none for a reader who keeps none apart."""
     return _told(reader_asking(request))
 
 
 @router.put("reader/interests/", response=ANSWERS, url_name="interests", summary="Set the interests of a reader")
 @decorate_view(guarded)
 def set_interests(request: HttpRequest, wanted: Body[Interests]) -> dict[str, Any]:
-    """As many as before, one of another name: it is renamed. Those left out are removed; the first cannot be."""
+    """Make the reader's interests these. Where one of as many names differs, it is renamed; the first stays."""
     reader = reader_asking(request)
     preferences = _preferences(preferences_of(reader), wanted.interests)
     lifecycle.change(reader, preferences=preferences, now=timezone.now(), method="api", origin=origin_of(request))

@@ -108,7 +108,7 @@ class UploadForm(forms.Form):
 
 
 class AnswerForm(forms.Form):
-    """What a person says about one file: a field for each column, unknown word and tag, and those of the whole file."""
+    """Form of the questions about one file: a field for each column, unknown word and tag, and for the whole file."""
 
     kind = forms.ChoiceField(label=gettext_lazy("The file holds"), required=False)
     consent_source = forms.CharField(
@@ -180,7 +180,7 @@ class AnswerForm(forms.Form):
         return text
 
     def answers(self) -> Answers:
-        """What was said, for the plan."""
+        """Return the answers, for the plan."""
         said = self.cleaned_data
         chosen = {one.label: said[one.name] for one in self.columns}
         columns = {name: role for name, role in chosen.items() if role != self.plan.roles[name]}
@@ -339,7 +339,7 @@ def _opened(upload: Any) -> BinaryIO:
 
 
 def _kinds(plan: Plan) -> dict[str, Any]:
-    """What the file may hold; readers go without saying, unless its name says something else."""
+    """Return the choices of what the file holds. Readers are the empty one, unless the file's name raises doubts."""
     is_asked = plan.answers.kind == READERS or any(one.id == "kind" for one in plan.questions)
     return KIND_LABELS if is_asked else {"" if kind == READERS else kind: label for kind, label in KIND_LABELS.items()}
 

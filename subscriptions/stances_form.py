@@ -41,7 +41,7 @@ class StancesForm(forms.Form):
             yield topic, name, [(value, str(label), value == chosen) for value, label in options]
 
     def stances(self) -> dict[str, str]:
-        """Topic slug -> stance, of a valid form."""
+        """Return topic slug -> stance, of a valid form; topics that are retired keep theirs."""
         chosen = {topic.slug: self.cleaned_data[f"topic-{topic.slug}"] for topic in self.known_topics}
         retired = {slug: stance for slug, stance in self._stances_before.items() if slug not in chosen}
         return retired | {slug: stance for slug, stance in chosen.items() if stance}

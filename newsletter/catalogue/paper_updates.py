@@ -76,7 +76,7 @@ def what_changed(before: str, after: str) -> dict[str, list[str]]:
 
 
 def _sentences(abstract: str) -> dict[tuple[str, ...], str]:
-    """Each sentence by its words alone."""
+    """Return each sentence of a text by its words alone, without signs and case."""
     texts = (abstract[start:end] for start, end in spans(abstract))
     return {words: text for text in texts if (words := tuple(_WORD.findall(text.casefold())))}
 

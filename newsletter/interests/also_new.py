@@ -39,7 +39,7 @@ def add_new(edition: Edition) -> None:
 
 
 def others_of(delivery: Delivery) -> tuple[Iterator[Line], int]:
-    """The other new papers of the reader's topics and follows, as recorded when the digest was planned, and how many.
+    """Return the other new papers of the reader's topics and follows, as recorded by planning, and how many.
 
     The mail has the first of them that fit.
     """

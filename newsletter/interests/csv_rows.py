@@ -22,7 +22,7 @@ _ArxivId = Annotated[str, Field(max_length=32, pattern=r"^[A-Za-z0-9./-]*$")]
 
 
 class _OfPaper(BaseModel, extra="forbid"):
-    """A row that names a paper."""
+    """One entry of a list, which names a paper."""
 
     title: _Text = Field("", max_length=1000)
     arxiv_id: _ArxivId = ""
@@ -70,7 +70,7 @@ class RemovalCell(_OfPaper):
 
 
 class CsvRows:
-    """What `subscriptions.csv_rows` asks for."""
+    """Lists of papers in the CSV, as `subscriptions.csv_rows` asks for them."""
 
     shapes: Mapping[str, type[BaseModel]] = {
         "library": LibraryCell, "verdicts": VerdictCell, "removals": RemovalCell,
@@ -98,7 +98,7 @@ class CsvRows:
 
     @staticmethod
     def store(told: Sequence[tuple[Subscriber, Mapping[str, Sequence[Any]]]]) -> int:
-        """Write the rows of readers who have none; returns how many name a paper or topic that is not here."""
+        """Write the rows that are not there. Returns how many name a paper or topic that this site does not have."""
         papers = known_papers(cell.entry for column in CsvRows.shapes for _, cell in _cells(told, column))
         topics = dict(Topic.objects.values_list("slug", "pk"))
         mine = Interest.objects.filter(subscriber__in=[reader for reader, _ in told], is_first=False)

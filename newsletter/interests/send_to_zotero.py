@@ -41,7 +41,7 @@ _INSTEAD = {  # of sentences about an import
 
 @dataclass(slots=True)
 class Sent:
-    """What an export did. ``why``: the sentence when it is not all, with {site}, {number} and {message}."""
+    """Outcome of an export. ``why``: the sentence when not all was sent, with {site}, {number} and {message}."""
 
     written: int = 0
     known: int = 0  # in that library already
@@ -96,7 +96,7 @@ def _write(path: str, key: str, references: Sequence[Written], sent: Sent, *, un
 
 
 def _item(reference: Written) -> dict[str, Any]:
-    """The reference as Zotero's JSON. An arXiv paper is a preprint, another with a DOI an article of a journal."""
+    """Return the reference as Zotero's JSON: an arXiv paper as preprint, another with a DOI as article of a journal."""
     item: dict[str, Any] = {
         "itemType": "preprint" if reference.arxiv_id else "journalArticle" if reference.doi else "document",
         "title": reference.title,

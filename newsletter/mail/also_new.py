@@ -23,7 +23,7 @@ Line = tuple[int, int | str]  # item, and the topic or the followed query that i
 
 
 class Wanted(NamedTuple):
-    """What a delivery records of the papers that are listed below it."""
+    """Record of a delivery that says which papers are listed below it."""
 
     topics: tuple[int, ...] = ()
     mutes: tuple[int, ...] = ()
@@ -61,13 +61,13 @@ class NewPapers:
         self._wanted = lru_cache(maxsize=512)(self._find)
 
     def lines(self, since: Iterable[int]) -> list[tuple[int, int]]:
-        """Every line that a mail can have for a topic, where its reader knows what came until one of these moments."""
+        """Return every line a mail can have for a topic, when its reader knows what came until one of these moments."""
         papers = [on & self._later(moment) for moment in since for on in self._on.values()]
         best = {place for each in papers for place in _bits(each, most=self._first)}
         return [(self._papers[place][0], topic) for place in sorted(best) for topic in self._papers[place][1]]
 
     def of(self, wanted: Wanted, *, chosen: Collection[int]) -> tuple[Iterator[Line], int]:
-        """The lines of a reader without the items ``chosen``, and how many they are."""
+        """Return the lines of a reader without the items ``chosen``, and how many they are."""
         followed = [line for line in wanted.follows if line[0] not in chosen]
         mine = {item for item, _query in followed}.union(chosen)
         papers, first = self._wanted(wanted.topics, wanted.mutes, wanted.without, wanted.after)

@@ -76,7 +76,7 @@ class Sheet:
         )
 
     def context(self) -> dict[str, Any]:
-        """For the HTML templates as it is; the keys in _text are wrapped for the text templates."""
+        """Return values for the HTML templates; those under `_text` are wrapped for the text templates."""
         return {
             "title": self.title,
             "short_title": mail_text.shorten(self.title, width=SHORT_TITLE_WIDTH),

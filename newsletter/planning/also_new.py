@@ -30,7 +30,7 @@ class Had(NamedTuple):
 
 
 class AlsoNew:
-    """What planning knows of one edition's other new papers."""
+    """Records of one edition's other new papers, a reader each."""
 
     def __init__(self, edition: Edition, *, item_ids: Sequence[int], topics: Sequence[int]) -> None:
         frozen_at = edition.frozen_at or edition.cutoff_at
@@ -52,7 +52,7 @@ class AlsoNew:
         followed: Mapping[int, Followed],
         until: Mapping[int, datetime],
     ) -> list[str]:
-        """Each reader's record. ``follows``, ``mutes``: readers x topics. Equal wishes are written once."""
+        """Return each reader's record. ``follows``, ``mutes``: readers x topics. Equal wishes are written once."""
         packed = np.packbits(np.hstack([follows, mutes]), axis=1)
         found = []
         for wish, reader in zip(map(bytes, packed), readers, strict=True):

@@ -38,7 +38,7 @@ _RANK = {
 
 
 class Plan(Protocol):
-    """What choosing asks of `reader_picks.EditionPlan`."""
+    """Interface of `reader_picks.EditionPlan`, as far as choosing needs it."""
 
     item_ids: list[int]
     topic_column: dict[int, int]
@@ -93,7 +93,7 @@ class Part:
 
 
 def interests_of(readers: Sequence[Due]) -> dict[int, list[Interest]]:
-    """Reader -> the interests that are switched on, in order; only of readers who keep several apart."""
+    """Return reader -> the interests switched on, in order; only of readers who keep several apart."""
     rows = Interest.objects.filter(subscriber__any_of=Keys(reader.pk for reader in readers), is_on=True)
     found: dict[int, list[Interest]] = defaultdict(list)
     for row in rows.order_by("subscriber_id", "position", "pk"):
@@ -141,7 +141,7 @@ def choose_apart(
 
 
 class _Chooser:
-    """What the readers of one chunk have been given so far."""
+    """Papers that the readers of one chunk have been given so far."""
 
     def __init__(
         self,
@@ -255,12 +255,12 @@ def said_together(parts: Sequence[Part]) -> tuple[list[tuple[int, str]], list[tu
 
 
 def _row_of(interest: Interest) -> int | None:
-    """What verdicts, follows and library entries of this interest name."""
+    """Return the key by which verdicts, follows and library entries name this interest; None for the first."""
     return None if interest.is_first else interest.pk
 
 
 def _joined(stances: Sequence[Mapping[int, str]]) -> list[tuple[int, str]]:
-    """What several interests say together: a topic muted for one and followed for another is not muted."""
+    """Join the stances of several interests: a topic muted for one and followed for another is not muted."""
     found: dict[int, str] = {}
     for each in stances:
         for topic, stance in each.items():

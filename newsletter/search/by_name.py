@@ -18,7 +18,7 @@ _LONGEST = 4  # parts of such a name
 
 
 def papers_by(author: Name, *, start: int, stop: int) -> list[int]:
-    """Return papers of an author; a name of one part is that whole name."""
+    """Return ids of an author's papers, the latest first; a name of one part is that whole name."""
     rows = dated(person(author)).values_list("paper_id", "paper__authors")
     found: list[int] = []
     for place in range(0, _A_TIME * stop, _A_TIME):
@@ -30,7 +30,7 @@ def papers_by(author: Name, *, start: int, stop: int) -> list[int]:
 
 
 def papers_from(institution: str, *, start: int, stop: int) -> list[int]:
-    """Return papers of an institution."""
+    """Return ids of an institution's papers, the latest first."""
     word = institution_word(institution)
     return list(dated(Word(word, "name")).values_list("paper_id", flat=True)[start:stop]) if word else []
 

@@ -17,12 +17,14 @@ register = template.Library()
 @register.simple_tag
 @lru_cache(maxsize=20_000)
 def author_link(name: str) -> SafeString:
+    """Return the name, escaped, as a link to the person's page; without one when it has no letters."""
     return _link("newsletter:author", author_slug(name), name)
 
 
 @register.simple_tag
 @lru_cache(maxsize=2_000)
 def institution_link(name: str) -> SafeString:
+    """Return the name, escaped, as a link to the institution's page; without one when it has no letters."""
     return _link("newsletter:institution", institution_slug(name), name)
 
 

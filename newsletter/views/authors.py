@@ -35,6 +35,7 @@ INDEXED_FROM = 3  # papers: a page of one or two says no more than the papers' o
 
 @public_page
 def author(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show the papers of one person."""
     if (written := author_slug(slug.replace("-", " "))) != slug:
         return _moved("newsletter:author", written)
     start = _start(request)
@@ -45,6 +46,7 @@ def author(request: HttpRequest, slug: str) -> HttpResponse:
 
 @public_page
 def institution(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show the papers from one institution."""
     if (written := institution_slug(slug)) != slug:
         return _moved("newsletter:institution", written)
     start = _start(request)

@@ -48,7 +48,7 @@ _AGREEING = ("confirm", "opt", "subscri", "sign", "join", "consent", "agree", "a
 
 @dataclass
 class Evidence:
-    """How many cells of a column are filled, and how many of them are what."""
+    """Counts of the filled cells of a column, and of those that hold an address, a date and so on."""
 
     filled: int = 0
     addresses: int = 0
@@ -124,7 +124,7 @@ def _role(heading: str, seen: Evidence, *, is_ours: bool) -> str:
 
 
 def _of_dates(role: str, seen: Evidence) -> str:
-    """Such a column is one even where no cell can be read: each of its lines is told then."""
+    """Return the role of a column named as one of dates: kept where no cell can be read, so that each is refused."""
     is_flag = seen.filled and not seen.is_mostly(seen.dates) and seen.is_mostly(seen.flags)
     return _FLAG_OF_DATE[role] if is_flag else role
 
@@ -140,7 +140,7 @@ def _of_flags(role: str, seen: Evidence) -> str:
 
 
 def _of_states(heading: str, seen: Evidence) -> str:
-    """A column called status is one even where its words are unknown: they are asked for. Others must know some."""
+    """Return the role of a column named as one of states: a status is one even where its words must be asked about."""
     is_about_it = any(word in names.plain_heading(heading) for word in ("status", "statut", "estado", "zustand"))
     return names.STATE if is_about_it or not seen.filled or seen.is_mostly(seen.standings) else IGNORE
 
@@ -189,7 +189,7 @@ def _choose_date(found: Recognised, layout: Layout, evidence: Sequence[Evidence]
 
 
 def _keep_one_each(found: Recognised, order: Sequence[str]) -> None:
-    """Of several columns with one role the one whose name speaks of agreeing stays, else the first."""
+    """Keep one column a role: the one whose name speaks of agreeing, else the first."""
     for role in set(found.roles.values()) - SHARED - {IGNORE}:
         same = [name for name in order if found.roles[name] == role]
         best = max(same, key=lambda name: any(word in names.plain_heading(name) for word in _AGREEING))

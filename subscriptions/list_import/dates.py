@@ -146,7 +146,7 @@ def _day(year: int, month: int, day: int) -> datetime | None:
 
 
 def _at(day: datetime, rest: str) -> datetime | None:
-    """That time of the day; None when the rest of the cell is no time."""
+    """Return the day at the time that the rest of the cell names; None when it is no time."""
     if not rest.strip(" ,T"):
         return day
     found = _TIME.fullmatch(rest)

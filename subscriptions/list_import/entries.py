@@ -85,7 +85,7 @@ class Refusal:
 def entries_of(
     rows: Iterable[Row], plan: Plan, *, slugs: Mapping[str, int], now: datetime
 ) -> Iterator[Entry | Refusal]:
-    """What each row is. ``slugs``: the topics there are."""
+    """Yield an entry or a refusal for each row. ``slugs``: the topics there are."""
     base = Preferences(time_zone=plan.answers.zone or "UTC")
     email_at = plan.places[names.EMAIL][0]
     for row in rows:
@@ -99,7 +99,7 @@ def entries_of(
 
 
 class _Reader:
-    """Reads one row by its plan."""
+    """Reader of one row by the plan of its file."""
 
     def __init__(self, row: Row, plan: Plan, *, slugs: Mapping[str, int], base: Preferences, now: datetime) -> None:
         self.row, self.plan, self.slugs, self.base, self.now = row, plan, slugs, base, now
@@ -266,7 +266,7 @@ class _Reader:
 
 @lru_cache(maxsize=4096)
 def _preferences_in(cells: tuple[tuple[str, str], ...], slugs: tuple[str, ...]) -> Preferences:
-    """Readers of one list want much the same: each combination is read once."""
+    """Return the preferences in these cells. Cached: readers of one list want much the same."""
     return preferences_in(dict(cells), topics=dict.fromkeys(slugs, 0))
 
 

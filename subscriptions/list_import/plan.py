@@ -39,7 +39,7 @@ _NAME_HINTS = (
 
 @dataclass(frozen=True)
 class Answers:
-    """What a person said about a file. ``columns``: name -> role; ``words``, ``tags`` likewise; empty leaves it out."""
+    """A person's answers about a file. ``columns``: name -> role; ``words``, ``tags`` likewise; empty leaves it out."""
 
     columns: Mapping[str, str] = field(default_factory=dict)
     zone: str = ""
@@ -90,7 +90,7 @@ class Plan:
 
 @dataclass
 class _Survey:
-    """What the whole file holds in the columns whose meaning may be in doubt."""
+    """Contents of the columns whose meaning may be in doubt, over the whole file."""
 
     orders: Counter[frozenset[str]] = field(default_factory=Counter)
     doubtful: list[str] = field(default_factory=list)
@@ -162,7 +162,7 @@ def standing_in(cells: Sequence[str], plan: Plan) -> Standing | None:
 
 
 def _dated(cells: Sequence[str], plan: Plan) -> list[Standing]:
-    """A date of leaving means that they left."""
+    """Return what dates in columns of leaving, bounces and complaints say: that it happened."""
     meant = {
         names.LEFT_AT: Standing.LEFT,
         names.BOUNCED_AT: Standing.BOUNCED,
@@ -182,7 +182,7 @@ _FLAGGED = {
 
 
 def _flagged(cells: Sequence[str], plan: Plan) -> list[Standing]:
-    """What columns of yes and no say; in one that speaks of leaving, a date or reason means yes."""
+    """Return what columns of yes and no say; in one that speaks of leaving, a date or reason means yes."""
     said = []
     for role in names.FLAGS:
         for place in plan.places.get(role, ()):
@@ -197,7 +197,10 @@ def _cell(cells: Sequence[str], place: int) -> str:
 
 
 def _standing_of_file(program: str, places: Mapping[str, object]) -> Standing | None:
-    """Mailchimp writes those who left, and those it cleaned, into files of their own; relays list what bounced."""
+    """Return what the whole file says of its addresses.
+
+    Mailchimp writes those who left, and those it cleaned, into files of their own; relays list what bounced.
+    """
     if program == programs.BOUNCES:
         return Standing.BOUNCED
     if program != "mailchimp":
@@ -269,7 +272,7 @@ def _decide_order(survey: _Survey, answered: str) -> tuple[str, list[Question]]:
 def _match_tags(
     tags: Mapping[str, int], known: Mapping[str, str], hints: Mapping[str, str], answered: Mapping[str, str]
 ) -> tuple[dict[str, str], list[Question]]:
-    """The topics of the tags whose names they are; a suggestion for any other. Nobody has to answer those."""
+    """Return tag -> topic, by name or as answered, and a question, which may stay open, for each other tag."""
     given = {tag.casefold(): slug for tag, slug in answered.items()}
     matched = dict(known) | given
     slugs = tuple(dict.fromkeys(known.values()))
@@ -303,7 +306,7 @@ def _about_words(words: Mapping[str, int]) -> list[Question]:
 
 
 def _about_consent(plan: Plan, survey: _Survey) -> list[Question]:
-    """What makes a list of addresses one of people who agreed: when, in which zone, and where."""
+    """Ask what shows that these people agreed: when, in which zone, and where."""
     if not survey.has_readers:
         return []
     questions = []

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def sentence(question: Question) -> str:
-    """What is asked, in the active language."""
+    """Return the question as a sentence, in the active language."""
     examples = ", ".join(question.examples)
     match question.id:
         case "email":
@@ -40,7 +40,7 @@ def sentence(question: Question) -> str:
 
 
 def option(question: Question) -> str:
-    """The option of `import_readers` that answers it."""
+    """Return the option of `import_readers` that answers the question."""
     name = question.choices[0] if question.choices else ""
     return {
         "email": f'--map "{name}=email"',

@@ -40,7 +40,7 @@ REMEMBERED = ("columns", "zone", "dates", "words", "tags")  # of a file, for the
 
 @dataclass(frozen=True)
 class Source:
-    """A file: what it is called, and how it is opened from its start."""
+    """A file: its name, and how it is opened from its start."""
 
     name: str
     open: Callable[[], BinaryIO]
@@ -89,7 +89,7 @@ class Tally:
 
 
 def content_of(file: BinaryIO) -> bytes:
-    """The file as it is kept in a row."""
+    """Return the bytes of a file as its row keeps them."""
     out = io.BytesIO()
     with gzip.GzipFile(fileobj=out, mode="wb", mtime=0) as packed:
         for block in iter(lambda: file.read(1 << 20), b""):
@@ -98,24 +98,24 @@ def content_of(file: BinaryIO) -> bytes:
 
 
 def source_of(row: ListImport) -> Source:
-    """The file that is kept in a row."""
+    """Return the file that a row keeps."""
     packed = bytes(row.content or b"")
     return Source(row.file_name, lambda: gzip.GzipFile(fileobj=io.BytesIO(packed)))  # type: ignore[arg-type,return-value]
 
 
 def plan_file(source: Source, answers: Answers) -> Plan:
-    """How the file is read. What was said about an earlier file with the same headings counts until it is said anew."""
+    """Make the plan of a file. Answers about an earlier file with the same headings count until they are given anew."""
     return plan_by(source, recall(source, answers))
 
 
 def plan_by(source: Source, answers: Answers) -> Plan:
-    """How the file is read by these answers alone."""
+    """Make the plan of a file by these answers alone."""
     known, hints = topic_words()
     return make_plan(source.lines, file_name=source.name, known_topics=known, hints=hints, answers=answers)
 
 
 def recall(source: Source, answers: Answers) -> Answers:
-    """The answers, and those of an earlier file where there are none."""
+    """Return the answers, completed by those about an earlier file with the same headings."""
     earlier = ListImport.objects.filter(headings=headings_of(source), state=ListImport.State.DONE).exclude(headings="")
     before = earlier.values_list("answers", flat=True).first() or {}
     given = asdict(answers)
@@ -126,7 +126,7 @@ def recall(source: Source, answers: Answers) -> Answers:
 
 
 def headings_of(source: Source) -> str:
-    """Stands for the headings of the file; empty when it has none."""
+    """Return a text that files with the same headings share; empty when the file has none."""
     layout = find_layout(source.lines())
     return hashlib.sha256("\n".join(layout.names).encode()).hexdigest() if layout.has_header else ""
 
@@ -151,7 +151,7 @@ def preview(
     on_refusal: Callable[[Refusal], None] = lambda refusal: None,
     most: int | None = None,
 ) -> Tally:
-    """What an import would do, line by line; of the first ``most`` lines when that is given. Writes nothing."""
+    """Tell what an import would do, line by line, of the first ``most`` lines when that is given. Writes nothing."""
     tally, seen = Tally(), SeenAddresses()
     for batch in _batches(islice(rows(source.lines(), plan.layout), most)):
         entries, refusals = _read(batch, plan, now=now)
@@ -168,7 +168,7 @@ def preview(
 
 
 def begin(source: Source, plan: Plan, *, by: str, now: datetime, are_welcomed: bool) -> ListImport:
-    """A row for the import of this file; that of an earlier one which was broken off, when there is one."""
+    """Make the row of an import of this file, or find that of an earlier one which was broken off."""
     digest = source.digest()
     broken_off = ListImport.objects.filter(digest=digest, state=ListImport.State.RUNNING).first()
     return broken_off or ListImport.objects.create(
@@ -194,7 +194,7 @@ def go_on(
     on_refusal: Callable[[Refusal], None] = lambda refusal: None,
     on_batch: Callable[[int], None] = lambda lines: None,
 ) -> bool:
-    """Import the lines that are left, until the deadline; true when none is. Two at once share no batch."""
+    """Import the lines that are left, until the deadline. True when none is left. Two at once share no batch."""
     slugs = dict(Topic.objects.values_list("slug", "pk"))
     proof = {"file": row.file_name, "list": row.pk}
     shared = store.Batch(slugs, proof, now, are_welcomed=row.are_welcomed)
@@ -255,7 +255,7 @@ def _read(
 
 
 def _one_each(entries: list[Entry]) -> tuple[list[Entry], list[str]]:
-    """One entry for each address, of somebody who left rather than of a reader; and what the others count as."""
+    """Return one entry for each address, who left before a reader, and the outcome that each other line counts as."""
     chosen: dict[str, Entry] = {}
     for entry in entries:
         held = chosen.get(entry.address_hash)

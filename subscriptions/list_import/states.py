@@ -63,18 +63,18 @@ _NO = frozenset("no n false f 0 off nein falsch non".split())  # noqa: SIM905
 
 
 def standing_of(cell: str) -> Standing | None:
-    """What a word of a state column means; None for an unknown one."""
+    """Return the standing that a word of a state column means; None for an unknown one."""
     return WORDS.get(plain_word(cell))
 
 
 def yes_or_no(cell: str) -> bool | None:
-    """What a flag says; None when it is neither yes nor no."""
+    """Read a flag; None when it is neither yes nor no."""
     word = cell.strip().casefold()
     return True if word in _YES else False if word in _NO else None
 
 
 def gravest(standings: list[Standing]) -> Standing:
-    """The one that counts when several columns speak about one person; a reader when none does."""
+    """Return the standing that counts when several columns speak about one person; a reader's when none does."""
     return max(standings, key=_GRAVITY.__getitem__, default=Standing.READER)
 
 

@@ -31,7 +31,7 @@ NEW, KNOWN, SUPPRESSED = "new", "known", "suppressed"
 
 @dataclass(frozen=True)
 class Batch:
-    """What all entries of one batch share. ``proof``: of the file, into each consent record."""
+    """Values that all entries of one batch share. ``proof``: of the file, into each consent record."""
 
     slugs: Mapping[str, int]
     proof: Mapping[str, Any]
@@ -41,7 +41,7 @@ class Batch:
 
 @dataclass
 class _Here:
-    """What is known here about the addresses of a batch."""
+    """Rows that are known here of the addresses of a batch."""
 
     readers: dict[str, Subscriber]
     self_confirmed: set[int]
@@ -65,7 +65,7 @@ def store(entries: Sequence[Entry], batch: Batch) -> list[str]:
 
 
 def foresee(entries: Sequence[Entry]) -> list[str]:
-    """What `store` would make of the entries."""
+    """Return what `store` would make of the entries. Writes nothing."""
     here = _look_up(entries)
     return [_outcome(entry, here) for entry in entries]
 
