@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from django.db.models import Q
 
-from newsletter.interests.select.inputs_and_outputs import Bools
+from newsletter.interests.select.arrays import Bools
 from newsletter.models import Edition
 from newsletter.planning.followed_picks import Followed
 from newsletter.planning.readers_due import Due

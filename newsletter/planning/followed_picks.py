@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from newsletter.interests.select import StoredPicks
-from newsletter.interests.select.inputs_and_outputs import Bools
+from newsletter.interests.select.arrays import Bools
 from newsletter.mail.one_part import FOLLOW
 from newsletter.planning.readers_due import Due
 from subscriptions.in_long_list_lookup import Keys

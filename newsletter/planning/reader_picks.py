@@ -23,7 +23,7 @@ from newsletter.interests.catch_ups import Request, requests_of
 from newsletter.interests.library import Entry
 from newsletter.interests.library_entries import known_papers
 from newsletter.interests.load_profiles import ReaderProfiles, Relevance, liked_by
-from newsletter.interests.select.inputs_and_outputs import Bools, Floats
+from newsletter.interests.select.arrays import Bools, Floats
 from newsletter.models import Delivery, Edition, EditionItem, PaperTopic
 from newsletter.planning.also_new import AlsoNew, Had
 from newsletter.planning.followed_picks import NOTHING, FollowedItems

@@ -1,11 +1,10 @@
 """Readers' topics and profiles x an edition's candidates -> ordered picks with their reasons. Pure, numpy only.
 
 `picks.choose` is the way in: candidate_set → reader_block → diversify (the reader's own list) → extras (editor's picks,
-one paper from outside). `inputs_and_outputs` holds what goes in and comes out.
+one paper from outside). `arrays` holds what goes in and comes out.
 """
 
-from newsletter.interests.select.candidate_set import CandidateSet, trend_scale
-from newsletter.interests.select.inputs_and_outputs import (
+from newsletter.interests.select.arrays import (
     LANES,
     Candidates,
     Chosen,
@@ -14,6 +13,7 @@ from newsletter.interests.select.inputs_and_outputs import (
     SimilarToLiked,
     StoredPicks,
 )
+from newsletter.interests.select.candidate_set import CandidateSet, trend_scale
 from newsletter.interests.select.picks import choose, picks_as_json
 
 __all__ = [

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from newsletter.interests.select.inputs_and_outputs import Candidates, Floats, Ints, SelectionRules
+from newsletter.interests.select.arrays import Candidates, Floats, Ints, SelectionRules
 
 FULL = 4095  # a topic's fit in 12 bits and a weight in eighths: 18 of them add up far below 2**24
 EIGHTHS = 8

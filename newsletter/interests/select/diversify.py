@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from newsletter.interests.select.arrays import TRENDING, Floats, Ints
 from newsletter.interests.select.candidate_set import EIGHTHS, FULL, CandidateSet
-from newsletter.interests.select.inputs_and_outputs import TRENDING, Floats, Ints
 from newsletter.interests.select.reader_weights import Block
 
 OUT = np.float32(-np.inf)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from newsletter.interests.select.arrays import Bools, Ints
 from newsletter.interests.select.candidate_set import CandidateSet
-from newsletter.interests.select.inputs_and_outputs import Bools, Ints
 from newsletter.interests.select.reader_weights import Block
 
 

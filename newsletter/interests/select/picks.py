@@ -15,10 +15,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from newsletter.interests.select.candidate_set import CandidateSet
-from newsletter.interests.select.diversify import select, widen
-from newsletter.interests.select.editor_and_outside_picks import extra_picks, extras_allowed, make_way, outside_paper
-from newsletter.interests.select.inputs_and_outputs import (
+from newsletter.interests.select.arrays import (
     FOR_YOU,
     LANES,
     OUTSIDE,
@@ -32,6 +29,9 @@ from newsletter.interests.select.inputs_and_outputs import (
     SimilarToLiked,
     StoredPicks,
 )
+from newsletter.interests.select.candidate_set import CandidateSet
+from newsletter.interests.select.diversify import select, widen
+from newsletter.interests.select.editor_and_outside_picks import extra_picks, extras_allowed, make_way, outside_paper
 from newsletter.interests.select.reader_weights import Block, block_of
 
 

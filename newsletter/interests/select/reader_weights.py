@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from newsletter.interests.select.arrays import Bools, Floats, Ints, Readers
 from newsletter.interests.select.candidate_set import EIGHTHS, CandidateSet
-from newsletter.interests.select.inputs_and_outputs import Bools, Floats, Ints, Readers
 
 
 @dataclass(slots=True)
