@@ -52,7 +52,7 @@ class House:
         self.processes = Processes(env=self.env, folder=folder)
 
     def open(self) -> None:
-        self.manage("load_sample")
+        self.manage("load_sample", "--well-known")
         account = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD}
         self.manage("createsuperuser", "--noinput", f"--username={CURATOR}", "--email=curator@example.org", env=account)
         self.site = self.processes.site()

@@ -74,7 +74,7 @@ def commands_that_ask_the_database(readers: Path, *, folder: Path) -> list[list[
     papers.write_text('{"id": "2611.00001", "title": "Speech from lips", "summary": "We read lips."}\n')
     log.write_text("")
     calls = [
-        ["load_sample"],
+        ["load_sample", "--well-known"],
         ["import_papers", *map(str, LISTING_PAGES)],
         ["import_readers", str(readers)],
         ["create_api_key", "drill"],

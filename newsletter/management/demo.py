@@ -7,19 +7,15 @@ Everything lives in VAR_DIR (var/demo) and is made anew each time.
 from __future__ import annotations
 
 import contextlib
-import io
 import os
-import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import timedelta
-from email.message import EmailMessage
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,26 +31,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LOGIN, PASSWORD = "demo", "paperboy-demo"
+STORY_SECONDS = 300  # what the story may take: it happens on one day of UTC
 console = Console(highlight=False)
-
-
-@dataclass(frozen=True)
-class Person:
-    email: str
-    topics: tuple[str, ...]
-    leaves: bool = False
-
-
-PEOPLE = (
-    Person("alice@example.net", ("language-models", "efficiency")),
-    Person("bob@example.net", ("vision", "generation")),
-    Person("charlie@example.net", ("robotics", "rl-agents"), leaves=True),
-)
-LATECOMER = Person("dana@example.net", ("language-models", "retrieval"))
-
-
-class DemoError(Exception):
-    """A step of the demo failed; the message says which and how."""
 
 
 def main() -> int:
@@ -73,15 +51,20 @@ def main() -> int:
     )
     oneshot = os.environ.get("ONESHOT", "") not in {"", "0"}
     django.setup()
+    from newsletter.management.demo_story import DemoError, tell
     from newsletter.management.mail_catcher import MailCatcher
 
     catcher = MailCatcher(folder / "mail", ("127.0.0.1", smtp), ("127.0.0.1", http))
     try:
+        _wait_for_the_day()
         _prepare()
         bind = ("--bind", f"127.0.0.1:{site}")
         with _running(catcher), _process("gunicorn", "newsletter.wsgi", *bind, "--workers=2", "--no-control-socket"):
-            _tell_the_story(f"http://127.0.0.1:{site}", catcher)
-            _where_to_look(f"http://127.0.0.1:{site}", f"http://127.0.0.1:{http}", folder)
+            address = f"http://127.0.0.1:{site}"
+            with httpx.Client(base_url=address, timeout=20, headers={"Referer": f"{address}/"}) as web:
+                for edition in tell(web, catcher):
+                    _table(edition)
+            _where_to_look(address, f"http://127.0.0.1:{http}", folder)
             if not oneshot:
                 _keep_serving()
     except DemoError as error:
@@ -90,130 +73,27 @@ def main() -> int:
     return 0
 
 
+def _wait_for_the_day() -> None:
+    """Wait for midnight (UTC) where it is near: a story of two days would be another one."""
+    now = datetime.now(UTC)
+    left = 86_400 - (now - now.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds()
+    if left < STORY_SECONDS:
+        console.print(f"  It is nearly midnight (UTC). The story needs one day for itself: it begins in {left:.0f} s.")
+        time.sleep(left + 1)
+
+
 def _prepare() -> None:
     """Make a fresh database with sample papers, their trends and a curator."""
     from django.contrib.auth.models import User
     from django.core.management import call_command
-    from django.utils import timezone
 
-    from newsletter.ranking import update_trend_scores
+    from newsletter.management.demo_story import step, take_in
 
-    with _step("A fresh SQLite database"):
+    with step("A fresh SQLite database"):
         call_command("migrate", verbosity=0)
         User.objects.create_superuser(LOGIN, "demo@example.net", PASSWORD)
-    with _step("Sample papers with ten days of votes and stars"):
-        call_command("load_sample", stdout=io.StringIO())
-    with _step("Trend scores"):
-        update_trend_scores.score_papers(now=timezone.now())
-
-
-def _tell_the_story(site: str, catcher: MailCatcher) -> None:
-    from django.utils import timezone
-
-    from newsletter import planning, tasks
-    from newsletter.editions import lifecycle
-    from newsletter.models import Delivery, Edition
-    from subscriptions import transactional_mails
-
-    with httpx.Client(base_url=site, timeout=20, headers={"Referer": f"{site}/"}) as web:
-        _until(lambda: _answers(web), "the site does not answer")
-        with _step("Three readers sign up on the site"):
-            for person in PEOPLE:
-                _sign_up(web, person)
-        with _step("They confirm by the link in their mail"):
-            transactional_mails.send_due_notices(now=timezone.now())
-            for person in PEOPLE:
-                _confirm(web, catcher, person)
-
-        def publish(days_ahead: int) -> Edition:
-            now = timezone.now()
-            day = now.date() + timedelta(days=days_ahead)
-            edition = lifecycle.draft(cadence=Edition.Cadence.DAILY, period_on=day, now=now)
-            lifecycle.approve(edition, by=None, now=now)
-            lifecycle.freeze(edition, now=now)
-            planning.plan_now(edition, now=now)
-            tasks.deliver_due(deadline=now + timedelta(seconds=60))
-            return edition
-
-        with _step("An edition is drafted, approved, frozen and delivered"):
-            first = publish(0)
-            for person in PEOPLE:
-                _digest_of(catcher, person, number=1)
-        with _step(f"{_name(LATECOMER)} signs up later and has a first digest at once"):
-            _sign_up(web, LATECOMER)
-            transactional_mails.send_due_notices(now=timezone.now())
-            _confirm(web, catcher, LATECOMER)
-            planning.plan_due(now=timezone.now())
-            tasks.deliver_due(deadline=timezone.now() + timedelta(seconds=60))
-            welcome = _digest_of(catcher, LATECOMER, number=1)
-            if not str(welcome["Subject"]).startswith("Welcome: "):
-                raise DemoError(f"{LATECOMER.email} was not welcomed.")
-        leaver = next(person for person in PEOPLE if person.leaves)
-        with _step(f"{_name(leaver)} leaves by one click in the mail program"):
-            _leave(web, _digest_of(catcher, leaver, number=1))
-        with _step("The next edition goes to those who stayed, with new papers only"):
-            second = publish(1)
-            for person in PEOPLE:
-                if not person.leaves:
-                    _digest_of(catcher, person, number=2)
-    if Delivery.objects.filter(edition=second, subscriber__email=leaver.email).exists():
-        raise DemoError(f"{leaver.email} left and was planned for the second edition all the same.")
-    for edition in (first, second):
-        _table(edition)
-
-
-def _name(person: Person) -> str:
-    return person.email.partition("@")[0].title()
-
-
-def _sign_up(web: httpx.Client, person: Person) -> None:
-    page = web.get("/subscribe/").raise_for_status().text
-    fields = dict(re.findall(r'<input[^>]*type="hidden"[^>]*name="([^"]+)"[^>]*value="([^"]*)"', page))
-    wishes = {"email": person.email, "topics": list(person.topics), "cadence": "daily", "hour": "8"}
-    from django.conf import settings
-
-    time.sleep(settings.SIGNUP_SECONDS_MIN + 0.2)  # the form counts anything quicker as a machine
-    answer = web.post("/subscribe/", data=fields | wishes | {"time_zone": "Europe/Berlin"}, follow_redirects=True)
-    if answer.status_code != 200 or not answer.url.path.endswith("/sent/"):
-        raise DemoError(f"The signup of {person.email} was answered {answer.status_code} at {answer.url}.")
-
-
-def _confirm(web: httpx.Client, catcher: MailCatcher, person: Person) -> None:
-    letter = _wait_for_mail(catcher, person.email, lambda message: "List-Unsubscribe" not in message)
-    body = letter.get_body(("plain",))
-    link = re.search(r"https?://\S+/confirm/\S+", body.get_content() if body else "")
-    if not link:
-        raise DemoError(f"The confirmation mail to {person.email} has no link.")
-    web.get(link[0]).raise_for_status()
-    web.post(link[0], data={}).raise_for_status()
-    from subscriptions.models import Subscriber
-
-    if not Subscriber.objects.filter(email=person.email, state=Subscriber.State.CONFIRMED).exists():
-        raise DemoError(f"{person.email} pressed the button and is not confirmed.")
-
-
-def _leave(web: httpx.Client, digest: EmailMessage) -> None:
-    link = re.search(r"<(https?://[^>]+)>", str(digest["List-Unsubscribe"]))
-    if not link:
-        raise DemoError("The digest has no List-Unsubscribe address.")
-    answer = web.post(link[1], data={"List-Unsubscribe": "One-Click"})
-    if answer.status_code != 200:
-        raise DemoError(f"One-click unsubscribe was answered {answer.status_code}.")
-
-
-def _digest_of(catcher: MailCatcher, person: Person, *, number: int) -> EmailMessage:
-    return _wait_for_mail(catcher, person.email, lambda message: "List-Unsubscribe" in message, number=number)
-
-
-def _wait_for_mail(
-    catcher: MailCatcher, to: str, wanted: Callable[[EmailMessage], bool], *, number: int = 1
-) -> EmailMessage:
-    def caught() -> list[EmailMessage]:
-        mails = [mail.parsed for mail in catcher.messages]
-        return [mail for mail in mails if to in str(mail["To"]) and wanted(mail)]
-
-    _until(lambda: len(caught()) >= number, f"no mail number {number} for {to} arrived")
-    return caught()[number - 1]
+    with step("Made-up papers of the last days, with made-up votes and stars"):
+        take_in(todays=False)
 
 
 def _table(edition: Edition) -> None:
@@ -224,12 +104,17 @@ def _table(edition: Edition) -> None:
         title=f"Edition: {edition}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
     )
     for heading in ("reader", "topics", "papers", "bytes", "state"):
-        table.add_column(heading, justify="right" if heading in {"papers", "bytes"} else "left", no_wrap=True)
+        width = 27 if heading == "topics" else None
+        is_number = heading in {"papers", "bytes"}
+        table.add_column(heading, justify="right" if is_number else "left", max_width=width, no_wrap=True)
     rows = {row.subscriber_id: row for row in Delivery.objects.filter(edition=edition)}
-    for reader in Subscriber.objects.order_by("pk").prefetch_related("preferences__topic"):
+    readers = Subscriber.objects.filter(cadence=edition.cadence).prefetch_related("preferences__topic")
+    for reader in readers.order_by("pk"):
         row = rows.get(reader.pk)
         topics = ", ".join(preference.topic.slug for preference in reader.preferences.all())
-        state = row.state if row else reader.state  # who left has no row: none was planned
+        # Who left has no row: none was planned. Nor has who had a digest of that day already.
+        had_one = reader.state == Subscriber.State.CONFIRMED
+        state = row.state if row else "had one" if had_one else reader.state
         table.add_row(str(reader), topics, str(len(row.picks)) if row else "0", f"{row.size:,}" if row else "0", state)
     console.print()
     console.print(table)
@@ -238,7 +123,8 @@ def _table(edition: Edition) -> None:
 def _where_to_look(site: str, mails: str, folder: Path) -> None:
     console.print(f"\n  [bold]Site[/]   {site}/")
     console.print(f"  [bold]Mails[/]  {mails}/   (also as files in {folder.relative_to(ROOT) / 'mail'})")
-    console.print(f"  [bold]Admin[/]  {site}/admin/   login {LOGIN}, password {PASSWORD}\n")
+    console.print(f"  [bold]Admin[/]  {site}/admin/   login {LOGIN}, password {PASSWORD}")
+    console.print("         There: the draft of tomorrow to curate, and what Alice suggested.\n")
 
 
 def _keep_serving() -> None:
@@ -248,13 +134,6 @@ def _keep_serving() -> None:
         while True:
             time.sleep(3600)
     console.print("\nStopped.")
-
-
-@contextlib.contextmanager
-def _step(says: str) -> Iterator[None]:
-    start = time.monotonic()
-    yield
-    console.print(f"  [green]✓[/] {says} [dim]{time.monotonic() - start:.1f} s[/]")
 
 
 @contextlib.contextmanager
@@ -282,21 +161,6 @@ def _process(name: str, *arguments: str) -> Iterator[None]:
                 process.kill()
 
 
-def _answers(web: httpx.Client) -> bool:
-    try:
-        return web.get("/").status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
-def _until(condition: Callable[[], bool], complaint: str, *, seconds: float = 30) -> None:
-    give_up = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > give_up:
-            raise DemoError(f"{complaint} within {seconds:.0f} seconds; see the logs in var/demo.")
-        time.sleep(0.1)
-
-
 def _free_port(wanted: int) -> int:
     """Return the usual port, or any free one when something else uses it."""
     for port in (wanted, 0):
@@ -307,7 +171,7 @@ def _free_port(wanted: int) -> int:
             except OSError:
                 continue
             return int(probe.getsockname()[1])
-    raise DemoError("no free port on 127.0.0.1")
+    raise OSError("There is no free port on 127.0.0.1.")
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ class MailCatcher:
         self.folder = folder
         self.smtp_address = smtp_address
         self.http_address = http_address
+        self.refused: set[str] = set()  # addresses that are answered as a mailbox that is gone
         self._allowed_hosts = allowed_hosts
         self._messages: list[CaughtMail] = []
         self._lock = threading.Lock()
@@ -88,6 +89,12 @@ class MailCatcher:
         host, port = self.smtp_address
         self._server = await self._loop.create_server(protocol, host, port)
         return host, self._server.sockets[0].getsockname()[1]
+
+    async def handle_RCPT(self, server: SMTP, session: Any, envelope: Any, address: str, options: list[str]) -> str:
+        if address in self.refused:
+            return "550 5.1.1 No such mailbox here"
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 OK"
 
     async def handle_DATA(self, server: SMTP, session: Any, envelope: Any) -> str:
         self._keep(envelope.original_content, str(envelope.mail_from or ""), tuple(envelope.rcpt_tos))

@@ -1,14 +1,14 @@
 """Load the papers that come with Paperboy: `manage.py load_sample`.
 
-In: newsletter/data/sample_papers.json. Out: papers with topics and ten days of votes that end now. A paper loaded
-before is left alone, so running it again adds nothing.
+In: papers made up for it, or well-known ones. Out: papers with topics and days of made-up votes that end now. A paper
+loaded before is left alone, so running it again adds nothing.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from newsletter.catalogue.ingest import ingest
@@ -17,10 +17,16 @@ from newsletter.models import Sighting
 
 
 class Command(BaseCommand):
-    help = "Load the sample papers, with votes and stars of the last ten days."
+    help = "Load made-up papers of the last days, with made-up votes and stars."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--well-known", action="store_true", help="72 well-known papers instead, from 2013 to 2023")
 
     def handle(self, **options: Any) -> None:
         now = timezone.now().replace(minute=0, second=0, microsecond=0)
         loaded = set(Sighting.objects.filter(source=sample_papers.SOURCE).values_list("key", flat=True))
-        result = ingest((one for one in sample_papers.observations(until=now) if one.key not in loaded), now=now)
-        self.stdout.write(f"{len(sample_papers.papers())} sample papers: {result.new} new, {len(loaded)} there already")
+        kind = sample_papers.observations if options["well_known"] else sample_papers.made_up
+        seen = kind(until=now)
+        keys = {one.key for one in seen}
+        result = ingest((one for one in seen if one.key not in loaded), now=now)
+        self.stdout.write(f"{len(keys)} sample papers: {result.new} new, {len(keys & loaded)} there already")
