@@ -416,6 +416,19 @@ def test_the_sitemap_leads_to_every_public_page_by_our_own_address(client: Clien
         assert client.get(location.removeprefix(SITE)).status_code == 200, location
 
 
+def test_the_sitemap_says_when_lists_and_topics_last_changed(client: Client) -> None:
+    topic, empty = make_topic("vision"), make_topic("robotics")
+    place(make_paper(listed_on=NOON.date()), topic)
+    place(make_paper(listed_on=NOON.date() - timedelta(days=1)), topic)
+
+    page = client.get("/sitemap-pages.xml").content.decode()
+
+    for path in ("", "trending/", "date/2026-03-18/", "week/2026-W12/", "month/2026-03/", "topic/vision/"):
+        assert f"<loc>{SITE}/{path}</loc><lastmod>2026-03-18</lastmod>" in page, path
+    assert f"<loc>{SITE}/date/2026-03-17/</loc><lastmod>2026-03-17</lastmod>" in page
+    assert f"<loc>{SITE}/topic/{empty.slug}/</loc></url>" in page
+
+
 @pytest.mark.django_db
 def test_phones_are_told_the_sites_name_and_icons(client: Client, settings: SettingsWrapper) -> None:
     settings.SITE_NAME = "Papers of the Reading Room"

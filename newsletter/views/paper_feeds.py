@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db.models import Max, Min, Q
+from django.db.models import Max, Min, OuterRef, Q, Subquery
 from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.templatetags.static import static
@@ -24,8 +24,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page
 
-from newsletter.models import Edition, Paper
-from newsletter.models.papers import PAPERS_PER_FEED, slice_of_union
+from newsletter.models import Edition, Paper, PaperTopic
+from newsletter.models.papers import PAPERS_PER_FEED, UNLISTED, slice_of_union
 from newsletter.views.feed_formats import PAGE, PDF, Entry, Feed, write_feed
 from newsletter.views.period_urls import period_around
 from subscriptions.models import Topic
@@ -198,20 +198,27 @@ def sitemap(request: HttpRequest) -> HttpResponse:
 @conditional_page
 @cache_control(public=True, max_age=3600)
 def sitemap_pages(request: HttpRequest) -> HttpResponse:
-    topics = Topic.objects.filter(is_active=True).values_list("slug", flat=True)
+    of_topic = PaperTopic.objects.filter(topic=OuterRef("pk"), is_assigned=True).order_by("-listed_on")
+    lately = Subquery(of_topic.values("listed_on")[:1])
+    topics = Topic.objects.filter(is_active=True).annotate(day=lately).values_list("slug", "day")
     days: list[date] = cache.get_or_set("listed-days", _listed_days, KEEP_SECONDS) or []
-    periods = [period_around(kind, day) for kind in ("day", "week", "month") for day in days]
-    paths = [
-        reverse("newsletter:home"),
-        reverse("newsletter:trending"),
-        reverse("newsletter:topics"),
-        *(reverse("newsletter:topic", args=[slug]) for slug in topics),
-        *dict.fromkeys(period.url for period in periods),
-        reverse("newsletter:editions"),
+    periods = [(period_around(kind, day), day) for kind in ("day", "week", "month") for day in days]
+    newest = days[0] if days else None
+    changed: dict[str, date | None] = {}
+    for period, day in periods:
+        changed.setdefault(period.url, day)  # the newest list in it
+    editions = Edition.objects.issued().only("cadence", "period_on", "frozen_at").order_by("-frozen_at")
+    issued = [(edition.get_absolute_url(), edition.frozen_at) for edition in editions]
+    pages: list[tuple[str, date | None]] = [
+        (reverse("newsletter:home"), newest),
+        (reverse("newsletter:trending"), newest),
+        (reverse("newsletter:topics"), None),
+        *((reverse("newsletter:topic", args=[slug]), None if day == UNLISTED else day) for slug, day in topics),
+        *changed.items(),
+        (reverse("newsletter:editions"), issued[0][1] if issued else None),
+        *issued,
     ]
-    editions = Edition.objects.issued().only("cadence", "period_on", "frozen_at")
-    dated = [(edition.get_absolute_url(), edition.frozen_at) for edition in editions]
-    return _sitemap_of("urlset", "url", [*((path, None) for path in paths), *dated])
+    return _sitemap_of("urlset", "url", pages)
 
 
 def _listed_days() -> list[date]:
@@ -231,11 +238,18 @@ def sitemap_papers(request: HttpRequest, part: int) -> HttpResponse:
     return _sitemap_of("urlset", "url", [(each.get_absolute_url(), _updated_at(each)) for each in moments])
 
 
-def _sitemap_of(root: str, entry: str, paths: Iterable[tuple[str, datetime | None]]) -> HttpResponse:
-    """Return a sitemap of paths and when each last changed, where known (https://www.sitemaps.org/protocol.html)."""
+def _written(changed: date) -> str:
+    return f"{changed:%Y-%m-%dT%H:%M:%SZ}" if isinstance(changed, datetime) else f"{changed:%Y-%m-%d}"
+
+
+def _sitemap_of(root: str, entry: str, paths: Iterable[tuple[str, date | None]]) -> HttpResponse:
+    """Return a sitemap of paths and the day or moment when each last changed, where known.
+
+    https://www.sitemaps.org/protocol.html
+    """
     lines = [
         f"<{entry}><loc>{escape(settings.SITE_URL + path)}</loc>"
-        f"{f'<lastmod>{changed:%Y-%m-%dT%H:%M:%SZ}</lastmod>' if changed else ''}</{entry}>"
+        f"{f'<lastmod>{_written(changed)}</lastmod>' if changed else ''}</{entry}>"
         for path, changed in paths
     ]
     head = f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">'
