@@ -1,17 +1,22 @@
 """Fields of science: every category has one, and each has a set of topics that a curator switches on."""
 
 import json
+from dataclasses import replace
+from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources.observed_paper import Observation
 from newsletter.catalogue.topics import fields
 from newsletter.catalogue.topics.assignment import default_classifier
-from newsletter.models import Paper
+from newsletter.models import Paper, PaperTopic
 from subscriptions.models import Topic, TopicTranslation
 from tests.builders import NOON
 
@@ -94,6 +99,19 @@ def test_a_curator_switches_a_set_on_and_off(admin_client: Client) -> None:
     assert Paper.objects.get().paper_topics.get(is_primary=True).topic.slug == "particle-physics"
     admin_client.post(page, chosen | {"action": "switch_off"})
     assert not physics.filter(is_active=True).exists()
+
+
+@pytest.mark.django_db
+def test_papers_of_the_last_days_are_filed_anew_when_a_set_is_switched_on() -> None:
+    now = timezone.now()
+    ingest([muon()], now=now - timedelta(days=3))
+    ingest([replace(muon(), key="2", arxiv_id="2601.00002", title="Muons of long ago")], now=now - timedelta(days=40))
+    Topic.objects.filter(field="physics").update(is_active=True)
+    out = StringIO()
+    call_command("refile_papers", days=30, stdout=out)
+    assert out.getvalue().startswith("Filed anew: 1 papers.")
+    primary = PaperTopic.objects.filter(is_primary=True).order_by("paper__arxiv_id")
+    assert list(primary.values_list("topic__slug", flat=True)) == ["science", "particle-physics"]
 
 
 def muon() -> Observation:
