@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 
 from newsletter.admin import table_cells
+from newsletter.admin.add_papers import find_and_add
 from newsletter.admin.confirmed_actions import Act, ask_or_act
 from newsletter.admin.edition_actions import ACTS
 from newsletter.admin.list_counts import counts_of, openings_of, readers_of
@@ -192,6 +193,7 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
         view = self.admin_site.admin_view
         own = [
             path("<int:pk>/act/<slug:verb>/", view(self.act), name="newsletter_edition_act"),
+            path("<int:pk>/add/", view(self.add_paper), name="newsletter_edition_add_paper"),
             path("<int:pk>/preview/", view(self.preview), name="newsletter_edition_preview"),
             path("<int:pk>/preview/<int:number>/", view(self.preview_mail), name="newsletter_edition_preview_mail"),
         ]
@@ -222,6 +224,7 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
         reached = STEPS.index(State(edition.state)) if edition.state in STEPS else -1
         return {
             "acts": self._acts(request, edition),
+            "may_add": self.has_change_permission(request, edition),
             "is_open": edition.state in Edition.UNFINISHED,
             "steps": [(step, STEP_HINTS[step], place - reached) for place, step in enumerate(STEPS)],
             "badge": table_cells.edition_badge(edition),
@@ -255,6 +258,12 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
         }
         back = reverse("admin:newsletter_edition_change", args=[pk])
         return ask_or_act(self.admin_site, request, edition, ACTS[verb], back=back, facts=facts)
+
+    def add_paper(self, request: HttpRequest, pk: int) -> HttpResponse:
+        edition = self._viewable(request, pk)
+        if not self.has_change_permission(request, edition):
+            raise PermissionDenied
+        return find_and_add(self.admin_site, request, edition, log_change=self.log_change)
 
     def preview(self, request: HttpRequest, pk: int) -> HttpResponse:
         edition = self._viewable(request, pk)

@@ -111,6 +111,18 @@ def suggest(identifier: str, *, client: str, now: datetime) -> SubmissionResult:
     return SubmissionResult.TAKEN if is_new else SubmissionResult.WAITING
 
 
+def fetch(link: str, *, by: User, now: datetime) -> bool:
+    """A curator asks for a paper that we do not have: handed in and accepted at once. False: there can be none."""
+    identifier = _identifier(link)
+    if not identifier or not could_exist(identifier, on=(now + timedelta(days=1)).date()):
+        return False
+    submission, _ = Submission.objects.get_or_create(
+        arxiv_id=identifier, state__in=Submission.OPEN, defaults={"state": State.WAITING, "link": link, "at": now}
+    )
+    accept([submission.pk], by=by, now=now)
+    return True
+
+
 def _identifier(link: str) -> str | None:
     """Return the arXiv id in a link with or without https://, or in a citation such as "arXiv:2603.00001 [cs.LG]"."""
     first = link.split()[0] if link.split() else ""
