@@ -126,14 +126,30 @@ def runs_here(item: pytest.Item, *, db: str) -> bool:
     return db == "sqlite" or (touches_database(item) and not is_alike_on_any_database(item))
 
 
+def is_long(item: pytest.Item) -> bool:
+    return needs_servers(item) or item.get_closest_marker("long") is not None
+
+
+def spread(few: list[pytest.Item], many: list[pytest.Item]) -> list[pytest.Item]:
+    """Put the few evenly between the first half of the many."""
+    step = max(1, len(many) // (2 * max(1, len(few))))
+    mixed: list[pytest.Item] = []
+    for place, item in enumerate(few):
+        mixed += [item, *many[place * step : (place + 1) * step]]
+    return mixed + many[len(few) * step :]
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what the other half runs; begin with what takes long, so that at the end no worker waits for it.
+    """Leave out what the other half runs. What takes long begins in the first half, so that no worker waits for it at
+    the end, and is spread: a worker gets neighbours, and would do all that waits for servers one after another.
 
-    Tests of the embedding model stand side by side: a worker gets neighbours, and so one of them loads it for all.
+    Tests of the embedding model do stand side by side, before the others, and so one worker loads it for all.
     """
     db = config.getoption("db")
     if left_out := [item for item in items if not runs_here(item, db=db)]:
         config.hook.pytest_deselected(items=left_out)
     here = [item for item in items if runs_here(item, db=db)]
-    items[:] = sorted(here, key=lambda item: (loads_model(item), needs_servers(item)), reverse=True)
+    others = [item for item in here if not loads_model(item)]
+    quick = [item for item in others if not is_long(item)]
+    items[:] = [*filter(loads_model, here), *spread([*filter(is_long, others)], quick)]

@@ -151,7 +151,7 @@ hours = st.integers(0, 23)
 zones = st.sampled_from(ZONES)
 minutes = st.integers(0, 3 * 24 * 60)
 rolled_back = settings(
-    max_examples=examples(6),
+    max_examples=examples(4),
     phases=[Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

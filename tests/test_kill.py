@@ -126,6 +126,7 @@ def test_a_worker_told_to_stop_ends_soon_and_leaves_nothing_in_doubt(celery: Pro
     assert_balanced(states(), relay, kills=0)
 
 
+@pytest.mark.long
 def test_the_one_process_on_sqlite_killed_three_times_loses_nobody_and_mails_nobody_twice(
     migrated_file: Path, relay: Relay, inbox: Inbox, tmp_path: Path, chance: random.Random
 ) -> None:

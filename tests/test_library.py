@@ -476,6 +476,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.long
 def test_hostile_files_end_within_five_seconds_each(tmp_path: Path) -> None:
     """In a process of its own with limits on processor time and memory: what does not end is killed, and the last name says which."""
     for number, text in enumerate(HOSTILE.values()):

@@ -359,6 +359,7 @@ class ReadersLife(RuleBasedStateMachine):
         assert in_force == {token_links.address_hash(key): reason for key, reason in self.model.barred.items()}
 
 
+@pytest.mark.long
 @pytest.mark.django_db
 def test_a_readers_life_goes_as_the_model_says(settings: Any, tmp_path: Path) -> None:
     settings.VAR_DIR, settings.BOUNCE_MAILBOX_URL = tmp_path, f"maildir://{tmp_path}/bounces"

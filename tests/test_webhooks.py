@@ -346,38 +346,39 @@ def test_what_takes_nothing_for_days_raises_an_alarm_and_is_then_switched_off(
 # --- where it may go --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://127.0.0.1/",
-        "https://127.1/",
-        "https://2130706433/",
-        "https://[::1]/",
-        "https://[::ffff:127.0.0.1]/",
-        "https://[64:ff9b::7f00:1]/",
-        "https://10.0.0.1/",
-        "https://169.254.169.254/latest/meta-data/",
-        "https://0.0.0.0/",
-        "https://224.0.0.1/",
-        "https://localhost/",
-        "http://example.org/",
-        "file:///etc/passwd",
-        "gopher://example.org/",
-        "https://user:password@example.org/",
-        "https://example.org:0/",
-        "https://example.org:99999/",
-        "https://",
-        "https:///x",
-        "nonsense",
-    ],
-)
-def test_no_address_leads_into_our_network(url: str, settings: Settings) -> None:
+LEADING_NOWHERE = [
+    "https://127.0.0.1/",
+    "https://127.1/",
+    "https://2130706433/",
+    "https://[::1]/",
+    "https://[::ffff:127.0.0.1]/",
+    "https://[64:ff9b::7f00:1]/",
+    "https://10.0.0.1/",
+    "https://169.254.169.254/latest/meta-data/",
+    "https://0.0.0.0/",
+    "https://224.0.0.1/",
+    "https://localhost/",
+    "http://example.org/",
+    "file:///etc/passwd",
+    "gopher://example.org/",
+    "https://user:password@example.org/",
+    "https://example.org:0/",
+    "https://example.org:99999/",
+    "https://",
+    "https:///x",
+    "nonsense",
+]
+
+
+def test_no_address_leads_into_our_network(settings: Settings) -> None:
     assert settings.WEBHOOK_PRIVATE_TARGETS is False
-    endpoint_at(url)
+    for url in LEADING_NOWHERE:
+        endpoint_at(url)
     done_edition()
     tell()
-    assert (only().state, only().status) == ("retry", None)
-    assert only().excerpt
+    rows = WebhookDelivery.objects.values_list("endpoint__url", "state", "status")
+    assert sorted(rows) == sorted((url, "retry", None) for url in LEADING_NOWHERE)
+    assert not WebhookDelivery.objects.filter(excerpt="").exists()
 
 
 def test_loopback_is_posted_to_only_where_that_is_switched_on(receiver: Receiver, settings: Settings) -> None:

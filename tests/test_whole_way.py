@@ -33,6 +33,7 @@ def big_house(database_url: str, redis_url: str, inbox: Inbox, tmp_path: Path) -
     house.close()
 
 
+@pytest.mark.long
 def test_a_paper_reaches_an_inbox_on_sqlite_and_one_process(small_house: House) -> None:
     walk(small_house)
 
