@@ -28,7 +28,7 @@ _OTHER_IN_PLACE = 0.4  # their weight in the query's place in the latent space
 _PLACE = 0.6
 _LIKE_THE_FIRST = 0.5
 _FIRST = 3
-_VECTORS = 1.5
+_VECTORS = 2.5
 _RESTRAINT = 0.1  # on what the likeness of papers without a vector is guessed from
 # The least likeness at which a paper without any of the words is shown.
 NEAR_BY_PLACE, NEAR_BY_VECTORS = 0.35, 0.35

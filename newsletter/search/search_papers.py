@@ -40,7 +40,7 @@ _FEW = 50  # papers: then the newest with any of the words are looked at too
 _WITHIN_LIMITS = 0.05  # and about so many are left by the fields of a query
 _WITH_PHRASE = 1_000  # papers with all of a phrase's words, in which the phrase itself is looked for
 # Sorted by date or votes, papers that are only near would come first.
-_WORTH_SORTING = 0.45
+_WORTH_SORTING = 0.48
 
 
 @dataclass(frozen=True, slots=True)
