@@ -153,6 +153,7 @@ def readers() -> dict[str, Callable[[str], object]]:
         "set formula": lambda raw: [mathml(Formula(raw[:length], "x")) for length in (60, 100, 200, 400)],
         "proxies": public_urls.without_proxies,
         "links": lambda text: paper_links.links_in(text, place="comment"),
+        "page": lambda text: (paper_links.links_on_page(text), paper_links.links_on_page(text.replace("<", "<a "))),
         "link": public_urls.safe_url,
         "identifier": paper_identifiers.arxiv_id,
         "meant identifier": lambda text: paper_identifiers.meant_arxiv_id(text, on=date(2026, 3, 1)),

@@ -186,6 +186,28 @@ def test_any_other_page_is_asked_itself(web: Replay, reply: Reply, gone: bool) -
     assert (row.is_gone, row.licence, row.stars) == (gone, "", None)
 
 
+def test_a_project_page_is_read_for_what_it_calls_its_code_and_data(web: Replay) -> None:
+    html = f"""<a href="{GITHUB}">Code</a> <a href="{HUB}datasets/meadow/flock">Dataset</a> <a href="{GITHUB}">us</a>"""
+    address = web.on("/page", Reply(html.encode(), kind="text/html"))
+    paper = make_paper(project_url=address)
+    link(address, paper=paper, kind="page", source="arxiv_query")
+    check(web)
+    paper.refresh_from_db()
+    assert paper.code_url == GITHUB
+    assert [(each.kind, each.url, each.source, each.place) for each in paper.links.all()[1:]] == [
+        ("code", GITHUB, "arxiv_query", "linked"),
+        ("data", f"{HUB}datasets/meadow/flock", "arxiv_query", "linked"),
+    ]
+    assert paper.links.filter(check_after__isnull=False).count() == 2
+
+
+def test_a_page_that_is_code_is_not_read_for_links(web: Replay) -> None:
+    address = web.on("/page", Reply(f'<a href="{GITHUB}">Code</a>'.encode(), kind="text/html"))
+    link(address, kind="code")
+    check(web)
+    assert PaperLink.objects.count() == 1
+
+
 def test_a_page_may_redirect_to_another_host(web: Replay) -> None:
     elsewhere = web.on("/there", Reply(kind="text/html")).replace("127.0.0.1", "localhost")
     link(web.on("/page", Reply(status=301, headers={"Location": elsewhere})), kind="page")

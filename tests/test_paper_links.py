@@ -15,8 +15,18 @@ from django.test.utils import CaptureQueriesContext
 from newsletter.catalogue import merging, provenance
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources import arxiv_query, hf_daily, hf_paper
-from newsletter.catalogue.sources.paper_links import ABSTRACT, COMMENT, MOST, STATED, Link, links_in, stated_link
-from newsletter.catalogue.store_links import renew_first_links
+from newsletter.catalogue.sources.paper_links import (
+    ABSTRACT,
+    COMMENT,
+    LINKED,
+    MOST,
+    STATED,
+    Link,
+    links_in,
+    links_on_page,
+    stated_link,
+)
+from newsletter.catalogue.store_links import add_links, renew_first_links
 from newsletter.mail.digest_links import LinkKind, links_of
 from newsletter.models import Paper, PaperLink
 from subscriptions.models import ApiKey
@@ -101,6 +111,26 @@ def test_one_comment_gives_several_links_each_with_its_kind() -> None:
 
 def test_a_survey_that_names_hundreds_gives_a_few() -> None:
     assert len(kinds(" ".join(f"https://github.com/a/b{n}" for n in range(300)))) == MOST
+
+
+def test_a_project_page_tells_its_links_by_their_words() -> None:
+    html = """
+      <a href="https://arxiv.org/abs/2603.00001">arXiv</a>
+      <a class="button" href="https://github.com/meadow/sheep"><span class="icon"><i></i></span> <span>Code</span></a>
+      <a target=_blank href='https://huggingface.co/meadow/sheep-7b'>🤗 Models</a>
+      <a href="https://huggingface.co/datasets/meadow/flock?x=1&amp;y=2">Our Dataset (Hugging Face)</a>
+      <a href="https://huggingface.co/spaces/meadow/count">Live Demo</a>
+      <a href="https://github.com/other/tool">a tool that we like</a>
+      <a href="https://github.com/nerfies/nerfies.github.io">source code</a>
+      <a href="https://github.com/someone/Academic-project-page-template">Code</a>
+      <a href="https://meadow.example/code.zip">Code</a> <a href="javascript:alert(1)">Code</a> <a href="https://github.com/a/b
+    """
+    assert [(link.kind, link.url, link.place) for link in links_on_page(html)] == [
+        ("code", REPO, LINKED),
+        ("model", "https://huggingface.co/meadow/sheep-7b", LINKED),
+        ("data", "https://huggingface.co/datasets/meadow/flock", LINKED),
+        ("demo", "https://huggingface.co/spaces/meadow/count", LINKED),
+    ]
 
 
 def test_a_stated_address_is_a_page_where_its_host_does_not_say_otherwise() -> None:
@@ -212,6 +242,16 @@ class TestRows:
         provenance.take_back(Paper.objects.all())
         assert [row[1] for row in rows(paper)] == [REPO]
         assert Paper.objects.get().code_url == REPO
+
+    def test_nor_does_code_stay_that_was_found_on_a_programs_page(self) -> None:
+        key = ApiKey.objects.create(name="Barn", key_hash="0" * 64, created_at=NOON).pk
+        ingest([seen(source="api", key="1", links=(Link("page", SITE, STATED),), api_key=key)], now=NOON)
+        paper = Paper.objects.get()
+        add_links(paper, [Link("code", REPO, LINKED)], source=f"api:{key}", now=NOON)
+        assert Paper.objects.get().code_url == REPO
+        provenance.take_back(Paper.objects.all())
+        paper = Paper.objects.get()
+        assert (paper.code_url, paper.project_url, rows(paper)) == ("", "", [])
 
     def test_an_identifier_that_a_program_guessed_loses_its_links(self) -> None:
         key = ApiKey.objects.create(name="Barn", key_hash="0" * 64, created_at=NOON).pk

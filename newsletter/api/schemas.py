@@ -73,8 +73,8 @@ class Trends(Schema):
 class Link(Schema):
     kind: Literal["code", "model", "data", "demo", "page"]
     url: str
-    place: Literal["abstract", "comment", "stated"] = Field(
-        description="Where it was found: the abstract, arXiv's comment, or a field of its source."
+    place: Literal["abstract", "comment", "stated", "linked"] = Field(
+        description="Where it was found: the abstract, arXiv's comment, a field of its source, or its project page."
     )
     answered_at: datetime | None = Field(description="When it was asked and answered; null: it was not, or not yet.")
     licence: str = Field(description="As its forge names it; empty where that is not known.")

@@ -1,6 +1,7 @@
 """Ask once whether a paper's links answer, and a forge for licence and stars.
 
-In: links that are due. Out: their columns, and another first link of the paper where one is gone. A repository is asked
+In: links that are due. Out: their columns, another first link of the paper where one is gone, and what a project page
+calls its code, model, data or demo. A repository is asked
 for at its forge's API, at the rate the forge allows; any other page is asked itself. A host in trouble says nothing of
 the link: it is asked again later. What is gone is asked for weekly for two months, as authors announce repositories
 before they open them. May run twice at once: a host has one turn for all workers.
@@ -25,7 +26,8 @@ from django.utils import timezone
 
 from newsletter.catalogue import http_client
 from newsletter.catalogue.http_client import FetchError, FetchPolicy, HostBusy
-from newsletter.catalogue.store_links import renew_first_links
+from newsletter.catalogue.sources.paper_links import PAGE, links_on_page
+from newsletter.catalogue.store_links import add_links, renew_first_links
 from newsletter.models import Paper, PaperLink, PaperLinkQuerySet
 
 RULES = FetchPolicy(max_bytes=512 * 1024, silence=10.0, in_all=20.0)
@@ -190,7 +192,13 @@ def _ask(
                 raise
             sleep(_SHORT_WAIT.total_seconds())
         else:
-            return forge.read(_mapping(_json(answer.body))) if forge else Facts()
+            if forge:
+                return forge.read(_mapping(_json(answer.body)))
+            if link.kind == PAGE:
+                add_links(
+                    link.paper, links_on_page(answer.body.decode("utf-8", "replace")), source=link.source, now=now
+                )
+            return Facts()
     raise HostBusy("another worker has the turn")
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
-from newsletter.catalogue.store_links import renew_first_links
+from newsletter.catalogue.store_links import forget_links_of_programs
 from newsletter.catalogue.topics import assignment
 from newsletter.models import Paper, SearchEntry, Sighting
 from newsletter.models.write_lock import wait_for_other_writers
@@ -52,8 +52,7 @@ def take_back(papers: QuerySet[Paper]) -> TakenBack:
         paper.is_hidden |= only_programs
         paper.said_by = {name: sayer for name, sayer in paper.said_by.items() if name not in names}
         paper.save(update_fields=[*names, "said_by", "is_hidden"])
-        paper.links.filter(source__startswith=f"{API}:").delete()
-        renew_first_links(paper)
+        forget_links_of_programs(paper)
         changed.append(paper)
     SearchEntry.objects.filter(paper__in=changed).update(is_stale=True)
     assignment.reclassify(changed)

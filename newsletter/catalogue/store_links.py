@@ -43,9 +43,12 @@ class KnownLinks:
 
     def add(self, seen: Observation, *, sayer: str) -> None:
         for link in _links_of(seen):
-            if link.url.lower() not in self.stands and len(self.stands) < _OF_A_PAPER:
-                self.stands[link.url.lower()] = True
-                self.new.append(PaperLink(kind=link.kind, url=link.url, place=link.place, source=sayer))
+            self.add_one(link, sayer=sayer)
+
+    def add_one(self, link: Link, *, sayer: str) -> None:
+        if link.url.lower() not in self.stands and len(self.stands) < _OF_A_PAPER:
+            self.stands[link.url.lower()] = True
+            self.new.append(PaperLink(kind=link.kind, url=link.url, place=link.place, source=sayer))
 
 
 def store_links(found: Iterable[tuple[Paper, KnownLinks]], *, now: datetime) -> None:
@@ -58,6 +61,18 @@ def store_links(found: Iterable[tuple[Paper, KnownLinks]], *, now: datetime) -> 
             row.paper, row.seen_at, row.check_after = paper, now, now
             rows.append(row)
     PaperLink.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def add_links(paper: Paper, found: Iterable[Link], *, source: str, now: datetime) -> None:
+    """Add links that stood elsewhere than in an observation, and lead the paper to them where it has none."""
+    known = KnownLinks()
+    for row in paper.links.all():
+        known.know(row)
+    for link in found:
+        known.add_one(link, sayer=source)
+    store_links([(paper, known)], now=now)
+    if known.new:
+        renew_first_links(paper)
 
 
 def renew_first_links(paper: Paper) -> None:
@@ -76,6 +91,19 @@ def renew_first_links(paper: Paper) -> None:
             SearchEntry.objects.filter(paper=paper).update(is_stale=True)
         for name, url in changed.items():
             setattr(paper, name, url)
+
+
+def forget_links_of_programs(paper: Paper) -> None:
+    """Delete the links that programs gave, also from a column for which no source stands."""
+    theirs = paper.links.filter(source__startswith="api:")
+    addresses = set(theirs.values_list("url", flat=True))
+    theirs.delete()
+    unsaid = [name for name in KIND_OF if name not in paper.said_by and getattr(paper, name) in addresses]
+    if unsaid:
+        Paper.objects.filter(pk=paper.pk).update(**dict.fromkeys(unsaid, ""))
+        for name in unsaid:
+            setattr(paper, name, "")
+    renew_first_links(paper)
 
 
 def replace_link(paper: Paper, name: str, *, instead_of: str, now: datetime) -> None:

@@ -34,6 +34,7 @@ class PaperLink(models.Model):
         ABSTRACT = "abstract", _("abstract")
         COMMENT = "comment", _("comment")
         STATED = "stated", _("field of its own")
+        LINKED = "linked", _("project page")
 
     paper = models.ForeignKey(Paper, on_delete=models.CASCADE, related_name="links")
     kind = models.CharField(max_length=5, choices=Kind)

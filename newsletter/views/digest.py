@@ -144,7 +144,7 @@ def delivery_of(token: str) -> Delivery:
 
 
 def _items(delivery: Delivery) -> list[dict[str, Any]]:
-    rows = EditionItem.objects.select_related("paper").prefetch_related("paper__paper_topics__topic")
+    rows = EditionItem.objects.select_related("paper").prefetch_related("paper__paper_topics__topic", "paper__links")
     by_pk = rows.in_bulk([pk for pk, *_ in delivery.picks])
     names = {topic.slug: topic.local_name for topic in Topic.objects.only("slug", "name")}
     lines = {pk: reasons(row, topics=names) for pk, row in by_pk.items()}  # the mail's own, in this page's language

@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from html import unescape
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from newsletter.catalogue.sources.public_urls import safe_url, trim
 
 CODE, MODEL, DATA, DEMO, PAGE = "code", "model", "data", "demo", "page"
-ABSTRACT, COMMENT, STATED = "abstract", "comment", "stated"  # where a link was found; stated: a field of the source
+# Where a link was found; stated: in a field of the source; linked: on the paper's own page.
+ABSTRACT, COMMENT, STATED, LINKED = "abstract", "comment", "stated", "linked"
 MOST = 10  # links of one paper: a survey may name hundreds, none of them its own
 _LONGEST = 2000  # characters of an address
 _FORGES = ("github.com", "gitlab.com", "codeberg.org", "bitbucket.org", "gitee.com")
@@ -36,6 +38,15 @@ _PAPERS = re.compile(
 )
 _DEPOSIT = re.compile(r"/(?:records?|10\.5281/zenodo)[/.]\d+|/articles/(?:dataset|code|software)/", re.ASCII)
 _HUB_KINDS = {"datasets": DATA, "spaces": DEMO}
+_HREF = re.compile(r"""\bhref\s*=\s*["']?(https?://[^\s"'<>]+)""", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*>")
+_CALLED = re.compile(
+    r"\W*(?:(?:our|the|official|source|training|inference|full|pre-?trained|live|online|hugging ?face|hf|github)\W+)*"
+    r"(?:codes?|codebase|github|repo|repository|models?|weights|checkpoints?|data|data ?sets?|benchmark|demos?|space"
+    r"|hugging ?face|hf|gitlab)(?:\W+(?:\(?(?:code|data|models?|demo|coming soon|github|hugging ?face|space)\)?))?\W*",
+    re.IGNORECASE,
+)
+_TEMPLATE = re.compile(r"\.github\.io$|template|github\.com/nerfies/", re.IGNORECASE)
 _NEAR = 80  # characters before an address that may say what it is
 _NAMED = (
     (PAGE, r"(?:project|companion|home)(?:'s)?[ -]?(?:web[ -]?)?(?:page|site)|web[ -]?(?:page|site)"),
@@ -59,6 +70,23 @@ def links_in(text: str, *, place: str) -> tuple[Link, ...]:
     """The links that running text gives, without doubles, ``MOST`` at the most."""
     found = (_read(match, text, place) for match in _ADDRESS.finditer(text))
     return distinct(link for link in found if link)
+
+
+def links_on_page(html: str) -> tuple[Link, ...]:
+    """The links of a project page whose words call them its code, model, data or demo.
+
+    A page is full of other links, to tools and to the template it is made from, so the words decide, and the host must
+    be one that we know. In time linear in the page's length.
+    """
+    found = []
+    for piece in html.split("<a ")[1:]:
+        head, _, rest = piece.partition(">")
+        address = _HREF.search(head[:_LONGEST])
+        words = unescape(_TAG.sub(" ", rest.partition("</a")[0][:_LONGEST]))
+        known = _known(unescape(address[1])) if address and _CALLED.fullmatch(" ".join(words.split())[:_NEAR]) else None
+        if known and known[0] != PAGE and not _TEMPLATE.search(known[1]):
+            found.append(Link(*known, LINKED))
+    return distinct(found)
 
 
 def stated_link(url: str) -> Link | None:
