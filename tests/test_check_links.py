@@ -245,6 +245,7 @@ def test_links_are_asked_until_the_deadline_and_none_where_it_is_switched_off(we
     assert web.asked == []
 
 
+@pytest.mark.django_db(transaction=True)  # the process closes its connection
 def test_the_task_and_the_plain_process_check_links() -> None:
     for url, step in (("https://127.0.0.1/page", tasks.check_links), ("https://10.0.1.2/page", work.Gatherer().run)):
         row = link(url, kind="page")

@@ -182,6 +182,7 @@ def test_many_feeds_go_in_several_posts(hub: Replay) -> None:
     assert len(hub.posted) - before == 2
 
 
+@pytest.mark.django_db(transaction=True)  # the process closes its connection
 def test_the_task_and_the_plain_process_tell_the_hub(hub: Replay) -> None:
     paper(first_seen_at=timezone.now())
     tasks.ping_hub()
