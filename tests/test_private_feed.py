@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import feedparser
@@ -42,6 +43,19 @@ def address_of(client: Client, reader: Subscriber, kind: str = "atom") -> str:
     """The path of the feed, as the page shows it."""
     (found,) = re.findall(rf'value="https?://[^/"]+(/r/[^"]+\.{kind})"', client.get(page_of(reader)).content.decode())
     return found
+
+
+@pytest.mark.parametrize("kind", ["atom", "json"])
+def test_a_private_feed_names_no_hub_to_which_a_program_would_tell_its_secret(
+    client: Client, settings: Any, kind: str
+) -> None:
+    settings.WEBSUB_HUB_URL = "https://hub.example/"
+    (row,) = planned(1)
+    press(client, row.subscriber, "address")
+    answer = client.get(address_of(client, row.subscriber, kind))
+    assert answer.status_code == 200
+    assert b"hub" not in answer.content
+    assert not answer.has_header("Link")
 
 
 def test_the_feed_shows_what_was_sent_and_why(client: Client) -> None:

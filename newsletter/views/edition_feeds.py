@@ -52,6 +52,7 @@ def editions_feed(request: HttpRequest, kind: str, cadence: str = "") -> HttpRes
         page=page,
         address=settings.SITE_URL + request.path,
         entries=[_entry(shown) for shown in shown_of(newest, limit=PAPERS_SHOWN)],
+        hub=settings.WEBSUB_HUB_URL,
     )
     return write_feed(feed, kind=kind)
 

@@ -41,12 +41,13 @@ class Feed:
     page: str
     address: str
     entries: Sequence[Entry]
+    hub: str = ""  # of WebSub; none for a feed whose address is one reader's secret
 
 
 def write_feed(feed: Feed, *, kind: str) -> HttpResponse:
     found = {"atom": _atom, "json": _json}[kind](feed)
-    if settings.WEBSUB_HUB_URL:  # both, by https://www.w3.org/TR/websub/#discovery
-        found["Link"] = f'<{settings.WEBSUB_HUB_URL}>; rel="hub", <{feed.address}>; rel="self"'
+    if feed.hub:  # both, by https://www.w3.org/TR/websub/#discovery
+        found["Link"] = f'<{feed.hub}>; rel="hub", <{feed.address}>; rel="self"'
     return found
 
 
@@ -61,8 +62,8 @@ class _Atom(Atom1Feed):
 
     def add_root_elements(self, handler: Any) -> None:
         super().add_root_elements(handler)
-        if settings.WEBSUB_HUB_URL:
-            handler.addQuickElement("link", "", {"rel": "hub", "href": settings.WEBSUB_HUB_URL})
+        if self.feed["hub"]:
+            handler.addQuickElement("link", "", {"rel": "hub", "href": self.feed["hub"]})
 
     def add_item_elements(self, handler: Any, item: dict[str, Any]) -> None:
         super().add_item_elements(handler, item | {"description": None})  # Django would mark it type="html"
@@ -92,6 +93,7 @@ def _atom(feed: Feed) -> HttpResponse:
         subtitle=xml_text(feed.description),
         feed_url=feed.address,
         feed_guid=feed.address,
+        hub=feed.hub,
     )
     for entry in feed.entries:
         found.add_item(
@@ -118,7 +120,7 @@ def _json(feed: Feed) -> HttpResponse:
         "description": feed.description,
         "home_page_url": feed.page,
         "feed_url": feed.address,
-        **({"hubs": [{"type": "WebSub", "url": settings.WEBSUB_HUB_URL}]} if settings.WEBSUB_HUB_URL else {}),
+        **({"hubs": [{"type": "WebSub", "url": feed.hub}]} if feed.hub else {}),
         "items": [_json_item(entry) for entry in feed.entries],
     }
     found = JsonResponse(body, content_type="application/feed+json", json_dumps_params={"ensure_ascii": False})

@@ -150,6 +150,7 @@ def feed_of(request: HttpRequest, channel: Channel, *, kind: str) -> HttpRespons
         page=settings.SITE_URL + channel.page,
         address=settings.SITE_URL + escape_uri_path(request.path),
         entries=[_entry(paper) for paper in channel.papers],
+        hub=settings.WEBSUB_HUB_URL,
     )
     return write_feed(feed, kind=kind)
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('newsletter', '0059_papers_reworded'),
+        ('newsletter', '0060_private_feeds'),
     ]
 
     operations = [
