@@ -1,3 +1,4 @@
+import re
 from datetime import date, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from newsletter.delivery.compose_message import SCOPE
 from newsletter.models import Delivery, Edition, Verdict
 from subscriptions import gdpr, token_links
 from subscriptions.models import TopicPreference
-from tests.builders import NOON, assign, make_edition, make_paper, make_reader
+from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic
 
 pytestmark = pytest.mark.django_db
 
@@ -41,6 +42,39 @@ def test_the_digest_on_the_web_shows_what_was_recorded(client: Client, row: Deli
 def test_the_digest_of_a_week_is_called_what_its_mail_is(client: Client, row: Delivery) -> None:
     Edition.objects.update(cadence=Edition.Cadence.WEEKLY, period_on=date(2026, 3, 23))
     assert ">The week in papers, 16–22 March 2026</h1>" in client.get(address(row)).content.decode()
+
+
+def test_the_digest_of_a_week_has_the_sections_of_its_mail(client: Client) -> None:
+    topics = ("speech", "vision", "robotics", "vision", "speech", "speech")
+    papers = [assign(make_paper(title=f"On {topic}", score_weekly=9.0 - n), topic) for n, topic in enumerate(topics)]
+    edition = make_edition(papers=papers, state=Edition.State.FROZEN, cadence="weekly")
+    picks = [[item.pk, "trending", "trending"] for item in edition.items.order_by("position")]
+    row = Delivery.objects.create(
+        edition=edition,
+        subscriber=make_reader(),
+        picks=picks,
+        due_at=timezone.now(),
+        local_on=NOON.date(),
+        expires_at=NOON,
+        not_before=NOON,
+    )
+    text = client.get(address(row)).content.decode()
+    heads = r'(?:paper-title" dir="auto"><a [^>]*|digest-section" dir="auto")>([^<]*)<'
+    speech, vision, robotics = (make_topic(slug).name for slug in ("speech", "vision", "robotics"))
+    assert robotics not in re.findall(heads, text)
+    assert re.findall(heads, text) == [
+        *("On speech", vision, "On vision", "On vision"),
+        *(speech, "On speech", "On speech", "On other topics", "On robotics"),
+    ]
+
+
+def test_the_digest_leads_to_pages_that_may_be_passed_on(client: Client, row: Delivery) -> None:
+    public, paper = row.edition.get_absolute_url(), row.edition.items.get().paper.get_absolute_url()
+    text = client.get(address(row)).content.decode()
+    assert f'href="{paper}"' in text
+    assert f'href="{public}"' in text
+    Edition.objects.update(state=Edition.State.CANCELLED)
+    assert f'href="{public}"' not in client.get(address(row)).content.decode(), "it has no public page"
 
 
 @pytest.mark.parametrize("item", [False, True])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from django.conf import settings
 from newsletter.editions import lifecycle
 from newsletter.mail import compile as mail_compile
 from newsletter.mail.assemble import Composer
-from tests.builders import NOON, make_topic
+from tests.builders import NOON, make_paper, make_topic
 from tests.mail_lint import bodies, lint, parse
 from tests.mail_samples import IDENTITY, PAPERS, make_edition, make_recipient
 
@@ -109,10 +110,18 @@ def test_so_is_that_of_every_rhythm_and_language_and_the_first_one(
     golden: str, cadence: str, language: str, is_welcome: bool
 ) -> None:
     period_on = lifecycle.period_of(cadence, NOON.date())
-    edition = make_edition(PAPERS[:2], pk=12, first_item=101, cadence=cadence, period_on=period_on)
+    papers = PAPERS[:2] if cadence == "daily" or is_welcome else PAPERS
+    edition = make_edition(papers, pk=12, first_item=101, cadence=cadence, period_on=period_on, **_window(cadence))
+    for days, topic in ((9, "vision"), (40, "speech-audio")):  # came in the week, and in the month, before
+        earlier = make_paper(title=f"Earlier {topic}", first_seen_at=NOON - timedelta(days=days))
+        earlier.paper_topics.create(topic=make_topic(topic), score=0.9)
     compiled = json.loads(json.dumps(mail_compile.compile_edition(edition, now=NOON, languages=["de"])))
     composer = Composer(compiled["languages"].get(language, compiled), IDENTITY)
     check(composer.compose(make_recipient(edition, is_welcome=is_welcome)), golden=golden)
+
+
+def _window(cadence: str) -> dict[str, Any]:
+    return {"window_start_at": NOON - timedelta(days={"daily": 1, "weekly": 7, "monthly": 30}[cadence])}
 
 
 def test_so_is_that_of_a_reader_whose_first_papers_are_followed() -> None:

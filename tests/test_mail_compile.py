@@ -6,6 +6,7 @@ import json
 import re
 import time
 from dataclasses import replace
+from datetime import timedelta
 from html import unescape
 from typing import Any
 
@@ -275,6 +276,54 @@ def test_a_first_digest_welcomes() -> None:
     assert "first digest" not in str(bodies(composer.compose(make_recipient(edition))))
 
 
+def test_a_weeks_papers_stand_under_their_topics_and_the_first_above_them() -> None:
+    edition = make_edition(cadence="weekly", period_on=NOON.date())
+    found = bodies(composer_of(edition).compose(make_recipient(edition)))
+    headings = re.findall(r"^----- (.*) -----$", found["plain"], re.MULTILINE)
+    assert headings == ["Computer vision", "Language models", "On other topics"]
+    assert re.findall(r'class="headline"[^>]*>([^<]*)<', found["html"]) == headings
+    cards = re.findall(r"^ ?\d+\. (.{5,20})", found["plain"], re.MULTILINE)
+    order = [1, 2, 5, 8, 3, 6, 7, 10, 4, 9]
+    assert cards == [PAPERS[place - 1]["title"][:20] for place in order]
+    short = bodies(composer_of(edition).compose(make_recipient(edition, picks=make_recipient(edition).picks[:4])))
+    assert "-----\n\n 2." not in short["plain"]
+
+
+def test_a_week_ends_with_its_numbers_and_a_day_does_not() -> None:
+    week = {"window_start_at": NOON - timedelta(days=7)}
+    edition = make_edition(PAPERS[:4], cadence="weekly", period_on=NOON.date(), **week)
+    for topic in ("vision", "vision", "efficiency"):
+        earlier = make_paper(first_seen_at=NOON - timedelta(days=9))
+        earlier.paper_topics.create(topic=make_topic(topic), score=0.9)
+    make_paper(first_seen_at=NOON, is_hidden=True)
+    found = bodies(composer_of(edition).compose(make_recipient(edition)))
+    assert "4 new papers, +1 against the week before, 4 of them with code." not in unwrapped(found["plain"])
+    assert "4 new papers, +1 against the week before, 3 of them with code." in unwrapped(found["plain"])
+    bars = re.findall(r"^(\S.*?)  +(█+) +(\d+ .*)$", found["plain"], re.MULTILINE)
+    assert [(name, len(bar), said) for name, bar, said in bars] == [
+        ("Language models", 20, "2 (+2)"),
+        ("Neural architectures", 10, "1 (+1)"),
+        ("Efficient inference & compression", 10, "1 (±0)"),
+        ("Speech & audio", 10, "1 (+1)"),
+        ("Computer vision", 10, "1 (\u22121)"),
+    ]
+    widths = re.findall(r'class="bar"[^>]*width:(\d+)%', found["html"])
+    assert widths == ["100", "50", "50", "50", "50"]
+    assert "+41 upvotes in 24 h: Robust Speech" in unwrapped(found["plain"])
+    edition.cadence = Edition.Cadence.DAILY
+    assert "in numbers" not in str(bodies(composer_of(edition).compose(make_recipient(edition))))
+
+
+def test_no_two_of_thirty_subjects_begin_alike() -> None:
+    titles = ["A survey of large language models for the sciences: chemistry", "A survey of large language models for"]
+    for number in range(30):
+        day = NOON.date() - timedelta(days=30 - number)
+        paper = {"title": f"{titles[number % 2]} part {number}", "authors": [f"Author {number}"], "arxiv_id": None}
+        last = make_edition([paper], period_on=day, state="done", frozen_at=NOON, closes_at=NOON)
+        raw = composer_of(last).compose(make_recipient(last))
+        assert str(parse(raw)["Subject"]).startswith(f"Author {number}: A survey" if number else "A survey")
+
+
 def test_excluded_items_are_not_compiled() -> None:
     edition = make_edition(PAPERS[:2])
     item = edition.items.first()
@@ -297,7 +346,11 @@ def test_the_edition_counts_those_of_its_cadence_that_got_a_number() -> None:
 
 def test_compiling_reads_a_fixed_number_of_rows(django_assert_num_queries: Any) -> None:
     edition = make_edition()
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(7):
+        mail_compile.compile_edition(edition, now=NOON)
+    edition.cadence = Edition.Cadence.WEEKLY
+    edition.save()
+    with django_assert_num_queries(9):
         mail_compile.compile_edition(edition, now=NOON)
 
 

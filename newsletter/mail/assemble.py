@@ -7,13 +7,14 @@ CRLF and 7-bit, ready for the wire. Pure: the same values give the same bytes, a
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from newsletter.mail import mime_encoding
 from newsletter.mail.also_new import Listed, NewPapers, Wanted
 from newsletter.mail.one_part import CODINGS, Plane, Recipient
+from newsletter.mail.sections import in_sections
 
 if TYPE_CHECKING:
     pass
@@ -55,6 +56,8 @@ class Composer:
             {int(key): item.get(name, item["subject"]).encode("ascii") for key, item in compiled["items"].items()}
             for name in ("subject", "welcome_subject")
         )
+        self._has_sections = "sections" in compiled["html"]
+        self._topics = {int(key): item.get("topic", "") for key, item in compiled["items"].items()}
         self._more = [tail.encode("ascii") for tail in compiled["more"]]
         self._text = _planes(compiled, part="text")
         self._html = _planes(compiled, part="html")
@@ -78,6 +81,8 @@ class Composer:
     def compose(self, recipient: Recipient) -> bytes:
         """The whole message. ValueError when a value of the recipient could break a header, or a pick is unknown."""
         headers = self._headers(recipient)
+        if self._has_sections and not recipient.interests:
+            recipient = replace(recipient, picks=in_sections(recipient.picks, self._topics))
         full, room = len(recipient.picks), ALSO_BUDGET
         try:
             listed = self._listed(recipient, room=room)

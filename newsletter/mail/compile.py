@@ -24,10 +24,13 @@ from django.utils.translation import gettext as _
 from newsletter.mail import assemble, mime_encoding, subject_lines
 from newsletter.mail import plain_text as mail_text
 from newsletter.mail.also_new import New, NewPapers
-from newsletter.mail.digest_links import click_url, digest_url, edition_url, links_of
+from newsletter.mail.around_papers import around_papers
+from newsletter.mail.digest_links import click_url, digest_url, links_of
 from newsletter.mail.news_lines import news_line
 from newsletter.mail.paper_sheet import INDENT, Sheet, line_of_paper
-from newsletter.mail.reasons import follow_line, reasons, short_reasons
+from newsletter.mail.period_in_numbers import in_numbers
+from newsletter.mail.reasons import follow_line, primary_topic, reasons, short_reasons
+from newsletter.mail.sections import OTHERS
 from newsletter.models import Edition, EditionItem, Paper
 from subscriptions import token_links
 from subscriptions.models import Subscriber, Topic
@@ -77,6 +80,7 @@ def _compile(edition: Edition, *, language: str, now: datetime) -> dict[str, Any
     press = _Press(edition)
     with translation.override(language):
         active = list(Topic.objects.filter(is_active=True))
+        more = subject_lines.more(edition.cadence)
         topics = {topic.slug: mail_text.one_line(topic.local_name) for topic in active}
         compiled: dict[str, Any] = {
             "compiled_at": now.isoformat(),
@@ -85,12 +89,12 @@ def _compile(edition: Edition, *, language: str, now: datetime) -> dict[str, Any
             "unsubscribe_url": token_links.unsubscribe_url(press.unsubscribe_mark),
             "day": _("%(day)d %(month)s %(year)d"),
             "months": [str(MONTHS[number]) for number in range(1, 13)],
-            "more": ["", *(mime_encoding.header_tail(_("+ %d more") % rest) for rest in range(1, assemble.MAX_PAPERS))],
+            "more": ["", *(mime_encoding.header_tail(more % rest) for rest in range(1, assemble.MAX_PAPERS))],
             "items": {},
         }
-        compiled |= press.frame(topics)
         rows = edition.items.exclude(standing=EditionItem.Standing.EXCLUDED).select_related("paper")
         items = list(rows.prefetch_related("paper__paper_topics__topic", "paper__links").order_by("position", "pk"))
+        compiled |= press.frame(topics, in_numbers(edition, items, topics=topics))
         compiled["also"] = new_papers(edition, items)
         followed: set[str] = set()
         for item in items:
@@ -99,12 +103,15 @@ def _compile(edition: Edition, *, language: str, now: datetime) -> dict[str, Any
             followed.update(text for _key, text in item.found_by)
             try:
                 compiled["items"][str(item.pk)] = press.item(item, topics=topics)
+                compiled["items"][str(item.pk)]["topic"] = primary_topic(item)
             except Exception as error:
                 raise CompileError(f"Item {item.pk} ({item.paper.title[:80]}) cannot be rendered: {error}") from error
         for part in ("html", "text"):
             if edition.news:
                 compiled[part]["news"] = press.news(part=part)
             compiled[part]["headline"] = press.headline(part=part)
+            if edition.cadence != Edition.Cadence.DAILY:
+                compiled[part]["sections"] = press.sections(topics, part=part)
             compiled[part]["also"] = press.also(
                 {item.pk: item.paper for item in items},
                 compiled["also"],
@@ -124,6 +131,7 @@ class _Press:
 
     def __init__(self, edition: Edition) -> None:
         self.edition = edition
+        self.recent = subject_lines.recent_titles(edition)
         self.unsubscribe_mark, self.delivery_mark = secrets.token_hex(12), secrets.token_hex(12)
         self.marks = (self.unsubscribe_mark, self.delivery_mark)
         nonce = secrets.token_hex(8)  # no text of a paper can look like a slot or a mark
@@ -140,9 +148,10 @@ class _Press:
         start, *rest = self.cut.split(rendered)
         return {"start": start} | dict(zip(rest[::2], rest[1::2], strict=True))
 
-    def frame(self, topics: Mapping[str, str]) -> dict[str, Any]:
+    def frame(self, topics: Mapping[str, str], period: Mapping[str, Any]) -> dict[str, Any]:
         """Return everything around the papers, for both parts."""
-        context = self._frame_context()
+        around = around_papers(self.edition, unsubscribe_mark=self.unsubscribe_mark, delivery_mark=self.delivery_mark)
+        context = around | {"slots": self.slots, "period": period}
         html = self.inliner.inline(render_to_string(f"{TEMPLATES}/frame.html", context))
         shape = self.pieces(_ended(_tightened(html.replace(' data-css-inline="keep"', ""))))
         sample, line = self._sheet("paper.html", {}), self._sheet("contents_line.html", {})
@@ -183,72 +192,6 @@ class _Press:
         }
         return {name: self.encode(text) for name, text in ready.items()}
 
-    def _frame_context(self) -> dict[str, Any]:
-        edition = self.edition
-        note = mail_text.paragraphs(edition.editor_note)
-        because = _("You get this email because you subscribed to the %(cadence)s digest of %(site)s.") % {
-            "cadence": edition.get_cadence_display(),
-            "site": settings.SITE_NAME,
-        }
-        # A first digest may be of another cadence than its reader's: it is of the newest edition.
-        because_welcome = _("You get this email because you have just subscribed to %s.") % settings.SITE_NAME
-        welcome = _(
-            "Here is your first digest: what researchers are reading now, chosen by the topics you ticked. "
-            "Use “more like this” and “less like this” under a paper to shape the next one."
-        )
-        frequency = {
-            Edition.Cadence.DAILY: _("It comes on the days you chose, once a day at most."),
-            Edition.Cadence.WEEKLY: _("It comes once a week."),
-            Edition.Cadence.MONTHLY: _("It comes once a month."),
-        }[Edition.Cadence(edition.cadence)]
-        frequency_welcome = _("From now on you get a digest on the days and at the time you chose.")
-        return {
-            "slots": self.slots,
-            "language": translation.get_language(),
-            "direction": "rtl" if translation.get_language_bidi() else "ltr",
-            "start": "right" if translation.get_language_bidi() else "left",  # "start" is unknown to Outlook and Yahoo
-            "site_name": settings.SITE_NAME,
-            "site_url": settings.SITE_URL,
-            "site_host": settings.SITE_HOST,
-            "headline": subject_lines.headline(edition),
-            "issue": subject_lines.issue(edition),
-            **self._frame_links(),
-            "note": note,
-            "note_text": "\n\n".join(mail_text.wrap(paragraph) for paragraph in note),
-            "welcome": welcome,
-            "welcome_text": mail_text.wrap(welcome),
-            "because": because,
-            "because_text": mail_text.wrap(because),
-            "because_welcome": because_welcome,
-            "because_welcome_text": mail_text.wrap(because_welcome),
-            "frequency": frequency,
-            "frequency_text": mail_text.wrap(frequency),
-            "frequency_welcome": frequency_welcome,
-            "frequency_welcome_text": mail_text.wrap(frequency_welcome),
-            "postal_address": mail_text.one_line(settings.POSTAL_ADDRESS),
-            "postal_text": mail_text.wrap(settings.POSTAL_ADDRESS),
-            "rule": "-" * 72,
-        }
-
-    def _frame_links(self) -> dict[str, str]:
-        """Return the addresses around the papers, and each with its label for the text part."""
-        leave = token_links.unsubscribe_url(self.unsubscribe_mark)
-        web, public = digest_url(self.delivery_mark), edition_url(self.edition)
-        subscribe = f"{settings.SITE_URL}/subscribe/"
-        return {
-            "web_url": web,
-            "edition_url": public,
-            "edition_address": public.removeprefix("https://"),
-            "subscribe_url": subscribe,
-            "unsubscribe_url": leave,
-            "preferences_url": f"{leave}#preferences",
-            "web_line": _labelled(_("Your digest on the web:"), web),
-            "edition_line": _labelled(_("Share this edition:"), public),
-            "subscribe_line": _labelled(_("Forwarded to you? Get your own:"), subscribe),
-            "unsubscribe_line": _labelled(_("Unsubscribe:"), leave),
-            "preferences_line": _labelled(_("Topics, days and time:"), f"{leave}#preferences"),
-        }
-
     def news(self, *, part: str) -> dict[str, list[str]]:
         """The lines of the edition's news by "paper:kind", and what stands around them."""
         papers = Paper.objects.in_bulk([paper for paper, *_rest in self.edition.news])
@@ -261,13 +204,22 @@ class _Press:
 
     def headline(self, *, part: str) -> dict[str, list[str]]:
         """What stands around the name of an interest, and the heading of papers that came by none."""
+        start, end = self._around_heading(part)
+        around = {"open": start, "close": end, "beyond": self._heading(_("Beyond your interests"), part=part)}
+        return {name: self.encode(text) for name, text in around.items()}
+
+    def sections(self, topics: Mapping[str, str], *, part: str) -> dict[str, list[str]]:
+        """The headings of a week's or month's topics, and of the papers that are alone on theirs."""
+        names = {**topics, OTHERS: _("On other topics")}
+        return {slug: self.encode(self._heading(name, part=part)) for slug, name in names.items()}
+
+    def _heading(self, name: str, *, part: str) -> str:
+        start, end = self._around_heading(part)
+        return start + (conditional_escape(name) if part == "html" else name) + end
+
+    def _around_heading(self, part: str) -> tuple[str, str]:
         shape = self._sheet(f"headline.{'html' if part == 'html' else 'txt'}", {})
-        beyond = _("Beyond your interests")
-        whole = shape["start"] + (conditional_escape(beyond) if part == "html" else beyond) + shape["papers"]
-        return {
-            name: self.encode(text)
-            for name, text in {"open": shape["start"], "close": shape["papers"], "beyond": whole}.items()
-        }
+        return shape["start"], shape["papers"]
 
     def also(
         self, papers: Mapping[int, Paper], new: Sequence[New], *, topics: Mapping[int, str], part: str
@@ -275,7 +227,13 @@ class _Press:
         """The lines of other new papers by item and by topic, and what stands around them."""
         template = f"also.{'html' if part == 'html' else 'txt'}"
         digest = digest_url(self.delivery_mark)
-        around: dict[str, Any] = {"all_url": f"{digest}/left-out#also-new", "off_url": f"{digest}#also-new"}
+        is_daily = self.edition.cadence == Edition.Cadence.DAILY
+        title = _("Also new") if is_daily else _("What you may have missed")
+        around: dict[str, Any] = {
+            "title_of_lines": title,
+            "all_url": f"{digest}/left-out#also-new",
+            "off_url": f"{digest}#also-new",
+        }
         shape = self._sheet(template, around)
         names = {"open": "start", "line_end": "why", "more": "more", "more_end": "count", "close": "more_end"}
         found: dict[str, dict[str, str]] = {"frame": {name: shape[slot] for name, slot in names.items()}}
@@ -320,7 +278,10 @@ class _Press:
             for part in ("html", "text"):
                 pieces = self._pieces_of_paper(sheet, part=part)
                 parts[part]["counted"] = {name: self.encode(text) for name, text in pieces.items()}
-        subject, welcome = subject_lines.subject(self.edition, sheet.title), _("Welcome: %s") % sheet.title
+        others = [title for paper, title in self.recent if paper != item.paper_id]
+        author = mail_text.one_line(str(next(iter(item.paper.authors), "")))
+        subject = subject_lines.subject(sheet.title, author=author, others=others)
+        welcome = _("Welcome: %s") % sheet.title
         return {"subject": _subject(subject), "welcome_subject": _subject(welcome), **parts}
 
     def why(self, why: str, *, part: str) -> list[str]:
@@ -331,14 +292,14 @@ class _Press:
         found: list[Any] = []
         for width in TOP_WIDTHS:
             short = mail_text.shorten(title, width=width)
-            line = f"{short} ({why})" if part == "html" else f"{_item(short)}  {why}\n"
+            line = f"{short} ({why})" if part == "html" else f"{mail_text.item(short)}\n  {why}\n"
             found += [self.encode(conditional_escape(line) if part == "html" else line), mail_text.columns(line)]
         return found
 
     def contents_line(self, title: str, *, part: str) -> list[str]:
         """Return the end of a title's line in the list of all titles; its number stands before it."""
         if part == "text":
-            return self.encode(_item(mail_text.shorten(title, width=TOP_WIDTHS[-1])))
+            return self.encode(mail_text.item(mail_text.shorten(title, width=TOP_WIDTHS[-1])) + "\n")
         short = mail_text.shorten(title, width=CONTENTS_WIDTH)
         return self.encode(conditional_escape(short) + self._sheet("contents_line.html", {})["papers"])
 
@@ -369,17 +330,6 @@ def new_papers(edition: Edition, items: Iterable[EditionItem]) -> list[New]:
 
 def _topics(paper: Paper) -> list[int]:
     return [row.topic_id for row in paper.paper_topics.all() if row.is_assigned and row.topic.is_active]
-
-
-def _item(text: str) -> str:
-    """Return the text as an item of a list, wrapped."""
-    return mail_text.wrap(text, indent="  ").replace("  ", "- ", 1) + "\n"
-
-
-def _labelled(label: str, address: str) -> str:
-    """Return both on one line, or the address on a line of its own."""
-    line = f"{label} {address}"
-    return line if mail_text.columns(line) <= mail_text.WIDTH else f"{label}\n  {address}"
 
 
 def _subject(text: str) -> str:

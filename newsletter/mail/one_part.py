@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from html import escape
-from itertools import chain
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
 from newsletter.mail import mime_encoding
@@ -87,6 +87,7 @@ class Plane:
         self._topics = pieces(compiled[part]["topics"])
         self._follows = pieces(compiled[part].get("follows", {}))  # none in editions of an older version
         self._news = pieces(compiled[part].get("news", {}))
+        self._sections = pieces(compiled[part].get("sections", {}))  # none in a daily edition
         self._headline = pieces(compiled[part].get("headline", {}))
         also = compiled[part].get("also", {})  # none in editions of an older version
         self._around, self._leads = pieces(also.get("frame", {})), pieces(also.get("lines", {}))
@@ -131,7 +132,16 @@ class Plane:
         yield self._opening
         yield from self._numbers
         yield from self._places
-        own = (self._frame, self._topics, self._follows, self._news, self._headline, self._around, self._leads)
+        own = (
+            self._frame,
+            self._topics,
+            self._follows,
+            self._news,
+            self._headline,
+            self._sections,
+            self._around,
+            self._leads,
+        )
         for pieces in (*own, self._previews, self._contents):
             yield from pieces.values()
         yield from (piece for long, _size, short, _less in self._tops.values() for piece in (long, short))
@@ -166,7 +176,7 @@ class Plane:
         joined = [self._opening, frame["head"], *self._above(recipient.picks, opening)]
         chosen = self._papers[recipient.counts_clicks]
         papers, whys = chosen.full, self._whys
-        headings = self._headings(recipient) if recipient.interests else {}
+        headings = self._headings(recipient) if recipient.interests or self._sections else {}
         for place, pick in enumerate(recipient.picks):
             item, reason = pick[0], pick[2]
             if place == full:
@@ -218,9 +228,11 @@ class Plane:
         return lines
 
     def _headings(self, recipient: Recipient) -> dict[int, list[bytes]]:
-        """Place of a paper -> the heading above it; none in editions of an older version."""
+        """Place of a paper -> the heading above it, of an interest or a section; none in older editions."""
         if not self._headline:
             return {}
+        if not recipient.interests:
+            return self._headings_of_sections(recipient.picks)
         found, before = {}, None
         for place, (_item, _lane, _reason, *interest) in enumerate(recipient.picks):
             if interest != before:
@@ -228,6 +240,14 @@ class Plane:
                 found[place] = [self._headline["beyond"]] if name is None else self._named(name)
             before = interest
         return found
+
+    def _headings_of_sections(self, picks: Sequence[Sequence[Any]]) -> dict[int, list[bytes]]:
+        sections = ["", *[pick[3] if len(pick) > 3 else "" for pick in picks]]
+        return {
+            place: [self._sections[after]]
+            for place, (before, after) in enumerate(pairwise(sections))
+            if after != before and after in self._sections
+        }
 
     def _named(self, name: str) -> list[bytes]:
         pair = mime_encoding.encode(escape(name) if self._is_html else name)

@@ -76,6 +76,11 @@ def wrap(text: str, *, width: int = WIDTH, indent: str = "") -> str:
     return "" if empty else "\n".join([*lines, line])
 
 
+def item(text: str) -> str:
+    """Return the text as an item of a list, wrapped."""
+    return wrap(text, indent="  ").replace("  ", "- ", 1)
+
+
 class _Piece:
     __slots__ = ("columns", "glued", "text")
 

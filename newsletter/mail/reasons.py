@@ -35,7 +35,7 @@ def reasons(item: EditionItem, *, topics: Mapping[str, str]) -> dict[str, str]:
     A line names one topic: the one that its reader follows, else the paper's first.
     """
     scored = [row.topic.slug for row in item.paper.paper_topics.all()]
-    primary = _primary(item, topics)
+    primary = topics.get(primary_topic(item), "")
     is_pick = item.lane == EditionItem.Lane.PICK
     gains, trending = _trend(item.parts, primary)
     if is_pick:
@@ -71,7 +71,7 @@ def reasons(item: EditionItem, *, topics: Mapping[str, str]) -> dict[str, str]:
 
 def short_reasons(item: EditionItem, *, topics: Mapping[str, str]) -> dict[str, str]:
     """Return the reason in a few words, by the queries that found the item, and for every other reason under ""."""
-    primary = _primary(item, topics)
+    primary = topics.get(primary_topic(item), "")
     first_gain = _trend(item.parts, primary)[0].partition(", ")[0]
     line = first_gain or (_("New in %s") % primary if primary else _("New"))
     if item.lane == EditionItem.Lane.PICK:
@@ -80,9 +80,9 @@ def short_reasons(item: EditionItem, *, topics: Mapping[str, str]) -> dict[str, 
     return {reason: mail_text.shorten(line, width=TOP_WIDTH) for reason, line in found.items()}
 
 
-def _primary(item: EditionItem, topics: Mapping[str, str]) -> str:
-    first = next((row.topic.slug for row in item.paper.paper_topics.all()), "")
-    return topics.get(item.parts.get("topic") or first, "")
+def primary_topic(item: EditionItem) -> str:
+    """Return the slug of the topic a paper trends in, else of its first; "" for a paper of none."""
+    return item.parts.get("topic") or next((row.topic.slug for row in item.paper.paper_topics.all()), "")
 
 
 def _trend(parts: Mapping[str, Any], topic: str) -> tuple[str, str]:

@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from newsletter.models import Edition
+from newsletter.mail import plain_text as mail_text
+from newsletter.models import Edition, EditionItem
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import date
 
 Cadence = Edition.Cadence
+REMEMBERED = 30  # editions, this one among them: no two of their subjects begin alike
+SHOWN_WIDTH = 40  # columns of a subject that a phone shows
 
 
 def covered(edition: Edition) -> tuple[date, date]:
@@ -47,13 +51,28 @@ def headline(edition: Edition) -> str:
     return date_format(edition.period_on, _("l, j F Y"))
 
 
-def subject(edition: Edition, title: str) -> str:
-    """Return the subject of its mails, named by the first paper."""
-    if edition.cadence == Cadence.WEEKLY:
-        return _("The week in papers: %s") % title
-    if edition.cadence == Cadence.MONTHLY:
-        return _("The month in papers: %s") % title
-    return title
+def subject(title: str, *, author: str, others: Collection[str]) -> str:
+    """Return the subject of its mails: the first paper's title, behind its author where another's begins alike."""
+    is_alike = any(_beginning(other) == _beginning(title) for other in others)
+    return f"{author}: {title}" if is_alike and author else title
+
+
+def more(cadence: str) -> str:
+    """Return what stands behind the title for the papers after it, with `%d` for their number."""
+    if cadence == Cadence.WEEKLY:
+        return _("+ %d more this week")
+    return _("+ %d more this month") if cadence == Cadence.MONTHLY else _("+ %d more")
+
+
+def recent_titles(edition: Edition) -> list[tuple[int, str]]:
+    """Return the papers of the last thirty editions of its cadence, this one among them, with their titles."""
+    last = Edition.objects.filter(cadence=edition.cadence, period_on__lte=edition.period_on)
+    newest = list(last.order_by("-period_on").values_list("pk", flat=True)[:REMEMBERED])
+    return list(EditionItem.objects.listed().filter(edition__in=newest).values_list("paper", "paper__title"))
+
+
+def _beginning(title: str) -> str:
+    return mail_text.shorten(title, width=SHOWN_WIDTH).casefold()
 
 
 def preheader(edition: Edition, gist: str) -> str:

@@ -32,7 +32,7 @@ class EditionQuerySet(models.QuerySet["Edition"]):
 
     def issued(self) -> EditionQuerySet:
         """Sent editions: the only public ones. A cancelled edition is not public."""
-        return self.filter(state__in=[Edition.State.SENDING, Edition.State.DONE])
+        return self.filter(state__in=Edition.PUBLIC)
 
     def begin(self) -> int:
         """Move frozen and done editions to `sending`: nothing is claimed from a done one. Returns how many changed."""
@@ -87,6 +87,7 @@ class Edition(models.Model):
     EDITABLE = (State.DRAFT, State.APPROVED)
     UNFINISHED = (*EDITABLE, State.FROZEN, State.SENDING)
     WENT_OUT = (State.FROZEN, State.SENDING, State.DONE)
+    PUBLIC = (State.SENDING, State.DONE)
 
     objects = EditionQuerySet.as_manager()
 

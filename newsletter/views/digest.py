@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
@@ -27,8 +27,9 @@ from newsletter.mail import subject_lines
 from newsletter.mail.digest_links import links_of, paper_url
 from newsletter.mail.news_lines import news_line
 from newsletter.mail.one_part import FOLLOW
-from newsletter.mail.reasons import line_of, reasons
-from newsletter.models import Click, Delivery, EditionItem, Paper, Verdict
+from newsletter.mail.reasons import line_of, primary_topic, reasons
+from newsletter.mail.sections import OTHERS, in_sections
+from newsletter.models import Click, Delivery, Edition, EditionItem, Paper, Verdict
 from newsletter.ranking import votes
 from subscriptions import lifecycle, token_links
 from subscriptions.catch_up import ask as ask_to_catch_up
@@ -37,6 +38,10 @@ from subscriptions.models import Follow, Subscriber, Topic
 from subscriptions.preferences import preferences_of
 from subscriptions.views.guards import origin_of, plain, posted, secret_page, see_other
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+PICK = 3  # values of a pick of a reader who keeps no interests apart
 VERDICTS = {"more": 1, "less": -1}
 
 
@@ -164,6 +169,9 @@ def _items(delivery: Delivery) -> list[dict[str, Any]]:
         row: relevance_feedback.muted_topics(delivery, interest=apart[row].own_rows if row else None)
         for row in {0, *apart}
     }
+    picks = _in_order(delivery, by_pk)
+    heading_of = {} if keys else names | {OTHERS: gettext("On other topics")}
+    sections = {pk: heading_of.get(section, beyond) for pk, _lane, _reason, *rest in picks for section in rest}
     return [
         {
             **_query(by_pk[pk], reason, followed),
@@ -174,12 +182,19 @@ def _items(delivery: Delivery) -> list[dict[str, Any]]:
             "word": words.get(by_pk[pk].paper_id, 0),
             "has_vote": paper_of[pk] in voted,
             "is_saved": paper_of[pk] in saved,
-            "section": apart[keys[pk]].name if keys.get(pk) in apart else beyond,
+            "section": apart[keys[pk]].name if keys.get(pk) in apart else sections.get(pk, beyond),
             "muted": muted[keys[pk] if keys.get(pk) in apart else 0],
         }
-        for pk, lane, reason, *_interest in delivery.picks
+        for pk, lane, reason, *_interest in picks
         if pk in by_pk
     ]
+
+
+def _in_order(delivery: Delivery, items: Mapping[int, EditionItem]) -> Sequence[Sequence[Any]]:
+    """The picks in the order of the mail: a week's and a month's in sections by topic, each with its own."""
+    if delivery.edition.cadence == Edition.Cadence.DAILY or any(len(pick) > PICK for pick in delivery.picks):
+        return list(delivery.picks)
+    return in_sections(delivery.picks, {pk: primary_topic(row) for pk, row in items.items()})
 
 
 def _query(item: EditionItem, reason: str, followed: set[str]) -> dict[str, Any]:
@@ -194,6 +209,7 @@ def _context(delivery: Delivery, token: str, entries: list[dict[str, Any]]) -> d
         "delivery": delivery,
         "edition": delivery.edition,
         "title": subject_lines.headline(delivery.edition),
+        "is_public": delivery.edition.state in Edition.PUBLIC,
         "entries": entries,
         "token": token,
         "may_vote": submissions.may_take_part(delivery.subscriber),
