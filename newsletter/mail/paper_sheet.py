@@ -86,8 +86,9 @@ class Sheet:
             "rest": self.rest,
             "url": self.url,
             "public_url": self.public_url,
-            "links": self.links,
-            "verdicts": self.verdicts,
+            "links": [(_unbroken(name), address) for name, address in self.links],
+            "share": _unbroken(_("Share this")),
+            "verdicts": [(_unbroken(name), address) for name, address in self.verdicts],
             "verdict_url": self.verdicts[0][1].partition("#")[0],
             "title_text": mail_text.wrap(self.title, indent=INDENT).removeprefix(INDENT),  # the number stands there
             "authors_text": mail_text.wrap(self.authors, indent=INDENT),
@@ -112,6 +113,11 @@ def line_of_paper(paper: Paper) -> dict[str, str]:
         "title_text": mail_text.wrap(title, indent=INDENT).removeprefix(INDENT),
         "authors_text": mail_text.wrap(authors, indent=INDENT),
     }
+
+
+def _unbroken(label: str) -> str:
+    """Return a link's label without a place to break it: one over two lines would leave the next no room to be hit."""
+    return label.replace(" ", "\xa0")
 
 
 def _line(name: str, address: str) -> str:

@@ -143,6 +143,6 @@ def _entry(row: Delivery, papers: Sequence[tuple[EditionItem, str]], names: dict
         updated_at=row.sent_at,
         authors=[site_as_author()],
         tags=[row.edition.get_cadence_display()],
-        summary=xml_text(subject_lines.subject(row.edition, first)) if first else "",
+        summary=xml_text(first),
         more={},
     )
