@@ -100,10 +100,10 @@ def test_a_missing_program_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         database_copies._run("pg_dump")
 
 
-def test_a_file_of_sqlite_is_copied_while_others_write(tmp_path: Path, migrated_file: Path) -> None:
+@pytest.mark.any_database
+def test_a_file_of_sqlite_is_copied_while_others_write(tmp_path: Path) -> None:
     """In processes of their own, on a real file, as an operator runs them."""
     database, copy = tmp_path / "site.sqlite3", tmp_path / "a.backup"
-    database.write_bytes(migrated_file.read_bytes())
     env = {"DEBUG": "1", "DATABASE_URL": f"sqlite:///{database}"}
 
     def run(*arguments: str) -> str:
@@ -112,6 +112,7 @@ def test_a_file_of_sqlite_is_copied_while_others_write(tmp_path: Path, migrated_
         assert command.wait() == 0, command.log_text()
         return command.log_text()
 
+    run("migrate", "--verbosity", "0")
     with closing(sqlite3.connect(database)) as other:
         other.execute("PRAGMA journal_mode=WAL")
         other.execute("INSERT INTO newsletter_heartbeat VALUES ('before', '2026-03-18 12:00:00', '')")

@@ -111,6 +111,7 @@ def make_readers(count: int) -> None:
 def _defaults(model: type[Model]) -> dict[str, Any]:
     """By column, what Django would write; COPY writes nothing by itself."""
     fields = {field.attname: field.get_default() for field in model._meta.concrete_fields if not field.primary_key}
+    fields = fields | ({"wants_also": False} if "wants_also" in fields else {})
     return {name: default for name, default in fields.items() if default is not None}
 
 
