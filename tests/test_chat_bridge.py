@@ -27,7 +27,7 @@ from tests.receiver import Receiver, receiving
 from tests.services import die_with_parent, free_port
 from tests.test_webhooks import SECRET, endpoint_at, tell
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 TITLE = "Eyes & <b>Ears</b> of *Robots* [2]"
 
 
