@@ -429,6 +429,7 @@ if DEBUG:
     STATIC_ROOT = env.writable_folder(
         "STATIC_ROOT", VAR_DIR / "static"
     )  # WhiteNoise finds the files of a checkout by itself, but wants it
+MEDIA_ROOT = VAR_DIR / "media"  # pictures of papers, where STORAGES keeps files on this machine
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

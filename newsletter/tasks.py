@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from newsletter import delivery, planning, search
 from newsletter.catalogue import check_links as links
-from newsletter.catalogue import choose_key_sentences, polling, submissions
+from newsletter.catalogue import choose_key_sentences, pictures, polling, submissions
 from newsletter.catalogue.topics import embeddings
 from newsletter.delivery import restore_detection as high_water
 from newsletter.delivery import webhooks, websub
@@ -101,6 +101,8 @@ def ingest() -> None:
     embeddings.embed_due(now=now, deadline=now + READING, should_stop=_leaving.is_set)
     now = timezone.now()
     share_card_cache.draw_ahead(now=now, deadline=now + READING / 2, should_stop=_leaving.is_set)
+    now = timezone.now()
+    pictures.fetch_due(now=now, deadline=now + READING, should_stop=_leaving.is_set)
     beat("papers", now=timezone.now())
 
 

@@ -92,6 +92,7 @@ pages: list[URLPattern] = [
     path("editions/", archive.editions, name="editions"),
     path("edition/<cadence:cadence>/<day:period>/", archive.edition, name="edition"),
     path("edition/<cadence:cadence>/<day:period>/share.png", archive.share, name="edition_share"),
+    path("picture/<str:name>.webp", paper.picture, name="picture"),
     path("paper/<int:pk>/share.png", paper.share, name="share"),
     path("subscribe/preview/", signup_preview.signup_preview, name="signup_preview"),
     path("feeds/today.<feed:kind>", feeds.today_feed, name="today_feed"),

@@ -23,6 +23,7 @@ from newsletter.models.library import LibraryEntry, LibraryLink
 from newsletter.models.merges import Merge
 from newsletter.models.paper_links import PaperLink, PaperLinkQuerySet
 from newsletter.models.papers import Paper, PaperQuerySet, PaperTopic
+from newsletter.models.pictures import Picture
 from newsletter.models.profile_removals import ProfileRemoval
 from newsletter.models.restore_mark_and_digest_checks import HighWater, Reconciliation
 from newsletter.models.search_index import SearchEntry, SearchMemory
@@ -68,6 +69,7 @@ __all__ = [
     "PaperQuerySet",
     "PaperTopic",
     "PaperVector",
+    "Picture",
     "ProfileRemoval",
     "QueryHit",
     "Reconciliation",

@@ -160,6 +160,7 @@ class Paper(models.Model):
     code_url = models.URLField(max_length=300, blank=True)
     project_url = models.URLField(max_length=300, blank=True)
     thumbnail_url = models.URLField(max_length=300, blank=True)
+    picture = models.CharField(max_length=40, default="", db_default="", editable=False)  # the name of our own copy
     organization = models.CharField(max_length=200, blank=True)
     categories = models.JSONField(default=list, blank=True, help_text=_("arXiv categories, primary first."))
     reworded_at = models.DateTimeField(

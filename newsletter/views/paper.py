@@ -5,12 +5,14 @@ In: the paper's number. Out: its page, and the PNG that is shown where somebody 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from django.conf import settings
+from django.core.files.storage import default_storage
 from django.db.models import Min
-from django.http import Http404, HttpResponse
+from django.http import FileResponse, Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -19,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import condition
 
+from newsletter.catalogue.pictures import file_of
 from newsletter.catalogue.sources import registry
 from newsletter.catalogue.sources.paper_identifiers import meant_arxiv_id
 from newsletter.editions import share_card_cache as kept_cards
@@ -97,6 +100,17 @@ def share(request: HttpRequest, pk: int) -> HttpResponse:
     if drawn is None:
         return sites_own_picture()
     return HttpResponse(drawn, content_type="image/png")
+
+
+@cache_control(public=True, max_age=365 * 86400, immutable=True)
+def picture(request: HttpRequest, name: str) -> FileResponse:
+    """Serve our copy of a paper's picture. Its name is a hash of what it holds, so it may be kept for ever."""
+    if not re.fullmatch(r"[0-9a-f]{32}", name):
+        raise Http404
+    try:
+        return FileResponse(default_storage.open(file_of(name)), content_type="image/webp")
+    except FileNotFoundError:
+        raise Http404 from None
 
 
 def _shown(pk: int) -> Paper | None:

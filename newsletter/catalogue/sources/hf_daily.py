@@ -24,6 +24,7 @@ TEXT_AUTHORITY, LINK_AUTHORITY = 2, 3
 OWN_VOTES: dict[str, int] = {"upvotes": 1}  # the submitter's own
 SPACING = timedelta(seconds=1)
 HOSTS = frozenset({"huggingface.co"})
+PICTURE_HOSTS = frozenset({"cdn-thumbnails.huggingface.co"})
 CONTENT_TYPES = frozenset({"application/json"})
 POLL_EVERY = timedelta(minutes=30)
 QUIET_AFTER = timedelta(days=5)

@@ -21,7 +21,7 @@ from django.db import connection
 from django.utils import timezone
 
 from newsletter import search, tasks
-from newsletter.catalogue import check_links, choose_key_sentences
+from newsletter.catalogue import check_links, choose_key_sentences, pictures
 from newsletter.catalogue.topics import embeddings
 from newsletter.celery import TimeIsUp
 from newsletter.delivery import webhooks, websub
@@ -125,6 +125,7 @@ class Gatherer(threading.Thread):
             self._do(partial(embeddings.embed_due, now=now, deadline=now + SLICE))
             now = timezone.now()
             self._do(partial(share_card_cache.draw_ahead, now=now, deadline=now + SLICE))
+            self._do(partial(pictures.fetch_due, now=now, deadline=now + SLICE))
             self._do(partial(tasks.beat, "papers", now=timezone.now()))
         finally:
             connection.close()
