@@ -170,17 +170,19 @@ def test_a_render_error_names_the_item_and_stops_the_compilation(settings: Any) 
         mail_compile.compile_edition(edition, now=NOON)
 
 
-@pytest.mark.parametrize("papers", [10, 50])
+@pytest.mark.parametrize(("papers", "cadence"), [(10, "daily"), (50, "daily"), (50, "monthly")])
 @pytest.mark.parametrize("script", ["latin", "cjk"])
-def test_the_longest_digest_stays_within_the_budget_and_keeps_its_footer(papers: int, script: str) -> None:
+def test_the_longest_digest_stays_within_the_budget_and_keeps_its_footer(
+    papers: int, cadence: str, script: str
+) -> None:
     word = {"latin": "Representation ", "cjk": "大规模弱监督下的鲁棒语音识别"}[script]
     title = (word * 40)[:490]
     given = [{"title": f"{number} {title}", "abstract": word * 300, "note": title[:290]} for number in range(papers)]
-    edition = make_edition(given)
+    edition = make_edition(given, cadence=cadence)
     raw = composer_of(edition).compose(make_recipient(edition))
     assert lint(raw, hosts=HOSTS) == []
     html = bodies(raw)["html"]
-    assert html.count('<h2 class="title"') == papers
+    assert html.count('class="title-link"') == papers
     assert settings.POSTAL_ADDRESS in html
     encoded = next(part for part in parse(raw).walk() if part.get_content_type() == "text/html").as_bytes()
     assert len(encoded) < HTML_BUDGET + 1500

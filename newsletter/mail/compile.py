@@ -47,6 +47,7 @@ TOP_WIDTHS = (120, 52)  # columns of a title among them; the first where there i
 CONTENTS_WIDTH = 40  # columns of a title in the list of all: a line on a phone
 _SLOTS = (
     *("preview", "welcome", "welcome_end", "contents", "contents_list", "contents_end", "papers", "number", "why"),
+    *("period", "period_end"),
     *("because", "because_welcome", "because_end"),
     *("topics", "topics_list", "topics_end", "confirmed", "confirmed_day", "confirmed_end"),
     *("frequency", "frequency_welcome", "frequency_end"),
@@ -180,8 +181,9 @@ class _Press:
             "welcome": shape["preview"] + shape["welcome"] + shape["welcome_end"],
             "contents": shape["contents"],
             "contents_close": shape.get("contents_list", ""),
-            "foot": shape["papers"] + shape["because"] + shape["because_end"],
-            "foot_welcome": shape["papers"] + shape["because_welcome"] + shape["because_end"],
+            "period": shape["papers"] + shape["period"],
+            "foot": shape["period_end"] + shape["because"] + shape["because_end"],
+            "foot_welcome": shape["period_end"] + shape["because_welcome"] + shape["because_end"],
             "topics_open": shape["topics"],
             "topics_join": topics_join,
             "topics_close": shape["topics_list"],

@@ -191,6 +191,8 @@ class Plane:
             joined += [self._news["open"], *news, fill(self._cut["news"])]
         if listed:
             joined.append(fill(self._also_new(listed)))
+        if full:  # the numbers of a week make way last of all, for a mail of titles alone
+            joined.append(frame.get("period", b""))
         joined.append(frame["foot_welcome" if recipient.is_welcome else "foot"])
         if topics := [self._topics[slug] for slug in recipient.topics if slug in self._topics]:
             joined += [frame["topics_open"], frame["topics_join"].join(topics), frame["topics_close"]]

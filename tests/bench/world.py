@@ -31,7 +31,7 @@ WORDS = [
 def make_edition(*, papers: int = PAPERS) -> Edition:
     """A frozen daily edition; about 40 KB a digest of ten papers."""
     now = timezone.now()
-    topics = list(Topic.objects.order_by("pk"))
+    topics = list(Topic.objects.filter(is_active=True).order_by("pk"))
     edition = Edition.objects.create(
         cadence=Edition.Cadence.DAILY,
         period_on=now.date(),
@@ -77,7 +77,7 @@ def make_readers(count: int) -> None:
     """Confirmed readers, due now, each following three topics."""
     now = timezone.now()
     due = now - timedelta(minutes=1)
-    topics = list(Topic.objects.order_by("pk").values_list("pk", flat=True))
+    topics = list(Topic.objects.filter(is_active=True).order_by("pk").values_list("pk", flat=True))
     reader_columns = [
         *("email", "address_key", "address_hash", "domain", "state", "cadence", "weekdays", "hour", "time_zone"),
         *("max_papers", "thin_policy", "wants_outside", "mail_format", "language", "next_due_at"),
