@@ -11,6 +11,7 @@ import httpx
 import pytest
 import time_machine
 from django.conf import settings
+from django.core.cache import cache
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import call_command
 
@@ -33,6 +34,7 @@ MOMENTS = [
 
 @pytest.fixture
 def catcher(tmp_path: Path, settings: Settings) -> Iterator[MailCatcher]:
+    cache.clear()  # what another moment left there is of another time
     caught = MailCatcher(tmp_path / "mail", ("127.0.0.1", 0))
     caught.start()
     host, port = caught.smtp_address
