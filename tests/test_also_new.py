@@ -57,7 +57,8 @@ def lines_of(mail: bytes) -> list[tuple[str, str]]:
     """Title and what stands behind it, of each line of the HTML part; the text part has the same."""
     parts = bodies(mail)
     found = re.findall(r'<p class="also"[^>]*><a [^>]*>([^<]*)</a> ([^<]*)</p>', parts["html"])
-    text = parts["plain"].partition("\nAlso new\n")[2].partition("-----")[0]
+    _above, *below = re.split("\n(?:Also new|What you may have missed)\n", parts["plain"])  # as a week calls it
+    text = "".join(below).partition("-----")[0]
     assert re.findall(r"^  - (.*)$", text, flags=re.M) == [title for title, _ in found]
     return [(title, unescape(why.rpartition("· ")[2])) for title, why in found]
 

@@ -299,7 +299,7 @@ def test_a_link_that_tells_nobody_shows_what_was_typed_and_how_to_get_another(
     answer = client.post(broken, SAVE | {"topic-vision": "mute", "until": "<script>", "hour": "7"})
     page = text_of(answer)
     assert answer.status_code == 410
-    assert "Time of day: 07:00" in page
+    assert 'Time of day: <span class="typed">07:00</span>' in page
     assert "If few papers match: " in page
     assert "<script>" not in answer.content.decode()
     assert 'href="/preferences/"' in page

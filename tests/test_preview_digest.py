@@ -31,7 +31,7 @@ def test_it_writes_html_text_and_mail_of_the_reader_asked_for(tmp_path: Path) ->
     assert str(mail) in printed
     raw = mail.read_bytes()
     assert lint(raw, hosts=("arxiv.org", "github.com")) == []
-    assert str(message_from_bytes(raw, policy=policy.default)["Subject"]).endswith("+ 2 more")
+    assert str(message_from_bytes(raw, policy=policy.default)["Subject"]).endswith("+ 2 more this week")
     text = mail.with_suffix(".txt").read_text()
     assert "The week in papers" in text
     assert PAPERS[0]["title"] in text
