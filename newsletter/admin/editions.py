@@ -112,7 +112,7 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
     date_hierarchy = "period_on"
     inlines = (ItemInline,)
     fields = ("editor_note", "cutoff_at")
-    change_form_before_template = "admin/newsletter/edition_stage.html"
+    change_form_outer_before_template = "admin/newsletter/edition_stage.html"  # it holds a form of its own
     warn_unsaved_form = True
 
     def has_add_permission(self, request: HttpRequest) -> bool:
