@@ -1,7 +1,8 @@
 """What wakes the steps: Celery tasks, and the same steps for `manage.py work` in one plain process.
 
 In: nothing but the clock; every task asks the database what is due. Out: whatever the steps do. Any task may be lost,
-late, doubled or run on ten machines at once: rows drive, tasks only wake.
+late, doubled or run on ten machines at once: rows drive, tasks only wake. What the search index and imports of
+lists need is imported where it is used: a worker that only plans or sends is 11 MB smaller without.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from django.conf import settings
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from newsletter import delivery, planning, search
+from newsletter import delivery, planning
 from newsletter.catalogue import check_links as links
 from newsletter.catalogue import choose_key_sentences, pictures, polling, submissions
 from newsletter.catalogue.topics import embeddings
@@ -35,7 +36,7 @@ from newsletter.monitoring import clock_skew
 from newsletter.monitoring import find_missing_digests as look
 from newsletter.ranking import update_trend_scores, votes
 from subscriptions import lifecycle, retention
-from subscriptions.list_import import run as list_imports
+from subscriptions.models import ListImport
 from subscriptions.tasks import send_notices
 
 log = logging.getLogger(__name__)
@@ -92,6 +93,8 @@ def tick() -> None:
 
 @shared_task(name="newsletter.tasks.ingest")
 def ingest() -> None:
+    from newsletter import search
+
     gather_due(deadline=timezone.now() + SLICE)
     now = timezone.now()
     choose_key_sentences.keep_up(deadline=now + READING, should_stop=_leaving.is_set)
@@ -202,12 +205,20 @@ def keep_house(*, now: datetime) -> None:
         act_on_report.act_on_events,
         submissions.settle,
         lifecycle.resume_rested,
-        list_imports.go_on_due,
+        import_lists,
         forget_hourly,
     ):
         _attempt(step, now=now)
     beat("tick", now=now)
     high_water.advance(now=now)  # what was frozen just now is known outside before any of it is sent
+
+
+def import_lists(*, now: datetime) -> None:
+    """Go on for some seconds with a list of readers that the desk began to import."""
+    if ListImport.objects.filter(state=ListImport.State.RUNNING).exists():
+        from subscriptions.list_import import run
+
+        run.go_on_due(now=now)
 
 
 def forget_hourly(*, now: datetime) -> None:
