@@ -415,8 +415,10 @@ SENTRY_ENVIRONMENT = env.matching("SENTRY_ENVIRONMENT", r"[\w.-]{1,64}", "letter
 LOG_FORMAT = env.one_of("LOG_FORMAT", ("line", "json"), default="line")
 
 # --- language, time, static files -----------------------------------------------------------------------------------
-LANGUAGE_CODE = env.one_of("LANGUAGE_CODE", ("en", "de"), default="en")  # where a reader, or a browser, wants neither
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LANGUAGE_CODE = env.one_of(
+    "LANGUAGE_CODE", tuple(dict(LANGUAGES)), default="en"
+)  # where a reader, or a browser, has none
 LOCALE_PATHS = [BASE_DIR / "newsletter" / "locale"]  # before Django's: its "Save" is "Sichern"
 # No cookie says it: caches tell public pages apart by Accept-Language, and one visitor's cookie would be everybody's.
 LANGUAGE_COOKIE_NAME = None

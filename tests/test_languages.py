@@ -1,13 +1,14 @@
-"""Every word that readers see is in the second language too, and fits where it is put."""
+"""Every word that readers see is in every other language too, and fits where it is put."""
 
 import ast
 import gettext
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test import Client
@@ -23,7 +24,10 @@ from subscriptions.transactional_mails import build_notice, owe_notice
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic
 
 ROOT = Path(__file__).parent.parent
-PO = ROOT / "newsletter/locale/de/LC_MESSAGES/django.po"
+CATALOGUES = {
+    translation.to_language(path.parts[-3]): path
+    for path in sorted((ROOT / "newsletter/locale").glob("*/LC_MESSAGES/django.po"))
+}
 TEMPLATES = [
     path
     for folder in ("newsletter", "subscriptions", "emails")
@@ -39,6 +43,8 @@ MODULES += sorted((ROOT / "newsletter/views").glob("*.py"))
 MODULES += sorted((ROOT / "newsletter/interests/library").glob("*.py"))
 CALLS = {"_", "gettext", "gettext_lazy", "ngettext", "gettext_noop"}
 PLACEHOLDER = re.compile(r"%(?:\(\w+\))?[sd]|<[^>]+>")
+FIELD = re.compile(r'^(msgid|msgstr)\S* (".*"(?:\n".*")*)$', re.MULTILINE)
+every_language = pytest.mark.parametrize("language", CATALOGUES)
 
 
 @pytest.fixture(autouse=True)
@@ -69,22 +75,47 @@ def words_of_template(path: Path) -> list[tuple[str, ...]]:
     return [tuple(ast.literal_eval(text) for text in (one, other) if text) for _name, one, other in calls]
 
 
-def catalogue() -> gettext.GNUTranslations:
-    with PO.with_suffix(".mo").open("rb") as file:
+def catalogue(language: str) -> gettext.GNUTranslations:
+    with CATALOGUES[language].with_suffix(".mo").open("rb") as file:
         return gettext.GNUTranslations(file)
 
 
-def translated(words: tuple[str, ...], german: gettext.GNUTranslations) -> str | None:
-    known = german._catalog  # type: ignore[attr-defined]
-    text = known.get((words[0], 0)) if len(words) == 2 else known.get(words[0])
-    return text if isinstance(text, str) else None
+def messages(language: str) -> dict[str | tuple[str, int], str]:
+    """The compiled catalogue but its header: by text, or by the singular and the number of the form."""
+    return {key: text for key, text in catalogue(language)._catalog.items() if key}  # type: ignore[attr-defined]
+
+
+def entries(language: str) -> Iterator[tuple[list[str], list[str]]]:
+    """Each entry of the source but the header: the original, one or two texts, and what is said for it."""
+    for block in CATALOGUES[language].read_text().split("\nmsgid ")[2:]:
+        said: dict[str, list[str]] = {"msgid": [], "msgstr": []}
+        for name, lines in FIELD.findall(f"msgid {block}"):
+            said[name].append("".join(ast.literal_eval(line) for line in lines.splitlines()))
+        yield said["msgid"], said["msgstr"]
+
+
+def originals_of(language: str) -> set[str]:
+    return {originals[0] for originals, _forms in entries(language)}
+
+
+def untranslated(found: Iterable[tuple[str, ...]]) -> list[tuple[str, tuple[str, ...]]]:
+    """Those of the words that a language does not have, with the language."""
+    return [
+        (language, words)
+        for language, known in {language: messages(language) for language in CATALOGUES}.items()
+        for words in found
+        if not known.get((words[0], 0) if len(words) == 2 else words[0])
+    ]
+
+
+def test_every_language_that_is_offered_has_a_catalogue_and_the_other_way_round() -> None:
+    assert {code for code, _name in settings.LANGUAGES} == {"en", *CATALOGUES}
 
 
 @pytest.mark.parametrize("path", [*TEMPLATES, *MODULES], ids=lambda path: str(path.relative_to(ROOT)))
 def test_what_readers_see_is_translated(path: Path) -> None:
     words = words_of(path.read_text()) if path.suffix == ".py" else words_of_template(path)
-    german = catalogue()
-    assert [one for one in words if not translated(one, german)] == []
+    assert untranslated(words) == []
 
 
 def test_the_search_for_words_finds_them() -> None:
@@ -95,33 +126,55 @@ def test_the_search_for_words_finds_them() -> None:
 def test_the_choices_readers_make_are_translated() -> None:
     groups = [Subscriber.Cadence, Subscriber.MailFormat, Subscriber.ThinPolicy, TopicPreference.Stance]
     labels = [str(one.label) for group in groups for one in group]
-    assert [label for label in labels if not translated((label,), catalogue())] == []
+    assert untranslated((label,) for label in labels) == []
 
 
-def test_translations_keep_placeholders_and_markup() -> None:
-    for source, text in catalogue()._catalog.items():  # type: ignore[attr-defined]
-        original = source if isinstance(source, str) else source[0]
-        if original:
-            expected = sorted(PLACEHOLDER.findall(original))
-            if isinstance(source, str):
-                assert sorted(PLACEHOLDER.findall(text)) == expected, original
+@every_language
+def test_translations_keep_placeholders_and_markup(language: str) -> None:
+    for originals, forms in entries(language):
+        allowed = {mark for text in originals for mark in PLACEHOLDER.findall(text)}
+        for form in forms[:-1]:  # one thing may be told without its number
+            assert set(PLACEHOLDER.findall(form)) <= allowed, form
+        assert sorted(PLACEHOLDER.findall(forms[-1])) == sorted(PLACEHOLDER.findall(originals[-1])), forms[-1]
 
 
-def test_the_compiled_catalogue_is_that_of_the_source() -> None:
-    pairs = re.findall(r'^msgid "(.+)"\nmsgstr "(.+)"$', PO.read_text(), flags=re.MULTILINE)
-    german = catalogue()
-    assert len(pairs) > 250
-    for source, text in pairs:
-        assert german.gettext(ast.literal_eval(f'"{source}"')) == ast.literal_eval(f'"{text}"'), source
+@every_language
+def test_there_is_a_form_for_every_number(language: str) -> None:
+    """As many as the rule in the header tells apart, and each of them said."""
+    form_of = catalogue(language).plural  # type: ignore[attr-defined]
+    told_apart = {form_of(number) for number in range(1001)}
+    assert told_apart == set(range(len(told_apart)))
+    for originals, forms in entries(language):
+        assert len(forms) == (1 if len(originals) == 1 else len(told_apart)), originals
+        assert all(forms), originals
 
 
-def test_no_translation_is_left_over() -> None:
+@every_language
+def test_the_compiled_catalogue_is_that_of_the_source(language: str) -> None:
+    assert "#, fuzzy" not in CATALOGUES[language].read_text()
+    expected: dict[str | tuple[str, int], str] = {}
+    for originals, forms in entries(language):
+        if len(originals) == 1:
+            expected[originals[0]] = forms[0]
+        else:
+            expected |= {(originals[0], number): form for number, form in enumerate(forms)}
+    assert len(originals_of(language)) == len(list(entries(language))) > 900, "none twice"
+    assert messages(language) == expected
+
+
+@every_language
+def test_no_translation_is_left_over(language: str) -> None:
     used = {words[0] for path in TEMPLATES for words in words_of_template(path)}
     used |= {words[0] for path in (ROOT / "newsletter").rglob("*.py") for words in words_of(path.read_text())}
     used |= {words[0] for path in (ROOT / "subscriptions").rglob("*.py") for words in words_of(path.read_text())}
     used |= {origin.LABEL for origin in registry.origins().values()}
-    keys = {key if isinstance(key, str) else key[0] for key in catalogue()._catalog}  # type: ignore[attr-defined]
-    assert keys - used - {""} == set()
+    assert originals_of(language) - used == set()
+
+
+@every_language
+def test_no_language_says_less_than_another(language: str) -> None:
+    """What the search for words does not find, such as names of a model's choices."""
+    assert set().union(*map(originals_of, CATALOGUES)) - originals_of(language) == set()
 
 
 @pytest.mark.django_db
@@ -131,7 +184,7 @@ def test_a_browser_that_prefers_german_gets_german_pages(client: Client) -> None
     assert '<html lang="de"' in page.content.decode()
     assert "Welche Themen?" in page.content.decode()
     assert "Accept-Language" in page["Vary"]
-    assert client.get("/subscribe/", headers={"accept-language": "fr"})["Content-Language"] == "en"
+    assert client.get("/subscribe/", headers={"accept-language": "nl"})["Content-Language"] == "en"
 
 
 @pytest.mark.django_db
@@ -181,12 +234,13 @@ def test_the_admin_is_in_one_language_whatever_the_browser_prefers(admin_client:
 
 
 @pytest.mark.django_db
-def test_every_default_topic_has_a_german_name_and_description() -> None:
-    with translation.override("de"):
+@every_language
+def test_every_default_topic_has_a_name_and_description_in_it(language: str) -> None:
+    with translation.override(language):
         topics = list(Topic.objects.all())  # of all fields
         assert len(topics) == 59
-        assert all(topic.local_description != topic.description for topic in topics)
-        assert {topic.local_name for topic in topics} >= {"Maschinelles Sehen", "Sprachmodelle"}
+        assert [topic.slug for topic in topics if topic.local_description == topic.description] == []
+        assert len({topic.local_name for topic in topics}) == 59
     with translation.override("en"):
         assert all(topic.local_name == topic.name for topic in topics)
 

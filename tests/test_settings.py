@@ -171,7 +171,7 @@ WRONG = [
     ("DELIVERY_LEASE_SECONDS", "0"),
     ("SMTP_DOT_TIMEOUT", "60"),
     ("LOG_LEVEL", "LOUD"),
-    ("LANGUAGE_CODE", "fr"),
+    ("LANGUAGE_CODE", "xx"),
     *[("SOURCES", value) for value in ("hf_dayly", "hf_daily;arxiv_daily")],
     *[("ARXIV_CATEGORIES", value) for value in ("cs AI", "cs.AI;cs.CL", "https://arxiv.org/list/cs.AI")],
     *[("ALLOWED_HOSTS", value) for value in ("https://papers.example.org", "papers.example.org:443", "a b", "x.org/")],

@@ -6,12 +6,13 @@ In: rows and the plan of their file. Out: entries, and a reason for each line th
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
+from django.utils.translation import get_supported_language_variant
 from django.utils.translation import gettext as _
 
 from subscriptions import csv_rows, schedule, token_links
@@ -238,8 +239,8 @@ class _Reader:
         zone, language = self._cell(names.ZONE), self._cell(names.LANGUAGE).replace("_", "-").casefold()
         if schedule.is_zone(zone) and names.JOINED[0] not in self.plan.places:
             cells["time_zone"] = zone
-        if (spoken := language.partition("-")[0]) in dict(settings.LANGUAGES):
-            cells["language"] = spoken
+        with suppress(LookupError):
+            cells["language"] = get_supported_language_variant(language)
         if not any(cells.values()):
             return {"preferences": self.base}
         cells["time_zone"] = cells.get("time_zone") or self.base.time_zone
