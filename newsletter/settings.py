@@ -415,7 +415,7 @@ SENTRY_ENVIRONMENT = env.matching("SENTRY_ENVIRONMENT", r"[\w.-]{1,64}", "letter
 LOG_FORMAT = env.one_of("LOG_FORMAT", ("line", "json"), default="line")
 
 # --- language, time, static files -----------------------------------------------------------------------------------
-LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("zh-hans", "简体中文")]
 LANGUAGE_CODE = env.one_of(
     "LANGUAGE_CODE", tuple(dict(LANGUAGES)), default="en"
 )  # where a reader, or a browser, has none
