@@ -171,6 +171,14 @@ WORDS = [
                 "HerdNet finds cows 4.5 times faster than dogs and misses 3 of 300 cows.",
             )
         ),
+        pytest.param(
+            "Counting the bells of a valley",
+            "With growing herds, rising prices and an increasing number of hikers, the counting of bells has become of "
+            "utmost importance. In this study, a count of all bells by four microphones on the ridge is presented. "
+            "It is open to farmers.",
+            "In this study, a count",
+            id="what is presented, though nobody says who presents it",
+        ),
         pytest.param("Sheep", "Sheep sleep.", "Sheep sleep.", id="the only one there is"),
     ],
 )

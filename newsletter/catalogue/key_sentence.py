@@ -6,7 +6,7 @@ with the text.
 
 The weights were fitted (logistic, on pairs: the better sentence should get more) to the grades of every sentence of
 849 abstracts of arXiv's fields; what those marked "set" tell is rare there. What is listed are words of the genre, none
-of a subject.
+of a subject. The grades are in tests/data/key_sentence_grades.tsv; tests/bench/bench_key_sentence.py measures by them.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ def _any(*patterns: str) -> re.Pattern[str]:
 
 _PROPOSES = _any(
     _WHO + r"(?:(?:present|propose|introduce|develop|release|build|design|offer|create|devise|describe|outline|curate|"
-    r"recast|reformulate|formulate|formali[sz]e)s?|presented|proposed|introduced|developed)\b"
+    r"recast|reformulate|formulate|formali[sz]e)s?|presented|proposed|introduced|developed)\b",
+    rf"^(?:in (?:this|the present) (?:\w+ )?{_PAPER}|here)\b[^.;]{{1,160}}\b(?:is|are|(?:has|have) been) "
+    r"(?:presented|proposed|introduced|developed)\b",
 )
 _FINDS = _any(
     _WHO + r"(?:(?:show|find|demonstrate|report|reveal|discover|observe|establish|argue|conclude|determine|uncover|"
@@ -139,9 +141,9 @@ _SAYS: dict[str, re.Pattern[str]] = {
     "leans": _any(
         r"^(?:however|moreover|furthermore|additionally|in addition|also|besides|finally|lastly|second(?:ly)?|"
         r"third(?:ly)?|then|next|for (?:example|instance)|as a (?:result|consequence|check|by-?product)|consequently|"
-        r"in (?:contrast|turn|particular|this way|doing so|so doing|parallel)|specifically|concretely|notably|"
-        r"similarly|conversely|meanwhile|nevertheless|nonetheless|accordingly|hence|thus|therefore|otherwise|indeed|"
-        r"instead|first(?:ly)?|crucially|importantly|remarkably|more \w+ly|unlike|together|overall|technically)\b"
+        r"in (?:contrast|turn|particular|this way|doing so|so doing|parallel|a similar vein)|specifically|concretely|"
+        r"notably|similarly|conversely|meanwhile|nevertheless|nonetheless|accordingly|hence|thus|therefore|otherwise|"
+        r"indeed|instead|first(?:ly)?|crucially|importantly|remarkably|more \w+ly|together|overall|technically)\b"
     ),
     "pronoun": _any(rf"^(?:it|they|these|those|such|its|their|both|this (?!(?:\w+ )?{_PAPER}))\b"),
     "points back": _any(

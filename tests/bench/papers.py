@@ -14,6 +14,7 @@ PARTS = (
     "bench_search",
     "bench_listing",
     "bench_topics",
+    "bench_key_sentence",
 )
 
 
