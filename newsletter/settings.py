@@ -415,10 +415,9 @@ SENTRY_ENVIRONMENT = env.matching("SENTRY_ENVIRONMENT", r"[\w.-]{1,64}", "letter
 LOG_FORMAT = env.one_of("LOG_FORMAT", ("line", "json"), default="line")
 
 # --- language, time, static files -----------------------------------------------------------------------------------
-LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("zh-hans", "简体中文")]
-LANGUAGE_CODE = env.one_of(
-    "LANGUAGE_CODE", tuple(dict(LANGUAGES)), default="en"
-)  # where a reader, or a browser, has none
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("fr", "Français"), ("zh-hans", "简体中文")]
+# Where a reader, or a browser, has none of these.
+LANGUAGE_CODE = env.one_of("LANGUAGE_CODE", tuple(dict(LANGUAGES)), default="en")
 LOCALE_PATHS = [BASE_DIR / "newsletter" / "locale"]  # before Django's: its "Save" is "Sichern"
 # No cookie says it: caches tell public pages apart by Accept-Language, and one visitor's cookie would be everybody's.
 LANGUAGE_COOKIE_NAME = None
