@@ -29,6 +29,7 @@ from newsletter.models import (
     Letter,
     Paper,
     PaperTopic,
+    SearchEntry,
     SignIn,
     SourceHost,
     SourceRun,
@@ -723,6 +724,20 @@ def test_a_topic_taken_away_stays_away_until_the_no_is_taken_back(curator: Clien
         assert answer.status_code == 302, answer.context["errors"]
         rows = paper.paper_topics.filter(topic__slug="robotics").values_list("topic__slug", "origin", "is_assigned")
         assert rows.first() == said
+
+
+@pytest.mark.parametrize("by", ["a tick", "a deletion"])
+def test_a_topic_corrected_by_hand_has_followed_queries_asked_anew(curator: Client, by: str) -> None:
+    paper = assign(make_paper(), "vision", "robotics")
+    SearchEntry.objects.create(paper=paper, title="", body="")
+    data = topic_form(curator, paper)
+    if by == "a tick":
+        del data["paper_topics-1-is_assigned"]
+    else:
+        data["paper_topics-1-DELETE"] = "on"
+    curator.post(f"/admin/newsletter/paper/{paper.pk}/change/", data)
+    assert paper.paper_topics.filter(is_assigned=True).count() == 1
+    assert SearchEntry.objects.get().is_stale
 
 
 def test_the_primary_topic_is_changed_by_hand_and_kept_from_the_classifier(curator: Client) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from newsletter import search
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources.observed_paper import Observation
-from newsletter.catalogue.topics.assignment import _file
+from newsletter.catalogue.topics.assignment import _file, ask_queries_again, take_topic_away
 from newsletter.catalogue.topics.classifier import TopicScore
 from newsletter.models import Paper, QueryHit, StandingQuery
 from newsletter.search.query import QueryError, parse
@@ -166,6 +166,20 @@ def test_a_reworded_paper_is_matched_again() -> None:
     paper.search_entry.save()
     keep_up()
     assert titles_found() == {"Planners"}
+
+
+def test_a_paper_that_a_query_means_no_longer_is_no_hit_any_more() -> None:
+    """A digest would say "on robotics, which you follow" of a paper that is not."""
+    follow("topic:robotics")
+    follow("planners")
+    keep_queries()
+    paper = assign(make_paper(title="Planners"), "robotics")
+    keep_up()
+    assert set(QueryHit.objects.values_list("query__text", flat=True)) == {"topic:robotics", "planners"}
+    take_topic_away(paper.paper_topics.get(), at=NOON)
+    ask_queries_again([paper.pk])
+    keep_up()
+    assert list(QueryHit.objects.values_list("query__text", flat=True)) == ["planners"]
 
 
 def test_a_query_nobody_follows_any_more_is_gone_within_the_hour() -> None:

@@ -272,7 +272,7 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
             SearchEntry.objects.filter(paper=obj).update(is_stale=True)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        """Mark a topic set by hand as the curator's, so that the classifier leaves it alone."""
+        """Mark a topic set by hand as the curator's, not the classifier's, and have followed queries asked anew."""
         if formset.model is PaperTopic:
             for topic_form in formset.forms:
                 if topic_form.has_changed() and topic_form not in formset.deleted_forms:
@@ -281,6 +281,8 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
             if any("is_primary" in topic_form.changed_data for topic_form in formset.forms):
                 # First, because a constraint allows one primary topic.
                 PaperTopic.objects.filter(paper=form.instance).update(is_primary=False)
+            if formset.has_changed():
+                assignment.ask_queries_again([form.instance.pk])
         super().save_formset(request, form, formset, change)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:

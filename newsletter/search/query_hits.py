@@ -1,7 +1,8 @@
-"""Match each new paper with the standing queries, once, when its words enter the search index.
+"""Match each new paper with the standing queries when its words enter the search index, and again when they change.
 
-In: papers whose words were just written. Out: QueryHit rows. Only queries whose rarest term the paper has are
-read. Run in the transaction that writes the words; the same hit is stored once.
+In: papers whose words were just written. Out: QueryHit rows. Only queries whose rarest term the paper has are read. Run
+in the transaction that writes the words; the same hit is stored once, and one that holds no longer is deleted, since a
+digest would give it as the reason of the paper.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _CHUNK = 10_000
 
 
 def note_hits(papers: Sequence[int], *, now: datetime) -> int:
-    """Match the papers and store the hits. Returns how many there are."""
+    """Match the papers, store the hits and delete what were hits before. Returns how many there are."""
     if not StandingQuery.objects.exists():
         return 0
     facts = facts_of(papers)
@@ -31,14 +32,22 @@ def note_hits(papers: Sequence[int], *, now: datetime) -> int:
     queries = defaultdict[str, list[tuple[int, Query]]](list)
     for pk, term, parsed in wanted.values_list("pk", "rarest_term", "parsed").iterator():
         queries[term].append((pk, from_json(parsed)))
-    found = (
+    found = [
         (pk, paper.paper)
         for paper in facts
         for term in terms[paper.paper]
         for pk, query in queries.get(term, ())
         if is_meant(query, paper)
-    )
+    ]
+    _forget_others(papers, holding=set(found))
     return store_hits(found, now=now)
+
+
+def _forget_others(papers: Sequence[int], *, holding: set[tuple[int, int]]) -> None:
+    """Delete the hits of these papers that are not among those that hold."""
+    known = QueryHit.objects.filter(paper__any_of=papers).values_list("pk", "query_id", "paper_id")
+    if gone := [pk for pk, *hit in known if tuple(hit) not in holding]:
+        QueryHit.objects.filter(pk__any_of=gone).delete()
 
 
 def store_hits(found: Iterable[tuple[int, int]], *, now: datetime) -> int:

@@ -105,9 +105,12 @@ def _file(papers: Sequence[Paper], classify: Callable[[Paper], list[TopicScore]]
         for place, found in enumerate(classify(paper))
         if found.slug in topics and (found.assigned or found.score >= _WORTH_KEEPING)
     )
-    # Queries for a topic, which readers follow, are asked again of papers that were matched with them before.
-    changed = {paper for paper, _topic in before ^ _assigned_to(open_papers)}
-    SearchEntry.objects.filter(paper__in=changed).update(is_stale=True)
+    ask_queries_again({paper for paper, _topic in before ^ _assigned_to(open_papers)})
+
+
+def ask_queries_again(papers: Iterable[int]) -> None:
+    """Have papers whose topics changed matched once more with the queries that readers follow."""
+    SearchEntry.objects.filter(paper__in=papers).update(is_stale=True)
 
 
 def _assigned_to(papers: Sequence[Paper]) -> set[tuple[int, int]]:
