@@ -415,7 +415,14 @@ SENTRY_ENVIRONMENT = env.matching("SENTRY_ENVIRONMENT", r"[\w.-]{1,64}", "letter
 LOG_FORMAT = env.one_of("LOG_FORMAT", ("line", "json"), default="line")
 
 # --- language, time, static files -----------------------------------------------------------------------------------
-LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("fr", "Français"), ("zh-hans", "简体中文"), ("ja", "日本語")]
+LANGUAGES = [
+    ("en", "English"),
+    ("de", "Deutsch"),
+    ("es", "Español"),
+    ("fr", "Français"),
+    ("zh-hans", "简体中文"),
+    ("ja", "日本語"),
+]
 # Where a reader, or a browser, has none of these.
 LANGUAGE_CODE = env.one_of("LANGUAGE_CODE", tuple(dict(LANGUAGES)), default="en")
 LOCALE_PATHS = [BASE_DIR / "newsletter" / "locale"]  # before Django's: its "Save" is "Sichern"
