@@ -5,6 +5,7 @@ import gettext
 import json
 import re
 from collections.abc import Iterable, Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from django.utils.translation.template import templatize
 
 from newsletter.catalogue.sources import registry
 from newsletter.models import Edition
+from newsletter.views.period_urls import period_around
 from subscriptions import token_links
 from subscriptions.models import Notice, Subscriber, Topic, TopicPreference, TopicTranslation
 from subscriptions.transactional_mails import build_notice, owe_notice
@@ -175,6 +177,40 @@ def test_no_translation_is_left_over(language: str) -> None:
 def test_no_language_says_less_than_another(language: str) -> None:
     """What the search for words does not find, such as names of a model's choices."""
     assert set().union(*map(originals_of, CATALOGUES)) - originals_of(language) == set()
+
+
+def test_dates_are_written_as_a_language_writes_them() -> None:
+    """Only what machines read has a format of its own in a template."""
+    formats = {match for path in TEMPLATES for match in re.findall(r'\|date:"([^"]+)"', path.read_text())}
+    assert formats <= {"c", "Y-m-d", "Y-m", "H:i", "l"}
+
+
+@pytest.mark.parametrize(
+    ("language", "month", "week", "over_the_month", "over_the_year"),
+    [
+        ("en", "March 2026", "16–22 March 2026", "23 February – 1 March 2026", "28 December 2026 – 3 January 2027"),
+        ("de", "März 2026", "16.–22. März 2026", "23. Februar – 1. März 2026", "28. Dezember 2026 – 3. Januar 2027"),
+        ("zh-hans", "2026年3月", "2026年3月16日至3月22日", "2026年2月23日至3月1日", "2026年12月28日至2027年1月3日"),
+        ("ja", "2026年3月", "2026年3月16日〜3月22日", "2026年2月23日〜3月1日", "2026年12月28日〜2027年1月3日"),
+    ],
+)
+def test_spans_of_days_say_the_year_once(
+    language: str, month: str, week: str, over_the_month: str, over_the_year: str
+) -> None:
+    monday = date(2026, 3, 16)
+    with translation.override(language):
+        assert period_around("month", monday).name == month
+        assert period_around("week", monday).span == week
+        assert period_around("week", date(2026, 3, 1)).span == over_the_month
+        assert period_around("week", date(2027, 1, 1)).span == over_the_year
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("language", "weekday"), [("zh-hans", "星期三"), ("ja", "水曜日")])
+def test_days_begin_with_the_year_where_a_language_says_so(client: Client, language: str, weekday: str) -> None:
+    make_paper(listed_on=date(2026, 3, 18))
+    page = client.get("/date/2026-03-18/", headers={"accept-language": language}).content.decode()
+    assert re.search(rf"2026年3月18日</span>.?{weekday}", page)
 
 
 @pytest.mark.django_db

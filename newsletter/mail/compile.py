@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import css_inline
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import translation
-from django.utils.dates import MONTHS
+from django.utils.formats import date_format
 from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -89,7 +89,7 @@ def _compile(edition: Edition, *, language: str, now: datetime) -> dict[str, Any
             "marks": {"unsubscribe": press.unsubscribe_mark, "delivery": press.delivery_mark},
             "unsubscribe_url": token_links.unsubscribe_url(press.unsubscribe_mark),
             "day": _("%(day)d %(month)s %(year)d"),
-            "months": [str(MONTHS[number]) for number in range(1, 13)],
+            "months": [date_format(date(2026, number, 1), _("F")) for number in range(1, 13)],
             "more": ["", *(mime_encoding.header_tail(more % rest) for rest in range(1, assemble.MAX_PAPERS))],
             "items": {},
         }

@@ -38,8 +38,8 @@ def period(edition: Edition) -> str:
     """ "18 March 2026", "16–22 March 2026", "March 2026"."""
     first, last = covered(edition)
     if edition.cadence == Cadence.MONTHLY:
-        return date_format(first, "F Y")
-    return date_format(first, _("j F Y")) if first == last else _span(first, last)
+        return date_format(first, _("F Y"))
+    return date_format(first, _("j F Y")) if first == last else span(first, last)
 
 
 def headline(edition: Edition) -> str:
@@ -92,11 +92,12 @@ def issue(edition: Edition) -> str:
     return names[Cadence(edition.cadence)] % (before + 1)
 
 
-def _span(first: date, last: date) -> str:
+def span(first: date, last: date) -> str:
+    """Return two days in words, the year said once: with the first where the language begins with it, else behind."""
+    day, long = _("j F"), _("j F Y")
+    begin, end = (long, day) if long.startswith("Y") else (day, long)
     if first.year != last.year:
-        start = date_format(first, _("j F Y"))
-    elif first.month != last.month:
-        start = date_format(first, _("j F"))
-    else:
-        return f"{date_format(first, _('j'))}–{date_format(last, _('j F Y'))}"
-    return f"{start} – {date_format(last, _('j F Y'))}"
+        begin = end = long
+    elif begin == day and first.month == last.month:
+        return f"{date_format(first, _('j'))}–{date_format(last, long)}"
+    return _("%(first)s – %(last)s") % {"first": date_format(first, begin), "last": date_format(last, end)}

@@ -18,6 +18,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from newsletter.editions.public_serializers import CADENCE_OF
+from newsletter.mail import subject_lines
 from newsletter.models import Edition, Paper
 from newsletter.views.page_context import (
     ListPage,
@@ -115,7 +116,9 @@ def trending(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "newsletter/trending.html",
-        context | {"title": title, "first": first, "last": last, "window": window, "nav": "trending"},
+        context
+        | {"title": title, "first": first, "last": last, "span": subject_lines.span(first, last)}
+        | {"window": window, "nav": "trending"},
     )
 
 

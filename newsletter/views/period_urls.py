@@ -15,6 +15,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from newsletter.editions.public_serializers import CADENCE_OF
+from newsletter.mail import subject_lines
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Period:
                 year, week, _day = self.first.isocalendar()
                 return _("Week %(week)s, %(year)s") % {"week": week, "year": year}
             case _kind:
-                return date_format(self.first, "F Y")
+                return date_format(self.first, _("F Y"))
 
     @property
     def title(self) -> str:
@@ -62,15 +63,12 @@ class Period:
             case "week":
                 return _("Week %(week)s") % {"week": self.first.isocalendar().week}
             case _kind:
-                return date_format(self.first, "M Y")
+                return date_format(self.first, _("M Y"))
 
     @property
     def span(self) -> str:
         """Return its first and last day in words; empty for a day, whose title says it."""
-        if self.kind != "week":
-            return ""
-        first = _("j F") if self.first.year == self.last.year else _("j F Y")
-        return f"{date_format(self.first, first)} – {date_format(self.last, _('j F Y'))}"
+        return subject_lines.span(self.first, self.last) if self.kind == "week" else ""
 
 
 def period_around(kind: str, day: date) -> Period:
