@@ -223,10 +223,10 @@ TOPIC_EXAMPLES = "newsletter.views.signup_preview.examples"
 READ_FOLLOW = "newsletter.search.standing_queries.follow_key"
 FOLLOW_PREVIEW = "newsletter.views.follow_preview.told"
 # What reads the papers that somebody brings while signing up, and what puts them into the library once confirmed.
-READ_LIBRARY = "newsletter.interests.signup_library.read_at_signup"
-KEEP_LIBRARY = "newsletter.interests.signup_library.keep_from_signup"
+READ_LIBRARY = "newsletter.interests.library_from_signup.read_at_signup"
+KEEP_LIBRARY = "newsletter.interests.library_from_signup.keep_from_signup"
 # What writes and reads what readers told of papers, in their CSV: library, verdicts, what they removed from profiles.
-CSV_ROWS = "newsletter.interests.csv_rows.CsvRows"
+CSV_ROWS = "newsletter.interests.library_and_feedback_csv.CsvRows"
 # Which digests a reader was planned for already, and which one comes next: functions that ask the rows.
 DIGESTS_HAD = "newsletter.planning.next_digest.digests_had"
 NEXT_DIGEST = "newsletter.planning.next_digest.next_digest"

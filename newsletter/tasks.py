@@ -216,9 +216,9 @@ def keep_house(*, now: datetime) -> None:
 def import_lists(*, now: datetime) -> None:
     """Go on for some seconds with a list of readers that the desk began to import."""
     if ListImport.objects.filter(state=ListImport.State.RUNNING).exists():
-        from subscriptions.list_import import run
+        from subscriptions.list_import import import_file
 
-        run.go_on_due(now=now)
+        import_file.go_on_due(now=now)
 
 
 def forget_hourly(*, now: datetime) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import Prefetch
 
-from subscriptions import csv_rows, follows
+from subscriptions import csv_related_rows, follows
 from subscriptions.csv_cells import safe_cell
 from subscriptions.csv_preferences import interests_cell, topics_cell
 from subscriptions.models import ConsentEvent, Subscriber, Suppression, TopicPreference
@@ -28,7 +28,7 @@ CHUNK = 100  # readers, with their libraries
 REQUIRED = ("email", "confirmed_at", "consent_source")
 PREFERENCES = ("topics", "follows", "interests", *Preferences().columns)
 HISTORY = ("state", "left_at", "paused_until", "clicks_agreed_at", "suppressed_for")
-COLUMNS = (*REQUIRED, *PREFERENCES, *csv_rows.COLUMNS, *HISTORY)
+COLUMNS = (*REQUIRED, *PREFERENCES, *csv_related_rows.COLUMNS, *HISTORY)
 _PLUS = re.compile(r"\+[\w.+-]+@[\w.-]+")
 
 
@@ -41,7 +41,7 @@ def export_lines(*, states: Iterable[str]) -> Iterator[list[str]]:
             .filter(address_hash__in=[reader.address_hash for reader in chunk])
             .values_list("address_hash", "reason")
         )
-        rows = csv_rows.cells_of([reader.pk for reader in chunk])
+        rows = csv_related_rows.cells_of([reader.pk for reader in chunk])
         for reader in chunk:
             cells = _cells(reader, rows.get(reader.pk, {}), reason=barred.get(reader.address_hash, ""))
             yield [safe_cell(cell) for cell in cells]
@@ -88,7 +88,7 @@ def _cells(reader: Any, rows: Mapping[str, str], *, reason: str) -> Iterator[str
     yield interests_cell(reader)
     for name in Preferences().columns:
         yield str(getattr(reader, name))
-    for name in csv_rows.COLUMNS:
+    for name in csv_related_rows.COLUMNS:
         yield rows.get(name, "")
     yield reader.state
     for name in ("left_at", "paused_until", "clicks_agreed_at"):

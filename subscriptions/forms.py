@@ -22,9 +22,9 @@ from django.utils.translation import gettext_lazy as _
 
 from subscriptions import schedule
 from subscriptions.addresses import Address, parse_address
-from subscriptions.brought_papers import BroughtPapersForm
 from subscriptions.follows import QueryField
 from subscriptions.models import Follow, RefusedRequest, Subscriber, Topic, TopicPreference
+from subscriptions.papers_at_signup import BroughtPapersForm
 from subscriptions.preferences import Preferences, mark_of
 from subscriptions.stances_form import StancesForm
 

@@ -25,10 +25,10 @@ from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 
 from subscriptions import schedule
-from subscriptions.list_import import names, run
+from subscriptions.list_import import import_file, names
 from subscriptions.list_import.dates import read_moment
-from subscriptions.list_import.plan import KINDS, READERS, Answers
 from subscriptions.list_import.questions import sentence
+from subscriptions.list_import.reading_plan import KINDS, READERS, Answers
 from subscriptions.list_import.states import Standing
 from subscriptions.list_import.table import UnreadableFile, rows
 from subscriptions.models import ListImport, Topic
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
 
-    from subscriptions.list_import.plan import Plan
+    from subscriptions.list_import.reading_plan import Plan
 
 MOST_BYTES = 100 * 1024 * 1024
 MOST_PREVIEWED = 20_000  # lines: a page must come in seconds
@@ -242,8 +242,8 @@ class ListImportAdmin(ModelAdmin):  # type: ignore[misc]
             return self._page(request, "list_done.html", {"row": row, "title": row.file_name})
         if not self.has_change_permission(request, row):
             raise PermissionDenied
-        source = run.source_of(row)
-        plan = run.plan_by(source, Answers(**row.answers))
+        source = import_file.source_of(row)
+        plan = import_file.plan_by(source, Answers(**row.answers))
         initial = asdict(plan.answers) | {"kind": plan.answers.kind or _suggested_kind(plan)}
         form = AnswerForm(request.POST if request.method == "POST" else None, plan=plan, initial=initial)
         if form.is_valid():
@@ -259,18 +259,18 @@ class ListImportAdmin(ModelAdmin):  # type: ignore[misc]
 
     @transaction.atomic
     def _drafts(self, upload: Any, *, by: str) -> list[ListImport]:
-        uploaded = run.Source(upload.name[:200], lambda: _opened(upload))
-        return [self._draft(source, by=by) for source in run.sources_in(uploaded)]
+        uploaded = import_file.Source(upload.name[:200], lambda: _opened(upload))
+        return [self._draft(source, by=by) for source in import_file.sources_in(uploaded)]
 
-    def _draft(self, source: run.Source, *, by: str) -> ListImport:
+    def _draft(self, source: import_file.Source, *, by: str) -> ListImport:
         with source.open() as file:
-            packed = run.content_of(file)
-        kept = run.source_of(ListImport(file_name=source.name, content=packed))
-        plan = run.plan_file(kept, Answers())
+            packed = import_file.content_of(file)
+        kept = import_file.source_of(ListImport(file_name=source.name, content=packed))
+        plan = import_file.plan_file(kept, Answers())
         return ListImport.objects.create(
             file_name=kept.name,
             digest=kept.digest(),
-            headings=run.headings_of(kept),
+            headings=import_file.headings_of(kept),
             program=plan.program,
             content=packed,
             answers=asdict(plan.answers),
@@ -278,28 +278,28 @@ class ListImportAdmin(ModelAdmin):  # type: ignore[misc]
             at=timezone.now(),
         )
 
-    def _save_answers(self, row: ListImport, source: run.Source, form: AnswerForm) -> Plan:
+    def _save_answers(self, row: ListImport, source: import_file.Source, form: AnswerForm) -> Plan:
         answers = form.answers()
-        plan = run.plan_by(source, answers)
+        plan = import_file.plan_by(source, answers)
         row.answers, row.are_welcomed = asdict(answers), form.cleaned_data["are_welcomed"]
         row.save(update_fields=["answers", "are_welcomed"])
         return plan
 
-    def _import(self, request: HttpRequest, row: ListImport, source: run.Source, plan: Plan) -> HttpResponse:
+    def _import(self, request: HttpRequest, row: ListImport, source: import_file.Source, plan: Plan) -> HttpResponse:
         now = timezone.now()
         begun = ListImport.objects.filter(pk=row.pk, state=ListImport.State.DRAFT)
         if begun.update(state=ListImport.State.RUNNING, by=request.user.get_username(), at=now):
             self.log_change(request, row, "import")
             row.refresh_from_db()
-            if not run.go_on(row, source, plan, now=now, deadline=now + RUN_FOR):
+            if not import_file.go_on(row, source, plan, now=now, deadline=now + RUN_FOR):
                 messages.info(
                     request, _("The import goes on in the background. Reload this page to see how far it is.")
                 )
         return HttpResponseRedirect(reverse("admin:subscriptions_listimport_review", args=[row.pk]))
 
-    def _context(self, row: ListImport, source: run.Source, plan: Plan, form: AnswerForm) -> dict[str, Any]:
+    def _context(self, row: ListImport, source: import_file.Source, plan: Plan, form: AnswerForm) -> dict[str, Any]:
         refusals: list[Any] = []
-        tally = run.preview(
+        tally = import_file.preview(
             source,
             plan,
             now=timezone.now(),

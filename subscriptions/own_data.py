@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from subscriptions import csv_rows, follows, lifecycle
+from subscriptions import csv_related_rows, follows, lifecycle
 from subscriptions.csv_preferences import Refused, muted_from, preferences_in, restore_muted, topic_words
 from subscriptions.follows import MOST_FOLLOWS
 from subscriptions.interests import checked
@@ -53,7 +53,7 @@ def bring(reader: Subscriber, data: bytes, *, now: datetime, method: str, origin
         before = _counts(reader)
         rows = {column: _rows(told, table, brought, room=MOST_ROWS - before[column], now=now)
                 for table, column in TABLES.items()}  # fmt: skip
-        unknown = csv_rows.store([(Subscriber.objects.get(pk=reader.pk), rows)])
+        unknown = csv_related_rows.store([(Subscriber.objects.get(pk=reader.pk), rows)])
         brought.added = {column: count - before[column] for column, count in _counts(reader).items()}
     if unknown:
         brought.left_out.append(
@@ -159,7 +159,7 @@ class _Wishes:
 
 def _rows(told: Mapping[str, Any], table: str, brought: Brought, *, room: int, now: datetime) -> list[Any]:
     """Rows of one kind that can be read and find room, in the shape of the readers' CSV."""
-    shape, found, refused = csv_rows.shapes()[TABLES[table]], [], 0
+    shape, found, refused = csv_related_rows.shapes()[TABLES[table]], [], 0
     waiting = [row for row in _listed(told, table) if not row.get("local_on")]  # of catch-ups, those still owed
     for row in waiting:
         named = row | {"title": row.get("title") or row.get("paper") or "", "topic": row.get("topic_slug") or ""}

@@ -6,8 +6,8 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
-from subscriptions.list_import import run
-from subscriptions.list_import.plan import Answers
+from subscriptions.list_import import import_file
+from subscriptions.list_import.reading_plan import Answers
 from tests.builders import NOON
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from subscriptions.models import ListImport
 
 
-def source_of(text: str | bytes, name: str = "old.csv") -> run.Source:
+def source_of(text: str | bytes, name: str = "old.csv") -> import_file.Source:
     data = text.encode() if isinstance(text, str) else text
-    return run.Source(name, lambda: io.BytesIO(data))
+    return import_file.Source(name, lambda: io.BytesIO(data))
 
 
 def import_list(
@@ -28,10 +28,10 @@ def import_list(
 ) -> tuple[ListImport, list[Refusal]]:
     """The import of the file, done, and the refused lines."""
     source, refusals = source_of(text, name), list[Any]()
-    plan = run.plan_file(source, Answers(**answers))
+    plan = import_file.plan_file(source, Answers(**answers))
     assert not plan.is_open, plan.questions
-    row = run.begin(source, plan, by="test", now=now, are_welcomed=are_welcomed)
-    assert run.go_on(row, source, plan, now=now, on_refusal=refusals.append)
+    row = import_file.begin(source, plan, by="test", now=now, are_welcomed=are_welcomed)
+    assert import_file.go_on(row, source, plan, now=now, on_refusal=refusals.append)
     row.refresh_from_db()
     return row, refusals
 

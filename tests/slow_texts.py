@@ -114,7 +114,7 @@ def readers() -> dict[str, Callable[[str], object]]:
     from newsletter.search import query, tokens
     from newsletter.search.spelling import Speller
     from subscriptions import addresses
-    from subscriptions.list_import.plan import Answers, make_plan
+    from subscriptions.list_import.reading_plan import Answers, make_plan
     from subscriptions.list_import.table import UnreadableFile
 
     now = datetime(2026, 3, 18, tzinfo=UTC)

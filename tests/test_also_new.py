@@ -16,7 +16,7 @@ from django.utils import timezone
 from newsletter import planning, search
 from newsletter.delivery.claim_deliveries import claim_due
 from newsletter.delivery.compose_message import SCOPE, Composers
-from newsletter.mail.also_new import NewPapers, Wanted
+from newsletter.mail.also_new_lines import NewPapers, Wanted
 from newsletter.mail.assemble import ALSO_BUDGET
 from newsletter.models import Compiled, Delivery, Edition, Paper, Sighting
 from newsletter.monitoring.digest_previews import Persona, preview_bytes

@@ -17,7 +17,7 @@ from newsletter import delivery, planning
 from newsletter.admin.list_counts import openings_of
 from newsletter.delivery.compose_message import SCOPE
 from newsletter.interests import clicks
-from newsletter.mail import compile as mail_compile
+from newsletter.mail import compile_edition as mail_compile
 from newsletter.mail.assemble import Composer
 from newsletter.models import Click, Delivery, Edition, EditionItem, Verdict
 from subscriptions import click_consent, gdpr, lifecycle, token_links

@@ -15,7 +15,7 @@ from newsletter import delivery, planning
 from newsletter.delivery import claim_deliveries
 from newsletter.delivery.compose_message import Composers
 from newsletter.editions import lifecycle
-from newsletter.mail import compile as mail_compile
+from newsletter.mail import compile_edition as mail_compile
 from newsletter.models import Compiled, Edition
 from subscriptions import token_links
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader

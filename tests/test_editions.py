@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from newsletter.editions import lifecycle
-from newsletter.mail.compile import CompileError
+from newsletter.mail.compile_edition import CompileError
 from newsletter.models import Edition, EditionItem, Paper, Sighting
 from subscriptions.schedule import local_day, next_due
 from tests.builders import NOON, make_edition, make_paper

@@ -11,7 +11,7 @@ import pytest
 from django.core.serializers.json import DjangoJSONEncoder
 
 from newsletter.monitoring.reader_history import history_of
-from subscriptions import csv_export, csv_rows, gdpr, lifecycle
+from subscriptions import csv_export, csv_related_rows, gdpr, lifecycle
 from subscriptions.lifecycle import Origin
 from subscriptions.models import Follow, Interest, InterestTopic, Subscriber, TopicPreference
 from subscriptions.preferences import ELSEWHERE, NamedInterest, Preferences, preferences_of
@@ -127,7 +127,7 @@ def test_every_column_of_the_file_is_written_and_read() -> None:
     header, cells = csv_export.export_lines(states=["confirmed"])
     row = dict(zip(header, cells, strict=True))
     empty = {name for name, cell in row.items() if not cell}
-    assert empty == {"suppressed_for", *csv_rows.COLUMNS}, "of the suppressed, and of rows this reader has not"
+    assert empty == {"suppressed_for", *csv_related_rows.COLUMNS}, "of the suppressed, and of rows this reader has not"
     assert row["topics"] == "vision:mute:more", "every field of a stance that is not a key"
     assert set(STANCE) == {"id", "subscriber", "topic", "stance", "muted_from"}
     assert json.loads(row["follows"]) == {"planners": "not"}

@@ -15,7 +15,7 @@ import pytest
 from django.conf import settings
 
 from newsletter.editions import lifecycle
-from newsletter.mail import compile as mail_compile
+from newsletter.mail import compile_edition as mail_compile
 from newsletter.mail.assemble import Composer
 from tests.builders import NOON, make_paper, make_topic
 from tests.mail_lint import bodies, lint, parse

@@ -18,10 +18,10 @@ from newsletter.interests.library import Entry
 from newsletter.interests.library_entries import add_entries, save_paper
 from newsletter.models import LibraryEntry, Paper, ProfileRemoval, Verdict
 from subscriptions import csv_cells, csv_export, gdpr, suppression
-from subscriptions.list_import import run as lists
+from subscriptions.list_import import import_file as lists
 from subscriptions.list_import.columns import OWN
 from subscriptions.list_import.entries import Refusal
-from subscriptions.list_import.plan import Answers
+from subscriptions.list_import.reading_plan import Answers
 from subscriptions.models import CatchUp, ConsentEvent, Interest, InterestTopic, ListImport, Subscriber, Suppression
 from subscriptions.preferences import follow_key
 from tests.builders import NOON, make_paper, make_reader, make_topic

@@ -39,7 +39,7 @@ TEMPLATES = [
 MODULES = [ROOT / "subscriptions/forms.py", *sorted((ROOT / "subscriptions/views").glob("*.py"))]
 MODULES += [
     ROOT / f"newsletter/{name}.py"
-    for name in ("mail/compile", "mail/reasons", "mail/subject_lines", "ranking/explain_trend")
+    for name in ("mail/compile_edition", "mail/reasons", "mail/subject_lines", "ranking/explain_trend")
 ]
 MODULES += sorted((ROOT / "newsletter/views").glob("*.py"))
 MODULES += sorted((ROOT / "newsletter/interests/library").glob("*.py"))

@@ -10,8 +10,8 @@ import pytest
 
 from subscriptions.list_import import dates
 from subscriptions.list_import.encodings import open_text
-from subscriptions.list_import.plan import Answers, Plan, make_plan, standing_in
 from subscriptions.list_import.programs import program_of
+from subscriptions.list_import.reading_plan import Answers, Plan, make_plan, standing_in
 from subscriptions.list_import.seen_addresses import SeenAddresses
 from subscriptions.list_import.states import Standing, gravest, standing_of
 from subscriptions.list_import.table import Row, UnreadableFile, address_in, find_layout, rows

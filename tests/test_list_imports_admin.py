@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from newsletter import tasks
 from subscriptions import list_imports_admin, retention
-from subscriptions.list_import import run
+from subscriptions.list_import import import_file
 from subscriptions.models import ConsentEvent, ListImport, Subscriber, Suppression
 from tests.builders import NOON
 
@@ -120,7 +120,7 @@ def test_each_list_of_a_zip_waits_by_itself(operator: Client) -> None:
 
 def test_a_big_list_is_finished_by_the_ticks(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(list_imports_admin, "RUN_FOR", timedelta(0))
-    monkeypatch.setattr(run, "BATCH", 2)
+    monkeypatch.setattr(import_file, "BATCH", 2)
     page = upload(operator, "email\n" + "".join(f"a{n}@example.net\n" for n in range(5)))
     answers = fields_of(page) | {"consent_source": "form", "confirmed_at": "2024-05-31", "import": "1"}
     page = operator.post(page.redirect_chain[-1][0], answers, follow=True)
@@ -129,7 +129,7 @@ def test_a_big_list_is_finished_by_the_ticks(operator: Client, monkeypatch: pyte
     tasks.keep_house(now=timezone.now())
     assert Subscriber.objects.mailable().count() == 5
     assert ListImport.objects.get().state == "done"
-    assert run.go_on_due(now=timezone.now()) == 0
+    assert import_file.go_on_due(now=timezone.now()) == 0
 
 
 def test_an_answer_that_means_nothing_is_told_and_kept(operator: Client) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from newsletter.mail import compile as mail_compile
+from newsletter.mail import compile_edition as mail_compile
 from newsletter.mail import digest_links
 from newsletter.mail import reasons as mail_reasons
 from newsletter.mail.assemble import HTML_BUDGET, Composer

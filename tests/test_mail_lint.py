@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.conf import settings
 
-from newsletter.mail import compile as mail_compile
+from newsletter.mail import compile_edition as mail_compile
 from newsletter.mail.assemble import Composer
 from tests import mail_clients
 from tests.builders import NOON

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from newsletter import delivery, planning
 from newsletter.admin.confirmed_actions import Act, ActError
 from newsletter.editions import lifecycle
-from newsletter.mail.compile import CompileError
+from newsletter.mail.compile_edition import CompileError
 from newsletter.models import Edition
 
 if TYPE_CHECKING:

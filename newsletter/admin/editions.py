@@ -26,7 +26,7 @@ from newsletter.admin.confirmed_actions import Act, ask_or_act
 from newsletter.admin.edition_actions import ACTS
 from newsletter.admin.list_counts import counts_of, openings_of, readers_of
 from newsletter.editions import lifecycle
-from newsletter.mail.compile import CompileError
+from newsletter.mail.compile_edition import CompileError
 from newsletter.models import Delivery, Edition, EditionItem, PaperTopic
 from newsletter.monitoring import digest_previews
 from newsletter.planning.edition_reach import reach_of

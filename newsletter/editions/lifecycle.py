@@ -18,9 +18,9 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from newsletter.interests import also_new, catch_ups, follows, news_of_saved_papers
+from newsletter.interests import catch_ups, follows, news_of_saved_papers, place_also_new
 from newsletter.interests.load_profiles import ReaderProfiles
-from newsletter.mail import compile as mail_compile
+from newsletter.mail import compile_edition as mail_compile
 from newsletter.models import Compiled, Delivery, Edition, EditionItem, Paper, PaperTopic, Sighting
 from newsletter.models.papers import UNMEASURED
 from newsletter.ranking.explain_trend import GAINS
@@ -297,7 +297,7 @@ def freeze(edition: Edition, *, now: datetime) -> bool:
     _leave_out_withdrawn(locked)
     _record_similar(locked)
     follows.add_followed(locked, since=locked.cutoff_at - timedelta(days=CANDIDATE_DAYS[locked.cadence]))
-    also_new.add_new(locked)
+    place_also_new.add_new(locked)
     catch_ups.add_missed(locked, now=now)
     news_of_saved_papers.add_news(locked, now=now)
     compiled = mail_compile.compile_edition(locked, now=now, languages=mail_compile.languages_in_use())

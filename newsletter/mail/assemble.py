@@ -1,6 +1,6 @@
 """Join an edition's compiled parts into one reader's message.
 
-In: what `compile.compile_edition` made of a frozen edition, and one reader. Out: the bytes of an RFC 5322 message,
+In: what `compile_edition` made of a frozen edition, and one reader. Out: the bytes of an RFC 5322 message,
 CRLF and 7-bit, ready for the wire. Pure: the same values give the same bytes, as often as one likes.
 """
 
@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from newsletter.mail import mime_encoding
-from newsletter.mail.also_new import Listed, NewPapers, Wanted
+from newsletter.mail.also_new_lines import Listed, NewPapers, Wanted
 from newsletter.mail.one_part import CODINGS, Plane, Recipient
 from newsletter.mail.sections import in_sections
 

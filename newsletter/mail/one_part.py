@@ -1,6 +1,6 @@
 """One part of a digest, text or HTML, in one encoding: every piece an edition has of it, joined for one reader.
 
-In: what `compile.compile_edition` made, and one reader. Out: the bytes of the part, with its MIME headers. Pure.
+In: what `compile_edition` made, and one reader. Out: the bytes of the part, with its MIME headers. Pure.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
-    from newsletter.mail.also_new import Line, Listed
+    from newsletter.mail.also_new_lines import Line, Listed
 
 FIRST = 3  # papers in what mail readers make a summary of
 CONTENTS = range(5, 21)  # papers of a digest that lists its titles at the top

@@ -14,7 +14,7 @@ from email.utils import format_datetime
 
 from newsletter import planning
 from newsletter.delivery.compose_message import identity
-from newsletter.mail import compile as mail_compile
+from newsletter.mail import compile_edition as mail_compile
 from newsletter.mail.assemble import Composer
 from newsletter.mail.one_part import Recipient
 from newsletter.models import Edition, PaperTopic

@@ -25,9 +25,9 @@ from newsletter.interests.library_entries import known_papers
 from newsletter.interests.load_profiles import ReaderProfiles, Relevance, liked_by
 from newsletter.interests.select.arrays import Bools, Floats
 from newsletter.models import Delivery, Edition, EditionItem, PaperTopic
-from newsletter.planning.also_new import AlsoNew, Had
 from newsletter.planning.followed_picks import NOTHING, FollowedItems
 from newsletter.planning.readers_due import CHUNK, Due
+from newsletter.planning.record_also_new import AlsoNew, Had
 from newsletter.planning.several_interests import choose_apart, interests_of
 from subscriptions.in_long_list_lookup import Keys
 from subscriptions.models import EVERY_DAY, Interest, Subscriber, Topic, TopicPreference

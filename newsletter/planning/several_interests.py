@@ -19,10 +19,10 @@ import numpy as np
 
 from newsletter.interests.load_profiles import Opinion, ReaderProfiles, Relevance, liked_by, opinions_by_interest
 from newsletter.interests.select import Candidates, SelectionRules, StoredPicks
-from newsletter.planning.also_new import Had
 from newsletter.planning.followed_picks import LANE as FOLLOWED
 from newsletter.planning.followed_picks import FollowedItems
 from newsletter.planning.readers_due import Due
+from newsletter.planning.record_also_new import Had
 from subscriptions.in_long_list_lookup import Keys
 from subscriptions.models import Follow, Interest, InterestTopic, Subscriber, TopicPreference
 

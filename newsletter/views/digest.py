@@ -22,7 +22,7 @@ from django.views.decorators.http import require_safe
 from newsletter.catalogue import submissions
 from newsletter.delivery.compose_message import SCOPE
 from newsletter.interests import clicks, library_entries, relevance_feedback
-from newsletter.interests.also_new import others_of
+from newsletter.interests.place_also_new import others_of
 from newsletter.mail import subject_lines
 from newsletter.mail.digest_links import links_of, paper_url
 from newsletter.mail.news_lines import news_line

@@ -23,11 +23,11 @@ from django.views.decorators.http import require_safe
 
 from newsletter.catalogue.sources.paper_identifiers import meant_arxiv_id, title_key
 from newsletter.delivery.compose_message import SCOPE
-from newsletter.interests.also_new import others_of
 from newsletter.interests.load_profiles import Opinion, ReaderProfiles, opinions_by_interest
+from newsletter.interests.place_also_new import others_of
 from newsletter.interests.profile import JUDGED_MIN
 from newsletter.interests.profile_in_words import in_words, papers_of, put_back, removals_named, remove
-from newsletter.mail.also_new import Line
+from newsletter.mail.also_new_lines import Line
 from newsletter.mail.reasons import follow_line
 from newsletter.models import Delivery, EditionItem, Paper, ProfileRemoval
 from newsletter.planning import EditionPlan

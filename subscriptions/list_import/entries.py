@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import get_supported_language_variant
 from django.utils.translation import gettext as _
 
-from subscriptions import csv_rows, schedule, token_links
+from subscriptions import csv_related_rows, schedule, token_links
 from subscriptions.addresses import Address, parse_address
 from subscriptions.csv_cells import plain_cell
 from subscriptions.csv_preferences import Refused, muted_from, preferences_in, told_interests
 from subscriptions.list_import import names
 from subscriptions.list_import.dates import read_moment
-from subscriptions.list_import.plan import standing_in
+from subscriptions.list_import.reading_plan import standing_in
 from subscriptions.list_import.states import Standing
 from subscriptions.list_import.table import address_in
 from subscriptions.list_import.tags import split_tags, stances_in
@@ -31,7 +31,7 @@ from subscriptions.preferences import Preferences
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from subscriptions.list_import.plan import Plan
+    from subscriptions.list_import.reading_plan import Plan
     from subscriptions.list_import.table import Row
 
 _FAULTS = {
@@ -73,7 +73,7 @@ class Entry:
     preferences: Preferences | None = None
     muted_from: Mapping[str, str] | None = None
     interests: Sequence[Mapping[str, Any]] = ()  # as told
-    rows: Mapping[str, Sequence[Any]] | None = None  # of `csv_rows`, by column
+    rows: Mapping[str, Sequence[Any]] | None = None  # of `csv_related_rows`, by column
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +152,8 @@ class _Reader:
 
     def _rows(self) -> dict[str, list[Any]]:
         """What our own export has of rows that hang on the reader. Its cells are JSON in ASCII, and may be long."""
-        places = {name: self.plan.places[name][0] for name in csv_rows.COLUMNS if name in self.plan.places}
-        return csv_rows.rows_in(
+        places = {name: self.plan.places[name][0] for name in csv_related_rows.COLUMNS if name in self.plan.places}
+        return csv_related_rows.rows_in(
             {name: self.row.cells[place].strip() for name, place in places.items() if place < len(self.row.cells)}
         )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext as _
 
 if TYPE_CHECKING:
-    from subscriptions.list_import.plan import Question
+    from subscriptions.list_import.reading_plan import Question
 
 
 def sentence(question: Question) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
 
-from subscriptions import csv_rows, lifecycle, schedule, suppression, token_links
+from subscriptions import csv_related_rows, lifecycle, schedule, suppression, token_links
 from subscriptions.csv_preferences import muted_from, restore_muted
 from subscriptions.lifecycle import ACTIVE, Origin
 from subscriptions.list_import.bulk_rows import insert_rows
@@ -186,7 +186,7 @@ def _insert(entries: Sequence[Entry], batch: Batch) -> None:
             store_interests(reader, interests, now=batch.now)
             for one in entry.interests:
                 restore_muted(reader, muted_from(one.get("topics", "")), interest=one["name"])
-    csv_rows.store([(reader, entry.rows) for reader, entry in pairs if entry.rows])
+    csv_related_rows.store([(reader, entry.rows) for reader, entry in pairs if entry.rows])
     insert_rows(
         ConsentEvent,
         (

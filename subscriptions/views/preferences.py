@@ -21,7 +21,6 @@ from django.views.decorators.csrf import csrf_exempt
 
 from subscriptions import (
     address_change,
-    brought_papers,
     catch_up,
     click_consent,
     follows,
@@ -29,6 +28,7 @@ from subscriptions import (
     interests,
     lifecycle,
     own_data,
+    papers_at_signup,
     posted_form_values,
     preferences_link,
     schedule,
@@ -125,7 +125,7 @@ def _preferences_page(request: HttpRequest, reader: Subscriber, **over: Any) -> 
         "follows": reader.follows.filter(interest=None),
         "interests": reader.interests.all(),
         "offered": follows.offered(reader, now=timezone.now()),
-        **brought_papers.told(brought_papers.offered(reader, now=timezone.now())),
+        **papers_at_signup.told(papers_at_signup.offered(reader, now=timezone.now())),
         "preview": follows.preview(tried),
         "next_digest": next_digest_of(reader),
         "paused_until": local_time(reader.paused_until, reader),
@@ -188,13 +188,13 @@ def _unfollow(request: HttpRequest, reader: Subscriber) -> HttpResponse:
 def _take_papers(request: HttpRequest, reader: Subscriber) -> HttpResponse:
     """Put the papers that were brought with the reader's address into their library."""
     with transaction.atomic():
-        brought_papers.keep(reader, brought_papers.offered(reader, now=timezone.now()), now=timezone.now())
-        brought_papers.drop_offer(reader)
+        papers_at_signup.keep(reader, papers_at_signup.offered(reader, now=timezone.now()), now=timezone.now())
+        papers_at_signup.drop_offer(reader)
     return see_other(request.path, query="saved=papers")
 
 
 def _drop_papers(request: HttpRequest, reader: Subscriber) -> HttpResponse:
-    brought_papers.drop_offer(reader)
+    papers_at_signup.drop_offer(reader)
     return see_other(request.path, query="saved=no-papers")
 
 

@@ -23,7 +23,7 @@ from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
-from subscriptions import brought_papers, follows, lifecycle, posted_form_values, token_links
+from subscriptions import follows, lifecycle, papers_at_signup, posted_form_values, token_links
 from subscriptions import refused_requests as refusals
 from subscriptions.forms import TOO_MANY, ConfirmForm, SignupForm, TopicsForm, consent_words, errors_of
 from subscriptions.lifecycle import TooMany
@@ -77,7 +77,7 @@ def _take_signup(request: HttpRequest, form: SignupForm, *, method: str) -> bool
         except TooMany:  # caught in here, so that the refusal stays counted
             form.ask_again(TOO_MANY)
             return False
-        brought_papers.attach(form.library, address=form.address, now=now)
+        papers_at_signup.attach(form.library, address=form.address, now=now)
     transaction.on_commit(wake_sender, robust=True)
     return True
 
@@ -145,7 +145,7 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
     form = ConfirmForm(posted(request) if request.method == "POST" else None, asked=asked_for)
     if request.method != "POST" or not form.is_valid():
         context = {"form": form, "errors": errors_of(form), "reader": reader, "keep_zone": asked_for.time_zone != "UTC"}
-        brought = brought_papers.told(brought_papers.asked_for(asked))
+        brought = papers_at_signup.told(papers_at_signup.asked_for(asked))
         return render(request, "subscriptions/confirm.html", context | brought)
     if not _confirm(request, asked, form, asked_for, now=now):
         return _void_link(request)
@@ -187,11 +187,11 @@ def _confirm(
     has_seen_form = "topics_shown" in form.data
     preferences = form.preferences(asked_for) if has_seen_form else None
     with transaction.atomic():
-        library = brought_papers.asked_for(asked) if "library" in form.data or not has_seen_form else {}
+        library = papers_at_signup.asked_for(asked) if "library" in form.data or not has_seen_form else {}
         origin = origin_of(request)
         is_confirmed = lifecycle.confirm(asked, preferences=preferences, now=now, method="confirm page", origin=origin)
         if is_confirmed:
-            brought_papers.keep(asked.subscriber, library, now=now)
+            papers_at_signup.keep(asked.subscriber, library, now=now)
     return is_confirmed
 
 

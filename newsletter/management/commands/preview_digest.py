@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from newsletter.mail.compile import CompileError
+from newsletter.mail.compile_edition import CompileError
 from newsletter.management.preview_files import (
     PERSONA_FIELDS,
     PersonaError,

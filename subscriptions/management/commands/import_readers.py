@@ -17,18 +17,18 @@ from rich.progress import Progress
 
 from subscriptions import schedule
 from subscriptions.csv_cells import safe_cell
-from subscriptions.list_import import run
+from subscriptions.list_import import import_file
 from subscriptions.list_import.columns import ROLES
 from subscriptions.list_import.dates import ORDERS, read_moment
-from subscriptions.list_import.plan import KINDS, Answers
 from subscriptions.list_import.questions import option, sentence
+from subscriptions.list_import.reading_plan import KINDS, Answers
 from subscriptions.list_import.states import Standing
 from subscriptions.list_import.table import UnreadableFile
 from subscriptions.models import Topic
 
 if TYPE_CHECKING:
     from subscriptions.list_import.entries import Refusal
-    from subscriptions.list_import.plan import Plan
+    from subscriptions.list_import.reading_plan import Plan
 
 log = logging.getLogger("subscriptions.audit")
 
@@ -67,7 +67,7 @@ class Command(BaseCommand):
         refused = options["refused"].open("w", newline="", encoding="utf-8") if options["refused"] else None
         try:
             for path in options["file"]:
-                for source in run.sources_in(run.Source(path.name, partial(path.open, "rb"))):
+                for source in import_file.sources_in(import_file.Source(path.name, partial(path.open, "rb"))):
                     self._handle_file(source, answers, refused, options)
         except (OSError, UnreadableFile) as error:
             raise CommandError(str(error)) from None
@@ -75,8 +75,8 @@ class Command(BaseCommand):
             if refused is not None:
                 refused.close()
 
-    def _handle_file(self, source: run.Source, answers: Answers, refused: Any, options: dict[str, Any]) -> None:
-        plan = run.plan_file(source, answers)
+    def _handle_file(self, source: import_file.Source, answers: Answers, refused: Any, options: dict[str, Any]) -> None:
+        plan = import_file.plan_file(source, answers)
         refusals: list[Refusal] = []
 
         def tell(refusal: Refusal) -> None:
@@ -86,7 +86,7 @@ class Command(BaseCommand):
                 refusals.append(refusal)
 
         if options["dry_run"]:
-            tally: Any = run.preview(source, plan, now=timezone.now(), on_refusal=tell)
+            tally: Any = import_file.preview(source, plan, now=timezone.now(), on_refusal=tell)
         else:
             tally = self._import(source, plan, tell, are_welcomed=options["welcome"])
         if options["json"]:
@@ -94,14 +94,14 @@ class Command(BaseCommand):
         else:
             self._report(source.name, plan, tally, refusals, options)
 
-    def _import(self, source: run.Source, plan: Plan, tell: Any, *, are_welcomed: bool) -> Any:
+    def _import(self, source: import_file.Source, plan: Plan, tell: Any, *, are_welcomed: bool) -> Any:
         """Import one file; the tally is told whatever breaks it off."""
         _refuse_open(source.name, plan)
-        row = run.begin(source, plan, by=getpass.getuser(), now=timezone.now(), are_welcomed=are_welcomed)
+        row = import_file.begin(source, plan, by=getpass.getuser(), now=timezone.now(), are_welcomed=are_welcomed)
         try:
             with Progress(disable=not sys.stderr.isatty()) as bar:
                 task = bar.add_task("Lines", total=None)
-                run.go_on(
+                import_file.go_on(
                     row, source, plan,
                     now=timezone.now(), on_refusal=tell, on_batch=lambda lines: bar.advance(task, lines),
                 )  # fmt: skip

@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from newsletter.interests import signup_library
+from newsletter.interests import library_from_signup
 from newsletter.models import Edition, LibraryEntry
 from subscriptions import token_links
 from subscriptions.forms import SignupForm
@@ -113,7 +113,7 @@ def test_papers_stop_waiting_when_the_link_they_lie_behind_is_over(client: Clien
     [
         ("%PDF-1.7", "Line 1: This is not a text file."),
         ("nothing here", "Line 1: No reference was found."),
-        ("x" * (signup_library.MOST_BYTES + 1), "Line 1: This is too large for signing up."),
+        ("x" * (library_from_signup.MOST_BYTES + 1), "Line 1: This is too large for signing up."),
     ],
 )
 def test_what_cannot_be_read_is_told_before_anything_is_sent(client: Client, brought: str, why: str) -> None:
@@ -152,5 +152,5 @@ def test_what_is_brought_changes_the_preview_at_once_and_is_kept_nowhere(client:
 
 
 def test_what_is_kept_with_the_request_is_json() -> None:
-    kept = signup_library.read_at_signup(WHALES.encode())
-    assert signup_library.entries_of(json.loads(json.dumps(kept)))[0].title == "Songs of whales, part 0"
+    kept = library_from_signup.read_at_signup(WHALES.encode())
+    assert library_from_signup.entries_of(json.loads(json.dumps(kept)))[0].title == "Songs of whales, part 0"

@@ -1,7 +1,7 @@
 """Whose other new papers a digest lists below those chosen: topics, and what is left out of them.
 
-In: an edition and a chunk of readers as planning has them. Out: per reader what `mail.also_new` lists by, as JSON. The
-lines themselves are never written: the edition's compiled parts and this record give them, in the mail and on the web.
+In: an edition and a chunk of readers as planning has them. Out: what `mail.also_new_lines` lists by, per reader, JSON.
+The lines themselves are never written: compiled parts and this record give them, in the mail and on the web.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from subscriptions.list_import import store
 from subscriptions.list_import.archives import lists_in, open_member
 from subscriptions.list_import.encodings import open_text
 from subscriptions.list_import.entries import READERS, Entry, Refusal, entries_of
-from subscriptions.list_import.plan import Answers, Plan, make_plan
+from subscriptions.list_import.reading_plan import Answers, Plan, make_plan
 from subscriptions.list_import.seen_addresses import SeenAddresses
 from subscriptions.list_import.table import find_layout, rows
 from subscriptions.models import ListImport, Topic, TopicTranslation

@@ -23,11 +23,11 @@ from django.utils.translation import gettext as _
 
 from newsletter.mail import assemble, mime_encoding, subject_lines
 from newsletter.mail import plain_text as mail_text
-from newsletter.mail.also_new import New, NewPapers
+from newsletter.mail.also_new_lines import New, NewPapers
 from newsletter.mail.around_papers import around_papers
 from newsletter.mail.digest_links import click_url, digest_url, links_of
 from newsletter.mail.news_lines import news_line
-from newsletter.mail.paper_sheet import INDENT, Sheet, line_of_paper
+from newsletter.mail.paper_texts import INDENT, Sheet, line_of_paper
 from newsletter.mail.period_in_numbers import in_numbers
 from newsletter.mail.reasons import follow_line, primary_topic, reasons, short_reasons
 from newsletter.mail.sections import OTHERS

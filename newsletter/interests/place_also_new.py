@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from django.db.models import Exists, OuterRef
 
 from newsletter.interests.follows import place_also
-from newsletter.mail.also_new import Line, NewPapers, Wanted
+from newsletter.mail.also_new_lines import Line, NewPapers, Wanted
 from newsletter.models import Compiled, Delivery, Edition, Paper, PaperTopic, Sighting
 from newsletter.models.papers import UNMEASURED
 

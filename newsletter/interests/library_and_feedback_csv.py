@@ -70,7 +70,7 @@ class RemovalCell(_OfPaper):
 
 
 class CsvRows:
-    """Lists of papers in the CSV, as `subscriptions.csv_rows` asks for them."""
+    """Lists of papers in the CSV, as `subscriptions.csv_related_rows` asks for them."""
 
     shapes: Mapping[str, type[BaseModel]] = {
         "library": LibraryCell, "verdicts": VerdictCell, "removals": RemovalCell,
