@@ -199,7 +199,7 @@ def test_what_an_operator_is_told_to_press_or_open_at_night_is_there() -> None:
 
 def test_every_test_that_is_named_as_evidence_exists() -> None:
     named = re.findall(r"`(test_\w+)`", PAGES["docs/evidence.md"].read_text())
-    modules = (path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
+    modules = (path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     there = {test for module in modules for test in re.findall(r"^ *def (test_\w+)\(", module, re.MULTILINE)}
     assert len(named) > 50
     assert set(named) <= there

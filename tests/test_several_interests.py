@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes, policy
 from itertools import permutations
@@ -22,7 +23,8 @@ from newsletter.delivery.claim_deliveries import claim_due
 from newsletter.delivery.compose_message import SCOPE, Composers
 from newsletter.models import Delivery, Edition, EditionItem, LibraryEntry, Paper, Verdict
 from newsletter.planning import EditionPlan, plan_due
-from newsletter.planning.several_interests import places_of
+from newsletter.planning.reader_picks import RULES
+from newsletter.planning.several_interests import choose_apart, interests_of, places_of
 from newsletter.planning.why_not_chosen import Reason, Why, due_of, reasons_left_out
 from newsletter.search.standing_queries import follow_key
 from subscriptions import gdpr, token_links
@@ -443,8 +445,34 @@ def test_every_paper_left_out_has_a_reason() -> None:
     titles = dict(EditionItem.objects.values_list("pk", "paper__title"))
     found = {titles[item]: reason for item, reason in reasons.items()}
     assert found["speech-audio 0"].why == Why.MUTED
-    assert found["robotics 2"] == Reason(Why.INTEREST_FULL, papers=2, interest="thesis")
-    assert found["vision 8"] == Reason(Why.INTEREST_FULL, papers=2, interest="teaching")
+    assert found["robotics 2"] == Reason(Why.INTEREST_FULL, papers=5, interest="thesis", places=2)
+    assert found["vision 8"][2:] == ("teaching", 2)
+    assert found["vision 8"].why == Why.INTEREST_FULL
+
+
+@pytest.mark.parametrize("shares", [(50, 50), ((2, "papers"), None), (None, 20), (10, (3, "papers"))])
+def test_a_longer_digest_that_a_reason_names_would_hold_the_paper_in_its_sections(shares: tuple[Any, Any]) -> None:
+    reader, _thesis, teaching = thesis_and_teaching(*shares, wants_outside=True, max_papers=8)
+    teaching.topics.create(topic=make_topic("speech-audio"))
+    edition = freeze([*papers_on("robotics", 9), *papers_on("vision", 9), *papers_on("speech-audio", 4)])
+    reasons = reasons_left_out(EditionPlan(edition), due_of(reader), before=None)
+    named = {item: reason for item, reason in reasons.items() if reason.papers}
+    assert {reason.why for reason in named.values()} == {Why.INTEREST_FULL}
+    for item, reason in named.items():
+        Subscriber.objects.filter(pk=reader.pk).update(max_papers=reason.papers)
+        assert item in {pick[0] for pick in chosen(edition, reader)}
+
+
+def test_the_mixture_of_sections_is_blamed_where_they_would_hold_the_paper_without_it() -> None:
+    reader, *_ = thesis_and_teaching((5, "papers"), None, wants_outside=True, max_papers=8)
+    edition = freeze([*papers_on("robotics", 9), *papers_on("vision", 9), *papers_on("speech-audio", 2)])
+    plan = EditionPlan(edition)
+    reasons = reasons_left_out(plan, due_of(reader), before=None)
+    without = replace(RULES, extras_share=0.0)
+    (stored,) = choose_apart(plan, [due_of(reader)], interests_of([due_of(reader)]), rules=without, before=None)
+    gained = {item for item, *_pick in json.loads(stored.json)} - {item for item, *_pick in chosen(edition, reader)}
+    assert gained == {item for item, reason in reasons.items() if reason.why == Why.EXTRAS}
+    assert gained
 
 
 def test_the_page_names_the_interest_whose_places_were_taken(client: Client) -> None:
@@ -454,7 +482,10 @@ def test_the_page_names_the_interest_whose_places_were_taken(client: Client) -> 
     Delivery.objects.update(due_at=timezone.now())
     page = f"/d/{token_links.row_token(SCOPE, Delivery.objects.get().pk)}/left-out"
     answer = client.get(page, {"paper": "robotics 1"}).content.decode()
-    assert "The places of “thesis” in this digest (1) went to other papers." in answer
+    assert (
+        "The places of “thesis” in this digest (1) went to other papers. Your digests hold at most 4. In one of"
+        in answer
+    )
 
 
 def test_the_page_of_reasons_shows_each_interest_apart(client: Client) -> None:

@@ -136,7 +136,7 @@ def choose_apart(
     opinions = opinions_by_interest([reader.pk for reader in readers])
     for turn in range(max(map(len, parts.values()))):
         chooser.choose_for_interests(sections, turn, opinions)
-    chooser.choose_the_rest(plan.under(replace(rules, extras_share=REST_EXTRAS)))
+    chooser.choose_the_rest(plan.under(replace(rules, extras_share=rules.extras_share and REST_EXTRAS)))
     return chooser.stored(until=had.until)
 
 

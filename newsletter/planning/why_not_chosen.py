@@ -20,13 +20,23 @@ import numpy as np
 from django.db import transaction
 from django.db.models import Q
 
+from newsletter.interests.select import SelectionRules
 from newsletter.mail.assemble import MAX_PAPERS
 from newsletter.models import Delivery, Edition, EditionItem, Paper
 from newsletter.planning.reader_picks import RULES, EditionPlan
 from newsletter.planning.readers_due import Due
-from newsletter.planning.several_interests import BEYOND, Part, interests_of, parts_of, said_together, section_of
+from newsletter.planning.several_interests import (
+    BEYOND,
+    Part,
+    choose_apart,
+    interests_of,
+    parts_of,
+    said_together,
+    section_of,
+)
 from subscriptions.models import Follow, Subscriber, TopicPreference
 
+LONGER_APART = (1, 2, 3, 5, 8, 13, 21, 34)  # papers more than a digest in sections holds; each is chosen anew
 _Stance = tuple[int, str]  # topic, stance
 _Query = tuple[str, str]  # key, stance
 
@@ -55,13 +65,14 @@ class Why(Enum):
 class Reason(NamedTuple):
     """Why a paper was left out.
 
-    ``papers``: where the digest's size is the reason, how long it had to be to hold the paper; where the places of an
-    ``interest`` are, how many these were.
+    ``papers``: where the digest's size is the reason, or the ``places`` of an ``interest`` in it, a length in which it
+    would hold the paper; the least one for who keeps no interests apart.
     """
 
     why: Why
     papers: int = 0
     interest: str = ""
+    places: int = 0
 
 
 class Change(NamedTuple):
@@ -139,10 +150,11 @@ class _Counterfactual:
     """One reader's digest, chosen again without this rule or that."""
 
     def __init__(self, plan: EditionPlan, reader: Due, *, before: datetime | None) -> None:
-        self._reader = reader
+        self._reader, self._before = reader, before
         self._seen = plan.had_by([reader], before=before).columns.get(reader.pk, [])
         self._profile = plan.profiles.of([reader.pk])
-        self._parts = parts_of(reader, interests_of([reader]).get(reader.pk, []), extras=RULES.extras_share)
+        self._interests = interests_of([reader]).get(reader.pk, [])
+        self._parts = parts_of(reader, self._interests, extras=RULES.extras_share)
         rows, queries = said_together(self._parts) if self._parts else self._said(plan)
         mutes = [row for row in rows if row[1] == TopicPreference.Stance.MUTE]
         topics = [row for row in rows if row not in mutes]
@@ -155,16 +167,20 @@ class _Counterfactual:
         self._by_mutes = anything(mutes, asked)
         self._by_topics = anything(topics, asked)
         self._by_preferences = anything([*topics, *mutes], queries)
-        usual = partial(self._choose, stances=[*topics, *mutes], queries=queries)
         deep = replace(RULES, per_topic=every, depth=every, single_depth=every)
-        self._together = usual(plan)
         self._plan, self._section_sizes = plan, Counter[int]()
-        self.present = self._chosen_apart(before=before) if self._parts else self._together
-        self._without_extras = usual(plan.under(replace(RULES, extras_share=0.0)))
-        self._without_diversity = usual(plan.under(replace(RULES, mmr=1.0)))
-        self._without_caps = usual(plan.under(deep))
-        self._longer = range(reader.max_papers + 1, MAX_PAPERS + 1)
-        self._by_length = self._choose_each(plan, [*topics, *mutes], queries, limits=self._longer)
+        if self._parts:
+            usual, self.present = self._choose_apart, self._chosen_apart()
+            self._longer = [min(reader.max_papers + more, MAX_PAPERS) for more in LONGER_APART]
+            self._by_length = [usual(RULES, limit=limit) for limit in self._longer]
+        else:
+            usual = partial(self._choose_together, stances=[*topics, *mutes], queries=queries)
+            self.present = usual(RULES)
+            self._longer = list(range(reader.max_papers + 1, MAX_PAPERS + 1))
+            self._by_length = self._choose_each(plan, [*topics, *mutes], queries, limits=self._longer)
+        self._without_extras = usual(replace(RULES, extras_share=0.0))
+        self._without_diversity = usual(replace(RULES, mmr=1.0))
+        self._without_caps = usual(deep)
 
     def _said(self, plan: EditionPlan) -> tuple[list[_Stance], list[_Query]]:
         reader = self._reader.pk
@@ -183,8 +199,6 @@ class _Counterfactual:
         ):
             if item not in others:
                 return Reason(why)
-        if full := self._full_section_of(item, column=column):
-            return Reason(Why.INTEREST_FULL, full.places, full.interest.name)
         for why, others in (
             (Why.EXTRAS, self._without_extras),
             (Why.ALIKE, self._without_diversity),
@@ -194,11 +208,26 @@ class _Counterfactual:
                 return Reason(why)
         long_enough = (papers for papers, items in zip(self._longer, self._by_length, strict=True) if item in items)
         papers = next(long_enough, 0)
+        if full := self._full_section_of(item, column=column):
+            return Reason(Why.INTEREST_FULL, papers, full.interest.name, full.places)
         return Reason(Why.SIZE, papers) if papers else Reason(Why.LOW)
 
-    def _chosen_apart(self, *, before: datetime | None) -> frozenset[int]:
+    def _choose_together(
+        self, rules: SelectionRules, *, stances: Sequence[_Stance], queries: Sequence[_Query]
+    ) -> frozenset[int]:
+        """The items of the digest by these rules, of a reader who keeps no interests apart."""
+        return self._choose(self._plan.under(rules), stances, queries)
+
+    def _choose_apart(self, rules: SelectionRules, *, limit: int = 0) -> frozenset[int]:
+        """The items of the digest in sections by these rules, and of this length."""
+        reader = self._reader._replace(max_papers=limit or self._reader.max_papers)
+        interests = {reader.pk: self._interests}
+        (stored,) = choose_apart(self._plan, [reader], interests, rules=rules, before=self._before)
+        return frozenset(_items(stored.json))
+
+    def _chosen_apart(self) -> frozenset[int]:
         """The items of the digest in sections, whose sizes are kept."""
-        picks = json.loads(self._plan.choose([self._reader], before=before)[0].json)
+        picks = json.loads(self._plan.choose([self._reader], before=self._before)[0].json)
         self._section_sizes.update(key for *_pick, key in picks)
         return frozenset(item for item, *_rest in picks)
 

@@ -250,6 +250,9 @@ def _paper_named(text: str) -> Paper | None:
 
 
 def _sentence(reason: Reason, limit: int) -> str:
-    sentence = str(SENTENCES[reason.why])
-    told = {"limit": limit, "papers": reason.papers, "interest": reason.interest}
-    return sentence % told if reason.papers else sentence
+    """The reason in words; where an interest was full, also how long a digest would have held the paper."""
+    size = str(SENTENCES[Why.SIZE]) % {"limit": limit, "papers": reason.papers}
+    if reason.why == Why.INTEREST_FULL:
+        full = str(SENTENCES[reason.why]) % {"interest": reason.interest, "papers": reason.places}
+        return f"{full} {size}" if reason.papers else full
+    return size if reason.why == Why.SIZE else str(SENTENCES[reason.why])
