@@ -258,6 +258,19 @@ def test_the_reason_of_a_paper_is_told_in_the_readers_language(client: Client, d
     assert "+41 Stimmen in 24 Std. (Median der Vergleichsgruppe 6)" in page
 
 
+@pytest.mark.parametrize(
+    ("language", "told"), [("de", ("1.250", "6,5")), ("fr", ("1\u00a0250", "6,5")), ("en", ("1,250", "6.5"))]
+)
+def test_numbers_are_written_as_the_language_writes_them(
+    client: Client, db: None, language: str, told: tuple[str, str]
+) -> None:
+    parts = {"daily": {"upvotes_gain": 1250, "hours": 24, "cohort_median": 6.5}}
+    paper = make_paper(score_daily=1.0, score_parts=parts)
+    page = client.get(paper.get_absolute_url(), headers={"Accept-Language": language}).content.decode()
+    assert f"+{told[0]} " in page
+    assert re.search(rf"[\s(]{re.escape(told[1])}\)", page)
+
+
 def test_the_admin_is_in_one_language_whatever_the_browser_prefers(admin_client: Client) -> None:
     answer = admin_client.get("/admin/newsletter/edition/", headers={"Accept-Language": "de"})
     assert answer["Content-Language"] == "en"

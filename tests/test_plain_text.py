@@ -61,6 +61,11 @@ def test_wrapping_loses_nothing_and_keeps_the_width(text: str, width: int) -> No
         assert mail_text.columns(line) <= width or " " not in line.strip()
 
 
+def test_a_line_does_not_end_before_a_space_that_holds_together() -> None:
+    text = "Vous suivez «\u202fBiologie\u202f»\u202f: 12\u00a0500 articles"
+    assert mail_text.wrap(text, width=16) == "Vous suivez\n«\u202fBiologie\u202f»\u202f:\n12\u00a0500 articles"
+
+
 def test_a_long_line_of_wide_script_is_broken_between_characters() -> None:
     lines = mail_text.wrap("大规模弱监督下的语音识别" * 5, width=20, indent="    ").split("\n")
     assert len(lines) > 5

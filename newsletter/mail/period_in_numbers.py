@@ -10,13 +10,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Count, Q
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from newsletter.mail import plain_text as mail_text
 from newsletter.mail.digest_links import public_url
-from newsletter.mail.reasons import short_reasons
+from newsletter.mail.reasons import grouped, short_reasons
 from newsletter.models import Edition, EditionItem, Paper, PaperTopic
 from newsletter.models.papers import WITH_CODE
 
@@ -60,12 +59,12 @@ def _windows(edition: Edition, to: str = "") -> tuple[Q, Q]:
 
 
 def _sentence(*, new: int, before: int, coded: int, is_week: bool) -> str:
-    said = [ngettext("%(number)s new paper", "%(number)s new papers", new) % {"number": _number(new)}]
+    said = [ngettext("%(number)s new paper", "%(number)s new papers", new) % {"number": grouped(new)}]
     if before:
         against = _("%(change)s against the week before") if is_week else _("%(change)s against the month before")
         said.append(against % {"change": _signed(new - before)})
     if coded:
-        said.append(_("%(number)s of them with code") % {"number": _number(coded)})
+        said.append(_("%(number)s of them with code") % {"number": grouped(coded)})
     return ", ".join(said) + "."
 
 
@@ -83,12 +82,12 @@ def _bars(edition: Edition, topics: Mapping[str, str], *, has_before: bool) -> l
     found = []
     for slug, new, before in most:
         change = _signed(new - before) if has_before else ""
-        said = f"{_number(new)} ({change})" if change else _number(new)
+        said = f"{grouped(new)} ({change})" if change else grouped(new)
         bar = "█" * max(round(BAR_WIDTH * new / most[0][1]), 1)
         name = mail_text.shorten(topics[slug], width=NAME_WIDTH)
         text = f"{_filled(name, NAME_WIDTH)}  {_filled(bar, BAR_WIDTH)}  {said}"
         percent = max(round(100 * new / most[0][1]), 1)
-        found.append({"name": topics[slug], "number": _number(new), "change": change, "percent": percent, "text": text})
+        found.append({"name": topics[slug], "number": grouped(new), "change": change, "percent": percent, "text": text})
     return found
 
 
@@ -105,13 +104,9 @@ def _risen(items: Sequence[EditionItem], topics: Mapping[str, str]) -> list[dict
     return found
 
 
-def _number(number: int) -> str:
-    return number_format(number, use_l10n=True, force_grouping=True)
-
-
 def _signed(number: int) -> str:
     sign = "+" if number > 0 else "\u2212" if number < 0 else "±"
-    return sign + _number(abs(number))
+    return sign + grouped(abs(number))
 
 
 def _filled(text: str, width: int) -> str:

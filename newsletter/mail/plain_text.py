@@ -11,7 +11,7 @@ import unicodedata
 
 # Control characters, line and paragraph separators, bidi overrides and isolates, lone surrogates.
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]+")
-_SPACES = re.compile(r"\s+")
+_SPACES = re.compile(r"[^\S\u00a0\u202f]+")  # French keeps : and « with their word by a space that does not break
 _ELLIPSIS = "…"
 WIDTH = 72  # columns of the text part
 
@@ -64,7 +64,7 @@ def wrap(text: str, *, width: int = WIDTH, indent: str = "") -> str:
     """Wrap to lines of ``width`` columns; a longer word stays whole unless its script is wide."""
     lines: list[str] = []
     line, filled, empty = indent, columns(indent), True
-    for word in one_line(text).split():
+    for word in filter(None, one_line(text).split(" ")):
         for piece in _pieces(word, width=width - columns(indent)):
             gap = "" if empty or piece.glued else " "
             if not empty and filled + len(gap) + piece.columns > width:

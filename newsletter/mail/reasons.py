@@ -10,7 +10,7 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext as _
 
@@ -80,6 +80,12 @@ def short_reasons(item: EditionItem, *, topics: Mapping[str, str]) -> dict[str, 
     return {reason: mail_text.shorten(line, width=TOP_WIDTH) for reason, line in found.items()}
 
 
+def grouped(number: float) -> str:
+    """Return the number as the active language writes it: 1,250.5 is 1.250,5 in German."""
+    whole = int(number)
+    return number_format(whole if whole == number else number, use_l10n=True, force_grouping=True)
+
+
 def primary_topic(item: EditionItem) -> str:
     """Return the slug of the topic a paper trends in, else of its first; "" for a paper of none."""
     return item.parts.get("topic") or next((row.topic.slug for row in item.paper.paper_topics.all()), "")
@@ -90,7 +96,7 @@ def _trend(parts: Mapping[str, Any], topic: str) -> tuple[str, str]:
     telling = {name: value for name, value in parts.items() if name != "cohort_median"}
     if parts.get("upvotes_gain", 0) <= (parts.get("cohort_median") or 0):
         telling.pop("upvotes_gain", None)
-    line = gains_line(telling, gettext=gettext, ngettext=ngettext)
+    line = gains_line(telling, gettext=gettext, ngettext=ngettext, grouped=grouped)
     return line, call_trending(line, topic or None, gettext=gettext) if stands_out(parts) else line
 
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.utils.formats import date_format
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from newsletter.mail import plain_text as mail_text
@@ -48,7 +49,7 @@ def headline(edition: Edition) -> str:
         return _("The week in papers, %s") % period(edition)
     if edition.cadence == Cadence.MONTHLY:
         return _("The month in papers, %s") % period(edition)
-    return date_format(edition.period_on, _("l, j F Y"))
+    return capfirst(date_format(edition.period_on, _("l, j F Y")))
 
 
 def subject(title: str, *, author: str, others: Collection[str]) -> str:

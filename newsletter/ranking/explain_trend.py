@@ -1,7 +1,7 @@
 """Why a paper trends, as one sentence from the recorded numbers. Pure.
 
 In: the parts of one trend score. Out: a line such as "Trending in cs.CL: +41 upvotes in 24 h (cohort median 6)". Every
-number in it stands in the parts; translated by the two functions given, English without them.
+number in it stands in the parts; put into a language by the functions given, English without them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ _NOISE = 10  # a gain without a median to compare with has to be more than this 
 
 def _one_or_many(one: str, many: str, number: int) -> str:
     return one if number == 1 else many
+
+
+def _grouped(number: float) -> str:
+    return f"{int(number) if number == int(number) else number:,}"
 
 
 def why_trending(
@@ -61,17 +65,18 @@ def gains_line(
     *,
     gettext: Callable[[str], str] = str,
     ngettext: Callable[[str, str, int], str] = _one_or_many,
+    grouped: Callable[[float], str] = _grouped,
 ) -> str:
     """The gains alone: "+41 upvotes in 24 h (cohort median 6), +120 GitHub stars"; empty without any."""
     phrases: list[str] = []
     for metric, gain in _gains_of(parts):
-        phrase = _gain_phrase(metric, gain, ngettext) % {"gain": f"{gain:,}"}
+        phrase = _gain_phrase(metric, gain, ngettext) % {"gain": grouped(gain)}
         if not phrases:
             span = _span(parts.get("hours", 24), gettext)
             phrase = gettext("%(gain)s in %(span)s") % {"gain": phrase, "span": span}
         median = _median_of(metric, parts)
         if median is not None:
-            shown = f"{round(median, 1):,g}"
+            shown = grouped(round(median, 1))
             phrase = gettext("%(gain)s (cohort median %(median)s)") % {"gain": phrase, "median": shown}
         phrases.append(phrase)
     return ", ".join(phrases)
@@ -82,12 +87,13 @@ def short_gain(
     *,
     gettext: Callable[[str], str] = str,
     ngettext: Callable[[str, str, int], str] = _one_or_many,
+    grouped: Callable[[float], str] = _grouped,
 ) -> str:
     """The first gain alone, for beside the count of upvotes: "+61 in 24 h"; empty without any."""
     for metric, gain in _gains_of(parts):
         phrase = "+%(gain)s" if metric == "upvotes" else _gain_phrase(metric, gain, ngettext)
         span = _span(parts.get("hours", 24), gettext)
-        return gettext("%(gain)s in %(span)s") % {"gain": phrase % {"gain": f"{gain:,}"}, "span": span}
+        return gettext("%(gain)s in %(span)s") % {"gain": phrase % {"gain": grouped(gain)}, "span": span}
     return ""
 
 

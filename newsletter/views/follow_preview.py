@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 from django.utils.translation import ngettext
 
+from newsletter.mail.reasons import grouped
 from newsletter.models import Paper
 from newsletter.search.query import QueryError
 from newsletter.search.query_errors import sentence_of
@@ -39,5 +40,5 @@ def told(text: str) -> ToldPreview:
         "%(papers)d paper in the last %(days)d days, about %(rate)s a week.",
         "%(papers)d papers in the last %(days)d days, about %(rate)s a week.",
         len(found.papers),
-    ) % {"papers": len(found.papers), "days": found.days, "rate": f"{found.per_week:g}"}
+    ) % {"papers": len(found.papers), "days": found.days, "rate": grouped(found.per_week)}
     return ToldPreview(sentence if found.papers else "", warning_of(found), titles)

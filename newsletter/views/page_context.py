@@ -19,6 +19,7 @@ from django.utils.translation import gettext, ngettext
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page
 
+from newsletter.mail.reasons import grouped
 from newsletter.models.papers import slice_of_union
 from newsletter.ranking.explain_trend import short_gain
 from subscriptions.models import Topic
@@ -64,7 +65,7 @@ def sites_own_picture() -> HttpResponse:
 
 def gained(parts: dict[str, Any]) -> str:
     """Return the first gain in few words: "+61 in 24 h". The others, and their comparison, are on the paper's page."""
-    return short_gain(parts, gettext=gettext, ngettext=ngettext)
+    return short_gain(parts, gettext=gettext, ngettext=ngettext, grouped=grouped)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from newsletter.editions import share_card_cache as kept_cards
 from newsletter.editions import share_cards
 from newsletter.interests.library.write_formats import write_bibtex
 from newsletter.mail import plain_text as mail_text
+from newsletter.mail.reasons import grouped
 from newsletter.models import EditionItem, Paper, Sighting
 from newsletter.ranking.explain_trend import gains_line
 from newsletter.search import similar_papers
@@ -120,7 +121,7 @@ def _shown(pk: int) -> Paper | None:
 def _whys(paper: Paper) -> list[str]:
     """Return what it gained in the day, week and month, without repeating a sentence."""
     parts = (paper.score_parts.get(cadence) or {} for cadence in CADENCES)
-    lines = (gains_line(each, gettext=gettext, ngettext=ngettext) for each in parts)
+    lines = (gains_line(each, gettext=gettext, ngettext=ngettext, grouped=grouped) for each in parts)
     return list(dict.fromkeys(filter(None, lines)))
 
 
