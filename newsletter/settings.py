@@ -305,6 +305,7 @@ MUTED_SIGNALS = env.some_of(
 # auto: the extra `semantic` is used where it is installed; off: as if it were not
 SEMANTIC = env.one_of("SEMANTIC", ("auto", "off"), default="auto")
 EDITION_AUTO_APPROVE = env.flag("EDITION_AUTO_APPROVE")
+EDITION_SECOND_PERSON = env.flag("EDITION_SECOND_PERSON")  # who edited an edition last does not approve it
 CURATOR_MAILS = env.flag("CURATOR_MAILS", default=True)  # tell curators by mail that a draft waits for them
 EDITION_CUTOFF_HOUR = env.whole("EDITION_CUTOFF_HOUR", 4, at_least=0, at_most=23)  # UTC; arXiv has announced by then
 EDITION_SIZE = env.whole("EDITION_SIZE", 60, at_least=1, at_most=5000)  # candidate papers in one edition
@@ -526,6 +527,7 @@ UNFOLD = {
     "SHOW_HISTORY": True,
     "STYLES": ["newsletter.admin.theme.style"],
     "DASHBOARD_CALLBACK": "newsletter.admin.dashboard.fill",
+    "ACCOUNT": {"navigation": "newsletter.admin.theme.account"},
     "SIDEBAR": {"navigation": "newsletter.admin.theme.navigation"},
     # Ink and amber: the site's colours, in the steps that Unfold's classes use.
     "COLORS": {

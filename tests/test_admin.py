@@ -20,6 +20,7 @@ from newsletter.admin import table_cells
 from newsletter.delivery import webhooks
 from newsletter.editions import lifecycle as lifecycle_of_editions
 from newsletter.models import (
+    Absence,
     Delivery,
     DeliveryEvent,
     DomainHold,
@@ -109,6 +110,7 @@ def desk() -> dict[str, Any]:
         "newsletter.domainhold": DomainHold.objects.create(domain="uni.test", since=NOON, reason="12 of 40 failed"),
         "newsletter.standingquery": StandingQuery.objects.create(text=HOSTILE, key="k", parsed={}, created_at=NOON),
         "newsletter.signin": SignIn.objects.create(name="root", network="10.0.0.0/24", hour=NOON, failed=3),
+        "newsletter.absence": Absence.objects.create(starts_at=NOON, ends_at=NOON + timedelta(days=3)),
         "auth.user": User.objects.create_user("somebody"),
         "auth.group": Group.objects.get(name="Curators"),
         "sent": sent,
@@ -171,6 +173,7 @@ def test_every_add_page_opens_or_is_refused(admin_client: Client, desk: dict[str
         if admin_client.get(f"/admin/{model._meta.app_label}/{model._meta.model_name}/add/").status_code == 200
     }
     assert allowed == {
+        "newsletter.absence",
         "newsletter.webhookendpoint",
         "subscriptions.listimport",
         "subscriptions.topic",
@@ -864,6 +867,7 @@ def test_the_groups_come_with_the_migrations() -> None:
     assert not {name for name in may("Operators") if name.startswith("delete_")} - {
         "delete_subscriber",
         "delete_papertopic",
+        "delete_absence",
         "delete_topictranslation",  # a row of the form of a topic
     }
 

@@ -1,6 +1,7 @@
 """The admin for curators and operators. Thin: every button calls one function of a step and reports the result."""
 
 from newsletter.admin import (
+    approval,
     deliveries,
     editions,
     papers,
@@ -14,6 +15,7 @@ from newsletter.admin import (
 )
 
 __all__ = [
+    "approval",
     "deliveries",
     "editions",
     "papers",

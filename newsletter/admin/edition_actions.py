@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
@@ -58,7 +57,7 @@ def _approve(edition: Edition, request: HttpRequest) -> str:
 
 def _back_to_draft(edition: Edition, request: HttpRequest) -> str:
     lifecycle.back_to_draft(edition)
-    if settings.EDITION_AUTO_APPROVE:
+    if lifecycle.goes_by_itself(edition):
         return gettext("This is a draft again. Pause it to keep it: drafts go out by themselves at their cut-off here.")
     return gettext("This is a draft again. It is not sent until somebody approves it.")
 

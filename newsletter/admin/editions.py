@@ -5,10 +5,11 @@ In: a curator's clicks and words. Out: calls of the editions step. GET shows, PO
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -17,11 +18,13 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 
 from newsletter.admin import table_cells
 from newsletter.admin.add_papers import find_and_add
+from newsletter.admin.approval import deadline_of
 from newsletter.admin.confirmed_actions import Act, ask_or_act
 from newsletter.admin.edition_actions import ACTS
 from newsletter.admin.list_counts import counts_of, openings_of, readers_of
@@ -189,6 +192,12 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
         if places:
             lifecycle.place(form.instance, places=places)
 
+    def log_change(self, request: HttpRequest, obj: Edition, message: Any) -> Any:
+        """Log an edit, and record its author as the last editor, who may not be the one to approve."""
+        if message and lifecycle.note_edit(obj, by=cast(User, request.user)):
+            messages.warning(request, gettext("The approval was taken back: somebody else has to see the change."))
+        return super().log_change(request, obj, message)
+
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         own = [
@@ -233,6 +242,9 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
             "bar": table_cells.bar(counts),
             "readers": readers_of(edition.cadence) if edition.state in Edition.UNFINISHED else None,
             "items": edition.items.listed().count(),
+            "deadline": deadline_of(edition, user=cast(User, request.user), now=timezone.now())
+            if edition.is_editable
+            else None,
             "sees_deliveries": request.user.has_perm("newsletter.view_delivery"),
         } | (_forecast(edition) if edition.state in UNSENT else {"reach": None})
 

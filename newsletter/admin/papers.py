@@ -351,6 +351,8 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
         for paper in chosen:
             lifecycle.add_pick(edition, paper=paper)
             self.log_change(request, paper, f"pick_for_{cadence}: {edition}")
+        if chosen:
+            lifecycle.note_edit(edition, by=cast(User, request.user))
         url = reverse("admin:newsletter_edition_change", args=[edition.pk])
         text = ngettext(
             '{} paper added to <a href="{}">{}</a>.', '{} papers added to <a href="{}">{}</a>.', len(chosen)

@@ -19,6 +19,7 @@ _PAGES: dict[Any, tuple[tuple[Any, str, str, str], ...]] = {
         (_("Editions"), "newspaper", "newsletter_edition_changelist", "newsletter.view_edition"),
         (_("Papers"), "article", "newsletter_paper_changelist", "newsletter.view_paper"),
         (_("Submissions"), "inbox", "newsletter_submission_changelist", "newsletter.view_submission"),
+        (_("Planned absences"), "event_busy", "newsletter_absence_changelist", "newsletter.view_absence"),
         (_("Topics"), "sell", "subscriptions_topic_changelist", "subscriptions.view_topic"),
     ),
     _("Sending"): (
@@ -75,6 +76,11 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         if any(item["permission"](request) for item in items):
             groups.append({"title": title, "separator": bool(title), "items": items})
     return groups
+
+
+def account(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return what the menu of the person who is signed in has besides Unfold's own entries."""
+    return [{"title": _("My desk"), "link": reverse("admin:my_desk")}]
 
 
 def _allows(permission: str) -> Callable[[HttpRequest], bool]:

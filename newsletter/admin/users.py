@@ -7,12 +7,14 @@ from django.contrib.auth.admin import GroupAdmin as PlainGroupAdmin
 from django.contrib.auth.admin import UserAdmin as PlainUserAdmin
 from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from newsletter.admin import table_cells
+from newsletter.admin.approval import my_desk
 from newsletter.admin.deliveries import ReadOnly
 from newsletter.models import SignIn
 
@@ -27,6 +29,9 @@ class UserAdmin(PlainUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "is_staff", "is_superuser", "is_active", "last_login")
     filter_horizontal = ()
+
+    def get_urls(self) -> list[URLPattern]:
+        return [path("mine/", self.admin_site.admin_view(my_desk), name="my_desk"), *super().get_urls()]
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Never: switch an account off instead, so that the log keeps what its owner did."""

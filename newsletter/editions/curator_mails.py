@@ -17,8 +17,8 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.module_loading import import_string
 
-from newsletter.editions.lifecycle import listed_items
-from newsletter.models import CuratorMail, Edition
+from newsletter.editions.lifecycle import goes_by_itself, listed_items
+from newsletter.models import CuratorMail, Edition, StaffPreferences
 from subscriptions import transactional_mails
 from subscriptions.mail import build_message, follow, open_connection
 from subscriptions.models import Subscriber
@@ -37,12 +37,12 @@ State, Kind = CuratorMail.State, CuratorMail.Kind
 
 def owe_due(*, now: datetime) -> int:
     """Owe each curator a mail for each draft that waits, and a reminder before its cut-off. Returns how many."""
-    if not settings.CURATOR_MAILS or settings.EDITION_AUTO_APPROVE:
+    if not settings.CURATOR_MAILS:
         return 0
     owed = 0
     for edition in Edition.objects.filter(state=Edition.State.DRAFT, cutoff_at__gt=now, paused_at__isnull=True):
         readers = Subscriber.objects.mailable().filter(cadence=edition.cadence)
-        if not readers.exists() or not listed_items(edition).exists():
+        if goes_by_itself(edition) or not readers.exists() or not listed_items(edition).exists():
             continue
         owed += _owe(edition, Kind.DRAFT, now=now)
         told = CuratorMail.objects.filter(edition=edition, kind=Kind.DRAFT, created_at__lte=now - APART)
@@ -128,7 +128,7 @@ def _message(mail: CuratorMail) -> EmailMultiAlternatives:
         "edition": edition,
         "papers": listed_items(edition).count(),
         "readers": Subscriber.objects.mailable().filter(cadence=edition.cadence).count(),
-        "cutoff": f"{edition.cutoff_at:%Y-%m-%d %H:%M} UTC",
+        "cutoff": f"{edition.cutoff_at.astimezone(StaffPreferences.zone_of(mail.curator)):%Y-%m-%d %H:%M %Z}",
         "is_reminder": mail.kind == Kind.REMINDER,
         # Written out, for reverse() would load the whole admin into every worker.
         "url": f"{settings.SITE_URL}/{settings.ADMIN_PATH}newsletter/edition/{edition.pk}/change/",

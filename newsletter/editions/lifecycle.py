@@ -21,7 +21,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from newsletter.interests import catch_ups, follows, news_of_saved_papers, place_also_new
 from newsletter.interests.load_profiles import ReaderProfiles
 from newsletter.mail import compile_edition as mail_compile
-from newsletter.models import Compiled, Delivery, Edition, EditionItem, Paper, PaperTopic, Sighting
+from newsletter.models import Absence, Compiled, Delivery, Edition, EditionItem, Paper, PaperTopic, Sighting
 from newsletter.models.papers import UNMEASURED
 from newsletter.ranking.explain_trend import GAINS
 from subscriptions import schedule
@@ -216,9 +216,11 @@ def approve(edition: Edition, *, by: AbstractBaseUser | None, now: datetime) -> 
     """Approve a draft that has papers (``by`` None: the operator's setting approves). Else raises EditionStateError."""
     if not listed_items(edition).exists():
         raise EditionStateError("This edition has no papers. Import papers or add picks before you approve it.")
-    changed = Edition.objects.filter(pk=edition.pk, state=Edition.State.DRAFT).update(
-        state=Edition.State.APPROVED, approved_at=now, approved_by=by
-    )
+    drafts = Edition.objects.filter(pk=edition.pk, state=Edition.State.DRAFT)
+    allowed = drafts.exclude(edited_by=by.pk) if settings.EDITION_SECOND_PERSON and by else drafts
+    changed = allowed.update(state=Edition.State.APPROVED, approved_at=now, approved_by=by)
+    if not changed and drafts.exists():
+        raise EditionStateError("You edited this edition last, so somebody else has to approve it.")
     if not changed:
         raise EditionStateError("Only a draft can be approved. Reload the page to see the edition's present state.")
     edition.refresh_from_db()
@@ -234,12 +236,29 @@ def back_to_draft(edition: Edition) -> None:
     edition.refresh_from_db()
 
 
+def note_edit(edition: Edition, *, by: AbstractBaseUser) -> bool:
+    """Record who edited the edition last. Returns whether that took its approval back.
+
+    Where a second person approves, what was approved is what they saw: an edit makes it a draft again.
+    """
+    Edition.objects.filter(pk=edition.pk, state__in=Edition.EDITABLE).update(edited_by=by)
+    approved = Edition.objects.filter(pk=edition.pk, state=Edition.State.APPROVED)
+    taken_back = settings.EDITION_SECOND_PERSON and approved.update(
+        state=Edition.State.DRAFT, approved_at=None, approved_by=None
+    )
+    edition.refresh_from_db()
+    return bool(taken_back)
+
+
+def goes_by_itself(edition: Edition) -> bool:
+    """Return whether a draft is approved at its cut-off: by the operator's setting, or while a curator is away."""
+    return settings.EDITION_AUTO_APPROVE or Absence.at(edition.cutoff_at) is not None
+
+
 def approve_due(*, now: datetime) -> int:
-    """Approve drafts whose cut-off has passed, when the operator lets editions go out by themselves."""
-    if not settings.EDITION_AUTO_APPROVE:
-        return 0
+    """Approve drafts whose cut-off has passed, where they go out by themselves."""
     drafts = Edition.objects.filter(state=Edition.State.DRAFT, cutoff_at__lte=now, paused_at__isnull=True)
-    ready = [edition for edition in drafts if listed_items(edition).exists()]
+    ready = [edition for edition in drafts if goes_by_itself(edition) and listed_items(edition).exists()]
     return len(_each(lambda edition: approve(edition, by=None, now=now), ready))
 
 

@@ -31,6 +31,7 @@ from newsletter.models.sending_pauses import DomainHold, PaceBucket, Stream
 from newsletter.models.sightings_and_signals import PaperIdentifier, Sighting, Signal
 from newsletter.models.sign_ins import SignIn, SignInQuerySet
 from newsletter.models.source_runs import SourceHost, SourceRun
+from newsletter.models.staff import Absence, StaffPreferences
 from newsletter.models.standing_queries import QueryHit, StandingQuery
 from newsletter.models.timings import TimingBucket
 from newsletter.models.unrecognised_bounces import Letter, LetterQuerySet
@@ -38,6 +39,7 @@ from newsletter.models.votes_and_submissions import Submission, SubmissionQueryS
 from newsletter.models.webhooks import WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 __all__ = [
+    "Absence",
     "Claim",
     "Click",
     "ClickQuerySet",
@@ -81,6 +83,7 @@ __all__ = [
     "Signal",
     "SourceHost",
     "SourceRun",
+    "StaffPreferences",
     "StandingQuery",
     "Stream",
     "Submission",

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from django.conf import settings
-
-from newsletter.editions.lifecycle import listed_items
+from newsletter.editions.lifecycle import goes_by_itself, listed_items
 from newsletter.models import Edition, Reconciliation
 from newsletter.monitoring import alarm_thresholds
 from newsletter.monitoring.alarm_names import Alarm, Name, Part, ago, count_of
@@ -46,7 +44,7 @@ def _unapproved(cadence: str, *, now: datetime) -> tuple[Edition | None, list[Ed
     waiting, missed = None, []
     newest = Edition.objects.filter(cadence=cadence, cutoff_at__gt=now - alarm_thresholds.LOOK_BACK)
     for edition in newest.order_by("-period_on"):
-        is_draft = edition.state == Edition.State.DRAFT and not settings.EDITION_AUTO_APPROVE
+        is_draft = edition.state == Edition.State.DRAFT and not goes_by_itself(edition)
         was_draft = edition.state == Edition.State.SKIPPED and not edition.approved_at and not edition.frozen_at
         if not is_draft and not was_draft:
             break
