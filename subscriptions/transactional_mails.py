@@ -23,7 +23,7 @@ from django.utils.module_loading import import_string
 
 from subscriptions import refused_requests as refusals
 from subscriptions import token_links
-from subscriptions.mail import Progress, build_message, follow, open_connection
+from subscriptions.mail import Progress, build_message, follow, han_faces, open_connection
 from subscriptions.models import Notice, RefusedRequest, Subscriber, Suppression
 from subscriptions.retry_backoff import backoff
 from subscriptions.smtp_replies import OutcomeKind, Phase, classify, enhanced_code_of, redact
@@ -245,6 +245,7 @@ def build_notice(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
         **_links_of(notice, now=now),
     }
     with translation.override(notice.context.get("language") or reader.language):
+        context["han_faces"] = han_faces()
         letter = build_message(
             subject=render_to_string(f"{stem}.subject.txt", context),
             text=render_to_string(f"{stem}.txt", context).strip() + "\n",

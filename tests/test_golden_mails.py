@@ -104,6 +104,10 @@ def test_the_mail_is_byte_for_byte_the_golden_one_and_has_no_fault(case: str) ->
         ("welcome", "daily", "en", True),
         ("weekly-german", "weekly", "de", False),
         ("welcome-german", "weekly", "de", True),
+        ("weekly-chinese", "weekly", "zh-hans", False),
+        ("welcome-chinese", "daily", "zh-hans", True),
+        ("weekly-japanese", "weekly", "ja", False),
+        ("welcome-japanese", "daily", "ja", True),
     ],
 )
 def test_so_is_that_of_every_rhythm_and_language_and_the_first_one(
@@ -115,8 +119,8 @@ def test_so_is_that_of_every_rhythm_and_language_and_the_first_one(
     for days, topic in ((9, "vision"), (40, "speech-audio")):  # came in the week, and in the month, before
         earlier = make_paper(title=f"Earlier {topic}", first_seen_at=NOON - timedelta(days=days))
         earlier.paper_topics.create(topic=make_topic(topic), score=0.9)
-    compiled = json.loads(json.dumps(mail_compile.compile_edition(edition, now=NOON, languages=["de"])))
-    composer = Composer(compiled["languages"].get(language, compiled), IDENTITY)
+    compiled = json.loads(json.dumps(mail_compile.compile_edition(edition, now=NOON, languages={language} - {"en"})))
+    composer = Composer(compiled.get("languages", {}).get(language, compiled), IDENTITY)
     check(composer.compose(make_recipient(edition, is_welcome=is_welcome)), golden=golden)
 
 

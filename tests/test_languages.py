@@ -238,6 +238,16 @@ def test_who_signs_up_in_german_is_written_to_in_german(client: Client) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("language", "faces"), [("zh-hans", "'PingFang SC', "), ("ja", "'Hiragino Sans', "), ("en", "serif")]
+)
+def test_mails_name_typefaces_for_the_characters_of_their_language(language: str, faces: str) -> None:
+    notice = owe_notice(make_reader(language=language), kind=Notice.Kind.MANAGE, now=NOON, context={})
+    html = build_notice(notice, now=NOON).alternatives[0][0]
+    assert f"Georgia,'Times New Roman',{faces}" in html
+
+
+@pytest.mark.django_db
 def test_a_language_nobody_speaks_here_is_english() -> None:
     notice = owe_notice(make_reader(language="xx"), kind=Notice.Kind.MANAGE, now=NOON, context={})
     assert build_notice(notice, now=NOON).subject == "Your preferences at Paperboy"

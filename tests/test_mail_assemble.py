@@ -72,6 +72,15 @@ def test_a_token_without_a_space_before_it_is_refused_at_compile_time() -> None:
         mime_encoding.base64_text(f"a{MARK}", marks=(MARK,))
 
 
+@pytest.mark.parametrize("title", ["Plain words", "Où est le mot"])
+@pytest.mark.parametrize("tail", ["+ 2 more", "+ 2 más", "\uff08另有2篇\uff09"])
+def test_a_space_stands_before_the_tail_of_a_subject_which_a_wide_bracket_does_not_need(title: str, tail: str) -> None:
+    raw = f"Subject: {mime_encoding.header_text(title, column=9)}{mime_encoding.header_tail(tail)}\r\n\r\n"
+    subject = str(message_from_string(raw, policy=policy.default)["Subject"])
+    gap = "" if tail[0] != "+" and not title.isascii() else " "
+    assert subject == title + gap + tail
+
+
 @given(LINE)
 def test_a_subject_comes_back_as_it_was(title: str) -> None:
     header = "Subject: " + mime_encoding.header_text(title, column=9)

@@ -72,6 +72,21 @@ def test_a_long_line_of_wide_script_is_broken_between_characters() -> None:
     assert all(mail_text.columns(line) <= 20 for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("本周有新论文、附代码。", ["本周有新论", "文、附代", "码。"]),
+        ("见见见见「注意力」一文", ["见见见见", "「注意力」", "一文"]),
+        ("注意Attention机制", ["注意", "Attention", "机制"]),
+        ("ダイジェストをどうぞ", ["ダイジェス", "トをどうぞ"]),
+        ("e\u0301te\u0301 à Paris", ["e\u0301te\u0301 à", "Paris"]),
+    ],
+)
+def test_wide_scripts_are_wrapped_as_they_are_written(text: str, lines: list[str]) -> None:
+    """Between any two characters, but no line begins with a closing sign or ends with an opening one."""
+    assert mail_text.wrap(text, width=10).split("\n") == lines
+
+
 @given(st.sampled_from(["agents", "class", "bus", "studies", "analysis", "is", "models", "gas"]))
 def test_the_singular_of_a_singular_is_itself(word: str) -> None:
     assert singular(singular(word)) == singular(word)

@@ -33,6 +33,7 @@ from newsletter.mail.reasons import follow_line, primary_topic, reasons, short_r
 from newsletter.mail.sections import OTHERS
 from newsletter.models import Edition, EditionItem, Paper
 from subscriptions import token_links
+from subscriptions.mail import han_faces
 from subscriptions.models import Subscriber, Topic
 
 if TYPE_CHECKING:
@@ -78,8 +79,8 @@ def compile_edition(edition: Edition, *, now: datetime, languages: Iterable[str]
 
 
 def _compile(edition: Edition, *, language: str, now: datetime) -> dict[str, Any]:
-    press = _Press(edition)
     with translation.override(language):
+        press = _Press(edition)
         active = list(Topic.objects.filter(is_active=True))
         more = subject_lines.more(edition.cadence)
         topics = {topic.slug: mail_text.one_line(topic.local_name) for topic in active}
@@ -138,7 +139,7 @@ class _Press:
         nonce = secrets.token_hex(8)  # no text of a paper can look like a slot or a mark
         self.slots = {name: SafeString(f"<!--{nonce}:{name}-->") for name in _SLOTS}
         self.cut = re.compile(f"<!--{nonce}:(\\w+)-->")
-        self.css = render_to_string(f"{TEMPLATES}/style.css")
+        self.css = render_to_string(f"{TEMPLATES}/style.css", {"han_faces": han_faces()})
         self.inliner = css_inline.CSSInliner(extra_css=self.css, load_remote_stylesheets=False, minify_css=True)
 
     def encode(self, text: str) -> list[str]:
@@ -162,7 +163,7 @@ class _Press:
             "html": {
                 "numbers": [self.encode(f"{sample['start']}{number}{sample['number']}") for number in numbers],
                 "contents": [self.encode(f"{line['start']}{number}{line['number']}") for number in numbers],
-                "frame": self._frame_pieces(shape, topics_join=", "),
+                "frame": self._frame_pieces(shape, topics_join=_(", ")),
                 "room": SUMMARY,
                 "topics": {slug: self.encode(conditional_escape(name)) for slug, name in topics.items()},
             },

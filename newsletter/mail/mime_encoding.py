@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from email.utils import parseaddr
+from itertools import takewhile
 
-from newsletter.mail.plain_text import UNSAFE
+from newsletter.mail.plain_text import UNSAFE, columns
 
 TOKEN_LENGTH = 24  # URL-safe characters: 24 bytes are 32 base64 characters, with nothing left over
 _LINE = 75  # columns before the soft line break of quoted-printable
@@ -135,9 +136,13 @@ def header_text(value: str, *, column: int) -> str:
 
 
 def header_tail(text: str) -> str:
-    """What is appended to a header value, with the space before it."""
-    # Between two encoded words white space vanishes, so an encoded tail carries its own.
-    return f" {text}" if text.isascii() else " " + _encoded_words(" " + text, column=1)
+    """What is appended to a header value, with the space before it, which a wide bracket does not need."""
+    words = text.split(" ")
+    plain = list(takewhile(str.isascii, words))
+    # Between two encoded words white space vanishes: where the tail begins with one, it carries its own.
+    own = "" if plain or columns(text[0]) == 2 else " "
+    rest = own + " ".join(words[len(plain) :])
+    return "".join(f" {part}" for part in (*plain, rest and _encoded_words(rest, column=1)) if part)
 
 
 def _folded(words: list[str], *, column: int) -> str:

@@ -7,6 +7,7 @@ queries, when the edition is frozen. A daily edition has none.
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Count, Q
@@ -65,7 +66,8 @@ def _sentence(*, new: int, before: int, coded: int, is_week: bool) -> str:
         said.append(against % {"change": _signed(new - before)})
     if coded:
         said.append(_("%(number)s of them with code") % {"number": grouped(coded)})
-    return ", ".join(said) + "."
+    facts = reduce(lambda one, other: _("%(first)s, %(second)s") % {"first": one, "second": other}, said)
+    return _("%(facts)s.") % {"facts": facts}
 
 
 def _bars(edition: Edition, topics: Mapping[str, str], *, has_before: bool) -> list[dict[str, Any]]:

@@ -14,6 +14,11 @@ UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\u
 _SPACES = re.compile(r"[^\S\u00a0\u202f]+")  # French keeps : and « with their word by a space that does not break
 _ELLIPSIS = "…"
 WIDTH = 72  # columns of the text part
+# What may not begin a line, and what may not end one, where words are written without spaces (JIS X 4051).
+_PAUSES = "\uff0c\u3001\u3002\uff1b\uff1a"
+_OPENING = "([{\u2018\u201c\uff08\u3008\u300a\u300c\u300e\u3010"
+_SMALL = "ぁぃぅぇぉっゃゅょァィゥェォッャュョ々ー"
+_CLOSING = _PAUSES + _SMALL + ")]},.;:!?%…\u2019\u201d\uff01\uff09\uff1f\u3009\u300b\u300d\u300f\u3011\u30fb"
 
 
 def one_line(text: str) -> str:
@@ -57,11 +62,11 @@ def shorten(text: str, *, width: int) -> str:
     space = text.rfind(" ", 0, kept + 1)
     if space > kept // 2:
         kept = space
-    return text[: max(kept, 1)].rstrip(" ,;:.-–—([") + _ELLIPSIS
+    return text[: max(kept, 1)].rstrip(" ,;:.-–—([" + _PAUSES + _OPENING) + _ELLIPSIS
 
 
 def wrap(text: str, *, width: int = WIDTH, indent: str = "") -> str:
-    """Wrap to lines of ``width`` columns; a longer word stays whole unless its script is wide."""
+    """Wrap to lines of ``width`` columns; a longer word stays whole. Wide scripts need no spaces to be wrapped."""
     lines: list[str] = []
     line, filled, empty = indent, columns(indent), True
     for word in filter(None, one_line(text).split(" ")):
@@ -89,13 +94,16 @@ class _Piece:
 
 
 def _pieces(word: str, *, width: int) -> list[_Piece]:
-    """Split a word where it may be broken: between characters if it is of a wide script and longer than a line."""
-    if columns(word) <= width or not any(_column(char) == 2 for char in word):
-        return [_Piece(word, glued=False)]
-    graphemes: list[list[str]] = []
+    """Split a word where a line may end: beside a wide character, but not before a closing or after an opening sign.
+
+    Signs that go on for longer than a line are split all the same.
+    """
+    texts, text, used, before = [], "", 0, 0
     for char in word:
-        if graphemes and (_column(char) == 0 or graphemes[-1][-1] == "\u200d"):
-            graphemes[-1].append(char)
-        else:
-            graphemes.append([char])
-    return [_Piece("".join(grapheme), glued=place > 0) for place, grapheme in enumerate(graphemes)]
+        size = _column(char)
+        is_held = text[-1:] in _OPENING or char in _CLOSING
+        if 2 in (size, before) and size and text[-1:] != "\u200d" and (not is_held or used + size > width):
+            texts.append(text)
+            text, used = "", 0
+        text, used, before = text + char, used + size, size or before
+    return [_Piece(text, glued=place > 0) for place, text in enumerate(filter(None, [*texts, text]))]

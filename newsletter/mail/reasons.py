@@ -72,7 +72,7 @@ def reasons(item: EditionItem, *, topics: Mapping[str, str]) -> dict[str, str]:
 def short_reasons(item: EditionItem, *, topics: Mapping[str, str]) -> dict[str, str]:
     """Return the reason in a few words, by the queries that found the item, and for every other reason under ""."""
     primary = topics.get(primary_topic(item), "")
-    first_gain = _trend(item.parts, primary)[0].partition(", ")[0]
+    first_gain = _trend(item.parts, primary)[0].partition(_(", "))[0]
     line = first_gain or (_("New in %s") % primary if primary else _("New"))
     if item.lane == EditionItem.Lane.PICK:
         line = _("Editor’s pick")

@@ -79,7 +79,7 @@ def gains_line(
             shown = grouped(round(median, 1))
             phrase = gettext("%(gain)s (cohort median %(median)s)") % {"gain": phrase, "median": shown}
         phrases.append(phrase)
-    return ", ".join(phrases)
+    return gettext(", ").join(phrases)
 
 
 def short_gain(
