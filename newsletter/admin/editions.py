@@ -28,6 +28,7 @@ from newsletter.admin.approval import deadline_of
 from newsletter.admin.confirmed_actions import Act, ask_or_act
 from newsletter.admin.edition_actions import ACTS
 from newsletter.admin.list_counts import counts_of, openings_of, readers_of
+from newsletter.admin.results import show_readers, show_results
 from newsletter.editions import lifecycle
 from newsletter.mail.compile_edition import CompileError
 from newsletter.models import Delivery, Edition, EditionItem, PaperTopic
@@ -201,6 +202,8 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         own = [
+            path("results/", view(self.readers_and_results), name="newsletter_results"),
+            path("<int:pk>/results/", view(self.results), name="newsletter_edition_results"),
             path("<int:pk>/act/<slug:verb>/", view(self.act), name="newsletter_edition_act"),
             path("<int:pk>/add/", view(self.add_paper), name="newsletter_edition_add_paper"),
             path("<int:pk>/preview/", view(self.preview), name="newsletter_edition_preview"),
@@ -270,6 +273,14 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
         }
         back = reverse("admin:newsletter_edition_change", args=[pk])
         return ask_or_act(self.admin_site, request, edition, ACTS[verb], back=back, facts=facts)
+
+    def results(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return show_results(request, self._viewable(request, pk))
+
+    def readers_and_results(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return show_readers(request)
 
     def add_paper(self, request: HttpRequest, pk: int) -> HttpResponse:
         edition = self._viewable(request, pk)

@@ -11,6 +11,7 @@ from django.core.paginator import Paginator
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from newsletter.models import Delivery, Edition
 
@@ -76,25 +77,26 @@ def groups_of(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def bar(counts: Mapping[str, int]) -> SafeString:
-    """Return a bar whose parts are as wide as their shares."""
+    """Return a bar whose parts are as wide as their shares; readers who were to get nothing are told beside it."""
     groups = groups_of(counts)
     total = sum(groups.values())
     if not total:
         return format_html('<span class="desk-none">{}</span>', "not planned yet")
     label = ", ".join(f"{number} {name}" for name, number in groups.items() if number)
+    skipped = groups.pop("skipped")
     parts = format_html_join(
         "",
         '<i class="is-{}" style="flex-grow:{}"></i>',
         ((name, number) for name, number in groups.items() if number),
     )
+    said = gettext("%(sent)s of %(due)s sent") % {"sent": f"{groups['sent']:,}", "due": f"{total - skipped:,}"}
+    beside = gettext("%(nothing)s not to be sent") % {"nothing": f"{skipped:,}"}
     return format_html(
-        '<span class="desk-bar" role="img" aria-label="{}" title="{}">{}</span>'
-        '<span class="desk-bar-text">{} of {} sent</span>',
+        '<span class="desk-bar" role="img" aria-label="{}" title="{}">{}</span><span class="desk-bar-text">{}</span>',
         label,
         label,
         parts,
-        f"{groups['sent']:,}",
-        f"{total - groups['skipped']:,}",
+        f"{said}; {beside}" if skipped else said,
     )
 
 

@@ -19,6 +19,7 @@ _PAGES: dict[Any, tuple[tuple[Any, str, str, str], ...]] = {
         (_("Editions"), "newspaper", "newsletter_edition_changelist", "newsletter.view_edition"),
         (_("Papers"), "article", "newsletter_paper_changelist", "newsletter.view_paper"),
         (_("Submissions"), "inbox", "newsletter_submission_changelist", "newsletter.view_submission"),
+        (_("Readers and results"), "monitoring", "newsletter_results", "newsletter.view_edition"),
         (_("Planned absences"), "event_busy", "newsletter_absence_changelist", "newsletter.view_absence"),
         (_("Topics"), "sell", "subscriptions_topic_changelist", "subscriptions.view_topic"),
     ),
