@@ -25,6 +25,7 @@ from subscriptions.addresses import Address, parse_address
 from subscriptions.follows import QueryField
 from subscriptions.models import Follow, RefusedRequest, Subscriber, Topic, TopicPreference
 from subscriptions.papers_at_signup import BroughtPapersForm
+from subscriptions.preference_parts import FIELDS
 from subscriptions.preferences import Preferences, mark_of
 from subscriptions.stances_form import StancesForm
 
@@ -330,7 +331,7 @@ class PauseForm(forms.Form):
 
 
 class PreferencesForm(StancesForm, RhythmForm):
-    """All preferences of a reader."""
+    """The preferences of a reader: one part of them, or all (``part`` empty)."""
 
     weekdays = forms.TypedMultipleChoiceField(label=_("On which days"), choices=DAYS, coerce=int, required=False)
     max_papers = forms.IntegerField(label=_("Papers in one digest, at most"), min_value=1, max_value=50)
@@ -346,7 +347,9 @@ class PreferencesForm(StancesForm, RhythmForm):
     language = forms.ChoiceField(label=_("Email language"), choices=settings.LANGUAGES, required=False)
     counts_clicks = forms.BooleanField(required=False)  # a consent of its own, shown where CLICK_TRACKING is on
 
-    def __init__(self, *args: Any, preferences: Preferences, counts_clicks: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, preferences: Preferences, counts_clicks: bool = False, part: str = "", **kwargs: Any
+    ) -> None:
         self.before = preferences
         initial = preferences.columns | {"weekdays": [day for day, _label in DAYS if preferences.weekdays >> day & 1]}
         initial["counts_clicks"] = counts_clicks
@@ -356,6 +359,9 @@ class PreferencesForm(StancesForm, RhythmForm):
             self.fields["counts_clicks"].label = click_words()
         else:
             del self.fields["counts_clicks"]
+        if part:
+            kept = self.stance_names if part == "topics" else FIELDS.get(part, ())
+            self.fields = {name: field for name, field in self.fields.items() if name in kept}
         self.fields["seen"] = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def clean_weekdays(self) -> int:
@@ -369,7 +375,10 @@ class PreferencesForm(StancesForm, RhythmForm):
 
     @property
     def seen_now(self) -> str:
-        return mark_of(replace(self.before, follows={}, interests=()))  # the form does not hold them
+        """Mark of what the fields of this form held when the page was opened."""
+        shown = {name: getattr(self.before, name) for name in self.fields.keys() & self.before.columns.keys()}
+        has_topics = self.stance_names <= self.fields.keys()
+        return mark_of(Preferences(**shown, stances=self.before.stances if has_topics else {}))
 
     def clean(self) -> dict[str, Any]:
         """Refuse to overwrite what was saved since the page was opened, unless it is the same."""
@@ -387,4 +396,5 @@ class PreferencesForm(StancesForm, RhythmForm):
     def preferences(self) -> Preferences:
         names = self.cleaned_data.keys() - self.stance_names - {"counts_clicks"}
         data = {name: self.cleaned_data[name] for name in names}
-        return replace(self.before, stances=self.stances(), **data)
+        has_topics = self.stance_names <= self.fields.keys()
+        return replace(self.before, stances=self.stances() if has_topics else self.before.stances, **data)

@@ -15,6 +15,7 @@ urlpatterns = [
     path("preferences/<str:token>/", views.preferences, name="preferences"),
     path("preferences/<str:token>/interests/", views.several, name="interests"),
     path("preferences/<str:token>/interests/<int:interest>/", views.one, name="interest"),
+    path("preferences/<str:token>/<slug:part>/", views.preferences, name="preferences_part"),
     path("move/<str:token>/", views.move, name="move"),
     re_path(r"^u/(?P<token>[A-Za-z0-9_-]{24})/?$", views.unsubscribe, name="unsubscribe"),
     path("privacy/", views.privacy, name="privacy"),

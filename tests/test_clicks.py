@@ -261,14 +261,14 @@ def test_without_tracking_the_preferences_know_nothing_of_it(client: Client) -> 
 @pytest.mark.usefixtures("tracking")
 def test_the_box_is_not_ticked_beforehand_and_consent_and_withdrawal_are_on_record(client: Client) -> None:
     reader = make_reader()
-    page = client.get(path_of(reader)).content.decode()
+    page = client.get(path_of(reader) + "digest/").content.decode()
     assert re.search(r'<input type="checkbox" name="counts_clicks" id="id_counts_clicks">', page)
     assert "allowed it" in client.get("/privacy/").content.decode()
     client.post(path_of(reader), FORM | {"counts_clicks": "on"})
     client.post(path_of(reader), FORM | {"counts_clicks": "on"})  # said twice, recorded once
     reader.refresh_from_db()
     assert reader.clicks_agreed_at is not None
-    assert 'id="id_counts_clicks" checked' in client.get(path_of(reader)).content.decode()
+    assert 'id="id_counts_clicks" checked' in client.get(path_of(reader) + "digest/").content.decode()
     client.post(path_of(reader), FORM)
     reader.refresh_from_db()
     assert reader.clicks_agreed_at is None

@@ -60,7 +60,7 @@ def test_a_reader_follows_and_is_shown_what_it_would_have_brought(client: Client
 
 
 def test_a_preview_changes_nothing_and_warns_of_a_query_that_finds_nothing(client: Client, alice: Subscriber) -> None:
-    page = client.get(page_of(alice), {"q": "unheard-of"}).content.decode()
+    page = client.get(page_of(alice), {"q": "unheard-of"}, follow=True).content.decode()
     assert "This found no paper in the last 30 days." in page
     assert 'value="unheard-of"' in page
     assert followed(alice) == {}

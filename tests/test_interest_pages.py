@@ -107,7 +107,7 @@ def test_saving_the_preferences_leaves_the_other_interests_alone(client: Client,
     assert alice.preferences.get().stance == "mute"
     assert teaching.topics.get().stance == "follow"
     assert alice.follows.get().interest == teaching
-    shown = client.get(page).content.decode()
+    shown = client.get(page + "queries/").content.decode()
     assert "are those of “thesis”" in shown
     assert "lectures" not in shown
 

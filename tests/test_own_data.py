@@ -195,7 +195,7 @@ def test_no_file_whatever_breaks_it(told: Any, subscriber: Any) -> None:
 def test_the_page_takes_the_file_says_what_came_and_refuses_another(client: Client) -> None:
     reader, other = full_reader(), make_reader()
     page = f"/preferences/{token_links.manage_token(other, now=timezone.now())}/"
-    assert 'name="action" value="bring"' in client.get(page).content.decode()
+    assert 'name="action" value="bring"' in client.get(f"{page}data/").content.decode()
     file = SimpleUploadedFile("my-data.json", my_data(reader))
     told = client.post(page, {"action": "bring", "file": file}).content.decode()
     assert "Your preferences are those of the file now." in told

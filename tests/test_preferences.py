@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -11,12 +12,14 @@ import time_machine
 from django.core import mail
 from django.test import Client
 from django.utils import timezone
+from django.utils.html import escape
 
 from subscriptions import gdpr, lifecycle, suppression, token_links
 from subscriptions import refused_requests as refusals
 from subscriptions.lifecycle import Origin
 from subscriptions.models import ConsentEvent, Notice, Subscriber
-from subscriptions.preferences import Preferences
+from subscriptions.preference_parts import FIELDS, SAVED, TITLES
+from subscriptions.preferences import Preferences, preferences_of
 from subscriptions.transactional_mails import send_due_notices
 from tests.builders import NOON, make_reader, make_topic
 
@@ -34,26 +37,104 @@ FORM = {
     "wants_outside": "on",
 }
 
+MUTED_VISION = '<option value="mute" selected>'
+
 
 def path_of(reader: Subscriber) -> str:
     return f"/preferences/{token_links.manage_token(reader, now=timezone.now())}/"
 
 
 def test_every_wish_is_saved_and_shown(client: Client) -> None:
-    for slug in ("vision", "speech-audio", "robotics"):
-        make_topic(slug)
+    vision, audio, _robotics = map(make_topic, ("vision", "speech-audio", "robotics"))
     reader = make_reader(follows=("robotics",))
     stances = {"topic-vision": "more", "topic-speech-audio": "mute", "topic-robotics": ""}
     with time_machine.travel(NOON, tick=False):
         answer = client.post(path_of(reader), FORM | stances, follow=True)
+        parts = {part: client.get(f"{path_of(reader)}{part}/").content.decode() for part in SAVED}
     reader.refresh_from_db()
     assert (reader.weekdays, reader.hour, reader.time_zone) == (0b0100001, 21, "Asia/Calcutta")
     assert (reader.max_papers, reader.thin_policy, reader.mail_format) == (5, "hold", "text")
     assert dict(reader.preferences.values_list("topic__slug", "stance")) == {"vision": "more", "speech-audio": "mute"}
     page = answer.content.decode()
     assert "Saved." in page
-    assert '<option value="Asia/Calcutta" selected>' in page
-    assert '<input type="radio" name="topic-vision" value="more" checked>' in page
+    assert "daily · Mon, Sat · 21:00 (Asia/Calcutta)" in page
+    assert "at most 5 papers · text only · English" in page
+    assert escape(f"{vision.name}; without {audio.name}") in page
+    assert '<option value="Asia/Calcutta" selected>' in parts["schedule"]
+    assert MUTED_VISION.replace("mute", "more") in parts["topics"]
+    assert '<option value="hold" selected>' in parts["digest"]
+
+
+@pytest.mark.parametrize(
+    ("part", "typed", "changed"),
+    [
+        ("topics", {"topic-vision": "mute"}, {"stances": {"vision": "mute"}}),
+        ("schedule", {"cadence": "daily", "hour": "5", "weekdays": ["1"]}, {"hour": 5, "weekdays": 2}),
+        ("digest", {"max_papers": "3", "thin_policy": "skip", "mail_format": "text"}, {"max_papers": 3}),
+    ],
+)
+def test_a_part_saves_its_own_fields_and_leaves_the_others(
+    client: Client, part: str, typed: dict[str, Any], changed: dict[str, Any]
+) -> None:
+    make_topic("vision")
+    reader = make_reader(follows=("vision",), hour=8, max_papers=7, weekdays=0b11111, time_zone="UTC")
+    before = preferences_of(reader)
+    page = f"{path_of(reader)}{part}/"
+    assert "Saved." in client.post(page, {"action": "save", **typed}, follow=True).content.decode()
+    reader.refresh_from_db()
+    after = preferences_of(reader)
+    assert replace(before, **changed).stances == after.stances
+    own = set(FIELDS.get(part, ())) | ({"stances"} if part == "topics" else set())
+    assert {name for name, value in asdict(before).items() if value != asdict(after)[name]} <= own
+    assert all(getattr(after, name) == value for name, value in changed.items())
+
+
+def test_each_part_has_an_address_and_a_title_of_its_own_and_the_list_leads_to_it(client: Client) -> None:
+    path = path_of(make_reader())
+    listed = client.get(path).content.decode()
+    titles = set()
+    for part in TITLES:
+        page = f"{path}{part}/"
+        assert f'href="{page}"' in listed
+        shown = client.get(page).content.decode()
+        titles |= set(re.findall("<title>([^<]+)</title>", shown))
+        assert f'href="{path}"' in shown
+    assert len(titles) == len(TITLES)
+    assert client.get(f"{path}nonsense/").status_code == 404
+
+
+def test_saving_one_part_is_no_conflict_with_another_that_was_saved_meanwhile(client: Client) -> None:
+    reader = make_reader()
+    pages = {part: f"{path_of(reader)}{part}/" for part in ("schedule", "digest")}
+    seen = {part: re.findall(r'name="seen" value="(\w+)"', client.get(pages[part]).content.decode()) for part in pages}
+    for part, page in pages.items():
+        answer = client.post(page, FORM | {"seen": seen[part]}, follow=True)
+        assert "Saved." in answer.content.decode()
+    reader.refresh_from_db()
+    assert (reader.hour, reader.max_papers) == (21, 5)
+
+
+def test_what_was_typed_into_a_part_behind_an_expired_link_waits_there(client: Client) -> None:
+    reader = make_reader("alice@example.net")
+    with time_machine.travel(NOON - timedelta(days=3), tick=False):
+        expired = f"{path_of(reader)}schedule/"
+    typed = {"action": "save", "cadence": "daily", "hour": "17", "weekdays": ["1"]}
+    with time_machine.travel(NOON, tick=False):
+        client.post(expired, typed)
+        path = path_of(reader)
+        assert f'<a href="{path}schedule/">Go back to what you had filled in</a>' in client.get(path).content.decode()
+        assert '<option value="17" selected>' in client.get(f"{path}schedule/").content.decode()
+        client.post(f"{path}schedule/", typed)
+        assert "not saved yet" not in client.get(path).content.decode()
+    reader.refresh_from_db()
+    assert reader.hour == 17
+
+
+def test_who_left_cannot_open_the_pause_of_their_digests(client: Client) -> None:
+    path = path_of(make_reader(state="unsubscribed", next_due_at=None))
+    answer = client.get(f"{path}pause/", follow=True)
+    assert answer.redirect_chain == [(path, 303)]
+    assert f"{path}data/" in answer.content.decode()
 
 
 def test_a_new_rhythm_moves_the_next_digest(client: Client) -> None:
@@ -367,7 +448,7 @@ def test_what_was_filled_in_behind_an_old_link_waits_behind_the_fresh_one(
         page = client.get(path_of(reader)).content.decode()
         assert "Your changes are not saved yet." in page
         assert '<option value="18" selected>' in page
-        assert '<input type="radio" name="topic-vision" value="mute" checked>' in page
+        assert MUTED_VISION in page
         reader.refresh_from_db()
         assert reader.hour == 8
         client.post(path_of(reader), FORM | {"hour": "18", "topic-vision": "mute"})

@@ -18,7 +18,8 @@ from newsletter.interests.library_entries import add_entries
 from newsletter.models import Edition, LibraryEntry, LibraryLink, Paper, Vote
 from newsletter.ranking import votes
 from subscriptions import lifecycle, token_links
-from subscriptions.models import ConsentEvent, Notice, Subscriber
+from subscriptions.models import ConsentEvent, Notice, Subscriber, Topic
+from subscriptions.preference_parts import TITLES
 from subscriptions.transactional_mails import owe_notice, send_due_notices
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic
 from tests.e2e.shots import SHIFTS, faults_of
@@ -53,6 +54,7 @@ KINDS = [
     "embed",
     "code",
     "old",
+    *TITLES,
 ]
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
@@ -82,6 +84,9 @@ def path_of(kind: str) -> str:
         if kind == "paused":
             Subscriber.objects.filter(pk=reader.pk).update(state="paused", paused_until=now, next_due_at=None)
         return f"/preferences/{token_links.manage_token(reader, now=now)}/"
+    if kind in TITLES:
+        reader.follows.create(text="seeing", key="k", at=NOON)
+        return f"/preferences/{token_links.manage_token(reader, now=now)}/{kind}/"
     if kind in {"votes", "voted"}:
         if kind == "voted":
             for paper in Paper.objects.all():
@@ -151,6 +156,18 @@ def test_pages_fit_a_phone_and_call_nobody_else(chromium: Browser, live_server: 
     with chromium.new_context(viewport={"width": 320, "height": 700}) as context:
         context.add_init_script(SHIFTS)
         assert faults_of(context.new_page(), live_server.url + path_of(kind)) == []
+
+
+@pytest.mark.parametrize("kind", ["preferences", *TITLES])
+def test_no_part_of_the_preferences_is_longer_than_three_screens_of_a_phone(
+    chromium: Browser, live_server: LiveServer, kind: str
+) -> None:
+    for number in range(Topic.objects.filter(is_active=True).count(), 18):
+        make_topic(f"field-{number}", name=f"A field of study {number}")
+    with chromium.new_context(viewport={"width": 375, "height": 667}) as context:
+        page = context.new_page()
+        page.goto(live_server.url + path_of(kind), wait_until="networkidle")
+        assert page.evaluate("document.documentElement.scrollHeight") <= 3 * 667
 
 
 def test_a_vote_is_given_and_taken_back_without_a_script(chromium: Browser, live_server: LiveServer) -> None:
