@@ -94,6 +94,55 @@ def test_each_other_new_paper_of_the_readers_topics_is_a_line_by_rank_and_says_w
     assert reader.deliveries.get().also == {"topics": sorted([make_topic("robotics").pk, make_topic("vision").pk])}
 
 
+@pytest.mark.parametrize("mail_format", ["html", "text"])
+def test_a_reader_for_whom_no_paper_was_chosen_gets_the_lines_alone(mail_format: str, client: Client) -> None:
+    readers = {policy: make_daily_reader("vision", thin_policy=policy) for policy in Subscriber.ThinPolicy.values}
+    off, other = make_daily_reader("vision", wants_also=False), make_daily_reader("speech-audio")
+    Subscriber.objects.update(mail_format=mail_format)
+    fresh("Slow", "vision", score_daily=1)
+    make_day([fresh("Top", "robotics", score_daily=9)])
+    sent = mails()
+    assert sent.keys() == {readers["send"].email, readers["widen"].email}
+    mail = sent[str(readers["send"].email)]
+    assert lint(mail, hosts=tuple(settings.PAPER_LINK_HOSTS)) == []
+    assert b"Subject: Also new: Wednesday, 18 March 2026\r\n" in mail
+    assert "  - Slow" in bodies(mail)["plain"]
+    if mail_format == "html":
+        assert titles(mail) == ["Slow"]
+    skipped = Delivery.objects.filter(state=Delivery.State.SKIPPED)
+    assert set(skipped.values_list("subscriber", "skip_reason")) == {
+        (reader.pk, Delivery.Skip.EMPTY) for reader in (readers["hold"], readers["skip"], off, other)
+    }
+    row = readers["send"].deliveries.get()
+    Delivery.objects.filter(pk=row.pk).update(due_at=timezone.now())
+    page = client.get(f"/d/{token_links.row_token(SCOPE, row.pk)}")
+    assert "1 other new paper in your topics" in page.content.decode()
+
+
+def test_lines_that_came_alone_do_not_come_again() -> None:
+    reader = make_daily_reader("vision")
+    fresh("Monday", "vision", score_daily=1)
+    make_day([fresh("Top", "robotics", score_daily=9)])
+    fresh("Tuesday", "vision", at=NOON + 20 * HOUR, score_daily=1)
+    make_day([fresh("Next", "robotics", at=NOON + 20 * HOUR, score_daily=9)], day=1)
+    sent = [titles(mail) for now in (NOON + HOUR, NOON + DAY + HOUR) for mail in mails(now=now).values()]
+    assert sorted(sent) == [["Monday"], ["Tuesday"]]
+    assert reader.deliveries.count() == 2
+
+
+def test_an_edition_of_an_older_version_has_no_mail_of_lines_alone() -> None:
+    reader = make_daily_reader("vision")
+    fresh("Slow", "vision", score_daily=1)
+    edition = make_edition(
+        papers=[fresh("Top", "robotics", score_daily=9)], state=Edition.State.FROZEN, cutoff_at=NOON - HOUR
+    )
+    row = Compiled.objects.get(edition=edition)
+    del row.fragments["alone"]
+    row.save()
+    planning.plan_due(now=NOON)
+    assert reader.deliveries.get().skip_reason == Delivery.Skip.EMPTY
+
+
 def test_nobody_gets_lines_who_follows_nothing_or_said_no() -> None:
     nobody, off = make_daily_reader(), make_daily_reader("vision", wants_also=False)
     fresh("Line", "vision")

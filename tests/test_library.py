@@ -153,6 +153,11 @@ FILES: dict[str, tuple[str, list[tuple[str, str | None, str | None]]]] = {
         "RT Journal Article\nT1 Array programming with NumPy\nDO 10.1038/s41586-020-2649-2\n",
         [ATTENTION, NUMPY],
     ),
+    "refworks, its link and an escaped DOI": (
+        "RT Generic\nT1 Attention Is All You Need\nUL https://arxiv.org/abs/1706.03762\n\n"
+        "RT Journal Article\nT1 Array programming with NumPy\nDO 10.1038\\/s41586-020-2649-2\n",
+        [ATTENTION, NUMPY],
+    ),
     "endnote's other field": (
         "%0 Conference Paper\n%T Array programming with NumPy\n%R 10.1038/s41586-020-2649-2\n%O arXiv:2006.10256\n",
         [("Array programming with NumPy", "2006.10256", NUMPY[2])],

@@ -171,7 +171,9 @@ def test_a_paper_merged_into_another_since_counts_as_had() -> None:
     reader = make_reader(follows=("speech-audio",), wants_outside=False)
     planning.plan_due(now=NOON)
     merged = Paper.objects.get(title="Speech one")
-    canonical = assign(make_paper(title="Speech one, second version", score_daily=9.0), "speech-audio")
+    came = NOON - timedelta(hours=2)  # before the first digest's cut-off: merging keeps the earlier moment
+    second = make_paper(title="Speech one, second version", score_daily=9.0, first_seen_at=came)
+    canonical = assign(second, "speech-audio")
     Paper.objects.filter(pk=merged.pk).update(merged_into=canonical)
     make_edition(papers=[canonical], state=FROZEN, period_on=TOMORROW.date(), frozen_at=TOMORROW, cutoff_at=TOMORROW)
     Subscriber.objects.filter(pk=reader.pk).update(next_due_at=TOMORROW)

@@ -56,6 +56,7 @@ class Composer:
             {int(key): item.get(name, item["subject"]).encode("ascii") for key, item in compiled["items"].items()}
             for name in ("subject", "welcome_subject")
         )
+        self._alone = compiled.get("alone", "").encode("ascii")  # the subject of a mail without papers chosen
         self._has_sections = "sections" in compiled["html"]
         self._topics = {int(key): item.get("topic", "") for key, item in compiled["items"].items()}
         self._more = [tail.encode("ascii") for tail in compiled["more"]]
@@ -73,7 +74,7 @@ class Composer:
         self._part = b"--%b\r\n" % boundary
         self._end = b"--%b--\r\n" % boundary
         pieces = [piece for plane in (*self._text, *self._html) for piece in plane.all_pieces()]
-        headers = [self._standing, *self._subjects.values(), *self._welcomes.values(), *self._more]
+        headers = [self._standing, self._alone, *self._subjects.values(), *self._welcomes.values(), *self._more]
         # The encoding prevents it; checked once for all messages, because a lone dot would end one too early.
         has_dots = any(b"\n." in piece for piece in (*headers, *pieces)) or any(piece[:1] == b"." for piece in pieces)
         self.is_dotless = not has_dots
@@ -86,6 +87,8 @@ class Composer:
         full, room = len(recipient.picks), ALSO_BUDGET
         try:
             listed = self._listed(recipient, room=room)
+            if not (full or listed):
+                raise ValueError(f"delivery {recipient.delivery_id}: it has no paper")
             if not recipient.wants_html:
                 return headers + _shorter(self._text, recipient, full=full, listed=listed)
             html = _shorter(self._html, recipient, full=full, listed=listed)
@@ -131,7 +134,9 @@ class Composer:
             and _TOKEN.fullmatch(recipient.delivery_token)
         ):
             raise ValueError(f"delivery {recipient.delivery_id}: address, id, date or token cannot stand in a header")
-        if not 1 <= papers <= MAX_PAPERS or recipient.picks[0][0] not in self._subjects:
+        subjects = self._welcomes if recipient.is_welcome else self._subjects
+        subject = subjects.get(recipient.picks[0][0]) if papers else self._alone
+        if papers > MAX_PAPERS or not subject:
             raise ValueError(f"delivery {recipient.delivery_id}: a digest of {papers} papers cannot be made")
         token = recipient.unsubscribe_token
         by_mail = self._by_mail + token if self._has_mailbox else ""
@@ -139,8 +144,7 @@ class Composer:
             f"To: {recipient.email}\r\nDate: {recipient.date_header}\r\nMessage-ID: {message_id}\r\n"
             f"{self._one_click}{token}{self._after_token}{by_mail}>\r\nSubject: "
         )
-        subjects = self._welcomes if recipient.is_welcome else self._subjects
-        subject, tail = subjects[recipient.picks[0][0]], self._more[papers - 1]
+        tail = self._more[papers - 1] if papers else b""
         fold = b"\r\n" if tail and len(subject) - subject.rfind(b"\n") + len(tail) > SUBJECT_LINE else b""
         return b"".join([self._standing, personal.encode("ascii"), subject, fold, tail, b"\r\n"])
 

@@ -98,6 +98,7 @@ def _compile(edition: Edition, *, language: str, now: datetime) -> dict[str, Any
         items = list(rows.prefetch_related("paper__paper_topics__topic", "paper__links").order_by("position", "pk"))
         compiled |= press.frame(topics, in_numbers(edition, items, topics=topics))
         compiled["also"] = new_papers(edition, items)
+        compiled["alone"] = _subject(f"{title_of_lines(edition)}: {subject_lines.headline(edition)}")
         followed: set[str] = set()
         for item in items:
             if item.has_no_card:
@@ -230,10 +231,8 @@ class _Press:
         """The lines of other new papers by item and by topic, and what stands around them."""
         template = f"also.{'html' if part == 'html' else 'txt'}"
         digest = digest_url(self.delivery_mark)
-        is_daily = self.edition.cadence == Edition.Cadence.DAILY
-        title = _("Also new") if is_daily else _("What you may have missed")
         around: dict[str, Any] = {
-            "title_of_lines": title,
+            "title_of_lines": title_of_lines(self.edition),
             "all_url": f"{digest}/left-out#also-new",
             "off_url": f"{digest}#also-new",
         }
@@ -318,6 +317,11 @@ class _Press:
             "short_lead": short["number"] if is_text else "",
             "short_rest": short["why"],
         }
+
+
+def title_of_lines(edition: Edition) -> str:
+    """Return what stands above the lines of other new papers; a mail of them alone has it in its subject."""
+    return _("Also new") if edition.cadence == Edition.Cadence.DAILY else _("What you may have missed")
 
 
 def new_papers(edition: Edition, items: Iterable[EditionItem]) -> list[New]:

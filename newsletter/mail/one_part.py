@@ -204,6 +204,8 @@ class Plane:
 
     def _above(self, picks: Sequence[Sequence[Any]], opening: bytes) -> list[bytes]:
         """What stands above the papers: the first titles with their reasons, and the list of all titles."""
+        if not picks:
+            return [opening]
         if len(picks) == 1 or not self._tops:
             return [self._previews[picks[0][0]], opening]
         first, frame, contents = self._first(picks[:FIRST]), self._frame, self._contents

@@ -49,7 +49,8 @@ def rows_of(plan: EditionPlan, readers: Sequence[Due], slots: Sequence[Slot]) ->
     due_at = min((slot.due_at for slot in slots), default=plan.edition.cutoff_at)
     news = news_of(plan.edition, [reader.pk for reader in readers], due_at=due_at)
     for reader, slot, picks in zip(readers, slots, plan.choose(readers), strict=True):
-        reason = skip_reason(reader, picks.papers, fewest=fewest)
+        lines = plan.also.count(picks.also) if picks.papers < fewest else 0
+        reason = skip_reason(reader, picks.papers, lines=lines, fewest=fewest)
         rows.append(
             Row(
                 plan.edition.pk,
@@ -98,11 +99,13 @@ def note_misses(due_at: Mapping[int, datetime], *, why: Miss.Why, now: datetime)
     Miss.objects.bulk_create(Miss(subscriber_id=pk, due_at=at, why=why, at=now) for pk, at in due_at.items())
 
 
-def skip_reason(reader: Due, papers: int, *, fewest: int) -> str:
-    """Return why a digest of so many papers is not sent to this reader (a Delivery.Skip); empty when it is."""
-    if papers < fewest:
+def skip_reason(reader: Due, papers: int, *, fewest: int, lines: int = 0) -> str:
+    """Return why a digest of so many papers is not sent to this reader (a Delivery.Skip); empty when it is.
+
+    It may be of ``lines`` alone, other new papers of the reader's topics, but for those who want no thin digest.
+    """
+    wants_no_thin = reader.thin_policy in {Subscriber.ThinPolicy.SKIP, Subscriber.ThinPolicy.HOLD}
+    if papers + (0 if wants_no_thin else lines) < fewest:
         return Delivery.Skip.EMPTY.value
     thin = papers < min(THIN_DIGEST, reader.max_papers)
-    if thin and reader.thin_policy in {Subscriber.ThinPolicy.SKIP, Subscriber.ThinPolicy.HOLD}:
-        return Delivery.Skip.THIN.value
-    return ""
+    return Delivery.Skip.THIN.value if thin and wants_no_thin else ""

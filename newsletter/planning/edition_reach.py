@@ -64,7 +64,8 @@ def reach_of(edition: Edition, *, most: int = SAMPLE) -> Reach:
     while readers := [Due._make(row) for row in islice(rows, CHUNK)]:
         reach.asked += len(readers)
         for reader, picks in zip(readers, plan.choose(readers), strict=True):
-            if why := skip_reason(reader, picks.papers, fewest=fewest):
+            lines = plan.also.count(picks.also) if picks.papers < fewest else 0
+            if why := skip_reason(reader, picks.papers, lines=lines, fewest=fewest):
                 reach.nothing[why] += 1
             else:
                 reach.add(picks.json)

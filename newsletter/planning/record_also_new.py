@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from django.db.models import Q
 
 from newsletter.interests.select.arrays import Bools
-from newsletter.models import Edition
+from newsletter.mail.also_new_lines import NewPapers, Wanted
+from newsletter.models import Compiled, Edition
 from newsletter.planning.followed_picks import Followed
 from newsletter.planning.readers_due import Due
 
@@ -36,7 +38,7 @@ class AlsoNew:
         frozen_at = edition.frozen_at or edition.cutoff_at
         gone = Q(paper__is_hidden=True) | Q(paper__merged_into__isnull=False) | Q(paper__withdrawn_at__gt=frozen_at)
         self._gone = list(edition.items.filter(gone).order_by("pk").values_list("pk", flat=True))  # since the freeze
-        self._item_ids, self._topics = item_ids, topics
+        self._edition, self._item_ids, self._topics = edition.pk, item_ids, topics
         self._records: dict[tuple[bytes, datetime], tuple[dict[str, Any], str]] = {}
         # What came before the cut-off of a reader's last digest, of whatever cadence, is not new to them.
         self._since = edition.lists_since
@@ -66,6 +68,19 @@ class AlsoNew:
             record, written = self._records[key]
             found.append(self._special(record, followed[reader.pk]) if reader.pk in followed else written)
         return found
+
+    def count(self, record: str) -> int:
+        """Return how many papers a digest by this record lists where none was chosen; 0 until they are compiled."""
+        wanted = Wanted.of(json.loads(record))
+        return self._new.of(wanted, chosen=())[1] if self._new and wanted != Wanted() else 0
+
+    @cached_property
+    def _new(self) -> NewPapers | None:
+        """The edition's new papers; None where it was compiled by a version that made no mails of lines alone."""
+        found = (
+            Compiled.objects.filter(edition=self._edition).values_list("fragments__alone", "fragments__also").first()
+        )
+        return NewPapers(found[1]) if found and found[0] else None
 
     def _record(self, wish: bytes, after: datetime) -> dict[str, Any]:
         topics = self._topics

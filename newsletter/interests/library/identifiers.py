@@ -47,7 +47,7 @@ _PAGE_OF_DOI = re.compile(
 _PERCENT = re.compile(r"%([2-7][0-9a-f])", re.IGNORECASE)
 _ANGLES = re.compile(r"\{?\\text(less|greater)\b\s*(?:\{\})?\}?|\$([<>])\$")
 _NAMED_LINK = re.compile(r"\\href\s*\{([^{}]*)\}\s*\{")
-_LATEX = re.compile(r"\{?\\_\}?|\\([&%#$])|\{\\?([_&%#$])\}|[{}]")
+_LATEX = re.compile(r"\{?\\_\}?|\\([&%#$/])|\{\\?([_&%#$])\}|[{}]")
 
 
 def whole_arxiv_id(value: str, *, today: date) -> str | None:

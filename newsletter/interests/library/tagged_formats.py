@@ -22,7 +22,7 @@ _DIALECTS = (
 )
 _TITLES = ("TI", "T1", "CT", "BT", "T")
 _DOIS = ("DO", "DI", "R")
-_LINKS = ("UR", "L1", "L2", "L3", "L4", "LK", "U", ">")
+_LINKS = ("UR", "L1", "L2", "L3", "L4", "LK", "UL", "U", ">")
 _VENUES = (
     "JO",
     "JF",
