@@ -7,3 +7,4 @@ class SubscriptionsConfig(AppConfig):
 
     def ready(self) -> None:
         from subscriptions import in_long_list_lookup as any_of  # noqa: F401  (registers any_of)
+        from subscriptions import postgres_times  # noqa: F401  (connects to the signal)
