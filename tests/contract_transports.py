@@ -6,7 +6,6 @@ import email
 import email.policy
 import ssl
 import time
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -425,5 +424,5 @@ class TransportContract:
             transport = self.open(server.port)
             message = make_message(1)
             assert send_all(transport, [message])[1].kind is OutcomeKind.RETRY
-            assert send_all(transport, [replace(message)])[1].kind is OutcomeKind.SENT
+            assert send_all(transport, [message._replace()])[1].kind is OutcomeKind.SENT
             transport.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -68,7 +67,7 @@ def test_every_byte_arrives_unchanged_whatever_dots_it_holds() -> None:
 def test_a_message_known_to_begin_no_line_with_a_dot_arrives_unchanged_too() -> None:
     with ScriptedServer() as server:
         lane = open_lane(server.port)
-        message = replace(make_message(1, text="dots inside. .\nand. at the end.\n"), is_dotless=True)
+        message = make_message(1, text="dots inside. .\nand. at the end.\n")._replace(is_dotless=True)
         send_all(lane, [message])
         lane.close()
     assert server.mails[0].data == message.data

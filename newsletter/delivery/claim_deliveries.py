@@ -6,6 +6,7 @@ twice: when the chunk is claimed, and again for each row in the very UPDATE that
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import time
@@ -16,8 +17,8 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
-from django.db.models.functions import Least
+from django.db.models import Case, Exists, F, OuterRef, Q, TextField, Value, When
+from django.db.models.functions import Cast, Least
 
 from newsletter.delivery import restore_detection as high_water
 from newsletter.delivery import sending_rate
@@ -43,7 +44,6 @@ class Claimed(NamedTuple):
     edition: int
     subscriber: int
     attempts: int
-    picks: list[list[Any]]
     is_welcome: bool
     domain: str
     expires_at: datetime
@@ -56,6 +56,7 @@ class Claimed(NamedTuple):
     time_zone: str
     clicks_agreed_at: datetime | None
     language: str
+    picks: list[list[Any]]
     news: list[list[Any]]
     also: dict[str, Any]
     topics: tuple[str, ...] = ()
@@ -110,14 +111,15 @@ def _load(pks: Sequence[int], *, token: str) -> list[Claimed]:
     """Load the rows that we hold, in the order given: the one owed longest first."""
     ours = Delivery.objects.filter(pk__any_of=Keys(pks), state=State.CLAIMED, claim=token)
     place = {pk: number for number, pk in enumerate(pks)}
+    # As text: Django's own reading of three JSON columns takes as long as all the rest of the row.
+    written = {f"{name}_json": Cast(name, TextField()) for name in ("picks", "news", "also")}
     rows = [
-        Claimed(*row)  # type: ignore[arg-type]  # a held row's reader has an address: erased ones are skipped before
-        for row in ours.values_list(
+        Claimed(*row[:-3], *map(_read_json, row[-3:]))  # a held row's reader has an address: erased ones are skipped
+        for row in ours.annotate(**written).values_list(
             "pk",
             "edition_id",
             "subscriber_id",
             "attempts",
-            "picks",
             "is_welcome",
             "subscriber__domain",
             "expires_at",
@@ -130,11 +132,15 @@ def _load(pks: Sequence[int], *, token: str) -> list[Claimed]:
             "subscriber__time_zone",
             "subscriber__clicks_agreed_at",
             "subscriber__language",
-            "news",
-            "also",
+            *written,
         )
     ]
     return sorted(rows, key=lambda row: place[row.pk])
+
+
+def _read_json(text: str) -> Any:
+    """Return what a JSON column holds; most hold nothing."""
+    return [] if text == "[]" else {} if text == "{}" else json.loads(text)
 
 
 def _note_addresses(rows: Sequence[Claimed]) -> None:

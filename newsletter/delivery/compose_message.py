@@ -104,7 +104,7 @@ class Composers:
             wants_html=row.mail_format == Subscriber.MailFormat.HTML,
             date_header=format_datetime(now),
             topics=row.topics,
-            news=tuple(f"{paper}:{kind}" for paper, kind in row.news),
+            news=tuple([f"{paper}:{kind}" for paper, kind in row.news]) if row.news else (),
             also=row.also,
             confirmed_on=row.confirmed_on,
             is_welcome=row.is_welcome,

@@ -1,41 +1,42 @@
 """How long each message takes on its way through one run, for the histograms of `/metrics`.
 
-In: what the loop does with keys, many at a time. Out: counts in memory (`models.timings`). Two entries of a dict a
-message, and one reading of the clock a batch.
+In: what the loop does with the messages it holds, many at a time. Out: counts in memory (`models.timings`). The clock
+is read once a batch.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from newsletter.delivery.claim_deliveries import Claimed
-from newsletter.delivery.transports import Message, OutcomeKind, Turn
+from newsletter.delivery.transports import OutcomeKind, Turn
 from newsletter.models.timings import CLAIM_TO_SENT, SMTP_PHASE
 
 
-class PhaseTimes:
-    def __init__(self) -> None:
-        self._queued_at: dict[int, float] = {}
-        self._released_at: dict[int, float] = {}
+class Held:
+    """A message that the transport holds: its row, its size in bytes, and when it was composed and released."""
 
-    def queued(self, messages: Sequence[Message]) -> None:
-        self._queued_at.update(dict.fromkeys((message.key for message in messages), time.monotonic()))
+    __slots__ = ("composed_at", "released_at", "row", "size")
 
-    def released(self, keys: Collection[int]) -> None:
-        self._released_at.update(dict.fromkeys(keys, time.monotonic()))
+    def __init__(self, row: Claimed, *, size: int) -> None:
+        self.row, self.size = row, size
+        self.composed_at, self.released_at = time.monotonic(), 0.0
 
-    def told(self, turn: Turn, *, rows: Mapping[int, Claimed]) -> None:
-        """Count what the transport told: envelopes that were taken, and final answers."""
-        now = time.monotonic()
-        if turn.ready:
-            SMTP_PHASE.add_all([now - self._queued_at.pop(key, now) for key in turn.ready], "envelope")
-        if not turn.outcomes:
-            return
-        keys = [outcome.key for outcome in turn.outcomes]
-        bodies = [began for key in keys if (began := self._released_at.pop(key, None)) is not None]
-        SMTP_PHASE.add_all([now - began for began in bodies], "body")
-        sent = [rows.get(outcome.key) for outcome in turn.outcomes if outcome.kind is OutcomeKind.SENT]
-        CLAIM_TO_SENT.add_all([now - row.claimed_at for row in sent if row])
-        for key in keys:
-            self._queued_at.pop(key, None)
+
+def released(keys: Iterable[int], *, held: Mapping[int, Held]) -> None:
+    now = time.monotonic()
+    for key in keys:
+        if one := held.get(key):
+            one.released_at = now
+
+
+def told(turn: Turn, *, held: Mapping[int, Held]) -> None:
+    """Count what the transport told: envelopes that were taken, and final answers."""
+    now = time.monotonic()
+    if turn.ready:
+        SMTP_PHASE.add_all([now - held[key].composed_at for key in turn.ready if key in held], "envelope")
+    if turn.outcomes:
+        over = [(held[outcome.key], outcome.kind) for outcome in turn.outcomes if outcome.key in held]
+        SMTP_PHASE.add_all([now - one.released_at for one, _kind in over if one.released_at], "body")
+        CLAIM_TO_SENT.add_all([now - one.row.claimed_at for one, kind in over if kind is OutcomeKind.SENT])

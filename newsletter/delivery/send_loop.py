@@ -20,10 +20,11 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
+from newsletter.delivery import phase_times
 from newsletter.delivery.circuit_breaker import Breaker, Trouble, pause_edition, trip
 from newsletter.delivery.claim_deliveries import Claimed, claim_due, give_back, keep_alive, let_go, owed_since
 from newsletter.delivery.compose_message import Composers, EditionBroken
-from newsletter.delivery.phase_times import PhaseTimes
+from newsletter.delivery.phase_times import Held
 from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase, Transport, Turn
 from newsletter.delivery.update_delivery_states import settle_and_mark
 from newsletter.models.writer_thread import BackgroundWriter, open_writer
@@ -117,10 +118,8 @@ class _Worker:
         self._claims = claims
         self._clock = clock
         self._composers = Composers()
-        self._times = PhaseTimes()
         self._stock: deque[Claimed] = deque()
-        self._sizes: dict[int, int] = {}  # what the transport holds, with the bytes of each
-        self._rows: dict[int, Claimed] = {}
+        self._held: dict[int, Held] = {}  # what the transport holds
         self._waiting = Turn()  # what the transport told and the writer has not written yet
         self._writing: tuple[Turn, Future[set[int]]] | None = None
         self._claiming: Future[list[Claimed] | None] | None = None
@@ -130,16 +129,16 @@ class _Worker:
 
     @property
     def is_done(self) -> bool:
-        idle = not self._sizes and not self._stock and self._writing is None and self._claiming is None
+        idle = not self._held and not self._stock and self._writing is None and self._claiming is None
         return idle and not self._waiting.outcomes and (self._exhausted or self._stopping)
 
     def turn(self) -> None:
         """One round: fill the transport, move bytes, take in what the writer wrote, give it what is new."""
         self._claim()
         self._fill()
-        busy = self._writing is not None or not self._sizes
+        busy = self._writing is not None or not self._held
         told = self._transport.poll(BUSY_SECONDS if busy else IDLE_SECONDS)
-        self._times.told(told, rows=self._rows)
+        phase_times.told(told, held=self._held)
         self._waiting.outcomes += told.outcomes
         self._waiting.ready += told.ready
         self._take_in_what_is_written()
@@ -157,7 +156,7 @@ class _Worker:
             self._finish_writing()
         drained = self._transport.drain()
         for pk in drained:
-            self._sizes.pop(pk, None)
+            self._held.pop(pk, None)
         gone = set(drained)
         self._waiting.ready = [pk for pk in self._waiting.ready if pk not in gone]
         back = [*(row.pk for row in self._stock), *drained]
@@ -196,7 +195,6 @@ class _Worker:
             if message:
                 messages.append(message)
         if messages:
-            self._times.queued(messages)
             self._transport.enqueue(messages)
 
     def _compose(self, row: Claimed) -> Message | None:
@@ -214,8 +212,7 @@ class _Worker:
             text = f"The message could not be composed: {error}"[:300]
             self._waiting.outcomes.append(Outcome(row.pk, OutcomeKind.REJECTED, Phase.COMPOSE, text=text))
             return None
-        self._sizes[row.pk] = len(message.data)
-        self._rows[row.pk] = row
+        self._held[row.pk] = Held(row, size=len(message.data))
         return message
 
     def _set_aside(self, row: Claimed, *, reason: str) -> None:
@@ -236,7 +233,8 @@ class _Worker:
             self._writer.submit(lambda: keep_alive(token=token, now=now))
         turn, self._waiting = self._waiting, Turn()
         if turn.outcomes or turn.ready:
-            sizes = {outcome.key: self._sizes.get(outcome.key, 0) for outcome in turn.outcomes}
+            held = self._held
+            sizes = {outcome.key: held[outcome.key].size for outcome in turn.outcomes if outcome.key in held}
             self._writing = (
                 turn,
                 self._writer.submit(lambda: settle_and_mark(turn, token=token, now=now, sizes=sizes)),
@@ -255,18 +253,16 @@ class _Worker:
         marked = future.result()
         self._writing = None
         going = [pk for pk in turn.ready if pk in marked]
-        self._times.released(going)
+        phase_times.released(going, held=self._held)
         self._transport.release(going)
         held = [pk for pk in turn.ready if pk not in marked]
         if held:
             self._transport.withhold(held)
             for pk in held:
-                self._sizes.pop(pk, None)
+                self._held.pop(pk, None)
         if turn.outcomes:
             self.run.count(turn.outcomes)
-            rows = [self._rows.pop(outcome.key, None) for outcome in turn.outcomes]
-            for outcome in turn.outcomes:
-                self._sizes.pop(outcome.key, None)
+            rows = [done and done.row for done in (self._held.pop(outcome.key, None) for outcome in turn.outcomes)]
             wrote = self.breaker.note(turn.outcomes, rows=rows, now=self._clock())
             if wrote:
                 self._writer.call(wrote)

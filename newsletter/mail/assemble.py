@@ -7,17 +7,14 @@ CRLF and 7-bit, ready for the wire. Pure: the same values give the same bytes, a
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from newsletter.mail import mime_encoding
 from newsletter.mail.also_new_lines import Listed, NewPapers, Wanted
 from newsletter.mail.one_part import CODINGS, Plane, Recipient
 from newsletter.mail.sections import in_sections
-
-if TYPE_CHECKING:
-    pass
 
 HTML_BUDGET = 79_000  # encoded bytes of the HTML part; mail readers clip at about 102 KB, the footer with it
 ALSO_BUDGET = 12_000  # encoded bytes of the lines of other new papers, in both parts together
@@ -83,7 +80,7 @@ class Composer:
         """The whole message. ValueError when a value of the recipient could break a header, or a pick is unknown."""
         headers = self._headers(recipient)
         if self._has_sections and not recipient.interests:
-            recipient = replace(recipient, picks=in_sections(recipient.picks, self._topics))
+            recipient = recipient._replace(picks=in_sections(recipient.picks, self._topics))
         full, room = len(recipient.picks), ALSO_BUDGET
         try:
             listed = self._listed(recipient, room=room)

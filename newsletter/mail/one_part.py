@@ -5,10 +5,10 @@ In: what `compile_edition` made, and one reader. Out: the bytes of the part, wit
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from html import escape
 from itertools import chain, pairwise
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from newsletter.mail import mime_encoding
 
@@ -24,8 +24,7 @@ FOLLOW = "follow:"  # what the reason of a followed paper begins with; the query
 CODINGS = ("quoted-printable", "base64")  # the order of every pair in the compiled fragments
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(NamedTuple):
     """One reader and the picks of their digest."""
 
     delivery_id: int
@@ -40,7 +39,7 @@ class Recipient:
     date_header: str
     topics: tuple[str, ...] = ()  # slugs of followed topics, named in the footer
     news: tuple[str, ...] = ()  # "paper:kind" of papers they liked or saved
-    also: Mapping[str, Any] = field(default_factory=dict)  # whose other new papers are listed: see also_new
+    also: Mapping[str, Any] = MappingProxyType({})  # whose other new papers are listed: see also_new
     confirmed_on: date | None = None  # named in the footer as the day of consent
     is_welcome: bool = False  # the first digest, right after confirming
     counts_clicks: bool = False  # agreed to links that count which papers are opened
@@ -48,21 +47,29 @@ class Recipient:
 
 
 class _Papers:
-    """Pieces of every paper by item, cut at the delivery's mark: what stands before its reason, and after it."""
+    """Pieces of every paper by item, in full or in short, with counted links or without."""
 
-    def __init__(self, mark: bytes) -> None:
-        self._mark = mark
-        self.full: dict[int, tuple[bytes, list[bytes]]] = {}
-        self.short: dict[int, tuple[bytes, list[bytes]]] = {}
+    def __init__(self, mark: bytes, *, whys: Mapping[tuple[int, str], bytes], follows: Mapping[str, bytes]) -> None:
+        self._mark, self._whys, self._follows = mark, whys, follows
+        self._pieces: dict[int, tuple[bytes, bytes]] = {}
+        self.ready: dict[tuple[int, str], list[bytes]] = {}  # joined once for each reason of the edition's own
 
-    def add(self, item: int, ready: Mapping[str, bytes]) -> None:
-        self.full[item] = ready["lead"], ready["rest"].split(self._mark)
-        self.short[item] = ready["short_lead"], ready["short_rest"].split(self._mark)
+    def add(self, item: int, lead: bytes, rest: bytes) -> None:
+        self._pieces[item] = lead, rest
+
+    def of(self, item: int, reason: str) -> list[bytes]:
+        """Return the paper with its reason, cut at the delivery's mark. KeyError when the edition does not have it."""
+        why = self._whys.get((item, reason))
+        lead, rest = self._pieces[item]
+        words = why or self._follows.get(reason.removeprefix(FOLLOW)) or self._whys[item, "trending"]
+        cut = b"".join([lead, words, rest]).split(self._mark)
+        if why:
+            self.ready[item, reason] = cut
+        return cut
 
     def whole(self) -> list[bytes]:
         """Every piece, uncut, always in the same order."""
-        both = [*self.full.values(), *self.short.values()]
-        return [piece for lead, rest in both for piece in (lead, self._mark.join(rest))]
+        return [piece for pair in self._pieces.values() for piece in pair]
 
 
 class Plane:
@@ -110,18 +117,21 @@ class Plane:
         self._places = [pair[coding].encode("ascii") for pair in compiled[part].get("contents", ())]
         self._room: int = compiled[part].get("room", 0)
         self._join = mime_encoding.encode(" · ")[coding].encode("ascii")
-        plain, counted = _Papers(self._delivery_mark), _Papers(self._delivery_mark)
+        whole, brief, whole_counted, brief_counted = self._papers = [
+            _Papers(self._delivery_mark, whys=self._whys, follows=self._follows) for _ in range(4)
+        ]
         for key, item in compiled["items"].items():
             ready = pieces(item[part]["pieces"])
             self._previews[int(key)] = ready["preview"]
             for reason, (long, size, short, less) in item[part].get("tops", {}).items():  # none in older editions
                 self._tops[int(key), reason] = long[coding].encode("ascii"), size, short[coding].encode("ascii"), less
                 self._contents[int(key)] = item[part]["contents"][coding].encode("ascii")
-            self._whys |= {(int(key), reason): why for reason, why in pieces(item[part]["whys"]).items()}
-            plain.add(int(key), ready)
-            if "counted" in item[part]:
-                counted.add(int(key), pieces(item[part]["counted"]))
-        self._papers = (plain, counted if counted.full else plain)  # by whether the reader agreed to counted links
+            self._whys.update({(int(key), reason): why for reason, why in pieces(item[part]["whys"]).items()})
+            links = pieces(item[part]["counted"]) if "counted" in item[part] else ready
+            for papers, own in ((whole, ready), (whole_counted, links)):
+                papers.add(int(key), own["lead"], own["rest"])
+            for papers, own in ((brief, ready), (brief_counted, links)):
+                papers.add(int(key), own["short_lead"], own["short_rest"])
         self._months: list[str] = compiled["months"]
         self._day: str = compiled.get("day", "%(day)d %(month)s %(year)d")  # none in editions of an older version
         self._dates: dict[date, bytes] = {}
@@ -174,19 +184,15 @@ class Plane:
         frame, fill = self._frame, self._token(recipient.delivery_token).join
         opening = fill(self._cut["welcome" if recipient.is_welcome else "opening"])
         joined = [self._opening, frame["head"], *self._above(recipient.picks, opening)]
-        chosen = self._papers[recipient.counts_clicks]
-        papers, whys = chosen.full, self._whys
+        papers, brief = self._papers[2:] if recipient.counts_clicks else self._papers[:2]
         headings = self._headings(recipient) if recipient.interests or self._sections else {}
         for place, pick in enumerate(recipient.picks):
             item, reason = pick[0], pick[2]
             if place == full:
-                papers = chosen.short
+                papers = brief
             if place in headings:
                 joined += headings[place]
-            joined.append(self._numbers[place])
-            lead, rest = papers[item]
-            why = whys.get((item, reason)) or self._follows.get(reason.removeprefix(FOLLOW)) or whys[item, "trending"]
-            joined += lead, why, fill(rest)
+            joined += self._numbers[place], fill(papers.ready.get((item, reason)) or papers.of(item, reason))
         if news := [self._news[key] for key in recipient.news if key in self._news]:
             joined += [self._news["open"], *news, fill(self._cut["news"])]
         if listed:
@@ -214,15 +220,16 @@ class Plane:
         above = [self._join.join([*first[1:], first[0]]), opening]  # the first title is the subject
         if len(picks) in CONTENTS:
             above.append(frame["contents"])
-            for number, pick in zip(self._places, picks, strict=False):
-                above += number, contents[pick[0]]
+            above += [
+                part for number, pick in zip(self._places, picks, strict=False) for part in (number, contents[pick[0]])
+            ]
             above.append(frame["contents_close"])
         return above
 
     def _first(self, picks: Sequence[Sequence[Any]]) -> list[bytes]:
         """The titles with their reasons, long where there is room: those behind are shortened first."""
         tops = self._tops
-        found = [tops.get((item, reason)) or tops[item, ""] for item, _lane, reason, *_interest in picks]
+        found = [tops.get((pick[0], pick[2])) or tops[pick[0], ""] for pick in picks]
         lines = [top[0] for top in found]
         over = sum([top[1] for top in found]) - self._room
         for place in (2, 1, 0):

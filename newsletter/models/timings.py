@@ -56,7 +56,8 @@ class Timing:
 
     def add_all(self, seconds: Iterable[float], *labels: str, count: int = 1) -> None:
         with self._lock:
-            of_label = self._counts.setdefault("|".join(labels), [0.0] * (len(self.bounds) + 2))
+            label = "|".join(labels)
+            of_label = self._counts.get(label) or self._counts.setdefault(label, [0.0] * (len(self.bounds) + 2))
             for one in seconds:
                 of_label[bisect_left(self.bounds, one)] += count
                 of_label[-1] += one * count

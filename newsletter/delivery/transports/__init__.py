@@ -8,7 +8,7 @@ so a process killed at any moment leaves at most as many doubtful rows as it has
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from subscriptions.smtp_replies import OutcomeKind, Phase, classify, enhanced_code_of, is_limit, redact
 
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Message", "Outcome", "OutcomeKind", "Phase", "Transport", "Turn", "outcome_of_reply"]
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One message for one recipient. ``data``: the whole of RFC 5322, CRLF line ends, not dot-stuffed."""
 
     key: int
@@ -29,8 +28,7 @@ class Message:
     is_dotless: bool = False  # no line begins with a dot: to look for one costs more than composing the message
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The outcome of one message. ``code`` 0 and ``enhanced`` "" when there was no reply or it had none."""
 
     key: int
