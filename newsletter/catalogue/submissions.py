@@ -15,7 +15,6 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q
 
-from newsletter.catalogue import polling
 from newsletter.catalogue.sources import arxiv_query
 from newsletter.catalogue.sources.paper_identifiers import arxiv_id, could_exist
 from newsletter.models import Paper, Sighting, SourceRun, Submission
@@ -172,6 +171,8 @@ def accept(submissions: Collection[int], *, by: User | None, now: datetime) -> i
         state=State.ACCEPTED, decided_by=by, decided_at=now
     )
     if accepted:
+        from newsletter.catalogue import polling
+
         polling.poll_soon(arxiv_query.SOURCE, now=now)
     return accepted
 
@@ -216,6 +217,8 @@ def settle(*, now: datetime, limit: int = 500) -> int:
 
 def _is_unknown(submission: Submission) -> bool:
     """Whether arXiv was asked often enough since it was accepted, and never had it."""
+    from newsletter.catalogue import polling
+
     answered = SourceRun.objects.filter(
         source=arxiv_query.SOURCE,
         state__in=polling.USABLE,

@@ -12,16 +12,19 @@ import logging
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import redis
 from django.conf import settings
 from django.db.models import F, Max
 
 from newsletter.models import Edition, HighWater
+
+if TYPE_CHECKING:
+    from redis import Redis
 
 log = logging.getLogger(__name__)
 MOVED = timedelta(hours=1)  # an installation that last ticked so long ago and has no mark here came from a dump
@@ -106,10 +109,20 @@ def _key(installation: str) -> str:
     return f"paperboy:high-water:{installation}"
 
 
-def _broker() -> redis.Redis:
-    return redis.Redis.from_url(
-        settings.REDIS_URL, socket_timeout=BROKER_SECONDS, socket_connect_timeout=BROKER_SECONDS
-    )
+def _with_broker(ask: Callable[[Redis], Any]) -> Any:
+    """Return what Redis answers; None when it is away or there is none."""
+    if not settings.REDIS_URL:
+        return None
+    from redis import Redis, RedisError
+
+    try:
+        with Redis.from_url(
+            settings.REDIS_URL, socket_timeout=BROKER_SECONDS, socket_connect_timeout=BROKER_SECONDS
+        ) as broker:
+            return ask(broker)
+    except RedisError as error:
+        log.info("Redis did not answer for the high-water mark: %s", type(error).__name__)
+        return None
 
 
 def _read(installation: str) -> Iterator[Mark]:
@@ -121,12 +134,7 @@ def _read(installation: str) -> Iterator[Mark]:
         pass
     except OSError as error:
         log.warning("The high-water mark cannot be read: %s", error.strerror)
-    if settings.REDIS_URL:
-        try:
-            with _broker() as broker:
-                texts.append(broker.get(_key(installation)))
-        except redis.RedisError as error:
-            log.info("Redis was not asked for the high-water mark: %s", type(error).__name__)
+    texts.append(_with_broker(lambda broker: broker.get(_key(installation))))
     for text in texts:
         if text:
             try:
@@ -148,9 +156,4 @@ def _write(installation: str, mark: Mark) -> None:
         os.replace(name, path)
     except OSError as error:
         log.warning("The high-water mark cannot be written: %s", error.strerror)
-    if settings.REDIS_URL:
-        try:
-            with _broker() as broker:
-                broker.set(_key(installation), text)
-        except redis.RedisError as error:
-            log.info("Redis was not told the high-water mark: %s", type(error).__name__)
+    _with_broker(lambda broker: broker.set(_key(installation), text))
