@@ -26,7 +26,7 @@ connection_created.connect(read_times_fast)
 def _loader() -> type:
     from django.db.backends.postgresql.psycopg_any import BaseTzLoader
 
-    class IsoLoader(BaseTzLoader):
+    class IsoLoader(BaseTzLoader):  # type: ignore[misc]  # django-stubs do not know it
         timezone = UTC  # Django compares it with the connection's
 
         def load(self, data: Any) -> Any:

@@ -262,7 +262,8 @@ class _Worker:
                 self._held.pop(pk, None)
         if turn.outcomes:
             self.run.count(turn.outcomes)
-            rows = [done and done.row for done in (self._held.pop(outcome.key, None) for outcome in turn.outcomes)]
+            known = (self._held.pop(outcome.key, None) for outcome in turn.outcomes)
+            rows = [done.row if done else None for done in known]
             wrote = self.breaker.note(turn.outcomes, rows=rows, now=self._clock())
             if wrote:
                 self._writer.call(wrote)
