@@ -1,4 +1,4 @@
-"""Typed readers of environment variables for settings.py. Each refuses a wrong value with one sentence.
+"""Typed readers of environment variables for the settings. Each refuses a wrong value with one sentence.
 
 In: `os.environ`, filled up from a `.env` file. Out: checked values, or ImproperlyConfigured that names the variable and
 says what is wanted. An empty variable counts as not set. A value is taken as it stands: `$` has no meaning here.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +18,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+import newsletter
 from newsletter.celery import app
 from tests.processes import ROOT
 
@@ -54,11 +55,18 @@ def load(
 
 
 def settings_of(**over: str | None) -> dict[str, Any]:
-    """The settings module as a fresh process would load it, without the price of one (None: not set)."""
+    """The settings as a fresh process would load them, without the price of one (None: not set)."""
     keep = {name: os.environ[name] for name in ("PATH", "HOME", "VAR_DIR", "ENV_FILE") if name in os.environ}
     values = keep | {name: value for name, value in (PRODUCTION | over).items() if value is not None}
-    with mock.patch.dict(os.environ, values, clear=True):
-        return runpy.run_path(str(ROOT / "newsletter/settings.py"), run_name="settings_under_test")
+    loaded = [name for name in sys.modules if name.startswith("newsletter.settings")]
+    with (
+        mock.patch.dict(os.environ, values, clear=True),
+        mock.patch.dict(sys.modules),
+        mock.patch.object(newsletter, "settings"),
+    ):
+        for name in loaded:
+            del sys.modules[name]
+        return vars(importlib.import_module("newsletter.settings"))
 
 
 def refusal(**over: str | None) -> str:
@@ -71,7 +79,7 @@ def variables_read() -> set[str]:
     """Every environment variable that the program reads, wherever it reads it."""
     found: set[str] = set()
     for path in (*ROOT.glob("newsletter/**/*.py"), *ROOT.glob("subscriptions/**/*.py")):
-        found |= set(re.findall(r'(?:\benv(?:\.\w+)?|_required)\(\s*"([A-Z_]+)"', path.read_text()))
+        found |= set(re.findall(r'(?:\benv(?:\.\w+)?|\brequired)\(\s*"([A-Z_]+)"', path.read_text()))
     return found
 
 
