@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from django.forms import Form, Textarea
 from django.http import QueryDict
+from django.utils.translation import gettext
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +37,7 @@ def in_words(form: Form, data: Mapping[str, Any]) -> list[tuple[str, str]]:
     for name, values in fields_of(form, data).items():
         names = {str(value): str(label) for value, label in getattr(form.fields[name], "choices", [("on", "✓")])}
         if not form[name].is_hidden:
-            told.append((str(form[name].label), ", ".join(names.get(value, value) for value in values)))
+            told.append((str(form[name].label), gettext(", ").join(names.get(value, value) for value in values)))
     return told
 
 
