@@ -34,7 +34,7 @@ from newsletter.models import Delivery, Heartbeat, SignIn, disk_full_error, timi
 from newsletter.monitoring import clock_skew
 from newsletter.monitoring import find_missing_digests as look
 from newsletter.ranking import update_trend_scores, votes
-from subscriptions import lifecycle, retention
+from subscriptions import lifecycle, mail_settings, retention
 from subscriptions.models import ListImport
 from subscriptions.tasks import send_notices
 
@@ -265,8 +265,16 @@ def deliver_due(
     now = timezone.now()
     if not Delivery.objects.claimable(now).exists() or not high_water.advance(now=now):
         return None
-    run = delivery.deliver(transport=open_transport(), deadline=deadline, should_stop=should_stop, greeting=greeting)
+    has_other_relay = mail_settings.change_watch()
+    run = delivery.deliver(
+        transport=open_transport(),
+        deadline=deadline,
+        should_stop=lambda: should_stop() or has_other_relay(),
+        greeting=greeting,
+    )
     beat("deliver", now=timezone.now(), detail=f"{run.sent} of {run.claimed} sent")
+    if has_other_relay() and not should_stop() and timezone.now() < deadline:
+        return deliver_due(deadline=deadline, should_stop=should_stop, greeting=greeting) or run
     return run
 
 

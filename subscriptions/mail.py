@@ -20,11 +20,15 @@ from django.utils.module_loading import import_string
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
+from subscriptions import mail_settings
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from email.mime.base import MIMEBase
 
     from django.core.mail.backends.base import BaseEmailBackend
+
+    from subscriptions.models import MailSettings
 
 SUBJECT_LIMIT = 200
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -50,9 +54,9 @@ def clean_header(value: str, limit: int) -> str:
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
-def open_connection() -> BaseEmailBackend:
-    """A connection of the configured backend, open. Raises when the relay cannot be reached."""
-    connection: BaseEmailBackend = get_connection(fail_silently=False)
+def open_connection(chosen: MailSettings | None) -> BaseEmailBackend:
+    """A connection as these mail settings want it, else the environment, open. Raises when it cannot be reached."""
+    connection: BaseEmailBackend = get_connection(fail_silently=False, **mail_settings.backend_options(chosen))
     connection.open()
     return connection
 

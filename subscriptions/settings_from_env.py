@@ -228,7 +228,7 @@ class Environment:
         """The site's own address: scheme and host, perhaps a port, nothing behind."""
         try:
             parts = urlsplit(value)
-            is_right = bool(_is_server(parts.hostname or "") and parts.port != 0 and not parts.username)
+            is_right = bool(is_server(parts.hostname or "") and parts.port != 0 and not parts.username)
         except ValueError:
             is_right = False
         if not is_right or parts.scheme not in {"http", "https"} or value != f"{parts.scheme}://{parts.netloc}":
@@ -249,7 +249,7 @@ class Environment:
         except ValueError:
             raise self.address_refusal(name, f"{wanted} (the port is a number up to 65535)") from None
         hosts = str(config["HOST"]).split(",")
-        if not config["NAME"] or not all(not host or host.startswith("/") or _is_server(host) for host in hosts):
+        if not config["NAME"] or not all(not host or host.startswith("/") or is_server(host) for host in hosts):
             raise self.address_refusal(name, f"{wanted} (it names no database, or no host that can exist)")
         return config
 
@@ -308,7 +308,7 @@ def _number(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _is_server(host: str) -> bool:
+def is_server(host: str) -> bool:
     try:
         return bool(ip_address(host.strip("[]")))
     except ValueError:
@@ -328,7 +328,7 @@ def _wrong_with_service(value: str, schemes: Mapping[str, bool]) -> str:
         return ""
     if parts.scheme in {"maildir", "unix"}:
         return "" if parts.path.strip("/") and not host else "three slashes, then the path"
-    if not _is_server(host) or port == 0:
+    if not is_server(host) or port == 0:
         return "it names no host that can exist"
     if parts.scheme.startswith("redis") and not re.fullmatch(r"/?[0-9]{0,5}", parts.path):
         return "behind the host stands the number of a database, or nothing"

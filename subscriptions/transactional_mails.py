@@ -21,8 +21,8 @@ from django.utils import timezone, translation
 from django.utils.crypto import salted_hmac
 from django.utils.module_loading import import_string
 
+from subscriptions import mail_settings, token_links
 from subscriptions import refused_requests as refusals
-from subscriptions import token_links
 from subscriptions.mail import Progress, build_message, follow, han_faces, open_connection
 from subscriptions.models import Notice, RefusedRequest, Subscriber, Suppression
 from subscriptions.retry_backoff import backoff
@@ -219,7 +219,7 @@ def _ready(line: _Line | None) -> _Line:
         _close(line)
         line = None
     if line is None:
-        connection = open_connection()
+        connection = open_connection(mail_settings.in_force())
         line = _Line(connection, follow(connection))
     return line
 
@@ -250,7 +250,7 @@ def build_notice(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
             subject=render_to_string(f"{stem}.subject.txt", context),
             text=render_to_string(f"{stem}.txt", context).strip() + "\n",
             html=render_to_string(f"{stem}.html", context),
-            sender=settings.DEFAULT_FROM_EMAIL,
+            sender=mail_settings.notice_sender(mail_settings.in_force()),
             recipient=_recipient(notice),
             headers={
                 "Message-ID": f"<n{notice.pk}.{_fingerprint(notice)}@{settings.MAIL_DOMAIN}>",

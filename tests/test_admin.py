@@ -40,7 +40,16 @@ from newsletter.models import (
     WebhookEndpoint,
 )
 from subscriptions import lifecycle, suppression
-from subscriptions.models import ApiKey, ListImport, Notice, RefusedRequest, Subscriber, Suppression, Topic
+from subscriptions.models import (
+    ApiKey,
+    ListImport,
+    MailSettings,
+    Notice,
+    RefusedRequest,
+    Subscriber,
+    Suppression,
+    Topic,
+)
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic
 
 pytestmark = pytest.mark.django_db
@@ -103,6 +112,7 @@ def desk() -> dict[str, Any]:
         "subscriptions.listimport": ListImport.objects.create(
             file_name=HOSTILE, digest="1", state="done", refused=1, refusals=[[2, HOSTILE]], by=HOSTILE, at=NOON
         ),
+        "subscriptions.mailsettings": MailSettings.objects.create(by=HOSTILE, made_at=NOON),
         "subscriptions.refusedrequest": RefusedRequest.objects.create(on=NOON.date(), reason="fast", requests=2),
         "newsletter.letter": Letter.objects.create(
             received_at=NOON, fingerprint="1", subject=HOSTILE, why="unread", data=HOSTILE.encode()

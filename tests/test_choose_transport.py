@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from pytest_django.fixtures import SettingsWrapper
 
+pytestmark = pytest.mark.django_db
+
 
 def deliver_to(readers: int) -> None:
     make_edition(papers=[assign(make_paper(), "vision")], state=Edition.State.FROZEN)
@@ -64,7 +66,6 @@ def test_a_password_that_would_travel_in_the_clear_stops_the_sending(settings: S
         open_transport()
 
 
-@pytest.mark.django_db
 def test_two_relays_carry_one_run_between_them(settings: SettingsWrapper) -> None:
     with ScriptedServer() as one, ScriptedServer() as two:
         settings.DIGEST_RELAYS = [f"smtp://127.0.0.1:{server.port}" for server in (one, two)]
@@ -75,7 +76,6 @@ def test_two_relays_carry_one_run_between_them(settings: SettingsWrapper) -> Non
     assert len({mail.recipient for mail in one.mails + two.mails}) == 12
 
 
-@pytest.mark.django_db
 def test_digests_are_signed_when_a_key_is_given(settings: SettingsWrapper, tmp_path: Path) -> None:
     key_file = tmp_path / "dkim.pem"
     key_file.write_bytes(pem(KEY))

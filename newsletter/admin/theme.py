@@ -30,6 +30,7 @@ _PAGES: dict[Any, tuple[tuple[Any, str, str, str], ...]] = {
         (_("Domains on hold"), "domain_disabled", "newsletter_domainhold_changelist", "newsletter.view_domainhold"),
         (_("Webhooks"), "webhook", "newsletter_webhookendpoint_changelist", "newsletter.view_webhookendpoint"),
         (_("Webhook log"), "history", "newsletter_webhookdelivery_changelist", "newsletter.view_webhookdelivery"),
+        (_("Mail settings"), "settings", "subscriptions_mailsettings_changelist", "subscriptions.view_mailsettings"),
         (_("Heartbeats"), "cardiology", "newsletter_heartbeat_changelist", "newsletter.view_heartbeat"),
     ),
     _("Readers"): (

@@ -1,6 +1,7 @@
 """Which transport carries the digests: chosen by DIGEST_TRANSPORT, made from DIGEST_RELAYS or from EMAIL_URL.
 
-In: the settings. Out: a transport that has not connected yet, and the signer when the relay does not sign.
+In: the settings, and the relay that an operator set in the desk, which goes before both. Out: a transport that has not
+connected yet, and the signer when the relay does not sign.
 """
 
 from __future__ import annotations
@@ -17,25 +18,30 @@ from newsletter.delivery.transports.django_backend import BackendTransport
 from newsletter.delivery.transports.dkim import Signer
 from newsletter.delivery.transports.relay_urls import Common, open_relays, relay_from_url
 from newsletter.delivery.transports.smtp_handshake import Relay, Security
+from subscriptions import mail_settings
+from subscriptions.models import MailSettings
 
 
 def open_transport() -> Transport:
     """Make the transport of DIGEST_TRANSPORT: `smtp`, our own, or `backend`, any Django EMAIL_BACKEND."""
+    chosen = mail_settings.in_force()
     if settings.DIGEST_TRANSPORT == "backend":
-        return BackendTransport(connections=settings.SMTP_CONNECTIONS)
+        return BackendTransport(connections=settings.SMTP_CONNECTIONS, chosen=chosen)
     try:
-        return open_relays(digest_relays(), common=_common())
+        return open_relays(digest_relays(chosen), common=_common())
     except ValueError as error:
         variable = "DIGEST_RELAYS" if settings.DIGEST_RELAYS else "EMAIL_URL"
         raise ImproperlyConfigured(f"{variable}: {error} See .env.example.") from error
 
 
-def digest_relays() -> list[tuple[Relay, int]]:
-    """Return the relays of the fast lane with their weights: DIGEST_RELAYS, else EMAIL_URL alone.
+def digest_relays(chosen: MailSettings | None) -> list[tuple[Relay, int]]:
+    """Return the relays of the fast lane with their weights: that of ``chosen``, else DIGEST_RELAYS, else EMAIL_URL.
 
     Raises ValueError with a sentence that repeats no password.
     """
     common = _common()
+    if url := mail_settings.relay_url(chosen):
+        return [relay_from_url(url, common=common)]
     relays = [relay_from_url(url, common=common) for url in settings.DIGEST_RELAYS]
     return relays or [(_relay_of_all_mail(common), 1)]
 

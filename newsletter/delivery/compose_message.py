@@ -19,7 +19,7 @@ from newsletter.mail.assemble import Composer, Identity
 from newsletter.mail.one_part import Recipient
 from newsletter.models import Compiled
 from newsletter.models.writer_thread import retry_while_away
-from subscriptions import token_links
+from subscriptions import mail_settings, token_links
 from subscriptions.models import Subscriber
 
 KEPT = 8  # editions, each in one language
@@ -62,11 +62,11 @@ def delivery_of_message_id(value: str) -> int | None:
 
 
 def identity() -> Identity:
-    """The sender's identity for every digest, from the settings."""
+    """The sender's identity for every digest, from the settings and what operators set in the desk."""
     return Identity(
         site_url=settings.SITE_URL,
         site_name=settings.SITE_NAME,
-        sender=settings.DIGEST_FROM_EMAIL,
+        sender=mail_settings.digest_sender(mail_settings.in_force()),
         reply_to=settings.REPLY_TO_EMAIL,
         bounce_domain=settings.BOUNCE_DOMAIN,
         list_id=settings.LIST_ID,

@@ -19,9 +19,10 @@ from newsletter.delivery.transports import Message, Outcome, OutcomeKind, Phase,
 from newsletter.delivery.transports.django_backend import BackendTransport
 from newsletter.delivery.transports.smtp_handshake import Relay, SessionError, open_session
 from newsletter.delivery.transports.smtp_transport import SmtpTransport
+from subscriptions import mail_settings
 from subscriptions.addresses import Address
 from subscriptions.mail import build_message, open_connection
-from subscriptions.models import Suppression
+from subscriptions.models import MailSettings, Suppression
 from subscriptions.smtp_replies import redact
 from subscriptions.token_links import address_hash
 
@@ -32,36 +33,41 @@ _NO_DELIVERY = 0  # the bounce address of a test mail is one of ours and stands 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One way out. ``relay`` is None where Django's EMAIL_BACKEND opens the connection."""
+    """One way out. ``relay`` is None where Django's backend opens the connection, for ``chosen`` or the environment."""
 
     stream: str
     server: str
     sender: str
     envelope: str
     relay: Relay | None = None
+    chosen: MailSettings | None = None
 
     def __str__(self) -> str:
         return f"{self.stream} by {self.server}"
 
 
-def routes() -> list[Route]:
-    """Return every way out: each relay of the digests, then that of confirmations. Raises ValueError, in words."""
-    backend = settings.EMAIL_BACKEND.rpartition(".")[0]
-    other = f"{settings.EMAIL_HOST}:{settings.EMAIL_PORT}" if backend.endswith(".smtp") else backend
-    digests = ("digests", settings.DIGEST_FROM_EMAIL, bounce_address(_NO_DELIVERY))
+def routes(chosen: MailSettings | None) -> list[Route]:
+    """Return every way out as these mail settings have it, else the environment: of digests, then of confirmations.
+
+    Raises ValueError, in words.
+    """
+    other = mail_settings.backend_options(chosen) or {"host": settings.EMAIL_HOST, "port": settings.EMAIL_PORT}
+    backend = other.get("backend", settings.EMAIL_BACKEND).rpartition(".")[0]
+    server = f"{other['host']}:{other['port']}" if backend.endswith(".smtp") else backend
+    digests = ("digests", mail_settings.digest_sender(chosen), bounce_address(_NO_DELIVERY))
     stream, sender, envelope = digests
-    found = [Route(stream, other, sender, envelope)]
+    found = [Route(stream, server, sender, envelope, chosen=chosen)]
     if settings.DIGEST_TRANSPORT == "smtp":
-        found = [Route(stream, f"{one.host}:{one.port}", sender, envelope, one) for one, _weight in digest_relays()]
-    hello = settings.DEFAULT_FROM_EMAIL
-    return [*found, Route("confirmations", other, hello, parseaddr(hello)[1])]
+        found = [Route(stream, f"{one.host}:{one.port}", sender, envelope, one) for one, _ in digest_relays(chosen)]
+    hello = mail_settings.notice_sender(chosen)
+    return [*found, Route("confirmations", server, hello, parseaddr(hello)[1], chosen=chosen)]
 
 
 def greet(route: Route) -> str:
     """Connect, encrypt and sign in, send nothing, leave. Returns what went wrong, or ""."""
     try:
         if route.relay is None:
-            open_connection().close()
+            open_connection(route.chosen).close()
         else:
             sock = open_session(_impatient(route.relay)).sock
             with contextlib.suppress(OSError):
@@ -84,7 +90,7 @@ def why_not(address: Address) -> str:
     return ""
 
 
-def send(route: Route, address: Address, *, now: datetime) -> Outcome:
+def send(route: Route, address: Address, *, now: datetime, within: float = MAIL_SECONDS) -> Outcome:
     """Hand one test mail over by this way, signed and enveloped as real mail is, and return its outcome."""
     letter = build_message(
         subject=f"{settings.SITE_NAME}: test of {route.stream}",
@@ -97,24 +103,24 @@ def send(route: Route, address: Address, *, now: datetime) -> Outcome:
         envelope=route.envelope,
     )
     data = letter.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]  # Django's own takes it
-    transport: Transport = BackendTransport(connections=1)
+    transport: Transport = BackendTransport(connections=1, chosen=route.chosen)
     if route.relay is not None:
         transport = SmtpTransport(_impatient(route.relay), connections=1)
     try:
-        return _hand_over(transport, Message(_NO_DELIVERY, route.envelope, address.email, data))
+        return _hand_over(transport, Message(_NO_DELIVERY, route.envelope, address.email, data), within=within)
     finally:
         transport.close()
 
 
-def _hand_over(transport: Transport, message: Message) -> Outcome:
+def _hand_over(transport: Transport, message: Message, *, within: float) -> Outcome:
     transport.enqueue([message])
-    give_up_at = time.monotonic() + MAIL_SECONDS
+    give_up_at = time.monotonic() + within
     while time.monotonic() < give_up_at:
         turn = transport.poll(1)
         if turn.outcomes:
             return turn.outcomes[0]
         transport.release(turn.ready)
-    text = f"no answer within {MAIL_SECONDS:.0f} seconds"
+    text = f"no answer within {within:.0f} seconds"
     return Outcome(message.key, OutcomeKind.UNKNOWN, Phase.DOT, text=text)
 
 

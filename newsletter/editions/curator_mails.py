@@ -19,7 +19,7 @@ from django.utils.module_loading import import_string
 
 from newsletter.editions.lifecycle import goes_by_itself, listed_items
 from newsletter.models import CuratorMail, Edition, StaffPreferences
-from subscriptions import transactional_mails
+from subscriptions import mail_settings, transactional_mails
 from subscriptions.mail import build_message, follow, open_connection
 from subscriptions.models import Subscriber
 from subscriptions.smtp_replies import OutcomeKind, Phase
@@ -86,7 +86,7 @@ def _send(mail: CuratorMail, *, now: datetime) -> None:
         return _settle(mail, State.SKIPPED, now=now, error="Dry run: not one of MAIL_DRY_RUN_TO.")
     step = "connect"
     try:
-        connection = open_connection()
+        connection = open_connection(mail_settings.in_force())
         progress = follow(connection)
         try:
             connection.send_messages([_message(mail)])
@@ -138,7 +138,7 @@ def _message(mail: CuratorMail) -> EmailMultiAlternatives:
             subject=render_to_string("emails/draft_waits.subject.txt", context),
             text=render_to_string("emails/draft_waits.txt", context).strip() + "\n",
             html="",
-            sender=settings.DEFAULT_FROM_EMAIL,
+            sender=mail_settings.notice_sender(mail_settings.in_force()),
             recipient=mail.curator.email,
             headers={
                 "Message-ID": f"<d{edition.pk}.{mail.pk}.{mail.kind}@{settings.MAIL_DOMAIN}>",

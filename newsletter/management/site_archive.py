@@ -32,7 +32,7 @@ BATCH = 1000
 # What belongs to running processes, to this installation's secrets, or is made anew by itself.
 LEFT = {
     *("Allowance", "ApiKey", "Claim", "CuratorMail", "Heartbeat", "HighWater", "Lease", "PaceBucket", "PaperVector"),
-    *("SearchEntry", "SearchMemory", "SignIn", "SourceHost", "TimingBucket", "ListImport"),
+    *("SearchEntry", "SearchMemory", "SignIn", "SourceHost", "TimingBucket", "ListImport", "MailSettings"),
     *("WebhookEndpoint", "WebhookEvent", "WebhookDelivery", "Absence", "StaffPreferences"),
 }
 # Settings that say how the site behaves; none holds a secret or an address of this machine.
@@ -64,7 +64,7 @@ def write_archive(file: Path, *, now: datetime) -> dict[str, int]:
         for model in kept_models():
             digest, count = hashlib.sha256(), 0
             with archive.open(f"{model._meta.label}.jsonl", "w") as lines:
-                for row in model._base_manager.order_by("pk").iterator(chunk_size=BATCH):
+                for row in _every_row(model):
                     line = serialize("jsonl", [row]).encode()
                     lines.write(line)
                     digest.update(line)
@@ -82,6 +82,15 @@ def write_archive(file: Path, *, now: datetime) -> dict[str, int]:
         archive.writestr(MANIFEST, told)
         archive.writestr(SIGNATURE, _signature(told))
     return {name: table["rows"] for name, table in tables.items()}
+
+
+def _every_row(model: type[models.Model]) -> Iterator[models.Model]:
+    """Yield the rows by key, a batch a question: PostgreSQL's driver would hold the whole table in memory."""
+    rows = model._base_manager.order_by("pk")
+    batch = list(rows[:BATCH])
+    while batch:
+        yield from batch
+        batch = list(rows.filter(pk__gt=batch[-1].pk)[:BATCH])
 
 
 def read_archive(file: Path) -> dict[str, int]:

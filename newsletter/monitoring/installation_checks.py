@@ -31,12 +31,14 @@ from newsletter.delivery.transports import OutcomeKind
 from newsletter.monitoring import alarm_thresholds, clock_skew, current_alarms, mail_checks
 from newsletter.monitoring.mail_checks import Finding, Level
 from newsletter.monitoring.sender_dns import Dns, sender_of_settings
+from subscriptions import mail_settings
 from subscriptions.addresses import Address
 from subscriptions.log_redaction import redact
 
 SECONDS = 10.0  # to wait for the broker, the site and the mailbox
 OLDEST_POSTGRESQL = 15
 MEGABYTE = 2**20
+_MEND_RELAY = "Mend the relay, or its address: Mail settings in the admin, else EMAIL_URL and DIGEST_RELAYS."
 _OK, _ADVICE, _PROBLEM = Level.OK, Level.ADVICE, Level.PROBLEM
 
 
@@ -178,11 +180,11 @@ def pipeline() -> Iterator[Finding]:
 
 def relays(*, test_mail_to: Address | None = None) -> Iterator[Finding]:
     """Try every way out: greet it, or send a test mail by it."""
-    for route in trial_mail.routes():
+    for route in trial_mail.routes(mail_settings.in_force()):
         if test_mail_to is not None:
             yield test_mail(route, test_mail_to)
         elif fault := trial_mail.greet(route):
-            yield Finding(_PROBLEM, "Relay", f"{route}: {fault}. Mend EMAIL_URL, DIGEST_RELAYS or the relay.")
+            yield Finding(_PROBLEM, "Relay", f"{route}: {fault}. {_MEND_RELAY}")
         else:
             yield Finding(_OK, "Relay", f"{route}: it greets us and lets us in.")
 
@@ -193,9 +195,7 @@ def test_mail(route: trial_mail.Route, address: Address) -> Finding:
     said = " ".join(filter(None, (str(result.code or ""), result.text)))
     if result.kind is OutcomeKind.SENT:
         return Finding(_OK, "Relay", f"{route}: accepted ({said}). See that it arrives, and not as spam.")
-    text = (
-        f"{route}: {result.kind} at {result.phase} ({said or 'no answer'}). Mend EMAIL_URL, DIGEST_RELAYS or the relay."
-    )
+    text = f"{route}: {result.kind} at {result.phase} ({said or 'no answer'}). {_MEND_RELAY}"
     return Finding(_PROBLEM, "Relay", text)
 
 

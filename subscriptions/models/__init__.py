@@ -8,6 +8,7 @@ from subscriptions.models.catch_ups import CatchUp
 from subscriptions.models.consent import ConsentEvent
 from subscriptions.models.interests import Interest, InterestTopic
 from subscriptions.models.list_imports import ListImport
+from subscriptions.models.mail_settings import MailSettings
 from subscriptions.models.notices import Notice
 from subscriptions.models.rate_limits import Allowance, RefusedRequest
 from subscriptions.models.subscribers import (
@@ -34,6 +35,7 @@ __all__ = [
     "Interest",
     "InterestTopic",
     "ListImport",
+    "MailSettings",
     "Notice",
     "RefusedRequest",
     "Subscriber",

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from django.core.mail import EmailMultiAlternatives
     from django.core.mail.backends.base import BaseEmailBackend
 
+    from subscriptions.models import MailSettings
+
 _QUEUE_PER_CONNECTION = 4
 _OWN_HEADERS = frozenset(
     {"from", "to", "subject", "mime-version", "content-type", "content-transfer-encoding", "dkim-signature"}
@@ -39,11 +41,18 @@ _NEVER_CONNECTED = frozenset({"ConnectTimeout", "ConnectTimeoutError", "NewConne
 
 
 class BackendTransport:
-    """Keeps the `Transport` promise over ``connections`` connections of the configured EMAIL_BACKEND."""
+    """Keeps the `Transport` promise over several connections of EMAIL_BACKEND, or of the relay in ``chosen``."""
 
-    def __init__(self, *, connections: int = 8, idle_seconds: float = 15) -> None:
+    def __init__(
+        self,
+        *,
+        connections: int = 8,
+        idle_seconds: float = 15,
+        chosen: MailSettings | None = None,
+    ) -> None:
         self._connections = connections
         self._idle_seconds = idle_seconds
+        self._chosen = chosen
         self._queue: deque[Message] = deque()
         self._ready: dict[int, Message] = {}  # reported, waiting for permission
         self._released: set[int] = set()
@@ -115,7 +124,7 @@ class BackendTransport:
             worker.start()
 
     def _work(self) -> None:
-        desk = _Desk(self._idle_seconds)
+        desk = _Desk(self._idle_seconds, self._chosen)
         while (message := self._jobs.get()) is not None:
             try:
                 result = desk.send(message)
@@ -128,7 +137,8 @@ class BackendTransport:
 class _Desk:
     """One worker's connection, and the classification of its failures."""
 
-    def __init__(self, idle_seconds: float) -> None:
+    def __init__(self, idle_seconds: float, chosen: MailSettings | None) -> None:
+        self._chosen = chosen
         self._idle_seconds = idle_seconds
         self._connection: BaseEmailBackend | None = None
         self._progress = mail.Progress()
@@ -174,7 +184,7 @@ class _Desk:
         return _accepted(message.key, letter, phase=Phase(self._progress.step))
 
     def _open(self) -> BaseEmailBackend:
-        self._connection = mail.open_connection()
+        self._connection = mail.open_connection(self._chosen)
         self._progress = mail.follow(self._connection)
         return self._connection
 
