@@ -23,7 +23,7 @@ from pytest_django.fixtures import DjangoAssertNumQueries, Settings
 from pytest_django.live_server_helper import LiveServer
 
 from newsletter import tasks
-from newsletter.models import Heartbeat, TimingBucket, timings
+from newsletter.models import Delivery, Heartbeat, TimingBucket, timings
 from newsletter.monitoring import current_alarms, prometheus
 from newsletter.monitoring.current_alarms import Part
 from newsletter.views import metrics
@@ -174,6 +174,23 @@ def test_a_run_counts_from_claim_to_sent_and_the_phases_of_the_relay() -> None:
     for phase in ("envelope", "body"):
         assert found["paperboy_smtp_phase_seconds_count", phase] == 3
     assert found["paperboy_planned_ahead_seconds_count",] == 3
+
+
+def test_digests_are_counted_by_how_long_after_their_hour_they_left() -> None:
+    planned(readers=4)
+    now = timezone.now()
+    for pk, seconds in zip(Delivery.objects.values_list("pk", flat=True), (-5, 60, 61, 90_000), strict=True):
+        due = now - timedelta(hours=25 if seconds > 80_000 else 1)
+        moments = {
+            "due_at": due,
+            "sent_at": due + timedelta(seconds=seconds),
+            "state": Delivery.State.SENT,
+            "not_before": None,
+        }
+        Delivery.objects.filter(pk=pk).update(**moments)
+    found = samples()
+    late = {bound: found["paperboy_sent_late_of_a_day", bound] for bound in ("60", "300", "21600", "any")}
+    assert late == {"60": 2, "300": 3, "21600": 3, "any": 3}, "due 25 hours ago is no digest of this day"
 
 
 def test_ticks_count_how_late_they_come(settings: Settings) -> None:

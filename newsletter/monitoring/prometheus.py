@@ -6,24 +6,26 @@ In: the database and the broker. Out: text. Any site process gives the same answ
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Any
 
 import redis
 from django.conf import settings
-from django.db.models import Count
+from django.db.models import Count, F, Q
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from newsletter.models import Heartbeat, Stream, WebhookDelivery, timings
+from newsletter.models import Delivery, Heartbeat, Stream, WebhookDelivery, timings
 from newsletter.monitoring import current_alarms
+from newsletter.monitoring.alarm_thresholds import DAY
 from newsletter.monitoring.delivery_counts import tallies
 from subscriptions.models import Notice
 
 QUEUES = ("confirm", "digest", "ingest", "maintenance")
 BROKER_SECONDS = 1.0
+LATE = (60, 300, 600, 900, 1800, 3600, 7200, 21_600)  # seconds after the hour; SEND_JITTER_SECONDS is among them
 
 
 def exposition(*, now: datetime) -> bytes:
@@ -35,7 +37,7 @@ def exposition(*, now: datetime) -> bytes:
 
 class _Rows(Collector):
     def __init__(self, now: datetime) -> None:
-        self._metrics = [*_states(now), *_editions(now), *_broker(), *_histograms()]
+        self._metrics = [*_states(now), *_editions(now), _sent_late(now), *_broker(), *_histograms()]
 
     def collect(self) -> Iterator[Metric]:
         yield from self._metrics
@@ -78,6 +80,15 @@ def _editions(now: datetime) -> Iterator[Metric]:
         for outcome in outcomes
     }
     yield _gauge("edition_deliveries", "Digests of recent editions by outcome.", found, "cadence", "period", "outcome")
+
+
+def _sent_late(now: datetime) -> Metric:
+    """Count digests by how long after their hour they left: from the rows, so that no sender pays for it."""
+    sent = Delivery.objects.filter(state=Delivery.State.SENT, due_at__gt=now - DAY, due_at__lte=now)
+    within = {f"{bound:g}": Q(sent_at__lte=F("due_at") + timedelta(seconds=bound)) for bound in LATE}
+    counts = sent.aggregate(all=Count("pk"), **{f"le_{name}": Count("pk", filter=q) for name, q in within.items()})
+    found = {(name,): counts[f"le_{name}"] for name in within} | {("any",): counts["all"]}
+    return _gauge("sent_late_of_a_day", "Digests due in 24 hours by seconds from their hour to sent.", found, "within")
 
 
 def _broker() -> Iterator[Metric]:
