@@ -145,7 +145,7 @@ def test_an_edition_shows_its_papers_in_the_curators_order_with_what_was_said(cl
     page = client.get(PAGE)
     assert titles(page) == ["First", "Second"]
     text = text_of(parsed(page))
-    assert "Editor's pick First" in text
+    assert "Editor’s pick First" in text
     for said in ("A quiet day.", "Read the first one.", "Fits on a page.", "Wednesday, 18 March 2026"):
         assert said in text
     assert "+41 in 24 h" in text
@@ -288,7 +288,7 @@ def test_the_feeds_of_editions_name_each_with_its_papers(client: Client) -> None
     assert daily.find(f"{ATOM}link").get("href") == f"{SITE}{PAGE}"
     said = daily.findtext(f"{ATOM}content")
     assert "Alpha &amp; &lt;b&gt;</a>" in said
-    assert "<p>Read &lt;this&gt;.</p>" in said
+    assert '<p dir="auto">Read &lt;this&gt;.</p>' in said
     body = json.loads(client.get("/feeds/editions.json").content)
     assert [item["title"] for item in body["items"]] == [
         "Wednesday, 18 March 2026",

@@ -184,3 +184,26 @@ def test_the_subject_reads_as_the_first_title_and_the_count() -> None:
     edition = make_edition(CASES["emoji"])
     raw = Composer(mail_compile.compile_edition(edition, now=NOON), IDENTITY).compose(make_recipient(edition))
     assert parse(raw)["Subject"] == CASES["emoji"][0]["title"] + " + 1 more"
+
+
+@pytest.mark.parametrize(("golden", "language"), [("editor", "en"), ("editor-german", "de")])
+def test_so_is_that_of_an_edition_with_an_editors_own_words(golden: str, language: str) -> None:
+    german = {"headline": "Kleine Speicher", "subject": "{paper} und mehr", "editor_note": "Guten *Morgen*."}
+    edition = make_edition(
+        PAPERS[:3],
+        pk=12,
+        first_item=101,
+        headline="Small memories <b>",
+        subject="Small memories: {paper}",
+        preheader="And one paper that says where it fails",
+        editor_note="Good morning. *Two* papers about [memories](https://arxiv.org/a?a=1&b=2), **read** them:\n\n"
+        "- the first\n- then the second\n\n> Not everything that counts",
+        signature="Ana Lima",
+        translations={"de": german},
+    )
+    edition.items.filter(pk=101).update(note="*Start* [here](https://arxiv.org/abs/2603.1).", lane="lead")
+    edition.items.filter(pk=102).update(note="Plain & simple.", translations={"de": {"note": "Schlicht."}})
+    compiled = json.loads(json.dumps(mail_compile.compile_edition(edition, now=NOON, languages=["de"])))
+    composer = Composer(compiled["languages"].get(language, compiled), IDENTITY)
+    picks = [[101, "lead", "lead"], [103, "trending", "trending"], [102, "pick", "pick"]]
+    check(composer.compose(make_recipient(edition, picks=picks)), golden=golden)

@@ -32,6 +32,7 @@ LANES = {
     "follow": _("followed"),
     "trending": _("trending"),
     "pick": _("editor's pick"),
+    "lead": _("lead story"),
     "for_you": _("for you"),
     "outside": _("outside"),
 }

@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Prefetch, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -22,11 +23,12 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 
-from newsletter.admin import table_cells
+from newsletter.admin import edition_words, table_cells
 from newsletter.admin.add_papers import find_and_add
 from newsletter.admin.approval import deadline_of
 from newsletter.admin.confirmed_actions import Act, ask_or_act
 from newsletter.admin.edition_actions import ACTS
+from newsletter.admin.edition_words import SHOWS, SPOKEN, WordsForm, languages_of, name_of
 from newsletter.admin.list_counts import counts_of, openings_of, readers_of
 from newsletter.admin.results import show_readers, show_results
 from newsletter.editions import lifecycle
@@ -115,7 +117,7 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
     ordering = ("-period_on", "cadence")
     date_hierarchy = "period_on"
     inlines = (ItemInline,)
-    fields = ("editor_note", "cutoff_at")
+    form = WordsForm
     change_form_outer_before_template = "admin/newsletter/edition_stage.html"  # it holds a form of its own
     warn_unsaved_form = True
 
@@ -128,10 +130,22 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
     def has_delete_permission(self, request: HttpRequest, obj: Edition | None = None) -> bool:
         return False
 
+    def get_form(self, request: HttpRequest, obj: Edition | None = None, change: bool = False, **kwargs: Any) -> Any:
+        return super().get_form(request, obj, change, **kwargs | {"fields": WordsForm.Meta.fields})
+
+    def get_fieldsets(self, request: HttpRequest, obj: Edition | None = None) -> Any:
+        """One for the words, one for each other language that readers use, closed until somebody wants it."""
+        found: list[Any] = [(None, {"fields": WordsForm.Meta.fields})]
+        if self.has_change_permission(request, obj):
+            for code, language in languages_of(obj).items():
+                fields = [name_of(name, code) for name in SPOKEN]
+                found.append((language, {"fields": fields, "classes": ["collapse"]}))
+        return found
+
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         found = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "editor_note" and found:
-            found.widget.attrs["rows"] = 4
+            found.widget.attrs["rows"] = 8
         return found
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Edition]:
@@ -206,6 +220,7 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
             path("<int:pk>/results/", view(self.results), name="newsletter_edition_results"),
             path("<int:pk>/act/<slug:verb>/", view(self.act), name="newsletter_edition_act"),
             path("<int:pk>/add/", view(self.add_paper), name="newsletter_edition_add_paper"),
+            path("<int:pk>/words/", view(self.preview_words), name="newsletter_edition_words"),
             path("<int:pk>/preview/", view(self.preview), name="newsletter_edition_preview"),
             path("<int:pk>/preview/<int:number>/", view(self.preview_mail), name="newsletter_edition_preview_mail"),
         ]
@@ -236,6 +251,9 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
         reached = STEPS.index(State(edition.state)) if edition.state in STEPS else -1
         return {
             "acts": self._acts(request, edition),
+            "shows": SHOWS,
+            "languages": {settings.LANGUAGE_CODE: dict(settings.LANGUAGES)[settings.LANGUAGE_CODE]}
+            | languages_of(edition),
             "may_add": self.has_change_permission(request, edition),
             "is_open": edition.state in Edition.UNFINISHED,
             "steps": [(step, STEP_HINTS[step], place - reached) for place, step in enumerate(STEPS)],
@@ -287,6 +305,13 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
         if not self.has_change_permission(request, edition):
             raise PermissionDenied
         return find_and_add(self.admin_site, request, edition, log_change=self.log_change)
+
+    def preview_words(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Serve what the words in the form would look like; nothing is stored."""
+        edition = self._viewable(request, pk)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        return _framed(edition_words.preview(request, edition), kind="html", styles=request.build_absolute_uri("/"))
 
     def preview(self, request: HttpRequest, pk: int) -> HttpResponse:
         edition = self._viewable(request, pk)
@@ -345,9 +370,11 @@ def _forecast(edition: Edition) -> dict[str, Any]:
     }
 
 
-def _framed(body: str, *, kind: str, status: int = 200) -> HttpResponse:
-    """Serve HTML or text for a sandboxed frame that runs no script, loads nothing and follows no link."""
+def _framed(body: str, *, kind: str, status: int = 200, styles: str = "") -> HttpResponse:
+    """Serve HTML or text for a sandboxed frame that runs no script, loads style sheets alone and follows no link."""
     response = HttpResponse(body, content_type=f"text/{kind}; charset=utf-8", status=status)
-    response["Content-Security-Policy"] = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    response["Content-Security-Policy"] = (
+        f"sandbox; default-src 'none'; style-src 'unsafe-inline' {styles}; img-src data:"
+    )
     response["X-Content-Type-Options"] = "nosniff"
     return response

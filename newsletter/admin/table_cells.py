@@ -19,7 +19,7 @@ COUNTED = 5_000  # rows; further pages are reached by search and filters
 
 TONES = {
     **dict.fromkeys(("sent", "done", "ok", "confirmed", "listed"), "good"),
-    **dict.fromkeys(("sending", "claimed", "frozen", "pinned", "pick"), "busy"),
+    **dict.fromkeys(("sending", "claimed", "frozen", "pinned", "pick", "lead"), "busy"),
     **dict.fromkeys(("queued", "retry", "approved", "unchanged", "pending"), "calm"),
     **dict.fromkeys(("failed", "suppressed"), "bad"),
     **dict.fromkeys(("unknown", "paused", "stale", "waiting", "empty", "draft"), "warn"),

@@ -152,7 +152,8 @@ class Edition(Schema):
     period_on: date = Field(description="The day; the Monday of the week; the first of the month.")
     began_at: datetime | None
     done_at: datetime | None = Field(description="Null while digests of it still go out.")
-    editor_note: str
+    headline: str = Field(description="The editor's title; empty: none but its date.")
+    editor_note: str = Field(description="In Markdown; plain text in older editions.")
     papers: int
     page_url: str
 
@@ -164,8 +165,10 @@ class Editions(Schema):
 
 class Item(Schema):
     position: int
-    lane: Literal["trending", "pick"] = Field(description="pick: chosen by an editor, whatever its score.")
-    note: str = Field(description="An editor's line.")
+    lane: Literal["trending", "pick", "lead"] = Field(
+        description="pick: chosen by an editor, whatever its score; lead: first in every digest."
+    )
+    note: str = Field(description="An editor's line, in Markdown.")
     trend: Trend | None = Field(description="As recorded when the edition was drafted.")
     paper: Paper
 

@@ -88,6 +88,7 @@ def of_edition(edition: Edition, *, papers: int) -> dict[str, Any]:
         "period_on": edition.period_on.isoformat(),
         "began_at": edition.frozen_at.isoformat() if edition.frozen_at else None,
         "done_at": edition.done_at.isoformat() if edition.done_at else None,
+        "headline": edition.headline,
         "editor_note": edition.editor_note,
         "papers": papers,
         "page_url": settings.SITE_URL + reverse("newsletter:edition", args=[edition.cadence, edition.period_on]),

@@ -12,8 +12,8 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from newsletter.mail import editors_words, subject_lines
 from newsletter.mail import plain_text as mail_text
-from newsletter.mail import subject_lines
 from newsletter.mail.digest_links import digest_url, edition_url
 from newsletter.models import Edition
 from subscriptions import token_links
@@ -21,7 +21,7 @@ from subscriptions import token_links
 
 def around_papers(edition: Edition, *, unsubscribe_mark: str, delivery_mark: str) -> dict[str, Any]:
     """Return the values of the frame's templates; the marks stand where a reader's tokens will."""
-    note = mail_text.paragraphs(edition.editor_note)
+    note = editors_words.note_in_mail(edition)
     because = _("You get this email because you subscribed to the %(cadence)s digest of %(site)s.") % {
         "cadence": edition.get_cadence_display(),
         "site": settings.SITE_NAME,
@@ -49,8 +49,10 @@ def around_papers(edition: Edition, *, unsubscribe_mark: str, delivery_mark: str
         "headline": subject_lines.headline(edition),
         "issue": subject_lines.issue(edition),
         **_links(edition, unsubscribe_mark, delivery_mark),
+        "preheader": mail_text.one_line(editors_words.said(edition, "preheader")),
+        "preheader_text": mail_text.wrap(editors_words.said(edition, "preheader")),
         "note": note,
-        "note_text": "\n\n".join(mail_text.wrap(paragraph) for paragraph in note),
+        "note_text": editors_words.note_text(edition),
         "welcome": welcome,
         "welcome_text": mail_text.wrap(welcome),
         "next_weeks": next_weeks,

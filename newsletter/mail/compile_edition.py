@@ -26,6 +26,7 @@ from newsletter.mail import plain_text as mail_text
 from newsletter.mail.also_new_lines import New, NewPapers
 from newsletter.mail.around_papers import around_papers
 from newsletter.mail.digest_links import click_url, digest_url, links_of
+from newsletter.mail.editors_words import said
 from newsletter.mail.news_lines import news_line
 from newsletter.mail.paper_texts import INDENT, Sheet, line_of_paper
 from newsletter.mail.period_in_numbers import in_numbers
@@ -83,6 +84,8 @@ def _compile(edition: Edition, *, language: str, now: datetime) -> dict[str, Any
         press = _Press(edition)
         active = list(Topic.objects.filter(is_active=True))
         more = subject_lines.more(edition.cadence)
+        has_own = bool(said(edition, "subject").strip())  # the editor's subject ends as they wrote it
+        tail = (lambda _text: "") if has_own else mime_encoding.header_tail
         topics = {topic.slug: mail_text.one_line(topic.local_name) for topic in active}
         compiled: dict[str, Any] = {
             "compiled_at": now.isoformat(),
@@ -91,7 +94,7 @@ def _compile(edition: Edition, *, language: str, now: datetime) -> dict[str, Any
             "unsubscribe_url": token_links.unsubscribe_url(press.unsubscribe_mark),
             "day": _("%(day)d %(month)s %(year)d"),
             "months": [date_format(date(2026, number, 1), _("F")) for number in range(1, 13)],
-            "more": ["", *(mime_encoding.header_tail(more % rest) for rest in range(1, assemble.MAX_PAPERS))],
+            "more": ["", *(tail(more % rest) for rest in range(1, assemble.MAX_PAPERS))],
             "items": {},
         }
         rows = edition.items.exclude(standing=EditionItem.Standing.EXCLUDED).select_related("paper")
@@ -165,7 +168,7 @@ class _Press:
                 "numbers": [self.encode(f"{sample['start']}{number}{sample['number']}") for number in numbers],
                 "contents": [self.encode(f"{line['start']}{number}{line['number']}") for number in numbers],
                 "frame": self._frame_pieces(shape, topics_join=_(", ")),
-                "room": SUMMARY,
+                "room": max(SUMMARY - mail_text.columns(around["preheader"]), 0),
                 "topics": {slug: self.encode(conditional_escape(name)) for slug, name in topics.items()},
             },
             "text": {
@@ -282,7 +285,8 @@ class _Press:
                 parts[part]["counted"] = {name: self.encode(text) for name, text in pieces.items()}
         others = [title for paper, title in self.recent if paper != item.paper_id]
         author = mail_text.one_line(str(next(iter(item.paper.authors), "")))
-        subject = subject_lines.subject(sheet.title, author=author, others=others)
+        subject = subject_lines.own_subject(self.edition, sheet.title, width=SUBJECT_WIDTH)
+        subject = subject or subject_lines.subject(sheet.title, author=author, others=others)
         welcome = _("Welcome: %s") % sheet.title
         return {"subject": _subject(subject), "welcome_subject": _subject(welcome), **parts}
 

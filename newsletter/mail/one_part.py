@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FIRST = 3  # papers in what mail readers make a summary of
 CONTENTS = range(5, 21)  # papers of a digest that lists its titles at the top
 FOLLOW = "follow:"  # what the reason of a followed paper begins with; the query's text is the rest
+LEAD = "lead"  # the lane of the story that comes first for everybody
 CODINGS = ("quoted-printable", "base64")  # the order of every pair in the compiled fragments
 
 
@@ -245,7 +246,9 @@ class Plane:
         if not recipient.interests:
             return self._headings_of_sections(recipient.picks)
         found, before = {}, None
-        for place, (_item, _lane, _reason, *interest) in enumerate(recipient.picks):
+        for place, (_item, lane, _reason, *interest) in enumerate(recipient.picks):
+            if lane == LEAD:  # first for everybody, above all sections
+                continue
             if interest != before:
                 name = (recipient.interests or {}).get(*interest) if interest else None
                 found[place] = [self._headline["beyond"]] if name is None else self._named(name)

@@ -8,11 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.utils.html import conditional_escape
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from newsletter.catalogue.key_sentence import key_sentence, spans
 from newsletter.mail import plain_text as mail_text
 from newsletter.mail.digest_links import LinkKind, paper_url, public_url, verdict_url
+from newsletter.mail.editors_words import line_html, line_text, said
 from newsletter.models import EditionItem, Paper
 
 if TYPE_CHECKING:
@@ -37,7 +40,8 @@ class Sheet:
     authors: str
     summary: str
     rest: str
-    note: str
+    note: SafeString
+    note_text: str
     url: str
     public_url: str
     links: tuple[tuple[str, str], ...]
@@ -49,6 +53,7 @@ class Sheet:
         chosen = paper.key_sentence
         if chosen is None:
             chosen = key_sentence(paper.title, paper.abstract)
+        note, label = mail_text.one_line(said(item, "note")), _("Editor: %s")
         judge = verdict_url(delivery_mark, item.pk)
         verdicts = [(_("Save"), f"{judge}#save")]
         verdicts += [(_("More like this"), f"{judge}#more"), (_("Less like this"), f"{judge}#less")]
@@ -68,7 +73,8 @@ class Sheet:
             authors=authors_line(_names(paper)),
             summary=mail_text.shorten(chosen, width=SUMMARY_WIDTH),
             rest=_after(chosen, paper.abstract),
-            note=_("Editor: %s") % note if (note := mail_text.one_line(item.note)) else "",
+            note=SafeString(conditional_escape(label) % line_html(item.edition, note) if note else ""),
+            note_text=label % line_text(item.edition, note) if note else "",
             url=addresses[LinkKind.PAPER],
             public_url=public_url(paper),
             links=tuple((names[kind], address) for kind, address in addresses.items()),
@@ -93,7 +99,7 @@ class Sheet:
             "title_text": mail_text.wrap(self.title, indent=INDENT).removeprefix(INDENT),  # the number stands there
             "authors_text": mail_text.wrap(self.authors, indent=INDENT),
             "summary_text": mail_text.wrap(self.summary, indent=INDENT),
-            "note_text": mail_text.wrap(self.note, indent=INDENT),
+            "note_text": mail_text.wrap(self.note_text, indent=INDENT),
             "rest_text": mail_text.wrap(self.rest, indent=INDENT),
             "links_text": [_line(name, address) for name, address in self.links],
             "paper_text": _line(_("Paper"), self.url),

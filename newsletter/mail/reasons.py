@@ -36,10 +36,10 @@ def reasons(item: EditionItem, *, topics: Mapping[str, str]) -> dict[str, str]:
     """
     scored = [row.topic.slug for row in item.paper.paper_topics.all()]
     primary = topics.get(primary_topic(item), "")
-    is_pick = item.lane == EditionItem.Lane.PICK
+    chosen = chosen_by_editor(item)
     gains, trending = _trend(item.parts, primary)
-    if is_pick:
-        gains, trending = (_("Editor’s pick") + (f" · {line}" if line else "") for line in (gains, trending))
+    if chosen:
+        gains, trending = (chosen + (f" · {line}" if line else "") for line in (gains, trending))
     else:
         trending = trending or (_("New in %s") % primary if primary else _("New"))
         gains = gains or _("New")
@@ -47,7 +47,8 @@ def reasons(item: EditionItem, *, topics: Mapping[str, str]) -> dict[str, str]:
         "trending": trending,
         "outside": _("Outside your topics · %s") % trending,
         "for_you": _("Close to papers you liked · %s") % trending,
-        "pick": trending if is_pick else _("Editor’s pick · %s") % trending,
+        "lead": trending,
+        "pick": trending if chosen else _("Editor’s pick · %s") % trending,
     }
     for slug in dict.fromkeys([*scored, item.parts.get("topic") or ""]):
         if slug in topics:
@@ -74,8 +75,7 @@ def short_reasons(item: EditionItem, *, topics: Mapping[str, str]) -> dict[str, 
     primary = topics.get(primary_topic(item), "")
     first_gain = _trend(item.parts, primary)[0].partition(_(", "))[0]
     line = first_gain or (_("New in %s") % primary if primary else _("New"))
-    if item.lane == EditionItem.Lane.PICK:
-        line = _("Editor’s pick")
+    line = chosen_by_editor(item) or line
     found = {"": line} | {FOLLOW + query: follow_line(query) for _key, query in item.found_by}
     return {reason: mail_text.shorten(line, width=TOP_WIDTH) for reason, line in found.items()}
 
@@ -84,6 +84,13 @@ def grouped(number: float) -> str:
     """Return the number as the active language writes it: 1,250.5 is 1.250,5 in German."""
     whole = int(number)
     return number_format(whole if whole == number else number, use_l10n=True, force_grouping=True)
+
+
+def chosen_by_editor(item: EditionItem) -> str:
+    """Return what a paper that an editor chose is called; "" for one of the ranking."""
+    return {EditionItem.Lane.PICK.value: _("Editor’s pick"), EditionItem.Lane.LEAD.value: _("Lead story")}.get(
+        item.lane, ""
+    )
 
 
 def primary_topic(item: EditionItem) -> str:

@@ -13,6 +13,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from newsletter.mail import plain_text as mail_text
+from newsletter.mail.editors_words import said
 from newsletter.models import Edition, EditionItem
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 Cadence = Edition.Cadence
 REMEMBERED = 30  # editions, this one among them: no two of their subjects begin alike
+TOP_PAPER = "{paper}"  # in an editor's subject: the title of the reader's first paper
 SHOWN_WIDTH = 40  # columns of a subject that a phone shows
 
 
@@ -44,7 +46,9 @@ def period(edition: Edition) -> str:
 
 
 def headline(edition: Edition) -> str:
-    """Return the title: a day with its weekday, "the week in papers", "the month in papers"."""
+    """Return the editor's title and the period, else a day with its weekday, "the week in papers", "the month …"."""
+    if own := mail_text.one_line(said(edition, "headline")):
+        return f"{own} · {period(edition)}"
     if edition.cadence == Cadence.WEEKLY:
         return _("The week in papers, %s") % period(edition)
     if edition.cadence == Cadence.MONTHLY:
@@ -56,6 +60,13 @@ def subject(title: str, *, author: str, others: Collection[str]) -> str:
     """Return the subject of its mails: the first paper's title, behind its author where another's begins alike."""
     is_alike = any(_beginning(other) == _beginning(title) for other in others)
     return f"{author}: {title}" if is_alike and author else title
+
+
+def own_subject(edition: Edition, title: str, *, width: int) -> str:
+    """Return the editor's subject for mails whose first paper has this title, the title shortened; "" for none."""
+    own = mail_text.one_line(said(edition, "subject"))
+    room = width - mail_text.columns(own.replace(TOP_PAPER, ""))
+    return own.replace(TOP_PAPER, mail_text.shorten(title, width=max(room, SHOWN_WIDTH)))
 
 
 def more(cadence: str) -> str:

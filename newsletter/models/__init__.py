@@ -16,6 +16,7 @@ from newsletter.models.deliveries import (
     Verdict,
 )
 from newsletter.models.digest_feeds import DigestFeed
+from newsletter.models.edition_revisions import EditionRevision
 from newsletter.models.editions import Compiled, CuratorMail, Edition, EditionItem, EditionItemQuerySet, EditionQuerySet
 from newsletter.models.embeddings import PaperVector
 from newsletter.models.heartbeats_and_leases import Heartbeat, Lease
@@ -54,6 +55,7 @@ __all__ = [
     "EditionItem",
     "EditionItemQuerySet",
     "EditionQuerySet",
+    "EditionRevision",
     "Heartbeat",
     "HighWater",
     "Lease",

@@ -60,7 +60,49 @@ class Edition(models.Model):
     window_start_at = models.DateTimeField(help_text=_("Cut-off of the edition before."))
     cutoff_at = models.DateTimeField(help_text=_("Papers that arrive later belong to the next edition."))
     editor_note = models.TextField(
-        blank=True, help_text=_("Plain text above the papers. Separate paragraphs with a blank line.")
+        blank=True,
+        max_length=10_000,
+        help_text=_(
+            "Above the papers, in Markdown: **bold**, *italic*, [words](https://address), lists with - or 1., quotes "
+            "with >. Separate paragraphs with a blank line."
+        ),
+    )
+    headline = models.CharField(
+        max_length=120,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("The edition's own title, before its date in mails, on the site and in feeds."),
+    )
+    subject = models.CharField(
+        max_length=120,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_(
+            "The subject of its mails; {paper} is the title of each reader's first paper. Empty: that title and how "
+            "many more there are."
+        ),
+    )
+    preheader = models.CharField(
+        max_length=150,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("What mail programs show behind the subject, before the first titles."),
+    )
+    note_is_markdown = models.BooleanField(
+        default=True, db_default=False, editable=False, help_text=_("Older notes and lines are plain text.")
+    )
+    signature = models.CharField(
+        max_length=100, blank=True, default="", db_default="", help_text=_("The name under the note. Empty: unsigned.")
+    )
+    translations = models.JSONField(
+        default=dict,
+        db_default={},
+        blank=True,
+        editable=False,
+        help_text=_("An editor's words in other languages: language, then field."),
     )
     created_at = models.DateTimeField(auto_now_add=True)
     approved_at = models.DateTimeField(null=True, blank=True)
@@ -151,6 +193,7 @@ class EditionItem(models.Model):
     class Lane(models.TextChoices):
         TRENDING = "trending", _("trending")
         PICK = "pick", _("editor's pick")
+        LEAD = "lead", _("lead story")
 
     class Standing(models.TextChoices):
         LISTED = "listed", _("listed")
@@ -170,7 +213,10 @@ class EditionItem(models.Model):
     is_moved = models.BooleanField(default=False, help_text=_("A curator chose the position."))
     score = models.FloatField(default=0.0)
     parts = models.JSONField(default=dict, blank=True, help_text=_("The components of the score when drafted."))
-    note = models.CharField(max_length=300, blank=True, help_text=_("A curator's line under the title."))
+    note = models.CharField(
+        max_length=300, blank=True, help_text=_("A curator's line under the title; Markdown as in the note.")
+    )
+    translations = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
     found_by = models.JSONField(
         default=list,
         db_default=[],
@@ -182,7 +228,10 @@ class EditionItem(models.Model):
 
     class Meta:
         ordering = ["edition", "position"]
-        constraints = [models.UniqueConstraint(fields=["edition", "paper"], name="one_place_per_edition_and_paper")]
+        constraints = [
+            models.UniqueConstraint(fields=["edition", "paper"], name="one_place_per_edition_and_paper"),
+            models.UniqueConstraint(fields=["edition"], condition=Q(lane="lead"), name="one_lead_story_per_edition"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.position}. {self.paper_id}"

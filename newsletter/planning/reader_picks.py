@@ -25,6 +25,7 @@ from newsletter.interests.library_entries import known_papers
 from newsletter.interests.load_profiles import ReaderProfiles, Relevance, liked_by
 from newsletter.interests.select.arrays import Bools, Floats
 from newsletter.models import Delivery, Edition, EditionItem, PaperTopic
+from newsletter.planning import lead_story
 from newsletter.planning.followed_picks import NOTHING, FollowedItems
 from newsletter.planning.readers_due import CHUNK, Due
 from newsletter.planning.record_also_new import AlsoNew, Had
@@ -95,6 +96,9 @@ class EditionPlan:
             primary=primary[: len(items)],
             picks=np.array([item[3] == EditionItem.Lane.PICK for item in items], dtype=bool),
         )
+        leads = [column for column, item in enumerate(items) if item[3] == EditionItem.Lane.LEAD]
+        self._lead = leads[0] if leads else None
+        self._is_behind_lead = False  # whether it chooses for the places behind the lead
         self._shelf = select.CandidateSet(self.candidates, RULES)
         self.profiles = ReaderProfiles([paper for _, paper, *_rest in items])
         # Liked paper -> (how many are more like it, candidate column), as written down when the edition was frozen.
@@ -158,7 +162,7 @@ class EditionPlan:
             seen[one.pk] = [column for column, moment in self._missed if not pause.covers(moment)]
         asked = self._earlier.keys() | self.also.overlapping.keys()
         if not asked:
-            return Had(seen, until)
+            return self._with_lead(Had(seen, until), readers)
         had = Delivery.objects.remembered()
         if skippers := [reader.pk for reader in readers if reader.thin_policy == Subscriber.ThinPolicy.SKIP]:
             had |= Delivery.objects.filter(skip_reason=Delivery.Skip.THIN, subscriber__any_of=Keys(skippers))
@@ -172,7 +176,13 @@ class EditionPlan:
             seen[reader].extend(columns[item] for item, *_ in picks if item in columns)
             if moment := self.also.overlapping.get(edition):
                 until[reader] = max(moment, until.get(reader, moment))
-        return Had(seen, until)
+        return self._with_lead(Had(seen, until), readers)
+
+    def _with_lead(self, had: Had, readers: Sequence[Due]) -> Had:
+        """The same; for the places behind the lead, everybody has had that."""
+        if self._lead is None or not self._is_behind_lead:
+            return had
+        return Had({reader.pk: [*had.columns.get(reader.pk, ()), self._lead] for reader in readers}, had.until)
 
     def profile_of(self, library: Sequence[Entry]) -> Relevance:
         """What somebody with this library would find relevant."""
@@ -189,9 +199,27 @@ class EditionPlan:
         """
         if not self._is_for_returned and not self.catch_ups.keys().isdisjoint(reader.pk for reader in readers):
             return self._choose_with_returned(readers, before=before)
+        if self._lead is not None and not self._is_behind_lead:
+            return self._choose_with_lead(self._lead, readers, before=before)
         if self._are_any_apart and (apart := interests_of(readers)):
             return self._choose_with_apart(readers, apart, before=before)
         return self._choose(readers, before=before)
+
+    def _choose_with_lead(
+        self, lead: int, readers: Sequence[Due], *, before: datetime | None
+    ) -> list[select.StoredPicks]:
+        behind = copy(self)
+        behind._is_behind_lead = True
+        barred = lead_story.barred_from(
+            lead, self._topic_of(lead), readers, had=self.had_by(readers, before=before).columns
+        )
+        return lead_story.choose_behind(
+            self.item_ids[lead], readers, barred=barred, choose=lambda some: behind.choose(some, before=before)
+        )
+
+    def _topic_of(self, column: int) -> int | None:
+        topic = int(self.candidates.primary[column])
+        return self.topics[topic][0] if topic >= 0 else None
 
     def _choose_with_returned(self, readers: Sequence[Due], *, before: datetime | None) -> list[select.StoredPicks]:
         chosen: dict[int, select.StoredPicks] = {}
@@ -277,6 +305,24 @@ class EditionPlan:
         also = self.also.records(readers, follows=weights > 0, mutes=mutes, followed=own, until=until or {})
         return [select.StoredPicks(picks.json, picks.papers, record) for picks, record in zip(whole, also, strict=True)]
 
+    def picks_of(
+        self, someone: Due, stances: Sequence[tuple[int, int, str]], *, profiles: Relevance
+    ) -> list[list[Any]]:
+        """Return the picks of an imaginary reader who had nothing before and says this."""
+        lead = self._lead
+        muted = [topic for _reader, topic, stance in stances if stance == TopicPreference.Stance.MUTE]
+        if lead is None:
+            (stored,) = self.choose_by([someone], stances, seen={}, profiles=profiles)
+        else:
+            (stored,) = lead_story.choose_behind(
+                self.item_ids[lead],
+                [someone],
+                barred={someone.pk} if self._topic_of(lead) in muted else set(),
+                choose=lambda some: self.choose_by(some, stances, seen={someone.pk: [lead]}, profiles=profiles),
+            )
+        picks: list[list[Any]] = json.loads(stored.json)
+        return picks
+
     def _stances(self, row_of: Mapping[int, int], preferences: Iterable[tuple[int, int, str]]) -> tuple[Floats, Bools]:
         """How much each reader wants each topic, and which they muted."""
         weights = np.zeros((len(row_of), len(self.topics)), dtype=np.float32)
@@ -313,5 +359,4 @@ def picks_for(
     stances = [(0, pk, "follow") for pk, slug in plan.topics if slug in follows]
     stances += [(0, pk, "mute") for pk, slug in plan.topics if slug in mutes]
     profiles = plan.profile_of(library) if library else (None, None)
-    picks: list[list[Any]] = json.loads(plan.choose_by([someone], stances, seen={}, profiles=profiles)[0].json)
-    return picks
+    return plan.picks_of(someone, stances, profiles=profiles)

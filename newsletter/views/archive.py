@@ -26,6 +26,8 @@ from django.views.decorators.http import condition
 from newsletter.editions import share_card_cache
 from newsletter.mail import plain_text as mail_text
 from newsletter.mail import subject_lines
+from newsletter.mail.editors_words import line_html, note_html, said
+from newsletter.mail.reasons import chosen_by_editor
 from newsletter.models import Edition, EditionItem, PaperTopic
 from newsletter.views.page_context import (
     choices,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from django.http import HttpRequest
+    from django.utils.safestring import SafeString
 
     from newsletter.models import EditionItemQuerySet, EditionQuerySet, Paper
 
@@ -60,7 +63,7 @@ class Lead:
 
     paper: int
     title: str
-    note: str
+    note: SafeString
 
     @property
     def url(self) -> str:
@@ -92,8 +95,8 @@ class Entry:
     rank: int
     paper: Paper
     why: str
-    note: str
-    is_pick: bool
+    note: SafeString
+    chosen_by_editor: str
 
 
 @public_page
@@ -140,6 +143,7 @@ def edition(request: HttpRequest, cadence: str, period: date) -> HttpResponse:
     papers = [entry.paper for entry in entries]
     context = {
         "edition": found,
+        "note": note_html(found),
         "title": title,
         "issue": subject_lines.issue(found),
         "gist": gist([paper.title for paper in papers]),
@@ -169,8 +173,8 @@ def share(request: HttpRequest, cadence: str, period: date) -> HttpResponse:
     """Serve the picture of an edition: what it covers and its first paper, if that can be drawn."""
     words = _share_words(cadence, period)
     title, first, issue = words or ("", "", "")
-    for said in (f"{title}: {first}" if first else title, title):
-        if drawn := share_card_cache.card(said, issue):
+    for line in (f"{title}: {first}" if first else title, title):
+        if drawn := share_card_cache.card(line, issue):
             return HttpResponse(drawn, content_type="image/png")
     return sites_own_picture()
 
@@ -202,13 +206,14 @@ def shown_of(found: Sequence[Edition], *, limit: int = TITLES_SHOWN) -> list[Sho
     place = Window(RowNumber(), partition_by="edition", order_by=["position", "pk"])
     first = items.annotate(place=place).filter(place__lte=2 * limit)  # some may have been merged into one
     leads: dict[int, dict[int, Lead]] = defaultdict(dict)
+    by_pk = {one.pk: one for one in found}
     for pk, paper, title, note in first.order_by("edition", "place").values_list(
         "edition",
         Coalesce("paper__merged_into", "paper"),
         Coalesce("paper__merged_into__title", "paper__title"),
         "note",
     ):
-        leads[pk].setdefault(paper, Lead(paper, title, note))
+        leads[pk].setdefault(paper, Lead(paper, title, line_html(by_pk[pk], note)))
     return [Shown(one, counts.get(one.pk, 0), list(leads[one.pk].values())[:limit]) for one in found]
 
 
@@ -239,8 +244,8 @@ def entries_of(found: Edition) -> Iterator[Entry]:
             rank=len(seen),
             paper=paper,
             why=gained(item.parts),
-            note=item.note,
-            is_pick=item.lane == EditionItem.Lane.PICK,
+            note=line_html(found, said(item, "note")),
+            chosen_by_editor=chosen_by_editor(item),
         )
 
 

@@ -25,6 +25,7 @@ from newsletter.interests import clicks, library_entries, relevance_feedback
 from newsletter.interests.place_also_new import others_of
 from newsletter.mail import subject_lines
 from newsletter.mail.digest_links import links_of, paper_url
+from newsletter.mail.editors_words import note_html
 from newsletter.mail.news_lines import news_line
 from newsletter.mail.one_part import FOLLOW
 from newsletter.mail.reasons import line_of, primary_topic, reasons
@@ -208,6 +209,7 @@ def _context(delivery: Delivery, token: str, entries: list[dict[str, Any]]) -> d
     return {
         "delivery": delivery,
         "edition": delivery.edition,
+        "note": note_html(delivery.edition),
         "title": subject_lines.headline(delivery.edition),
         "is_public": delivery.edition.state in Edition.PUBLIC,
         "entries": entries,

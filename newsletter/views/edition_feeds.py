@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.http import Http404, HttpResponse
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join, linebreaks
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page
 
+from newsletter.mail.editors_words import note_html
 from newsletter.models import Edition
 from newsletter.views.archive import TITLES_SHOWN, newest_first, shown_of
 from newsletter.views.feed_formats import Entry, Feed, site_as_author, write_feed, xml_text
@@ -71,11 +71,10 @@ def _entry(shown: Shown) -> Entry:
             for lead in shown.leads
         ),
     )
-    note = SafeString(linebreaks(xml_text(edition.editor_note), autoescape=True)) if edition.editor_note else ""
     return Entry(
         title=shown.headline,
         link=settings.SITE_URL + edition.get_absolute_url(),
-        content=format_html("{}<ol>\n{}\n</ol>", note, listed),
+        content=format_html("{}<ol>\n{}\n</ol>", xml_text(note_html(edition)), listed),
         published_at=edition.frozen_at,
         updated_at=edition.frozen_at,
         authors=[site_as_author()],
