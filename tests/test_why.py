@@ -424,7 +424,7 @@ def test_the_page_names_the_queries_that_are_followed_by_the_interest_shown(clie
 
 
 def test_a_reader_who_got_nothing_finds_the_other_new_papers_of_their_topics(client: Client) -> None:
-    reader = make_reader(follows=("speech",), wants_outside=False)
+    reader = make_reader(follows=("speech",), wants_outside=False, thin_policy="hold")
     other = assign(make_paper(title="Not ranked", first_seen_at=NOON - timedelta(hours=3)), "speech")
     Sighting.objects.create(paper=other, source="arxiv_query", key="1", seen_at=other.first_seen_at)
     delivery = plan_for(reader, ranked("Vision", 9, "vision"))

@@ -139,7 +139,7 @@ def sign_up(walk: Walk) -> Subscriber:
     walk.says("You are subscribed")
     reader = Subscriber.objects.get(email=READER)
     assert reader.library.count() == 5
-    walk.go(preferences_path(reader))
+    walk.go(preferences_path(reader) + "queries/")
     for author in AUTHORS:
         page.get_by_label("What to follow").fill(f'author:"{author}"')
         walk.press("Follow", within="#follows")
@@ -197,12 +197,13 @@ def remove_a_term(walk: Walk, reader: Subscriber) -> None:
 
 
 def pause_and_come_back(walk: Walk, reader: Subscriber) -> None:
-    walk.go(preferences_path(reader))
+    walk.go(preferences_path(reader) + "pause/")
     walk.page.locator("#id_until").fill(f"{timezone.now() + 20 * DAY:%Y-%m-%d}")
     walk.press("Pause")
     reader.refresh_from_db()
     assert reader.state == Subscriber.State.PAUSED
     walk.says("Paused until")
+    walk.go(preferences_path(reader) + "pause/")
     walk.press("Resume now")
     walk.says("Your digests have started again.")
     reader.refresh_from_db()
