@@ -1,16 +1,19 @@
 # One image for every process: the site by default, workers, beat and commands by their own command line.
-#   docker build -t paperboy .
+#   make image
 
-FROM python:3.13-slim AS build
+FROM python:3.13.16-slim-trixie AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
-RUN python -m venv /venv
+# Without pip: what runs the site installs nothing.
+RUN python -m venv --without-pip /venv
 # requirements-semantic.txt: with the extra `semantic` (see docs/operations.md)
 ARG REQUIREMENTS=requirements.txt
 # requirements-catcher.txt: with the mail catcher, which only the service `mail` of docker-compose.yml needs
 ARG EXTRA=
 COPY requirements.txt requirements-semantic.txt requirements-catcher.txt /tmp/
-RUN /venv/bin/pip install --require-hashes --only-binary :all: -r /tmp/${REQUIREMENTS}
-RUN test -z "${EXTRA}" || /venv/bin/pip install --require-hashes --only-binary :all: -r /tmp/${EXTRA}
+RUN python -m pip --python /venv/bin/python install --require-hashes --only-binary :all: -r /tmp/${REQUIREMENTS}
+RUN test -z "${EXTRA}" || python -m pip --python /venv/bin/python install --require-hashes --only-binary :all: -r /tmp/${EXTRA}
+# Other people's test suites: a tenth of it all.
+RUN find /venv/lib -type d -path "*/site-packages/*" -name tests -prune -exec rm -rf {} +
 WORKDIR /app
 COPY manage.py pyproject.toml ./
 COPY subscriptions subscriptions
@@ -22,10 +25,15 @@ RUN SECRET_KEY=build ADDRESS_HASH_KEY=build SITE_URL=https://build.invalid POSTA
     /venv/bin/python manage.py collectstatic --noinput \
     && /venv/bin/python -m compileall -q newsletter subscriptions
 
-FROM python:3.13-slim
+FROM python:3.13.16-slim-trixie
 RUN useradd --system --uid 10001 --no-create-home --home-dir /app paperboy \
     && install -d -o paperboy /var/lib/paperboy
-LABEL org.opencontainers.image.title="Paperboy" org.opencontainers.image.version="0.2.0.dev0" org.opencontainers.image.licenses="BSD-3-Clause"
+LABEL org.opencontainers.image.title="Paperboy" org.opencontainers.image.version="0.2.0.dev0" org.opencontainers.image.licenses="BSD-3-Clause" \
+    org.opencontainers.image.description="Digests of new papers by mail" org.opencontainers.image.base.name="python:3.13.16-slim-trixie"
+# make image says which commit, and when it was made
+ARG REVISION=
+ARG CREATED=
+LABEL org.opencontainers.image.revision="${REVISION}" org.opencontainers.image.created="${CREATED}"
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     VAR_DIR=/var/lib/paperboy STATIC_ROOT=/app/static
 COPY --from=build /venv /venv

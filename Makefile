@@ -10,12 +10,13 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 PY := $(VENV)/bin/python
 JOBS ?= 2
+ENGINE ?= docker
 
 HOST ?= 127.0.0.1
 PORT ?= 8000
 DEV := DEBUG=1 SITE_URL=http://localhost:$(PORT)
 
-.PHONY: help venv demo test test-system test-deep coverage mutants lint format run lock drawing sbom licences audit bench bench-papers gallery chaos clean
+.PHONY: help venv demo test test-system test-deep coverage mutants lint format run lock drawing sbom licences audit bench bench-papers gallery chaos image image-tree upgrade-drill clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -115,6 +116,17 @@ lock: $(VENV)/.created ## Renew the four requirements files from pyproject.toml
 	$(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra catcher -c requirements.txt -o requirements-catcher.txt
 	$(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev -c requirements.txt -o requirements-dev.txt
 	$(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra semantic -c requirements.txt -c requirements-dev.txt -o requirements-semantic.txt
+
+# By the commit and its date: the same sources give the same labels.
+image: ## Build the image paperboy:VERSION with Docker or Podman (ENGINE=podman)
+	version=$$(sed -nE 's/^version = "(.*)"/\1/p' pyproject.toml); $(ENGINE) build --pull -t paperboy -t "paperboy:$$version" \
+		--build-arg REVISION="$$(git rev-parse HEAD)" --build-arg CREATED="$$(git log -1 --format=%cI)" .
+
+image-tree: $(VENV)/.installed-dev ## Follow the Dockerfile without an engine (root, bubblewrap) and run its processes, read-only, as nobody
+	PYTHON_OF_IMAGE=$${PYTHON_OF_IMAGE:-$$(command -v python3.13)} $(PY) -m tests.image_tree
+
+upgrade-drill: $(VENV)/.installed-dev ## Upgrade and roll back from the last two versions, old workers beside new ones (ten minutes)
+	$(PY) -m tests.upgrade_drill
 
 bench: $(VENV)/.installed-dev ## Measure planning and delivery against their peers (var/bench.json)
 	$(PY) -m tests.bench
