@@ -644,14 +644,6 @@ def test_only_what_the_curator_changed_is_stored_when_the_ranking_moved_meanwhil
     assert not edition.items.filter(is_moved=True).exists()
 
 
-def test_pinning_excluding_and_the_editors_note_are_stored(curator: Client) -> None:
-    edition = make_edition(papers=[make_paper(title=letter) for letter in "AB"])
-    change = {"items-0-standing": "excluded", "items-1-standing": "pinned", "editor_note": "Good morning."}
-    save(curator, edition, form_of(curator, edition) | change)
-    assert sorted(edition.items.values_list("paper__title", "standing")) == [("A", "excluded"), ("B", "pinned")]
-    assert Edition.objects.get().editor_note == "Good morning."
-
-
 @pytest.mark.parametrize("state", [State.FROZEN, State.SENDING, State.DONE])
 def test_what_is_frozen_or_sent_cannot_be_changed(admin_client: Client, state: str) -> None:
     edition = make_edition(papers=[make_paper(title=letter) for letter in "AB"])

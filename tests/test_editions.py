@@ -3,7 +3,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.contrib.auth.models import User
 
-from newsletter.editions import lifecycle
+from newsletter.editions import curation, lifecycle
 from newsletter.mail.compile_edition import CompileError
 from newsletter.models import Edition, EditionItem, Paper, Sighting
 from subscriptions.schedule import local_day, next_due
@@ -233,7 +233,7 @@ def test_a_frozen_edition_cannot_be_changed() -> None:
     with pytest.raises(lifecycle.EditionStateError, match="readers may have it"):
         lifecycle.add_pick(edition, paper=make_paper())
     with pytest.raises(lifecycle.EditionStateError):
-        lifecycle.place(edition, places={})
+        curation.act(edition, "top", [0], by=None)
 
 
 def test_a_draft_overtaken_by_the_next_period_is_skipped() -> None:
@@ -269,5 +269,5 @@ def test_a_curator_whose_page_is_older_than_the_freezing_changes_nothing() -> No
     with pytest.raises(lifecycle.EditionStateError):
         lifecycle.add_pick(edition, paper=trending(2.0))
     with pytest.raises(lifecycle.EditionStateError):
-        lifecycle.place(edition, places={edition.items.get().pk: 9})
+        curation.act(edition, "top", [0], by=None)
     assert edition.items.count() == 1

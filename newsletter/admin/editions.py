@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Prefetch, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.db.models import Count, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -21,19 +20,20 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import ModelAdmin
 
-from newsletter.admin import edition_words, table_cells
+from newsletter.admin import edition_words, ranking, table_cells
 from newsletter.admin.add_papers import find_and_add
 from newsletter.admin.approval import deadline_of
 from newsletter.admin.confirmed_actions import Act, ask_or_act
 from newsletter.admin.edition_actions import ACTS
 from newsletter.admin.edition_words import SHOWS, SPOKEN, WordsForm, languages_of, name_of
 from newsletter.admin.list_counts import counts_of, openings_of, readers_of
+from newsletter.admin.ranking import ItemInline
 from newsletter.admin.results import show_readers, show_results
-from newsletter.editions import lifecycle
+from newsletter.editions import curation, lifecycle, revisions
 from newsletter.mail.compile_edition import CompileError
-from newsletter.models import Delivery, Edition, EditionItem, PaperTopic
+from newsletter.models import Delivery, Edition, EditionItem
 from newsletter.monitoring import digest_previews
 from newsletter.planning.edition_reach import reach_of
 from newsletter.planning.reader_picks import RULES
@@ -52,63 +52,6 @@ UNSENT = (*Edition.EDITABLE, State.FROZEN)
 DARK = "(prefers-color-scheme: dark)"
 
 
-class ItemForm(forms.ModelForm):  # type: ignore[type-arg]
-    """One row of the ranking. Carries what its author saw, so that only what they changed is stored.
-
-    The ranking is refreshed while somebody edits it; without this, every position that moved meanwhile would be
-    stored as the curator's choice.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        words = {
-            "position": _("Position of"),
-            "standing": _("Status of"),
-            "lane": _("Lane of"),
-            "note": _("Note under"),
-        }
-        self.fields["standing"].choices = [  # type: ignore[attr-defined]
-            choice for choice in EditionItem.Standing.choices if choice[0] not in EditionItem.FOR_SOME
-        ]
-        for name, field in self.fields.items():
-            field.show_hidden_initial = True
-            if name in words and self.instance.pk:  # the column's heading does not reach a screen reader here
-                field.widget.attrs["aria-label"] = f"{words[name]} {self.instance.paper.title}"
-
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        for name in set(cleaned).intersection(self.Meta.fields).difference(self.changed_data):
-            cleaned[name] = getattr(self.instance, name)
-        return cleaned
-
-    class Meta:
-        model = EditionItem
-        fields = ("position", "standing", "lane", "note")
-
-
-class ItemInline(TabularInline):  # type: ignore[misc]
-    """The ranking as a curator edits it: position, pin, exclude, lane, a note."""
-
-    model = EditionItem
-    form = ItemForm
-    fields = ("position", "standing", "lane", "note")
-    template = "admin/newsletter/ranking.html"
-    ordering = ("position", "pk")
-    extra = 0
-    can_delete = False
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[EditionItem]:
-        rows: QuerySet[EditionItem] = super().get_queryset(request).exclude(standing__in=EditionItem.FOR_SOME)
-        assigned = PaperTopic.objects.filter(is_assigned=True).select_related("topic")
-        return rows.select_related("paper").prefetch_related(Prefetch("paper__paper_topics", queryset=assigned))
-
-    def has_add_permission(self, request: HttpRequest, obj: Edition | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Edition | None = None) -> bool:
-        return super().has_change_permission(request, obj) and (obj is None or obj.is_editable)
-
-
 @admin.register(Edition)
 class EditionAdmin(ModelAdmin):  # type: ignore[misc]
     list_display = ("title", "rhythm", "state_label", "paper_count", "progress", "trouble", "cutoff")
@@ -119,7 +62,6 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
     inlines = (ItemInline,)
     form = WordsForm
     change_form_outer_before_template = "admin/newsletter/edition_stage.html"  # it holds a form of its own
-    warn_unsaved_form = True
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -196,16 +138,45 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
     def cutoff(self, edition: Edition) -> SafeString | str:
         return table_cells.moment(edition.cutoff_at)
 
+    def _changeform_view(self, request: HttpRequest, object_id: str, form_url: str, extra_context: Any) -> HttpResponse:
+        """Let two editors save one after the other: inside Django's transaction, before it reads the edition."""
+        if request.method == "POST":
+            locked = get_object_or_404(Edition.objects.select_for_update(), pk=object_id)
+            request.edition_before = revisions.snapshot(locked)  # type: ignore[attr-defined]
+        return super()._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[no-any-return]
+
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        """Store the positions that the curator typed, all at once; they stay when the ranking is refreshed."""
+        """Store what was typed; places one after the other, the first of the list first."""
         places = {}
         for item_form in formset.forms:
             if "position" in item_form.changed_data:
                 places[item_form.instance.pk] = item_form.cleaned_data["position"]
                 item_form.instance.position = item_form.initial["position"]
         super().save_formset(request, form, formset, change)
-        if places:
-            lifecycle.place(form.instance, places=places)
+        for item, place in sorted(places.items(), key=lambda pair: pair[1]):
+            curation.move(form.instance, [item], to=place)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        before = request.edition_before  # type: ignore[attr-defined]
+        if revisions.snapshot(form.instance) != before:
+            changed = [str(form.fields[name].label) for name in form.changed_data]
+            rows = [row.instance.paper.title for formset in formsets for row in formset.forms if row.changed_data]
+            said = ", ".join([*changed, *(f"“{title}”" for title in rows)])
+            revisions.record_typing(
+                form.instance, before=before, by=cast(User, request.user), said=gettext("edited: %s") % said
+            )
+
+    def response_change(self, request: HttpRequest, obj: Edition) -> HttpResponse:
+        """Do what the button of a row says, after what was typed is stored, and show the page again."""
+        if "act" not in request.POST:
+            return super().response_change(request, obj)  # type: ignore[no-any-return]
+        try:
+            if done := ranking.do(request, obj):
+                self.log_change(request, obj, done)
+        except lifecycle.EditionStateError as error:
+            messages.error(request, str(error))
+        return HttpResponseRedirect(reverse("admin:newsletter_edition_change", args=[obj.pk]) + "#ranking")
 
     def log_change(self, request: HttpRequest, obj: Edition, message: Any) -> Any:
         """Log an edit, and record its author as the last editor, who may not be the one to approve."""
@@ -237,12 +208,9 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
     def get_inline_formsets(
         self, request: HttpRequest, formsets: list[Any], inline_instances: list[Any], obj: Edition | None = None
     ) -> list[Any]:
-        if obj and (openings := openings_of(obj)) is not None:
-            for item in (item for formset in formsets for item in formset.get_queryset()):
-                item.openings = openings.get(item.pk, 0)
-        if reach := getattr(request, "edition_reach", None):
-            for item in (item for formset in formsets for item in formset.get_queryset()):
-                item.reach = (reach.of(item.pk), reach.usual_place(item.pk), reach.first(item.pk))
+        if obj:
+            items = [item for formset in formsets for item in formset.get_queryset()]
+            ranking.fill(items, reach=getattr(request, "edition_reach", None), openings=openings_of(obj))
         return super().get_inline_formsets(request, formsets, inline_instances, obj)  # type: ignore[no-any-return]
 
     def _stage(self, request: HttpRequest, edition: Edition) -> dict[str, Any]:
@@ -251,6 +219,7 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
         reached = STEPS.index(State(edition.state)) if edition.state in STEPS else -1
         return {
             "acts": self._acts(request, edition),
+            "changes": ranking.changes_of(edition),
             "shows": SHOWS,
             "languages": {settings.LANGUAGE_CODE: dict(settings.LANGUAGES)[settings.LANGUAGE_CODE]}
             | languages_of(edition),

@@ -8,7 +8,7 @@ drafting is unique per cadence and period, and a draft is refreshed without touc
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from functools import reduce
 from operator import or_
@@ -377,23 +377,6 @@ def finish_due(*, now: datetime) -> int:
         .exclude(Exists(owed))
         .update(state=Edition.State.DONE, done_at=now)
     )
-
-
-@transaction.atomic
-def place(edition: Edition, *, places: Mapping[int, int]) -> None:
-    """Give the items (by key) the places a curator wrote; the others close up around them. They stay there."""
-    _require_editable(edition)
-
-    def wanted(item: EditionItem) -> tuple[int, int, int]:
-        """Sort key by which a moved paper pushes the holder of its new position towards the old one."""
-        goal = places.get(item.pk, item.position)
-        return goal, (goal > item.position) - (goal < item.position), item.position
-
-    items = sorted(edition.items.all(), key=wanted)
-    for position, item in enumerate(items, start=1):
-        item.is_moved = item.is_moved or item.pk in places
-        item.position = position
-    EditionItem.objects.bulk_update(items, ["position", "is_moved"])
 
 
 def _leave_out_withdrawn(edition: Edition) -> None:

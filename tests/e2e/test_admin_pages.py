@@ -26,7 +26,16 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 PAGES = ["", "newsletter/edition/", "newsletter/edition/{edition}/change/", "newsletter/edition/{edition}/preview/"]
 LISTS = ["newsletter/paper/", "newsletter/paper/{paper}/change/", "newsletter/edition/{edition}/act/approve/"]
-OURS = (".desk-stage", ".desk-ranking", ".desk-phones", ".desk-bar-row", ".desk-grid", ".desk-ask", ".desk-alarms")
+OURS = (
+    ".desk-stage",
+    ".desk-words",
+    ".desk-ranking",
+    ".desk-phones",
+    ".desk-bar-row",
+    ".desk-grid",
+    ".desk-ask",
+    ".desk-alarms",
+)
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
@@ -85,10 +94,13 @@ def test_what_we_drew_has_no_accessibility_violation(page: Page, live_server: Li
 
 def test_a_curator_moves_a_paper_previews_and_approves(page: Page, live_server: LiveServer, edition: Edition) -> None:
     page.goto(f"{live_server.url}/admin/newsletter/edition/{edition.pk}/change/")
-    page.fill("[name=items-1-position]", "1")
-    page.fill("[name=items-1-note]", "Read this first.")
-    page.click("[name=_continue]")
-    assert page.locator(".desk-paper a").first.inner_text() == "A calm paper"
+    row = page.locator(".desk-row", has_text="A calm paper")
+    row.get_by_role("button", name="To the top").click()
+    page.locator(".desk-row").first.get_by_text("A calm paper").wait_for()
+    row.locator("summary").click()
+    row.locator("input[type=text][name$=-note]").fill("Read *this* first.")
+    page.locator("[data-saved]", has_text="Saved at").wait_for()
+    page.get_by_text("edited: ").first.wait_for(state="attached")
     page.click("text=Preview as three readers")
     frame = page.frame_locator("iframe").first
     assert "Read this first." in frame.locator("body").inner_text()
@@ -96,3 +108,94 @@ def test_a_curator_moves_a_paper_previews_and_approves(page: Page, live_server: 
     page.click("button:has-text('Approve')")
     page.get_by_text("Approved. It will be frozen").wait_for()
     assert Edition.objects.get().state == Edition.State.APPROVED
+
+
+@pytest.fixture
+def sixty() -> Edition:
+    papers = [assign(make_paper(title=f"Paper number {place} of sixty"), "vision") for place in range(1, 61)]
+    return make_edition(papers=papers)
+
+
+def places(edition: Edition) -> list[int]:
+    titles = edition.items.order_by("position").values_list("paper__title", flat=True)
+    return [int(title.split()[2]) for title in titles]
+
+
+def settle(page: Page, done: str) -> None:
+    page.locator(".desk-last", has_text=done).wait_for()
+
+
+def test_the_curators_week_takes_few_clicks(page: Page, live_server: LiveServer, sixty: Edition) -> None:
+    """Before: a pick took six clicks, a move typing, scrolling and a new page."""
+    page.goto(f"{live_server.url}/admin/newsletter/edition/{sixty.pk}/change/")
+    assert page.viewport_size
+    if page.viewport_size["width"] == 1280:
+        assert page.locator(".desk-rows").evaluate("rows => rows.offsetHeight") <= 2 * 900
+    row = page.locator(".desk-row", has_text="Paper number 30 of")
+    row.get_by_role("button", name="Pick").click()
+    settle(page, "made an editor's pick")
+    field = row.locator(".desk-place input[type=number]")
+    field.fill("2")
+    field.press("Enter")
+    settle(page, ": moved")
+    assert places(sixty)[:3] == [1, 30, 2]
+    assert sixty.items.get(lane="pick").paper.title == "Paper number 30 of sixty"
+    page.locator(".desk-last button").click()
+    settle(page, "took back")
+    assert places(sixty)[28:31] == [29, 30, 31]
+    row.locator("summary").press("Alt+ArrowUp")
+    settle(page, "moved up")
+    assert places(sixty)[28:31] == [30, 29, 31]
+
+
+def test_a_paper_is_dragged_and_many_are_filtered_chosen_and_excluded(
+    page: Page, live_server: LiveServer, sixty: Edition
+) -> None:
+    page.goto(f"{live_server.url}/admin/newsletter/edition/{sixty.pk}/change/")
+    if page.viewport_size and page.viewport_size["width"] == 1280:
+        upper = page.locator(".desk-row", has_text="Paper number 2 of")
+        page.locator(".desk-row", has_text="Paper number 12 of").locator(".desk-reached").drag_to(
+            upper.locator(".desk-reached"), target_position={"x": 5, "y": 2}
+        )
+        settle(page, ": moved")
+        assert places(sixty)[:3] == [1, 12, 2]
+    page.locator("[data-filter]").fill("number 5")
+    page.locator("[data-choose-all]").check()
+    page.get_by_role("group", name="With the chosen papers").get_by_role("button", name="Exclude").click()
+    settle(page, "more: excluded")
+    gone = set(sixty.items.filter(standing="excluded").values_list("paper__title", flat=True))
+    assert gone == {f"Paper number {place} of sixty" for place in (5, 15, 25, 35, 45, *range(50, 60))}
+
+
+def test_words_are_previewed_and_saved_while_they_are_typed(
+    page: Page, live_server: LiveServer, edition: Edition
+) -> None:
+    page.goto(f"{live_server.url}/admin/newsletter/edition/{edition.pk}/change/")
+    page.locator(".desk-words > summary").click()
+    page.locator("[name=editor_note]").fill("Read **this**.")
+    page.frame_locator("iframe[name=words-preview]").locator("strong", has_text="this").wait_for()
+    page.locator("[data-saved]", has_text="Saved at").wait_for()
+    assert Edition.objects.get().editor_note == "Read **this**."
+    Edition.objects.update(editor_note="Theirs.")
+    page.locator("[name=editor_note]").fill("Mine.")
+    page.locator("[data-saved]", has_text="Somebody else has changed this").wait_for()
+    assert Edition.objects.get().editor_note == "Theirs."
+
+
+def test_the_desk_works_without_scripts(page: Page, live_server: LiveServer, chromium: Browser, sixty: Edition) -> None:
+    with chromium.new_context(
+        java_script_enabled=False, storage_state=page.context.storage_state(), viewport=page.viewport_size
+    ) as context:
+        plain = context.new_page()
+        plain.goto(f"{live_server.url}/admin/newsletter/edition/{sixty.pk}/change/")
+        row = plain.locator(".desk-row", has_text="Paper number 30 of")
+        row.locator("summary").click()
+        row.locator("input[type=text][name$=-note]").fill("Kept.")
+        row.get_by_role("button", name="Pick").click()
+        plain.get_by_text("made an editor's pick").first.wait_for()
+        item = sixty.items.get(lane="pick")
+        assert (item.paper.title, item.note) == ("Paper number 30 of sixty", "Kept.")
+        plain.locator(".desk-words > summary").click()
+        plain.locator("[name=editor_note]").fill("Read **this**.")
+        plain.get_by_role("button", name="Show").click()
+        plain.frame_locator("iframe[name=words-preview]").locator("strong", has_text="this").wait_for()
