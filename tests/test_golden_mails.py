@@ -108,6 +108,10 @@ def test_the_mail_is_byte_for_byte_the_golden_one_and_has_no_fault(case: str) ->
         ("welcome-chinese", "daily", "zh-hans", True),
         ("weekly-japanese", "weekly", "ja", False),
         ("welcome-japanese", "daily", "ja", True),
+        ("weekly-spanish", "weekly", "es", False),
+        ("welcome-spanish", "daily", "es", True),
+        ("weekly-french", "weekly", "fr", False),
+        ("welcome-french", "daily", "fr", True),
     ],
 )
 def test_so_is_that_of_every_rhythm_and_language_and_the_first_one(

@@ -127,7 +127,7 @@ def _unbroken(label: str) -> str:
 
 
 def _line(name: str, address: str) -> str:
-    return mail_text.wrap(f"{name}: {address}", indent=INDENT)
+    return mail_text.wrap(_("%(label)s: %(what)s") % {"label": name, "what": address}, indent=INDENT)
 
 
 def _after(sentence: str, abstract: str) -> str:

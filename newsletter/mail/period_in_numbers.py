@@ -40,9 +40,11 @@ def in_numbers(edition: Edition, items: Sequence[EditionItem], *, topics: Mappin
     if not papers["new"]:
         return {}
     is_week = edition.cadence == Edition.Cadence.WEEKLY
+    sentence = _sentence(**papers, is_week=is_week)
     return {
         "title": _("The week in numbers") if is_week else _("The month in numbers"),
-        "sentence": _sentence(**papers, is_week=is_week),
+        "sentence": sentence,
+        "sentence_text": mail_text.wrap(sentence),
         "bars": _bars(edition, topics, has_before=papers["before"] > 0),
         "risen": _risen(items, topics),
     }
@@ -101,7 +103,7 @@ def _risen(items: Sequence[EditionItem], topics: Mapping[str, str]) -> list[dict
         if item.parts.get("upvotes_gain", 0) > 0 and item.standing not in EditionItem.UNLISTED:
             title = mail_text.shorten(item.paper.title, width=TITLE_WIDTH)
             gain = short_reasons(item, topics=topics)[""]
-            text = mail_text.wrap(f"{gain}: {title}", indent="  ")
+            text = mail_text.wrap(_("%(label)s: %(what)s") % {"label": gain, "what": title}, indent="  ")
             found.append({"title": title, "gain": gain, "url": public_url(item.paper), "text": text})
     return found
 

@@ -9,20 +9,18 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
 from django.core import mail
 from django.utils import timezone
 
-from newsletter.catalogue import submissions
-from newsletter.interests.library import read_library
-from newsletter.interests.library_entries import add_entries
-from newsletter.models import Edition, LibraryEntry, LibraryLink, Paper, Vote
-from newsletter.ranking import votes
+from newsletter.models import Edition, Vote
 from subscriptions import lifecycle, token_links
 from subscriptions.models import ConsentEvent, Notice, Subscriber, Topic
 from subscriptions.preference_parts import TITLES
 from subscriptions.transactional_mails import owe_notice, send_due_notices
-from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic
+from tests.builders import assign, make_edition, make_paper, make_reader, make_topic
 from tests.e2e.shots import SHIFTS, faults_of
+from tests.reader_pages import KINDS, path_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,28 +32,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-KINDS = [
-    "subscribe",
-    "sent",
-    "confirm",
-    "preferences",
-    "paused",
-    "votes",
-    "voted",
-    "library",
-    "one interest",
-    "interests",
-    "interest",
-    "profile of interests",
-    "leave",
-    "left",
-    "move",
-    "ask",
-    "embed",
-    "code",
-    "old",
-    *TITLES,
-]
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
@@ -68,69 +44,6 @@ def _papers(settings: Settings) -> None:
         assign(make_paper(title="Hearing well", score_daily=2.0, first_seen_at=timezone.now()), "speech-audio"),
     ]
     make_edition(papers=papers, state=Edition.State.SENDING)
-
-
-def path_of(kind: str) -> str:
-    now = timezone.now()
-    reader = make_reader("alice@example.net", follows=("vision",))
-    if kind == "confirm":
-        pending = make_reader(state="pending", confirmed_at=None, next_due_at=None)
-        asked = pending.consent_events.create(kind=ConsentEvent.Kind.REQUESTED, at=now, method="banner")
-        return f"/confirm/{token_links.confirm_token(asked.pk, now=now)}/"
-    if kind == "move":
-        notice = owe_notice(reader, kind=Notice.Kind.MOVE, now=now, context={"to": "new@example.org"})
-        return f"/move/{token_links.move_token(notice.pk, now=now)}/"
-    if kind in {"preferences", "paused"}:
-        if kind == "paused":
-            Subscriber.objects.filter(pk=reader.pk).update(state="paused", paused_until=now, next_due_at=None)
-        return f"/preferences/{token_links.manage_token(reader, now=now)}/"
-    if kind in TITLES:
-        reader.follows.create(text="seeing", key="k", at=NOON)
-        return f"/preferences/{token_links.manage_token(reader, now=now)}/{kind}/"
-    if kind in {"votes", "voted"}:
-        if kind == "voted":
-            for paper in Paper.objects.all():
-                votes.vote(reader, paper=paper, now=now)
-        submissions.submit(reader, link="2403.01234", now=now)
-        return f"/r/{token_links.manage_token(reader, now=now)}/papers/"
-    if "interest" in kind:
-        manage = token_links.manage_token(reader, now=timezone.now())
-        page = f"/preferences/{manage}/interests/"
-        if kind == "profile of interests":
-            keep_apart(reader, kind)
-            return f"/r/{manage}/profile/"
-        return page if kind == "one interest" else page + keep_apart(reader, kind)
-    if kind == "library":
-        bring_library(reader)
-        return f"/r/{token_links.manage_token(reader, now=now)}/library/"
-    if kind in {"leave", "left"}:
-        if kind == "left":
-            Subscriber.objects.filter(pk=reader.pk).update(state="unsubscribed", left_at=NOON, next_due_at=None)
-        return f"/u/{reader.unsubscribe_token}"
-    return {
-        "subscribe": "/subscribe/",
-        "sent": "/subscribe/sent/",
-        "ask": "/preferences/",
-        "embed": "/embed/",
-        "code": "/embed/code/",
-        "old": "/confirm/junk/",
-    }[kind]
-
-
-def keep_apart(reader: Subscriber, kind: str) -> str:
-    """Two interests with long names; the end of the address of the page."""
-    reader.interests.create(name="Thesis", is_first=True, share=60)
-    long = reader.interests.create(name="W" * 60, position=1, share=3, unit="papers")
-    reader.follows.create(text="seeing", key="k", at=NOON, interest=long)
-    return f"{long.pk}/" if kind == "interest" else ""
-
-
-def bring_library(reader: Subscriber) -> None:
-    text = "@misc{a, title={Seeing well}}\n@misc{b, title={A word that is " + "long" * 30 + "}, eprint={2401.00001}}"
-    entries = read_library(text.encode(), today=NOON.date()).entries
-    add_entries(reader, entries, source=LibraryEntry.Source.UPLOADED, now=NOON)
-    reader.library.filter(arxiv_id="2401.00001").update(note="Ask May about it.")
-    LibraryLink.objects.create(subscriber=reader, at=NOON)
 
 
 def confirm_path(email: str) -> str:
@@ -168,6 +81,26 @@ def test_no_part_of_the_preferences_is_longer_than_three_screens_of_a_phone(
         page = context.new_page()
         page.goto(live_server.url + path_of(kind), wait_until="networkidle")
         assert page.evaluate("document.documentElement.scrollHeight") <= 3 * 667
+
+
+CUT = """() => [...document.querySelectorAll("button, .button, summary, label, select")]
+  .filter((one) => one.offsetWidth > 4 && one.scrollWidth > one.clientWidth + 1)
+  .filter((one) => getComputedStyle(one).overflowX !== "visible")
+  .map((one) => `cut: ${one.textContent.trim()}`)"""
+
+
+@pytest.mark.parametrize("language", [code for code, _name in settings.LANGUAGES if code != "en"])
+def test_pages_fit_a_phone_in_every_language(chromium: Browser, live_server: LiveServer, language: str) -> None:
+    faults: dict[str, list[str]] = {}
+    for kind in ("subscribe", "confirm", "preferences", *TITLES, "library", "interest", "leave"):
+        Subscriber.objects.all().delete()
+        with chromium.new_context(
+            viewport={"width": 375, "height": 700}, extra_http_headers={"Accept-Language": language}
+        ) as context:
+            context.add_init_script(SHIFTS)
+            page = context.new_page()
+            faults[kind] = faults_of(page, live_server.url + path_of(kind)) + page.evaluate(CUT)
+    assert {kind: found for kind, found in faults.items() if found} == {}
 
 
 def test_a_vote_is_given_and_taken_back_without_a_script(chromium: Browser, live_server: LiveServer) -> None:
