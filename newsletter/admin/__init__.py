@@ -4,6 +4,7 @@ from newsletter.admin import (
     approval,
     deliveries,
     editions,
+    empty_states,
     mail_settings,
     papers,
     sending_pauses,
@@ -19,6 +20,7 @@ __all__ = [
     "approval",
     "deliveries",
     "editions",
+    "empty_states",
     "mail_settings",
     "papers",
     "sending_pauses",
@@ -29,3 +31,5 @@ __all__ = [
     "users",
     "webhooks",
 ]
+
+empty_states.say()

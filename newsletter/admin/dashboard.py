@@ -5,7 +5,7 @@ In: a person and the rows they may see. Out: numbers and links, never an address
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest
@@ -18,9 +18,36 @@ from newsletter.admin import table_cells
 from newsletter.admin.list_counts import counts_of, readers_of
 from newsletter.catalogue import polling
 from newsletter.models import Edition, SourceRun, Stream
-from newsletter.monitoring import current_alarms
+from newsletter.monitoring import current_alarms, sending_now
 
 RECENT = timedelta(days=2)
+_QUEUES = {
+    "digests": _("digests that could go"),
+    "notices": _("confirmations and notices"),
+    "webhooks": _("webhooks"),
+    "submissions": _("papers handed in"),
+}
+_TROUBLES = {"held": _("on hold"), "limited": _("limits mail"), "failing": _("failed within a day")}
+_EDITIONS = (_("Open the editions"), "newsletter_edition_changelist", "", "newsletter.view_edition")
+_STREAMS = (_("Open the streams"), "newsletter_stream_changelist", "", "newsletter.view_stream")
+_HOOKS = (_("Open the webhooks"), "newsletter_webhookendpoint_changelist", "", "newsletter.view_webhookendpoint")
+_RUNS = (_("Open the source runs"), "newsletter_sourcerun_changelist", "", "newsletter.view_sourcerun")
+_BEATS = (_("Open the heartbeats"), "newsletter_heartbeat_changelist", "", "newsletter.view_heartbeat")
+_LIST = "newsletter_delivery_changelist", "newsletter.view_delivery"
+_PAGES: dict[str, tuple[Any, str, str, str]] = {
+    **dict.fromkeys(("approval_due", "approval_missed", "no_edition", "edition_paused", "editions_missing"), _EDITIONS),
+    **dict.fromkeys(("digest_paused", "confirm_paused", "relay_unreachable", "relay_defers"), _STREAMS),
+    **dict.fromkeys(("webhook_failing", "webhook_off"), _HOOKS),
+    **dict.fromkeys(("no_tick", "tick_late", "clocks_apart", "ingest_late"), _BEATS),
+    "": _RUNS,  # a source that is silent
+    "digests_failed": (_("Show the failed ones"), _LIST[0], "?outcome=failed", _LIST[1]),
+    "digests_unknown": (_("Show those in doubt"), _LIST[0], "?outcome=unknown", _LIST[1]),
+    "deliveries_waiting": (_("Show what is owed"), _LIST[0], "?outcome=owed", _LIST[1]),
+    "letters_waiting": (_("Open the letters"), "newsletter_letter_changelist", "", "newsletter.view_letter"),
+    "domain_paused": (_("Open the domains"), "newsletter_domainhold_changelist", "", "newsletter.view_domainhold"),
+    "notices_waiting": (_("Open the notices"), "subscriptions_notice_changelist", "", "subscriptions.view_notice"),
+    "password_guessed": (_("Open the sign-ins"), "newsletter_signin_changelist", "", "newsletter.view_signin"),
+}
 
 
 def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -28,15 +55,39 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     now = timezone.now()
     may = request.user.has_perm
     context["now"] = now
-    context["alarms"] = current_alarms.alarms(now=now)
+    context["alarms"] = [(alarm, _next_step(request, alarm.name)) for alarm in current_alarms.alarms(now=now)]
     if may("newsletter.view_edition"):
         context |= _editions()
     if may("newsletter.view_sourcerun"):
         context["sources"] = _sources()
     if may("newsletter.view_stream"):
         context["streams"] = _streams(may_change=may("newsletter.change_stream"))
+    if may("newsletter.view_stream"):
+        context["sending"] = _sending(now)
     context["sees_deliveries"] = may("newsletter.view_delivery")
     return context
+
+
+def _next_step(request: HttpRequest, name: str) -> tuple[Any, str] | None:
+    """Return the label and address of the page where the alarm is answered, when this person may open it."""
+    key = "" if name.endswith("_silent") else name
+    label, page, query, permission = _PAGES.get(key, (None, "", "", ""))
+    return (label, reverse(f"admin:{page}") + query) if label and request.user.has_perm(permission) else None
+
+
+def _sending(now: datetime) -> dict[str, Any]:
+    """What is on its way now: rate and end, queues, readers without their mail, providers."""
+    without, due = sending_now.without_mail(now=now)
+    return {
+        "rate": sending_now.rate(now=now),
+        "without": without,
+        "due": due,
+        "queues": [
+            {"label": _QUEUES[queue.name], "waiting": queue.waiting, "oldest": table_cells.moment(queue.oldest)}
+            for queue in sending_now.queues(now=now)
+        ],
+        "providers": [(domain, _TROUBLES[what], number) for domain, what, number in sending_now.providers(now=now)],
+    }
 
 
 def _editions() -> dict[str, Any]:

@@ -115,6 +115,12 @@ class StreamAdmin(ReadOnly):
     )
     readonly_fields = ("standing", "button")
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """List our own streams, too, before anything was sent or paused."""
+        names = (delivery.STREAM, delivery.CONFIRM_STREAM)
+        Stream.objects.bulk_create([Stream(name=name) for name in names], ignore_conflicts=True)
+        return super().changelist_view(request, extra_context)  # type: ignore[no-any-return]
+
     @admin.display(description=_("State"))
     def standing(self, stream: Stream) -> SafeString:
         if stream.paused_at:
