@@ -23,6 +23,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from subscriptions import gdpr, lifecycle, preferences_link, schedule, suppression
 from subscriptions import list_imports_admin as _registered  # noqa: F401
 from subscriptions.addresses import parse_address
+from subscriptions.desk_forms import BarsAddresses, ExportsReaders, MakesKeys
 from subscriptions.lifecycle import Origin
 from subscriptions.models import (
     ApiKey,
@@ -183,7 +184,7 @@ class TopicAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Subscriber)
-class SubscriberAdmin(ShownFiltersOnly, ReadOnly, ModelAdmin):  # type: ignore[misc]
+class SubscriberAdmin(ExportsReaders, ShownFiltersOnly, ReadOnly, ModelAdmin):  # type: ignore[misc]
     list_display = ("email", "state", "cadence", "local_hour", "next_due_at", "confirmed_at", "left_at")
     list_filter = ("state", "cadence", "mail_format", "language")
     search_fields = ("email",)
@@ -294,7 +295,7 @@ class RefusedRequestAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Suppression)
-class SuppressionAdmin(ShownFiltersOnly, ReadOnly, ModelAdmin):  # type: ignore[misc]
+class SuppressionAdmin(BarsAddresses, ShownFiltersOnly, ReadOnly, ModelAdmin):  # type: ignore[misc]
     list_display = ("__str__", "reason", "source", "first_at", "last_at", "lifted_at")
     list_filter = ("reason", ("lifted_at", admin.EmptyFieldListFilter))
     search_fields = ("address_hash",)
@@ -348,8 +349,8 @@ class NoticeAdmin(ShownFiltersOnly, ReadOnly, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ShownFiltersOnly, ReadOnly, ModelAdmin):  # type: ignore[misc]
-    """Keys are made by `create_api_key`, which shows them once; here they end."""
+class ApiKeyAdmin(MakesKeys, ShownFiltersOnly, ReadOnly, ModelAdmin):  # type: ignore[misc]
+    """Keys are shown once, when they are made; here they are made and end."""
 
     list_display = ("name", "may", "created_at", "last_used_at", "revoked_at")
     list_filter = (("revoked_at", admin.EmptyFieldListFilter),)

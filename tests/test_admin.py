@@ -184,6 +184,8 @@ def test_every_add_page_opens_or_is_refused(admin_client: Client, desk: dict[str
     }
     assert allowed == {
         "newsletter.absence",
+        "subscriptions.apikey",
+        "subscriptions.suppression",
         "newsletter.webhookendpoint",
         "subscriptions.listimport",
         "subscriptions.topic",

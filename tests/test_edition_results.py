@@ -8,7 +8,6 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -22,11 +21,6 @@ from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 pytestmark = pytest.mark.django_db
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 LATER = NOON + 2 * DAY
-
-
-@pytest.fixture(autouse=True)
-def _nothing_remembered() -> None:
-    cache.clear()
 
 
 def give(edition: Edition, reader: Subscriber, state: str = "sent", **over: Any) -> Delivery:
@@ -94,6 +88,22 @@ def test_an_edition_is_counted_by_what_its_readers_did_while_it_was_their_newest
     assert [(one.edition, one.outcomes["sent"], one.reactions["left"]) for one in yesterday] == [(said["before"], 8, 1)]
 
 
+def test_results_that_are_over_are_kept_and_not_counted_again(said: dict[str, Any]) -> None:
+    edition, later = said["edition"], NOON + 30 * DAY
+    first = edition_results.results_of(edition, now=later)
+    edition.refresh_from_db()
+    assert edition.totals is None, "it is still being sent"
+    Edition.objects.filter(pk=edition.pk).update(state="done")
+    edition.refresh_from_db()
+    edition_results.results_of(edition, now=LATER)
+    edition.refresh_from_db()
+    assert edition.totals is None, "complaints may still come in"
+    edition_results.results_of(edition, now=later)
+    edition.refresh_from_db()
+    Delivery.objects.filter(edition=edition).delete()
+    assert edition_results.results_of(edition, now=later) == first
+
+
 def test_what_readers_do_later_belongs_to_the_next_edition(said: dict[str, Any]) -> None:
     assert edition_results.end_of(said["before"], now=LATER) == NOON
     assert edition_results.end_of(said["edition"], now=LATER) == LATER
@@ -150,7 +160,6 @@ def test_growth_and_sources_are_those_of_the_rows(admin_client: Client) -> None:
 
 def test_the_number_of_questions_does_not_grow_with_the_readers(said: dict[str, Any], admin_client: Client) -> None:
     def questions() -> int:
-        cache.clear()
         with CaptureQueriesContext(connection) as asked:
             for path in (f"{said['edition'].pk}/results/", "results/"):
                 assert admin_client.get(f"/admin/newsletter/edition/{path}").status_code == 200

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib import admin
+from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
@@ -81,6 +82,7 @@ def test_the_first_page_says_so_and_an_alarm_leads_to_where_it_is_answered(admin
     edition = make_edition(papers=[make_paper()], state="sending", frozen_at=now)
     deliver(edition, 2, "failed", domain="full.example")
     Delivery.objects.update(due_at=now - MINUTE)
+    cache.clear()
     page = admin_client.get("/admin/").content.decode()
     assert "2 of 2 readers due within a day are without mail" in page
     assert "full.example: failed within a day (2)" in page

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.core.cache import cache
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -21,6 +22,7 @@ from newsletter.models import Edition, SourceRun, Stream
 from newsletter.monitoring import current_alarms, sending_now
 
 RECENT = timedelta(days=2)
+COUNTED_SECONDS = 20  # each costs a pass over the deliveries of a week or of what is being sent
 _QUEUES = {
     "digests": _("digests that could go"),
     "notices": _("confirmations and notices"),
@@ -77,9 +79,12 @@ def _next_step(request: HttpRequest, name: str) -> tuple[Any, str] | None:
 
 def _sending(now: datetime) -> dict[str, Any]:
     """What is on its way now: rate and end, queues, readers without their mail, providers."""
-    without, due = sending_now.without_mail(now=now)
+    if not (counted := cache.get("desk-sending-now")):
+        counted = sending_now.without_mail(now=now), sending_now.rate(now=now)
+        cache.set("desk-sending-now", counted, COUNTED_SECONDS)
+    (without, due), rate = counted
     return {
-        "rate": sending_now.rate(now=now),
+        "rate": rate,
         "without": without,
         "due": due,
         "queues": [

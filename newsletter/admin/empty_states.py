@@ -43,7 +43,7 @@ WORDS: dict[str, Any] = {
     ),
     "subscriptions.topic": _("Fields that readers follow and papers are sorted into. Add the first."),
     "auth.user": _("People who may open this desk."),
-    "auth.group": _("What people may do, by role. Curators and Operators come with the installation."),
+    "auth.group": _("What people may do, by role. Five roles come with the installation."),
 }
 
 

@@ -40,7 +40,7 @@ class UserAdmin(PlainUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
 
 @admin.register(Group)
 class GroupAdmin(PlainGroupAdmin, ModelAdmin):  # type: ignore[misc]
-    """Curators and Operators come with the migrations."""
+    """The roles come with the migrations: Curators, Editors, Approvers, Operators, Observers."""
 
     filter_horizontal = ()
 

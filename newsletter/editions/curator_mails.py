@@ -1,8 +1,8 @@
 """Curators learn by mail that a draft waits for them, and once more before its cut-off.
 
-In: drafts with papers, staff of the group Curators with an address. Out: one CuratorMail row for each person, edition
-and occasion, and the mails. May run twice and at once: rows are unique, a mail is claimed before it is sent, and one
-whose sender died is in doubt and never sent again.
+In: drafts with papers, staff of the groups Curators and Approvers with an address. Out: one CuratorMail row for each
+person, edition and occasion, and the mails. May run twice and at once: rows are unique, a mail is claimed before it is
+sent, and one whose sender died is in doubt and never sent again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from subscriptions.smtp_replies import OutcomeKind, Phase
 if TYPE_CHECKING:
     from django.core.mail import EmailMultiAlternatives
 
-GROUP = "Curators"
+GROUPS = ("Curators", "Approvers")
 REMIND = timedelta(minutes=90)  # before the cut-off …
 APART = timedelta(minutes=60)  # … and so long after the first mail
 LEASE = timedelta(minutes=5)
@@ -52,7 +52,8 @@ def owe_due(*, now: datetime) -> int:
 
 
 def _owe(edition: Edition, kind: str, *, now: datetime) -> int:
-    curators = get_user_model().objects.filter(is_active=True, is_staff=True, groups__name=GROUP).exclude(email="")
+    staff = get_user_model().objects.filter(is_active=True, is_staff=True).exclude(email="")
+    curators = staff.filter(pk__in=staff.filter(groups__name__in=GROUPS))
     told = CuratorMail.objects.filter(edition=edition, kind=kind).values("curator")
     fresh = [
         CuratorMail(edition=edition, curator=curator, kind=kind, created_at=now, not_before=now)

@@ -125,6 +125,9 @@ class Edition(models.Model):
         editable=False,
         help_text=_("News of papers that readers liked or saved, when frozen: [paper, kind, moment]."),
     )
+    totals = models.JSONField(
+        null=True, blank=True, editable=False, help_text=_("Its results, once nothing can be added to them.")
+    )
     forgotten_at = models.DateTimeField(
         null=True, blank=True, help_text=_("When the details of its deliveries were deleted.")
     )

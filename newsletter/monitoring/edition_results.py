@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.core.cache import cache
 from django.db.models import Count, F, Q, QuerySet
 
 from newsletter.models import Delivery, DeliveryEvent, Edition, LibraryEntry, Verdict, Vote
@@ -22,6 +21,7 @@ State, Skip = Delivery.State, Delivery.Skip
 COMPARED = 10  # earlier editions of the cadence
 FEW = 5  # with fewer readers, a sum would reveal what one of them did
 TOP_DOMAINS = 12
+SETTLED = timedelta(days=14)  # until then complaints come in, and an operator may retry what failed
 LONGEST = {"daily": timedelta(days=3), "weekly": timedelta(days=10), "monthly": timedelta(days=35)}
 OUTCOMES: dict[str, Q] = {
     "planned": Q(),
@@ -60,14 +60,14 @@ class Details:
 
 
 def results_of(edition: Edition, *, now: datetime) -> Results:
-    """Count one edition. What cannot change any more is counted once and then remembered by this process."""
-    key = f"edition-results-{edition.pk}"
-    if known := cache.get(key):
-        return Results(edition, *known)
+    """Count one edition. What cannot change any more is counted once and kept with the edition."""
     until = end_of(edition, now=now)
+    if known := edition.totals:
+        return Results(edition, until, known["outcomes"], known["reactions"])
     made = Results(edition, until, _outcomes(edition), _reactions(edition, until=until))
-    is_over = edition.state == Edition.State.DONE and until < now and not made.outcomes["owed"]
-    cache.set(key, (until, made.outcomes, made.reactions), 86_400 if is_over else 60)
+    if edition.state == Edition.State.DONE and until < now - SETTLED and not made.outcomes["owed"]:
+        totals = {"outcomes": made.outcomes, "reactions": made.reactions}
+        Edition.objects.filter(pk=edition.pk, state=Edition.State.DONE).update(totals=totals)
     return made
 
 
