@@ -52,6 +52,7 @@ VIEW = {  # the list and the page of one row
     "subscriptions.suppression": RUNNING,
     "subscriptions.apikey": RUNNING,
     "subscriptions.notice": RUNNING,
+    "subscriptions.mailsettings": RUNNING,
     "subscriptions.listimport": RUNNING,
     "auth.user": NOBODY,
     "auth.group": NOBODY,
@@ -68,10 +69,13 @@ DELETE = {"newsletter.absence": APPROVING, "subscriptions.subscriber": NOBODY}
 PAGES = {  # by name: who, and its arguments by the rows of the desk
     "index": (ALL, ()),
     "my_desk": (ALL, ()),
+    "second_factor": (ALL, ()),
+    "my_second_factor": (ALL, ()),
     "newsletter_results": (ALL, ()),
     "newsletter_edition_results": (ALL, ("newsletter.edition",)),
     "newsletter_edition_preview": (ALL, ("newsletter.edition",)),
     "newsletter_edition_preview_mail": (ALL, ("newsletter.edition", 0)),
+    "newsletter_edition_words": (ALL, ("newsletter.edition",)),
     "newsletter_edition_add_paper": (EDITING, ("newsletter.edition",)),
     "newsletter_paper_merge": (EDITING, ("newsletter.paper",)),
     "newsletter_paper_split": (EDITING, ("newsletter.paper",)),
@@ -81,7 +85,11 @@ PAGES = {  # by name: who, and its arguments by the rows of the desk
     "subscriptions_listimport_review": (RUNNING, ("subscriptions.listimport",)),
     "subscriptions_subscriber_export": (RUNNING, ()),
 }
-POSTED = {"newsletter_submission_accept", "subscriptions_subscriber_export"}  # a GET does nothing
+POSTED = {
+    "newsletter_edition_words",
+    "newsletter_submission_accept",
+    "subscriptions_subscriber_export",
+}  # a GET does nothing
 ACTS = {
     "newsletter_edition_act": ("newsletter.edition", edition_actions.ACTS),
     "newsletter_stream_act": ("newsletter.stream", sending_pauses.OF_DIGESTS),

@@ -35,6 +35,7 @@ WORDS: dict[str, Any] = {
     "newsletter.webhookendpoint": _("Other programs are told of editions and readers, signed. Add the first address."),
     "subscriptions.apikey": _("Keys let programs sign readers up, or hand papers in."),
     "subscriptions.listimport": _("Bring the readers of another program, or addresses to bar, from a CSV file."),
+    "subscriptions.mailsettings": _("The relay of the environment is in force. Set another, tried by a test mail."),
     "subscriptions.notice": _("Confirmations and other mails to one person that are no digest."),
     "subscriptions.refusedrequest": _("How many requests were turned away, by day and reason. None so far."),
     "subscriptions.subscriber": _("Readers appear when they sign up. A list is brought in under Lists."),

@@ -108,6 +108,7 @@ def _facts_of_waits(stream: Stream) -> list[tuple[Any, Any]]:
 
 @admin.register(Stream)
 class StreamAdmin(ReadOnly):
+    list_before_template = "admin/newsletter/streams_without_rows.html"
     list_display = ("name", "standing", "pause_reason", "last_reply", "failures", "next_probe", "button")
     fields = (
         *("name", "standing", "paused_at", "pause_reason", "down_since", "last_reply", "failures", "deferrals"),
@@ -116,10 +117,11 @@ class StreamAdmin(ReadOnly):
     readonly_fields = ("standing", "button")
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """List our own streams, too, before anything was sent or paused."""
-        names = (delivery.STREAM, delivery.CONFIRM_STREAM)
-        Stream.objects.bulk_create([Stream(name=name) for name in names], ignore_conflicts=True)
-        return super().changelist_view(request, extra_context)  # type: ignore[no-any-return]
+        """Show our own streams, too, while nothing was sent or paused and they have no rows yet."""
+        names = [delivery.STREAM, delivery.CONFIRM_STREAM]
+        known = set(Stream.objects.filter(name__in=names).values_list("name", flat=True))
+        unseen = {"unseen": [Stream(name=name) for name in names if name not in known]}
+        return super().changelist_view(request, (extra_context or {}) | unseen)  # type: ignore[no-any-return]
 
     @admin.display(description=_("State"))
     def standing(self, stream: Stream) -> SafeString:

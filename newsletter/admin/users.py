@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as PlainGroupAdmin
 from django.contrib.auth.admin import UserAdmin as PlainUserAdmin
 from django.contrib.auth.models import Group, User
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
@@ -13,10 +14,11 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from newsletter.admin import table_cells
+from newsletter.admin import second_factor, table_cells
 from newsletter.admin.approval import my_desk
 from newsletter.admin.deliveries import ReadOnly
 from newsletter.models import SignIn
+from newsletter.models.sign_ins import forget_second_factor
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -29,9 +31,24 @@ class UserAdmin(PlainUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "is_staff", "is_superuser", "is_active", "last_login")
     filter_horizontal = ()
+    actions = ("forget_second_factor",)
 
     def get_urls(self) -> list[URLPattern]:
-        return [path("mine/", self.admin_site.admin_view(my_desk), name="my_desk"), *super().get_urls()]
+        view = self.admin_site.admin_view
+        own = [
+            path("mine/", view(my_desk), name="my_desk"),
+            path("mine/second-factor/", view(second_factor.manage), name="my_second_factor"),
+            path("second-factor/", view(second_factor.ask), name="second_factor"),
+        ]
+        return own + super().get_urls()
+
+    @admin.action(description=_("Take the second factor away, of somebody who lost it"), permissions=["change"])
+    def forget_second_factor(self, request: HttpRequest, people: QuerySet[User]) -> None:
+        for person in people:
+            forget_second_factor(person)
+            self.log_change(request, person, "forget_second_factor")
+        text = _("They sign in by password and set it up anew.")
+        messages.success(request, text)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Never: switch an account off instead, so that the log keeps what its owner did."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,10 @@ from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from django.contrib.auth.models import User
+
+log = logging.getLogger(__name__)
 
 
 class SignInQuerySet(models.QuerySet["SignIn"]):
@@ -58,3 +63,13 @@ class SignIn(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name or '?'} from {self.network}, {self.hour:%Y-%m-%d %H:00}: {self.failed} failed"
+
+
+def forget_second_factor(user: User) -> None:
+    """Take away app and recovery codes, of somebody who lost both: they sign in by password and set it up anew."""
+    from django_otp.plugins.otp_static.models import StaticDevice  # only where staff are: workers load models, too
+    from django_otp.plugins.otp_totp.models import TOTPDevice
+
+    TOTPDevice.objects.filter(user=user).delete()
+    StaticDevice.objects.filter(user=user).delete()
+    log.warning("The second factor of %s was taken away", user.get_username())

@@ -5,9 +5,12 @@ from __future__ import annotations
 from csp.constants import NONE, SELF
 
 from newsletter.settings.environment import DEBUG, TEN_YEARS, env
-from newsletter.settings.site import SITE_URL, TRUSTED_PROXY_COUNT
+from newsletter.settings.site import SITE_NAME, SITE_URL, TRUSTED_PROXY_COUNT
 
 AUTHENTICATION_BACKENDS = ["newsletter.sign_in.PatientBackend"]
+# Who must use an authenticator app; everybody else may.
+SECOND_FACTOR = env.one_of("SECOND_FACTOR", ("nobody", "operators", "staff"), default="nobody")
+OTP_TOTP_ISSUER = SITE_NAME
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},

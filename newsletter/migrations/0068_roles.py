@@ -43,5 +43,5 @@ def add_roles(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("newsletter", "0064_curators_plan_absences"), ("subscriptions", "0022_spanish_topics")]
+    dependencies = [("newsletter", "0067_headline_lead_and_revisions"), ("subscriptions", "0023_mail_settings")]
     operations = [migrations.RunPython(add_roles, migrations.RunPython.noop)]

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('newsletter', '0065_roles'),
+        ('newsletter', '0068_roles'),
     ]
 
     operations = [
