@@ -155,7 +155,7 @@ def divide(walk: Walk, reader: Subscriber) -> None:
     page.get_by_label("A name for what you have now").fill("thesis")
     page.get_by_label("A name for the new one").fill("teaching")
     walk.press("Add")
-    page.locator("[name=topic-speech-audio][value=follow]").check()
+    page.locator("[name=topic-speech-audio]").select_option("follow")
     walk.press("Save", within="form.signup")
     walk.says("Saved.")
 
