@@ -33,7 +33,7 @@ BATCH = 1000
 LEFT = {
     *("Allowance", "ApiKey", "Claim", "CuratorMail", "Heartbeat", "HighWater", "Lease", "PaceBucket", "PaperVector"),
     *("SearchEntry", "SearchMemory", "SignIn", "SourceHost", "TimingBucket", "ListImport", "MailSettings"),
-    *("WebhookEndpoint", "WebhookEvent", "WebhookDelivery", "Absence", "StaffPreferences"),
+    *("WebhookEndpoint", "WebhookEvent", "WebhookDelivery", "Absence", "StaffPreferences", "EditionRevision"),
 }
 # Settings that say how the site behaves; none holds a secret or an address of this machine.
 TOLD = (
