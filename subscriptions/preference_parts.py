@@ -77,8 +77,8 @@ def _topics(preferences: Preferences) -> str:
 def _listed(names: Iterable[str]) -> str:
     shown = list(names)
     more = len(shown) - NAMED
-    rest = [gettext("and %(number)s more") % {"number": more}] if more > 0 else []
-    return ", ".join([*shown[:NAMED], *rest])
+    rest = [ngettext("and %(number)s more", "and %(number)s more", more) % {"number": more}] if more > 0 else []
+    return gettext(", ").join([*shown[:NAMED], *rest])
 
 
 def _schedule(preferences: Preferences) -> str:
@@ -86,7 +86,7 @@ def _schedule(preferences: Preferences) -> str:
     is_some = preferences.cadence == Subscriber.Cadence.DAILY and len(days) < len(WEEKDAYS_ABBR)
     rhythm = str(Subscriber.Cadence(preferences.cadence).label)
     when = f"{preferences.hour:02}:00 ({preferences.time_zone})"
-    return " · ".join([rhythm, *([", ".join(days)] if is_some else []), when])
+    return " · ".join([rhythm, *([gettext(", ").join(days)] if is_some else []), when])
 
 
 def _digest(preferences: Preferences) -> str:

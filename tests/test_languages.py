@@ -36,7 +36,8 @@ TEMPLATES = [
     for path in sorted((ROOT / "templates" / folder).rglob("*"))
     if path.suffix in {".html", ".txt"}
 ] + sorted((ROOT / "templates").glob("*.html"))
-MODULES = [ROOT / "subscriptions/forms.py", *sorted((ROOT / "subscriptions/views").glob("*.py"))]
+MODULES = [path for path in sorted((ROOT / "subscriptions").glob("*.py")) if not path.stem.endswith("admin")]
+MODULES += sorted((ROOT / "subscriptions/views").glob("*.py"))
 MODULES += [
     ROOT / f"newsletter/{name}.py"
     for name in ("mail/compile_edition", "mail/reasons", "mail/subject_lines", "ranking/explain_trend")
