@@ -330,6 +330,16 @@ HEADINGS = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("heading", ["OPTIN_IP", "Optin Page", "Consent Form", "subscribed via"])
+def test_an_empty_column_about_agreeing_does_not_make_everybody_leave(heading: str) -> None:
+    """Mailchimp leaves OPTIN_IP empty for whom a list or a program added."""
+    text = f"Email Address,OPTIN_TIME,{heading},CONFIRM_TIME\n" + "".join(
+        f"a{number}@example.org,2020-01-01 10:00:00,,2020-01-01 10:01:00\n" for number in range(3)
+    )
+    assert standings(text) == [Standing.READER] * 3
+    assert standings(text.replace(heading, "opt_in")) == [Standing.LEFT] * 3, "that one is the answer itself"
+
+
 @pytest.mark.parametrize("text", HEADINGS)
 def test_who_left_is_told_by_headings_of_programs_that_nobody_knows(text: str) -> None:
     assert standings(text) == HEADINGS[text]

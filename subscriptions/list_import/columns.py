@@ -115,7 +115,7 @@ def _role(heading: str, seen: Evidence, *, is_ours: bool) -> str:
     if role in names.DATES:
         return _of_dates(role, seen)
     if role in names.FLAGS:
-        return _of_flags(role, seen)
+        return _of_flags(role, seen, is_whole_name=names.is_known_name(heading))
     if role == names.STATE:
         return _of_states(heading, seen)
     if role == names.EMAIL or (not role and names.says_other_thing(heading)):
@@ -129,7 +129,9 @@ def _of_dates(role: str, seen: Evidence) -> str:
     return _FLAG_OF_DATE[role] if is_flag else role
 
 
-def _of_flags(role: str, seen: Evidence) -> str:
+def _of_flags(role: str, seen: Evidence, *, is_whole_name: bool) -> str:
+    if not seen.filled and role == names.WANTS_MAIL and not is_whole_name:
+        return IGNORE  # an empty OPTIN_IP does not say that nobody wants mail
     if not seen.filled or seen.is_mostly(seen.flags):
         return role
     if seen.is_mostly(seen.dates):

@@ -111,6 +111,11 @@ def role_by_name(heading: str) -> str:
     return _ROLE_OF.get(plain) or next((role for role, words in _WORDS if words.search(plain)), "")
 
 
+def is_known_name(heading: str) -> bool:
+    """Whether the whole heading is one of the names above, not only a word in it."""
+    return plain_heading(heading) in _ROLE_OF
+
+
 def plain_heading(heading: str) -> str:
     """The heading in lower case, its words parted by one blank."""
     parted = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", heading)
