@@ -16,7 +16,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 DEV := DEBUG=1 SITE_URL=http://localhost:$(PORT)
 
-.PHONY: help venv demo test test-system test-deep coverage mutants lint format run lock drawing sbom licences audit bench bench-papers gallery chaos image image-tree upgrade-drill clean
+.PHONY: help venv demo test test-both test-system test-deep coverage mutants lint format run lock drawing sbom licences audit bench bench-papers gallery chaos image image-tree upgrade-drill clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,17 +45,22 @@ demo: $(VENV)/.installed-catcher ## Show the whole way of a paper into the inbox
 
 SYSTEM_TESTS := browser or system
 # What talks to servers waits for them: one more at once than there are processors, twice as many on PostgreSQL.
-test: $(VENV)/.installed-dev ## Run the whole suite: on SQLite, then what touches a database or a server with PostgreSQL, Redis and Celery
-	$(PY) -m pytest --db sqlite -m "not ($(SYSTEM_TESTS))" -n $$(($(JOBS) + 1)) -q
-	$(PY) -m pytest --db postgres -m "not ($(SYSTEM_TESTS))" -n $$((2 * $(JOBS))) -q
+SUITE := -m "not ($(SYSTEM_TESTS))" -q
+test: $(VENV)/.installed-dev ## Run the suite: each test on the database that it is about, or on both; PostgreSQL, Redis and Celery are started
+	$(PY) -m pytest --db sqlite --part quick $(SUITE) -n $$(($(JOBS) + 1))
+	$(PY) -m pytest --db postgres --part quick $(SUITE) -n $$((2 * $(JOBS)))
+
+test-both: $(VENV)/.installed-dev ## Run what `make test` leaves out: the other tests on PostgreSQL too, more examples, the embedding model
+	$(PY) -m pytest --db sqlite --part rest $(SUITE) -n $$(($(JOBS) + 1))
+	$(PY) -m pytest --db postgres --part rest $(SUITE) -n $$((2 * $(JOBS)))
 
 test-system: $(VENV)/.installed-dev ## Run what needs more than Python: Chromium, postfix, OpenDKIM, PgBouncer, nginx, Caddy, Prometheus and systemd-analyze (.ci/run installs them)
 	$(PY) -m pytest --db sqlite -m "$(SYSTEM_TESTS)" -n $(JOBS) -q
 
-# What tests/environment.py's `examples` bounds: a few dozen examples in `make test`, as many as this here.
+# What is marked `more_examples`: a third of a few dozen in `make test`, all in `make test-both`, as many as this here.
 test-deep: $(VENV)/.installed-dev ## Try two hundred made-up lives, digests and requests of each kind, on SQLite and PostgreSQL (an hour)
 	for db in sqlite postgres; do PAPERBOY_EXAMPLES=$${PAPERBOY_EXAMPLES:-200} $(PY) -m pytest --db $$db -m "not ($(SYSTEM_TESTS))" \
-		-n $(JOBS) -q $$(grep -lE '\bexamples\([0-9]|any_database' tests/test_*.py); done
+		-n $(JOBS) -q $$(grep -lE 'more_examples|any_database' tests/test_*.py); done
 
 # Processes that tests start are counted too (tool.coverage in pyproject.toml). Below the floor there the command fails.
 coverage: $(VENV)/.installed-dev ## Run the SQLite half of the suite and fail when less than 94 % of the code was run

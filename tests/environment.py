@@ -1,8 +1,9 @@
 """Loaded before the settings (`-p tests.environment`): which database the suite runs on, and a folder of its own.
 
 `--db sqlite` (the default) runs everything that is not marked `services`; `--db postgres` runs that and all that
-touches a database, on a server the suite starts (tests/services.py) or on TEST_DATABASE_URL. The developer's own .env
-and variables never reach the tests.
+touches a database, on a server the suite starts (tests/services.py) or on TEST_DATABASE_URL. `--part quick` (`make
+test`) runs each test on the database it is about, `--part rest` (`make test-both`) what that leaves out
+(docs/decisions/0042). The developer's own .env and variables never reach the tests.
 """
 
 from __future__ import annotations
@@ -42,12 +43,13 @@ if not _IN_XDIST_WORKER:
 
 
 def examples(few: int) -> int:
-    """How many examples Hypothesis tries: few in the suite, as many as PAPERBOY_EXAMPLES says by hand.
+    """How many examples Hypothesis tries in a test marked `more_examples`: as many as PAPERBOY_EXAMPLES says by hand.
 
-    On PostgreSQL a third is enough: what SQLite has been through is tried for what only PostgreSQL refuses.
+    A third is enough in `make test`, and on PostgreSQL: what SQLite has been through is tried for what only PostgreSQL
+    refuses.
     """
-    on_both = few // 3 if os.environ.get("DATABASE_URL", "").startswith("postgres") else few
-    return int(os.environ.get("PAPERBOY_EXAMPLES", on_both))
+    is_third = os.environ.get("DATABASE_URL", "").startswith("postgres") or os.environ.get("PAPERBOY_PART") == "quick"
+    return int(os.environ.get("PAPERBOY_EXAMPLES", few // 3 if is_third else few))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -57,12 +59,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="sqlite",
         help="sqlite: all but the service tests; postgres: these and all that need a database, on servers of our own",
     )
+    parser.addoption(
+        "--part",
+        choices=["quick", "rest", "all"],
+        default="all",
+        help="quick: what `make test` runs, each test on the database it is about; rest: what that leaves out",
+    )
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
     """Before pytest-django reads the settings: a wrapper runs ahead of every plain hook."""
     global _postgres
+    if not _IN_XDIST_WORKER:
+        os.environ["PAPERBOY_PART"] = early_config.known_args_namespace.part
     if not _IN_XDIST_WORKER and early_config.known_args_namespace.db == "postgres":
         url, os.environ["MIGRATED_DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL"), ""
         if not url:
@@ -119,11 +129,34 @@ def loads_model(item: pytest.Item) -> bool:
     return item.get_closest_marker("model") is not None
 
 
-def runs_here(item: pytest.Item, *, db: str) -> bool:
-    """Each test runs in one of the halves at least, and in both where the database makes a difference."""
+def is_about_database(item: pytest.Item) -> bool:
+    """Whether it shows what SQL, locks, constraints or commits do, which each database does in its own way."""
+    marker = item.get_closest_marker("django_db")
+    commits = "transactional_db" in getattr(item, "fixturenames", ()) or (marker and marker.kwargs.get("transaction"))
+    return bool(commits) or item.get_closest_marker("both_databases") is not None
+
+
+def is_quick(item: pytest.Item, *, db: str) -> bool:
+    """Whether `make test` runs it on this database."""
+    if loads_model(item) or item.get_closest_marker("thorough") is not None:
+        return False
+    return db == "sqlite" or needs_servers(item) or is_about_database(item)
+
+
+def runs_here(item: pytest.Item, *, db: str, part: str) -> bool:
+    """Each test runs in one of the halves at least, and in both where the database makes a difference.
+
+    Quick and rest are all; only what tries more examples in the rest is in both.
+    """
     if needs_servers(item):
-        return db == "postgres"
-    return db == "sqlite" or (touches_database(item) and not is_alike_on_any_database(item))
+        is_in_half = db == "postgres"
+    else:
+        is_in_half = db == "sqlite" or (touches_database(item) and not is_alike_on_any_database(item))
+    if part == "all" or not is_in_half:
+        return is_in_half
+    if part == "quick":
+        return is_quick(item, db=db)
+    return not is_quick(item, db=db) or (db == "sqlite" and item.get_closest_marker("more_examples") is not None)
 
 
 def is_long(item: pytest.Item) -> bool:
@@ -146,10 +179,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     Tests of the embedding model do stand side by side, before the others, and so one worker loads it for all.
     """
-    db = config.getoption("db")
-    if left_out := [item for item in items if not runs_here(item, db=db)]:
+    choice = {"db": config.getoption("db"), "part": config.getoption("part")}
+    if left_out := [item for item in items if not runs_here(item, **choice)]:
         config.hook.pytest_deselected(items=left_out)
-    here = [item for item in items if runs_here(item, db=db)]
+    here = [item for item in items if runs_here(item, **choice)]
     others = [item for item in here if not loads_model(item)]
     quick = [item for item in others if not is_long(item)]
     items[:] = [*filter(loads_model, here), *spread([*filter(is_long, others)], quick)]

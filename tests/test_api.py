@@ -409,6 +409,7 @@ def _keeps_to_its_description(case: schemathesis.Case, patient_key: str) -> None
 BOUNDS = bounds(max_examples=examples(15), derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 
 
+@pytest.mark.more_examples
 @pytest.mark.django_db(transaction=True)  # the application itself, as gunicorn calls it, closes its connections
 @pytest.mark.parametrize("label", [f"{verb.upper()} {path}" for path, by in PATHS.items() for verb in by])
 def test_the_application_keeps_to_its_description(label: str, patient_key: str) -> None:

@@ -40,6 +40,7 @@ def bench(out: Path, *arguments: str) -> tuple[dict[str, Any], str]:
 
 
 @pytest.mark.services
+@pytest.mark.thorough
 def test_every_message_of_a_run_arrives_once(inbox: Inbox, tmp_path: Path) -> None:
     figures, _ = bench(tmp_path / "bench.json", "--readers", "200", "--just-deliver", "--relay", str(inbox.port))
     arrived = Counter(letter.rcpt_to for letter in inbox.letters)
@@ -51,6 +52,7 @@ def test_every_message_of_a_run_arrives_once(inbox: Inbox, tmp_path: Path) -> No
 
 
 @pytest.mark.services
+@pytest.mark.thorough
 def test_the_figures_of_the_issue_are_in_the_file_and_in_the_table(tmp_path: Path) -> None:
     small = ["--readers", "100", "--big", "200", "--peers", "django_loop", "--peer-messages", "20"]
     figures, table = bench(tmp_path / "bench.json", *small)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.processes import ROOT
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.thorough]
 
 
 def test_whatever_breaks_the_account_of_a_run_balances(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.fakes import MemoryTransport
 from tests.mail_lint import bodies
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 State = Delivery.State
 LATER = NOON + timedelta(minutes=30)
 

@@ -167,6 +167,7 @@ def world() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_season")
 @pytest.mark.parametrize("cadence", Subscriber.Cadence.values)
+@pytest.mark.more_examples
 @rolled_back
 @given(zone=zones, hour=hours, changes=st.lists(st.tuples(minutes, st.none() | zones, hours), min_size=1, max_size=4))
 def test_another_hour_or_zone_loses_no_digest_and_doubles_none(
@@ -183,6 +184,7 @@ def test_another_hour_or_zone_loses_no_digest_and_doubles_none(
 
 @pytest.mark.usefixtures("_season")
 @pytest.mark.parametrize("cadence", Subscriber.Cadence.values)
+@pytest.mark.more_examples
 @rolled_back
 @given(zone=zones, hour=hours, moves_to=st.none() | zones, days=st.integers(1, 20), late=st.integers(0, 90 * 60))
 def test_a_pause_ends_with_the_digest_of_the_day_it_ends_on(
@@ -210,6 +212,7 @@ def test_a_pause_ends_with_the_digest_of_the_day_it_ends_on(
 
 
 @pytest.mark.usefixtures("_season")
+@pytest.mark.more_examples
 @rolled_back
 @given(
     zone=zones,
@@ -264,6 +267,7 @@ def do(life: Life, name: str, detail: Any) -> None:
 
 @pytest.mark.usefixtures("_season")
 @pytest.mark.parametrize("cadence", Subscriber.Cadence.values)
+@pytest.mark.more_examples
 @rolled_back
 @given(zone=zones, hour=hours, lived=st.lists(st.tuples(minutes, acts), min_size=1, max_size=5))
 def test_what_the_page_says_of_the_next_digest_is_what_comes(

@@ -31,7 +31,7 @@ from tests.receiver import Answer, Receiver, receiving
 from tests.test_races import at_once, succeeded
 from tests.test_webhooks import done_edition, endpoint_at, tell
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 # --- pages ------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from newsletter.catalogue.sources.observed_paper import Observation
 from newsletter.models import Paper, PaperTopic, Sighting, Signal
 from tests.builders import NOON, make_topic
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 ABSTRACT = (
     "We count sheep that jump over fences by message passing between the sheep and find that most of them do jump."

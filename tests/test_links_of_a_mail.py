@@ -92,6 +92,7 @@ def scan(links: set[str], client: Client) -> None:
     assert every_row() == before
 
 
+@pytest.mark.more_examples
 def test_fetching_every_link_of_a_digest_often_changes_nothing(client: Client) -> None:
     links = links_of(digest())
     kinds = {link.split("/")[1] for link in links}

@@ -11,7 +11,7 @@ from newsletter.editions import lifecycle
 from newsletter.models import Delivery, Edition, EditionItem, Merge, Paper, Sighting, Signal
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def seen(paper: Paper, source: str, key: str = "") -> Sighting:

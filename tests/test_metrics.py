@@ -35,7 +35,7 @@ from tests.services import free_port
 from tests.test_delivery import planned, run
 from tests.test_settings import settings_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 TOKEN = "a-token-of-more-than-16"
 RULES = ROOT / "deploy/prometheus"
 

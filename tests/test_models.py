@@ -16,7 +16,7 @@ from tests.builders import NOON, assign, make_paper, make_reader, make_topic
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def test_an_address_can_exist_once_only() -> None:

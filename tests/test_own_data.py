@@ -180,6 +180,7 @@ _JSON = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.more_examples
 @given(told=_JSON, subscriber=_JSON)
 @settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_file_whatever_breaks_it(told: Any, subscriber: Any) -> None:

@@ -13,7 +13,7 @@ from newsletter.planning import readers_due
 from subscriptions.models import Subscriber, TopicPreference
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 FROZEN = Edition.State.FROZEN
 TOMORROW = NOON + timedelta(days=1)
 

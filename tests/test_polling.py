@@ -22,7 +22,7 @@ from tests.replay import Replay, Reply, replaying
 from tests.test_arxiv import daily_entry, daily_feed, query_entry, query_feed
 from tests.test_hf_daily import PAPER, PLAIN, answer, changed
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 LOCAL = FetchPolicy(scheme="http", public_only=False)
 TUESDAY = datetime(2026, 3, 17, 6, tzinfo=UTC)

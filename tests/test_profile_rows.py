@@ -29,7 +29,7 @@ from tests.builders import NOON, assign, make_edition, make_paper, make_reader, 
 from tests.mail_lint import bodies
 from tests.mail_samples import IDENTITY, make_recipient
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def about(subject: str, number: int) -> Paper:

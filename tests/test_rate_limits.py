@@ -17,7 +17,7 @@ from subscriptions.models import Allowance, Notice, Subscriber
 from subscriptions.rate_limits import Limit, empty_buckets, forget_full_buckets, mail_refusal, take
 from tests.builders import NOON, make_reader
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 HOUR = timedelta(hours=1)
 

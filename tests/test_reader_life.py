@@ -360,6 +360,8 @@ class ReadersLife(RuleBasedStateMachine):
 
 
 @pytest.mark.long
+@pytest.mark.both_databases
+@pytest.mark.more_examples
 @pytest.mark.django_db
 def test_a_readers_life_goes_as_the_model_says(settings: Any, tmp_path: Path) -> None:
     settings.VAR_DIR, settings.BOUNCE_MAILBOX_URL = tmp_path, f"maildir://{tmp_path}/bounces"

@@ -33,7 +33,7 @@ from newsletter.search.update_index import LEARN_EVERY, learn_if_due
 from tests.bench.bench_search import judged_titles, ndcg
 from tests.builders import NOON, assign, make_paper, make_topic
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def keep_up() -> int:

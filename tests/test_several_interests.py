@@ -290,6 +290,7 @@ STANCES = st.dictionaries(
 )
 
 
+@pytest.mark.more_examples
 @settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     first=STANCES,

@@ -25,6 +25,7 @@ CPU_LIMIT = 240  # seconds of CPU for all readings together; they take some ten
 PIECES = [r"\sqrt[", r"\frac{", r"\begin{array}[", r"\left(", r"\text{", r"\"{", "{", "}", "[", "]", "$", "x", "^", " "]
 
 
+@pytest.mark.thorough
 @pytest.mark.long
 def test_no_function_that_reads_strangers_text_takes_long() -> None:
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "newsletter.settings", "DEBUG": "1"}

@@ -35,7 +35,7 @@ from newsletter.search.tokens import stems_of
 from subscriptions.models import Follow
 from tests.builders import NOON, assign, make_paper, make_reader
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 LATE = timedelta(minutes=5)
 
 

@@ -31,7 +31,7 @@ from tests.processes import ROOT, Processes
 from tests.receiver import Answer, Receiver, receiving
 from tests.test_races import at_once, succeeded
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 FAR = datetime(2100, 1, 1, tzinfo=UTC)
 SECRET = "whsec_" + "c2VjcmV0" * 4

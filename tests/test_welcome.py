@@ -28,7 +28,7 @@ from tests.builders import NOON, assign, make_edition, make_paper, make_reader
 from tests.fakes import MemoryTransport
 from tests.test_races import at_once, succeeded
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 State, Skip = Delivery.State, Delivery.Skip
 NOBODY = Origin()
 DAY = timedelta(days=1)
