@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from newsletter import planning
@@ -18,6 +18,7 @@ from newsletter.delivery.transports import Outcome, OutcomeKind, Phase, Turn
 from newsletter.delivery.update_delivery_states import settle_and_mark
 from newsletter.editions import lifecycle as edition_lifecycle
 from newsletter.models import Claim, Compiled, Delivery, Edition
+from newsletter.models.writer_thread import ThreadedWriter
 from newsletter.planning import readers_due as due_readers
 from subscriptions import address_change, lifecycle, token_links
 from subscriptions.addresses import parse_address
@@ -94,6 +95,20 @@ def test_two_planners_plan_every_reader_once(monkeypatch: pytest.MonkeyPatch) ->
     assert set(Delivery.objects.values_list("subscriber", flat=True)) == readers
     assert Delivery.objects.count() == 60
     assert set(Subscriber.objects.values_list("next_due_at", flat=True)) == {NOON + timedelta(days=1)}
+
+
+def test_a_writer_closes_its_own_connection_and_not_its_callers() -> None:
+    def connect() -> Any:
+        connection.ensure_connection()
+        return connections["default"]
+
+    connect()
+    writer = ThreadedWriter()
+    its_own = writer.call(connect)
+    assert its_own.connection is not None
+    writer.close()
+    assert its_own.connection is None
+    assert connection.connection is not None
 
 
 def test_send_now_pressed_twice_beside_the_planner_plans_every_reader_once() -> None:

@@ -60,7 +60,7 @@ class ThreadedWriter:
         return self.submit(step).result()
 
     def close(self) -> None:
-        self._thread.submit(connection.close)
+        self._thread.submit(lambda: connection.close())  # looked up there: each thread has a connection of its own
         self._thread.shutdown(wait=True)
 
 
