@@ -28,7 +28,7 @@ FETCH = "newsletter.change_submission"
 
 
 def find_and_add(site: admin.AdminSite, request: HttpRequest, edition: Edition, *, log_change: Any) -> HttpResponse:
-    """Show what was found; on POST, add the paper or have it fetched. For whoever may change the edition."""
+    """Show what was found; on POST, add the paper or have it fetched. Staff who may not change it are refused."""
     if request.method == "POST":
         return _pick(request, edition, log_change=log_change) if "paper" in request.POST else _fetch(request, edition)
     typed = " ".join(request.GET.get("q", "").split())

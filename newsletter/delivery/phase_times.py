@@ -32,7 +32,7 @@ def released(keys: Iterable[int], *, held: Mapping[int, Held]) -> None:
 
 
 def told(turn: Turn, *, held: Mapping[int, Held]) -> None:
-    """Count what the transport told: envelopes that were taken, and final answers."""
+    """Count the transport's answers: accepted envelopes, and final answers."""
     now = time.monotonic()
     if turn.ready:
         SMTP_PHASE.add_all([now - held[key].composed_at for key in turn.ready if key in held], "envelope")

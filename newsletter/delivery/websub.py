@@ -1,10 +1,10 @@
 """Tell a WebSub hub which feeds have changed, so that it tells their subscribers at once (https://www.w3.org/TR/websub).
 
-In: WEBSUB_HUB_URL, and what came, changed or went out since the hub took word of it last. Out: POSTs to the hub, a
-hundred feeds each. Nothing is noted while the hub refuses, so it hears of all that changed since, a day at most, when
-it takes word again. May run twice at once: one process has the turn. A change may be told twice, never not at all.
+In: WEBSUB_HUB_URL, and what came, changed or went out since the hub last accepted a ping. Out: POSTs to the hub, a
+hundred feeds each. Nothing is recorded while the hub refuses, so its next accepted ping covers all changes since, of a
+day at most. May run twice at once: one process has the turn. A change may be told twice, and is told at least once.
 
-The recommendation leaves to hubs how they are told; they all take `hub.mode=publish` and `hub.url` (PubSubHubbub 0.4).
+The recommendation leaves open how publishers ping; all hubs take `hub.mode=publish` and `hub.url` (PubSubHubbub 0.4).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 def ping_due(*, now: datetime) -> int:
-    """Tell the hub what has changed, if it is time; returns how many feeds it took word of."""
+    """Tell the hub what has changed, if it is time; returns how many feeds it accepted."""
     if not settings.WEBSUB_HUB_URL or not _claim(now):
         return 0
     last = Heartbeat.objects.filter(name=NAME).first()

@@ -1,4 +1,4 @@
-"""How long things took, counted by bucket: in this process's memory beside the code, in rows for whoever watches.
+"""Histograms of durations: counted in the memory of each process, added up in rows.
 
 In: seconds, as they are measured. Out: rows that only grow, for all processes and machines together; `/metrics` reads
 them (docs/decisions/0040-metrics-in-rows.md). A process adds what it counted every few seconds; one that is killed

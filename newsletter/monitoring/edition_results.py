@@ -80,7 +80,7 @@ def earlier(edition: Edition, *, now: datetime) -> list[Results]:
 
 
 def end_of(edition: Edition, *, now: datetime) -> datetime:
-    """Return until when what readers do is counted for an edition: until the next one is frozen, or comes no more."""
+    """Return when counting of an edition's reactions ends: now, or earlier: the next one's freeze, or LONGEST."""
     after = Edition.objects.filter(
         cadence=edition.cadence, period_on__gt=edition.period_on, frozen_at__isnull=False
     ).order_by("period_on")

@@ -1,4 +1,4 @@
-"""GET /metrics for Prometheus: for who knows METRICS_TOKEN or comes from METRICS_NETWORKS; for others no such page is.
+"""GET /metrics for Prometheus, with METRICS_TOKEN or from METRICS_NETWORKS; for all others there is no such page.
 
 In: a request. Out: text, kept for seconds, so that asking often costs 5 % of a core at most; 503 without a database.
 """
@@ -32,7 +32,7 @@ class Metrics:
         self._made_anew_at = float("-inf")
 
     def answer(self, request: HttpRequest) -> HttpResponse | None:
-        """Return the numbers; 401 for a wrong token; None when this request is not to know that they exist."""
+        """Return the numbers; 401 for a wrong token; None when the request may not learn that they exist."""
         if request.path != "/metrics" or not (settings.METRICS_TOKEN or settings.METRICS_NETWORKS):
             return None
         if not (_comes_from_near(request) or _knows_the_token(request)):

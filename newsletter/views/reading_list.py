@@ -1,6 +1,6 @@
 """Reading lists: papers named in an address, as a page and as a file for reference managers. Read-only.
 
-In: `?papers=3,14`, the numbers of papers. The site keeps no list: the browser does, or whoever has the address.
+In: `?papers=3,14`, the numbers of papers. The site stores no list: the browser or the address holds it.
 Out: the papers in that order, or BibTeX, RIS and CSL-JSON of them. Merged papers appear as what they were merged into.
 """
 

@@ -1,4 +1,4 @@
-"""What each request leaves behind: an id in the log and in the answer, and the time that its page took.
+"""A request's id, in the log and in the answer, and the time that its page took.
 
 In: a request; `X-Request-ID` of a proxy, if it is one. Out: the same id in the answer. Nothing is written to disk here.
 """
