@@ -36,7 +36,7 @@ TEMPLATES = [
     for path in sorted((ROOT / "templates" / folder).rglob("*"))
     if path.suffix in {".html", ".txt"}
 ] + sorted((ROOT / "templates").glob("*.html"))
-MODULES = [path for path in sorted((ROOT / "subscriptions").glob("*.py")) if not path.stem.endswith("admin")]
+MODULES = [path for path in sorted((ROOT / "subscriptions").glob("*.py")) if not re.search("admin|desk", path.stem)]
 MODULES += sorted((ROOT / "subscriptions/views").glob("*.py"))
 MODULES += [
     ROOT / f"newsletter/{name}.py"
