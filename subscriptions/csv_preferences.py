@@ -38,6 +38,7 @@ def preferences_in(cells: dict[str, str], *, topics: dict[str, int]) -> Preferen
         wants_outside=_choice(cells, "wants_outside", str(base.wants_outside), ["True", "False"]) == "True",
         wants_news=_choice(cells, "wants_news", str(base.wants_news), ["True", "False"]) == "True",
         wants_also=_choice(cells, "wants_also", str(base.wants_also), ["True", "False"]) == "True",
+        wants_reasons=_choice(cells, "wants_reasons", str(base.wants_reasons), ["True", "False"]) == "True",
         stances=_stances(cells.get("topics", ""), known=topics),
         follows=_follows(cells.get("follows", "")),
         interests=_interests(cells.get("interests", ""), known=topics),

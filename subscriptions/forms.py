@@ -343,6 +343,7 @@ class PreferencesForm(StancesForm, RhythmForm):
     wants_also = forms.BooleanField(
         label=_("List the other new papers of my topics, a line each, below those chosen"), required=False
     )
+    wants_reasons = forms.BooleanField(label=_("When no digest is sent, tell me why in a short email"), required=False)
     mail_format = forms.ChoiceField(label=_("Format"), choices=Subscriber.MailFormat.choices)
     language = forms.ChoiceField(label=_("Email language"), choices=settings.LANGUAGES, required=False)
     counts_clicks = forms.BooleanField(required=False)  # a consent of its own, shown where CLICK_TRACKING is on

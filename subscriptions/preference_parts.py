@@ -37,6 +37,7 @@ FIELDS: Mapping[str, Sequence[str]] = {
     "schedule": ("cadence", "hour", "time_zone", "weekdays"),
     "digest": (
         *("max_papers", "thin_policy", "mail_format", "language", "wants_outside", "wants_also", "wants_news"),
+        "wants_reasons",
         "counts_clicks",
     ),
 }

@@ -62,6 +62,7 @@ class Preferences:
     wants_outside: bool = True
     wants_news: bool = True
     wants_also: bool = True
+    wants_reasons: bool = False
     mail_format: str = Subscriber.MailFormat.HTML
     language: str = field(default_factory=site_language)
     stances: Mapping[str, str] = field(default_factory=dict)

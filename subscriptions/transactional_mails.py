@@ -12,7 +12,7 @@ import random
 import smtplib
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -46,6 +46,20 @@ FAILED = frozenset({OutcomeKind.BOUNCED, OutcomeKind.SOFT, OutcomeKind.REJECTED}
 SUPPRESSED = "The address is suppressed."
 # Readers who complained or were blocked by an operator get nothing at all, not even a confirmation mail.
 SILENT = (Suppression.Reason.COMPLAINT, Suppression.Reason.ADMIN)
+
+
+def owe_reasons(reasons: Mapping[int, Mapping[str, Any]], *, now: datetime) -> None:
+    """Queue for each of these readers, by number, the mail that says why no digest comes; at "due_at", not before."""
+    Notice.objects.bulk_create(
+        Notice(
+            subscriber_id=reader,
+            kind=Notice.Kind.NO_DIGEST,
+            created_at=now,
+            not_before=max(now, told["due_at"]),
+            context={name: value for name, value in told.items() if name != "due_at"},
+        )
+        for reader, told in reasons.items()
+    )
 
 
 def owe_notice(subscriber: Subscriber, *, kind: Notice.Kind, now: datetime, context: Mapping[str, Any]) -> Notice:
@@ -149,6 +163,10 @@ def _why_not(notice: Notice) -> str:
         return "Confirmed meanwhile."
     if notice.kind == Notice.Kind.ALREADY and not is_active:
         return "Left meanwhile."
+    if notice.kind == Notice.Kind.NO_DIGEST and not (
+        reader.state == Subscriber.State.CONFIRMED and reader.wants_reasons
+    ):
+        return "Not wanted any more."
     barred = Suppression.objects.in_force().filter(address_hash=notice.context.get("hash", reader.address_hash))
     # Who bounced, or was erased, may ask to come back, and reach their data: they have just asked for this mail.
     if notice.kind in {Notice.Kind.CONFIRM, Notice.Kind.MOVE, Notice.Kind.MANAGE}:
@@ -257,13 +275,22 @@ def build_notice(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
                 "Reply-To": settings.REPLY_TO_EMAIL,
                 "Auto-Submitted": "auto-generated",
                 "List-Help": f"<{token_links.privacy_url()}>",
+                **_one_click(notice),
             },
         )
     letter.metadata = {"notice": str(notice.pk)}  # type: ignore[attr-defined]  # anymail gives it back with events
     return letter
 
 
-def _links_of(notice: Notice, *, now: datetime) -> dict[str, str]:
+def _one_click(notice: Notice) -> dict[str, str]:
+    """The header lines by which a mailbox offers to unsubscribe (RFC 8058): in the mail that comes again and again."""
+    if notice.kind != Notice.Kind.NO_DIGEST:
+        return {}
+    leave = token_links.unsubscribe_url(notice.subscriber.unsubscribe_token)
+    return {"List-Unsubscribe": f"<{leave}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+
+
+def _links_of(notice: Notice, *, now: datetime) -> dict[str, Any]:
     """The links of this kind of notice and no others: each link grants access."""
     if notice.kind == Notice.Kind.CONFIRM:
         return {"confirm_url": token_links.confirm_url(notice.context["request"], now=now)}
@@ -271,10 +298,19 @@ def _links_of(notice: Notice, *, now: datetime) -> dict[str, str]:
         return {"move_url": token_links.move_url(notice.pk, now=now)}
     if notice.kind == Notice.Kind.MOVED:
         return {"contact": settings.REPLY_TO_EMAIL}
+    if notice.kind == Notice.Kind.NO_DIGEST:  # no link that opens the preferences: such a mail may be passed on
+        leave = token_links.unsubscribe_url(notice.subscriber.unsubscribe_token)
+        return {"preferences_url": f"{leave}#preferences", "unsubscribe_url": leave, **_reason_of(notice)}
     return {
         "manage_url": token_links.manage_url(notice.subscriber, now=now),
         "unsubscribe_url": token_links.unsubscribe_url(notice.subscriber.unsubscribe_token),
     }
+
+
+def _reason_of(notice: Notice) -> dict[str, Any]:
+    """Why no digest came, as values for the template."""
+    told = notice.context
+    return {**told, "edition": date.fromisoformat(told["edition"])}
 
 
 def _fingerprint(notice: Notice) -> str:

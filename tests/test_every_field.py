@@ -67,7 +67,8 @@ KEPT = {
 }
 OTHER: dict[str, Any] = {
     "cadence": "weekly", "weekdays": 1, "hour": 3, "time_zone": "Asia/Tokyo", "max_papers": 3, "thin_policy": "hold",
-    "wants_outside": False, "wants_news": False, "wants_also": False, "mail_format": "text", "language": "de",
+    "wants_outside": False, "wants_news": False, "wants_also": False, "wants_reasons": True, "mail_format": "text",
+    "language": "de",
     "stances": {"vision": "more"},
     "follows": {"planners": "not"},
     "interests": (

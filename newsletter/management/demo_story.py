@@ -143,7 +143,8 @@ def _sign_up(web: httpx.Client, people: Iterable[Person]) -> None:
         data = hidden | chosen | {"hour": str(hour), "weekday": "0"}
         answer = web.post("/subscribe/", data=data, headers=language, follow_redirects=True)
         if answer.status_code != 200 or not answer.url.path.endswith("/sent/"):
-            raise DemoError(f"The signup of {person.email} was answered {answer.status_code} at {answer.url}.")
+            said = " ".join(re.findall(r"<li>(?:<a[^>]*>)?([^<]+)", answer.text.partition('id="errors"')[2][:2000]))
+            raise DemoError(f"The signup of {person.email} was answered {answer.status_code} at {answer.url}: {said}")
 
 
 def _form(web: httpx.Client, person: Person) -> dict[str, object]:

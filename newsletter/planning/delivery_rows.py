@@ -17,6 +17,7 @@ from django.conf import settings
 from newsletter.interests.news_of_saved_papers import news_of
 from newsletter.models import Delivery, Edition, Miss
 from newsletter.planning.bulk_insert import Row, store
+from newsletter.planning.no_digest import tell_why_none
 from newsletter.planning.reader_picks import EditionPlan
 from newsletter.planning.readers_due import Due, Slot
 from subscriptions.models import CatchUp, Subscriber
@@ -79,6 +80,7 @@ def write_rows(plan: EditionPlan, rows: Sequence[Row], *, now: datetime) -> Plan
         left_out = {row.subscriber_id: row.due_at for row in rows if row.subscriber_id not in written}
         note_misses(left_out, why=Miss.Why.DAY_TAKEN, now=now)
     Edition.objects.filter(pk=plan.edition.pk).begin()
+    tell_why_none(plan, stored, now=now)
     _note_catch_ups(plan, stored)
     skipped = sum(1 for row in stored if row.skip_reason)
     return Planned(queued=len(stored) - skipped, skipped=skipped)

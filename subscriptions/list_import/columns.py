@@ -25,8 +25,8 @@ IGNORE = ""
 # Columns of our own export beside the roles of other programs' (`names`).
 OWN = (
     "confirmed_at", "consent_source", "topics", "follows", "interests", "cadence", "weekdays", "hour", "time_zone",
-    "max_papers", "thin_policy", "wants_outside", "wants_news", "wants_also", "mail_format", "language", "state",
-    "left_at", "paused_until", "clicks_agreed_at", "suppressed_for",
+    "max_papers", "thin_policy", "wants_outside", "wants_news", "wants_also", "wants_reasons", "mail_format",
+    "language", "state", "left_at", "paused_until", "clicks_agreed_at", "suppressed_for",
     "catch_ups", "library", "verdicts", "removals",
 )  # fmt: skip
 OURS_ALONE = frozenset({"interests", "catch_ups", "library", "verdicts", "removals"})  # elsewhere something else

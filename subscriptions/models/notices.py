@@ -21,6 +21,7 @@ class Notice(models.Model):
         MANAGE = "manage", _("your preferences link")
         MOVE = "move", _("please confirm your new address")
         MOVED = "moved", _("your address was changed")
+        NO_DIGEST = "no_digest", _("why no digest came")
 
     class State(models.TextChoices):
         QUEUED = "queued", _("queued")

@@ -83,6 +83,9 @@ class Subscriber(models.Model):
     wants_also = models.BooleanField(
         default=True, db_default=True, help_text=_("A line for each other new paper of their topics.")
     )
+    wants_reasons = models.BooleanField(
+        default=False, db_default=False, help_text=_("A short mail that says why, when no digest is sent.")
+    )
     mail_format = models.CharField(max_length=4, choices=MailFormat, default=MailFormat.HTML)
     language = models.CharField(max_length=8, default=site_language)
     clicks_agreed_at = models.DateTimeField(
