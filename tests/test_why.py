@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -404,6 +405,24 @@ def test_a_digest_chosen_by_other_preferences_says_so(client: Client) -> None:
     assert "have changed since this digest was chosen" in page
     answer = client.get(left_out_url(delivery), {"paper": "vision 0"}).content.decode()
     assert "By what you told us since, it would be in this digest now." in answer
+
+
+def test_authors_of_several_liked_papers_can_be_followed_from_the_page(client: Client) -> None:
+    reader = make_reader(follows=("speech",))
+    papers = [make_paper(title=f"Whales {n}", authors=["Nora Quist", "Rui Song", f"Once {n}"]) for n in range(3)]
+    judge(reader, papers, 1)
+    judge(reader, [make_paper(title=f"Trains {n}", authors=["Ada Berg"]) for n in range(2)], -1)
+    Follow.objects.create(subscriber=reader, text="author:song", key=follow_key('author:"Rui Song"'), at=NOON)
+
+    page = client.get(page_of(reader)).content.decode()
+    offered = re.findall(r'type="hidden" name="q" value="([^"]*)"', page)
+
+    assert offered == ["author:&quot;Nora Quist&quot;"], "not who is followed, seen once, or only disliked"
+    client.post(page_of(reader).replace("/r/", "/preferences/").replace("profile/", ""), {
+        "action": "follow", "q": 'author:"Nora Quist"',
+    })  # fmt: skip
+    assert reader.follows.filter(key=follow_key('author:"Nora Quist"')).exists()
+    assert "Nora Quist</span></button>" not in client.get(page_of(reader)).content.decode()
 
 
 def test_the_page_names_the_queries_that_are_followed_by_the_interest_shown(client: Client) -> None:

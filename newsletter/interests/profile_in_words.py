@@ -20,6 +20,7 @@ from subscriptions.models import Subscriber, Topic
 WORDS_SHOWN, TOPICS_SHOWN, PAPERS_SHOWN = 12, 5, 30
 STRONG, CLEAR = 2 / 3, 1 / 3  # of the strongest weight
 WORTH_NAMING = 0.1
+AUTHORS_SHOWN, AUTHOR_OF = 8, 2  # so many liked papers of one author are no chance
 
 
 class Term(NamedTuple):
@@ -114,6 +115,15 @@ def papers_of(reader: Subscriber, portrait: Portrait) -> list[Weighing]:
         elif entry := entries.get(-key):
             rows.append(Weighing(None, entry.shown_title, entry.home_url, value, False, weight))
     return rows
+
+
+def authors_of(portrait: Portrait) -> list[str]:
+    """Authors of at least two of the liked papers, those of most first: they count once the reader follows them."""
+    liked = [key for key in portrait.opinion.liked if key > 0]
+    papers = Paper.objects.filter(pk__any_of=liked).values_list("authors", flat=True)
+    often = Counter(name for names in papers for name in dict.fromkeys(names))
+    found = sorted((-count, name) for name, count in often.items() if count >= AUTHOR_OF)
+    return [name for _count, name in found]
 
 
 def removals_named(reader: Subscriber, names: Iterable[str], *, now: datetime) -> list[ProfileRemoval]:

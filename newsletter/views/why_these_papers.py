@@ -23,10 +23,18 @@ from django.views.decorators.http import require_safe
 
 from newsletter.catalogue.sources.paper_identifiers import meant_arxiv_id, title_key
 from newsletter.delivery.compose_message import SCOPE
-from newsletter.interests.load_profiles import Opinion, ReaderProfiles, opinions_by_interest
+from newsletter.interests.load_profiles import Opinion, Portrait, ReaderProfiles, opinions_by_interest
 from newsletter.interests.place_also_new import others_of
 from newsletter.interests.profile import JUDGED_MIN
-from newsletter.interests.profile_in_words import in_words, papers_of, put_back, removals_named, remove
+from newsletter.interests.profile_in_words import (
+    AUTHORS_SHOWN,
+    authors_of,
+    in_words,
+    papers_of,
+    put_back,
+    removals_named,
+    remove,
+)
 from newsletter.mail.also_new_lines import Line
 from newsletter.mail.reasons import follow_line
 from newsletter.models import Delivery, EditionItem, Paper, ProfileRemoval
@@ -44,6 +52,7 @@ from newsletter.planning.why_not_chosen import (
     preview,
     reasons_left_out,
 )
+from newsletter.search.standing_queries import follow_key
 from newsletter.views.digest import delivery_of
 from subscriptions import token_links
 from subscriptions.models import Interest, Subscriber, Topic, TopicPreference
@@ -128,6 +137,7 @@ def _profile_page(
             for stance, label in ((choice.value, choice.label) for choice in TopicPreference.Stance)
         ],
         "follows": reader.follows.filter(interest=interest.own_rows if interest else None),
+        "authors": _authors_to_follow(reader, portrait),
         "says": in_words(portrait),
         "percent": round(100 * portrait.trust),
         "papers": papers_of(reader, portrait),
@@ -142,6 +152,20 @@ def _profile_page(
         "said": request.GET.get("said", ""),
     }
     return render(request, "newsletter/profile.html", context)
+
+
+def _authors_to_follow(reader: Subscriber, portrait: Portrait) -> list[tuple[str, str]]:
+    """Authors of several liked papers whom the reader does not follow yet, each with the query to follow."""
+    asked = [(name, f'author:"{name}"') for name in authors_of(portrait)]
+    known = set(reader.follows.values_list("key", flat=True))
+    return [(name, text) for name, text in asked if _key_of(text) not in {"", *known}][:AUTHORS_SHOWN]
+
+
+def _key_of(text: str) -> str:
+    try:
+        return follow_key(text)
+    except ValueError:  # a name that cannot be looked for
+        return ""
 
 
 def _interest_shown(request: HttpRequest, reader: Subscriber) -> Interest | None:
