@@ -287,7 +287,7 @@ def test_a_scanner_that_runs_javascript_changes_nothing(chromium: Browser, live_
 def test_the_preview_of_the_preferences_follows_what_is_muted(chromium: Browser, live_server: LiveServer) -> None:
     with chromium.new_context() as context:
         page = context.new_page()
-        page.goto(live_server.url + path_of("preferences"))
+        page.goto(live_server.url + path_of("topics"))
         preview = page.locator("[data-preview]")
         preview.get_by_text("Seeing well").wait_for()
         page.locator("[name=topic-vision][value=mute]").check()
