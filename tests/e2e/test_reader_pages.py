@@ -290,5 +290,5 @@ def test_the_preview_of_the_preferences_follows_what_is_muted(chromium: Browser,
         page.goto(live_server.url + path_of("topics"))
         preview = page.locator("[data-preview]")
         preview.get_by_text("Seeing well").wait_for()
-        page.locator("[name=topic-vision][value=mute]").check()
+        page.locator("[name=topic-vision]").select_option("mute")
         preview.get_by_text("Seeing well").wait_for(state="detached")
