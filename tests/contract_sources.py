@@ -79,7 +79,7 @@ class SourceContract:
         """Found by its file's name alone, by the registry and by the settings; no other module names it."""
         assert self.source.__name__.rpartition(".")[2] == self.source.SOURCE  # type: ignore[attr-defined]
         assert registry.polled()[self.source.SOURCE] is self.source
-        assert self.source.SOURCE in settings._SOURCES
+        assert self.source.SOURCE in settings.papers._SOURCES
         assert self.source.LABEL.strip()
         assert min(self.source.TEXT_AUTHORITY, self.source.LINK_AUTHORITY) >= 0
         assert all(votes >= 0 for votes in self.source.OWN_VOTES.values())

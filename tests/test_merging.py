@@ -93,7 +93,8 @@ def test_what_is_frozen_stays_as_it_is() -> None:
 
 @pytest.mark.parametrize("had_double", [True, False])
 def test_a_reader_who_had_one_name_never_gets_the_other(had_double: bool) -> None:
-    kept, double = assign(make_paper(), "vision"), assign(make_paper(), "vision")
+    came = NOON - timedelta(days=2)  # before the edition that had it
+    kept, double = (assign(make_paper(first_seen_at=came), "vision") for _ in range(2))
     reader = make_reader(follows=("vision",))
     before = make_edition(
         papers=[double if had_double else kept],

@@ -100,7 +100,8 @@ def test_notices_say_nothing_in_english(kind: str) -> None:
     for language, _name in settings.LANGUAGES:
         reader = make_reader(language=language)
         asked = reader.consent_events.create(kind="requested", at=NOON, method="page").pk
-        context = {"request": asked, "to": "new@example.org"}
+        why = {"why": "skip", "papers": 2, "cadence": "weekly", "edition": "2026-03-18"}
+        context = {"request": asked, "to": "new@example.org"} | why
         mail = build_notice(owe_notice(reader, kind=Notice.Kind(kind), now=NOON, context=context), now=NOON)
         plain = {line for line in str(mail.body).splitlines() if SENTENCE.search(line)}
         mails[language] = sentences(str(mail.alternatives[0][0])) | plain | {str(mail.subject)}

@@ -70,7 +70,7 @@ def everything(reader: Subscriber) -> dict[str, Any]:
 def full_reader() -> Subscriber:
     reader = make_reader(
         cadence="monthly", weekdays=0b1000001, hour=0, time_zone="Asia/Kathmandu", max_papers=7, thin_policy="hold",
-        wants_outside=False, wants_news=False, wants_also=False, mail_format="text", language="de",
+        wants_outside=False, wants_news=False, wants_also=False, wants_reasons=True, mail_format="text", language="de",
     )  # fmt: skip
     reader.preferences.create(topic=make_topic("vision"), stance="mute", muted_from="more")
     reader.preferences.create(topic=make_topic("robotics"), stance="more")

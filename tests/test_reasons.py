@@ -49,7 +49,9 @@ def test_every_number_of_a_reason_is_one_that_was_recorded(parts: dict[str, Any]
             assert any(parts.get(f"{metric}_gain", 0) > (median or 0 if metric == "upvotes" else 0) for metric in GAINS)
         assert ("you follow" in told) == reason.startswith("topic:")
         assert ("which you liked" in told) == reason.startswith("like:")
-        assert ("Editor’s pick" in told) == (reason == "pick" or lane == EditionItem.Lane.PICK)
+        is_lead = lane == EditionItem.Lane.LEAD
+        assert ("Lead story" in told) == is_lead
+        assert ("Editor’s pick" in told) == (not is_lead and (reason == "pick" or lane == EditionItem.Lane.PICK))
         assert ("Outside your topics" in told) == (reason == "outside")
 
 
