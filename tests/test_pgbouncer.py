@@ -31,7 +31,12 @@ ASK_NO_DATABASE = {
 }
 BY_PG_DUMP = {"backup", "restore"}  # PostgreSQL's own programs want the server itself: docs/operations.md says so
 LISTING_PAGES = sorted((Path(__file__).parent / "data" / "listing-pages").glob("*.txt"))
-ANSWERS = {"check_health": "waits for approval", "doctor": "checks failed", "import_site": "by a new site alone"}
+ANSWERS = {
+    "forget_second_factor": "Nobody signs in as keeper.",
+    "check_health": "waits for approval",
+    "doctor": "checks failed",
+    "import_site": "by a new site alone",
+}
 READERS = 1500  # more than one chunk of an export
 
 
@@ -96,6 +101,7 @@ def commands_that_ask_the_database(readers: Path, *, folder: Path) -> list[list[
         ["export_site", str(folder / "site.zip")],
         ["import_site", str(folder / "site.zip")],
         ["after_restore", "--since", "2026-01-05T10:00:00Z", "--anyway"],
+        ["forget_second_factor", "keeper"],
     ]
     ours = {name for name, app in get_commands().items() if app in {"newsletter", "subscriptions"}}
     assert {call[0] for call in calls} | {"export_readers"} | ASK_NO_DATABASE | BY_PG_DUMP == ours
