@@ -39,6 +39,8 @@ settings.WHITENOISE_USE_FINDERS = False  # each test client would list all stati
 def _nothing_of_the_test_before() -> None:
     cache.clear()
     forget_local_texts()
+    if search := sys.modules.get("newsletter.search.update_index"):
+        search._remembered = None  # told apart by its number and moment, which another test's memory may have too
     translation.deactivate()  # Django's test client leaves the language of its last request to the thread
 
 
