@@ -161,6 +161,7 @@ def test_a_topic_is_picked_without_javascript(chromium: Browser, live_server: Li
         page.locator(".picker-list").get_by_text("Vision", exact=False).first.click()
 
         assert page.url == f"{live_server.url}/week/2026-W12/?topic=vision"
+        page.locator(".paper").nth(3).wait_for()
         assert page.locator(".paper").count() == 4
 
 
