@@ -174,7 +174,8 @@ def test_nothing_but_loopback_can_be_reached() -> None:
 @pytest.mark.parametrize("run", [1, 2])
 def test_tests_that_commit_find_what_the_migrations_brought_and_nothing_else(run: int) -> None:
     assert Topic.objects.filter(is_active=True).count() == 18
-    assert set(Group.objects.values_list("name", flat=True)) == {"Approvers", "Curators", "Editors", "Observers", "Operators"}
+    groups = {"Approvers", "Curators", "Editors", "Observers", "Operators"}
+    assert set(Group.objects.values_list("name", flat=True)) == groups
     assert not Paper.objects.exists()
     make_paper()
     Topic.objects.all().delete()
