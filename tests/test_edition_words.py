@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from newsletter.models import Edition
 from tests.builders import make_edition, make_paper, make_reader
+from tests.edition_form import form_of, url_of
 
 pytestmark = pytest.mark.django_db
 
@@ -26,25 +25,6 @@ def curator(client: Client) -> Client:
 def edition() -> Edition:
     make_reader(language="de")
     return make_edition(papers=[make_paper(title="A calm paper")], editor_note="Hello.")
-
-
-def url_of(edition: Edition) -> str:
-    return f"/admin/newsletter/edition/{edition.pk}/change/"
-
-
-def form_of(client: Client, edition: Edition) -> dict[str, str]:
-    """What a browser would send back of the page: the fields, and what its author saw in each."""
-    page = client.get(url_of(edition))
-    data: dict[str, str] = {"cutoff_at_0": "2026-03-18", "cutoff_at_1": "11:00:00"}
-    forms: list[Any] = [page.context["adminform"].form]
-    for inline in page.context["inline_admin_formsets"]:
-        forms += [inline.formset.management_form, *inline.formset.forms]
-    for field in (field for form in forms for field in form if field.name != "cutoff_at"):
-        value = field.value()
-        data[field.html_name] = str("" if value is None else getattr(value, "pk", value))
-        if field.field.show_hidden_initial:
-            data[field.html_initial_name] = data[field.html_name]
-    return data
 
 
 def test_words_are_stored_in_the_sites_language_and_in_others(curator: Client, edition: Edition) -> None:
