@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 from django.conf import settings as site
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from newsletter import planning, search
 from newsletter.delivery.claim_deliveries import claim_due
@@ -60,12 +61,16 @@ class Walk:
         self.look()
 
     def look(self) -> None:
-        sideways = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        """Wait until a page is there (between two there is none) and measure it in the same step."""
+        width = self.page.wait_for_function(
+            "document.readyState === 'complete'"
+            " && ({over: document.documentElement.scrollWidth - document.documentElement.clientWidth})"
+        )
+        sideways = width.evaluate("measured => measured.over")
         assert sideways <= 0, f"{self.page.url} scrolls {sideways} px sideways"
 
     def says(self, text: str) -> None:
-        found = self.page.get_by_text(text).locator("visible=true").first
-        assert found.is_visible(), f"{self.page.url} does not say {text!r}"
+        expect(self.page.get_by_text(text).locator("visible=true").first).to_be_visible()
 
 
 def preferences_path(reader: Subscriber) -> str:

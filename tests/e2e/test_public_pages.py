@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from newsletter.models import Paper
 from tests.builders import NOON, make_edition, make_paper, make_topic
@@ -160,7 +161,7 @@ def test_a_topic_is_picked_without_javascript(chromium: Browser, live_server: Li
         page.locator(".picker summary").click()
         page.locator(".picker-list").get_by_text("Vision", exact=False).first.click()
 
-        assert page.url == f"{live_server.url}/week/2026-W12/?topic=vision"
+        page.wait_for_url("**/week/2026-W12/?topic=vision")
         page.locator(".paper").nth(3).wait_for()
         assert page.locator(".paper").count() == 4
 
@@ -214,10 +215,10 @@ def test_an_abstract_opens_without_javascript(chromium: Browser, live_server: Li
         page = context.new_page()
         page.goto(live_server.url)
         whole = page.locator(".abstract details p").first
-        assert not whole.is_visible()
+        expect(whole).to_be_hidden()
         page.locator(".abstract summary").first.click()
 
-        assert whole.is_visible()
+        expect(whole).to_be_visible()
         assert page.locator(".abstract summary").first.inner_text() == "Less"
 
 

@@ -12,6 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.core import mail
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from newsletter.models import Edition, Vote
 from subscriptions import lifecycle, token_links
@@ -126,13 +127,13 @@ def test_a_library_is_brought_and_taken_out_without_a_script(chromium: Browser, 
         }
         page.locator("#id_file").set_input_files(file)
         page.get_by_role("button", name="Add to your library").click()
-        assert page.get_by_text("1 paper was added.").is_visible()
-        assert page.get_by_text("Line 4:").is_visible()
+        expect(page.get_by_text("1 paper was added.")).to_be_visible()
+        expect(page.get_by_text("Line 4:")).to_be_visible()
         with page.expect_download() as saved:
             page.get_by_role("link", name="BibTeX").click()
         assert "{{On Growth and Form}}" in saved.value.path().read_text()
         page.get_by_role("button", name=re.compile("Remove.*On Growth and Form")).click()
-        assert not page.get_by_text("On Growth and Form").count()
+        expect(page.get_by_text("On Growth and Form")).to_have_count(0)
 
 
 def test_two_interests_are_named_and_one_gets_a_share_and_a_query_without_a_script(
@@ -145,15 +146,15 @@ def test_two_interests_are_named_and_one_gets_a_share_and_a_query_without_a_scri
         page.get_by_label("A name for what you have now").fill("thesis")
         page.get_by_label("A name for the new one").fill("teaching")
         page.get_by_role("button", name="Add").click()
-        assert page.get_by_role("heading", name="teaching").is_visible()
+        expect(page.get_by_role("heading", name="teaching")).to_be_visible()
         page.get_by_label("What to follow").fill("grippers")
         page.get_by_role("button", name="Follow", exact=True).click()
-        assert page.get_by_text("Saved: you follow this").is_visible()
+        expect(page.get_by_text("Saved: you follow this")).to_be_visible()
         page.get_by_label("Share", exact=True).fill("4")
         page.get_by_label("Counted in").select_option("papers")
         page.get_by_role("button", name="Save", exact=True).click()
         page.get_by_role("link", name="Your interests").click()
-        assert page.get_by_text("4 papers in each digest.").is_visible()
+        expect(page.get_by_text("4 papers in each digest.")).to_be_visible()
     teaching = Subscriber.objects.get().interests.get(name="teaching")
     assert (teaching.share, teaching.unit, teaching.follows.get().text) == (4, "papers", "grippers")
 
@@ -188,7 +189,7 @@ def test_the_preview_follows_the_ticks(chromium: Browser, live_server: LiveServe
         preview.get_by_text("Hearing well").wait_for()
         page.locator("[name=topics][value=vision]").check()
         preview.get_by_text("Hearing well").wait_for(state="detached")
-        assert preview.get_by_text("Seeing well").is_visible()
+        expect(preview.get_by_text("Seeing well")).to_be_visible()
         page.get_by_text("Bring papers you like").click()
         page.locator("#id_references").fill("1706.03762")
         page.locator("#id_references").blur()
