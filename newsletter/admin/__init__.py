@@ -1,6 +1,7 @@
 """The admin for curators and operators. Thin: every button calls one function of a step and reports the result."""
 
 from newsletter.admin import (
+    admin_language,
     approval,
     deliveries,
     editions,
@@ -17,6 +18,7 @@ from newsletter.admin import (
 )
 
 __all__ = [
+    "admin_language",
     "approval",
     "deliveries",
     "editions",
@@ -33,3 +35,4 @@ __all__ = [
 ]
 
 empty_states.say()
+admin_language.translate_names()

@@ -20,9 +20,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from newsletter.admin import table_cells
+from newsletter.admin import admin_language, table_cells
 from newsletter.editions import lifecycle
 from newsletter.models import Absence, Edition, StaffPreferences
 from subscriptions.schedule import zone_names
@@ -86,9 +86,16 @@ class AbsenceAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]
+    language = forms.ChoiceField(
+        label=_("language"),
+        choices=[("", _("that of my browser")), *admin_language.LANGUAGES.items()],
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+    )
+
     class Meta:
         model = StaffPreferences
-        fields = ("time_zone",)
+        fields = ("language", "time_zone")
         widgets = {"time_zone": UnfoldAdminTextInputWidget(attrs={"list": "zones", "autocomplete": "off"})}
 
 

@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import format_lazy
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
@@ -32,7 +33,11 @@ from newsletter.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 from newsletter.models.webhooks import every_event
 from subscriptions.admin import ShownFiltersOnly
 
-EVENTS = [(kind.value, f"{kind.value}: {kind.label}") for kind in WebhookEvent.Kind if kind != WebhookEvent.Kind.TEST]
+EVENTS = [
+    (kind.value, format_lazy("{}: {}", kind.value, kind.label))
+    for kind in WebhookEvent.Kind
+    if kind != WebhookEvent.Kind.TEST
+]
 
 
 class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -43,6 +48,7 @@ class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text=_("An https URL that answers a POST with a 2xx status within a few seconds."),
     )
     events = forms.MultipleChoiceField(
+        label=_("Events"),
         choices=EVENTS,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         initial=every_event,

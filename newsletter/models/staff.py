@@ -1,4 +1,4 @@
-"""What staff of the desk say of themselves: their time zone, and when nobody will be there to approve."""
+"""What staff of the desk say of themselves: their time zone and language, and when nobody will be there to approve."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from subscriptions.schedule import is_zone, zone_named
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractBaseUser
+    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
 
 def require_zone(name: str) -> None:
@@ -30,6 +30,7 @@ class StaffPreferences(models.Model):
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="desk_preferences")
     time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[require_zone])
+    language = models.CharField(_("language"), max_length=8, blank=True, default="", db_default="")
 
     def __str__(self) -> str:
         return str(self.user_id)
@@ -38,6 +39,11 @@ class StaffPreferences(models.Model):
     def zone_of(cls, user: AbstractBaseUser) -> tzinfo:
         """Return the person's time zone; UTC when they chose none, or one that is gone."""
         return zone_named(cls.objects.filter(user_id=user.pk).values_list("time_zone", flat=True).first() or "UTC")
+
+    @classmethod
+    def language_of(cls, user: AbstractBaseUser | AnonymousUser) -> str:
+        """Return the language that the person chose for the desk; "" when they chose none, or are not signed in."""
+        return cls.objects.filter(user_id=user.pk).values_list("language", flat=True).first() or "" if user.pk else ""
 
 
 class Absence(models.Model):

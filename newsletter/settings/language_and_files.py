@@ -14,7 +14,10 @@ LANGUAGES = [
 ]
 # Where a reader, or a browser, has none of these.
 LANGUAGE_CODE = env.one_of("LANGUAGE_CODE", tuple(dict(LANGUAGES)), default="en")
-LOCALE_PATHS = [BASE_DIR / "newsletter" / "locale"]  # before Django's: its "Save" is "Sichern"
+LOCALE_PATHS = [  # before Django's: its "Save" is "Sichern"
+    BASE_DIR / "newsletter" / "locale",
+    BASE_DIR / "newsletter" / "admin" / "locale",  # what the desk alone says, in German
+]
 # No cookie says it: caches tell public pages apart by Accept-Language, and one visitor's cookie would be everybody's.
 LANGUAGE_COOKIE_NAME = None
 USE_I18N = True
