@@ -84,13 +84,24 @@ class Drill:
             try:
                 yield
             finally:
-                process.terminate()
-                process.wait(90)
+                self.stop(process, name)
         told = log.read_text()
         # A version drops the tasks that only the newer one has: rows drive, the next tick asks again.
         known = re.sub(r"(?ms)^[^\n]*Received unregistered task.*?(?=^\d{4}-|\Z)", "", told)
         print(f"  {name}: {told.count('Received unregistered task')} tasks dropped that it does not know")
         self.faults += [f"{name}: {line[:200]}" for line in re.findall(r".*(?:Traceback|ERROR).*", known)]
+
+    def stop(self, process: subprocess.Popen[bytes], name: str) -> None:
+        """Ask the worker to end, and say how long it took; one that does not is a fault and is killed."""
+        began = time.monotonic()
+        process.terminate()
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            self.faults.append(f"{name}: still there {PATIENCE} s after it was asked to end")
+        print(f"  {name}: ended {time.monotonic() - began:.1f} s after it was asked to")
 
     def readers(self, tree: Path, first: int, count: int, *more: str) -> None:
         file = self.folder / f"{first}.csv"
