@@ -275,7 +275,7 @@ FILES = {
         "email,status,created_at,subscription_tier,utm_source\na@example.org,active,2024-05-01 10:00:00,free,x\n"
         "b@example.org,inactive,2024-05-01 10:00:00,free,\nc@example.org,invalid,2024-05-01 10:00:00,free,\n",
         {"email": "email", "status": "state", "created_at": "signed_up_at"},
-        [Standing.READER, Standing.UNCONFIRMED, Standing.BOUNCED],
+        [Standing.READER, Standing.LEFT, Standing.BOUNCED],
     ),
     "unknown": (
         "Kontakt;Angemeldet am;Zustand;Themen\na@example.org;04.03.2021 09:15;aktiv;vision, robotics\n"
@@ -327,6 +327,31 @@ HEADINGS = {
     "c@x.org,1,1,0,2020-01-01\nd@x.org,1,0,1,2020-01-01\n": [
         Standing.READER, Standing.UNCONFIRMED, Standing.BARRED, Standing.LEFT,
     ],
+    "email,Group status,Email preference\na@x.org,member,email\nb@x.org,member,no email\nc@x.org,member,email\n": [
+        Standing.READER, Standing.LEFT, Standing.READER,
+    ],
+    "Email,Delivery status,Role\na@x.org,enabled,member\nb@x.org,by_user,member\nc@x.org,enabled,nonmember\n": [
+        Standing.READER, Standing.LEFT, Standing.UNCONFIRMED,
+    ],
+    "email,reason,detail,created_at\na@x.org,hard-bounce,550,2024-02-05\nb@x.org,unsub,,2024-02-05\n": [
+        Standing.BOUNCED, Standing.LEFT,
+    ],
+    "recipient,type,source,created\na@x.org,non_transactional,Spam Complaint,2024-02-05\n"
+    "b@x.org,transactional,Manually Added,2024-02-05\n": [Standing.COMPLAINED, Standing.BARRED],
+    "Email,IsExcludedFromCampaigns\na@x.org,true\nb@x.org,false\n": [Standing.LEFT, Standing.READER],
+    "Email,May we send you news?\na@x.org,Yes\nb@x.org,No\n": [Standing.READER, Standing.LEFT],
+    "Email;Mailing erlaubt;Werbesperre\na@x.org;ja;\nb@x.org;nein;\nc@x.org;ja;X\n": [
+        Standing.READER, Standing.LEFT, Standing.LEFT,
+    ],
+    "Email,Accepts Email Marketing,Accepts SMS Marketing\na@x.org,yes,no\nb@x.org,no,yes\n": [
+        Standing.READER, Standing.LEFT,
+    ],
+    "Email,Status,Unsubscribe reason\na@x.org,active,\nb@x.org,active,Too many mails\n": [
+        Standing.READER, Standing.LEFT,
+    ],
+    "Email,Status,Reason\na@x.org,active,\nb@x.org,bounced,No mailbox\nc@x.org,abuse,Spam\n": [
+        Standing.READER, Standing.BOUNCED, Standing.COMPLAINED,
+    ],
 }  # fmt: skip
 
 
@@ -355,6 +380,30 @@ def test_addresses_side_by_side_are_one_reader_each(text: str) -> None:
         "c@x.org",
     ]
     assert "email" not in asked(plan)
+
+
+def test_a_mailing_lists_page_hides_addresses_and_they_are_read_as_meant() -> None:
+    text = "ada at example.org\nGrace <grace.h at lists.example.org>\n"
+    assert [address_in(row.cells[0]) for row in table(text)] == ["ada@example.org", "grace.h@lists.example.org"]
+    assert plan_of(text).program == "addresses"
+    assert plan_of("email,work\na@x.org,Clerk at example.org\n").roles == {"email": "email", "work": ""}
+
+
+def test_an_unknown_word_beside_one_that_says_they_may_get_mail_is_asked_about() -> None:
+    """A permission that nobody knows, and one "unsubscribed" in that column says that it is about mail."""
+    text = "Email,Email status,Permission status\na@x.org,Active,Temp hold\nb@x.org,Active,Unsubscribed\n"
+    assert [one.about for one in plan_of(text).questions if one.id == "word"] == ["temp hold"]
+    assert standings(text) == [None, Standing.LEFT]
+
+
+@pytest.mark.parametrize("heading", ["Marital status", "Payment status", "Ticket status"])
+def test_a_status_that_says_of_nobody_that_they_left_is_about_something_else(heading: str) -> None:
+    assert roles(plan_of(f"email,{heading}\na@x.org,married\nb@x.org,overdue\n")) == {"email": "email"}
+
+
+def test_a_date_of_being_blocked_is_no_date_of_agreeing() -> None:
+    assert roles(plan_of("email,Blocked on\na@x.org,2024-02-03\n")) == {"email": "email"}
+    assert standings("email,Blocked date\na@x.org,2024-02-03\nb@x.org,\n") == [Standing.LEFT, Standing.READER]
 
 
 def test_headings_that_nobody_writes_are_of_an_unknown_program() -> None:
@@ -501,6 +550,13 @@ def local(*parts: int) -> datetime:
         ("44259.385", local(2021, 3, 4, 9, 14, 24)),
         ("44259", local(2021, 3, 4)),
         ("2021-03-04 09:15:02 MEZ", datetime(2021, 3, 4, 9, 15, 2, tzinfo=ZONE)),
+        ("2021/03/04 9:15:02 AM GMT+1", datetime(2021, 3, 4, 9, 15, 2, tzinfo=ZONE)),
+        ("Mar 25, 2021 10:20 AM EDT", datetime(2021, 3, 25, 10, 20, tzinfo=timezone(timedelta(hours=-4)))),
+        ("2021年3月4日", local(2021, 3, 4)),
+        ("2021年03月04日 9時15分", local(2021, 3, 4, 9, 15)),
+        ("4 mars 2021 à 9h15", local(2021, 3, 4, 9, 15)),
+        ("1er août 2021", local(2021, 8, 1)),
+        ("4 de marzo de 2021, 09:15", local(2021, 3, 4, 9, 15)),
     ],
 )  # fmt: skip
 def test_a_date_is_read_in_any_common_form(text: str, moment: datetime) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from subscriptions.list_import import names
 from subscriptions.list_import.dates import is_date
 from subscriptions.list_import.programs import PAPERBOY, program_of
-from subscriptions.list_import.states import standing_of, yes_or_no
+from subscriptions.list_import.states import DEPARTURES, standing_of, yes_or_no
 from subscriptions.list_import.table import address_in
 from subscriptions.list_import.tags import split_tags
 
@@ -56,6 +56,7 @@ class Evidence:
     numbers: int = 0
     flags: int = 0
     standings: int = 0
+    departures: int = 0
     topics: int = 0
 
     def add(self, cell: str, topics: AbstractSet[str]) -> None:
@@ -68,7 +69,9 @@ class Evidence:
         self.numbers += is_number
         self.dates += is_date(text)
         self.flags += yes_or_no(text) is not None
-        self.standings += standing_of(text) is not None
+        standing = standing_of(text)
+        self.standings += standing is not None
+        self.departures += standing in DEPARTURES
         tags = split_tags(text)
         self.topics += bool(tags) and all(tag.casefold() in topics for tag in tags)
 
@@ -118,9 +121,12 @@ def _role(heading: str, seen: Evidence, *, is_ours: bool) -> str:
         return _of_flags(role, seen, is_whole_name=names.is_known_name(heading))
     if role == names.STATE:
         return _of_states(heading, seen)
+    if role == names.SOURCE and seen.filled and seen.is_mostly(seen.departures):
+        return names.STATE  # "Spam Complaint" as the source of a suppression
+    is_answer = bool(seen.filled) and seen.is_mostly(seen.flags)
     if role == names.EMAIL or (not role and names.says_other_thing(heading)):
-        return IGNORE  # an address column is chosen among all
-    return role or _by_content(seen)
+        return names.role_of_answers(heading) if is_answer else IGNORE  # an address column is chosen among all
+    return role or (names.role_of_answers(heading) if is_answer else "") or _by_content(seen)
 
 
 def _of_dates(role: str, seen: Evidence) -> str:
@@ -142,9 +148,17 @@ def _of_flags(role: str, seen: Evidence, *, is_whole_name: bool) -> str:
 
 
 def _of_states(heading: str, seen: Evidence) -> str:
-    """Return the role of a column named as one of states: a status is one even where its words must be asked about."""
-    is_about_it = any(word in names.plain_heading(heading) for word in ("status", "statut", "estado", "zustand"))
-    return names.STATE if is_about_it or not seen.filled or seen.is_mostly(seen.standings) else IGNORE
+    """Return the role of a column named as one of states, whose other words must then be asked about.
+
+    A status of a known name is one, and each column that says of anybody that they left or may not be mailed.
+    """
+    is_known = names.is_known_name(heading)
+    words = names.plain_heading(heading).split()
+    is_status = is_known and any(one.endswith(("status", "statut", "estado", "zustand")) for one in words)
+    if not is_known and (not seen.filled or names.says_other_thing(heading)):
+        return IGNORE
+    is_one = is_status or not seen.filled or seen.departures or seen.is_mostly(seen.standings)
+    return names.STATE if is_one else IGNORE
 
 
 def _by_content(seen: Evidence) -> str:
@@ -182,7 +196,7 @@ def _choose_date(found: Recognised, layout: Layout, evidence: Sequence[Evidence]
         if not found.roles[layout.names[place]]
         and evidence[place].filled
         and (evidence[place].dates - evidence[place].numbers) * 2 > evidence[place].filled
-        and not (layout.has_header and names.says_other_thing(layout.names[place]))
+        and not (layout.has_header and names.is_no_date_of_joining(layout.names[place]))
     ]
     if len(unnamed) == 1:
         found.roles[unnamed[0]] = names.CONFIRMED_AT

@@ -24,11 +24,19 @@ _WORD_DAY_YEAR = re.compile(
 _WORD_DAY_TIME_YEAR = re.compile(r"[^\W\d_]+\s+([^\W\d_]+)\s+(\d{1,2})\s+(\d\d:\d\d:\d\d)(\s+[A-Z]{3,4})?\s+(\d{4})")
 _TIME = re.compile(
     r"[\s,T]*(?:(?:at|um)\s+)?(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?\s*(?:uhr\b)?\s*([ap])?\.?(?:m\b)?\.?"
-    r"\s*(?:(Z|UTC|GMT|CEST|CET|MESZ|MEZ)\b)?\s*(?:([+-])(\d{2}):?(\d{2}))?\s*(?:\([^)]*\))?",
+    r"\s*(?:(Z|UTC|GMT|CEST|CET|MESZ|MEZ|EST|EDT|CDT|MST|MDT|PST|PDT)\b)?\s*(?:([+-])(\d{1,2}):?(\d{2})?)?\s*(?:\([^)]*\))?",
     re.IGNORECASE,
 )
 _ISO = re.compile(r"(\d{4}-\d{2}-\d{2})[T ]+(\d.*)")
-_ZONE_HOURS = {"CET": 1, "MEZ": 1, "CEST": 2, "MESZ": 2}
+# RFC 5322, 4.3. CST is China's too.
+_ZONE_HOURS = {"CET": 1, "MEZ": 1, "CEST": 2, "MESZ": 2, "EST": -5, "EDT": -4, "CDT": -5, "MST": -7, "MDT": -6}
+_ZONE_HOURS |= {"PST": -8, "PDT": -7}
+# Chinese and Japanese, French, Spanish and Portuguese, in the words that the patterns above know.
+_REWORDED = (
+    (re.compile(r"(\d{4})年(\d{1,2})月(\d{1,2})日"), r"\1-\2-\3 "),
+    (re.compile(r"\b(\d{1,2}) ?(?:[h時时点:])(\d{2})(?:分(\d{1,2})秒|分)?"), r"\1:\2"),
+    (re.compile(r"(?<=\d)er\b|\b(?:de|à|a las)\b", re.IGNORECASE), " "),
+)
 _MONTHS = (
     ("jan", "jän", "ene", "gen"), ("feb", "fév", "fev"), ("mar", "mär", "mae"), ("apr", "avr", "abr"),
     ("may", "mai", "mag"), ("jun", "juin", "giu"), ("jul", "juil", "lug"), ("aug", "aoû", "aou", "ago"),
@@ -54,7 +62,7 @@ def read_moment(text: str, *, order: str = "") -> datetime:
     """
     text = " ".join(text.split())[:LONGEST]
     moment = _read_number(text) if text.replace(".", "", 1).isdigit() else None
-    for read in (_read_iso, _read_numeric, _read_words):
+    for read in (_read_iso, _read_numeric, _read_words, _read_reworded):
         moment = moment or read(text, order)
     if moment is None:
         raise ValueError(f"not a date: {text!r}")
@@ -132,6 +140,14 @@ def _read_words(text: str, order: str) -> datetime | None:
     return _at(on, rest) if on is not None else None
 
 
+def _read_reworded(text: str, order: str) -> datetime | None:
+    plain = text
+    for pattern, written in _REWORDED:
+        plain = pattern.sub(written, plain)
+    plain = " ".join(plain.split())
+    return None if plain == text else _read_numeric(plain, order) or _read_words(plain, order)
+
+
 @lru_cache(maxsize=256)
 def _month(word: str) -> int | None:
     lowered = word.casefold()
@@ -165,7 +181,7 @@ def _at(day: datetime, rest: str) -> datetime | None:
 
 def _with_zone(moment: datetime, found: re.Match[str]) -> datetime:
     if found[6]:
-        offset = timedelta(hours=int(found[7]), minutes=int(found[8]))
+        offset = timedelta(hours=int(found[7]), minutes=int(found[8] or 0))
         return moment.replace(tzinfo=timezone(offset if found[6] == "+" else -offset))
     if found[5]:
         return moment.replace(tzinfo=timezone(timedelta(hours=_ZONE_HOURS.get(found[5].upper(), 0))))

@@ -106,11 +106,15 @@ class _Reader:
         self.row, self.plan, self.slugs, self.base, self.now = row, plan, slugs, base, now
 
     def entry(self, text: str) -> Entry:
+        if not text.strip():
+            raise Refused(_("address: there is none in this line"))
         try:
             address = _plain_address(text) or parse_address(address_in(text) or text)
         except ValueError as error:
             raise Refused(_("address: %s") % error) from None
-        standing = standing_in(self.row.cells, self.plan) or Standing.UNCONFIRMED
+        standing = standing_in(self.row.cells, self.plan)
+        if standing is None:
+            raise Refused(_("state: nobody knows this word; say what it means"))
         common: dict[str, Any] = {
             "line": self.row.line,
             "address": address,
@@ -129,7 +133,7 @@ class _Reader:
         wishes = self._preferences() if is_reader or self.plan.is_ours else {"preferences": self.base}
         paused_until = self._moment("paused_until", may_lie_ahead=True)
         if standing == Standing.PAUSED and paused_until is None:
-            raise Refused(_("paused_until is empty: until when?"))
+            raise Refused(_("paused_until is empty: until when? Add that column, or let them sign up here"))
         return Entry(
             **common,
             state=_STATES[standing],
@@ -149,6 +153,11 @@ class _Reader:
         if not places or places[0] >= len(self.row.cells):
             return ""
         return plain_cell(self.row.cells[places[0]])
+
+    def _heading(self, role: str) -> str:
+        """Return what the file calls the column of that role."""
+        places = self.plan.places.get(role) if self.plan.layout.has_header else None
+        return self.plan.layout.names[places[0]] if places else role
 
     def _rows(self) -> dict[str, list[Any]]:
         """What our own export has of rows that hang on the reader. Its cells are JSON in ASCII, and may be long."""
@@ -206,15 +215,16 @@ class _Reader:
             moment = _moment_in(text, self.plan)
         except (ValueError, OverflowError):
             raise Refused(
-                _("%(column)s is not a date and time such as 2026-03-18T09:30:00+01:00") % {"column": role}
+                _("%(column)s is not a date and time such as 2026-03-18T09:30:00+01:00")
+                % {"column": self._heading(role)}
             ) from None
         return moment if may_lie_ahead else self._in_bounds(role, moment)
 
     def _in_bounds(self, role: str, moment: datetime | None) -> datetime | None:
         if moment is not None and moment.year < 1970:
-            raise Refused(_("%(column)s lies before 1970") % {"column": role})
+            raise Refused(_("%(column)s lies before 1970") % {"column": self._heading(role)})
         if moment is not None and moment > self.now:
-            raise Refused(_("%(column)s lies in the future") % {"column": role})
+            raise Refused(_("%(column)s lies in the future") % {"column": self._heading(role)})
         return moment
 
     def _joined_at(self) -> datetime | None:

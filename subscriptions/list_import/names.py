@@ -34,7 +34,7 @@ _NAMES = {
     STATE: (
         "status, state, subscriber status, subscription status, subscriber state, type, subscriber type, group "
         "status, email status, email preference, member status, marketing status, email marketing status, delivery "
-        "mode, membership, zustand, statut, estado, stato, abostatus, abo status, mailing status, list status"
+        "mode, membership, zustand, statut, estado, stato, abostatus, abo status, mailing status, list status, reason"
     ),
     TAGS: (
         "tags, tag, labels, label, groups, group, segments, segment, interests, interest, lists, list, list names, "
@@ -59,7 +59,8 @@ _NAMES = {
     LEFT_AT: (
         "left at, unsub time, unsubscription date, unsubscribed at, unsubscribed on, unsubscribe date, unsubscribe "
         "time, date unsubscribed, unsubscribed date, left on, cancelled at, canceled at, opt out time, optout time, "
-        "opted out at, optout date, opt out date, deleted at, removed at, abgemeldet am, abmeldedatum, ausgetragen am"
+        "opted out at, optout date, opt out date, deleted at, removed at, abgemeldet am, abmeldedatum, ausgetragen am, "
+        "stop date, stop time, stopped at, blocked at, blocked date, suppressed at, excluded at"
     ),
     BOUNCED_AT: (
         "clean time, cleaned at, bounced at, bounce date, bounced on, hard bounced at, date bounced, bounce time"
@@ -90,25 +91,47 @@ _NAMES = {
     **{part: part.replace("joined_", "join ") for part in JOINED},
 }
 _ROLE_OF = {name.strip(): role for role, names in _NAMES.items() for name in names.split(",")}
-_LEFT = "unsubscribed|opt(ed|s)? out|optout|abgemeldet|ausgetragen|deactivated|deaktiviert|archived|deleted|cancell?ed"
+_LEFT = (
+    r"unsubscribed|unsub\w* reason|opt(ed|s)? out|optout|abgemeldet|ausgetragen|deactivated|deaktiviert|archived"
+    "|deleted|cancell?ed|excluded"
+)
 _WORDS = (
     (WANTS_NO_MAIL, re.compile(rf"\b({_LEFT})\b")),
     (BLOCKED, re.compile(r"\b(black|block)list(ed)?\b|\bsuppress(ed|ion)\b")),
     (BOUNCED, re.compile(r"\b(hard|soft)? ?bounced?\b(?! (count|rate|s\b))")),
     (COMPLAINED, re.compile(r"\b(complained|complaint|spam)\b(?! (count|rate|score))")),
     (WANTS_MAIL, re.compile(r"\b(subscribed|abonniert|opt(ed)? in|optin|consent|einwilligung)\b")),
+    (STATE, re.compile(r"\b(status|statut|estado|zustand)\b")),
 )
+_OTHER_CHANNEL = re.compile(r"\b(sms|phone|telefon\w*|mobile|whatsapp|push|postal|fax|calls?)\b")
+# Headings of columns of yes and no, such as "May we send you news?" and "Werbesperre".
+_ASKS = re.compile(
+    r"\b(news\w*|e ?mails?|mailings?|rundbriefe?|marketing|werb\w*|agree\w*|accept\w*|allow\w*|permi\w*|wants?"
+    r"|receives?|send|erlaub\w*|zustimm\w*|zugestimmt|infos?|updates?)\b"
+)
+_AGAINST = re.compile(r"\b(no|not|never|stop|without|objects?|kein\w*|nicht|ohne|widerspr\w*)\b|sperre?\b|verbot")
 # Dates and states that are about something else than the subscription.
 ABOUT_OTHER_THINGS = re.compile(
     r"\b(birth\w*|dob|geburt\w*|updated?|modified|changed|geändert|last|letzte\w*|expir\w*|payment|paid|plan|stripe|invoice"
     r"|open\w*|click\w*|sent|purchas\w*|order\w*|trial\w*|renew\w*|stripe|tier\w*)\b"
 )
+ABOUT_LEAVING = re.compile(r"\b(block|unsub|bounc|complain|suppress|stop)")
 
 
 def role_by_name(heading: str) -> str:
     """The role that a heading names; empty for none. Words for leaving count wherever they stand in it."""
     plain = plain_heading(heading)
+    if plain not in _ROLE_OF and _OTHER_CHANNEL.search(plain):
+        return ""
     return _ROLE_OF.get(plain) or next((role for role, words in _WORDS if words.search(plain)), "")
+
+
+def role_of_answers(heading: str) -> str:
+    """Return what yes under a heading of its own words says about mail; empty where it is about something else."""
+    plain = plain_heading(heading)
+    if says_other_thing(heading) or not (_ASKS.search(plain) or _AGAINST.search(plain)):
+        return ""
+    return WANTS_NO_MAIL if _AGAINST.search(plain) else WANTS_MAIL
 
 
 def is_known_name(heading: str) -> bool:
@@ -122,6 +145,12 @@ def plain_heading(heading: str) -> str:
     return " ".join(re.sub(r"[^\w]|_", " ", parted.casefold()).split())
 
 
+def is_no_date_of_joining(heading: str) -> bool:
+    """Whether a date under the heading cannot be when somebody agreed."""
+    return says_other_thing(heading) or bool(ABOUT_LEAVING.search(plain_heading(heading)))
+
+
 def says_other_thing(heading: str) -> bool:
     """Whether the heading names something that is none of our business, such as a birthday or a paid plan."""
-    return bool(ABOUT_OTHER_THINGS.search(plain_heading(heading)))
+    plain = plain_heading(heading)
+    return bool(ABOUT_OTHER_THINGS.search(plain) or _OTHER_CHANNEL.search(plain))

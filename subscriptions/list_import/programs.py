@@ -38,6 +38,7 @@ _SIGNS: tuple[tuple[str, str], ...] = (
     ("brevo", "email, double opt in, opt in"),
     ("beehiiv", "email, status, created at, subscription tier"),
     ("beehiiv", "email, status, utm source, utm medium"),
+    ("beehiiv", "email, status, tier"),
     ("mailerlite", "subscriber, subscribed, opens, clicks"),
     ("mailerlite", "subscriber, status, subscribed"),
     ("mailerlite", "email, status, subscribed, opens count"),
@@ -45,6 +46,7 @@ _SIGNS: tuple[tuple[str, str], ...] = (
     (BOUNCES, "address, code, error"),  # Mailgun
     (BOUNCES, "email, reason, status, created"),  # SendGrid
     ("tinyletter", "email, signup date, subscription status"),
+    ("tinyletter", "email address, signup date, subscription status"),
     ("kit", "first name, email, status, created at"),
     ("kit", "email, first name, state, created at"),
     ("kit", "id, first name, email address, state"),

@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING
 from subscriptions import schedule
 from subscriptions.list_import import columns, names, programs
 from subscriptions.list_import.dates import ORDERS, orders_of, read_moment
-from subscriptions.list_import.states import Standing, gravest, plain_word, standing_of, yes_or_no
+from subscriptions.list_import.states import (
+    DEPARTURES,
+    OF_PROGRAM,
+    Standing,
+    gravest,
+    plain_word,
+    standing_of,
+    yes_or_no,
+)
 from subscriptions.list_import.table import Layout, UnreadableFile, find_layout, rows
 from subscriptions.list_import.tags import split_tags, stances_in, suggest
 
@@ -130,7 +138,8 @@ def make_plan(
         raise UnreadableFile(f"{file_name}: no column holds email addresses. {columns_there}")
     program = programs.program_of(layout.names if layout.has_header else ())
     standing = _OF_WHOLE_FILE.get(answers.kind) or _standing_of_file(program, places)
-    words = {plain_word(word): Standing(one) for word, one in answers.words.items()}
+    answered = {plain_word(word): Standing(one) for word, one in answers.words.items()}
+    words = {**OF_PROGRAM.get(program, {}), **answered}
     draft = Plan(program, layout, recognised.roles, places, answers.dates, standing, words, {}, answers, ())
     survey = _survey(open_lines(), draft, known_topics)
     order, about_order = _decide_order(survey, answers.dates)
@@ -147,18 +156,19 @@ def make_plan(
 
 
 def standing_in(cells: Sequence[str], plan: Plan) -> Standing | None:
-    """What the columns of a line say about its address; None where a word is not known."""
+    """Return what the columns of a line say about its address; None where a word is unknown and none says they left."""
     said = [plan.standing] if plan.standing else []
+    is_known = True
     for place in plan.places.get(names.STATE, ()):
         word = _cell(cells, place)
         if word:
             one = plan.words.get(plain_word(word)) or standing_of(word)
-            if one is None and not plan.standing:
-                return None
+            is_known &= one is not None
             said += [one] if one else []
     if not plan.is_ours:
         said += _dated(cells, plan)
-    return gravest(said + _flagged(cells, plan))
+    found = gravest(said + _flagged(cells, plan))
+    return found if is_known or found in DEPARTURES else None
 
 
 def _dated(cells: Sequence[str], plan: Plan) -> list[Standing]:
@@ -219,7 +229,8 @@ def _survey(lines: Iterable[str], plan: Plan, known_topics: Mapping[str, str]) -
         for place in dates:
             if text := _cell(row.cells, place):
                 _look_at_date(survey, text)
-        for place in plan.places.get(names.STATE, ()) if plan.standing is None else ():
+        standing = standing_in(row.cells, plan)
+        for place in plan.places.get(names.STATE, ()) if standing is None else ():
             word = plain_word(_cell(row.cells, place))
             if word and word not in plan.words and standing_of(word) is None and len(survey.words) < MOST_WORDS:
                 survey.words[word] += 1
@@ -229,7 +240,7 @@ def _survey(lines: Iterable[str], plan: Plan, known_topics: Mapping[str, str]) -
         for tag in written:
             if tag in survey.tags or len(survey.tags) < MOST_WORDS:
                 survey.tags[tag] += 1
-        if not row.fault and standing_in(row.cells, plan) in (Standing.READER, Standing.PAUSED, None):
+        if not row.fault and standing in (Standing.READER, Standing.PAUSED, None):
             survey.has_readers = True
             is_dated = any(_cell(row.cells, place) for place in agreed) or names.JOINED[0] in plan.places
             survey.has_undated_readers |= not is_dated

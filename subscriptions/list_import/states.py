@@ -22,6 +22,7 @@ class Standing(StrEnum):
     ERASED = "erased"
 
 
+DEPARTURES = frozenset({Standing.LEFT, Standing.BOUNCED, Standing.BARRED, Standing.COMPLAINED, Standing.ERASED})
 _GRAVITY = {standing: place for place, standing in enumerate(Standing)}
 
 _WORDS = {
@@ -29,22 +30,24 @@ _WORDS = {
         "active, abonné, inscrit, actif, activo, suscrito, attivo, iscritto, actief, subscribed, subscriber, "
         "confirmed, enabled, opted in, opt in, optin, regular, premium, gifted, trialed, churning, churned, past due, "
         "unpaid, paid, free, comped, complimentary, member, owner, manager, moderator, normal, each email, all email, "
-        "digest, abridged, summary, delivered, verified, valid, ok, aktiv, abonniert, angemeldet, bestätigt, mitglied"
+        "digest, abridged, summary, delivered, verified, valid, ok, aktiv, abonniert, angemeldet, bestätigt, mitglied, "
+        "email, mime digests, plaintext digests"
     ),
     Standing.PAUSED: "paused, pausiert, vacation, on hold",
     Standing.UNCONFIRMED: (
         "pending, unconfirmed, unactivated, not confirmed, inactive, invited, awaiting confirmation, waiting, new, "
-        "unverified, validating, needs attention, non subscribed, nonsubscribed, transactional, upcoming, "
+        "unverified, validating, needs attention, non subscribed, nonsubscribed, nonmember, transactional, upcoming, "
         "unbestätigt, inaktiv, ausstehend, never subscribed, not subscribed"
     ),
     Standing.LEFT: (
         "unsubscribed, unsubscribe, cancelled, canceled, opted out, opt out, optout, disabled, removed, left, "
         "deleted, archived, no email, nomail, no mail, former, abgemeldet, ausgetragen, désabonné, désinscrit, baja, "
-        "cancelado, disiscritto, uitgeschreven, gekündigt, gelöscht"
+        "cancelado, disiscritto, uitgeschreven, gekündigt, gelöscht, unsub, unsubscribe link, list unsubscribe, by user"
     ),
     Standing.BOUNCED: (
-        "bounced, bounce, hardbounce, softbounce, hard bounced, hard bounce, soft bounced, bouncing, cleaned, "
-        "undeliverable, unreachable, invalid, undelivered, rejected, dead, disabled by bounce, unzustellbar, ungültig"
+        "bounced, bounce, hardbounce, softbounce, soft bounce, hard bounced, hard bounce, soft bounced, bouncing, "
+        "cleaned, undeliverable, unreachable, invalid, undelivered, rejected, dead, disabled by bounce, "
+        "unzustellbar, ungültig, bounce rule, by bounces"
     ),
     Standing.COMPLAINED: (
         "complained, complaint, spam, spam complaint, spamcomplaint, junk, marked as spam, spam complaint, abuse, "
@@ -52,11 +55,13 @@ _WORDS = {
     ),
     Standing.BARRED: (
         "blocklisted, blacklisted, suppression, manual suppression, blocked, banned, suppressed, barred, spammy, "
-        "malicious, block list, gesperrt, blockiert, do not contact, do not email"
+        "malicious, block list, gesperrt, blockiert, do not contact, do not email, manually added, by moderator"
     ),
     Standing.ERASED: "erased, forgotten, anonymized, anonymised, gdpr deleted",
 }
 WORDS = {word.strip(): standing for standing, words in _WORDS.items() for word in words.split(",")}
+# What a word means in one program alone: elsewhere who is inactive never confirmed.
+OF_PROGRAM = {"beehiiv": {"inactive": Standing.LEFT}}
 _PART = re.compile(r"[_-]+|(?<=[a-z])(?=[A-Z])")
 _YES = frozenset("yes y true t 1 x on ja j wahr oui si".split())  # noqa: SIM905
 _NO = frozenset("no n false f 0 off nein falsch non".split())  # noqa: SIM905

@@ -27,6 +27,7 @@ LONGEST_RECORD = 50  # lines of one row, where a cell holds line breaks
 ADDRESS = re.compile(r"[^\s@<>,;|\"]+@[^\s@<>,;|\"]+\.[^\s@<>,;|\".]+")
 _LEADING = re.compile(rf"({ADDRESS.pattern})[\s,(][^@]*")
 _NAMED = re.compile(rf"[^<>]*<\s*(?:mailto:)?({ADDRESS.pattern})\s*>\W*", re.IGNORECASE)
+_OBFUSCATED = re.compile(r"(?<![^\s(<])([\w.+-]+) at ([\w-]+(?:\.[\w-]+)+)")  # as Mailman's pages show addresses
 _SEP = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 
 
@@ -134,8 +135,10 @@ def rows(lines: Iterable[str], layout: Layout) -> Iterator[Row]:
             return
         if number <= layout.skip or not line.strip():
             continue
-        if layout.delimiter == NONE and line.lstrip().startswith("#"):
-            continue
+        if layout.delimiter == NONE:
+            if line.lstrip().startswith("#"):
+                continue
+            line = line if "@" in line else _OBFUSCATED.sub(r"\1@\2", line)
         cells = _split(line, layout)
         if cells is None:
             more = _rest_of_record(line, layout, waiting, numbered, width)
