@@ -16,13 +16,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail.backends.smtp import EmailBackend as DjangosSmtp
+from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
 from subscriptions import mail_settings
+from subscriptions.relay_tls import tls_context
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Mapping
     from email.mime.base import MIMEBase
 
@@ -54,9 +58,33 @@ def clean_header(value: str, limit: int) -> str:
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
+class SmtpBackend(DjangosSmtp):
+    """Django's SMTP backend, which greets by EHLO_NAME and trusts EMAIL_CA_FILE, as the digests' own sender does."""
+
+    @property
+    def connection_class(self) -> Callable[..., smtplib.SMTP]:  # type: ignore[override]
+        opened = super().connection_class
+
+        def connect(host: str, port: int, **options: Any) -> smtplib.SMTP:
+            return opened(host, port, **options | {"local_hostname": settings.EHLO_NAME})
+
+        return connect
+
+    @cached_property
+    def ssl_context(self) -> ssl.SSLContext:
+        return tls_context(
+            ca_file=settings.EMAIL_CA_FILE,
+            cert_file=settings.EMAIL_SSL_CERTFILE or "",
+            key_file=settings.EMAIL_SSL_KEYFILE or "",
+        )
+
+
 def open_connection(chosen: MailSettings | None) -> BaseEmailBackend:
     """A connection as these mail settings want it, else the environment, open. Raises when it cannot be reached."""
-    connection: BaseEmailBackend = get_connection(fail_silently=False, **mail_settings.backend_options(chosen))
+    options = {"backend": settings.EMAIL_BACKEND} | mail_settings.backend_options(chosen)
+    if options["backend"] == f"{DjangosSmtp.__module__}.{DjangosSmtp.__qualname__}":
+        options["backend"] = f"{__name__}.{SmtpBackend.__qualname__}"
+    connection: BaseEmailBackend = get_connection(fail_silently=False, **options)
     connection.open()
     return connection
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +21,7 @@ from tests.contract_transports import (  # noqa: F401  (certificate and tls are 
     send_all,
     tls,
 )
+from tests.sinks.scripted import ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +53,20 @@ class TestDjangoBackend(TransportContract):
         self.settings.EMAIL_HOST_USER, self.settings.EMAIL_HOST_PASSWORD = credentials
         self.settings.EMAIL_TIMEOUT = timeout
         return BackendTransport(connections=connections)
+
+    def test_it_greets_by_our_name_and_trusts_our_authority(
+        self,
+        certificate: tuple[Path, Path],  # noqa: F811
+        tls: ssl.SSLContext,  # noqa: F811
+    ) -> None:
+        """Django's own would say `localhost` or the machine's name, and refuse a relay with a private certificate."""
+        self.settings.EHLO_NAME, self.settings.EMAIL_CA_FILE = "mail.papers.example", str(certificate[0])
+        with ScriptedServer(tls=tls) as server:
+            transport = self.open(server.port, security="starttls")
+            outcome = send_all(transport, [make_message(1)])[1]
+            transport.close()
+        assert outcome.kind == OutcomeKind.SENT
+        assert {one for one in server.commands if "ehlo" in one.casefold()} == {"ehlo mail.papers.example"}
 
 
 def test_a_message_keeps_its_headers_and_both_bodies() -> None:

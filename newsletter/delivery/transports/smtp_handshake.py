@@ -19,6 +19,7 @@ from queue import Empty, SimpleQueue
 from newsletter.delivery.transports import Phase
 from newsletter.models.timings import SMTP_PHASE
 from subscriptions.addresses import is_loopback
+from subscriptions.relay_tls import tls_context
 
 # RFC 5321 §4.5.3.2, in seconds: what a client must be ready to wait for each part of the conversation.
 GREETING_TIMEOUT = COMMAND_TIMEOUT = 300
@@ -125,13 +126,7 @@ def open_session(relay: Relay) -> Session:
 
 
 def _tls_context(relay: Relay) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if relay.ca_file:
-        context.load_verify_locations(relay.ca_file)
-    if relay.cert_file:
-        context.load_cert_chain(relay.cert_file, relay.key_file or None)
-    return context
+    return tls_context(ca_file=relay.ca_file, cert_file=relay.cert_file, key_file=relay.key_file)
 
 
 def _taken_over(smtp: smtplib.SMTP) -> Session:
