@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,13 +99,15 @@ ORDER_LABELS = {
 
 
 class UploadForm(forms.Form):
-    file = forms.FileField(label=gettext_lazy("File"))
+    """Form of one upload of any number of files."""
 
-    def clean_file(self) -> Any:
-        file = self.cleaned_data["file"]
-        if file.size > MOST_BYTES:
+    file = forms.FileField(label=gettext_lazy("Files"))
+
+    def clean_file(self) -> list[Any]:
+        uploads: list[Any] = self.files.getlist("file")
+        if any(one.size > MOST_BYTES for one in uploads):
             raise forms.ValidationError(_("The file is larger than 100 MB. Import it with manage.py import_readers."))
-        return file
+        return uploads
 
 
 class AnswerForm(forms.Form):
@@ -210,19 +213,16 @@ class ListImportAdmin(ModelAdmin):  # type: ignore[misc]
         return [path("<int:pk>/review/", view, name="subscriptions_listimport_review"), *super().get_urls()]
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        """Take a file and lead to its review."""
+        """Take files and lead to the review of the first; the page of its tally leads to the next."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
         if form.is_valid():
-            upload = form.cleaned_data["file"]
             try:
-                drafts = self._drafts(upload, by=request.user.get_username())
+                drafts = self._drafts(form.cleaned_data["file"], by=request.user.get_username())
             except UnreadableFile as error:
                 form.add_error("file", str(error))
             else:
-                if len(drafts) > 1:  # of a zip
-                    return HttpResponseRedirect(reverse("admin:subscriptions_listimport_changelist"))
                 return HttpResponseRedirect(reverse("admin:subscriptions_listimport_review", args=[drafts[0].pk]))
         return self._page(request, "list_upload.html", {"form": form, "title": _("Import a list")})
 
@@ -239,7 +239,9 @@ class ListImportAdmin(ModelAdmin):  # type: ignore[misc]
         if not self.has_view_permission(request, row):
             raise PermissionDenied
         if row.state != ListImport.State.DRAFT:
-            return self._page(request, "list_done.html", {"row": row, "title": row.file_name})
+            drafts = ListImport.objects.filter(state=ListImport.State.DRAFT, by=request.user.get_username())
+            context = {"row": row, "title": row.file_name, "next": drafts.order_by("pk").first()}
+            return self._page(request, "list_done.html", context)
         if not self.has_change_permission(request, row):
             raise PermissionDenied
         source = import_file.source_of(row)
@@ -258,16 +260,22 @@ class ListImportAdmin(ModelAdmin):  # type: ignore[misc]
         return self._page(request, "list_review.html", self._context(row, source, plan, form))
 
     @transaction.atomic
-    def _drafts(self, upload: Any, *, by: str) -> list[ListImport]:
-        uploaded = import_file.Source(upload.name[:200], lambda: _opened(upload))
-        return [self._draft(source, by=by) for source in import_file.sources_in(uploaded)]
+    def _drafts(self, uploads: list[Any], *, by: str) -> list[ListImport]:
+        """Keep a draft of each list in the files: those of people who left first, so that none of them gets a mail."""
+        uploaded = [import_file.Source(one.name[:200], partial(_opened, one)) for one in uploads]
+        made = [self._draft(source, by=by) for one in uploaded for source in import_file.sources_in(one)]
+        drafts = [draft for _holds_readers, draft in sorted(made, key=lambda one: one[0])]
+        for draft in drafts:
+            draft.save()
+        return drafts
 
-    def _draft(self, source: import_file.Source, *, by: str) -> ListImport:
+    def _draft(self, source: import_file.Source, *, by: str) -> tuple[bool, ListImport]:
+        """Make a draft, not saved, and whether its file may hold readers."""
         with source.open() as file:
             packed = import_file.content_of(file)
         kept = import_file.source_of(ListImport(file_name=source.name, content=packed))
         plan = import_file.plan_file(kept, Answers())
-        return ListImport.objects.create(
+        return plan.standing is None, ListImport(
             file_name=kept.name,
             digest=kept.digest(),
             headings=import_file.headings_of(kept),
