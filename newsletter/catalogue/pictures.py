@@ -8,6 +8,7 @@ asked once, whatever it answers; one whose host is busy or ailing waits. May run
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from datetime import timedelta
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ from newsletter.models import Paper, Picture
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+
+    from django.core.files import File
 
 LATELY = timedelta(days=14)
 AT_ONCE = 50  # papers of one pass
@@ -61,7 +64,7 @@ def fetch_due(
                 spacing=_SPACING,
                 rules=rules,
             )
-            name = _keep(address, small(answer.body))
+            name = keep(answer.body, of=address)
         except NoPictureError:
             name = ""
         except http_client.FetchError as error:
@@ -96,15 +99,40 @@ def small(data: bytes) -> bytes:
     return written.getvalue()
 
 
+def keep(data: bytes, *, of: str) -> str:
+    """Keep a picture small, for pages and for mails, and return its name. Raises NoPictureError like `small`."""
+    kept = small(data)
+    name = blake2b(of.encode() + kept, digest_size=16).hexdigest()
+    if not default_storage.exists(file_of(name)):
+        default_storage.save(file_of(name), ContentFile(kept))
+    as_jpeg(name)
+    return name
+
+
 def file_of(name: str) -> str:
     return f"pictures/{name}.webp"
 
 
-def _keep(address: str, data: bytes) -> str:
-    name = blake2b(address.encode() + data, digest_size=16).hexdigest()
-    if not default_storage.exists(file_of(name)):
-        default_storage.save(file_of(name), ContentFile(data))
-    return name
+def read(name: str) -> bytes:
+    """Return the file of a name; nothing for no name or where it is gone."""
+    with suppress(FileNotFoundError):
+        if name:
+            with default_storage.open(file_of(name)) as kept:
+                return bytes(kept.read())
+    return b""
+
+
+def as_jpeg(name: str) -> File[bytes]:
+    """Return the picture as mail programs show it: some of them know no WebP. Raises FileNotFoundError."""
+    from PIL import Image
+
+    path = file_of(name).replace(".webp", ".jpg")
+    if not default_storage.exists(path):
+        written = io.BytesIO()
+        with default_storage.open(file_of(name)) as kept:
+            Image.open(kept).save(written, "JPEG", quality=78, progressive=True)
+        default_storage.save(path, ContentFile(written.getvalue()))
+    return default_storage.open(path)
 
 
 def _due(*, now: datetime) -> list[str]:

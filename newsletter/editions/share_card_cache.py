@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.utils import timezone, translation
 
+from newsletter.catalogue import pictures
 from newsletter.editions import share_cards
 from newsletter.models import Paper
 
@@ -29,30 +30,30 @@ if TYPE_CHECKING:
 
 AHEAD = timedelta(days=2)  # papers first seen since then have their card before anybody asks
 AHEAD_MOST = 300
-LOOK = 1  # a change of how cards are drawn is a new number here
+LOOK = 2  # a change of how cards are drawn is a new number here
 KEPT = 5000  # files of some 15 kB; the oldest go
 _drawing = threading.Lock()
 
 
-def card(title: str, topic: str) -> bytes | None:
-    """The card, or None for a title that our font cannot draw."""
-    path = _folder() / f"{name_of(title, topic)}.png"
+def card(title: str, topic: str, picture: str = "") -> bytes | None:
+    """The card, or None for a title that our font cannot draw. ``picture``: the name of our copy of the paper's."""
+    path = _folder() / f"{name_of(title, topic, picture)}.png"
     with suppress(OSError):
         return path.read_bytes()
     with _drawing:
         with suppress(OSError):  # another thread drew it while this one waited
             return path.read_bytes()
-        drawn = share_cards.draw(title, topic, settings.SITE_NAME)
+        drawn = share_cards.draw(title, topic, settings.SITE_NAME, pictures.read(picture))
         if drawn is not None:
             with suppress(OSError):
                 _keep(path, drawn)
         return drawn
 
 
-def words_of_paper(paper: Paper) -> tuple[str, str]:
-    """Return title and topic in the site's language; social networks cache one picture for everyone."""
+def shown_of_paper(paper: Paper) -> tuple[str, str, str]:
+    """Return title, topic and picture, in the site's language; social networks cache one card for everyone."""
     with translation.override(settings.LANGUAGE_CODE):
-        return paper.title, next((each.topic.local_name for each in paper.shown_topics), "")
+        return paper.title, next((each.topic.local_name for each in paper.shown_topics), ""), paper.picture
 
 
 def draw_ahead(*, now: datetime, deadline: datetime, should_stop: Callable[[], bool] = lambda: False) -> int:
@@ -62,9 +63,9 @@ def draw_ahead(*, now: datetime, deadline: datetime, should_stop: Callable[[], b
     for paper in new.order_by("-score_daily", "-pk")[:AHEAD_MOST]:
         if should_stop() or timezone.now() >= deadline:
             break
-        words = words_of_paper(paper)
-        if not (_folder() / f"{name_of(*words)}.png").exists() and share_cards.can_draw(paper.title):
-            card(*words)
+        shown = shown_of_paper(paper)
+        if not (_folder() / f"{name_of(*shown)}.png").exists() and share_cards.can_draw(paper.title):
+            card(*shown)
             drawn += 1
     return drawn
 

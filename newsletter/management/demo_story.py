@@ -21,7 +21,7 @@ from django.utils import timezone
 from rich.console import Console
 
 from newsletter import planning, tasks
-from newsletter.catalogue import choose_key_sentences, submissions
+from newsletter.catalogue import choose_key_sentences, sample_pictures, submissions
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources import sample_papers
 from newsletter.delivery.bounces import act_on_report
@@ -129,6 +129,7 @@ def take_in(*, todays: bool) -> None:
     newest = max(one.listed_on for one in seen if one.listed_on)
     ingest((one for one in seen if (one.listed_on == newest) == todays), now=now)
     update_trend_scores.score_papers(now=now)
+    sample_pictures.draw_for_all()
     choose_key_sentences.keep_up(deadline=now + timedelta(seconds=60))
 
 

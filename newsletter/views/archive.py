@@ -28,7 +28,7 @@ from newsletter.mail import plain_text as mail_text
 from newsletter.mail import subject_lines
 from newsletter.mail.editors_words import line_html, note_html, said
 from newsletter.mail.reasons import chosen_by_editor
-from newsletter.models import Edition, EditionItem, PaperTopic
+from newsletter.models import Edition, EditionItem, Paper, PaperTopic
 from newsletter.views.page_context import (
     choices,
     frame,
@@ -172,21 +172,23 @@ def _share_etag(request: HttpRequest, cadence: str, period: date) -> str | None:
 def share(request: HttpRequest, cadence: str, period: date) -> HttpResponse:
     """Serve the picture of an edition: what it covers and its first paper, if that can be drawn."""
     words = _share_words(cadence, period)
-    title, first, issue = words or ("", "", "")
+    title, first, issue, picture = words or ("", "", "", "")
     for line in (f"{title}: {first}" if first else title, title):
-        if drawn := share_card_cache.card(line, issue):
+        if drawn := share_card_cache.card(line, issue, picture):
             return HttpResponse(drawn, content_type="image/png")
     return sites_own_picture()
 
 
-def _share_words(cadence: str, period: date) -> tuple[str, str, str] | None:
-    """Return the texts of the share card in the site's language; social networks cache one picture for everyone."""
+def _share_words(cadence: str, period: date) -> tuple[str, str, str, str] | None:
+    """Return what the share card shows, in the site's language; social networks cache one card for everyone."""
     found = Edition.objects.issued().filter(cadence=cadence, period_on=period).first()
     if found is None:
         return None
     (shown,) = shown_of([found])
     with translation.override(settings.LANGUAGE_CODE):
-        return subject_lines.headline(found), next((lead.title for lead in shown.leads), ""), subject_lines.issue(found)
+        lead = shown.leads[0] if shown.leads else None
+        picture = Paper.objects.values_list("picture", flat=True).get(pk=lead.paper) if lead else ""
+        return subject_lines.headline(found), lead.title if lead else "", subject_lines.issue(found), picture
 
 
 def newest_first(found: EditionQuerySet) -> EditionQuerySet:

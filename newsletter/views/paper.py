@@ -89,7 +89,7 @@ def by_arxiv_id(request: HttpRequest, name: str) -> HttpResponse:
 def _card_etag(request: HttpRequest, pk: int) -> str | None:
     """Return a hash of what the picture shows."""
     paper = _shown(pk)
-    return f'"{kept_cards.name_of(*kept_cards.words_of_paper(paper))}"' if paper else None
+    return f'"{kept_cards.name_of(*kept_cards.shown_of_paper(paper))}"' if paper else None
 
 
 @cache_control(public=True, max_age=7 * 86400)
@@ -97,7 +97,7 @@ def _card_etag(request: HttpRequest, pk: int) -> str | None:
 def share(request: HttpRequest, pk: int) -> HttpResponse:
     """Serve the picture of a paper; the site's own where its title cannot be drawn or the paper is gone."""
     paper = _shown(pk)
-    drawn = kept_cards.card(*kept_cards.words_of_paper(paper)) if paper else None
+    drawn = kept_cards.card(*kept_cards.shown_of_paper(paper)) if paper else None
     if drawn is None:
         return sites_own_picture()
     return HttpResponse(drawn, content_type="image/png")

@@ -1,7 +1,7 @@
 """Load the papers that come with Paperboy: `manage.py load_sample`.
 
-In: papers made up for it, or well-known ones. Out: papers with topics and days of made-up votes that end now. A paper
-loaded before is left alone, so running it again adds nothing.
+In: papers made up for it, or well-known ones. Out: papers with topics and days of made-up votes that end now, and
+pictures of our own drawing for those made up. A paper loaded before is left alone, so running it again adds nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
+from newsletter.catalogue import sample_pictures
 from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources import sample_papers
 from newsletter.models import Sighting
@@ -29,4 +30,5 @@ class Command(BaseCommand):
         seen = kind(until=now)
         keys = {one.key for one in seen}
         result = ingest((one for one in seen if one.key not in loaded), now=now)
+        sample_pictures.draw_for_all()
         self.stdout.write(f"{len(keys)} sample papers: {result.new} new, {len(keys & loaded)} there already")
