@@ -99,8 +99,10 @@ def _style_features(style: str) -> set[str]:
                     "[": "selector attribute",
                 }
                 used.add(kinds.get(simple[0], "selector type"))
-            if re.search(r"\S[\s>+~]+\S", simple):
+            if re.search(r"[>+~]", simple):
                 used.add("selector combined")
+            elif " " in simple:
+                used.add("selector descendant")
     return used
 
 
