@@ -15,7 +15,7 @@ from newsletter.catalogue.http_client import FetchPolicy
 from newsletter.catalogue.polling import poll_due, poll_source, troubles
 from newsletter.catalogue.sources import arxiv_daily, arxiv_query, hf_daily
 from newsletter.catalogue.sources.observed_paper import Observation, Request, Source
-from newsletter.models import Paper, Sighting, Signal, SourceHost, SourceRun
+from newsletter.models import Paper, Sighting, Signal, SourceHost, SourceRun, Submission
 from newsletter.monitoring import current_alarms
 from tests.builders import NOON, make_paper
 from tests.replay import Replay, Reply, replaying
@@ -192,6 +192,29 @@ def test_arxiv_is_asked_about_papers_that_others_named_and_its_word_counts(web: 
     assert (paper.title, paper.categories, paper.organization) == (title, ["stat.ML", "cs.LG"], "Meadow Institute")
     gather(source, now=NOON + timedelta(hours=1))
     assert source.requests[1].wanted_ids == ()
+
+
+def test_what_waits_for_a_curator_is_described_and_not_listed(web: Replay) -> None:
+    """A curator sees what was handed in; nothing of it is a paper before they say so, and arXiv's silence is noted."""
+    for number in (1, 2):
+        Submission.objects.create(link="x", arxiv_id=f"2603.0000{number}", at=NOON)
+    entry = query_entry("2603.00001v1", "A handed-in find", summary="We train a language model.")
+    feed = Reply(query_feed(entry), kind=ATOM)
+    source = Moved(arxiv_query, [web.on("/api", feed) + "?id_list=2603.00001,2603.00002&max_results=100"])
+    [run] = gather(source)
+    assert (run.state, source.requests[0].wanted_ids) == ("ok", ("2603.00001", "2603.00002"))
+    assert not Paper.objects.exists()
+    found, unknown = Submission.objects.order_by("arxiv_id").values_list("found", flat=True)
+    assert (found["title"], found["abstract"]) == ("A handed-in find", "We train a language model.")
+    assert found["authors"]
+    assert found["topics"][0] == "language-models"
+    assert unknown == {}
+    gather(source, now=NOON + timedelta(hours=1))
+    gather(source, now=NOON + timedelta(hours=22))
+    assert [request.wanted_ids for request in source.requests[1:]] == [(), ("2603.00002",)]
+    Submission.objects.filter(arxiv_id="2603.00001").update(state="accepted", decided_at=NOON)
+    gather(source, now=NOON + timedelta(hours=23))
+    assert Paper.objects.get().title == "A handed-in find"
 
 
 def test_papers_from_before_sources_were_kept_are_read_anew_once(web: Replay) -> None:

@@ -81,6 +81,7 @@ PAGES = {  # by name: who, and its arguments by the rows of the desk
     "newsletter_paper_split": (EDITING, ("newsletter.paper",)),
     "newsletter_submission_decline": (EDITING, ()),
     "newsletter_submission_accept": (EDITING, ("newsletter.submission",)),
+    "newsletter_submission_reopen": (EDITING, ("newsletter.submission",)),
     "newsletter_reader_history": (RUNNING, ("subscriptions.subscriber",)),
     "subscriptions_listimport_review": (RUNNING, ("subscriptions.listimport",)),
     "subscriptions_subscriber_export": (RUNNING, ()),
@@ -88,6 +89,7 @@ PAGES = {  # by name: who, and its arguments by the rows of the desk
 POSTED = {
     "newsletter_edition_words",
     "newsletter_submission_accept",
+    "newsletter_submission_reopen",
     "subscriptions_subscriber_export",
 }  # a GET does nothing
 ACTS = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
@@ -9,7 +11,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from newsletter.models import Submission
-from tests.builders import NOON, make_reader
+from tests.builders import NOON, make_paper, make_reader
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/newsletter/submission/"
@@ -57,6 +59,75 @@ def test_many_are_accepted_at_once_and_it_is_written_down_who_did(curator: Clien
     assert {row.decided_by.username for row in Submission.objects.all() if row.decided_by} == {"carla"}
     assert LogEntry.objects.count() == 2
     assert "0 papers accepted" in act(curator, "accept", *rows)
+
+
+DESCRIBED = {
+    "title": "Sparse <i>gates</i> for long texts",
+    "authors": ["Ada Fern", "Bo Lund"],
+    "abstract": "We gate attention by need.",
+    "topics": ["language-models", "gone-since"],
+}
+
+
+def button(page: str, word: str) -> dict[str, str]:
+    """The address and the value that the button of a row sends."""
+    found = re.search(rf'<button[^>]*formaction="([^"]*)"(?:[^>]*name="reason" value="([^"]*)")?[^>]*>{word}<', page)
+    assert found, word
+    return {"path": found[1], "reason": found[2] or ""}
+
+
+def press(client: Client, word: str) -> str:
+    wanted = button(client.get(LIST).content.decode(), word)
+    return client.post(wanted["path"], {"reason": wanted["reason"]}, follow=True).content.decode()
+
+
+def test_a_row_says_what_the_paper_is(curator: Client) -> None:
+    handed_in(1, found=DESCRIBED)
+    handed_in(2)
+    handed_in(3, found={})
+    page = curator.get(LIST).content.decode()
+    for said in (
+        *("Sparse &lt;i&gt;gates&lt;/i&gt; for long texts", "Ada Fern, Bo Lund", "We gate attention by need."),
+        *("Language models", "arXiv is being asked what it is.", "arXiv does not know it yet."),
+    ):
+        assert said in page, said
+    assert "Sparse" in curator.get(f"{LIST}?q=gates").content.decode()
+    assert "Sparse" not in curator.get(f"{LIST}?q=nothing").content.decode()
+
+
+def test_one_press_accepts_and_one_takes_it_back(curator: Client) -> None:
+    handed_in()
+    page = press(curator, "Accept")
+    assert "1 paper accepted." in page
+    assert Submission.objects.get().state == "accepted"
+    curator.post(button(page, "Undo")["path"])
+    row = Submission.objects.get()
+    assert (row.state, row.decided_by, row.decided_at, row.note) == ("waiting", None, None, "")
+
+
+def test_one_press_declines_with_its_reason_and_one_takes_it_back(curator: Client) -> None:
+    handed_in()
+    page = press(curator, "Too old")
+    assert "1 paper declined." in page
+    assert Submission.objects.get().note == "It is too old to be news."
+    assert "waits for a decision again" in press(curator, "Take back")
+    assert Submission.objects.get().state == "waiting"
+    assert [entry.change_message for entry in LogEntry.objects.order_by("pk")] == [
+        "decline: It is too old to be news.",
+        "reopen",
+    ]
+
+
+def test_what_came_in_or_was_handed_in_again_cannot_be_taken_back(curator: Client) -> None:
+    done = {"decided_at": NOON, "decided_by": User.objects.get()}
+    fetched = handed_in(1, state="accepted", paper=make_paper(), **done)
+    declined = handed_in(2, state="declined", note="No.", **done)
+    handed_in(3, arxiv_id=declined.arxiv_id)
+    for row in (fetched, declined):
+        page = curator.post(f"{LIST}{row.pk}/reopen/", follow=True).content.decode()
+        assert "This cannot be taken back" in page
+        assert Submission.objects.get(pk=row.pk).state == row.state
+        curator.get(f"{LIST}{row.pk}/reopen/")
 
 
 def test_one_is_accepted_on_its_page(curator: Client) -> None:

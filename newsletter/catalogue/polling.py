@@ -15,13 +15,15 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 from django.db import DatabaseError, DataError, IntegrityError
-from django.db.models import Exists, Max, Min, OuterRef, Q
+from django.db.models import Exists, Max, Min, OuterRef, Q, QuerySet
 
 from newsletter.catalogue import http_client
+from newsletter.catalogue.describe_submissions import describe
 from newsletter.catalogue.ingest import IngestResult, ingest
 from newsletter.catalogue.sources import arxiv_query, hf_daily, hf_paper, openalex_citations, registry
 from newsletter.catalogue.sources.observed_paper import (
@@ -243,7 +245,9 @@ def _with_key(source: Source, address: str) -> str:
 
 
 def _take_in(run: SourceRun, source: Source, observations: Sequence[Observation], *, now: datetime) -> None:
-    result = _ingest(observations, now=now)
+    is_arxiv = source.SOURCE == arxiv_query.SOURCE
+    ours = describe(observations, asked=arxiv_query.ids_asked(run.url)) if is_arxiv else observations
+    result = _ingest(ours, now=now)
     run.read, run.new, run.merged = result.read, result.new, result.merged
     run.newest = max((one.arxiv_id or "" for one in observations if not one.only_if_known), default="")
     if not observations:
@@ -293,8 +297,9 @@ def request_of(source: Source, now: datetime) -> Request:
 
 
 def wanted_ids(now: datetime) -> list[str]:
-    """Return arXiv ids to fetch: accepted submissions, papers never fetched, again those in editions; then old papers.
+    """Return arXiv ids to fetch: submissions, papers never fetched, again those in editions; then old papers.
 
+    Those accepted are stored; of those that wait for a curator, who shall see what they are, nothing is (`describe`).
     Papers that readers saved are asked about each week. Old ones are those whose text was stored before its source was
     kept: what places are left read each of them anew.
     """
@@ -310,13 +315,15 @@ def wanted_ids(now: datetime) -> list[str]:
     going = places.filter(edition__state__in=Edition.UNFINISHED)
     sent = places.filter(edition__done_at__gte=now - _SENT_LATELY)
     wanted = dict.fromkeys(Submission.objects.wanted().values_list("arxiv_id", flat=True)[:_IDS_AT_ONCE])
-    for group, known in (
+    groups: tuple[tuple[QuerySet[Any], set[str]], ...] = (
+        (Submission.objects.undescribed(), asked),
         (unasked, asked),
         (standing.filter(pk__any_of=set(going)), asked),
         (standing.filter(pk__any_of=set(sent)), _arxiv_asked_since(now - _ASK_AGAIN_SENT)),
         (saved, _arxiv_asked_since(now - _ASK_AGAIN_SAVED)),
         (papers.filter(Exists(heard), title_source__isnull=True), asked),
-    ):
+    )
+    for group, known in groups:
         names = group.values_list("arxiv_id", flat=True)[: len(known) + _IDS_AT_ONCE]
         wanted |= dict.fromkeys(str(name) for name in names if name not in known)
     return list(wanted)[:_IDS_AT_ONCE]

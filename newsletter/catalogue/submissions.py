@@ -93,7 +93,7 @@ def submit(reader: Subscriber, *, link: str, now: datetime) -> SubmittedLink:
 def suggest(identifier: str, *, client: str, now: datetime) -> SubmissionResult:
     """A visitor asks for a paper that we do not have: it joins the curators' queue, within limits for strangers.
 
-    Nothing is fetched or shown before a curator says so. ``identifier`` is as `meant_arxiv_id` gives it.
+    Nothing is listed or shown to readers before a curator says so. ``identifier`` is as `meant_arxiv_id` gives it.
     """
     if not could_exist(identifier, on=(now + timedelta(days=1)).date()):
         return SubmissionResult.IMPOSSIBLE
@@ -184,6 +184,17 @@ def decline(submissions: Collection[int], *, reason: str, by: User | None, now: 
     return Submission.objects.filter(pk__in=submissions, state=State.WAITING).update(
         state=State.DECLINED, note=reason.strip()[:300], decided_by=by, decided_at=now
     )
+
+
+def reopen(submission: int) -> bool:
+    """Take a decision back: the submission waits again. False when its paper is here, or waits once more already."""
+    decided = Q(state=State.DECLINED, decided_by__isnull=False) | Q(state=State.ACCEPTED, paper__isnull=True)
+    try:
+        with transaction.atomic():
+            rows = Submission.objects.filter(decided, pk=submission)
+            return rows.update(state=State.WAITING, note="", decided_by=None, decided_at=None) == 1
+    except IntegrityError:  # handed in again meanwhile
+        return False
 
 
 def settle(*, now: datetime, limit: int = 500) -> int:

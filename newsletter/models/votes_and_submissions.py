@@ -34,6 +34,10 @@ class SubmissionQuerySet(models.QuerySet["Submission"]):
         """Return submissions accepted by a curator and still to be fetched from arXiv."""
         return self.filter(state=Submission.State.ACCEPTED, paper__isnull=True)
 
+    def undescribed(self) -> SubmissionQuerySet:
+        """Return waiting submissions of which arXiv has not said, or did not know, what they are."""
+        return self.filter(Q(found__isnull=True) | Q(found={}), state=Submission.State.WAITING)
+
 
 class Submission(models.Model):
     """A paper that a reader submitted, and the curator's decision. Erasing the reader clears the author."""
@@ -53,6 +57,8 @@ class Submission(models.Model):
     arxiv_id = models.CharField(max_length=32, help_text=_("Without version."))
     state = models.CharField(max_length=9, choices=State, default=State.WAITING)
     note = models.CharField(max_length=300, blank=True, help_text=_("Why it was declined. The reader sees this."))
+    # title, authors, abstract, published_on, topics (slugs); {}: arXiv does not know it; None: it was not asked yet.
+    found = models.JSONField(null=True, blank=True, editable=False, help_text=_("What arXiv says of it."))
     at = models.DateTimeField()
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True)
     decided_at = models.DateTimeField(null=True, blank=True)
