@@ -152,13 +152,15 @@ def test_the_one_process_on_sqlite_killed_three_times_loses_nobody_and_mails_nob
 @pytest.mark.services
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_with_nothing_to_do_stops_at_once(database_url: str, redis_url: str, tmp_path: Path) -> None:
-    """As the container is told to stop: SIGTERM, which celery takes for SIGQUIT, the soft shutdown of busy workers."""
+    """As the container is told to stop: SIGTERM, which celery takes for SIGQUIT, the soft shutdown of busy workers.
+
+    That would wait 30 s for tasks that there are none of. ``-s`` shows the seconds: 3 on a quiet machine.
+    """
     env = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "REMAP_SIGTERM": "SIGQUIT"}
     processes = Processes(env=env, folder=tmp_path)
     worker = processes.worker("idle")
     began = time.monotonic()
-    worker.terminate(timeout=40)
-    took = time.monotonic() - began
+    worker.terminate(timeout=30)
+    print(f"ended {time.monotonic() - began:.1f} s after it was asked to")
     processes.close()
-    assert worker.exit_code == 0
-    assert took < 30  # 3 s on a quiet machine; 34 s with the wait
+    assert worker.exit_code == 0, "it was killed after 30 s"

@@ -7,12 +7,10 @@ import json
 import re
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
@@ -31,13 +29,12 @@ from tests.builders import NOON
 from tests.fakes import MemoryTransport
 from tests.processes import ROOT, Processes
 from tests.relay import program
-from tests.services import free_port
 from tests.test_delivery import planned, run
 from tests.test_settings import settings_of
+from tests.watcher import RULES, Watcher
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 TOKEN = "a-token-of-more-than-16"
-RULES = ROOT / "deploy/prometheus"
 
 
 @pytest.fixture(autouse=True)
@@ -276,39 +273,8 @@ def test_promtool_takes_our_numbers_rules_and_configuration(tmp_path: Path) -> N
 def test_prometheus_scrapes_a_site_and_an_alarm_of_ours_fires(
     watched: dict[str, str], live_server: LiveServer, tmp_path: Path
 ) -> None:
-    folder, port = tmp_path / "prometheus", free_port()
-    shutil.copytree(RULES, folder)
-    (folder / "paperboy-token").write_text(TOKEN)
-    config = (folder / "prometheus.yml").read_text()
-    config = config.replace("web:8000", live_server.url.removeprefix("http://"))
-    (folder / "prometheus.yml").write_text(re.sub(r"(interval|timeout): \d+s", r"\1: 1s", config))
-    rules = folder / "alerts.yml"
-    rules.write_text(re.sub(r"for: \d+m", "for: 1s", rules.read_text()))
-    command = [
-        program("prometheus", package="prometheus"),
-        f"--config.file={folder}/prometheus.yml",
-        f"--storage.tsdb.path={tmp_path}/data",
-        f"--web.listen-address=127.0.0.1:{port}",
-    ]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            assert "no_tick" in _firing(port)
-        finally:
-            process.terminate()
-
-
-def _firing(port: int) -> set[str]:
-    """Names of our alarms that Prometheus passes on, as soon as there are some."""
-    pause = threading.Event()
-    for _try in range(300):
-        try:
-            alerts = httpx.get(f"http://127.0.0.1:{port}/api/v1/alerts", timeout=5).json()["data"]["alerts"]
-        except (httpx.HTTPError, KeyError, ValueError):
-            alerts = []
-        if found := {one["labels"].get("name") for one in alerts if one["state"] == "firing"} - {None}:
-            return found
-        pause.wait(0.2)
-    return set()
+    with Watcher(site=live_server.url, token=TOKEN, folder=tmp_path) as watcher:
+        watcher.wait("no_tick", is_firing=True)
 
 
 @pytest.mark.services

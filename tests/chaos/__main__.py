@@ -21,8 +21,9 @@ import tests.environment  # noqa: F401  (settings of the developer stay outside,
 from tests.chaos import faults
 from tests.chaos.account import WITNESS, Account, draw_up, suppressed
 from tests.chaos.aftermath import Aftermath, Outcome
-from tests.chaos.stage import CONNECTIONS, WORKERS, Leaver, Stage
+from tests.chaos.stage import CONNECTIONS, METRICS_TOKEN, WORKERS, Leaver, Stage
 from tests.processes import ROOT
+from tests.watcher import Watcher, replay
 
 BATCHES = 10  # one half of the readers comes due during the run, in so many batches
 LEAVING = 0.03  # of the readers leave during the run
@@ -45,6 +46,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--output", type=Path, default=ROOT / "var" / "chaos.json")
     parser.add_argument("--faults-only", action="store_true", help="without the mailbox, the approval and the restore")
+    parser.add_argument("--watched", action="store_true", help="Prometheus beside it: its rules must fire and clear")
     options = parser.parse_args()
     seconds = options.seconds or 5.0 * options.faults
     folder = options.output.with_suffix("")
@@ -64,6 +66,7 @@ def main() -> int:
         leaving = stage.hands.submit(stage.let_leave, leavers)
         coming = stage.hands.submit(_let_come, stage, sorted(stage.chance.uniform(0, seconds) for _ in range(BATCHES)))
         _break(stage, plan)
+        rules = _watch(stage) if options.watched else []
         left = leaving.result()
         coming.result()
         mended_at = time.time()
@@ -94,6 +97,7 @@ def main() -> int:
         "alarms_rang": len(after.rang),
         "alarms_silent": len(after.silent),
         "alarms_stuck": len(after.stuck),
+        "rules_fired_and_cleared": len(rules),
     }
     options.output.write_text(json.dumps(result, indent=2) + "\n")
     _show(result, account, stage)
@@ -148,6 +152,24 @@ def _break(stage: Stage, plan: list[tuple[float, str]]) -> None:
         running.append(stage.hands.submit(faults.ALL[name], stage, random.Random(stage.chance.random())))
     for fault in running:
         fault.result()
+
+
+def _watch(stage: Stage) -> list[str]:
+    """Outages as long as Prometheus needs to tell of them; the rules that fired in one and ended after it."""
+    with Watcher(site=stage.site.url, token=METRICS_TOKEN, folder=stage.folder) as watcher:
+        watcher.wait("PaperboyAway", is_firing=False)
+        stage.say("Redis away until Prometheus says so")
+        with stage.lock("redis"), stage.redis.stopped():
+            watcher.wait("PaperboyBrokerAway", is_firing=True)
+        watcher.wait("PaperboyBrokerAway", is_firing=False)
+        stage.say("the site away until Prometheus says so")
+        stage.site.kill()
+        watcher.wait("PaperboyAway", is_firing=True)
+        stage.site.start()
+        watcher.wait("PaperboyAway", is_firing=False)
+        seconds = watcher.recorded("max(paperboy_broker_up)")
+    replay("paperboy_broker_up", seconds, alert="PaperboyBrokerAway", folder=stage.folder)
+    return ["PaperboyBrokerAway", "PaperboyAway"]
 
 
 def _wait(stage: Stage) -> bool:

@@ -27,6 +27,7 @@ from tests.services import PostgresServer, RedisServer
 WORKERS = 2
 CONNECTIONS = 4  # of each worker to the relay
 PROVIDER = ("provider", "secret")  # who may tell of bounces at the webhook
+METRICS_TOKEN = "a-token-for-the-numbers"
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class Stage:
             "VAR_DIR": str(self.folder),
             "BOUNCE_MAILBOX_URL": f"maildir://{self.mailbox}",
             "ANYMAIL": json.dumps({"WEBHOOK_SECRET": ":".join(PROVIDER)}),
+            "METRICS_TOKEN": METRICS_TOKEN,
             "TICK_SECONDS": "1",
             "DELIVERY_LEASE_SECONDS": "5",
             "DELIVERY_RETRY_SECONDS": "3",
