@@ -94,6 +94,7 @@ pages: list[URLPattern] = [
     path("edition/<cadence:cadence>/<day:period>/", archive.edition, name="edition"),
     path("edition/<cadence:cadence>/<day:period>/share.png", archive.share, name="edition_share"),
     path("picture/<str:name>.webp", paper.picture, name="picture"),
+    path("picture/<str:name>.jpg", paper.jpeg, name="jpeg"),
     path("picture/<slug:slug>/<int:variant>.svg", topic_drawings.topic_drawing, name="topic_drawing"),
     path("paper/<int:pk>/share.png", paper.share, name="share"),
     path("subscribe/preview/", signup_preview.signup_preview, name="signup_preview"),

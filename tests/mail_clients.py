@@ -19,7 +19,7 @@ FEATURES = {
 PLAIN = {
     *("property color", "property mso-hide", "property mso-line-height-rule", "property -webkit-text-size-adjust"),
     *("element html", "element head", "element title", "element meta", "element a", "selector :root"),
-    *("element b", "element br", "element em"),
+    *("element b", "element br", "element em", "element img", "attribute src", "attribute alt"),
     *("attribute class", "attribute style", "attribute href", "attribute name", "attribute content"),
     *("attribute charset", "attribute xmlns", "attribute xmlns:o", "attribute aria-roledescription"),
 }

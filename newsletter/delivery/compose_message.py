@@ -101,7 +101,7 @@ class Composers:
             unsubscribe_token=row.unsubscribe_token,
             delivery_token=token_links.row_token(SCOPE, row.pk),
             picks=row.picks,
-            wants_html=row.mail_format == Subscriber.MailFormat.HTML,
+            wants_html=row.mail_format != Subscriber.MailFormat.TEXT,
             date_header=format_datetime(now),
             topics=row.topics,
             news=tuple([f"{paper}:{kind}" for paper, kind in row.news]) if row.news else (),
@@ -109,6 +109,7 @@ class Composers:
             confirmed_on=row.confirmed_on,
             is_welcome=row.is_welcome,
             interests=row.interests,
+            shows_pictures=row.mail_format == Subscriber.MailFormat.PICTURES,
             counts_clicks=settings.CLICK_TRACKING and row.clicks_agreed_at is not None,
         )
         data = composer.compose(recipient)

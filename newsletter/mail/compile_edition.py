@@ -25,7 +25,7 @@ from newsletter.mail import assemble, mime_encoding, subject_lines
 from newsletter.mail import plain_text as mail_text
 from newsletter.mail.also_new_lines import New, NewPapers
 from newsletter.mail.around_papers import around_papers
-from newsletter.mail.digest_links import click_url, digest_url, links_of
+from newsletter.mail.digest_links import click_url, digest_url, links_of, picture_url
 from newsletter.mail.editors_words import said
 from newsletter.mail.news_lines import news_line
 from newsletter.mail.paper_texts import INDENT, Sheet, line_of_paper
@@ -48,7 +48,8 @@ SUMMARY = 300  # characters from which mail readers make a summary: the first th
 TOP_WIDTHS = (120, 52)  # columns of a title among them; the first where there is room
 CONTENTS_WIDTH = 40  # columns of a title in the list of all: a line on a phone
 _SLOTS = (
-    *("preview", "welcome", "welcome_end", "contents", "contents_list", "contents_end", "papers", "number", "why"),
+    *("preview", "welcome", "welcome_end", "contents", "contents_list", "contents_end", "papers"),
+    *("picture", "number", "why"),
     *("period", "period_end"),
     *("because", "because_welcome", "because_end"),
     *("topics", "topics_list", "topics_end", "confirmed", "confirmed_day", "confirmed_end"),
@@ -100,6 +101,8 @@ def _compile(edition: Edition, *, language: str, now: datetime) -> dict[str, Any
         rows = edition.items.exclude(standing=EditionItem.Standing.EXCLUDED).select_related("paper")
         items = list(rows.prefetch_related("paper__paper_topics__topic", "paper__links").order_by("position", "pk"))
         compiled |= press.frame(topics, in_numbers(edition, items, topics=topics))
+        if any(item.paper.picture for item in items):
+            compiled["html"]["beside_pictures"] = press.beside_pictures()
         compiled["also"] = new_papers(edition, items)
         compiled["alone"] = _subject(f"{title_of_lines(edition)}: {subject_lines.headline(edition)}")
         followed: set[str] = set()
@@ -165,7 +168,7 @@ class _Press:
         numbers = range(1, assemble.MAX_PAPERS + 1)
         return {
             "html": {
-                "numbers": [self.encode(f"{sample['start']}{number}{sample['number']}") for number in numbers],
+                "numbers": [self.encode(sample["start"] + number) for number in self._numbered(sample)],
                 "contents": [self.encode(f"{line['start']}{number}{line['number']}") for number in numbers],
                 "frame": self._frame_pieces(shape, topics_join=_(", ")),
                 "room": max(SUMMARY - mail_text.columns(around["preheader"]), 0),
@@ -178,6 +181,13 @@ class _Press:
                 "topics": {slug: self.encode(f"  - {name}\n") for slug, name in topics.items()},
             },
         }
+
+    def beside_pictures(self) -> list[list[str]]:
+        """Return the numbers as they stand after a picture, which opens its paper in place of them."""
+        return [self.encode(number) for number in self._numbered(self._sheet("paper.html", {}))]
+
+    def _numbered(self, sample: Mapping[str, str]) -> list[str]:
+        return [f"{sample['picture']}{number}{sample['number']}" for number in range(1, assemble.MAX_PAPERS + 1)]
 
     def _frame_pieces(self, shape: Mapping[str, str], *, topics_join: str) -> dict[str, list[str]]:
         ready = {
@@ -277,6 +287,9 @@ class _Press:
                 "tops": {reason: self.top(sheet.title, why, part=part) for reason, why in shorter.items()},
                 "contents": self.contents_line(sheet.title, part=part),
             }
+        if item.paper.picture:
+            context = {"public_url": sheet.public_url, "picture_url": picture_url(item.paper)}
+            parts["html"]["picture"] = self.encode(self._sheet("picture.html", context)["start"])
         if settings.CLICK_TRACKING:  # the same paper with counted links, for readers who agreed to them
             doors = {kind: click_url(self.delivery_mark, item.pk, kind) for kind in addresses}
             sheet = Sheet.of(item, addresses=doors, delivery_mark=self.delivery_mark)

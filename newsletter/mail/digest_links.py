@@ -52,6 +52,11 @@ def public_url(paper: Paper) -> str:
     return settings.SITE_URL + paper.get_absolute_url()
 
 
+def picture_url(paper: Paper) -> str:
+    """Return our own copy of the paper's picture, of a kind that all mail programs show; the same in every mail."""
+    return f"{settings.SITE_URL}/picture/{paper.picture}.jpg"
+
+
 def links_of(paper: Paper) -> dict[LinkKind, str]:
     """Return every address of a paper that a mail may link to, its own page first."""
     found = {LinkKind.PAPER: paper_url(paper), LinkKind.FILE: safe_link(paper.pdf_url)}

@@ -45,6 +45,7 @@ class Recipient(NamedTuple):
     is_welcome: bool = False  # the first digest, right after confirming
     counts_clicks: bool = False  # agreed to links that count which papers are opened
     interests: Mapping[int, str] | None = None  # names of those that the reader keeps apart
+    shows_pictures: bool = False  # of papers, loaded from our own address
 
 
 class _Papers:
@@ -89,6 +90,9 @@ class Plane:
             f"Content-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: {CODINGS[coding]}\r\n\r\n"
         ).encode("ascii")
         self._numbers = [pair[coding].encode("ascii") for pair in compiled[part]["numbers"]]
+        # What stands before the reason of a paper with its picture: the picture, and the number after it.
+        self._beside = [pair[coding].encode("ascii") for pair in compiled[part].get("beside_pictures", ())]
+        self._pictures: dict[int, bytes] = {}
         self._frame = pieces(compiled[part]["frame"])
         for name in ("foot", "end"):
             self._frame.setdefault(f"{name}_welcome", self._frame[name])
@@ -124,6 +128,8 @@ class Plane:
         for key, item in compiled["items"].items():
             ready = pieces(item[part]["pieces"])
             self._previews[int(key)] = ready["preview"]
+            if "picture" in item[part]:
+                self._pictures[int(key)] = item[part]["picture"][coding].encode("ascii")
             for reason, (long, size, short, less) in item[part].get("tops", {}).items():  # none in older editions
                 self._tops[int(key), reason] = long[coding].encode("ascii"), size, short[coding].encode("ascii"), less
                 self._contents[int(key)] = item[part]["contents"][coding].encode("ascii")
@@ -142,6 +148,8 @@ class Plane:
         """Everything that may become part of a message, but the day of consent, which begins with a digit."""
         yield self._opening
         yield from self._numbers
+        yield from self._beside
+        yield from self._pictures.values()
         yield from self._places
         own = (
             self._frame,
@@ -187,13 +195,18 @@ class Plane:
         joined = [self._opening, frame["head"], *self._above(recipient.picks, opening)]
         papers, brief = self._papers[2:] if recipient.counts_clicks else self._papers[:2]
         headings = self._headings(recipient) if recipient.interests or self._sections else {}
+        pictures = self._pictures if recipient.shows_pictures else None
         for place, pick in enumerate(recipient.picks):
             item, reason = pick[0], pick[2]
             if place == full:
-                papers = brief
+                papers, pictures = brief, None
             if place in headings:
                 joined += headings[place]
-            joined += self._numbers[place], fill(papers.ready.get((item, reason)) or papers.of(item, reason))
+            if pictures and item in pictures:
+                joined += pictures[item], self._beside[place]
+            else:
+                joined.append(self._numbers[place])
+            joined.append(fill(papers.ready.get((item, reason)) or papers.of(item, reason)))
         if news := [self._news[key] for key in recipient.news if key in self._news]:
             joined += [self._news["open"], *news, fill(self._cut["news"])]
         if listed:

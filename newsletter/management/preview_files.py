@@ -23,7 +23,7 @@ from newsletter.monitoring import digest_previews
 from newsletter.monitoring.digest_previews import Persona
 from subscriptions.models import Topic
 
-PERSONA_FIELDS = "topics=SLUG,… mutes=SLUG,… papers=N format=html|text new=yes"
+PERSONA_FIELDS = "topics=SLUG,… mutes=SLUG,… papers=N format=html|pictures|text new=yes"
 
 
 class PersonaError(Exception):
@@ -58,6 +58,7 @@ def persona_of(wishes: str) -> Persona:
         mutes=mutes,
         max_papers=int(papers),
         wants_html=given.get("format", "html") != "text",
+        shows_pictures=given.get("format") == "pictures",
         is_new=given.get("new", "no") == "yes",
     )
 

@@ -32,6 +32,7 @@ class Persona:
     mutes: tuple[str, ...] = ()
     max_papers: int = 10
     wants_html: bool = True
+    shows_pictures: bool = False
     is_new: bool = False  # the first digest, with a welcome
 
 
@@ -73,6 +74,7 @@ def preview_bytes(edition: Edition, *, persona: Persona, now: datetime) -> bytes
             delivery_token=TOKEN,
             picks=planning.picks_for(edition, follows=persona.follows, mutes=persona.mutes, limit=persona.max_papers),
             wants_html=persona.wants_html,
+            shows_pictures=persona.shows_pictures,
             date_header=format_datetime(now),
             topics=persona.follows,
             also=also if persona.follows else {},

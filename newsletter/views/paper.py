@@ -6,7 +6,7 @@ In: the paper's number. Out: its page, and the PNG that is shown where somebody 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from django.conf import settings
@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import condition
 
-from newsletter.catalogue.pictures import file_of
+from newsletter.catalogue.pictures import as_jpeg, file_of
 from newsletter.catalogue.sources import registry
 from newsletter.catalogue.sources.paper_identifiers import meant_arxiv_id
 from newsletter.editions import share_card_cache as kept_cards
@@ -37,9 +37,10 @@ from newsletter.views.reading_list import cited_as, reference_to
 from newsletter.views.structured_data import citation_meta, scholarly_article
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from django.core.files import File
     from django.http import HttpRequest
 
 CADENCES = ("daily", "weekly", "monthly")
@@ -106,10 +107,20 @@ def share(request: HttpRequest, pk: int) -> HttpResponse:
 @cache_control(public=True, max_age=365 * 86400, immutable=True)
 def picture(request: HttpRequest, name: str) -> FileResponse:
     """Serve our copy of a paper's picture. Its name is a hash of what it holds, so it may be kept for ever."""
+    return _file(name, lambda name: default_storage.open(file_of(name)), kind="image/webp")
+
+
+@cache_control(public=True, max_age=365 * 86400, immutable=True)
+def jpeg(request: HttpRequest, name: str) -> FileResponse:
+    """Serve the same as mail programs show it."""
+    return _file(name, as_jpeg, kind="image/jpeg")
+
+
+def _file(name: str, opened: Callable[[str], File[Any]], *, kind: str) -> FileResponse:
     if not re.fullmatch(r"[0-9a-f]{32}", name):
         raise Http404
     try:
-        return FileResponse(default_storage.open(file_of(name)), content_type="image/webp")
+        return FileResponse(opened(name), content_type=kind)
     except FileNotFoundError:
         raise Http404 from None
 

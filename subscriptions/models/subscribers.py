@@ -56,6 +56,7 @@ class Subscriber(models.Model):
 
     class MailFormat(models.TextChoices):
         HTML = "html", _("HTML with a text part")
+        PICTURES = "pics", _("HTML with pictures from this site")
         TEXT = "text", _("text only")
         FEED = "feed", _("no mail: my private feed")
 
