@@ -11,6 +11,7 @@ from django.urls.resolvers import RegexPattern
 
 from newsletter import api
 from newsletter.api.docs_page import api_page
+from newsletter.monitoring.digest_previews import TOKEN
 from newsletter.views import (
     archive,
     authors,
@@ -118,6 +119,7 @@ pages: list[URLPattern] = [
     path("r/<str:token>/feed/", private_feed.private_feed, name="private_feed"),
     path("r/<str:token>/digests.<feed:kind>", private_feed.digests, name="private_digests"),
     path("r/<str:token>/profile/", why_these_papers.profile, name="profile"),
+    *(path(f"d/{TOKEN}{rest}", digest.of_test_mail) for rest in ("", "/<path:rest>")),
     path("d/<str:token>", digest.digest, name="digest"),
     path("d/<str:token>/news", digest.wish, {"wish": "wants_news", "section": "news"}, name="news"),
     path("d/<str:token>/also-new", digest.wish, {"wish": "wants_also", "section": "also-new"}, name="also_new"),

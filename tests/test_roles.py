@@ -74,7 +74,7 @@ PAGES = {  # by name: who, and its arguments by the rows of the desk
     "newsletter_results": (ALL, ()),
     "newsletter_edition_results": (ALL, ("newsletter.edition",)),
     "newsletter_edition_preview": (ALL, ("newsletter.edition",)),
-    "newsletter_edition_preview_mail": (ALL, ("newsletter.edition", 0)),
+    "newsletter_edition_preview_mail": (ALL, ("newsletter.edition",)),
     "newsletter_edition_words": (ALL, ("newsletter.edition",)),
     "newsletter_edition_add_paper": (EDITING, ("newsletter.edition",)),
     "newsletter_paper_merge": (EDITING, ("newsletter.paper",)),

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from newsletter import delivery, planning
 from newsletter.admin.confirmed_actions import Act, ActError
-from newsletter.editions import lifecycle
+from newsletter.editions import lifecycle, preflight
 from newsletter.mail.compile_edition import CompileError
 from newsletter.models import Edition
 
@@ -53,6 +53,12 @@ def _may_send(edition: Edition) -> str:
 def _approve(edition: Edition, request: HttpRequest) -> str:
     lifecycle.approve(edition, by=request.user, now=timezone.now())  # type: ignore[arg-type]
     return gettext("Approved. It will be frozen at its cut-off and sent at each reader's hour.")
+
+
+def _may_approve(edition: Edition) -> str:
+    items = list(edition.items.listed().filter(paper__withdrawn_at__isnull=False).select_related("paper"))
+    withdrawn = preflight.withdrawn(items)
+    return _in(State.DRAFT)(edition) or (withdrawn.text if withdrawn else "")
 
 
 def _back_to_draft(edition: Edition, request: HttpRequest) -> str:
@@ -117,7 +123,7 @@ ACTS = {
         warning=_("The edition will be frozen at its cut-off and then sent to each reader at their hour."),
         permission="newsletter.approve_edition",
         do=_approve,
-        refusal=_in(State.DRAFT),
+        refusal=_may_approve,
         tone="primary",
         errors=ERRORS,
     ),

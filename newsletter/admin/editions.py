@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -22,7 +22,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
-from newsletter.admin import edition_words, ranking, table_cells
+from newsletter.admin import edition_words, ranking, table_cells, try_edition
 from newsletter.admin.add_papers import find_and_add
 from newsletter.admin.approval import deadline_of
 from newsletter.admin.confirmed_actions import Act, ask_or_act
@@ -31,13 +31,12 @@ from newsletter.admin.edition_words import SHOWS, SPOKEN, WordsForm, languages_o
 from newsletter.admin.list_counts import counts_of, openings_of, readers_of
 from newsletter.admin.ranking import ItemInline
 from newsletter.admin.results import show_readers, show_results
-from newsletter.editions import curation, lifecycle, revisions
-from newsletter.mail.compile_edition import CompileError
+from newsletter.admin.try_edition import try_it
+from newsletter.editions import curation, lifecycle, preflight, revisions
 from newsletter.models import Delivery, Edition, EditionItem
-from newsletter.monitoring import digest_previews
 from newsletter.planning.edition_reach import reach_of
 from newsletter.planning.reader_picks import RULES
-from subscriptions.models import Follow, Topic
+from subscriptions.models import Follow
 
 State = Edition.State
 STEPS = (State.DRAFT, State.APPROVED, State.FROZEN, State.SENDING, State.DONE)
@@ -49,7 +48,6 @@ STEP_HINTS = {
     State.DONE: _("all digests are settled"),
 }
 UNSENT = (*Edition.EDITABLE, State.FROZEN)
-DARK = "(prefers-color-scheme: dark)"
 
 
 @admin.register(Edition)
@@ -193,7 +191,7 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
             path("<int:pk>/add/", view(self.add_paper), name="newsletter_edition_add_paper"),
             path("<int:pk>/words/", view(self.preview_words), name="newsletter_edition_words"),
             path("<int:pk>/preview/", view(self.preview), name="newsletter_edition_preview"),
-            path("<int:pk>/preview/<int:number>/", view(self.preview_mail), name="newsletter_edition_preview_mail"),
+            path("<int:pk>/preview/mail/", view(self.preview_mail), name="newsletter_edition_preview_mail"),
         ]
         return own + super().get_urls()  # type: ignore[no-any-return]
 
@@ -235,6 +233,7 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
             "deadline": deadline_of(edition, user=cast(User, request.user), now=timezone.now())
             if edition.is_editable
             else None,
+            "findings": preflight.findings(edition) if edition.is_editable else [],
             "sees_deliveries": request.user.has_perm("newsletter.view_delivery"),
         } | (_forecast(edition) if edition.state in UNSENT else {"reach": None})
 
@@ -250,7 +249,7 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
             raise Http404
         edition = self._viewable(request, pk)
         counts = counts_of([edition]).get(pk, {})
-        facts = {
+        facts: dict[str, Any] = {
             "facts": [(_("State"), table_cells.edition_badge(edition)), (_("Deliveries"), table_cells.bar(counts))]
             + (
                 [(_("Readers of this cadence"), readers_of(edition.cadence))]
@@ -258,6 +257,8 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
                 else []
             )
         }
+        if verb == "approve":
+            facts["findings"] = try_edition.findings_with_size(edition, now=timezone.now())
         back = reverse("admin:newsletter_edition_change", args=[pk])
         return ask_or_act(self.admin_site, request, edition, ACTS[verb], back=back, facts=facts)
 
@@ -284,42 +285,12 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
 
     def preview(self, request: HttpRequest, pk: int) -> HttpResponse:
         edition = self._viewable(request, pk)
-        names = dict(Topic.objects.values_list("slug", "name"))
-        show = request.GET.get("show", "light")
-        context = self.admin_site.each_context(request) | {
-            "title": _("Preview: %s") % edition,
-            "edition": edition,
-            "badge": table_cells.edition_badge(edition),
-            "show": show if show in {"light", "dark", "text"} else "light",
-            "shows": {"light": _("Light"), "dark": _("Dark"), "text": _("Text part")},
-            "personas": [
-                (number, persona.name, [names.get(slug, slug) for slug in persona.follows])
-                for number, persona in enumerate(digest_previews.sample_personas(edition))
-            ],
-            "approve": "approve" in self._acts(request, edition),
-            "opts": self.opts,
-        }
-        return render(request, "admin/newsletter/edition_preview.html", context)
+        return try_it(self.admin_site, request, edition, may_approve="approve" in self._acts(request, edition))
 
-    def preview_mail(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
-        """Serve one sample reader's mail in a sandbox: ``?show=light`` (HTML), ``dark`` or ``text``."""
-        edition = self._viewable(request, pk)
-        personas = digest_previews.sample_personas(edition)
-        if number >= len(personas):
-            raise Http404
-        show = request.GET.get("show", "light")
-        try:
-            message = digest_previews.preview(edition, persona=personas[number], now=timezone.now())
-        except (CompileError, ValueError) as error:
-            return _framed(str(error), kind="plain", status=422)
-        part = message.get_body(("plain" if show == "text" else "html",))
-        body: str = part.get_content() if part else ""
-        if show == "text":
-            return _framed(f"Subject: {message['Subject']}\n\n{body}", kind="plain")
-        # The frame cannot be told its colour scheme in every browser, so the mail's own rule is switched instead.
-        return _framed(
-            body.replace(f"@media {DARK}", "@media all" if show == "dark" else "@media not all"), kind="html"
-        )
+    def preview_mail(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Serve one reader's mail in a sandbox."""
+        body, kind, status = try_edition.mail(request, self._viewable(request, pk))
+        return _framed(body, kind=kind, status=status)
 
     def _viewable(self, request: HttpRequest, pk: int) -> Edition:
         if not self.has_view_permission(request):
@@ -343,7 +314,7 @@ def _framed(body: str, *, kind: str, status: int = 200, styles: str = "") -> Htt
     """Serve HTML or text for a sandboxed frame that runs no script, loads style sheets alone and follows no link."""
     response = HttpResponse(body, content_type=f"text/{kind}; charset=utf-8", status=status)
     response["Content-Security-Policy"] = (
-        f"sandbox; default-src 'none'; style-src 'unsafe-inline' {styles}; img-src data:"
+        f"sandbox; default-src 'none'; style-src 'unsafe-inline' {styles}; img-src data: {settings.SITE_URL}"
     )
     response["X-Content-Type-Options"] = "nosniff"
     return response

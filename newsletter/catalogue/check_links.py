@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -28,9 +28,10 @@ from newsletter.catalogue import http_client
 from newsletter.catalogue.http_client import FetchError, FetchPolicy, HostBusy
 from newsletter.catalogue.sources.paper_links import PAGE, links_on_page
 from newsletter.catalogue.store_links import add_links, renew_first_links
-from newsletter.models import Paper, PaperLink, PaperLinkQuerySet
+from newsletter.models import Paper, PaperLink, PaperLinkQuerySet, Picture
 
 RULES = FetchPolicy(max_bytes=512 * 1024, silence=10.0, in_all=20.0)
+_AT_ONCE_RULES = replace(RULES, silence=4.0, in_all=8.0)  # while somebody waits for the page
 _AT_ONCE = 20  # links of one forge in one call
 _SHORT_WAIT = timedelta(seconds=2)
 _TRY_AGAIN, _TRY_FOR = timedelta(hours=1), timedelta(days=7)  # a page whose host is in trouble
@@ -145,6 +146,31 @@ def check_due(
             if forge and not is_settled:
                 break  # its other links wait for the same turn
     return checked
+
+
+def ask_again(papers: Collection[int], *, now: datetime) -> int:
+    """Have the links of these papers, and pictures that could not be fetched, asked for anew; returns how many."""
+    links = PaperLink.objects.filter(paper__in=papers, is_removed=False)
+    pictures = Picture.objects.filter(name="", url__in=Paper.objects.filter(pk__in=papers).values("thumbnail_url"))
+    return (links.update(check_after=now) if settings.CHECK_LINKS else 0) + pictures.delete()[0]
+
+
+def trouble_with(url: str, *, now: datetime, rules: FetchPolicy = _AT_ONCE_RULES) -> str:
+    """Ask for one page now. Returns why it did not answer, or ""."""
+    try:
+        http_client.fetch(
+            url,
+            hosts=_AnyHost(),
+            content_types=frozenset({"text/html"}),
+            now=now,
+            spacing=timedelta(seconds=1),
+            rules=rules,
+        )
+    except HostBusy:
+        return ""  # it was asked just now
+    except FetchError as error:
+        return "" if error.status == 200 else error.reason  # an answer that is no page is one
+    return ""
 
 
 def _check(

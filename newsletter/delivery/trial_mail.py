@@ -103,16 +103,21 @@ def send(route: Route, address: Address, *, now: datetime, within: float = MAIL_
         envelope=route.envelope,
     )
     data = letter.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]  # Django's own takes it
+    return hand_over(route, address, data, within=within)
+
+
+def hand_over(route: Route, address: Address, data: bytes, *, within: float = MAIL_SECONDS) -> Outcome:
+    """Hand over a message that is ready for the wire, and return its outcome."""
     transport: Transport = BackendTransport(connections=1, chosen=route.chosen)
     if route.relay is not None:
         transport = SmtpTransport(_impatient(route.relay), connections=1)
     try:
-        return _hand_over(transport, Message(_NO_DELIVERY, route.envelope, address.email, data), within=within)
+        return _settled(transport, Message(_NO_DELIVERY, route.envelope, address.email, data), within=within)
     finally:
         transport.close()
 
 
-def _hand_over(transport: Transport, message: Message, *, within: float) -> Outcome:
+def _settled(transport: Transport, message: Message, *, within: float) -> Outcome:
     transport.enqueue([message])
     give_up_at = time.monotonic() + within
     while time.monotonic() < give_up_at:

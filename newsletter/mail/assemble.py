@@ -101,6 +101,10 @@ class Composer:
             raise ValueError(f"delivery {recipient.delivery_id}: the edition has no {error}") from error
         return b"".join([headers, self._multipart, self._part, text, self._part, html, self._end])
 
+    def size_in_full(self, recipient: Recipient) -> int:
+        """Return the encoded bytes of the HTML part if no paper were shortened and no other paper listed."""
+        return len(_shorter(self._html, recipient, full=len(recipient.picks), listed=None))
+
     def _listed(self, recipient: Recipient, *, room: int) -> Listed | None:
         """The lines of other new papers that fit into ``room`` bytes; None when there is no such paper."""
         if not recipient.also:

@@ -74,13 +74,14 @@ def compile_edition(edition: Edition, *, now: datetime, languages: Iterable[str]
 
     In the site's language; under "languages" the same once more in each of the others that are wanted.
     """
-    compiled = _compile(edition, language=settings.LANGUAGE_CODE, now=now)
-    if others := {language: _compile(edition, language=language, now=now) for language in languages}:
+    compiled = compile_in(edition, language=settings.LANGUAGE_CODE, now=now)
+    if others := {language: compile_in(edition, language=language, now=now) for language in languages}:
         compiled["languages"] = others
     return compiled
 
 
-def _compile(edition: Edition, *, language: str, now: datetime) -> dict[str, Any]:
+def compile_in(edition: Edition, *, language: str, now: datetime) -> dict[str, Any]:
+    """Return the fragments in one language. CompileError names the item that fails."""
     with translation.override(language):
         press = _Press(edition)
         active = list(Topic.objects.filter(is_active=True))

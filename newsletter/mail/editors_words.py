@@ -83,6 +83,15 @@ def line_text(edition: Edition, line: str) -> str:
     return plain_text.one_line(_words(_inline(line))) if edition.note_is_markdown else line
 
 
+def links_of(edition: Edition) -> list[str]:
+    """Return the addresses that an editor's words in Markdown link to, each once, in order."""
+    said_of = [edition.editor_note, *(words.get("editor_note", "") for words in edition.translations.values())]
+    said_of += edition.items.exclude(note="").order_by("position").values_list("note", flat=True)
+    tokens = (token for text in said_of for token in _all(_markdown().parse(_cleaned(text))))
+    found = (str(token.attrGet("href")) for token in tokens if token.type == "link_open")
+    return list(dict.fromkeys(found)) if edition.note_is_markdown else []
+
+
 @cache
 def _markdown() -> MarkdownIt:
     markdown = MarkdownIt("zero", {"html": False, "breaks": True, "linkify": True}).enable(list(RULES))

@@ -15,6 +15,7 @@ from email import message_from_bytes, policy
 from html import escape
 from pathlib import Path
 
+from django.conf import settings
 from django.db import transaction
 
 from newsletter.editions import lifecycle
@@ -23,7 +24,7 @@ from newsletter.monitoring import digest_previews
 from newsletter.monitoring.digest_previews import Persona
 from subscriptions.models import Topic
 
-PERSONA_FIELDS = "topics=SLUG,… mutes=SLUG,… papers=N format=html|pictures|text new=yes"
+PERSONA_FIELDS = "topics=SLUG,… mutes=SLUG,… papers=N format=html|pictures|text new=yes language=CODE"
 
 
 class PersonaError(Exception):
@@ -43,7 +44,7 @@ class Preview:
 def persona_of(wishes: str) -> Persona:
     """The made-up reader that the words describe; an empty string follows nothing in particular."""
     given = dict(part.partition("=")[::2] for part in wishes.split())
-    if unknown := set(given) - {"topics", "mutes", "papers", "format", "new"}:
+    if unknown := set(given) - {"topics", "mutes", "papers", "format", "new", "language"}:
         raise PersonaError(f"I do not know {', '.join(sorted(unknown))}: say {PERSONA_FIELDS}.")
     known = set(Topic.objects.filter(is_active=True).values_list("slug", flat=True))
     follows, mutes = (tuple(filter(None, given.get(key, "").split(","))) for key in ("topics", "mutes"))
@@ -52,6 +53,8 @@ def persona_of(wishes: str) -> Persona:
     papers = given.get("papers", "10")
     if not papers.isdecimal() or not 1 <= int(papers) <= 50:
         raise PersonaError(f"papers={papers}: a digest has 1 to 50 papers.")
+    if (language := given.get("language", settings.LANGUAGE_CODE)) not in dict(settings.LANGUAGES):
+        raise PersonaError(f"There is no language {language}. There are: {', '.join(dict(settings.LANGUAGES))}.")
     return Persona(
         wishes or "follows nothing in particular",
         follows=follows,
@@ -60,6 +63,7 @@ def persona_of(wishes: str) -> Persona:
         wants_html=given.get("format", "html") != "text",
         shows_pictures=given.get("format") == "pictures",
         is_new=given.get("new", "no") == "yes",
+        language=language,
     )
 
 

@@ -306,19 +306,26 @@ class EditionPlan:
         return [select.StoredPicks(picks.json, picks.papers, record) for picks, record in zip(whole, also, strict=True)]
 
     def picks_of(
-        self, someone: Due, stances: Sequence[tuple[int, int, str]], *, profiles: Relevance
+        self,
+        someone: Due,
+        stances: Sequence[tuple[int, int, str]],
+        *,
+        profiles: Relevance,
+        follows: Sequence[tuple[int, str, str]] = (),
     ) -> list[list[Any]]:
         """Return the picks of an imaginary reader who had nothing before and says this."""
         lead = self._lead
         muted = [topic for _reader, topic, stance in stances if stance == TopicPreference.Stance.MUTE]
         if lead is None:
-            (stored,) = self.choose_by([someone], stances, seen={}, profiles=profiles)
+            (stored,) = self.choose_by([someone], stances, seen={}, profiles=profiles, follows=follows)
         else:
             (stored,) = lead_story.choose_behind(
                 self.item_ids[lead],
                 [someone],
                 barred={someone.pk} if self._topic_of(lead) in muted else set(),
-                choose=lambda some: self.choose_by(some, stances, seen={someone.pk: [lead]}, profiles=profiles),
+                choose=lambda some: self.choose_by(
+                    some, stances, seen={someone.pk: [lead]}, profiles=profiles, follows=follows
+                ),
             )
         picks: list[list[Any]] = json.loads(stored.json)
         return picks
@@ -351,12 +358,18 @@ class EditionPlan:
 
 
 def picks_for(
-    edition: Edition, *, follows: Collection[str], mutes: Collection[str], limit: int, library: Sequence[Entry] = ()
+    edition: Edition,
+    *,
+    follows: Collection[str],
+    mutes: Collection[str],
+    limit: int,
+    library: Sequence[Entry] = (),
+    queries: Collection[str] = (),
 ) -> list[list[Any]]:
-    """Picks of an imaginary reader with these topic slugs and this library. For previews; writes nothing."""
+    """Picks of an imaginary reader with these topics, library and keys of followed queries; writes nothing."""
     plan = EditionPlan(edition)
     someone = Due(0, edition.cutoff_at, None, edition.cadence, EVERY_DAY, 8, "UTC", limit, True, "send", "", "")
     stances = [(0, pk, "follow") for pk, slug in plan.topics if slug in follows]
     stances += [(0, pk, "mute") for pk, slug in plan.topics if slug in mutes]
     profiles = plan.profile_of(library) if library else (None, None)
-    return plan.picks_of(someone, stances, profiles=profiles)
+    return plan.picks_of(someone, stances, profiles=profiles, follows=[(0, key, "follow") for key in queries])

@@ -60,6 +60,12 @@ def digest(request: HttpRequest, token: str) -> HttpResponse:
 
 
 @secret_page
+def of_test_mail(request: HttpRequest, rest: str = "") -> HttpResponse:
+    """Answer every link of a test mail, whatever its button would do for a reader."""
+    return render(request, "newsletter/test_mail.html", {})
+
+
+@secret_page
 def wish(request: HttpRequest, token: str, *, wish: str, section: str) -> HttpResponse:
     """POST turns what one section of the digests tells off, or on again: a field of the preferences."""
     reader = delivery_of(token).subscriber

@@ -31,6 +31,8 @@ OURS = (
     ".desk-words",
     ".desk-ranking",
     ".desk-phones",
+    ".desk-try",
+    ".desk-findings",
     ".desk-bar-row",
     ".desk-grid",
     ".desk-ask",
@@ -101,9 +103,13 @@ def test_a_curator_moves_a_paper_previews_and_approves(page: Page, live_server: 
     row.locator("input[type=text][name$=-note]").fill("Read *this* first.")
     page.locator("[data-saved]", has_text="Saved at").wait_for()
     page.get_by_text("edited: ").first.wait_for(state="attached")
-    page.click("text=Preview as three readers")
-    frame = page.frame_locator("iframe").first
-    assert "Read this first." in frame.locator("body").inner_text()
+    page.click("text=Try it: preview and test mail")
+    page.frame_locator("iframe").first.get_by_text("Read this first.").wait_for()
+    page.get_by_label("Mutes topics").select_option("robotics")
+    page.get_by_label("Format").select_option("text")
+    page.get_by_role("button", name="Show").click()
+    page.wait_for_url("**format=text**")
+    assert page.locator("iframe").count() == 1
     page.click(".desk-bar-row >> text=Approve")
     page.click("button:has-text('Approve')")
     page.get_by_text("Approved. It will be frozen").wait_for()
