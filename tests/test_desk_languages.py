@@ -38,6 +38,7 @@ def own_words() -> set[tuple[str, ...]]:
 
 def names() -> set[str]:
     """Names of models and fields on the desk, as Django made them up or we gave them."""
+    admin.autodiscover()  # no page may have been asked for yet
     with override(None):
         pages = admin.site._registry
         shown: set[type[models.Model]] = {*pages, *(one.model for page in pages.values() for one in page.inlines)}

@@ -66,7 +66,8 @@ def _relay(stream: Stream, *, now: datetime) -> Iterator[Alarm]:
         Name.RELAY_UNREACHABLE if is_away else Name.RELAY_DEFERS,
         f"{_TROUBLES.get(stream.trouble, 'The relay fails')} ({said}):"
         f" {count_of(owed.count(), 'digest')} not sent, the oldest for {ago(now - since)}."
-        " Mend EMAIL_URL, DIGEST_RELAYS or the relay, then press “Try now” on the dashboard.",
+        " Mend the relay or its address (Mail settings in the admin, else EMAIL_URL and DIGEST_RELAYS), then press"
+        " “Try now” on the dashboard.",
     )
 
 
