@@ -838,6 +838,7 @@ def test_an_edition_nobody_gets_anything_of_says_so_instead_of_breaking(curator:
     answer = curator.get(f"/admin/newsletter/edition/{make_edition().pk}/preview/mail/")
     assert answer.status_code == 422
     assert answer["Content-Type"].startswith("text/plain")
+    assert answer.content.decode() == "This reader gets no mail: no paper of this edition is for them."
 
 
 @pytest.mark.any_database

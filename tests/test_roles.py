@@ -103,6 +103,9 @@ MAY_ACT = {  # of an edition; every other act is an operator's
     "approve": APPROVING,
     "back-to-draft": APPROVING,
     "freeze": APPROVING,
+    "correct": APPROVING,
+    "take-down": APPROVING,
+    "put-back": APPROVING,
 }
 OF_DJANGO = {
     *("search", "login", "logout", "password_change", "password_change_done", "autocomplete", "jsi18n"),

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from newsletter import delivery, planning
 from newsletter.admin.confirmed_actions import Act, ActError
-from newsletter.editions import lifecycle, preflight
+from newsletter.editions import after_sending, lifecycle, preflight
 from newsletter.mail.compile_edition import CompileError
 from newsletter.models import Edition
 
@@ -117,6 +117,30 @@ def _retry_failed(edition: Edition, request: HttpRequest) -> str:
     return ngettext("%d failed digest was queued again.", "%d failed digests were queued again.", count) % count
 
 
+def _correct(edition: Edition, request: HttpRequest) -> str:
+    text, in_mail = request.POST.get("correction", ""), "in_mail" in request.POST
+    after_sending.correct(edition, text, in_mail=in_mail, by=request.user, now=timezone.now())  # type: ignore[arg-type]
+    if not edition.correction:
+        return gettext("The correction was taken back.")
+    if in_mail:
+        return gettext("Corrected on the site. The next edition of this cadence carries the correction in its mails.")
+    return gettext("Corrected on the site.")
+
+
+def _take_down(edition: Edition, request: HttpRequest) -> str:
+    after_sending.take_down(edition, by=request.user, now=timezone.now())  # type: ignore[arg-type]
+    return gettext("Taken off the site: out of archive, feeds and sitemap. Mails that were sent stay as they are.")
+
+
+def _put_back(edition: Edition, request: HttpRequest) -> str:
+    after_sending.put_back(edition, by=request.user)  # type: ignore[arg-type]
+    return gettext("The edition is on the site again.")
+
+
+def _may_take_down(edition: Edition) -> str:
+    return _in(*Edition.PUBLIC)(edition) or (gettext("It is off the site already.") if edition.taken_down_at else "")
+
+
 ACTS = {
     "approve": Act(
         label=_("Approve"),
@@ -160,6 +184,31 @@ ACTS = {
         permission="newsletter.send_edition",
         do=_retry_failed,
         refusal=_in(State.SENDING, State.DONE),
+        errors=ERRORS,
+    ),
+    "correct": Act(
+        label=_("Correct"),
+        warning=_("The correction stands, with its day, on the edition's page, in archive, feeds and web digests."),
+        permission="newsletter.approve_edition",
+        do=_correct,
+        refusal=_in(*Edition.PUBLIC),
+        errors=ERRORS,
+    ),
+    "take-down": Act(
+        label=_("Take off the site"),
+        warning=_("Its page says that it is gone; it leaves archive, feeds and sitemap. It can be put back."),
+        permission="newsletter.approve_edition",
+        do=_take_down,
+        refusal=_may_take_down,
+        tone="danger",
+        errors=ERRORS,
+    ),
+    "put-back": Act(
+        label=_("Put back on the site"),
+        warning=_("It is in archive, feeds and sitemap again."),
+        permission="newsletter.approve_edition",
+        do=_put_back,
+        refusal=lambda edition: "" if edition.taken_down_at else gettext("It is on the site."),
         errors=ERRORS,
     ),
     "pause": Act(

@@ -260,7 +260,8 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
         if verb == "approve":
             facts["findings"] = try_edition.findings_with_size(edition, now=timezone.now())
         back = reverse("admin:newsletter_edition_change", args=[pk])
-        return ask_or_act(self.admin_site, request, edition, ACTS[verb], back=back, facts=facts)
+        template = "admin/newsletter/edition_correct.html" if verb == "correct" else ""
+        return ask_or_act(self.admin_site, request, edition, ACTS[verb], back=back, facts=facts, template=template)
 
     def results(self, request: HttpRequest, pk: int) -> HttpResponse:
         return show_results(request, self._viewable(request, pk))

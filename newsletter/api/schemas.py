@@ -154,6 +154,8 @@ class Edition(Schema):
     done_at: datetime | None = Field(description="Null while digests of it still go out.")
     headline: str = Field(description="The editor's title; empty: none but its date.")
     editor_note: str = Field(description="In Markdown; plain text in older editions.")
+    correction: str = Field(description="What was wrong in it, in Markdown; empty: nothing is known to be.")
+    corrected_at: datetime | None = Field(description="When the correction was made, or taken back.")
     papers: int
     page_url: str
 

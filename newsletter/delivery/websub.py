@@ -75,10 +75,10 @@ def _put_off(answer: WebhookResponse, *, now: datetime) -> None:
 
 
 def _fingerprint() -> str:
-    """What no moment tells: which papers trend, in their order, and which editions are out."""
+    """What no moment tells: which papers trend, in their order, and which editions are out and corrected."""
     newest = Paper.objects.newest_day()
     papers = Paper.objects.trending(newest).values_list("pk", flat=True)[:PAPERS_PER_FEED] if newest else []
-    editions = Edition.objects.issued().order_by("-pk").values_list("pk", flat=True)[:PAPERS_PER_FEED]
+    editions = Edition.objects.issued().order_by("-pk").values_list("pk", "corrected_at")[:PAPERS_PER_FEED]
     return blake2b(repr((list(papers), list(editions))).encode(), digest_size=16).hexdigest()
 
 

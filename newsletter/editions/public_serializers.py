@@ -90,6 +90,8 @@ def of_edition(edition: Edition, *, papers: int) -> dict[str, Any]:
         "done_at": edition.done_at.isoformat() if edition.done_at else None,
         "headline": edition.headline,
         "editor_note": edition.editor_note,
+        "correction": edition.correction,
+        "corrected_at": edition.corrected_at.isoformat() if edition.corrected_at else None,
         "papers": papers,
         "page_url": settings.SITE_URL + reverse("newsletter:edition", args=[edition.cadence, edition.period_on]),
     }

@@ -53,6 +53,7 @@ def around_papers(edition: Edition, *, unsubscribe_mark: str, delivery_mark: str
         "preheader_text": mail_text.wrap(editors_words.said(edition, "preheader")),
         "note": note,
         "note_text": editors_words.note_text(edition),
+        "corrections": _corrections(edition),
         "welcome": welcome,
         "welcome_text": mail_text.wrap(welcome),
         "next_weeks": next_weeks,
@@ -69,6 +70,25 @@ def around_papers(edition: Edition, *, unsubscribe_mark: str, delivery_mark: str
         "postal_text": mail_text.wrap(settings.POSTAL_ADDRESS),
         "rule": "-" * 72,
     }
+
+
+def _corrections(edition: Edition) -> list[dict[str, str]]:
+    """Return what was corrected, for the mails too, in editions of its cadence since the last of them was frozen."""
+    before = Edition.objects.filter(
+        cadence=edition.cadence, period_on__lt=edition.period_on, state__in=Edition.WENT_OUT
+    ).order_by("-period_on")
+    last = before.first()
+    lately = before.filter(correction_in_mail=True, corrected_at__gte=last.frozen_at) if last else ()
+    return [
+        {
+            "title": subject_lines.headline(one),
+            "url": edition_url(one),
+            "line": _labelled(f"{subject_lines.headline(one)}:", edition_url(one)),
+            "html": editors_words.correction_html(one, in_mail=True),
+            "text": editors_words.correction_text(one),
+        }
+        for one in lately
+    ]
 
 
 def _next_weeks() -> list[tuple[str, str]]:

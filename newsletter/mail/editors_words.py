@@ -69,6 +69,16 @@ def note_text(edition: Edition) -> str:
     return f"{text}\n\n— {name}" if text and name else text
 
 
+def correction_html(edition: Edition, *, in_mail: bool = False) -> SafeString:
+    """Return the correction as HTML, with the classes of the mail's style sheet where it is for one; "" for none."""
+    return _html(edition.correction, with_classes=in_mail)
+
+
+def correction_text(edition: Edition) -> str:
+    """Return the same wrapped for the text part."""
+    return _text(edition.correction)
+
+
 def line_html(edition: Edition, line: str) -> SafeString:
     """Return a line under a title as HTML without paragraphs."""
     line = plain_text.one_line(line)

@@ -31,8 +31,8 @@ class EditionQuerySet(models.QuerySet["Edition"]):
         return self.filter(cadence=cadence).order_by("-period_on").first()
 
     def issued(self) -> EditionQuerySet:
-        """Sent editions: the only public ones. A cancelled edition is not public."""
-        return self.filter(state__in=Edition.PUBLIC)
+        """Sent editions: the only public ones. One that was cancelled or taken off the site is not."""
+        return self.filter(state__in=Edition.PUBLIC, taken_down_at__isnull=True)
 
     def begin(self) -> int:
         """Move frozen and done editions to `sending`: nothing is claimed from a done one. Returns how many changed."""
@@ -125,6 +125,21 @@ class Edition(models.Model):
         editable=False,
         help_text=_("News of papers that readers liked or saved, when frozen: [paper, kind, moment]."),
     )
+    correction = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        max_length=2_000,
+        editable=False,
+        help_text=_("What was wrong in it, in Markdown: shown where the edition is shown."),
+    )
+    corrected_at = models.DateTimeField(null=True, blank=True, editable=False)
+    correction_in_mail = models.BooleanField(
+        default=False, db_default=False, editable=False, help_text=_("The next edition of its cadence carries it.")
+    )
+    taken_down_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text=_("When it was taken off the site; it may be put back.")
+    )
     totals = models.JSONField(
         null=True, blank=True, editable=False, help_text=_("Its results, once nothing can be added to them.")
     )
@@ -169,6 +184,15 @@ class Edition(models.Model):
         """Papers that came later are listed as new: a daily edition reaches back to the digest before a weekend."""
         is_daily = self.cadence == self.Cadence.DAILY
         return self.window_start_at - (timedelta(days=2, hours=12) if is_daily else timedelta(0))
+
+    @property
+    def updated_at(self) -> datetime | None:
+        """When what the public reads of it changed last."""
+        return self.corrected_at or self.frozen_at
+
+    @property
+    def is_public(self) -> bool:
+        return self.state in self.PUBLIC and self.taken_down_at is None
 
     @property
     def is_editable(self) -> bool:

@@ -102,7 +102,12 @@ def preview_bytes(edition: Edition, *, persona: Who, now: datetime, email: str =
         else:
             recipient, language = _made_up(edition, persona, keys=keys, now=now), persona.language
         composer = _composer(edition, language, now=now, keep=not keys)
-        return composer.compose(recipient._replace(email=email))
+        try:
+            return composer.compose(recipient._replace(email=email))
+        except ValueError as error:
+            if recipient.picks:
+                raise
+            raise ValueError(_("This reader gets no mail: no paper of this edition is for them.")) from error
 
 
 def size_in_full(edition: Edition, *, now: datetime) -> int:

@@ -26,7 +26,7 @@ from django.views.decorators.http import condition
 from newsletter.editions import share_card_cache
 from newsletter.mail import plain_text as mail_text
 from newsletter.mail import subject_lines
-from newsletter.mail.editors_words import line_html, note_html, said
+from newsletter.mail.editors_words import correction_html, line_html, note_html, said
 from newsletter.mail.reasons import chosen_by_editor
 from newsletter.models import Edition, EditionItem, Paper, PaperTopic
 from newsletter.views.page_context import (
@@ -134,7 +134,9 @@ def editions(request: HttpRequest) -> HttpResponse:
 
 @public_page
 def edition(request: HttpRequest, cadence: str, period: date) -> HttpResponse:
-    found = get_object_or_404(Edition.objects.issued(), cadence=cadence, period_on=period)
+    found = get_object_or_404(Edition, cadence=cadence, period_on=period, state__in=Edition.PUBLIC)
+    if not found.is_public:
+        return render(request, "newsletter/edition_gone.html", frame(request), status=410)
     entries = list(entries_of(found))
     others = Edition.objects.issued().filter(cadence=cadence)
     earlier = others.filter(period_on__lt=period).order_by("-period_on").first()
@@ -144,6 +146,7 @@ def edition(request: HttpRequest, cadence: str, period: date) -> HttpResponse:
     context = {
         "edition": found,
         "note": note_html(found),
+        "correction": correction_html(found),
         "title": title,
         "issue": subject_lines.issue(found),
         "gist": gist([paper.title for paper in papers]),

@@ -25,7 +25,7 @@ from newsletter.interests import clicks, library_entries, relevance_feedback
 from newsletter.interests.place_also_new import others_of
 from newsletter.mail import subject_lines
 from newsletter.mail.digest_links import links_of, paper_url
-from newsletter.mail.editors_words import note_html
+from newsletter.mail.editors_words import correction_html, note_html
 from newsletter.mail.news_lines import news_line
 from newsletter.mail.one_part import FOLLOW
 from newsletter.mail.reasons import line_of, primary_topic, reasons
@@ -215,9 +215,10 @@ def _context(delivery: Delivery, token: str, entries: list[dict[str, Any]]) -> d
     return {
         "delivery": delivery,
         "edition": delivery.edition,
-        "note": note_html(delivery.edition),
+        "note": "" if delivery.edition.taken_down_at else note_html(delivery.edition),
+        "correction": correction_html(delivery.edition),
         "title": subject_lines.headline(delivery.edition),
-        "is_public": delivery.edition.state in Edition.PUBLIC,
+        "is_public": delivery.edition.is_public,
         "entries": entries,
         "token": token,
         "may_vote": submissions.may_take_part(delivery.subscriber),

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.http import Http404, HttpResponse
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page
 
-from newsletter.mail.editors_words import note_html
+from newsletter.mail.editors_words import correction_html, note_html
 from newsletter.models import Edition
 from newsletter.views.archive import TITLES_SHOWN, newest_first, shown_of
 from newsletter.views.feed_formats import Entry, Feed, site_as_author, write_feed, xml_text
@@ -57,6 +59,14 @@ def editions_feed(request: HttpRequest, kind: str, cadence: str = "") -> HttpRes
     return write_feed(feed, kind=kind)
 
 
+def corrected(edition: Edition) -> SafeString:
+    """Return the correction for a feed, with its day; "" for none."""
+    if not edition.correction or edition.corrected_at is None:
+        return SafeString("")
+    said = _("Corrected on %(day)s") % {"day": date_format(edition.corrected_at, _("j F Y"))}
+    return format_html("<p><strong>{}</strong></p>\n{}", said, xml_text(correction_html(edition)))
+
+
 def _entry(shown: Shown) -> Entry:
     edition = shown.edition
     listed = format_html_join(
@@ -74,9 +84,9 @@ def _entry(shown: Shown) -> Entry:
     return Entry(
         title=shown.headline,
         link=settings.SITE_URL + edition.get_absolute_url(),
-        content=format_html("{}<ol>\n{}\n</ol>", xml_text(note_html(edition)), listed),
+        content=format_html("{}{}<ol>\n{}\n</ol>", corrected(edition), xml_text(note_html(edition)), listed),
         published_at=edition.frozen_at,
-        updated_at=edition.frozen_at,
+        updated_at=edition.updated_at,
         authors=[site_as_author()],
         tags=[edition.get_cadence_display()],
         summary="; ".join(xml_text(lead.title) for lead in shown.leads[:TITLES_SHOWN]),

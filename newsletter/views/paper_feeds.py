@@ -208,8 +208,8 @@ def sitemap_pages(request: HttpRequest) -> HttpResponse:
     changed: dict[str, date | None] = {}
     for period, day in periods:
         changed.setdefault(period.url, day)  # the newest list in it
-    editions = Edition.objects.issued().only("cadence", "period_on", "frozen_at").order_by("-frozen_at")
-    issued = [(edition.get_absolute_url(), edition.frozen_at) for edition in editions]
+    editions = Edition.objects.issued().only("cadence", "period_on", "frozen_at", "corrected_at")
+    issued = [(edition.get_absolute_url(), edition.updated_at) for edition in editions.order_by("-frozen_at")]
     pages: list[tuple[str, date | None]] = [
         (reverse("newsletter:home"), newest),
         (reverse("newsletter:trending"), newest),

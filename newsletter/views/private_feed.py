@@ -25,6 +25,7 @@ from newsletter.mail import subject_lines
 from newsletter.mail.digest_links import paper_url
 from newsletter.mail.reasons import line_of, reasons
 from newsletter.models import Delivery, DigestFeed, EditionItem
+from newsletter.views.edition_feeds import corrected
 from newsletter.views.feed_formats import Entry, Feed, site_as_author, write_feed, xml_text
 from subscriptions import lifecycle, token_links
 from subscriptions.models import Subscriber, Topic
@@ -138,9 +139,9 @@ def _entry(row: Delivery, papers: Sequence[tuple[EditionItem, str]], names: dict
     return Entry(
         title=subject_lines.headline(row.edition),
         link=f"{settings.SITE_URL}{reverse('newsletter:digest', args=[token_links.row_token(DELIVERY, row.pk)])}",
-        content=format_html("<ol>\n{}\n</ol>", listed),
+        content=format_html("{}<ol>\n{}\n</ol>", corrected(row.edition), listed),
         published_at=row.sent_at,
-        updated_at=row.sent_at,
+        updated_at=max(filter(None, (row.sent_at, row.edition.corrected_at)), default=None),
         authors=[site_as_author()],
         tags=[row.edition.get_cadence_display()],
         summary=xml_text(first),

@@ -116,6 +116,34 @@ def test_a_curator_moves_a_paper_previews_and_approves(page: Page, live_server: 
     assert Edition.objects.get().state == Edition.State.APPROVED
 
 
+def test_a_sent_edition_is_corrected_for_all_to_see_and_taken_off(page: Page, live_server: LiveServer) -> None:
+    sent = make_edition(papers=[assign(make_paper(), "vision")], state=Edition.State.DONE)
+    address, public = (
+        f"{live_server.url}/admin/newsletter/edition/{sent.pk}/",
+        live_server.url + sent.get_absolute_url(),
+    )
+    page.goto(f"{address}change/")
+    page.get_by_role("link", name="Correct").click()
+    page.get_by_label("What was wrong").fill("It was *Ada*.")
+    assert faults_of(page, f"{address}act/correct/") == []
+    page.get_by_label("What was wrong").fill("It was *Ada*.")
+    found = Axe().run(page, context={"include": [[".desk-ask"]]}, options={"runOnly": WCAG})
+    assert found.violations_count == 0, found.generate_report()
+    page.get_by_role("button", name="Correct").click()
+    page.get_by_text("Corrected on the site.").wait_for()
+    assert faults_of(page, public) == []
+    page.locator(".edition-correction em", has_text="Ada").wait_for()
+    found = Axe().run(page, context={"include": [[".edition-correction"]]}, options={"runOnly": WCAG})
+    assert found.violations_count == 0, found.generate_report()
+    page.goto(f"{address}act/take-down/")
+    page.get_by_role("button", name="Take off the site").click()
+    page.get_by_text("Taken off the site: out of archive").wait_for()
+    answer = page.goto(f"{public}?again")  # the page itself may be kept by browsers for some minutes
+    assert answer
+    assert answer.status == 410
+    page.get_by_text("The other editions are in the archive.").wait_for()
+
+
 @pytest.fixture
 def sixty() -> Edition:
     papers = [assign(make_paper(title=f"Paper number {place} of sixty"), "vision") for place in range(1, 61)]
