@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, cast
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.smtp import EmailBackend as DjangosSmtp
+from django.template.loader import render_to_string
 from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
-from subscriptions import mail_settings
+from subscriptions import mail_settings, plain_text
 from subscriptions.relay_tls import tls_context
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ _HAN_FACES = {
 def han_faces() -> SafeString:
     """The typefaces of the active language's Chinese characters, to stand before the last of a font-family."""
     return SafeString(_HAN_FACES.get(get_language() or "", ""))
+
+
+def text_part(template: str, context: Mapping[str, Any]) -> str:
+    """Render the text of a mail, wrapped at 72 columns; an address that is longer stays whole on a line of its own."""
+    return plain_text.wrap_lines(render_to_string(template, dict(context)).strip() + "\n")
 
 
 def clean_header(value: str, limit: int) -> str:

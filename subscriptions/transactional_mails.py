@@ -23,7 +23,7 @@ from django.utils.module_loading import import_string
 
 from subscriptions import mail_settings, token_links
 from subscriptions import refused_requests as refusals
-from subscriptions.mail import Progress, build_message, follow, han_faces, open_connection
+from subscriptions.mail import Progress, build_message, follow, han_faces, open_connection, text_part
 from subscriptions.models import Notice, RefusedRequest, Subscriber, Suppression
 from subscriptions.retry_backoff import backoff
 from subscriptions.smtp_replies import OutcomeKind, Phase, classify, enhanced_code_of, redact
@@ -266,7 +266,7 @@ def build_notice(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
         context["han_faces"] = han_faces()
         letter = build_message(
             subject=render_to_string(f"{stem}.subject.txt", context),
-            text=render_to_string(f"{stem}.txt", context).strip() + "\n",
+            text=text_part(f"{stem}.txt", context),
             html=render_to_string(f"{stem}.html", context),
             sender=mail_settings.notice_sender(mail_settings.in_force()),
             recipient=_recipient(notice),

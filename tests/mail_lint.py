@@ -16,7 +16,7 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from urllib.parse import urlsplit, urlunsplit
 
-from newsletter.mail import plain_text as mail_text
+from subscriptions import plain_text as mail_text
 from tests import mail_clients
 
 HTML_LIMIT = 80_000

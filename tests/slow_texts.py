@@ -110,10 +110,10 @@ def readers() -> dict[str, Callable[[str], object]]:
     from newsletter.catalogue.sources.formulas import Formula, mathml, parts_of
     from newsletter.catalogue.sources.observed_paper import SourceError
     from newsletter.editions import share_cards
-    from newsletter.mail import plain_text as mail_text
     from newsletter.search import query, tokens
     from newsletter.search.spelling import Speller
     from subscriptions import addresses
+    from subscriptions import plain_text as mail_text
     from subscriptions.list_import.reading_plan import Answers, make_plan
     from subscriptions.list_import.table import UnreadableFile
 

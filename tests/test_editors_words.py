@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from newsletter.mail.editors_words import line_html, line_text, note_html, note_in_mail, note_text
-from newsletter.mail.plain_text import WIDTH, columns
 from newsletter.models import Edition
+from subscriptions.plain_text import WIDTH, columns
 from tests.builders import make_edition, make_paper
 from tests.environment import examples
 

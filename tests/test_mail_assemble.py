@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.mail import mime_encoding
-from newsletter.mail import plain_text as mail_text
+from subscriptions import plain_text as mail_text
 
 MARK, TOKEN = "0123456789abcdef01234567", "-_AZaz09-_AZaz09-_AZaz0_"
 # Any text with line feeds, leaning to what trips encoders: dots, equals signs, spaces, wide and joined characters.

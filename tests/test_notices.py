@@ -24,6 +24,7 @@ from newsletter import delivery
 from subscriptions import suppression
 from subscriptions.mail import build_message, clean_header
 from subscriptions.models import Notice, Subscriber
+from subscriptions.plain_text import columns
 from subscriptions.tasks import BackgroundPublisher, send_notices, wake_sender
 from subscriptions.transactional_mails import build_notice, owe_notice, retry_delay, send_due_notices
 from tests.builders import NOON, make_reader
@@ -62,6 +63,20 @@ def message(**over: Any) -> Any:
         "headers": {"Message-ID": "<1@papers.example.org>"},
     }
     return build_message(**(fields | over))
+
+
+@pytest.mark.parametrize("language", [code for code, _name in conf.LANGUAGES])
+@pytest.mark.parametrize("kind", Notice.Kind.values)
+def test_the_text_of_every_notice_is_wrapped_at_72_columns(kind: str, language: str) -> None:
+    reader = make_reader(language=language)
+    why = {"why": "skip", "papers": 2, "cadence": "weekly", "edition": "2026-03-18", "to": "new@example.org"}
+    asked = reader.consent_events.create(kind="requested", at=NOON, method="page").pk
+    notice = owe_notice(reader, kind=Notice.Kind(kind), now=NOON, context={"request": asked} | why)
+
+    text = str(build_notice(notice, now=NOON).body)
+
+    assert [line for line in text.splitlines() if columns(line) > 72 and "http" not in line.split()[0]] == []
+    assert text.count("\n\n") >= 2, "paragraphs stay apart"
 
 
 # --- the message ----------------------------------------------------------------------------------------------------

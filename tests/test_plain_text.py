@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.catalogue.topics.labelled_examples import singular
-from newsletter.mail import plain_text as mail_text
+from subscriptions import plain_text as mail_text
 
 TEXT = st.text(
     st.one_of(st.sampled_from(" .\n👨\u200d👩🏽é中ع\u0301\u202e\x0b"), st.characters(exclude_categories=["Cs"])),

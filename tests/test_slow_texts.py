@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from newsletter.catalogue.key_sentence import key_sentence
 from newsletter.catalogue.sources import clean_text
-from newsletter.mail import plain_text as mail_text
+from subscriptions import plain_text as mail_text
 from tests.slow_texts import READING_LIMIT
 
 CPU_LIMIT = 240  # seconds of CPU for all readings together; they take some ten

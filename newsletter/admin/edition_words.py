@@ -19,9 +19,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from newsletter.mail import editors_words, subject_lines
-from newsletter.mail import plain_text as mail_text
 from newsletter.mail.compile_edition import SUBJECT_WIDTH, TEMPLATES, languages_in_use
 from newsletter.models import Edition, EditionItem
+from subscriptions import plain_text as mail_text
 from subscriptions.mail import han_faces
 
 SPOKEN = ("headline", "subject", "preheader", "editor_note")  # what may be said in each language

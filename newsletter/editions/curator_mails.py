@@ -20,7 +20,7 @@ from django.utils.module_loading import import_string
 from newsletter.editions.lifecycle import goes_by_itself, listed_items
 from newsletter.models import CuratorMail, Edition, StaffPreferences
 from subscriptions import mail_settings, transactional_mails
-from subscriptions.mail import build_message, follow, open_connection
+from subscriptions.mail import build_message, follow, open_connection, text_part
 from subscriptions.models import Subscriber
 from subscriptions.smtp_replies import OutcomeKind, Phase
 
@@ -137,7 +137,7 @@ def _message(mail: CuratorMail) -> EmailMultiAlternatives:
     with translation.override("en"):  # as everything that curators see
         return build_message(
             subject=render_to_string("emails/draft_waits.subject.txt", context),
-            text=render_to_string("emails/draft_waits.txt", context).strip() + "\n",
+            text=text_part("emails/draft_waits.txt", context),
             html="",
             sender=mail_settings.notice_sender(mail_settings.in_force()),
             recipient=mail.curator.email,

@@ -13,9 +13,9 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from newsletter.mail import editors_words, subject_lines
-from newsletter.mail import plain_text as mail_text
 from newsletter.mail.digest_links import digest_url, edition_url
 from newsletter.models import Edition
+from subscriptions import plain_text as mail_text
 from subscriptions import token_links
 
 

@@ -22,7 +22,6 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from newsletter.mail import assemble, mime_encoding, subject_lines
-from newsletter.mail import plain_text as mail_text
 from newsletter.mail.also_new_lines import New, NewPapers
 from newsletter.mail.around_papers import around_papers
 from newsletter.mail.digest_links import click_url, digest_url, links_of, picture_url
@@ -33,6 +32,7 @@ from newsletter.mail.period_in_numbers import in_numbers
 from newsletter.mail.reasons import follow_line, primary_topic, reasons, short_reasons
 from newsletter.mail.sections import OTHERS
 from newsletter.models import Edition, EditionItem, Paper
+from subscriptions import plain_text as mail_text
 from subscriptions import token_links
 from subscriptions.mail import han_faces
 from subscriptions.models import Subscriber, Topic

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from newsletter.mail import plain_text as mail_text
 from newsletter.models import Click
+from subscriptions import plain_text as mail_text
 
 if TYPE_CHECKING:
     from newsletter.models import Edition, Paper

@@ -11,7 +11,7 @@ from base64 import b64encode
 from email.utils import parseaddr
 from itertools import takewhile
 
-from newsletter.mail.plain_text import UNSAFE, columns
+from subscriptions.plain_text import UNSAFE, columns
 
 TOKEN_LENGTH = 24  # URL-safe characters: 24 bytes are 32 base64 characters, with nothing left over
 _LINE = 75  # columns before the soft line break of quoted-printable

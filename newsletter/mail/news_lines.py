@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
-from newsletter.mail import plain_text as mail_text
+from subscriptions import plain_text as mail_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,10 +13,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from newsletter.catalogue.key_sentence import key_sentence, spans
-from newsletter.mail import plain_text as mail_text
 from newsletter.mail.digest_links import LinkKind, paper_url, public_url, verdict_url
 from newsletter.mail.editors_words import line_html, line_text, said
 from newsletter.models import EditionItem, Paper
+from subscriptions import plain_text as mail_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,11 +14,11 @@ from django.db.models import Count, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from newsletter.mail import plain_text as mail_text
 from newsletter.mail.digest_links import public_url
 from newsletter.mail.reasons import grouped, short_reasons
 from newsletter.models import Edition, EditionItem, Paper, PaperTopic
 from newsletter.models.papers import WITH_CODE
+from subscriptions import plain_text as mail_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,10 +14,10 @@ from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext as _
 
-from newsletter.mail import plain_text as mail_text
 from newsletter.mail.one_part import FOLLOW
 from newsletter.models import EditionItem
 from newsletter.ranking.explain_trend import call_trending, gains_line, stands_out
+from subscriptions import plain_text as mail_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

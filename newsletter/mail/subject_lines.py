@@ -12,9 +12,9 @@ from django.utils.formats import date_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from newsletter.mail import plain_text as mail_text
 from newsletter.mail.editors_words import said
 from newsletter.models import Edition, EditionItem
+from subscriptions import plain_text as mail_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection

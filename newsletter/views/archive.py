@@ -24,7 +24,6 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import condition
 
 from newsletter.editions import share_card_cache
-from newsletter.mail import plain_text as mail_text
 from newsletter.mail import subject_lines
 from newsletter.mail.editors_words import correction_html, line_html, note_html, said
 from newsletter.mail.reasons import chosen_by_editor
@@ -41,6 +40,7 @@ from newsletter.views.page_context import (
     sites_own_picture,
 )
 from newsletter.views.structured_data import publication_issue
+from subscriptions import plain_text as mail_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

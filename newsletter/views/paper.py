@@ -27,7 +27,6 @@ from newsletter.catalogue.sources.paper_identifiers import meant_arxiv_id
 from newsletter.editions import share_card_cache as kept_cards
 from newsletter.editions import share_cards
 from newsletter.interests.library.write_formats import write_bibtex
-from newsletter.mail import plain_text as mail_text
 from newsletter.mail.reasons import grouped
 from newsletter.models import EditionItem, Paper, Sighting
 from newsletter.ranking.explain_trend import gains_line
@@ -35,6 +34,7 @@ from newsletter.search import similar_papers
 from newsletter.views.page_context import frame, public_page, sites_own_picture
 from newsletter.views.reading_list import cited_as, reference_to
 from newsletter.views.structured_data import citation_meta, scholarly_article
+from subscriptions import plain_text as mail_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

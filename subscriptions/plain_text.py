@@ -81,6 +81,11 @@ def wrap(text: str, *, width: int = WIDTH, indent: str = "") -> str:
     return "" if empty else "\n".join([*lines, line])
 
 
+def wrap_lines(text: str) -> str:
+    """Wrap each line that is longer than WIDTH, and leave the others as they are."""
+    return "".join(line if columns(line) <= WIDTH else wrap(line) + "\n" for line in text.splitlines(keepends=True))
+
+
 def item(text: str) -> str:
     """Return the text as an item of a list, wrapped."""
     return wrap(text, indent="  ").replace("  ", "- ", 1)
