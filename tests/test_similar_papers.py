@@ -17,7 +17,7 @@ from newsletter.catalogue.ingest import ingest
 from newsletter.catalogue.sources import sample_papers
 from newsletter.models import Paper
 from newsletter.search.similar_papers import MOST, similar_to
-from tests.builders import NOON, make_paper
+from tests.builders import NOON, assign, make_paper
 
 pytestmark = pytest.mark.django_db
 
@@ -55,6 +55,22 @@ def like(beginning: str, *, limit: int = 3) -> list[str]:
 )
 def test_both_databases_find_the_papers_that_read_alike(paper: str, other: str) -> None:
     assert other in like(paper)
+
+
+def test_of_two_that_read_alike_the_one_in_the_same_topics_comes_first() -> None:
+    paper, *others = (make_paper(title="Whispered speech", abstract="Speech from afar.") for _ in range(3))
+    apart, same = others
+    for one, topic in ((paper, "speech"), (apart, "robots"), (same, "speech")):
+        assign(one, topic)
+    keep_up()
+    assert [pk for pk, _ in similar_to(paper, limit=5)] == [same.pk, apart.pk]
+
+
+def test_topics_alone_make_no_paper_similar() -> None:
+    paper = assign(make_paper(title="Whispered speech"), "speech")
+    assign(make_paper(title="Glaciers melt"), "speech")
+    keep_up()
+    assert similar_to(paper, limit=5) == []
 
 
 def test_a_paper_is_not_like_itself_nor_like_hidden_and_merged_ones() -> None:

@@ -153,7 +153,9 @@ def weights_of(groups: Sequence[Group]) -> dict[str, float]:
 # --- papers like one paper --------------------------------------------------------------------------------------------
 
 _LIKE_IN_TITLE, _LIKE_IN_PLACE, _LIKE_BY_VECTORS = 0.3, 0.5, 1.5
+_LIKE_IN_TOPICS = 0.6
 _FIRST_ALIKE = 5
+_LEAST_ALIKE = 0.22  # topics aside; below, two papers have no more in common than any two
 
 
 def like(
@@ -163,16 +165,21 @@ def like(
     *,
     place: Floats,
     places: Floats,
+    topics: Scores,
     likeness: Scores | None = None,
 ) -> Scores:
-    """Return how much each of the others reads like the paper; arguments as for ``rank``."""
+    """Return how much each of the others reads like the paper, 0 where no more than any two papers do.
+
+    ``topics`` are the cosines of their scores in the topics with the paper's; the other arguments are as for ``rank``.
+    """
     whole = _cosines([(paper.title, paper.body), *((other.title, other.body) for other in others)], memory)
     titles = _cosines([(paper.title, ""), *((other.title, "") for other in others)], memory)
     by_place = _products(places, place)
-    scores: Scores = whole + _LIKE_IN_TITLE * titles + _LIKE_IN_PLACE * by_place
+    scores: Scores = whole + _LIKE_IN_TITLE * titles + _LIKE_IN_PLACE * by_place + _LIKE_IN_TOPICS * topics
     if likeness is not None and not np.isnan(likeness).all():
         scores += _LIKE_BY_VECTORS * _by_meaning(likeness, whole, titles, by_place)
-    return scores + _like_the_first(_FIRST_ALIKE, scores, places)
+    scores += _like_the_first(_FIRST_ALIKE, scores, places)
+    return np.where(scores - _LIKE_IN_TOPICS * topics >= _LEAST_ALIKE, scores, 0.0)
 
 
 def _cosines(papers: Sequence[tuple[str, str]], memory: Memory) -> Scores:

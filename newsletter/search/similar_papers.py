@@ -1,4 +1,4 @@
-"""Papers like a given one: the most alike of those that share its rarest words or are near it.
+"""Papers like a given one: the most alike of those that share its rarest words or are near it, led by its topics.
 
 In: one paper. Out: papers with their likeness, best first. Reads only, a bounded number of papers whatever the size of
 the catalogue; the answer is kept for a while in each process.
@@ -6,12 +6,15 @@ the catalogue; the answer is kept for a while in each process.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 from django.core.cache import cache
 
-from newsletter.models import Paper, SearchEntry
+from newsletter.models import Paper, PaperTopic, SearchEntry
 from newsletter.search import nearest_neighbours
 from newsletter.search.index_lookup import AnyOf, Limits, Word, holding, within
-from newsletter.search.relevance import PaperWords, like
+from newsletter.search.relevance import PaperWords, Scores, like
 from newsletter.search.update_index import entry_of
 
 MOST = 50
@@ -20,7 +23,6 @@ _NEAREST = 80
 _BY_WORDS = 100
 _WORDS = 10  # of the paper, the rarest first
 _RARE = 2_000  # papers that all of those words together may be in
-_LEAST = 0.22  # below, two papers have no more in common than any two
 
 
 def similar_to(paper: Paper, *, limit: int) -> list[tuple[int, float]]:
@@ -54,10 +56,23 @@ def _similar_to(paper: Paper) -> list[tuple[int, float]]:
         here.memory,
         place=place,
         places=here.places_of(others),
+        topics=_shared_topics(paper.pk, [other.paper for other in others]),
         likeness=None if vector is None else here.likeness_of(others, vector),
     )
     best = sorted(zip((-scores).tolist(), (-other.paper for other in others), strict=True))[:MOST]
-    return [(-pk, round(-score, 4)) for score, pk in best if -score >= _LEAST]
+    return [(-pk, round(-score, 4)) for score, pk in best if score]
+
+
+def _shared_topics(paper: int, others: Sequence[int]) -> Scores:
+    """Return the cosine of the paper's scores in the topics with those of each other one; 0 where one has none."""
+    row_of = {pk: row for row, pk in enumerate([paper, *others])}
+    found = list(PaperTopic.objects.filter(paper__any_of=sorted(row_of)).values_list("paper_id", "topic_id", "score"))
+    topics, columns = np.unique([topic for _, topic, _ in found], return_inverse=True)
+    scores = np.zeros((len(row_of), len(topics)))
+    scores[[row_of[pk] for pk, _, _ in found], columns] = [score for _, _, score in found]
+    scores /= np.maximum(np.linalg.norm(scores, axis=1, keepdims=True), 1e-9)
+    cosines: Scores = scores[1:] @ scores[0]
+    return cosines
 
 
 def _rare_words(paper: PaperWords, here: nearest_neighbours.VectorIndex) -> list[Word]:
