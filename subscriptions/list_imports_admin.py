@@ -261,9 +261,18 @@ class ListImportAdmin(ModelAdmin):  # type: ignore[misc]
 
     @transaction.atomic
     def _drafts(self, uploads: list[Any], *, by: str) -> list[ListImport]:
-        """Keep a draft of each list in the files: those of people who left first, so that none of them gets a mail."""
-        uploaded = [import_file.Source(one.name[:200], partial(_opened, one)) for one in uploads]
-        made = [self._draft(source, by=by) for one in uploaded for source in import_file.sources_in(one)]
+        """Keep a draft of each list in the files: those of people who left first, so that none of them gets a mail.
+
+        Raises UnreadableFile, which names the file, when one of them is no list; nothing is kept then.
+        """
+        made = []
+        for one in uploads:
+            try:
+                uploaded = import_file.Source(one.name[:200], partial(_opened, one))
+                made += [self._draft(source, by=by) for source in import_file.sources_in(uploaded)]
+            except UnreadableFile as error:
+                told = str(error)
+                raise UnreadableFile(told if told.startswith(one.name) else f"{one.name}: {told}") from None
         drafts = [draft for _holds_readers, draft in sorted(made, key=lambda one: one[0])]
         for draft in drafts:
             draft.save()

@@ -118,6 +118,23 @@ def test_each_list_of_a_zip_waits_by_itself(operator: Client) -> None:
     assert "not a list" in upload(operator, b"%PDF-1.7", name="list.pdf").content.decode()
 
 
+def test_several_files_come_at_once_those_who_left_first_and_one_that_is_no_list_keeps_all_out(
+    operator: Client,
+) -> None:
+    header = "Email Address,OPTIN_TIME,CONFIRM_TIME,LEID,EUID{}\n"
+    row = "{}@example.net,2021-03-04 09:12:33,2021-03-04 09:15:02,1,aa{}\n"
+    readers = SimpleUploadedFile("subscribed.csv", (header.format("") + row.format("ada", "")).encode())
+    left = (header.format(",UNSUB_TIME") + row.format("lee", ",2023-05-05 05:05:05")).encode()
+    refused = operator.post(f"{LIST}add/", {"file": [readers, SimpleUploadedFile("notes.pdf", b"%PDF-1.7")]})
+    assert "notes.pdf: This is a PDF, not a list" in refused.content.decode()
+    assert not ListImport.objects.exists()
+    readers.seek(0)
+    page = operator.post(f"{LIST}add/", {"file": [readers, SimpleUploadedFile("left.csv", left)]}, follow=True)
+    assert page.context["row"].file_name == "left.csv"
+    page = operator.post(page.redirect_chain[-1][0], fields_of(page) | {"import": "1"}, follow=True)
+    assert "Next: subscribed.csv" in page.content.decode()
+
+
 def test_a_big_list_is_finished_by_the_ticks(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(list_imports_admin, "RUN_FOR", timedelta(0))
     monkeypatch.setattr(import_file, "BATCH", 2)
