@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser, BrowserContext, Page
+    from pytest_django import Settings
     from pytest_django.live_server_helper import LiveServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -248,6 +249,27 @@ def test_arrow_keys_turn_the_days_but_not_while_somebody_types(phone: BrowserCon
     page.wait_for_url("**/date/2026-03-18/")
 
     assert while_typing == live_server.url + "/"
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+def test_a_language_from_right_to_left_turns_the_page_and_its_arrows(
+    chromium: Browser, live_server: LiveServer, settings: Settings, width: int
+) -> None:
+    settings.LANGUAGES = [*settings.LANGUAGES, ("ar", "Arabic")]
+    with chromium.new_context(locale="ar", viewport={"width": width, "height": 740}) as context:
+        page = context.new_page()
+        page.add_init_script(SHIFTS)
+        assert faults_of(page, f"{live_server.url}/date/2026-03-18/") == []
+        expect(page.locator("html")).to_have_attribute("dir", "rtl")
+        expect(page.locator("[rel=prev] [aria-hidden]")).to_have_css("transform", "matrix(-1, 0, 0, 1, 0, 0)")
+        turn, heading = (page.locator(one).bounding_box() for one in ("[rel=prev]", "h1"))
+        assert turn is not None
+        assert heading is not None
+        assert turn["x"] < width / 2 < heading["x"] + heading["width"], "mirrored"
+        for paper in page.locator("article.paper").all():
+            title, picture = (paper.locator(one).bounding_box() for one in ("h2 a", ".picture"))
+            assert title is not None
+            assert picture is None or picture["x"] + picture["width"] <= title["x"], "they overlap"
 
 
 def test_the_signup_form_starts_from_the_time_zone_of_the_browser(chromium: Browser, live_server: LiveServer) -> None:
