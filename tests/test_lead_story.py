@@ -6,11 +6,13 @@ import json
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from newsletter import planning
 from newsletter.models import Delivery, Edition, EditionItem
 from newsletter.planning.reader_picks import EditionPlan
-from newsletter.planning.readers_due import Due
+from newsletter.planning.why_not_chosen import Why, due_of, reasons_left_out
 from subscriptions.models import Interest, Subscriber
 from tests.builders import NOON, assign, make_edition, make_paper, make_reader, make_topic
 
@@ -27,7 +29,7 @@ def edition() -> Edition:
 
 
 def picks(edition: Edition, *readers: Subscriber) -> list[list[Any]]:
-    dues = [Due._make(Subscriber.objects.values_list(*Due._fields).get(pk=reader.pk)) for reader in readers]
+    dues = [due_of(reader) for reader in readers]
     return [json.loads(stored.json) for stored in EditionPlan(edition).choose(dues)]
 
 
@@ -77,6 +79,38 @@ def test_who_muted_its_topic_or_had_it_does_not_get_it(edition: Edition) -> None
     for found in picks(edition, muted, had):
         assert found
         assert lead.pk not in [pick[0] for pick in found]
+
+
+def test_it_costs_no_query(edition: Edition) -> None:
+    """However many readers a chunk has: who had it and who muted it is in what the planner has read anyway."""
+    plain, apart = make_reader(follows=("vision",)), make_reader(follows=("vision",))
+    for name in ("a", "b"):
+        Interest.objects.create(subscriber=apart, name=name, position=1)
+    dues = [due_of(reader) for reader in (plain, apart)]
+    numbers = []
+    for lane in ("lead", "trending"):
+        edition.items.filter(paper__paper_topics__topic__slug="retrieval").update(lane=lane)
+        plan = EditionPlan(edition)
+        with CaptureQueriesContext(connection) as asked:
+            plan.choose(dues)
+        numbers.append(len(asked))
+    assert numbers[0] == numbers[1]
+
+
+@pytest.mark.parametrize("is_apart", [False, True])
+def test_the_paper_that_lost_its_place_to_it_says_so(edition: Edition, is_apart: bool) -> None:
+    """Of two papers that are left out, one would be in without the lead; the other is too low all the same."""
+    reader = make_reader(follows=("vision",), max_papers=3, wants_outside=False)
+    for name in ("a", "b") if is_apart else ():
+        Interest.objects.create(subscriber=reader, name=name, position=1)
+    with_lead = [pick[0] for pick in picks(edition, reader)[0]]
+    reasons = reasons_left_out(EditionPlan(edition), due_of(reader), before=None)
+    edition.items.filter(lane="lead").update(lane="trending")
+    displaced = {pick[0] for pick in picks(edition, reader)[0]} - set(with_lead)
+
+    assert displaced
+    assert {item for item, reason in reasons.items() if reason.why == Why.LEAD} == displaced
+    assert with_lead[0] not in reasons
 
 
 def test_a_preview_begins_with_it_too(edition: Edition) -> None:

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Self
 
 import numpy as np
@@ -25,8 +25,8 @@ from newsletter.interests.library_entries import known_papers
 from newsletter.interests.load_profiles import ReaderProfiles, Relevance, liked_by
 from newsletter.interests.select.arrays import Bools, Floats
 from newsletter.models import Delivery, Edition, EditionItem, PaperTopic
-from newsletter.planning import lead_story
 from newsletter.planning.followed_picks import NOTHING, FollowedItems
+from newsletter.planning.lead_story import LeadStory
 from newsletter.planning.readers_due import CHUNK, Due
 from newsletter.planning.record_also_new import AlsoNew, Had
 from newsletter.planning.several_interests import choose_apart, interests_of
@@ -69,8 +69,8 @@ class EditionPlan:
         self._became = dict(merged.values_list("paper_id", "paper__merged_into_id"))
         best = {self._became.get(paper, paper): pk for pk, paper, *_rest in reversed(items)}
         items = [item for item in items if best[self._became.get(item[1], item[1])] == item[0]]
-        # The papers for followers alone take the columns behind the candidates.
-        items.sort(key=lambda item: item[4] == EditionItem.Standing.ALSO)
+        # The papers for followers alone take the columns behind the candidates, and the lead story: nobody ranks it.
+        items.sort(key=_is_unranked)
         self.column_of_paper = {paper: column for column, (_, paper, *_rest) in enumerate(items)}
         fit = np.zeros((len(items), len(self.topics)), dtype=np.float32)
         primary = np.full(len(items), -1, dtype=np.int16)
@@ -81,8 +81,13 @@ class EditionPlan:
             if is_primary:
                 primary[self.column_of_paper[paper]] = self.topic_column[topic]
         self.item_ids = [pk for pk, *_rest in items]
-        self.followed = FollowedItems([(item[0], item[6]) for item in items], primary=primary.tolist())
-        items = [item for item in items if item[4] != EditionItem.Standing.ALSO]
+        found_by = [(item[0], () if item[3] == EditionItem.Lane.LEAD else item[6]) for item in items]
+        self.followed = FollowedItems(found_by, primary=primary.tolist())
+        leads = [column for column, item in enumerate(items) if item[3] == EditionItem.Lane.LEAD]
+        self.lead = (
+            LeadStory(self.item_ids[leads[0]], leads[0], self._topic_of(int(primary[leads[0]]))) if leads else None
+        )
+        items = [item for item in items if not _is_unranked(item)]
         self._missed = [
             (column, datetime.fromisoformat(item[5]["missed"]))
             for column, item in enumerate(items)
@@ -96,9 +101,6 @@ class EditionPlan:
             primary=primary[: len(items)],
             picks=np.array([item[3] == EditionItem.Lane.PICK for item in items], dtype=bool),
         )
-        leads = [column for column, item in enumerate(items) if item[3] == EditionItem.Lane.LEAD]
-        self._lead = leads[0] if leads else None
-        self._is_behind_lead = False  # whether it chooses for the places behind the lead
         self._shelf = select.CandidateSet(self.candidates, RULES)
         self.profiles = ReaderProfiles([paper for _, paper, *_rest in items])
         # Liked paper -> (how many are more like it, candidate column), as written down when the edition was frozen.
@@ -150,6 +152,12 @@ class EditionPlan:
             other._shelf = select.CandidateSet(self.candidates, rules)
         return self._by_rules[rules]
 
+    def without_lead(self) -> Self:
+        """The same plan with no lead story and none of its paper: to tell what it keeps out."""
+        other = copy(self)
+        other.lead, other._by_rules = None, {}
+        return other
+
     def had_by(self, readers: Sequence[Due], *, before: datetime | None = None) -> Had:
         """What they had in other editions of any cadence; only in digests due ``before``.
 
@@ -162,7 +170,7 @@ class EditionPlan:
             seen[one.pk] = [column for column, moment in self._missed if not pause.covers(moment)]
         asked = self._earlier.keys() | self.also.overlapping.keys()
         if not asked:
-            return self._with_lead(Had(seen, until), readers)
+            return Had(seen, until)
         had = Delivery.objects.remembered()
         if skippers := [reader.pk for reader in readers if reader.thin_policy == Subscriber.ThinPolicy.SKIP]:
             had |= Delivery.objects.filter(skip_reason=Delivery.Skip.THIN, subscriber__any_of=Keys(skippers))
@@ -176,13 +184,7 @@ class EditionPlan:
             seen[reader].extend(columns[item] for item, *_ in picks if item in columns)
             if moment := self.also.overlapping.get(edition):
                 until[reader] = max(moment, until.get(reader, moment))
-        return self._with_lead(Had(seen, until), readers)
-
-    def _with_lead(self, had: Had, readers: Sequence[Due]) -> Had:
-        """The same; for the places behind the lead, everybody has had that."""
-        if self._lead is None or not self._is_behind_lead:
-            return had
-        return Had({reader.pk: [*had.columns.get(reader.pk, ()), self._lead] for reader in readers}, had.until)
+        return Had(seen, until)
 
     def profile_of(self, library: Sequence[Entry]) -> Relevance:
         """What somebody with this library would find relevant."""
@@ -199,27 +201,12 @@ class EditionPlan:
         """
         if not self._is_for_returned and not self.catch_ups.keys().isdisjoint(reader.pk for reader in readers):
             return self._choose_with_returned(readers, before=before)
-        if self._lead is not None and not self._is_behind_lead:
-            return self._choose_with_lead(self._lead, readers, before=before)
         if self._are_any_apart and (apart := interests_of(readers)):
             return self._choose_with_apart(readers, apart, before=before)
         return self._choose(readers, before=before)
 
-    def _choose_with_lead(
-        self, lead: int, readers: Sequence[Due], *, before: datetime | None
-    ) -> list[select.StoredPicks]:
-        behind = copy(self)
-        behind._is_behind_lead = True
-        barred = lead_story.barred_from(
-            lead, self._topic_of(lead), readers, had=self.had_by(readers, before=before).columns
-        )
-        return lead_story.choose_behind(
-            self.item_ids[lead], readers, barred=barred, choose=lambda some: behind.choose(some, before=before)
-        )
-
     def _topic_of(self, column: int) -> int | None:
-        topic = int(self.candidates.primary[column])
-        return self.topics[topic][0] if topic >= 0 else None
+        return self.topics[column][0] if column >= 0 else None
 
     def _choose_with_returned(self, readers: Sequence[Due], *, before: datetime | None) -> list[select.StoredPicks]:
         chosen: dict[int, select.StoredPicks] = {}
@@ -265,7 +252,26 @@ class EditionPlan:
         liked: Iterable[tuple[int, int]] = (),
         follows: Iterable[tuple[int, str, str]] = (),
     ) -> list[select.StoredPicks]:
-        """The same from values: (reader, topic, stance), per reader the columns they had, (reader, liked), follows.
+        """The same from values: (reader, topic, stance), per reader the columns they had, (reader, liked), follows."""
+        choose = partial(self.choose_ranked, seen=seen, until=until, profiles=profiles, liked=liked, follows=follows)
+        if self.lead is None:
+            return choose(readers, preferences)
+        preferences = list(preferences)
+        barred = self.lead.barred(preferences, seen)
+        return self.lead.choose_behind(readers, barred=barred, choose=lambda some: choose(some, preferences))
+
+    def choose_ranked(
+        self,
+        readers: Sequence[Due],
+        preferences: Iterable[tuple[int, int, str]],
+        *,
+        seen: Mapping[int, Sequence[int]],
+        until: Mapping[int, datetime] | None = None,
+        profiles: Relevance = (None, None),
+        liked: Iterable[tuple[int, int]] = (),
+        follows: Iterable[tuple[int, str, str]] = (),
+    ) -> list[select.StoredPicks]:
+        """The same without the lead story.
 
         Followed papers come first; the rest of the digest is chosen without them, for the room they leave.
         """
@@ -314,19 +320,7 @@ class EditionPlan:
         follows: Sequence[tuple[int, str, str]] = (),
     ) -> list[list[Any]]:
         """Return the picks of an imaginary reader who had nothing before and says this."""
-        lead = self._lead
-        muted = [topic for _reader, topic, stance in stances if stance == TopicPreference.Stance.MUTE]
-        if lead is None:
-            (stored,) = self.choose_by([someone], stances, seen={}, profiles=profiles, follows=follows)
-        else:
-            (stored,) = lead_story.choose_behind(
-                self.item_ids[lead],
-                [someone],
-                barred={someone.pk} if self._topic_of(lead) in muted else set(),
-                choose=lambda some: self.choose_by(
-                    some, stances, seen={someone.pk: [lead]}, profiles=profiles, follows=follows
-                ),
-            )
+        (stored,) = self.choose_by([someone], stances, seen={}, profiles=profiles, follows=follows)
         picks: list[list[Any]] = json.loads(stored.json)
         return picks
 
@@ -355,6 +349,11 @@ class EditionPlan:
         full = [reader._replace(max_papers=0) for reader in readers]
         own = self.followed.choose(follows, readers=full, seen=had.columns, mutes=mutes)
         return self.also.records(readers, follows=weights > 0, mutes=mutes, followed=own, until=had.until)
+
+
+def _is_unranked(item: Sequence[Any]) -> bool:
+    """Whether a row of an edition's items is no candidate: for followers alone, or the lead story."""
+    return bool(item[4] == EditionItem.Standing.ALSO or item[3] == EditionItem.Lane.LEAD)
 
 
 def picks_for(

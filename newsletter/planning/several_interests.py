@@ -21,6 +21,7 @@ from newsletter.interests.load_profiles import Opinion, ReaderProfiles, Relevanc
 from newsletter.interests.select import Candidates, SelectionRules, StoredPicks
 from newsletter.planning.followed_picks import LANE as FOLLOWED
 from newsletter.planning.followed_picks import FollowedItems
+from newsletter.planning.lead_story import LeadStory
 from newsletter.planning.readers_due import Due
 from newsletter.planning.record_also_new import Had
 from subscriptions.in_long_list_lookup import Keys
@@ -45,6 +46,7 @@ class Plan(Protocol):
     candidates: Candidates
     profiles: ReaderProfiles
     followed: FollowedItems
+    lead: LeadStory | None
 
     @property
     def liked_papers(self) -> Collection[int]: ...
@@ -53,7 +55,7 @@ class Plan(Protocol):
 
     def had_by(self, readers: Sequence[Due], *, before: datetime | None = None) -> Had: ...
 
-    def choose_by(
+    def choose_ranked(
         self,
         readers: Sequence[Due],
         preferences: Iterable[tuple[int, int, str]],
@@ -129,8 +131,26 @@ def choose_apart(
     before: datetime | None,
 ) -> list[StoredPicks]:
     """Each reader's picks as JSON, in the order of the readers: [item, lane, reason, interest], section by section."""
-    parts = _parts(readers, interests, extras=rules.extras_share)
     had = plan.had_by(readers, before=before)
+    parts = _parts(readers, interests, extras=rules.extras_share)
+    if plan.lead is None:
+        return _choose_sections(plan, readers, parts, rules=rules, had=had)
+    said = [(pk, *stance) for pk in parts for stance in _joined([part.stances for part in parts[pk]])]
+    barred = plan.lead.barred(said, had.columns)
+
+    def choose(shorter: Sequence[Due]) -> list[StoredPicks]:
+        for reader in shorter:
+            places = places_of(interests[reader.pk], limit=reader.max_papers, extras=rules.extras_share)
+            for part, number in zip(parts[reader.pk], places, strict=True):
+                part.places = number
+        return _choose_sections(plan, shorter, parts, rules=rules, had=had)
+
+    return plan.lead.choose_behind(readers, barred=barred, choose=choose)
+
+
+def _choose_sections(
+    plan: Plan, readers: Sequence[Due], parts: Mapping[int, Sequence[Part]], *, rules: SelectionRules, had: Had
+) -> list[StoredPicks]:
     chooser = _Chooser(plan, readers, parts, seen=had.columns)
     sections = plan.under(replace(rules, extras_share=0.0))
     opinions = opinions_by_interest([reader.pk for reader in readers])
@@ -207,7 +227,7 @@ class _Chooser:
         self, plan: Plan, dues: Sequence[Due], parts: Mapping[int, Sequence[Part]], profiles: Relevance
     ) -> list[list[list[Any]]]:
         pks = {due.pk for due in dues}
-        chosen = plan.choose_by(
+        chosen = plan.choose_ranked(
             dues,
             [(pk, *stance) for pk in pks for stance in _joined([part.stances for part in parts[pk]])],
             seen=self._seen,

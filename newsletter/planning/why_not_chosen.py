@@ -55,6 +55,7 @@ class Why(Enum):
     MUTED = "muted"
     OTHER_TOPIC = "other topic"
     INTEREST_FULL = "interest full"
+    LEAD = "lead"
     EXTRAS = "extras"
     ALIKE = "alike"
     TOPIC_FULL = "topic full"
@@ -178,6 +179,7 @@ class _Counterfactual:
             self.present = usual(RULES)
             self._longer = list(range(reader.max_papers + 1, MAX_PAPERS + 1))
             self._by_length = self._choose_each(plan, [*topics, *mutes], queries, limits=self._longer)
+        self._without_lead = usual(RULES, plan=plan.without_lead()) if plan.lead else self.present
         self._without_extras = usual(replace(RULES, extras_share=0.0))
         self._without_diversity = usual(replace(RULES, mmr=1.0))
         self._without_caps = usual(deep)
@@ -200,6 +202,7 @@ class _Counterfactual:
             if item not in others:
                 return Reason(why)
         for why, others in (
+            (Why.LEAD, self._without_lead),
             (Why.EXTRAS, self._without_extras),
             (Why.ALIKE, self._without_diversity),
             (Why.TOPIC_FULL, self._without_caps),
@@ -213,16 +216,23 @@ class _Counterfactual:
         return Reason(Why.SIZE, papers) if papers else Reason(Why.LOW)
 
     def _choose_together(
-        self, rules: SelectionRules, *, stances: Sequence[_Stance], queries: Sequence[_Query]
+        self,
+        rules: SelectionRules,
+        *,
+        stances: Sequence[_Stance],
+        queries: Sequence[_Query],
+        plan: EditionPlan | None = None,
     ) -> frozenset[int]:
         """The items of the digest by these rules, of a reader who keeps no interests apart."""
-        return self._choose(self._plan.under(rules), stances, queries)
+        return self._choose((plan or self._plan).under(rules), stances, queries)
 
-    def _choose_apart(self, rules: SelectionRules, *, limit: int = 0) -> frozenset[int]:
+    def _choose_apart(
+        self, rules: SelectionRules, *, limit: int = 0, plan: EditionPlan | None = None
+    ) -> frozenset[int]:
         """The items of the digest in sections by these rules, and of this length."""
         reader = self._reader._replace(max_papers=limit or self._reader.max_papers)
         interests = {reader.pk: self._interests}
-        (stored,) = choose_apart(self._plan, [reader], interests, rules=rules, before=self._before)
+        (stored,) = choose_apart(plan or self._plan, [reader], interests, rules=rules, before=self._before)
         return frozenset(_items(stored.json))
 
     def _chosen_apart(self) -> frozenset[int]:

@@ -71,6 +71,7 @@ SENTENCES: dict[Why, str | Promise] = {
     Why.MUTED: _("It is on a topic that you muted."),
     Why.OTHER_TOPIC: _("It is on none of the topics you follow."),
     Why.INTEREST_FULL: _("The places of “%(interest)s” in this digest (%(papers)d) went to other papers."),
+    Why.LEAD: _("The lead story of this edition, which comes first in every digest, took its place."),
     Why.EXTRAS: _("An editor’s pick, or the paper from outside your topics, took its place."),
     Why.ALIKE: _("It is on much the same topics as papers that were in it, and your digests mix topics."),
     Why.TOPIC_FULL: _("Papers on its main topic that rank higher for you were in it, and your digests mix topics."),
