@@ -13,7 +13,8 @@ from django.test import Client
 
 from newsletter.editions import curation, lifecycle, revisions
 from newsletter.models import Edition, EditionItem, EditionRevision
-from tests.builders import NOON, assign, make_edition, make_paper
+from subscriptions.models import Topic
+from tests.builders import NOON, assign, make_edition, make_paper, make_topic
 from tests.edition_form import form_of, url_of
 
 pytestmark = pytest.mark.django_db
@@ -139,6 +140,33 @@ def test_an_older_state_is_brought_back_words_and_all(curator: Client, edition: 
     press(curator, edition, f"undo:{edition.revisions.first().pk}")  # type: ignore[union-attr]
     edition.refresh_from_db()
     assert (edition.editor_note, item(edition, "C").lane) == ("Mine.", "lead")
+
+
+def topics(edition: Edition, title: str) -> list[tuple[str, bool]]:
+    rows = item(edition, title).paper.paper_topics.filter(is_assigned=True)
+    return list(rows.order_by("-is_primary", "topic__slug").values_list("topic__slug", "is_primary"))
+
+
+def test_topics_are_corrected_in_the_row(curator: Client, edition: Edition) -> None:
+    row = item(edition, "C")
+    make_topic("robotics")
+    name = Topic.objects.get(slug="robotics").name
+    press(curator, edition, f"topic:{row.pk}", **{f"topic-{row.pk}": f" {name.upper()} "})
+    assert topics(edition, "C") == [("vision", True), ("robotics", False)]
+    press(curator, edition, f"untopic:{row.pk}:{Topic.objects.get(slug='vision').pk}")
+    assert topics(edition, "C") == [("robotics", True)]
+    assert row.paper.paper_topics.get(topic__slug="vision").origin == "curator"
+    assert topics(edition, "B") == [("vision", True)]
+
+
+def test_a_topic_that_is_not_there_is_named(curator: Client, edition: Edition) -> None:
+    row = item(edition, "C")
+    data = form_of(curator, edition) | {"act": f"topic:{row.pk}", f"topic-{row.pk}": "Visoin"}
+    page = curator.post(url_of(edition), data, follow=True).content.decode()
+    assert "There is no topic “Visoin”. Choose one of the list." in page
+    for button in (f"untopic:{row.pk}:0", "topic:0", "untopic:x:y", "topic:"):
+        curator.post(url_of(edition), form_of(curator, edition) | {"act": button})
+    assert topics(edition, "C") == [("vision", True)]
 
 
 def test_undo_does_not_reach_what_somebody_else_did_since(curator: Client, edition: Edition) -> None:

@@ -77,6 +77,7 @@ PAGES = {  # by name: who, and its arguments by the rows of the desk
     "newsletter_edition_preview_mail": (ALL, ("newsletter.edition",)),
     "newsletter_edition_words": (ALL, ("newsletter.edition",)),
     "newsletter_edition_add_paper": (EDITING, ("newsletter.edition",)),
+    "newsletter_paper_doubles": (EDITING, ()),
     "newsletter_paper_merge": (EDITING, ("newsletter.paper",)),
     "newsletter_paper_split": (EDITING, ("newsletter.paper",)),
     "newsletter_submission_decline": (EDITING, ()),

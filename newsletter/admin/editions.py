@@ -32,11 +32,12 @@ from newsletter.admin.list_counts import counts_of, openings_of, readers_of
 from newsletter.admin.ranking import ItemInline
 from newsletter.admin.results import show_readers, show_results
 from newsletter.admin.try_edition import try_it
+from newsletter.catalogue.suspected_doubles import suspected
 from newsletter.editions import curation, lifecycle, preflight, revisions
-from newsletter.models import Delivery, Edition, EditionItem
+from newsletter.models import Delivery, Edition, EditionItem, Paper
 from newsletter.planning.edition_reach import reach_of
 from newsletter.planning.reader_picks import RULES
-from subscriptions.models import Follow
+from subscriptions.models import Follow, Topic
 
 State = Edition.State
 STEPS = (State.DRAFT, State.APPROVED, State.FROZEN, State.SENDING, State.DONE)
@@ -218,10 +219,12 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
         return {
             "acts": self._acts(request, edition),
             "changes": ranking.changes_of(edition),
+            "topics": list(Topic.objects.filter(is_active=True).values_list("name", flat=True)),
             "shows": SHOWS,
             "languages": {settings.LANGUAGE_CODE: dict(settings.LANGUAGES)[settings.LANGUAGE_CODE]}
             | languages_of(edition),
-            "may_add": self.has_change_permission(request, edition),
+            "may_add": (may_change := self.has_change_permission(request, edition)),
+            "doubles": len(suspected(Paper.objects.filter(edition_items__edition=edition))) if may_change else 0,
             "is_open": edition.state in Edition.UNFINISHED,
             "steps": [(step, STEP_HINTS[step], place - reached) for place, step in enumerate(STEPS)],
             "badge": table_cells.edition_badge(edition),

@@ -11,6 +11,7 @@ from typing import Any, cast
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet, URLField
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -24,6 +25,7 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from newsletter.admin import table_cells
 from newsletter.admin.confirmed_actions import Act, ActError, ask_or_act
+from newsletter.admin.doubles import decide_doubles
 from newsletter.admin.paper_links import LinkInline
 from newsletter.catalogue import merging, provenance
 from newsletter.catalogue.store_links import KIND_OF, renew_first_links, replace_link
@@ -294,6 +296,7 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         own = [
+            path("doubles/", view(self.doubles), name="newsletter_paper_doubles"),
             path("<int:pk>/merge/", view(self.merge), name="newsletter_paper_merge"),
             path("<int:pk>/split/", view(self.split), name="newsletter_paper_split"),
         ]
@@ -312,6 +315,11 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
             "may_change": self.has_change_permission(request),
         }
         return super().change_view(request, object_id, form_url, (extra_context or {}) | {"panel": panel})  # type: ignore[no-any-return]
+
+    def doubles(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        return decide_doubles(self.admin_site, request, log_change=self.log_change)
 
     def merge(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Look up the other paper and show its title on GET; merge on POST."""

@@ -11,11 +11,13 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib.auth.models import User
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from unfold.admin import TabularInline
 
+from newsletter.catalogue.topics import assignment
 from newsletter.editions import curation, revisions
 from newsletter.editions.lifecycle import EditionStateError
 from newsletter.mail.reasons import reasons
@@ -114,8 +116,27 @@ def do(request: HttpRequest, edition: Edition) -> str:
         (revisions.undo if verb == "undo" else revisions.bring_back)(edition, revision, by=by)
         return _("Brought back.")
     item, _sign, place = key.partition(":")
+    if verb in {"topic", "untopic"}:
+        return _correct_topic(request, edition, verb, item=_number(item), topic=_number(place))
     items = [_number(item)] if item else [_number(one) for one in request.POST.getlist("chosen")]
     return curation.act(edition, verb, items, by=by, place=_number(place) or 1)
+
+
+def _correct_topic(request: HttpRequest, edition: Edition, verb: str, *, item: int, topic: int) -> str:
+    """File the row's paper under the topic that was typed, or take one away: for every edition, and for good."""
+    row = edition.items.select_related("paper").filter(pk=item).first()
+    if row is None:
+        raise EditionStateError(_("Choose at least one paper of this edition, and what to do with it."))
+    title, now = row.paper.title, timezone.now()
+    if verb == "untopic":
+        is_gone = assignment.remove_topic(row.paper, topic, at=now)
+        return _("“%s”: a topic removed") % title if is_gone else ""
+    typed = " ".join(request.POST.get(f"topic-{item}", "").split())
+    found = Topic.objects.filter(Q(name__iexact=typed) | Q(slug__iexact=typed), is_active=True).first()
+    if found is None:
+        raise EditionStateError(_("There is no topic “%s”. Choose one of the list.") % typed)
+    assignment.set_topic(row.paper, found, at=now)
+    return _("“%(title)s”: filed under %(topic)s") % {"title": title, "topic": found.name}
 
 
 def _number(text: str) -> int:

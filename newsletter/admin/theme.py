@@ -18,6 +18,7 @@ _PAGES: dict[Any, tuple[tuple[Any, str, str, str], ...]] = {
     _("Editing"): (
         (_("Editions"), "newspaper", "newsletter_edition_changelist", "newsletter.view_edition"),
         (_("Papers"), "article", "newsletter_paper_changelist", "newsletter.view_paper"),
+        (_("Suspected duplicates"), "difference", "newsletter_paper_doubles", "newsletter.change_paper"),
         (_("Submissions"), "inbox", "newsletter_submission_changelist", "newsletter.view_submission"),
         (_("Readers and results"), "monitoring", "newsletter_results", "newsletter.view_edition"),
         (_("Planned absences"), "event_busy", "newsletter_absence_changelist", "newsletter.view_absence"),

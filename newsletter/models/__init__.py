@@ -21,7 +21,7 @@ from newsletter.models.editions import Compiled, CuratorMail, Edition, EditionIt
 from newsletter.models.embeddings import PaperVector
 from newsletter.models.heartbeats_and_leases import Heartbeat, Lease
 from newsletter.models.library import LibraryEntry, LibraryLink
-from newsletter.models.merges import Merge
+from newsletter.models.merges import DistinctPapers, Merge
 from newsletter.models.paper_links import PaperLink, PaperLinkQuerySet
 from newsletter.models.papers import Paper, PaperQuerySet, PaperTopic
 from newsletter.models.pictures import Picture
@@ -50,6 +50,7 @@ __all__ = [
     "DeliveryEvent",
     "DeliveryQuerySet",
     "DigestFeed",
+    "DistinctPapers",
     "DomainHold",
     "Edition",
     "EditionItem",

@@ -1,4 +1,4 @@
-"""Two rows that were one paper, and how to take that back."""
+"""Two rows that were one paper, and how to take that back; and two that look like one and are not."""
 
 from __future__ import annotations
 
@@ -20,3 +20,18 @@ class Merge(models.Model):
 
     def __str__(self) -> str:
         return f"{self.paper_id} into {self.into_id}"
+
+
+class DistinctPapers(models.Model):
+    """A curator's word that two papers are not one, however alike they look. The first is the older row."""
+
+    first = models.ForeignKey(Paper, on_delete=models.CASCADE, related_name="+")
+    second = models.ForeignKey(Paper, on_delete=models.CASCADE, related_name="+")
+    at = models.DateTimeField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["first", "second"], name="one_word_on_two_papers")]
+
+    def __str__(self) -> str:
+        return f"{self.first_id} is not {self.second_id}"

@@ -54,6 +54,27 @@ def take_topic_away(row: PaperTopic, *, at: datetime) -> None:
     row.save()
 
 
+def set_topic(paper: Paper, topic: Topic, *, at: datetime) -> None:
+    """File a paper under a topic by a curator's decision; the first that it gets is its primary one."""
+    is_first = not paper.paper_topics.filter(is_primary=True).exclude(topic=topic).exists()
+    given = {"score": 1.0, "is_assigned": True, "is_primary": is_first, "origin": PaperTopic.Origin.CURATOR}
+    PaperTopic.objects.update_or_create(paper=paper, topic=topic, defaults=given | {"curated_at": at})
+    ask_queries_again([paper.pk])
+
+
+def remove_topic(paper: Paper, topic: int, *, at: datetime) -> bool:
+    """Remove one of a paper's topics; the next best becomes primary. False: the paper is not filed under it."""
+    row = paper.paper_topics.filter(topic=topic, is_assigned=True).first()
+    if row is None:
+        return False
+    take_topic_away(row, at=at)
+    rest = paper.paper_topics.filter(is_assigned=True).order_by("-is_primary", "-score", "pk")
+    if best := rest.first():
+        PaperTopic.objects.filter(pk=best.pk).update(is_primary=True)
+    ask_queries_again([paper.pk])
+    return True
+
+
 def current_classifier(encoder: Encoder | None = None) -> Classifier:
     """Return the classifier for the present topics and corrections; with an encoder it also uses vectors."""
     fields = ("slug", "name", "description", "keywords")

@@ -111,7 +111,7 @@
       previewing = setTimeout(preview, 300);
     }
     const name = event.target.name ?? "";
-    if (!name || name === "chosen" || name === "show" || name === "in" || name.endsWith("-position")) return;
+    if (!name || name === "chosen" || name === "show" || name === "in" || name.startsWith("topic-") || name.endsWith("-position")) return;
     clearTimeout(waiting);
     waiting = setTimeout(() => send("_continue", "1"), TYPING);
   }
@@ -131,6 +131,9 @@
     } else if (event.key === "Enter" && event.target.matches?.("input[type=number]")) {
       event.preventDefault();
       event.target.dispatchEvent(new Event("change", { bubbles: true }));
+    } else if (event.key === "Enter" && event.target.matches?.(".desk-refile input")) {
+      event.preventDefault();
+      event.target.nextElementSibling.click();
     }
   }
 
