@@ -12,7 +12,7 @@ from django.apps import apps
 from django.contrib.auth.models import Group, User
 from django.db import connection
 
-from newsletter.models import Edition, Stream
+from newsletter.models import Edition, EditionRevision, Stream
 from tests.builders import assign, make_edition, make_paper, make_reader
 from tests.e2e.shots import SHIFTS, faults_of
 
@@ -199,6 +199,34 @@ def test_a_paper_is_dragged_and_many_are_filtered_chosen_and_excluded(
     settle(page, "more: excluded")
     gone = set(sixty.items.filter(standing="excluded").values_list("paper__title", flat=True))
     assert gone == {f"Paper number {place} of sixty" for place in (5, 15, 25, 35, 45, *range(50, 60))}
+
+
+def test_a_paper_is_dragged_with_a_finger_by_its_handle(page: Page, live_server: LiveServer, sixty: Edition) -> None:
+    """Elsewhere a finger scrolls: a row is left where it is."""
+    page.goto(f"{live_server.url}/admin/newsletter/edition/{sixty.pk}/change/")
+    fingers = page.context.new_cdp_session(page)
+    fingers.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+
+    def drag(part: str) -> None:
+        page.locator(".desk-row", has_text="Paper number 4 of").evaluate("row => row.scrollIntoView({block: 'center', behavior: 'instant'})")
+        start = page.locator(".desk-row", has_text="Paper number 5 of").locator(part).bounding_box()
+        goal = page.locator(".desk-row", has_text="Paper number 3 of").bounding_box()
+        assert start
+        assert goal
+        x, y, top = start["x"] + start["width"] / 2, start["y"] + start["height"] / 2, goal["y"] + 2
+        fingers.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+        for step in range(1, 9):
+            at = {"x": x, "y": y + (top - y) * step / 8}
+            fingers.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [at]})
+        fingers.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    drag(".desk-handle")
+    settle(page, "“Paper number 5 of sixty”: moved")
+    assert places(sixty)[:6] == [1, 2, 5, 3, 4, 6]
+    drag(".desk-reached")
+    page.locator(".desk-row", has_text="Paper number 7 of").get_by_role("button", name="Pick").press("Enter")
+    settle(page, "made an editor's pick")  # one request after the other: a second move would stand before it
+    assert EditionRevision.objects.count() == 2
 
 
 def test_words_are_previewed_and_saved_while_they_are_typed(

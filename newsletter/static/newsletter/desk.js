@@ -137,24 +137,41 @@
     }
   }
 
-  // --- dragging a row to another place
+  // --- dragging a row to another place: with a mouse anywhere, with a finger by its handle, so that a page still scrolls
 
-  let dragged;
+  const FURTHER = 5; // pixels until a press is no click
+  let held, dragged, home;
 
-  function over(event) {
+  function grabbed(event) {
+    const isMouse = event.pointerType === "mouse";
     const row = event.target.closest(".desk-row");
-    if (!dragged || !row) return;
-    event.preventDefault();
-    const middle = row.getBoundingClientRect().top + row.offsetHeight / 2;
-    if (row !== dragged) row[event.clientY < middle ? "before" : "after"](dragged);
+    const fits = isMouse ? !event.target.closest("input, textarea, button, .desk-about") : event.target.closest(".desk-handle");
+    held = row && fits && !event.button ? { row, x: event.clientX, y: event.clientY } : undefined;
   }
 
-  function dropped() {
-    if (!dragged) return;
-    dragged.classList.remove("is-dragged");
-    const place = [...document.querySelectorAll(".desk-row")].indexOf(dragged) + 1;
-    send("act", `place:${dragged.dataset.item}:${place}`);
-    dragged = undefined;
+  function over(event) {
+    if (!held) return;
+    if (!dragged) {
+      if (Math.hypot(event.clientX - held.x, event.clientY - held.y) < FURTHER) return;
+      dragged = held.row;
+      home = dragged.nextElementSibling;
+      dragged.classList.add("is-dragged");
+      form.setPointerCapture(event.pointerId);
+    }
+    const row = document.elementFromPoint(event.clientX, event.clientY)?.closest(".desk-row");
+    if (!row || row === dragged) return;
+    const middle = row.getBoundingClientRect().top + row.offsetHeight / 2;
+    row[event.clientY < middle ? "before" : "after"](dragged);
+    dragged.scrollIntoView({ block: "nearest" });
+  }
+
+  function dropped(event) {
+    const [row, list] = [dragged, dragged?.parentElement];
+    held = dragged = undefined;
+    if (!row) return;
+    row.classList.remove("is-dragged");
+    if (event.type === "pointercancel") return list.insertBefore(row, home);
+    send("act", `place:${row.dataset.item}:${[...document.querySelectorAll(".desk-row")].indexOf(row) + 1}`);
   }
 
   if (form && ranking()?.querySelector(".desk-tools")) {
@@ -169,16 +186,10 @@
       event.preventDefault();
       send("act", button.value);
     });
-    form.addEventListener("pointerdown", (event) => {
-      const row = event.target.closest(".desk-row");
-      if (row) row.draggable = !event.target.closest("input, textarea, .desk-about");
-    });
-    form.addEventListener("dragstart", (event) => {
-      dragged = event.target.closest?.(".desk-row");
-      dragged?.classList.add("is-dragged");
-    });
-    form.addEventListener("dragover", over);
-    form.addEventListener("dragend", dropped);
+    form.addEventListener("pointerdown", grabbed);
+    form.addEventListener("pointermove", over);
+    form.addEventListener("pointerup", dropped);
+    form.addEventListener("pointercancel", dropped);
     addEventListener("pagehide", () => {
       if (waiting) navigator.sendBeacon(form.action, new FormData(form));
     });
