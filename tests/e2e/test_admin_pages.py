@@ -208,7 +208,9 @@ def test_a_paper_is_dragged_with_a_finger_by_its_handle(page: Page, live_server:
     fingers.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
 
     def drag(part: str) -> None:
-        page.locator(".desk-row", has_text="Paper number 4 of").evaluate("row => row.scrollIntoView({block: 'center', behavior: 'instant'})")
+        page.locator(".desk-row", has_text="Paper number 4 of").evaluate(
+            "row => row.scrollIntoView({block: 'center', behavior: 'instant'})"
+        )
         start = page.locator(".desk-row", has_text="Paper number 5 of").locator(part).bounding_box()
         goal = page.locator(".desk-row", has_text="Paper number 3 of").bounding_box()
         assert start

@@ -31,6 +31,7 @@ PAGES = {
     "newsletter/submission/": "#result_list",
     "newsletter/submission/{submission}/change/": ".desk-stage",
     "newsletter/submission/decline/?rows={submission}": ".desk-ask",
+    "newsletter/paper/doubles/": ".desk-card",
     "subscriptions/mailsettings/": "#content",
     "auth/user/mine/": ".desk-ask",
     "auth/user/mine/second-factor/": ".desk-ask",
@@ -73,6 +74,9 @@ def house() -> dict[str, int]:
     Submission.objects.create(
         link="x", arxiv_id="2603.00009", at=now, state="declined", note="Too old.", decided_at=now
     )
+    doubles = {"title_head": "whales that sing", "title_tail": "whales that sing", "title_key": "whales that sing"}
+    for number in (1, 2):
+        make_paper(title="Whales that sing " * 5, first_seen_at=now, authors=["Ada Fern"] * number, **doubles)
     return {"sent": made.pk, "draft": draft.pk, "submission": submission.pk}
 
 
