@@ -104,6 +104,14 @@ def test_results_that_are_over_are_kept_and_not_counted_again(said: dict[str, An
     assert edition_results.results_of(edition, now=later) == first
 
 
+def test_the_editions_it_is_compared_with_are_counted_once_in_a_while(said: dict[str, Any]) -> None:
+    first = edition_results.earlier(said["edition"], now=LATER)
+    assert [row.edition for row in first] == [said["before"]]
+    with CaptureQueriesContext(connection) as asked:
+        assert edition_results.earlier(said["edition"], now=LATER) == first
+    assert len(asked) == 1, "which ones they are"
+
+
 def test_what_readers_do_later_belongs_to_the_next_edition(said: dict[str, Any]) -> None:
     assert edition_results.end_of(said["before"], now=LATER) == NOON
     assert edition_results.end_of(said["edition"], now=LATER) == LATER

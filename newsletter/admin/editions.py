@@ -305,9 +305,12 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
 def _forecast(edition: Edition) -> dict[str, Any]:
     """What would happen if the edition were planned as it stands, for the head of its page."""
     reach = reach_of(edition)
+    firsts = ranking.Firsts(edition)
+    firsts.keep(reach.firsts)
     picks = edition.items.listed().filter(lane=EditionItem.Lane.PICK).count()
     return {
         "reach": reach,
+        "moved": firsts.moved(reach.firsts),
         "nothing": [(Delivery.Skip(why).label, number) for why, number in reach.nothing.most_common()],
         "finds_more": edition.is_editable and Follow.objects.exists(),
         "crowded": RULES.max_picks if picks > RULES.max_picks else 0,

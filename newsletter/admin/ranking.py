@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -26,6 +27,7 @@ from newsletter.planning.edition_reach import Reach
 from subscriptions.models import Topic
 
 CHANGES_SHOWN = 20
+KEPT_SECONDS = 3600
 
 
 class ItemForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -41,6 +43,7 @@ class ItemForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["note"].widget.attrs["placeholder"] = self.fields["note"].label
         words = {"position": _("Position of"), "note": _("Note under")}
         for name, field in self.fields.items():
             field.show_hidden_initial = True
@@ -95,6 +98,25 @@ def fill(items: Iterable[EditionItem], *, reach: Reach | None, openings: dict[in
             item.reach = (reach.of(item.pk), reach.usual_place(item.pk), reach.first(item.pk))  # type: ignore[attr-defined]
         item.reason = reasons(item, topics=names)["trending"]  # type: ignore[attr-defined]
         item.sources = sorted({sighting.source for sighting in item.paper.sightings.all()})  # type: ignore[attr-defined]
+
+
+class Firsts:
+    """Which paper came first for whom, kept for an hour with each change of an edition: the cost of the next one."""
+
+    def __init__(self, edition: Edition) -> None:
+        changes = [*edition.revisions.values_list("pk", flat=True)[:2], 0, 0]
+        self._key, self._before = (f"desk-firsts-{edition.pk}-{change}" for change in changes[:2])
+        self._is_changed = bool(changes[0])
+
+    def keep(self, firsts: dict[int, int]) -> None:
+        cache.set(self._key, firsts, KEPT_SECONDS)
+
+    def moved(self, firsts: dict[int, int]) -> int | None:
+        """Return for how many readers the last change put another paper first; None when that is not known any more."""
+        before: dict[int, int] | None = cache.get(self._before) if self._is_changed else None
+        if before is None:
+            return None
+        return sum(before.get(reader) != firsts.get(reader) for reader in {*before, *firsts})
 
 
 def changes_of(edition: Edition) -> list[EditionRevision]:

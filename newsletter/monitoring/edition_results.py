@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.core.cache import cache
 from django.db.models import Count, F, Q, QuerySet
 
 from newsletter.models import Delivery, DeliveryEvent, Edition, LibraryEntry, Verdict, Vote
 from subscriptions.models import ConsentEvent, Follow, Subscriber
 
 State, Skip = Delivery.State, Delivery.Skip
+KEPT_SECONDS = 300
 COMPARED = 10  # earlier editions of the cadence
 FEW = 5  # with fewer readers, a sum would reveal what one of them did
 TOP_DOMAINS = 12
@@ -72,11 +74,19 @@ def results_of(edition: Edition, *, now: datetime) -> Results:
 
 
 def earlier(edition: Edition, *, now: datetime) -> list[Results]:
-    """Return the results of the editions of the cadence that went out before it, the newest first."""
+    """Return the results of the editions of the cadence that went out before it, the newest first.
+
+    They are for comparison: up to KEPT_SECONDS old, so that a page counts its own edition alone.
+    """
     before = Edition.objects.filter(
         cadence=edition.cadence, period_on__lt=edition.period_on, state__in=Edition.WENT_OUT
     ).order_by("-period_on")
-    return [results_of(one, now=now) for one in before[:COMPARED]]
+    found = []
+    for one in before[:COMPARED]:
+        made = cache.get(f"results-{one.pk}") or results_of(one, now=now)
+        cache.add(f"results-{one.pk}", made, KEPT_SECONDS)
+        found.append(made)
+    return found
 
 
 def end_of(edition: Edition, *, now: datetime) -> datetime:

@@ -32,12 +32,14 @@ class Reach:
     asked: int = 0
     digests: int = 0
     nothing: Counter[str] = field(default_factory=Counter)  # by Delivery.Skip
+    firsts: dict[int, int] = field(default_factory=dict)  # reader -> the item that comes first
     _places: dict[int, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
 
-    def add(self, picks: str) -> None:
+    def add(self, reader: int, picks: str) -> None:
         self.digests += 1
         for place, (item, *_why) in enumerate(json.loads(picks), start=1):
             self._places[item][place] += 1
+            self.firsts.setdefault(reader, item)
 
     def of(self, item: int) -> int:
         """Return how many readers get this item."""
@@ -68,5 +70,5 @@ def reach_of(edition: Edition, *, most: int = SAMPLE) -> Reach:
             if why := skip_reason(reader, picks.papers, lines=lines, fewest=fewest):
                 reach.nothing[why] += 1
             else:
-                reach.add(picks.json)
+                reach.add(reader.pk, picks.json)
     return reach
