@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from datetime import datetime, timedelta
 from io import StringIO
 from typing import Any
@@ -194,3 +195,11 @@ def test_a_chart_says_its_numbers_without_colour() -> None:
     assert ">3</text>" in drawn
     assert "&lt;Tue&gt;: 0 / -2</title>" in drawn
     assert charts.columns([], title="Mails") == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "named"), [(1, [0]), (7, [*range(7)]), (11, [0, 2, 4, 6, 8, 10]), (26, [1, 5, 9, 13, 17, 21, 25])]
+)
+def test_a_chart_names_as_many_columns_as_fit_side_by_side(number: int, named: list[int]) -> None:
+    drawn = charts.columns([charts.Column(f"day {place}", 1) for place in range(number)], title="Mails")
+    assert re.findall(r">day (\d+)</text>", drawn) == [str(place) for place in named]

@@ -12,6 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 WIDTH, HEIGHT, EDGE = 640, 150, 18  # units of the drawing; it scales to its place
+LABELS = 7  # days that stand side by side on a phone
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,23 @@ class Column:
 
 
 def columns(rows: Sequence[Column], *, title: str, digits: int = 0) -> SafeString:
-    """Draw columns side by side; the numbers of all stand above them while there is room, else the largest one's."""
+    """Draw columns side by side; the numbers of all stand above them while there is room, else the largest one's.
+
+    Below stand the labels of at most LABELS of them, the last one's among them.
+    """
     if not rows:
         return SafeString("")
     most, least = max((row.value for row in rows), default=0) or 1, max(row.below for row in rows)
     room = HEIGHT - 2 * EDGE
     scale, step = room / (most + least), WIDTH / len(rows)
     line = EDGE + most * scale
-    parts = [_column(row, place * step, step, line, scale, digits, len(rows), most) for place, row in enumerate(rows)]
+    every = -(-len(rows) // LABELS)
+    parts = [
+        _column(
+            row, place * step, step, line, scale, digits, len(rows), most, is_named=(len(rows) - 1 - place) % every == 0
+        )
+        for place, row in enumerate(rows)
+    ]
     return format_html(
         '<svg class="desk-chart" viewBox="0 0 {} {}" role="img" aria-label="{}">'
         '<line x1="0" x2="{}" y1="{}" y2="{}"/>{}</svg>',
@@ -42,7 +52,16 @@ def columns(rows: Sequence[Column], *, title: str, digits: int = 0) -> SafeStrin
 
 
 def _column(
-    row: Column, left: float, step: float, line: float, scale: float, digits: int, number: int, most: float
+    row: Column,
+    left: float,
+    step: float,
+    line: float,
+    scale: float,
+    digits: int,
+    number: int,
+    most: float,
+    *,
+    is_named: bool,
 ) -> SafeString:
     """Draw one column with its number and label."""
     width, middle = step * 0.7, left + step / 2
@@ -62,7 +81,7 @@ def _column(
         *(row.label, f"{row.value:,.{digits}f}", f" / -{row.below:,.{digits}f}" if row.below else ""),
         *(f"{left + step * 0.15:.1f}", f"{top:.1f}", f"{width:.1f}", f"{row.value * scale:.1f}", down),
         _text(middle, top - 4, f"{row.value:,.{digits}f}") if says else "",
-        _text(middle, HEIGHT - 4, row.label) if number <= 16 else "",
+        _text(middle, HEIGHT - 4, row.label) if is_named else "",
     )
 
 
