@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('newsletter', '0071_submissions_described'),
+        ('newsletter', '0072_corrections_of_editions'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
