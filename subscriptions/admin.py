@@ -15,8 +15,8 @@ from django.db import transaction
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.dates import WEEKDAYS_ABBR
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import UnfoldAdminTextareaWidget
 
@@ -274,9 +274,10 @@ class SubscriberAdmin(ExportsReaders, ShownFiltersOnly, ReadOnly, ModelAdmin):  
     def _each(self, request: HttpRequest, readers: QuerySet[Subscriber], act: Callable[[Subscriber], object]) -> None:
         """Apply ``act`` to each chosen reader, write the admin log, and tell the operator how many changed."""
         changed = [reader for reader in readers if act(reader)]
+        what = str(dict(self.get_action_choices(request)).get(request.POST.get("action", ""), ""))
         for reader in changed:
             reader.email = None  # the log outlives erasure: it keeps which row it was, not whose
-            self.log_change(request, reader, request.POST.get("action", ""))
+            self.log_change(request, reader, what)
         text = ngettext("%(count)d reader changed.", "%(count)d readers changed.", len(changed))
         self.message_user(request, text % {"count": len(changed)}, messages.SUCCESS)
 
@@ -319,7 +320,7 @@ class SuppressionAdmin(BarsAddresses, ShownFiltersOnly, ReadOnly, ModelAdmin):  
     def lift_suppressions(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> None:
         lifted = [row for row in queryset if suppression.lift(row, now=timezone.now())]
         for row in lifted:
-            self.log_change(request, row, "lift_suppressions")
+            self.log_change(request, row, gettext("lift"))
         text = ngettext("%(count)d suppression lifted.", "%(count)d suppressions lifted.", len(lifted))
         self.message_user(request, text % {"count": len(lifted)}, messages.SUCCESS)
 
@@ -369,6 +370,6 @@ class ApiKeyAdmin(MakesKeys, ShownFiltersOnly, ReadOnly, ModelAdmin):  # type: i
         valid = list(ApiKey.objects.valid().filter(pk__in=queryset))
         count = ApiKey.objects.filter(pk__in=[key.pk for key in valid]).revoke(now=timezone.now())
         for key in valid:
-            self.log_change(request, key, "revoke_keys")
+            self.log_change(request, key, gettext("revoke"))
         text = ngettext("%(count)d key revoked.", "%(count)d keys revoked.", count)
         self.message_user(request, text % {"count": count}, messages.SUCCESS)

@@ -306,7 +306,7 @@ class ListImportAdmin(ModelAdmin):  # type: ignore[misc]
         now = timezone.now()
         begun = ListImport.objects.filter(pk=row.pk, state=ListImport.State.DRAFT)
         if begun.update(state=ListImport.State.RUNNING, by=request.user.get_username(), at=now):
-            self.log_change(request, row, "import")
+            self.log_change(request, row, _("import"))
             row.refresh_from_db()
             if not import_file.go_on(row, source, plan, now=now, deadline=now + RUN_FOR):
                 messages.info(

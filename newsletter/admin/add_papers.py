@@ -22,6 +22,7 @@ from newsletter.editions import lifecycle
 from newsletter.models import Edition, EditionItem, Paper
 from newsletter.search import search_papers
 from newsletter.search.query import QueryError
+from newsletter.search.query_errors import sentence_of
 
 SHOWN = 20
 FETCH = "newsletter.change_submission"
@@ -40,7 +41,7 @@ def _found(request: HttpRequest, typed: str) -> dict[str, Any]:
     try:
         found = search_papers.find(typed)
     except QueryError as error:
-        return {"refused": str(error)}
+        return {"refused": sentence_of(error)}
     pks = [pk for pk, _score in found.papers[:SHOWN]]
     papers = Paper.objects.published().in_bulk(pks)
     missing = found.missing if submissions.accepts_submissions() and request.user.has_perm(FETCH) else ""
@@ -55,7 +56,7 @@ def _pick(request: HttpRequest, edition: Edition, *, log_change: Any) -> HttpRes
     except lifecycle.EditionStateError as error:
         messages.error(request, str(error))
     else:
-        log_change(request, edition, f"pick: {paper}")
+        log_change(request, edition, _("pick: %s") % paper)
         text = _("“%s” is an editor's pick of this edition already.") if had else _("“%s” is an editor's pick now.")
         messages.success(request, text % paper.title)
     return HttpResponseRedirect(reverse("admin:newsletter_edition_change", args=[edition.pk]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -66,7 +67,7 @@ def _column(
     """Draw one column with its number and label."""
     width, middle = step * 0.7, left + step / 2
     says = number <= 16 or row.value == most or row.is_this
-    top = line - row.value * scale
+    top, said = line - row.value * scale, _number(row.value, digits)
     down = (
         format_html(
             '<rect class="is-below" x="{}" y="{}" width="{}" height="{}"/>',
@@ -78,11 +79,15 @@ def _column(
     return format_html(
         '<g{}><title>{}: {}{}</title><rect x="{}" y="{}" width="{}" height="{}"/>{}{}{}</g>',
         SafeString(' class="is-this"') if row.is_this else "",
-        *(row.label, f"{row.value:,.{digits}f}", f" / -{row.below:,.{digits}f}" if row.below else ""),
+        *(row.label, said, f" / -{_number(row.below, digits)}" if row.below else ""),
         *(f"{left + step * 0.15:.1f}", f"{top:.1f}", f"{width:.1f}", f"{row.value * scale:.1f}", down),
-        _text(middle, top - 4, f"{row.value:,.{digits}f}") if says else "",
+        _text(middle, top - 4, said) if says else "",
         _text(middle, HEIGHT - 4, row.label) if is_named else "",
     )
+
+
+def _number(value: float, digits: int) -> str:
+    return number_format(value, digits, force_grouping=True)
 
 
 def _text(x: float, y: float, text: str) -> SafeString:

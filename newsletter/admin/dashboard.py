@@ -125,7 +125,7 @@ def _editions() -> dict[str, Any]:
     these = ",".join(str(edition.pk) for edition in counted)
     figures = [
         {
-            "name": name,
+            "name": table_cells.OUTCOMES[name],
             "number": groups[name],
             "tone": tones.get(name, "") if groups[name] else "",
             "url": f"{deliveries}?outcome={name}&edition__in={these}",

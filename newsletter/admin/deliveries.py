@@ -14,10 +14,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 
 from newsletter import delivery
@@ -61,7 +62,7 @@ class OutcomeFilter(admin.SimpleListFilter):
     parameter_name = "outcome"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name) for name in table_cells.GROUPS]
+        return list(table_cells.OUTCOMES.items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
         states = table_cells.GROUPS.get(self.value() or "")
@@ -123,7 +124,7 @@ class DeliveryAdmin(ReadOnly):
     @admin.display(description=_("Edition"), ordering="edition")
     def edition_name(self, row: Delivery) -> SafeString:
         url = reverse("admin:newsletter_edition_change", args=[row.edition_id])
-        name = f"{row.edition.get_cadence_display()} {row.edition.period_on:%d %b}"
+        name = f"{row.edition.get_cadence_display()} {date_format(row.edition.period_on, gettext('d M'))}"
         return format_html('<a class="desk-nowrap" href="{}">{}</a>', url, name)
 
     @admin.display(description=_("State"))
@@ -175,7 +176,7 @@ class DeliveryAdmin(ReadOnly):
 
     @admin.action(description=_("Send failed deliveries again"), permissions=["operate"])
     def retry(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
-        self._logged(request, rows, "retry", state=Delivery.State.FAILED)
+        self._logged(request, rows, gettext("send again"), state=Delivery.State.FAILED)
         queued = delivery.retry_rows(rows, now=timezone.now())
         messages.success(
             request, ngettext("%d digest was queued again.", "%d digests were queued again.", queued) % queued
@@ -190,7 +191,9 @@ class DeliveryAdmin(ReadOnly):
         self._settle(request, rows, state=Delivery.State.FAILED)
 
     def _settle(self, request: HttpRequest, rows: QuerySet[Delivery], *, state: str) -> None:
-        pks = self._logged(request, rows, f"settle as {state}", state=Delivery.State.UNKNOWN)
+        pks = self._logged(
+            request, rows, gettext("settle as %s") % Delivery.State(state).label, state=Delivery.State.UNKNOWN
+        )
         now = timezone.now()
         count = delivery.settle_unknown(pks, state=state, source="operator", text=f"by {request.user}", now=now)
         messages.success(request, ngettext("%d digest settled.", "%d digests settled.", count) % count)

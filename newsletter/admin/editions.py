@@ -10,12 +10,14 @@ from typing import Any, cast
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -104,7 +106,7 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description=_("Edition"), ordering="period_on")
     def title(self, edition: Edition) -> str:
-        return f"{edition.period_on:%a %d %b %Y}"
+        return date_format(edition.period_on, gettext("D d M Y"))
 
     @admin.display(description=_("Cadence"), ordering="cadence")
     def rhythm(self, edition: Edition) -> str:
@@ -129,8 +131,8 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
             return "—"
         return format_html(
             "{} {}",
-            table_cells.badge(f"{groups['failed']:,}", "bad" if groups["failed"] else ""),
-            table_cells.badge(f"{groups['unknown']:,}", "warn" if groups["unknown"] else ""),
+            table_cells.badge(intcomma(groups["failed"]), "bad" if groups["failed"] else ""),
+            table_cells.badge(intcomma(groups["unknown"]), "warn" if groups["unknown"] else ""),
         )
 
     @admin.display(description=_("Cut-off (UTC)"), ordering="cutoff_at")
@@ -228,7 +230,7 @@ class EditionAdmin(ModelAdmin):  # type: ignore[misc]
             "is_open": edition.state in Edition.UNFINISHED,
             "steps": [(step, STEP_HINTS[step], place - reached) for place, step in enumerate(STEPS)],
             "badge": table_cells.edition_badge(edition),
-            "groups": groups,
+            "groups": [(name, table_cells.OUTCOMES[name], number) for name, number in groups.items()],
             "total": sum(groups.values()),
             "bar": table_cells.bar(counts),
             "readers": readers_of(edition.cadence) if edition.state in Edition.UNFINISHED else None,

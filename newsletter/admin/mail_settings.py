@@ -164,14 +164,14 @@ class MailSettingsAdmin(ReadOnly):
             return
         version.tried_at = timezone.now()
         version.save()
-        self.log_change(request, version, "tried")
+        self.log_change(request, version, _("tried"))
 
     def _put_in_force(self, request: HttpRequest) -> None:
         version = MailSettings.objects.filter(pk=request.POST["use"]).first() if request.POST["use"].isdigit() else None
         if version is None or not mail_settings.put_in_force(version):
             messages.warning(request, _("These settings count already, or were never tried. Nothing was changed."))
             return
-        self.log_change(request, version, "put in force")
+        self.log_change(request, version, _("put in force"))
         self._ring(request, _("In force. Mail that is being sent finishes as it was; within a minute all uses it."))
 
     def _go_back(self, request: HttpRequest) -> None:
@@ -179,7 +179,7 @@ class MailSettingsAdmin(ReadOnly):
         if chosen is None or not mail_settings.go_back():
             messages.warning(request, _("Nothing is set here: the environment says how mail leaves."))
             return
-        self.log_change(request, chosen, "went back")
+        self.log_change(request, chosen, _("went back"))
         self._ring(request, _("What was before is in force again, for all mail within a minute."))
 
     def _ring(self, request: HttpRequest, sentence: str) -> None:

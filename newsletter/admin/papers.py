@@ -36,8 +36,6 @@ from newsletter.ranking.explain_trend import why_trending
 from subscriptions.admin import LinesField
 from subscriptions.models import ApiKey, Topic
 
-CADENCES = ("daily", "weekly", "monthly")
-
 
 class TopicForm(forms.ModelForm):  # type: ignore[type-arg]
     """One topic of a paper. TopicFormSet checks that at most one is primary."""
@@ -240,8 +238,8 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
     def trends(self, paper: Paper) -> SafeString:
         """Show each cadence's score and, in words, its components."""
         lines = (
-            (cadence, f"{getattr(paper, f'score_{cadence}'):.2f}", why_trending(parts, None) or "—")
-            for cadence in CADENCES
+            (cadence.label, f"{getattr(paper, f'score_{cadence}'):.2f}", why_trending(parts, None) or "—")
+            for cadence in Edition.Cadence
             for parts in [paper.score_parts.get(cadence) or {}]
         )
         return format_html_join("", "<div>{} <b>{}</b> <small>{}</small></div>", lines)
@@ -255,7 +253,8 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
             (name, f"API: {names.get(int(sayer.partition(':')[2]), '?')}" if provenance.is_programs(sayer) else sayer)
             for name, sayer in sorted(paper.said_by.items())
         ]
-        return format_html_join("", "<div>{}: {}</div>", lines) if lines else "—"
+        named = ((gettext(name.replace("_", " ")), sayer) for name, sayer in lines)
+        return format_html_join("", "<div>{}: {}</div>", named) if lines else "—"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # papers come in through sources, which know their identifiers
@@ -358,7 +357,7 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
         chosen = list(cast(PaperQuerySet, papers).published().filter(withdrawn_at__isnull=True))
         for paper in chosen:
             lifecycle.add_pick(edition, paper=paper)
-            self.log_change(request, paper, f"pick_for_{cadence}: {edition}")
+            self.log_change(request, paper, gettext("pick: %s") % edition)
         if chosen:
             lifecycle.note_edit(edition, by=cast(User, request.user))
         url = reverse("admin:newsletter_edition_change", args=[edition.pk])
@@ -381,7 +380,7 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
     def take_back(self, request: HttpRequest, papers: QuerySet[Paper]) -> None:
         chosen = Paper.objects.filter(pk__in=papers.values("pk"))
         for paper in chosen:
-            self.log_change(request, paper, "take_back")
+            self.log_change(request, paper, gettext("Remove what programs submitted"))
         done = provenance.take_back(chosen)
         text = gettext("Emptied %(fields)d fields that programs had filled. Hid %(hidden)d papers that only they had.")
         messages.success(request, text % {"fields": done.fields, "hidden": done.hidden})
@@ -390,5 +389,5 @@ class PaperAdmin(ModelAdmin):  # type: ignore[misc]
         changed = list(papers.filter(is_hidden=not hidden))
         Paper.objects.filter(pk__in=[paper.pk for paper in changed]).update(is_hidden=hidden)
         for paper in changed:
-            self.log_change(request, paper, "hide" if hidden else "unhide")
+            self.log_change(request, paper, gettext("hide") if hidden else gettext("unhide"))
         return len(changed)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator
+from datetime import date
 from io import StringIO
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -80,8 +82,7 @@ def show_readers(request: HttpRequest) -> HttpResponse:
         lines = [(f"{week.starts_at:%Y-%m-%d}", week.joined, week.left, week.readers) for week in weeks]
         return _csv("readers", [("week", "joined", "left", "readers"), *lines])
     shown = [
-        charts.Column(f"{week.starts_at:%d %b}", week.joined, is_this=week is weeks[-1], below=week.left)
-        for week in weeks
+        charts.Column(_day(week.starts_at), week.joined, is_this=week is weeks[-1], below=week.left) for week in weeks
     ]
     context = admin.site.each_context(request) | {
         "title": gettext("Readers and results"),
@@ -121,7 +122,7 @@ def _chart(rows: list[Results], name: str) -> Any:
     is_share = name in edition_results.REACTIONS
     shown = [
         charts.Column(
-            f"{row.edition.period_on:%d %b}",
+            _day(row.edition.period_on),
             (row.per_thousand(name) or 0) if is_share else row.outcomes[name],
             is_this=row is rows[0],
         )
@@ -130,6 +131,10 @@ def _chart(rows: list[Results], name: str) -> Any:
     label = str(MEASURES[name])
     title = gettext("%(what)s, for 1,000 mails sent") % {"what": label} if is_share else label
     return title, charts.columns(shown, title=title, digits=1 if is_share else 0)
+
+
+def _day(on: date) -> str:
+    return date_format(on, gettext("d M"))
 
 
 def _tables(details: Details) -> list[dict[str, Any]]:

@@ -153,7 +153,7 @@ class SubmissionAdmin(ReadOnly):
         if not submissions.accepts_submissions():
             messages.error(request, _("Accepted papers cannot be fetched: add arxiv_query to SOURCES."))
             return
-        pks = self._logged(request, rows, "accept")
+        pks = self._logged(request, rows, gettext("accept"))
         number = submissions.accept(pks, by=cast(User, request.user), now=timezone.now())
         text = ngettext(
             "%d paper accepted. It is being fetched from arXiv.",
@@ -207,7 +207,7 @@ class SubmissionAdmin(ReadOnly):
         back = reverse("admin:newsletter_submission_changelist")
         reason = (request.POST.get("own", "") or request.POST.get("reason", "")).strip()
         if request.method == "POST" and reason:
-            pks = self._logged(request, rows, f"decline: {reason[:200]}")
+            pks = self._logged(request, rows, gettext("decline: %s") % reason[:200])
             number = submissions.decline(pks, reason=reason, by=cast(User, request.user), now=timezone.now())
             self._tell(request, ngettext("%d paper declined.", "%d papers declined.", number) % number, pks)
             return HttpResponseRedirect(back)

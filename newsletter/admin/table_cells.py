@@ -7,11 +7,13 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.paginator import Paginator
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 
 from newsletter.models import Delivery, Edition
 
@@ -31,6 +33,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "failed": (Delivery.State.FAILED,),
     "unknown": (Delivery.State.UNKNOWN,),
     "skipped": (Delivery.State.SKIPPED,),
+}
+OUTCOMES = {
+    "sent": gettext_lazy("sent"),
+    "owed": gettext_lazy("owed"),
+    "failed": gettext_lazy("failed"),
+    "unknown": gettext_lazy("unknown"),
+    "skipped": gettext_lazy("skipped"),
 }
 
 
@@ -53,7 +62,7 @@ def state_badge(row: Any) -> SafeString:
 
 def edition_badge(edition: Edition) -> SafeString:
     own = state_badge(edition)
-    return format_html("{} {}", own, badge("paused", "warn")) if edition.paused_at else own
+    return format_html("{} {}", own, badge(gettext("paused"), "warn")) if edition.paused_at else own
 
 
 def moment(at: datetime | None) -> SafeString | str:
@@ -62,13 +71,16 @@ def moment(at: datetime | None) -> SafeString | str:
         return "—"
     away = at - timezone.now()
     minutes = abs(int(away.total_seconds() // 60))
-    span = f"{minutes} min" if minutes < 120 else f"{minutes // 60} h" if minutes < 2880 else f"{minutes // 1440} days"
-    title = f"in {span}" if away.total_seconds() > 0 else f"{span} ago"
+    if minutes < 120:
+        span = gettext("%d min") % minutes
+    else:
+        span = gettext("%d h") % (minutes // 60) if minutes < 2880 else gettext("%d days") % (minutes // 1440)
+    title = gettext("in %s") % span if away.total_seconds() > 0 else gettext("%s ago") % span
     return format_html('<time class="desk-time" datetime="{}" title="{}">{}</time>', at.isoformat(), title, short(at))
 
 
 def short(at: datetime) -> str:
-    return f"{at:%d %b %H:%M}" if at.year == timezone.now().year else f"{at:%d %b %Y}"
+    return date_format(at, gettext("d M H:i") if at.year == timezone.now().year else gettext("d M Y"))
 
 
 def groups_of(counts: Mapping[str, int]) -> dict[str, int]:
@@ -81,16 +93,16 @@ def bar(counts: Mapping[str, int]) -> SafeString:
     groups = groups_of(counts)
     total = sum(groups.values())
     if not total:
-        return format_html('<span class="desk-none">{}</span>', "not planned yet")
-    label = ", ".join(f"{number} {name}" for name, number in groups.items() if number)
+        return format_html('<span class="desk-none">{}</span>', gettext("not planned yet"))
+    label = ", ".join(f"{number} {OUTCOMES[name]}" for name, number in groups.items() if number)
     skipped = groups.pop("skipped")
     parts = format_html_join(
         "",
         '<i class="is-{}" style="flex-grow:{}"></i>',
         ((name, number) for name, number in groups.items() if number),
     )
-    said = gettext("%(sent)s of %(due)s sent") % {"sent": f"{groups['sent']:,}", "due": f"{total - skipped:,}"}
-    beside = gettext("%(nothing)s not to be sent") % {"nothing": f"{skipped:,}"}
+    said = gettext("%(sent)s of %(due)s sent") % {"sent": intcomma(groups["sent"]), "due": intcomma(total - skipped)}
+    beside = gettext("%(nothing)s not to be sent") % {"nothing": intcomma(skipped)}
     return format_html(
         '<span class="desk-bar" role="img" aria-label="{}" title="{}">{}</span><span class="desk-bar-text">{}</span>',
         label,
@@ -101,4 +113,4 @@ def bar(counts: Mapping[str, int]) -> SafeString:
 
 
 def day(on: date | None) -> SafeString | str:
-    return format_html('<span class="desk-time">{}</span>', f"{on:%d %b %Y}") if on else "—"
+    return format_html('<span class="desk-time">{}</span>', date_format(on, gettext("d M Y"))) if on else "—"

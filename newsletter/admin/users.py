@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -46,7 +47,7 @@ class UserAdmin(PlainUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     def forget_second_factor(self, request: HttpRequest, people: QuerySet[User]) -> None:
         for person in people:
             forget_second_factor(person)
-            self.log_change(request, person, "forget_second_factor")
+            self.log_change(request, person, gettext("forget the second factor"))
         text = _("They sign in by password and set it up anew.")
         messages.success(request, text)
 

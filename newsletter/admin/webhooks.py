@@ -240,7 +240,7 @@ class WebhookDeliveryAdmin(ReadOnly):
     @admin.action(description=_("Send again"), permissions=["operate"])
     def send_again(self, request: HttpRequest, rows: QuerySet[WebhookDelivery]) -> None:
         for row in rows.select_related("endpoint", "event"):
-            self.log_change(request, row, "send again")
+            self.log_change(request, row, gettext("send again"))
         count = webhooks.send_again(rows, now=timezone.now())
         text = ngettext("%d message was queued again.", "%d messages were queued again.", count)
         messages.success(request, text % count)

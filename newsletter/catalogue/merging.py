@@ -12,6 +12,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from newsletter.catalogue.topics import assignment
 from newsletter.models import (
@@ -52,9 +53,9 @@ def merge(paper: Paper, *, into: Paper, by: User | None, now: datetime) -> Merge
     if into.merged_into_id:
         into = _locked(into.merged_into_id)
     if paper.merged_into_id:
-        raise MergeError("This paper is merged already. Take that back first.")
+        raise MergeError(gettext("This paper is merged already. Take that back first."))
     if paper.pk == into.pk:
-        raise MergeError("A paper cannot be merged into itself.")
+        raise MergeError(gettext("A paper cannot be merged into itself."))
     moved: dict[str, Any] = {
         "papers": list(paper.merged.values_list("pk", flat=True)),
         "sightings": _foreign(paper.sightings.all(), into.sightings.all(), ("source", "key")),
@@ -94,7 +95,7 @@ def split(paper: Paper) -> None:
     wait_for_other_writers()
     merged = Merge.objects.select_for_update().filter(paper=paper).select_related("into").first()
     if merged is None:
-        raise MergeError("This paper was not merged by hand; there is nothing to take back.")
+        raise MergeError(gettext("This paper was not merged by hand; there is nothing to take back."))
     moved, into = merged.moved, _locked(merged.into_id)
     Sighting.objects.filter(pk__in=moved["sightings"], paper=into).update(paper=paper)
     Signal.objects.filter(pk__in=moved["signals"], paper=into).update(paper=paper)

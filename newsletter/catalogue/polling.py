@@ -21,6 +21,7 @@ from urllib.parse import quote, urlsplit
 from django.conf import settings
 from django.db import DatabaseError, DataError, IntegrityError
 from django.db.models import Exists, Max, Min, OuterRef, Q, QuerySet
+from django.utils.translation import gettext
 
 from newsletter.catalogue import http_client
 from newsletter.catalogue.describe_submissions import describe
@@ -205,7 +206,8 @@ def _quiet(source: Source, *, now: datetime) -> Trouble | None:
     since = ages["new"] or ages["first"]
     if since is None or since > now - source.QUIET_AFTER:
         return None
-    return Trouble(source.SOURCE, ages["new"], f"it answers, but brought no new paper for {(now - since).days} days")
+    why = gettext("it answers, but brought no new paper for %d days") % (now - since).days
+    return Trouble(source.SOURCE, ages["new"], why)
 
 
 def _fetch(

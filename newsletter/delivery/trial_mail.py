@@ -12,6 +12,7 @@ from datetime import datetime
 from email.utils import format_datetime, parseaddr
 
 from django.conf import settings
+from django.utils.translation import gettext
 
 from newsletter.delivery.choose_transport import digest_relays
 from newsletter.delivery.compose_message import bounce_address
@@ -84,9 +85,9 @@ def why_not(address: Address) -> str:
     """Return why no test mail may go to an address: it is barred, or a rehearsal names others; else ""."""
     allowed = {one.casefold() for one in settings.MAIL_DRY_RUN_TO}
     if allowed and address.email.casefold() not in allowed:
-        return "MAIL_DRY_RUN_TO is set and does not name this address. Add it there, or unset MAIL_DRY_RUN_TO."
+        return gettext("MAIL_DRY_RUN_TO is set and does not name this address. Add it there, or unset MAIL_DRY_RUN_TO.")
     if Suppression.objects.in_force().filter(address_hash=address_hash(address.key)).exists():
-        return "This address is on the suppression list. Use another, or lift its suppression in the admin."
+        return gettext("This address is on the suppression list. Use another, or lift its suppression in the admin.")
     return ""
 
 
@@ -125,7 +126,7 @@ def _settled(transport: Transport, message: Message, *, within: float) -> Outcom
         if turn.outcomes:
             return turn.outcomes[0]
         transport.release(turn.ready)
-    text = f"no answer within {within:.0f} seconds"
+    text = gettext("no answer within %d seconds") % within
     return Outcome(message.key, OutcomeKind.UNKNOWN, Phase.DOT, text=text)
 
 

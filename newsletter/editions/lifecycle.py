@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext
 
 from newsletter.interests import catch_ups, follows, news_of_saved_papers, place_also_new
 from newsletter.interests.load_profiles import ReaderProfiles
@@ -202,7 +203,7 @@ def add_pick(edition: Edition, *, paper: Paper, note: str = "") -> EditionItem:
     """
     _require_editable(edition)
     if paper.withdrawn_at:
-        raise EditionStateError("The authors withdrew this paper. Choose another one.")
+        raise EditionStateError(gettext("The authors withdrew this paper. Choose another one."))
     item, _ = EditionItem.objects.update_or_create(
         edition=edition,
         paper=paper,
@@ -215,14 +216,16 @@ def add_pick(edition: Edition, *, paper: Paper, note: str = "") -> EditionItem:
 def approve(edition: Edition, *, by: AbstractBaseUser | None, now: datetime) -> None:
     """Approve a draft that has papers (``by`` None: the operator's setting approves). Else raises EditionStateError."""
     if not listed_items(edition).exists():
-        raise EditionStateError("This edition has no papers. Import papers or add picks before you approve it.")
+        said = gettext("This edition has no papers. Import papers or add picks before you approve it.")
+        raise EditionStateError(said)
     drafts = Edition.objects.filter(pk=edition.pk, state=Edition.State.DRAFT)
     allowed = drafts.exclude(edited_by=by.pk) if settings.EDITION_SECOND_PERSON and by else drafts
     changed = allowed.update(state=Edition.State.APPROVED, approved_at=now, approved_by=by)
     if not changed and drafts.exists():
-        raise EditionStateError("You edited this edition last, so somebody else has to approve it.")
+        raise EditionStateError(gettext("You edited this edition last, so somebody else has to approve it."))
     if not changed:
-        raise EditionStateError("Only a draft can be approved. Reload the page to see the edition's present state.")
+        said = gettext("Only a draft can be approved. Reload the page to see the edition's present state.")
+        raise EditionStateError(said)
     edition.refresh_from_db()
 
 
@@ -232,7 +235,7 @@ def back_to_draft(edition: Edition) -> None:
         state=Edition.State.DRAFT, approved_at=None, approved_by=None
     )
     if not changed:
-        raise EditionStateError("Only an approved edition that is not frozen yet can become a draft again.")
+        raise EditionStateError(gettext("Only an approved edition that is not frozen yet can become a draft again."))
     edition.refresh_from_db()
 
 
@@ -353,7 +356,7 @@ def cancel(edition: Edition, *, now: datetime) -> int:
         .exclude(state__in=ended)
         .update(state=Edition.State.CANCELLED, done_at=now, send_now_at=None)
     ):
-        raise EditionStateError("This edition is already finished; there is nothing left to cancel.")
+        raise EditionStateError(gettext("This edition is already finished; there is nothing left to cancel."))
     owed = [Delivery.State.QUEUED, Delivery.State.RETRY, Delivery.State.CLAIMED]
     skipped = Delivery.objects.filter(edition=edition, state__in=owed).update(
         state=Delivery.State.SKIPPED, skip_reason=Delivery.Skip.CANCELLED, not_before=None
@@ -399,4 +402,4 @@ def _record_similar(edition: Edition) -> None:
 def _require_editable(edition: Edition) -> None:
     """Lock the edition as freezing does and raise EditionStateError unless it can be edited."""
     if not Edition.objects.select_for_update().get(pk=edition.pk).is_editable:
-        raise EditionStateError("A frozen edition cannot be changed: readers may have it already.")
+        raise EditionStateError(gettext("A frozen edition cannot be changed: readers may have it already."))

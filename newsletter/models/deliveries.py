@@ -124,7 +124,7 @@ class Delivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.edition_id} to {self.subscriber_id}: {self.state}"
+        return f"{self.edition_id} → {self.subscriber_id}: {self.get_state_display()}"
 
     @staticmethod
     def for_export(rows: models.QuerySet[Delivery]) -> dict[int, dict[str, Any]]:
@@ -210,7 +210,7 @@ class DeliveryEvent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.code}"
+        return f"{self.get_kind_display()} {self.code}"
 
     @property
     def is_proven(self) -> bool:

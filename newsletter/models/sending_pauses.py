@@ -33,7 +33,7 @@ class Stream(models.Model):
     )
 
     def __str__(self) -> str:
-        return f"{self.name}: {'paused' if self.paused_at else self.get_trouble_display() or 'running'}"
+        return f"{self.name}: {_('paused') if self.paused_at else self.get_trouble_display() or _('running')}"
 
 
 class PaceBucket(models.Model):
@@ -72,4 +72,4 @@ class DomainHold(models.Model):
     objects = DomainHoldQuerySet.as_manager()
 
     def __str__(self) -> str:
-        return f"{self.domain}: {'on hold' if self.resumed_at is None else 'resumed'}"
+        return f"{self.domain}: {_('on hold') if self.resumed_at is None else _('running')}"

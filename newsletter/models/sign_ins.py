@@ -62,7 +62,7 @@ class SignIn(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name or '?'} from {self.network}, {self.hour:%Y-%m-%d %H:00}: {self.failed} failed"
+        return f"{self.name or '?'} ({self.network}), {self.hour:%Y-%m-%d %H:00}: {self.failed}"
 
 
 def forget_second_factor(user: User) -> None:

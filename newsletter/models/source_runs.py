@@ -16,7 +16,7 @@ class SourceHost(models.Model):
     done_at = models.DateTimeField(null=True, editable=False)  # of a source: when it had last answered all it was asked
 
     def __str__(self) -> str:
-        return f"{self.host} from {self.free_at:%Y-%m-%d %H:%M:%S}"
+        return f"{self.host} → {self.free_at:%Y-%m-%d %H:%M:%S}"
 
 
 class SourceRun(models.Model):
@@ -55,4 +55,4 @@ class SourceRun(models.Model):
         indexes = [models.Index(fields=["source", "-started_at"], name="runs_of_a_source")]
 
     def __str__(self) -> str:
-        return f"{self.source} {self.started_at:%Y-%m-%d %H:%M}: {self.state}"
+        return f"{self.source} {self.started_at:%Y-%m-%d %H:%M}: {self.get_state_display()}"

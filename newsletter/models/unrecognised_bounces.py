@@ -60,4 +60,4 @@ class Letter(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.received_at:%Y-%m-%d %H:%M} {self.subject or '(no subject)'}"
+        return f"{self.received_at:%Y-%m-%d %H:%M} {self.subject or _('(no subject)')}"

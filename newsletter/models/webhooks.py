@@ -110,4 +110,4 @@ class WebhookDelivery(models.Model):
         indexes = [models.Index(fields=["next_at"], condition=Q(next_at__isnull=False), name="webhooks_owed")]
 
     def __str__(self) -> str:
-        return f"{self.event} to {self.endpoint}: {self.state}"
+        return f"{self.event} → {self.endpoint}: {self.get_state_display()}"

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from django.utils.translation import gettext, ngettext
+
 
 class Part(StrEnum):
     """The part of the system an alarm is about; the health check of one process asks for its own part."""
@@ -64,9 +66,13 @@ class Alarm:
 def ago(age: timedelta) -> str:
     minutes = int(age.total_seconds() // 60)
     if minutes < 1:
-        return f"{int(age.total_seconds())} seconds"
-    return f"{minutes} minutes" if minutes < 120 else f"{minutes // 60} hours"
+        return gettext("%d seconds") % age.total_seconds()
+    return gettext("%d minutes") % minutes if minutes < 120 else gettext("%d hours") % (minutes // 60)
 
 
-def count_of(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def readers_of(number: int) -> str:
+    return ngettext("%d reader", "%d readers", number) % number
+
+
+def digests_of(number: int) -> str:
+    return ngettext("%d digest", "%d digests", number) % number

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from django.db import DatabaseError, connection
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from newsletter.models import Heartbeat
 
@@ -59,4 +60,5 @@ def measure_now_and_then(**_details: object) -> None:
 
 def in_words(ahead: timedelta) -> str:
     seconds = ahead.total_seconds()
-    return f"{abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'}"
+    said = gettext("%d s ahead of") if seconds > 0 else gettext("%d s behind")
+    return said % round(abs(seconds))

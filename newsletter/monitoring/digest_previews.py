@@ -25,6 +25,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
+from django.utils.translation import gettext as _
+
 from newsletter import planning
 from newsletter.delivery import trial_mail
 from newsletter.delivery.choose_transport import signed
@@ -77,9 +79,9 @@ def sample_personas(edition: Edition) -> list[Persona]:
         counts[slug] = counts.get(slug, 0) + 1
     common = sorted(counts, key=lambda slug: (-counts[slug], slug))
     return [
-        Persona("Follows one topic", follows=tuple(common[:1])),
-        Persona("Follows two topics, five papers", follows=tuple(common[1:3]), max_papers=5),
-        Persona("Follows nothing in particular"),
+        Persona(_("Follows one topic"), follows=tuple(common[:1])),
+        Persona(_("Follows two topics, five papers"), follows=tuple(common[1:3]), max_papers=5),
+        Persona(_("Follows nothing in particular")),
     ]
 
 

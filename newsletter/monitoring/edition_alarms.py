@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from newsletter.editions.lifecycle import goes_by_itself, listed_items
 from newsletter.models import Edition, Reconciliation
 from newsletter.monitoring import alarm_thresholds
-from newsletter.monitoring.alarm_names import Alarm, Name, Part, ago, count_of
+from newsletter.monitoring.alarm_names import Alarm, Name, Part, ago, readers_of
 from subscriptions.models import Subscriber
 
 
@@ -18,24 +21,39 @@ def approvals(*, now: datetime) -> Iterator[Alarm]:
         waiting, missed = _unapproved(cadence, now=now)
         if not waiting and not missed:
             continue
-        readers = count_of(Subscriber.objects.mailable().filter(cadence=cadence).count(), "reader")
-        if readers.startswith("0 "):
+        number = Subscriber.objects.mailable().filter(cadence=cadence).count()
+        if not number:
             continue
+        readers = readers_of(number)
         if waiting:
             left = waiting.cutoff_at - now
-            when = f"in {ago(left)}" if left.total_seconds() > 0 else "now"
+            when = _("in %s") % ago(left) if left.total_seconds() > 0 else _("now")
             yield Alarm(
                 Part.TICK,
                 Name.APPROVAL_DUE,
-                f"The edition {waiting} waits for approval; its cut-off is {when} and {readers} follow it."
-                " Approve it in Editions.",
+                _(
+                    "The edition %(edition)s waits for approval; its cut-off is %(when)s and %(readers)s follow it."
+                    " Approve it in Editions."
+                )
+                % {"edition": waiting, "when": when, "readers": readers},
             )
         if missed:
             yield Alarm(
                 Part.TICK,
                 Name.APPROVAL_MISSED,
-                f"{count_of(len(missed), f'{cadence} edition')} not approved by the cut-off, the last one {missed[0]}:"
-                f" {readers} get nothing. Approve the one that waits in Editions, or set EDITION_AUTO_APPROVE=1.",
+                ngettext(
+                    "%(number)d %(cadence)s edition not approved by the cut-off, the last one %(edition)s: %(readers)s"
+                    " get nothing. Approve the one that waits in Editions, or set EDITION_AUTO_APPROVE=1.",
+                    "%(number)d %(cadence)s editions not approved by the cut-off, the last one %(edition)s: %(readers)s"
+                    " get nothing. Approve the one that waits in Editions, or set EDITION_AUTO_APPROVE=1.",
+                    len(missed),
+                )
+                % {
+                    "number": len(missed),
+                    "cadence": missed[0].get_cadence_display(),
+                    "edition": missed[0],
+                    "readers": readers,
+                },
             )
 
 
@@ -63,12 +81,9 @@ def missing(*, now: datetime) -> Iterator[Alarm]:
         return
     last = Edition.objects.filter(cadence=Edition.Cadence.DAILY).order_by("-period_on").first()
     if last is None or now.date() - last.period_on > alarm_thresholds.EDITION_PATIENCE:
-        since = f"since {last.period_on}" if last else "yet"
-        yield Alarm(
-            Part.TICK,
-            Name.NO_EDITION,
-            f"There are readers, but no daily edition {since}. Look at the sources and the tick.",
-        )
+        since = _("since %s") % last.period_on if last else _("yet")
+        said = _("There are readers, but no daily edition %s. Look at the sources and the tick.") % since
+        yield Alarm(Part.TICK, Name.NO_EDITION, said)
 
 
 def reconciled(*, now: datetime) -> Iterator[Alarm]:
@@ -81,13 +96,26 @@ def reconciled(*, now: datetime) -> Iterator[Alarm]:
         yield Alarm(
             Part.TICK,
             Name.EDITIONS_MISSING,
-            f"{count_of(len(absent), 'edition')} of the last {last.days} days never existed: {which}. The tick did not"
-            " run then, or nobody was there; see the runbook.",
+            ngettext(
+                "%(number)d edition of the last %(days)d days never existed: %(which)s. The tick did not run then, or"
+                " nobody was there; see the runbook.",
+                "%(number)d editions of the last %(days)d days never existed: %(which)s. The tick did not run then, or"
+                " nobody was there; see the runbook.",
+                len(absent),
+            )
+            % {"number": len(absent), "days": last.days, "which": which},
         )
     if forgotten := last.report["readers"]["forgotten"]:
         yield Alarm(
             Part.TICK,
             Name.READERS_FORGOTTEN,
-            f"{count_of(forgotten, 'reader')} were due within {last.days} days and have neither a digest nor a reason"
-            f" (such as reader {last.report['readers']['examples'][0]}). manage.py reader_history NUMBER shows each.",
+            _(
+                "%(readers)s were due within %(days)d days and have neither a digest nor a reason (such as reader"
+                " %(example)s). manage.py reader_history NUMBER shows each."
+            )
+            % {
+                "readers": readers_of(forgotten),
+                "days": last.days,
+                "example": last.report["readers"]["examples"][0],
+            },
         )

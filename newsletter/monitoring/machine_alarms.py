@@ -8,13 +8,15 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Q
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from newsletter.catalogue import polling
 from newsletter.delivery import restore_detection
 from newsletter.models import Heartbeat, SignIn, WebhookEndpoint, disk_full_error
 from newsletter.monitoring import alarm_thresholds
 from newsletter.monitoring import clock_skew as clocks
-from newsletter.monitoring.alarm_names import Alarm, Name, Part, ago, count_of
+from newsletter.monitoring.alarm_names import Alarm, Name, Part, ago
 from subscriptions import rate_limits
 
 MEGABYTE = 2**20
@@ -25,7 +27,10 @@ def restored(*, now: datetime) -> Iterator[Alarm]:
         yield Alarm(
             Part.DIGEST,
             Name.RESTORED,
-            "The database is older than what was sent: it was restored. Nothing leaves until manage.py after_restore.",
+            _(
+                "The database is older than what was sent: it was restored."
+                " Nothing leaves until manage.py after_restore."
+            ),
         )
 
 
@@ -40,13 +45,13 @@ def _tick(now: datetime) -> Iterator[Alarm]:
     last = _last("tick")
     if last is None:
         yield Alarm(
-            Part.TICK, Name.NO_TICK, "The pipeline has never ticked: start beat and a worker, or manage.py work."
+            Part.TICK, Name.NO_TICK, _("The pipeline has never ticked: start beat and a worker, or manage.py work.")
         )
     elif now - last > timedelta(seconds=3 * settings.TICK_SECONDS):
         yield Alarm(
             Part.TICK,
             Name.TICK_LATE,
-            f"The last tick was {ago(now - last)} ago. Look at beat, Redis, the worker of `maintenance`, or work.",
+            _("The last tick was %s ago. Look at beat, Redis, the worker of `maintenance`, or work.") % ago(now - last),
         )
 
 
@@ -59,8 +64,8 @@ def _clocks(now: datetime) -> Iterator[Alarm]:
             yield Alarm(
                 Part.TICK,
                 Name.CLOCKS_APART,
-                f"The clock of {machine_name} is {clocks.in_words(ahead)} the database's."
-                " Start time synchronisation there.",
+                _("The clock of %(machine)s is %(ahead)s the database's. Start time synchronisation there.")
+                % {"machine": machine_name, "ahead": clocks.in_words(ahead)},
             )
 
 
@@ -68,14 +73,13 @@ def _disk(now: datetime) -> Iterator[Alarm]:
     free = shutil.disk_usage(settings.VAR_DIR).free // MEGABYTE
     since = disk_full_error.since()
     if free < alarm_thresholds.FREE_MEGABYTES:
-        words = f"{free} MB are free on the disk of {settings.VAR_DIR}."
+        words = _("%(free)d MB are free on the disk of %(folder)s.") % {"free": free, "folder": settings.VAR_DIR}
     elif since:
-        words = f"The database says since {ago(now - since)} that its disk is full."
+        words = _("The database says since %s that its disk is full.") % ago(now - since)
     else:
         return
-    yield Alarm(
-        Part.TICK, Name.DISK_FULL, f"{words} Free some space: nothing can be written, leaving the list included."
-    )
+    what = _("Free some space: nothing can be written, leaving the list included.")
+    yield Alarm(Part.TICK, Name.DISK_FULL, f"{words} {what}")
 
 
 def ingest(*, now: datetime) -> Iterator[Alarm]:
@@ -85,15 +89,15 @@ def ingest(*, now: datetime) -> Iterator[Alarm]:
         yield Alarm(
             Part.INGEST,
             Name.INGEST_LATE,
-            f"No worker has asked the sources for {ago(now - last)}. Start a worker for the queue `ingest`.",
+            _("No worker has asked the sources for %s. Start a worker for the queue `ingest`.") % ago(now - last),
         )
     read = Heartbeat.objects.filter(name="mailbox").first()
     if settings.BOUNCE_MAILBOX_URL and read and now - read.at > alarm_thresholds.MAILBOX_PATIENCE:
         yield Alarm(
             Part.INGEST,
             Name.MAILBOX_UNREAD,
-            f"The bounce mailbox was not read for {ago(now - read.at)} ({read.detail or 'no worker of `ingest`'})."
-            " Check BOUNCE_MAILBOX_URL and the mail server.",
+            _("The bounce mailbox was not read for %(time)s (%(why)s). Check BOUNCE_MAILBOX_URL and the mail server.")
+            % {"time": ago(now - read.at), "why": read.detail or _("no worker of `ingest`")},
         )
 
 
@@ -107,24 +111,30 @@ def strangers(*, now: datetime) -> Iterator[Alarm]:
         yield Alarm(
             Part.CONFIRM,
             Name.LIMITS_BITING,
-            f"Limits refuse sign-ups right now: {which}. Look at who asks; for a launch raise SIGNUPS_PER_….",
+            _("Limits refuse sign-ups right now: %s. Look at who asks; for a launch raise SIGNUPS_PER_….") % which,
         )
     for account, tries in SignIn.objects.guessed(now=now):
         yield Alarm(
             Part.CONFIRM,
             Name.PASSWORD_GUESSED,
-            f"{count_of(tries, 'failed sign-in')} to {account or 'accounts that do not exist'} within two hours."
-            " See Sign-ins in the admin; block the network at your proxy.",
+            ngettext(
+                "%(number)d failed sign-in to %(account)s within two hours. See Sign-ins in the admin; block the"
+                " network at your proxy.",
+                "%(number)d failed sign-ins to %(account)s within two hours. See Sign-ins in the admin; block the"
+                " network at your proxy.",
+                tries,
+            )
+            % {"number": tries, "account": account or _("accounts that do not exist")},
         )
 
 
 def sources(*, now: datetime) -> Iterator[Alarm]:
     """Yield an alarm for each silent source. Digests go on without it."""
     for trouble in polling.troubles(now=now):
-        since = f"since {trouble.since:%Y-%m-%d %H:%M} UTC" if trouble.since else "ever"
-        yield Alarm(
-            Part.SOURCES, f"{trouble.source}_silent", f"Nothing usable from {trouble.source} {since}: {trouble.detail}."
-        )
+        since = _("since %s") % f"{trouble.since:%Y-%m-%d %H:%M} UTC" if trouble.since else _("ever")
+        said = _("Nothing usable from %(source)s %(since)s: %(why)s.")
+        said %= {"source": trouble.source, "since": since, "why": trouble.detail}
+        yield Alarm(Part.SOURCES, f"{trouble.source}_silent", said)
 
 
 def webhooks(*, now: datetime) -> Iterator[Alarm]:
@@ -134,9 +144,11 @@ def webhooks(*, now: datetime) -> Iterator[Alarm]:
     for one in WebhookEndpoint.objects.filter(is_off | failing):
         if one.is_active:
             since = f"{one.failing_since:%Y-%m-%d %H:%M} UTC"
-            yield Alarm(Part.WEBHOOKS, Name.WEBHOOK_FAILING, f"The webhook {one} has taken nothing since {since}.")
+            said = _("The webhook %(name)s has taken nothing since %(since)s.") % {"name": one, "since": since}
+            yield Alarm(Part.WEBHOOKS, Name.WEBHOOK_FAILING, said)
         else:
-            yield Alarm(Part.WEBHOOKS, Name.WEBHOOK_OFF, f"The webhook {one} was switched off: {one.off_reason}.")
+            said = _("The webhook %(name)s was switched off: %(why)s.") % {"name": one, "why": one.off_reason}
+            yield Alarm(Part.WEBHOOKS, Name.WEBHOOK_OFF, said)
 
 
 def _last(name: str) -> datetime | None:

@@ -8,6 +8,8 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db.models import Exists, Min
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from newsletter import delivery
 from newsletter.delivery.bounces import bounce_storms, unrecognised
@@ -15,14 +17,14 @@ from newsletter.delivery.expired_leases import CLOSED
 from newsletter.delivery.sending_rate import EVERYTHING
 from newsletter.models import Claim, Delivery, Edition, Miss, PaceBucket, Stream
 from newsletter.monitoring import alarm_thresholds
-from newsletter.monitoring.alarm_names import Alarm, Name, Part, ago, count_of
+from newsletter.monitoring.alarm_names import Alarm, Name, Part, ago, digests_of
 from newsletter.monitoring.delivery_counts import Tally, tallies
 from subscriptions.models import Notice
 
 _TROUBLES = {
-    Stream.Trouble.UNREACHABLE.value: "The relay cannot be reached",
-    Stream.Trouble.DEFERRED.value: "The relay refuses everything for now",
-    Stream.Trouble.LIMITED.value: "The relay limits how much it takes",
+    Stream.Trouble.UNREACHABLE.value: gettext_lazy("The relay cannot be reached"),
+    Stream.Trouble.DEFERRED.value: gettext_lazy("The relay refuses everything for now"),
+    Stream.Trouble.LIMITED.value: gettext_lazy("The relay limits how much it takes"),
 }
 _ADDRESS = re.compile(r"<?[^\s<>@]+@[^\s<>@]+>?")
 
@@ -33,7 +35,8 @@ def notices(*, now: datetime) -> Iterator[Alarm]:
         yield Alarm(
             Part.CONFIRM,
             Name.NOTICES_WAITING,
-            f"A confirmation or notice has waited for {ago(now - oldest)}. See the worker of `confirm` and the relay.",
+            _("A confirmation or notice has waited for %s. See the worker of `confirm` and the relay.")
+            % ago(now - oldest),
         )
 
 
@@ -61,14 +64,20 @@ def _relay(stream: Stream, *, now: datetime) -> Iterator[Alarm]:
     if since is None or now - since <= alarm_thresholds.RELAY_PATIENCE:
         return
     is_away = stream.trouble == Stream.Trouble.UNREACHABLE
-    said = _ADDRESS.sub("<…>", stream.last_reply[:120]) or "no answer"
+    said = _ADDRESS.sub("<…>", stream.last_reply[:120]) or _("no answer")
     yield Alarm(
         Part.DIGEST,
         Name.RELAY_UNREACHABLE if is_away else Name.RELAY_DEFERS,
-        f"{_TROUBLES.get(stream.trouble, 'The relay fails')} ({said}):"
-        f" {count_of(owed.count(), 'digest')} not sent, the oldest for {ago(now - since)}."
-        " Mend the relay or its address (Mail settings in the admin, else EMAIL_URL and DIGEST_RELAYS), then press"
-        " “Try now” on the dashboard.",
+        _(
+            "%(trouble)s (%(reply)s): %(digests)s not sent, the oldest for %(time)s. Mend the relay or its address (Mail"
+            " settings in the admin, else EMAIL_URL and DIGEST_RELAYS), then press “Try now” on the dashboard."
+        )
+        % {
+            "trouble": _TROUBLES.get(stream.trouble, _("The relay fails")),
+            "reply": said,
+            "digests": digests_of(owed.count()),
+            "time": ago(now - since),
+        },
     )
 
 
@@ -79,8 +88,14 @@ def _held_domains(now: datetime) -> Iterator[Alarm]:
         yield Alarm(
             Part.DIGEST,
             Name.DOMAIN_HELD,
-            f"{count_of(len(domains), 'recipient domain')} held for their limits again and again: "
-            f"{', '.join(domains[:3])}. Set a rate for them in DELIVERY_DOMAIN_RATES.",
+            ngettext(
+                "%(number)d recipient domain held for their limits again and again: %(which)s. Set a rate for them in"
+                " DELIVERY_DOMAIN_RATES.",
+                "%(number)d recipient domains held for their limits again and again: %(which)s. Set a rate for them in"
+                " DELIVERY_DOMAIN_RATES.",
+                len(domains),
+            )
+            % {"number": len(domains), "which": ", ".join(domains[:3])},
         )
 
 
@@ -90,7 +105,7 @@ def _waiting(now: datetime) -> Iterator[Alarm]:
         yield Alarm(
             Part.DIGEST,
             Name.DELIVERIES_WAITING,
-            f"A digest that may go has waited for {ago(now - oldest)}. Look at the workers of `digest`.",
+            _("A digest that may go has waited for %s. Look at the workers of `digest`.") % ago(now - oldest),
         )
 
 
@@ -113,34 +128,42 @@ def _claims(now: datetime) -> Iterator[Alarm]:
         yield Alarm(
             Part.DIGEST,
             Name.CLAIMS_EXPIRED,
-            f"{count_of(held, 'digest')} held by workers that are gone: the tick gives them back; see that it runs.",
+            _("%s held by workers that are gone: the tick gives them back; see that it runs.") % digests_of(held),
         )
 
 
 def paused(*, now: datetime) -> Iterator[Alarm]:
     for stream in Stream.objects.filter(paused_at__isnull=False):
         since = f"{stream.paused_at:%Y-%m-%d %H:%M} UTC"
-        why = stream.pause_reason or "no reason given"
+        why = stream.pause_reason or _("no reason given")
         is_confirm = stream.name == delivery.CONFIRM_STREAM
         part, name = (Part.CONFIRM, Name.CONFIRM_PAUSED) if is_confirm else (Part.DIGEST, Name.DIGEST_PAUSED)
-        yield Alarm(part, name, f"The {stream.name} stream is paused since {since}: {why}. Resume it on the dashboard.")
+        said = _("The %(name)s stream is paused since %(since)s: %(why)s. Resume it on the dashboard.")
+        yield Alarm(part, name, said % {"name": stream.name, "since": since, "why": why})
     for edition in Edition.objects.filter(
         paused_at__isnull=False, state__in=[Edition.State.FROZEN, Edition.State.SENDING]
     ):
-        why = edition.pause_reason or "no reason given"
-        yield Alarm(Part.DIGEST, Name.EDITION_PAUSED, f"The edition {edition} is paused: {why}. Look, then resume it.")
+        why = edition.pause_reason or _("no reason given")
+        said = _("The edition %(edition)s is paused: %(why)s. Look, then resume it.")
+        yield Alarm(Part.DIGEST, Name.EDITION_PAUSED, said % {"edition": edition, "why": why})
 
 
 def returned(*, now: datetime) -> Iterator[Alarm]:
     """Yield alarms about unrecognised letters and about domains that failed as a whole: both need a decision."""
     waiting = unrecognised.waiting_letters()
     if waiting.number:
-        since = f", the oldest for {ago(now - waiting.oldest)}" if waiting.oldest else ""
+        since = _(", the oldest for %s") % ago(now - waiting.oldest) if waiting.oldest else ""
         yield Alarm(
             Part.DIGEST,
             Name.LETTERS_WAITING,
-            f"{count_of(waiting.number, 'letter')} set aside, from the bounce mailbox or a provider{since}."
-            " Read each and say what it is: admin, Letters set aside.",
+            ngettext(
+                "%(number)d letter set aside, from the bounce mailbox or a provider%(since)s. Read each and say what"
+                " it is: admin, Letters set aside.",
+                "%(number)d letters set aside, from the bounce mailbox or a provider%(since)s. Read each and say what"
+                " it is: admin, Letters set aside.",
+                waiting.number,
+            )
+            % {"number": waiting.number, "since": since},
         )
     for sentence in bounce_storms.held_domains():
         yield Alarm(Part.DIGEST, Name.DOMAIN_PAUSED, sentence)
@@ -161,23 +184,32 @@ def _of_edition(tally: Tally) -> Iterator[Alarm]:
         yield Alarm(
             Part.DIGEST,
             Name.DIGESTS_FAILED,
-            f"{tally.failed} of {tally.planned} digests of {tally.name} failed. Read the relay's answers in Deliveries,"
-            " then press “Retry failed digests” on the edition's page.",
+            _(
+                "%(number)d of %(of)d digests of %(edition)s failed. Read the relay's answers in Deliveries, then press"
+                " “Retry failed digests” on the edition's page."
+            )
+            % {"number": tally.failed, "of": tally.planned, "edition": tally.name},
         )
     if alarm_thresholds.is_many(tally.late, tally.planned):
         yield Alarm(
             Part.DIGEST,
             Name.DIGESTS_LATE,
-            f"{tally.late} of {tally.planned} digests of {tally.name} were skipped: they could not leave in time."
-            " Look at the relay, the workers of `digest` and DELIVERY_RATE.",
+            _(
+                "%(number)d of %(of)d digests of %(edition)s were skipped: they could not leave in time. Look at the"
+                " relay, the workers of `digest` and DELIVERY_RATE."
+            )
+            % {"number": tally.late, "of": tally.planned, "edition": tally.name},
         )
     tried = tally.sent + tally.failed + tally.retry
     if tally.retry >= alarm_thresholds.AT_LEAST and tally.retry >= alarm_thresholds.DEFERRED_SHARE * tried:
         yield Alarm(
             Part.DIGEST,
             Name.RELAY_DEFERS,
-            f"{tally.retry} of {tried} digests of {tally.name} were put off with a 4xx answer. Read the answers in"
-            " Deliveries (state: retry); they are tried again by themselves.",
+            _(
+                "%(number)d of %(of)d digests of %(edition)s were put off with a 4xx answer. Read the answers in"
+                " Deliveries (state: retry); they are tried again by themselves."
+            )
+            % {"number": tally.retry, "of": tried, "edition": tally.name},
         )
 
 
@@ -187,8 +219,11 @@ def _unknown(found: Sequence[Tally]) -> Iterator[Alarm]:
         yield Alarm(
             Part.DIGEST,
             Name.DIGESTS_UNKNOWN,
-            f"{count_of(doubtful, 'digest')} in doubt ({which}): only the relay's log can say."
-            " Run manage.py settle_unknown --log FILE, or settle them in Deliveries.",
+            _(
+                "%(digests)s in doubt (%(which)s): only the relay's log can say. Run manage.py settle_unknown --log"
+                " FILE, or settle them in Deliveries."
+            )
+            % {"digests": digests_of(doubtful), "which": which},
         )
 
 
@@ -206,6 +241,9 @@ def _without_mail(found: Sequence[Tally], *, now: datetime) -> Iterator[Alarm]:
         yield Alarm(
             Part.DIGEST,
             Name.READERS_WITHOUT_MAIL,
-            f"{without} of {due} readers who were due in the last 24 hours got nothing ({missed} found no edition)."
-            " manage.py reconcile --days 1 says where.",
+            _(
+                "%(number)d of %(of)d readers who were due in the last 24 hours got nothing (%(missed)d found no"
+                " edition). manage.py reconcile --days 1 says where."
+            )
+            % {"number": without, "of": due, "missed": missed},
         )

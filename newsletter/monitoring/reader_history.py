@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Count
-from django.utils.translation import ngettext
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, ngettext
 
 from newsletter.models import Delivery, LibraryEntry
 from subscriptions.models import Subscriber, Suppression
@@ -25,7 +26,7 @@ class Line:
     """One event in a reader's history."""
 
     at: datetime
-    subject: str  # consent, notice, delivery, event, no digest, library, follow, suppression
+    subject: str  # in English
     what: str
     detail: str = ""
 
@@ -49,28 +50,29 @@ def standing_of(reader: Subscriber) -> str:
     barred = Suppression.objects.in_force().filter(address_hash=reader.address_hash).first()
     if barred:
         reason, since = barred.get_reason_display(), f"{barred.first_at:%Y-%m-%d}"
-        return f"Gets no mail: the address is suppressed ({reason}) since {since}."
+        said = _("Gets no mail: the address is suppressed (%(reason)s) since %(since)s.")
+        return said % {"reason": reason, "since": since}
     if reader.state != Subscriber.State.CONFIRMED:
-        return f"Gets no mail: the reader is {reader.get_state_display()}."
+        return _("Gets no mail: the reader is %s.") % reader.get_state_display()
     if reader.next_due_at is None:
-        return "Gets no mail: no next digest is scheduled. Save the preferences again to schedule one."
-    says = f"Gets {reader.get_cadence_display()} digests; the next is due {reader.next_due_at:%Y-%m-%d %H:%M} UTC."
-    if reader.welcome_due_at:
-        says += f" A first one has been due since {reader.welcome_due_at:%Y-%m-%d %H:%M} UTC"
-        says += " and is sent once there is an edition."
-    return says
+        return _("Gets no mail: no next digest is scheduled. Save the preferences again to schedule one.")
+    says = _("Gets %(cadence)s digests; the next is due %(at)s UTC.")
+    says %= {"cadence": reader.get_cadence_display(), "at": f"{reader.next_due_at:%Y-%m-%d %H:%M}"}
+    if not reader.welcome_due_at:
+        return says
+    first = _("A first one has been due since %s UTC and is sent once there is an edition.")
+    return f"{says} {first % f'{reader.welcome_due_at:%Y-%m-%d %H:%M}'}"
 
 
 def _consent(reader: Subscriber) -> Iterator[Line]:
     for event in reader.consent_events.order_by("-at")[:LIMIT]:
-        yield Line(event.at, "consent", event.get_kind_display(), event.method)
+        yield Line(event.at, gettext_noop("consent"), event.get_kind_display(), event.method)
 
 
 def _notices(reader: Subscriber) -> Iterator[Line]:
     for notice in reader.notices.order_by("-created_at")[:LIMIT]:
-        yield Line(
-            notice.created_at, "notice", f"{notice.get_kind_display()}: {notice.get_state_display()}", notice.error
-        )
+        what = f"{notice.get_kind_display()}: {notice.get_state_display()}"
+        yield Line(notice.created_at, gettext_noop("notice"), what, notice.error)
 
 
 def _deliveries(reader: Subscriber) -> Iterator[Line]:
@@ -80,17 +82,17 @@ def _deliveries(reader: Subscriber) -> Iterator[Line]:
         papers = ngettext("%d paper", "%d papers", len(row.picks)) % len(row.picks)
         what = f"{row.edition}: {row.get_state_display()}, {papers}"
         if row.is_welcome:
-            what = f"first digest, right after confirming, {what}"
-        yield Line(row.due_at, "delivery", what, why)
+            what = _("first digest, right after confirming, %s") % what
+        yield Line(row.due_at, gettext_noop("delivery"), what, why)
         for event in row.events.all():
-            doubt = "" if event.is_proven else "(told by a Message-ID alone, not acted upon)"
+            doubt = "" if event.is_proven else _("(told by a Message-ID alone, not acted upon)")
             detail = " ".join(part for part in (event.source, event.phase, event.code, event.text, doubt) if part)
-            yield Line(event.at, "event", event.get_kind_display(), detail)
+            yield Line(event.at, gettext_noop("event"), event.get_kind_display(), detail)
 
 
 def _misses(reader: Subscriber) -> Iterator[Line]:
     for row in reader.misses.order_by("-due_at")[:LIMIT]:
-        yield Line(row.due_at, "no digest", row.get_why_display())
+        yield Line(row.due_at, gettext_noop("no digest"), row.get_why_display())
 
 
 def _library(reader: Subscriber) -> Iterator[Line]:
@@ -98,17 +100,17 @@ def _library(reader: Subscriber) -> Iterator[Line]:
     came = reader.library.order_by("-at").values_list("at", "source").annotate(papers=Count("pk"))
     for at, source, papers in came[:LIMIT]:
         what = ngettext("%d paper", "%d papers", papers) % papers
-        yield Line(at, "library", what, str(LibraryEntry.Source(source).label))
+        yield Line(at, gettext_noop("library"), what, str(LibraryEntry.Source(source).label))
 
 
 def _follows(reader: Subscriber) -> Iterator[Line]:
     """What they follow now; what they followed before stands in the consent record."""
     for row in reader.follows.order_by("-pk")[:LIMIT]:
-        yield Line(row.at, "follow", row.text, row.get_stance_display())
+        yield Line(row.at, gettext_noop("follow"), row.text, row.get_stance_display())
 
 
 def _suppressions(reader: Subscriber) -> Iterator[Line]:
     for row in Suppression.objects.filter(address_hash=reader.address_hash):
-        yield Line(row.first_at, "suppression", row.get_reason_display(), row.source)
+        yield Line(row.first_at, gettext_noop("suppression"), row.get_reason_display(), row.source)
         if row.lifted_at:
-            yield Line(row.lifted_at, "suppression", "lifted")
+            yield Line(row.lifted_at, gettext_noop("suppression"), _("lifted"))

@@ -55,4 +55,4 @@ class Notice(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} to {self.subscriber_id}: {self.state}"
+        return f"{self.get_kind_display()} → {self.subscriber_id}: {self.get_state_display()}"

@@ -39,4 +39,4 @@ class RefusedRequest(models.Model):
         constraints = [models.UniqueConstraint(fields=["on", "reason"], name="one_count_per_day_and_reason")]
 
     def __str__(self) -> str:
-        return f"{self.on} {self.reason}: {self.requests}"
+        return f"{self.on} {self.get_reason_display()}: {self.requests}"

@@ -147,7 +147,7 @@ class Subscriber(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.email or f"erased reader {self.pk}"
+        return self.email or _("erased reader %d") % self.pk
 
 
 class TopicPreference(models.Model):

@@ -38,4 +38,4 @@ class Suppression(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.reason} {self.address_hash[:8]}…"
+        return f"{self.get_reason_display()} {self.address_hash[:8]}…"

@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import Group, Permission, User
 from django.utils import timezone
 
-from newsletter.models import Delivery, Edition, Submission, Verdict
+from newsletter.models import Delivery, Edition, StaffPreferences, Submission, Verdict
 from subscriptions.models import ConsentEvent
 from tests.builders import assign, make_edition, make_paper, make_reader
 from tests.e2e.shots import faults_of
@@ -88,6 +88,7 @@ def test_pages_of_numbers_fit_and_have_no_accessibility_violation(
     for group in Group.objects.all():  # the test before emptied the tables
         group.permissions.set(Permission.objects.exclude(codename__startswith="delete_"))
     User.objects.update(is_superuser=True)
+    StaffPreferences.objects.create(user=User.objects.get(), language="de")  # the longer words
     assert Edition.objects.count() == 12
     for path, part in PAGES.items():
         url = f"{live_server.url}/admin/{path.format(**house)}"

@@ -15,6 +15,7 @@ from datetime import datetime
 from functools import cached_property
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from newsletter.delivery.bounces import match_delivery
 from newsletter.editions import lifecycle as edition_lifecycle
@@ -208,8 +209,11 @@ def believe(domain: str, *, now: datetime, source: str) -> int:
 def held_domains() -> list[str]:
     """One sentence for each domain on hold, for an alarm."""
     return [
-        f"Mail to {row.domain} waits since {row.since:%Y-%m-%d %H:%M} UTC: {row.reason}. Look at what was reported "
-        "(admin, Deliveries, search for the domain), then resume it under Domains on hold."
+        gettext(
+            "Mail to %(domain)s waits since %(since)s UTC: %(why)s. Look at what was reported (admin, Deliveries, "
+            "search for the domain), then resume it under Domains on hold."
+        )
+        % {"domain": row.domain, "since": f"{row.since:%Y-%m-%d %H:%M}", "why": row.reason}
         for row in DomainHold.objects.in_force().order_by("since")
     ]
 

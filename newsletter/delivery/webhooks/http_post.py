@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import httpx
+from django.utils.translation import gettext
 
 from newsletter.catalogue.http_client import FetchError, FetchPolicy, address_of, retry_after, user_agent
 
@@ -64,14 +65,14 @@ def check_address(url: str, *, rules: FetchPolicy) -> SplitResult:
         parts = urlsplit(url)
         has_port = parts.port is not None
     except ValueError as error:
-        raise AddressError("the address cannot be read") from error
+        raise AddressError(gettext("the address cannot be read")) from error
     schemes = {"https"} if rules.public_only else {"https", "http"}
     if parts.scheme not in schemes or not parts.hostname or (has_port and not parts.port):
-        raise AddressError("only https addresses are posted to")
+        raise AddressError(gettext("only https addresses are posted to"))
     if parts.username is not None or parts.fragment:
-        raise AddressError("an address holds neither a password nor a fragment")
+        raise AddressError(gettext("an address holds neither a password nor a fragment"))
     if not url.isascii() or not url.isprintable() or " " in url:
-        raise AddressError("the address holds signs that must be encoded")
+        raise AddressError(gettext("the address holds signs that must be encoded"))
     return parts
 
 
