@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, User
 from django.urls import reverse
 
 from newsletter.editions import curator_mails
-from newsletter.models import CuratorMail, Edition, Stream
+from newsletter.models import CuratorMail, Edition, StaffPreferences, Stream
 from tests.builders import NOON, make_edition, make_paper, make_reader
 from tests.inbox import Inbox
 from tests.services import free_port
@@ -68,6 +68,14 @@ def test_a_draft_that_waits_is_told_once_and_once_more_before_its_cut_off(
         in first.get_content()
     )
     assert first["Message-ID"] != second["Message-ID"]
+
+
+def test_a_curator_is_written_to_in_the_language_of_their_desk(curator: User, draft: Edition, inbox: Inbox) -> None:
+    StaffPreferences.objects.create(user=curator, language="de")
+    go(NOON)
+    (mail,) = (letter.parsed for letter in inbox.letters)
+    assert mail["Subject"] == "täglich 2026-03-18 wartet auf Ihre Freigabe"
+    assert "ein Entwurf mit 2 Arbeiten. 1 Leser bekommt sie nur" in " ".join(mail.get_content().split())
 
 
 def test_who_cannot_approve_or_has_no_address_gets_none(curator: User, draft: Edition, inbox: Inbox) -> None:

@@ -62,7 +62,7 @@ class OutcomeFilter(admin.SimpleListFilter):
     parameter_name = "outcome"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return list(table_cells.OUTCOMES.items())
+        return [(name, str(label)) for name, label in table_cells.OUTCOMES.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
         states = table_cells.GROUPS.get(self.value() or "")

@@ -134,7 +134,7 @@ def _message(mail: CuratorMail) -> EmailMultiAlternatives:
         # Written out, for reverse() would load the whole admin into every worker.
         "url": f"{settings.SITE_URL}/{settings.ADMIN_PATH}newsletter/edition/{edition.pk}/change/",
     }
-    with translation.override("en"):  # as everything that curators see
+    with translation.override(StaffPreferences.language_of(mail.curator) or "en"):
         return build_message(
             subject=render_to_string("emails/draft_waits.subject.txt", context),
             text=text_part("emails/draft_waits.txt", context),

@@ -25,8 +25,6 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from django.utils.translation import gettext as _
-
 from newsletter import planning
 from newsletter.delivery import trial_mail
 from newsletter.delivery.choose_transport import signed

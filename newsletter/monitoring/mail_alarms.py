@@ -69,8 +69,8 @@ def _relay(stream: Stream, *, now: datetime) -> Iterator[Alarm]:
         Part.DIGEST,
         Name.RELAY_UNREACHABLE if is_away else Name.RELAY_DEFERS,
         _(
-            "%(trouble)s (%(reply)s): %(digests)s not sent, the oldest for %(time)s. Mend the relay or its address (Mail"
-            " settings in the admin, else EMAIL_URL and DIGEST_RELAYS), then press “Try now” on the dashboard."
+            "%(trouble)s (%(reply)s): %(digests)s not sent, the oldest for %(time)s. Mend the relay or its address"
+            " (Mail settings in the admin, else EMAIL_URL and DIGEST_RELAYS), then press “Try now” on the dashboard."
         )
         % {
             "trouble": _TROUBLES.get(stream.trouble, _("The relay fails")),
