@@ -61,12 +61,9 @@ class Walk:
         self.look()
 
     def look(self) -> None:
-        """Wait until a page is there (between two there is none) and measure it in the same step."""
-        width = self.page.wait_for_function(
-            "document.readyState === 'complete'"
-            " && ({over: document.documentElement.scrollWidth - document.documentElement.clientWidth})"
-        )
-        sideways = width.evaluate("measured => measured.over")
+        self.page.wait_for_load_state()
+        whole = self.page.locator("html")  # waited for: between two pages there is none
+        sideways = whole.evaluate("html => html.scrollWidth - html.clientWidth")
         assert sideways <= 0, f"{self.page.url} scrolls {sideways} px sideways"
 
     def says(self, text: str) -> None:
