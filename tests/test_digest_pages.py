@@ -39,6 +39,14 @@ def test_the_digest_on_the_web_shows_what_was_recorded(client: Client, row: Deli
     assert "you follow Computer vision" in text
 
 
+def test_the_digest_on_the_web_shows_pictures_and_drawings_as_the_lists_do(client: Client, row: Delivery) -> None:
+    paper = row.edition.items.get().paper
+    assert f'src="/picture/vision/{paper.pk % 10}.svg"' in client.get(address(row)).content.decode()
+    paper.picture = "5" * 32
+    paper.save(update_fields=["picture"])
+    assert f'src="/picture/{paper.picture}.webp"' in client.get(address(row)).content.decode()
+
+
 def test_the_digest_of_a_week_is_called_what_its_mail_is(client: Client, row: Delivery) -> None:
     Edition.objects.update(cadence=Edition.Cadence.WEEKLY, period_on=date(2026, 3, 23))
     assert ">The week in papers, 16–22 March 2026</h1>" in client.get(address(row)).content.decode()
