@@ -132,6 +132,7 @@ pages: list[URLPattern] = [
 handler400 = page_context.bad_request
 admin.autodiscover()
 urlpatterns = [
+    path(f"{settings.ADMIN_PATH}passkey/", include("django_otp_webauthn.urls")),  # before the admin, which takes all
     path(settings.ADMIN_PATH, admin.site.urls),
     *([path("anymail/", include("anymail.urls"))] if settings.ANYMAIL else []),
     path("api/v1/", api.urls),
@@ -139,5 +140,5 @@ urlpatterns = [
     path("", include((pages, "newsletter"))),
 ]
 with suppress(Resolver404):
-    URLResolver(RegexPattern(""), urlpatterns[1:]).resolve(settings.ADMIN_PATH)
+    URLResolver(RegexPattern(""), urlpatterns[2:]).resolve(settings.ADMIN_PATH)
     raise ImproperlyConfigured(f"ADMIN_PATH must be a path that no page of the site has, not {settings.ADMIN_PATH!r}.")

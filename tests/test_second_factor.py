@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.conf import settings as of_site
 from django.contrib.auth.models import Group, User
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.urls import reverse
 from django_otp.oath import totp
 from django_otp.plugins.otp_static.models import StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
+from django_otp_webauthn.models import WebAuthnCredential
+from django_otp_webauthn.utils import get_exempt_urls
 
 from tests.builders import NOON
 
@@ -164,3 +168,88 @@ def test_an_app_is_taken_away_by_its_owner_and_pages_of_readers_are_never_in_the
         client.post(MINE, {"wish": "remove"})
     assert not TOTPDevice.objects.exists()
     assert not StaticToken.objects.exists()
+
+
+# --- passkeys; with a browser: tests/e2e/test_passkeys.py -------------------------------------------------------------
+
+
+def give_passkey(user: User, name: str = "") -> WebAuthnCredential:
+    return WebAuthnCredential.objects.create(user=user, name=name, credential_id=f"{user} {name}".encode())
+
+
+def verified(user: User) -> Client:
+    """A session that passed the second step by a recovery code."""
+    client = sign_in(user.get_username())
+    StaticToken.objects.create(device=user.staticdevice_set.get_or_create(name="codes")[0], token="2sesame2")
+    assert client.post(ASK, {"code": "2sesame2"}).status_code == 302
+    return client
+
+
+@pytest.mark.parametrize("setting", ["nobody", "staff"])
+def test_a_passkey_is_a_second_factor(settings: Any, setting: str) -> None:
+    settings.SECOND_FACTOR = setting
+    user = person()
+    give_passkey(user)
+    client = sign_in()
+    assert where(client) == f"{ASK}?next=/admin/"
+    assert where(client, MINE) == f"{ASK}?next={MINE}", "a password alone cannot change it"
+    assert "passkey-verification-button" in client.get(ASK).content.decode()
+    assert "is not right" in client.post(ASK, {"code": "000000"}).content.decode()
+    assert where(verified(user)) == "open"
+
+
+def test_only_a_right_password_leads_to_what_reads_a_passkey() -> None:
+    user, stranger = person(), Client()
+    User.objects.create_user("reader", password=PASSWORD)
+    reader = Client()
+    assert reader.login(username="reader", password=PASSWORD)
+    for address in get_exempt_urls():
+        for client in (stranger, reader):
+            answer = client.post(address, b"\xff", content_type="application/json")
+            assert answer["Location"].startswith("/admin/login/"), address
+    client = sign_in()
+    assert client.post(reverse("otp_webauthn:credential-registration-begin")).json()["rp"]["id"] == of_site.SITE_HOST
+    give_passkey(user)
+    client = sign_in()
+    begin, complete, ask, _answer = get_exempt_urls()
+    assert client.post(begin).status_code == client.post(complete).status_code == 403, "the first must be passed first"
+    asked = client.post(ask).json()
+    assert (asked["rpId"], len(asked["allowCredentials"])) == (of_site.SITE_HOST, 1)
+
+
+def test_a_passkey_has_a_name_and_only_its_owner_changes_it() -> None:
+    user, other = person(), person("carl")
+    mine, theirs = give_passkey(user), give_passkey(other, "theirs")
+    client = verified(user)
+    page = client.post(MINE, {"wish": "name-passkey", "passkey": mine.pk, "name": f" Key <1> {'x' * 99}"})
+    assert "Key &lt;1&gt; xxx" in page.content.decode()
+    for typed in (theirs.pk, "", "x", "9" * 30, "²"):
+        client.post(MINE, {"wish": "name-passkey", "passkey": typed, "name": "taken over"})
+        client.post(MINE, {"wish": "remove-passkey", "passkey": typed})
+    assert set(WebAuthnCredential.objects.values_list("name", flat=True)) == {"theirs", f"Key <1> {'x' * 56}"}
+    client.post(MINE, {"wish": "name-passkey", "passkey": mine.pk, "name": " "})
+    assert WebAuthnCredential.objects.get(user=user).name == "Passkey"
+
+
+def test_recovery_codes_come_with_the_first_factor_and_go_with_the_last() -> None:
+    user = person()
+    with time_machine.travel(NOON, tick=False):
+        client = sign_in()
+        assert len(set_up(client, user)) == 10
+        mine = give_passkey(user)
+        page = client.post(MINE, {"wish": "name-passkey", "passkey": mine.pk, "name": "key"}).content.decode()
+        assert "shown once" not in page
+        client.post(MINE, {"wish": "remove"})
+        assert (TOTPDevice.objects.count(), StaticToken.objects.count()) == (0, 10)
+        assert where(client).startswith(ASK), "the app that opened this session is gone: the passkey opens the next"
+        client = verified(user)
+        client.post(MINE, {"wish": "remove-passkey", "passkey": mine.pk})
+        assert not WebAuthnCredential.objects.exists()
+        assert not StaticToken.objects.exists()
+        assert where(client) == "open"
+
+
+def test_the_way_back_takes_passkeys_too() -> None:
+    give_passkey(person())
+    call_command("forget_second_factor", "olga")
+    assert where(sign_in()) == "open"

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import Resolver404, resolve, reverse
 from django_otp.plugins.otp_totp.models import TOTPDevice
+from django_otp_webauthn.models import WebAuthnCredential
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 # Open before the second step: to sign in and out, and the step itself.
 OPEN = {"admin:login", "admin:logout", "admin:jsi18n", "admin:second_factor", "admin:my_second_factor"}
+# Open to staff whose password was right: the library lets nobody add a passkey to a factor that was not passed.
+PASSKEYS = "otp_webauthn:"
 
 
 class SecondFactorMiddleware:
@@ -34,18 +37,25 @@ class SecondFactorMiddleware:
 def _page_before(request: HttpRequest) -> str:
     """Return the page that this person must pass first; "" when the one they asked for may open."""
     user: Any = request.user
-    if not (user.is_authenticated and user.is_staff) or user.is_verified():
-        return ""
+    name = ""
     with suppress(Resolver404):
-        if resolve(request.path_info).view_name in OPEN:
-            return ""
-    if has_app(user):
+        name = resolve(request.path_info).view_name
+    if not (user.is_authenticated and user.is_staff):
+        return "admin:login" if name.startswith(PASSKEYS) else ""
+    if user.is_verified() or name in OPEN or name.startswith(PASSKEYS):
+        return ""
+    if has_second_factor(user):
         return "admin:second_factor"
     return "admin:my_second_factor" if must_have(user) else ""
 
 
 def has_app(user: User) -> bool:
     return bool(TOTPDevice.objects.filter(user=user, confirmed=True).exists())
+
+
+def has_second_factor(user: User) -> bool:
+    """Return whether this person set up an app or a passkey; recovery codes alone are none."""
+    return has_app(user) or bool(WebAuthnCredential.objects.filter(user=user, confirmed=True).exists())
 
 
 def must_have(user: User) -> bool:

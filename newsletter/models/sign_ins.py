@@ -66,10 +66,12 @@ class SignIn(models.Model):
 
 
 def forget_second_factor(user: User) -> None:
-    """Take away app and recovery codes, of somebody who lost both: they sign in by password and set it up anew."""
+    """Take away app, passkeys and recovery codes, of somebody who lost them: they sign in by password alone."""
     from django_otp.plugins.otp_static.models import StaticDevice  # only where staff are: workers load models, too
     from django_otp.plugins.otp_totp.models import TOTPDevice
+    from django_otp_webauthn.models import WebAuthnCredential
 
     TOTPDevice.objects.filter(user=user).delete()
+    WebAuthnCredential.objects.filter(user=user).delete()
     StaticDevice.objects.filter(user=user).delete()
     log.warning("The second factor of %s was taken away", user.get_username())

@@ -5,12 +5,16 @@ from __future__ import annotations
 from csp.constants import NONE, SELF
 
 from newsletter.settings.environment import DEBUG, TEN_YEARS, env
-from newsletter.settings.site import SITE_NAME, SITE_URL, TRUSTED_PROXY_COUNT
+from newsletter.settings.site import SITE_HOST, SITE_NAME, SITE_URL, TRUSTED_PROXY_COUNT
 
 AUTHENTICATION_BACKENDS = ["newsletter.sign_in.PatientBackend"]
-# Who must use an authenticator app; everybody else may.
+# Who must use an authenticator app or a passkey; everybody else may.
 SECOND_FACTOR = env.one_of("SECOND_FACTOR", ("nobody", "operators", "staff"), default="nobody")
 OTP_TOTP_ISSUER = SITE_NAME
+# A passkey is bound to the host name of SITE_URL: another name needs new passkeys.
+OTP_WEBAUTHN_RP_ID, OTP_WEBAUTHN_RP_NAME = SITE_HOST, SITE_NAME
+OTP_WEBAUTHN_ALLOWED_ORIGINS = [SITE_URL.lower()]  # as browsers write it
+OTP_WEBAUTHN_ALLOW_PASSWORDLESS_LOGIN = False
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -34,6 +38,7 @@ CSRF_TRUSTED_ORIGINS = [SITE_URL]
 X_FRAME_OPTIONS = "SAMEORIGIN"
 SILENCED_SYSTEM_CHECKS = [
     "models.W040",  # SQLite leaves out what PostgreSQL's indexes carry beside their keys
+    "otp_webauthn.E031",  # http is for DEBUG alone, which SITE_URL sees to
     "security.W005",  # whether every sub-domain speaks https only, an operator knows: SECURE_HSTS_INCLUDE_SUBDOMAINS
     "security.W008",  # no redirect to https here: see SECURE_SSL_REDIRECT
     "security.W019",  # the admin's previews are frames of our own origin
