@@ -348,11 +348,11 @@ def test_the_edition_counts_those_of_its_cadence_that_got_a_number() -> None:
 
 def test_compiling_reads_a_fixed_number_of_rows(django_assert_num_queries: Any) -> None:
     edition = make_edition()
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         mail_compile.compile_edition(edition, now=NOON)
     edition.cadence = Edition.Cadence.WEEKLY
     edition.save()
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         mail_compile.compile_edition(edition, now=NOON)
 
 
