@@ -76,6 +76,13 @@ class Watcher:
         (series,) = self._ask("query_range", **span)["result"]
         return [float(value) for _moment, value in series["values"]]
 
+    def wait_for_record(self, query: str, *, alert: str) -> None:
+        """Return when an outage has been recorded for so many seconds as the rule of the alert wants minutes."""
+        pause, give_up = threading.Event(), time.monotonic() + PATIENCE
+        while (lasted := self.recorded(query).count(0.0)) < minutes_of(rule_of(alert)) + 2:
+            assert time.monotonic() < give_up, f"{query} was 0 for {lasted} s"
+            pause.wait(0.2)
+
     def _ask(self, what: str, **query: Any) -> dict[str, Any]:
         try:
             told = httpx.get(f"http://127.0.0.1:{self._port}/api/v1/{what}", params=query, timeout=10).json()
@@ -84,14 +91,22 @@ class Watcher:
         return dict(told.get("data", {}))
 
 
+def rule_of(alert: str) -> dict[str, Any]:
+    groups = yaml.safe_load((RULES / "alerts.yml").read_text())["groups"]
+    return next(one for group in groups for one in group["rules"] if one["alert"] == alert)
+
+
+def minutes_of(rule: dict[str, Any]) -> int:
+    return int(rule["for"].removesuffix("m"))
+
+
 def replay(metric: str, seconds: Sequence[float], *, alert: str, folder: Path) -> None:
     """Play recorded seconds as minutes to the rules as they are: the alert fires in the outage, and not at its end.
 
     Raises CalledProcessError, with what promtool says, when it does not.
     """
-    groups = yaml.safe_load((RULES / "alerts.yml").read_text())["groups"]
-    rule = next(one for group in groups for one in group["rules"] if one["alert"] == alert)
-    fires = seconds.index(0.0) + int(rule["for"].removesuffix("m")) + 1
+    rule = rule_of(alert)
+    fires = seconds.index(0.0) + minutes_of(rule) + 1
     expected = {"exp_labels": rule["labels"], "exp_annotations": rule["annotations"]}
     moments = [(fires, [expected]), (len(seconds) - 1, [])]
     tests = {

@@ -161,6 +161,7 @@ def _watch(stage: Stage) -> list[str]:
         stage.say("Redis away until Prometheus says so")
         with stage.lock("redis"), stage.redis.stopped():
             watcher.wait("PaperboyBrokerAway", is_firing=True)
+            watcher.wait_for_record("max(paperboy_broker_up)", alert="PaperboyBrokerAway")
         watcher.wait("PaperboyBrokerAway", is_firing=False)
         stage.say("the site away until Prometheus says so")
         stage.site.kill()

@@ -79,7 +79,7 @@ def test_a_passkey_is_made_used_and_taken_away(
     devtools.send("WebAuthn.clearCredentials", authenticator)
     devtools.send("WebAuthn.setUserVerified", authenticator | {"isUserVerified": False})
     page.get_by_role("button", name="Use a passkey").click()
-    expect(page.locator("#passkey-verification-status-message")).to_contain_text("not allowed")
+    expect(page.locator("#passkey-verification-status-message")).to_contain_text("not allowed", timeout=30_000)
     page.get_by_label("or a recovery code").fill(codes[1])
     page.get_by_role("button", name="Go on").click()
     page.goto(f"{live_server.url}/admin/auth/user/mine/second-factor/")
